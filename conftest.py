@@ -1,0 +1,110 @@
+"""The smallest true worlds that tests of several apps share."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from accounts import limits
+from accounts.models import Brand, ConnectedAccount, Credential, Network, PlatformApp
+from publishing.models import Delivery, Post, schedule
+from tests import needs
+
+
+@pytest.fixture(autouse=True)
+def unmet_buckets() -> None:
+    """A process remembers rows of the ledger, and each test has a database of its own."""
+    limits._pks.clear()
+    limits._left.clear()
+
+
+@pytest.fixture
+def author(db: Any, django_user_model: Any) -> Any:
+    """A superuser, who sees every brand."""
+    return django_user_model.objects.create_superuser(
+        "ana", "ana@example.com", "a-long-password-1"
+    )
+
+
+@pytest.fixture
+def brand(author: Any) -> Brand:
+    brand = Brand.objects.create(name="Acme", time_zone="Europe/Berlin")
+    brand.members.add(author)
+    return brand
+
+
+@pytest.fixture
+def make_account(brand: Brand, author: Any) -> Any:
+    """Make a connected account with a living credential of any platform."""
+
+    def make(platform: str = "x", external_id: str = "42", **fields: Any) -> Any:
+        app, _ = PlatformApp.objects.get_or_create(
+            platform=platform,
+            network=Network.LIVE,
+            instance_url="https://social.example" if platform == "mastodon" else "",
+            defaults={"client_id": "client", "client_secret": "app-secret"},
+        )
+        credential = Credential.objects.create(
+            app=app,
+            subject_id=external_id,
+            subject_name="Acme",
+            access_token=f"access-{external_id}",
+            refresh_token=fields.pop("refresh_token", ""),
+            granted_scopes=fields.pop("scopes", []),
+            issued_at=timezone.now() - timedelta(days=1),
+            expires_at=fields.pop("expires_at", None),
+            extra=fields.pop("credential_extra", {}),
+            connected_by=author,
+            next_proof_at=timezone.now() + timedelta(days=1),
+        )
+        return ConnectedAccount.objects.create(
+            brand=brand,
+            credential=credential,
+            platform=platform,
+            external_id=external_id,
+            name=fields.pop("name", "Acme Tools"),
+            handle=fields.pop("handle", "acmetools"),
+            owner=fields.pop("owner", author),
+            **fields,
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_delivery(brand: Brand, author: Any) -> Any:
+    """Make a delivery that is due now (or `due_in` later)."""
+
+    def make(
+        account: ConnectedAccount,
+        text: str = "Hello",
+        due_in: timedelta = timedelta(0),
+        **fields: Any,
+    ) -> Delivery:
+        now = timezone.now()
+        post = Post.objects.create(
+            brand=brand,
+            author=author,
+            text=text,
+            due_at=now + due_in,
+            useful_until=now + due_in + timedelta(hours=2),
+            **fields,
+        )
+        post.accounts.add(account)
+        return schedule(post, [account])[0]
+
+    return make
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests whose needs are missing say so; tests/run.py lists them and CI fails."""
+    missing = needs.missing()
+    browser = missing.get("browser") or missing.get("axe")
+    for item in items:
+        if item.get_closest_marker("browser") and browser:
+            item.add_marker(pytest.mark.skip(reason=browser))
+        if item.get_closest_marker("bluesky_server") and "bluesky_server" in missing:
+            item.add_marker(pytest.mark.skip(reason=missing["bluesky_server"]))
