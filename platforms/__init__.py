@@ -1,0 +1,1 @@
+"""Clients of the social networks: plain Python, without models or Django settings."""

@@ -1,0 +1,1 @@
+"""Ayrshare: its windows; publishing through it comes later."""

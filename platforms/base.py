@@ -1,0 +1,645 @@
+"""What every platform is made of: facts as data, a client, content rules and steps.
+
+One folder per platform holds `spec.py` (a `PlatformSpec`), `client.py` (a
+`PlatformClient`: one method per call), `publish.py` (a `Platform`: counting, checking,
+the publishing steps, reconciliation) and `twin.py` (the practice network's side).
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from functools import cached_property
+from typing import IO, Any, ClassVar
+
+from .errors import Cause, PlatformError
+from .http import Answer, Http
+
+# ---------------------------------------------------------------- facts as data
+
+
+class Ability(StrEnum):
+    """What a credential is good for; each is proven on its own."""
+
+    PUBLISH = "publish"
+    READ = "read"
+    FIGURES = "figures"
+
+
+#: the unit of a budget
+MONEY = "thousandths of a US dollar"
+
+
+class WindowKind(StrEnum):
+    FIXED_UTC_DAY = "fixed_utc_day"
+    FIXED_PACIFIC_DAY = "fixed_pacific_day"
+    FIXED_FROM_EPOCH = "fixed_from_epoch"  # aligned: reset = now + w - now mod w
+    FROM_FIRST_CALL = "from_first_call"  # opens with its first call
+    ROLLING_LOG = "rolling_log"
+    MONTH = "month"
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A platform's rule: `size` units per window and partition.
+
+    partition: "app", "token", "account" or "ip". size None: not published, learnt
+    from headers or set by an admin. verified False: keep it switchable.
+    """
+
+    key: str
+    partition: str
+    size: int | None
+    window: WindowKind
+    window_s: int
+    verified: bool = True
+    #: what people read; "": the feature of the calls that draw on it
+    name: str = ""
+    #: what is counted: calls, points, posts or MONEY
+    unit: str = "calls"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One row of the permission registry. A call without a row cannot be made.
+
+    scopes: the platform's spelling, all needed (any_scopes: one of them is enough).
+    mutates: the audience would see it if the call ran twice.
+    draws: bucket key -> units.
+    """
+
+    key: str  # "POST /2/tweets", unique in its platform
+    feature: str
+    scopes: tuple[str, ...] = ()
+    any_scopes: tuple[str, ...] = ()
+    mutates: bool = False
+    ability: Ability = Ability.PUBLISH
+    draws: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scope:
+    name: str
+    allows: str
+    needs_review: bool = False
+    asked: bool = True  # part of what we ask for when connecting
+
+
+@dataclass(frozen=True)
+class OAuthFacts:
+    """host names are keys of `PlatformSpec.hosts`."""
+
+    authorize_host: str
+    authorize_path: str
+    pkce: bool
+    scopes: tuple[str, ...]
+    scope_delimiter: str = " "
+    cancel_errors: tuple[str, ...] = ("access_denied",)
+    scope_errors: tuple[str, ...] = ("invalid_scope",)
+    extra_params: Mapping[str, str] = field(default_factory=dict)
+    #: Ask the platform to let the person choose another login (second account).
+    force_login_params: Mapping[str, str] = field(default_factory=dict)
+
+
+class SignIn(StrEnum):
+    """How an account is connected."""
+
+    OAUTH = "oauth"  # one app for all
+    OAUTH_INSTANCE = "oauth_instance"  # a server of the user's choice, app made there
+    APP_PASSWORD = "app_password"  # handle and app password
+
+
+@dataclass(frozen=True)
+class MediaRule:
+    mime_types: tuple[str, ...]
+    max_bytes: int
+    max_pixels: int | None = None
+    max_alt: int | None = None
+    max_count: int = 4
+
+
+@dataclass(frozen=True)
+class PlatformSpec:
+    slug: str
+    name: str
+    sign_in: SignIn
+    #: name -> base URL without trailing slash, for the real platform
+    hosts: Mapping[str, str]
+    #: name -> path below the practice network's address ("/x/api")
+    practice_paths: Mapping[str, str]
+    calls: tuple[Call, ...]
+    buckets: tuple[Bucket, ...]
+    scopes: tuple[Scope, ...]
+    images: MediaRule
+    oauth: OAuthFacts | None = None
+    api_version: str = ""
+    api_version_ends_at: date | None = None
+    #: kinds of account it has: ("member", "organization")
+    account_kinds: tuple[str, ...] = ("user",)
+    #: seconds after an ambiguous commit at which we look whether it is there; two
+    #: looks must say "absent" before the post may be sent again.
+    look_after_s: tuple[float, ...] = (5, 30, 120)
+    #: an access token has a fixed life even when the answer does not say (seconds)
+    token_life_s: int | None = None
+    #: what to tell the person who registers our app there, in order
+    register_steps: tuple[str, ...] = ()
+    register_url: str = ""
+
+    @cached_property
+    def _calls(self) -> Mapping[str, Call]:
+        return {row.key: row for row in self.calls}
+
+    @cached_property
+    def rules(self) -> Mapping[str, Bucket]:
+        """The buckets by key."""
+        return {row.key: row for row in self.buckets}
+
+    def call(self, key: str) -> Call:
+        try:
+            return self._calls[key]
+        except KeyError:
+            raise KeyError(f"{self.slug}: no permission row for the call {key!r}")
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What an answer's headers told of one bucket. None: not told.
+
+    limit: units per window. remaining: units left when the answer was made.
+    resets_at: end of the window. at: when the answer came, by our clock.
+    """
+
+    bucket_key: str
+    limit: int | None
+    remaining: int | None
+    resets_at: datetime | None
+    at: datetime
+
+
+# ---------------------------------------------------------------- values handed around
+
+
+def web_address(url: str) -> str:
+    """The address as it stands, or "": a platform's word becomes a link on our pages,
+    and a click must not run it (`javascript:`)."""
+    return url if url.startswith(("https://", "http://")) else ""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where and as whom our app talks: real platform or practice network."""
+
+    hosts: Mapping[str, str]
+    client_id: str = ""
+    client_secret: str = field(repr=False, default="")
+    api_version: str = ""
+    #: loopback and private addresses may be called (practice network and tests only)
+    allow_private: bool = False
+    #: the only private ones, as host:port; None: any
+    private_hosts: frozenset[str] | None = None
+    #: name and address of our app, shown by platforms where an app registers itself
+    app_name: str = "SocialHub"
+    app_url: str = ""
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a client needs to act for one account. `repr` never shows a secret."""
+
+    token: str = field(repr=False, default="")
+    refresh_token: str = field(repr=False, default="")
+    external_id: str = ""
+    kind: str = "user"
+    handle: str = ""
+    scopes: tuple[str, ...] = ()
+    issued_at: datetime | None = None
+    #: what the platform needs besides: instance or PDS address, DID, plan ...
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TokenSet:
+    """A platform's answer to an exchange, sign-in or refresh. Times aware, UTC.
+
+    refresh_token "" means: the platform sent none; keep the one that is stored.
+    """
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False, default="")
+    issued_at: datetime | None = None
+    expires_at: datetime | None = None
+    refresh_expires_at: datetime | None = None
+    scopes: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One profile or page that a credential may act for."""
+
+    external_id: str  # stable and unique within the platform (Mastodon: host/id)
+    kind: str
+    name: str
+    handle: str
+    url: str
+    avatar_url: str = ""
+    can_publish: bool = True
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "url", web_address(self.url))
+        object.__setattr__(self, "avatar_url", web_address(self.avatar_url))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """ok None: could not be told (not a failure)."""
+
+    ok: bool | None
+    cause: Cause | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the cheapest read-only look says of a credential's abilities."""
+
+    abilities: Mapping[Ability, Verdict]
+    identity: Identity | None = None
+    scopes: tuple[str, ...] | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class MediaFile:
+    """A measured file. `open()` gives a new binary stream at its start."""
+
+    key: str  # stable id of the asset, used in witnesses
+    mime_type: str
+    size_bytes: int
+    width: int
+    height: int
+    alt_text: str
+    sha256: str
+    file_name: str
+    open: Callable[[], IO[bytes]] = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a person wants to say on one platform."""
+
+    text: str
+    link_url: str = ""
+    link_title: str = ""
+    link_description: str = ""
+    media: tuple[MediaFile, ...] = ()
+    language: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Count:
+    """One counter: `used` of `limit` in `unit` ("characters", "bytes")."""
+
+    unit: str
+    used: int
+    limit: int
+
+    @property
+    def over(self) -> bool:
+        return self.used > self.limit
+
+
+class Level(StrEnum):
+    REFUSED = "refused"  # the platform would refuse it: it cannot be scheduled
+    WARNING = "warning"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the platform would say about a draft. `field`: text, link, media or media:N.
+
+    `values` fill the sentence of `cause` (numbers, names).
+    """
+
+    level: Level
+    cause: Cause
+    field: str
+    values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RemotePost:
+    external_id: str
+    permalink: str
+    text: str = ""
+    published_at: datetime | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "permalink", web_address(self.permalink))
+
+
+@dataclass(frozen=True)
+class PublishJob:
+    """Everything a publishing step needs; the same for every attempt of a delivery.
+
+    marker: 32 hex digits, unique per delivery, the source of every idempotency key.
+    created_at: fixed when the delivery was made: never "now".
+    first_sent_at: when a commit of it left for the first time, else None.
+    witness: what earlier steps stored (JSON values only).
+    """
+
+    marker: str
+    created_at: datetime
+    draft: Draft
+    account: Identity
+    witness: Mapping[str, Any] = field(default_factory=dict)
+    first_sent_at: datetime | None = None
+    server_limits: Mapping[str, Any] = field(default_factory=dict)
+    #: ids of posts that other deliveries of this account have: none of them is ours
+    taken: frozenset[str] = frozenset()
+
+
+class StepKind(StrEnum):
+    REPEATABLE = "repeatable"
+    RESUMABLE = "resumable"
+    COMMIT = "commit"  # the audience would see it twice
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """`witness` is merged into the stored one; `remote` ends the delivery.
+
+    wait_s: the platform is still working; come back after that many seconds.
+    """
+
+    witness: Mapping[str, Any] = field(default_factory=dict)
+    remote: RemotePost | None = None
+    wait_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One bounded piece of a publish. `run` does HTTP only: no database, no sleeping."""
+
+    name: str  # "upload_image:1", stored in the attempt's log
+    kind: StepKind
+    run: Callable[[], StepResult]
+
+
+class Sighting(StrEnum):
+    FOUND = "found"
+    ABSENT = "absent"
+    CANNOT_TELL = "cannot_tell"  # the platform cannot be read for this account
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one reconciliation look saw."""
+
+    sighting: Sighting
+    remote: RemotePost | None = None
+    #: how it was told, in one line for the attempt's log
+    evidence: str = ""
+    #: The commit may be repeated as it is, because the platform itself keeps it from
+    #: doubling (a native key, an rkey, a duplicate check that names the live post).
+    safe_to_repeat: bool = False
+
+
+# ---------------------------------------------------------------- the client
+
+
+class PlatformClient(abc.ABC):
+    """One request per method; returns data or raises a PlatformError.
+
+    Never retries, sleeps or touches a database. `calls` is the log of what left, for
+    the Attempt; the engine drains it.
+    """
+
+    spec: ClassVar[PlatformSpec]
+
+    def __init__(
+        self,
+        environment: Environment,
+        access: Access | None = None,
+        http: Http | None = None,
+    ) -> None:
+        self.environment = environment
+        self.access = access or Access()
+        self.http = http or Http(allow_private=environment.allow_private)
+        #: how far the platform's clock was ahead of ours at the last good answer
+        self.clock_offset = timedelta()
+        self.http.private_hosts = environment.private_hosts
+
+    def host(self, name: str) -> str:
+        return self.environment.hosts[name]
+
+    def send(
+        self,
+        key: str,
+        url: str,
+        *,
+        mutates: bool | None = None,
+        **kwargs: Any,
+    ) -> Answer:
+        """Send the call of the registry row `key`; return a 2xx Answer or raise.
+
+        The method is the first word of the key. kwargs go to `Http.request`.
+        """
+        row = self.spec.call(key)
+        method = key.split(" ", 1)[0]
+        changing = row.mutates if mutates is None else mutates
+        answer = self.http.request(method, url, call=key, mutates=changing, **kwargs)
+        if answer.ok:
+            self.clock_offset = answer.clock_offset
+            return answer
+        raise self.error_from(answer, changing)
+
+    @abc.abstractmethod
+    def error_from(self, answer: Answer, mutates: bool) -> PlatformError:
+        """The platform's table from status, code and text to our classes."""
+
+    # --- connecting (raise PermissionMissing or NotFound where a platform has it not)
+
+    def authorize_url(self) -> str:
+        facts = self.spec.oauth
+        assert facts is not None
+        return self.host(facts.authorize_host) + facts.authorize_path
+
+    def instance_facts(self) -> dict[str, Any]:
+        """What a server announces of itself (SignIn.OAUTH_INSTANCE).
+
+        NotFound(NOT_THIS_PLATFORM) when something else answers there. `supports_pkce`
+        False: a proof key is not understood by this server.
+        """
+        raise NotImplementedError(f"{self.spec.slug} has no instances")
+
+    def register_app(self, redirect_uri: str, scopes: Sequence[str]) -> tuple[str, str]:
+        """Make our app known to a server; returns (client id, client secret)."""
+        raise NotImplementedError(f"{self.spec.slug} registers no apps")
+
+    def app_is_known(self) -> bool:
+        """Whether the server still knows our app (SignIn.OAUTH_INSTANCE). One call."""
+        return True
+
+    def sign_in(
+        self, identifier: str, app_password: str, pds: str = ""
+    ) -> tuple[TokenSet, Identity]:
+        """Trade an app password for tokens (SignIn.APP_PASSWORD); it is not kept.
+
+        pds: base URL of the account's own server, when it cannot be found by itself.
+        """
+        raise NotImplementedError(f"{self.spec.slug} takes no app passwords")
+
+    def exchange_code(
+        self, code: str, redirect_uri: str, verifier: str | None
+    ) -> TokenSet:
+        raise NotImplementedError(f"{self.spec.slug} has no authorization code")
+
+    def refresh(self) -> TokenSet:
+        """Renew with `access.refresh_token`. AuthRevoked when the grant is gone."""
+        raise NotImplementedError(f"{self.spec.slug} has no refresh")
+
+    def revoke(self) -> None:
+        """Tell the platform that this access is no longer wanted. Safe to repeat."""
+        raise NotImplementedError(f"{self.spec.slug} has no revocation")
+
+    @abc.abstractmethod
+    def identities(self) -> Sequence[Identity]:
+        """Profiles and pages this credential may act for; the person's own first."""
+
+    @abc.abstractmethod
+    def prove(self) -> Proof:
+        """Tell by read-only calls what this credential can still do.
+
+        Raises AuthExpired, AuthRevoked or PermissionMissing only on a definite answer;
+        network trouble, 5xx and 429 raise their own classes and prove nothing.
+        """
+
+    def server_limits(self) -> dict[str, Any]:
+        """Limits that this account's own server announces; {} where there are none."""
+        return {}
+
+
+# ---------------------------------------------------------------- the platform
+
+
+class Platform(abc.ABC):
+    """Content rules and the publishing steps. Stateless; one instance in the registry."""
+
+    spec: ClassVar[PlatformSpec]
+    client_class: ClassVar[type[PlatformClient]]
+
+    def client(
+        self,
+        environment: Environment,
+        access: Access | None = None,
+        http: Http | None = None,
+    ) -> PlatformClient:
+        return self.client_class(environment, access, http)
+
+    @abc.abstractmethod
+    def text_as_sent(self, draft: Draft) -> str:
+        """The text as the reader will see it, link included where it stands in it."""
+
+    @abc.abstractmethod
+    def counts(
+        self, draft: Draft, limits: Mapping[str, Any] | None = None
+    ) -> list[Count]:
+        """Counters that count as the platform counts. limits: from server_limits()."""
+
+    @abc.abstractmethod
+    def check(
+        self,
+        draft: Draft,
+        account: Identity | None = None,
+        limits: Mapping[str, Any] | None = None,
+    ) -> list[Finding]:
+        """What the platform would refuse or spoil, before anything is sent."""
+
+    @abc.abstractmethod
+    def next_step(self, job: PublishJob, client: PlatformClient) -> Step:
+        """The next step given the job's witness. Pure: sends nothing itself."""
+
+    @abc.abstractmethod
+    def look(self, job: PublishJob, client: PlatformClient) -> Look:
+        """Read the platform: is this post there? Raises PlatformError when unreadable."""
+
+    # --- limits
+
+    @abc.abstractmethod
+    def calls_ahead(self, job: PublishJob, *, looking: bool) -> Mapping[str, int]:
+        """Call key -> how often at most, for the rest of this delivery.
+
+        From its witness on, to its end as long as all goes well; what has to be done
+        anew after a refusal is not in it. looking: for one look instead.
+        """
+
+    def price(self, key: str, job: PublishJob) -> Mapping[str, int]:
+        """Units per bucket of one call of this job. Source: the row of the call."""
+        return self.spec.call(key).draws
+
+    def draws(self, job: PublishJob, *, looking: bool) -> dict[str, int]:
+        """Units per bucket that the rest of this delivery (or one look) takes at most."""
+        return self._sum(self.calls_ahead(job, looking=looking).items(), job)
+
+    def draws_of_calls(self, keys: Iterable[str], job: PublishJob) -> dict[str, int]:
+        """Units per bucket of calls that were made, each key once per call."""
+        return self._sum(((key, 1) for key in keys), job)
+
+    def _sum(self, calls: Iterable[tuple[str, int]], job: PublishJob) -> dict[str, int]:
+        units: dict[str, int] = {}
+        for key, count in calls:
+            for bucket, price in self.price(key, job).items():
+                units[bucket] = units.get(bucket, 0) + price * count
+        return units
+
+    def observe(
+        self, key: str, headers: Mapping[str, str], now: datetime
+    ) -> Sequence[Observation]:
+        """What the usage headers (lower-case names) of an answer to the call tell."""
+        return ()
+
+    def scopes_to_ask(
+        self,
+        granted_to_app: Collection[str] = (),
+        facts: Mapping[str, Any] | None = None,
+    ) -> tuple[str, ...]:
+        """What to ask for when connecting, in order.
+
+        granted_to_app: scopes that the platform has granted to our app after a review.
+        facts: from `instance_facts`, where there are servers.
+        """
+        return self.spec.oauth.scopes if self.spec.oauth else ()
+
+    def normalise_instance(
+        self,
+        typed: str,
+        *,
+        practice_url: str = "",
+        allowed_hosts: Collection[str] = (),
+    ) -> str:
+        """Base URL of a server that a user typed. ValueError says what is wrong.
+
+        practice_url: the practice network's address, whose own server is let through.
+        allowed_hosts: "host:port" entries that the operator trusts, over http as well.
+        """
+        raise NotImplementedError(f"{self.spec.slug} has no instances")
+
+
+def chunks(stream: IO[bytes], size: int = 1 << 18) -> Iterator[bytes]:
+    while block := stream.read(size):
+        yield block

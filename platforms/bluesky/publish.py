@@ -1,0 +1,268 @@
+"""How a post goes to Bluesky: one record under a key that is fixed beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+from ..base import (
+    Count,
+    Draft,
+    Finding,
+    Identity,
+    Level,
+    Look,
+    Observation,
+    Platform,
+    PlatformClient,
+    PlatformSpec,
+    PublishJob,
+    RemotePost,
+    Sighting,
+    Step,
+    StepKind,
+    StepResult,
+)
+from ..checks import image_findings, link_findings
+from ..errors import (
+    Cause,
+    DuplicateContent,
+    InvalidContent,
+    NotFound,
+    TransientError,
+)
+from ..limits import header_number, header_time, meant_bucket
+from ..text import graphemes, is_web_link, tidy, utf8_bytes, web_host, with_link
+from .client import BlueskyClient, Record
+from .richtext import facets, find_mentions
+from .spec import MAX_BYTES, MAX_GRAPHEMES, POST, SPEC
+from .tid import tid
+
+#: A time that was fixed longer ago than this, and never sent, is fixed anew.
+FRESH = timedelta(minutes=1)
+FORGET_BLOBS = "blobs"
+
+
+class Bluesky(Platform):
+    spec: ClassVar[PlatformSpec] = SPEC
+    client_class: ClassVar[type[PlatformClient]] = BlueskyClient
+
+    # ------------------------------------------------------------ content
+
+    def text_as_sent(self, draft: Draft) -> str:
+        """A link becomes a card; beside pictures there is no card, so it is text."""
+        if draft.media:
+            return with_link(draft.text, draft.link_url)
+        return tidy(draft.text)
+
+    def counts(
+        self, draft: Draft, limits: Mapping[str, Any] | None = None
+    ) -> list[Count]:
+        text = self.text_as_sent(draft)
+        return [
+            Count("characters", graphemes(text), MAX_GRAPHEMES),
+            Count("bytes", utf8_bytes(text), MAX_BYTES),
+        ]
+
+    def check(
+        self,
+        draft: Draft,
+        account: Identity | None = None,
+        limits: Mapping[str, Any] | None = None,
+    ) -> list[Finding]:
+        found = link_findings(draft)
+        if not tidy(draft.text) and not draft.link_url.strip() and not draft.media:
+            found.append(Finding(Level.REFUSED, Cause.TEXT_EMPTY, "text"))
+        over = next((count for count in self.counts(draft) if count.over), None)
+        if over:
+            values = {"used": over.used, "limit": over.limit, "unit": over.unit}
+            found.append(Finding(Level.REFUSED, Cause.TEXT_TOO_LONG, "text", values))
+        rule = SPEC.images
+        if blob_limit := (limits or {}).get("blob_upload_limit"):
+            rule = replace(rule, max_bytes=min(rule.max_bytes, int(blob_limit)))
+        return found + image_findings(draft, rule)
+
+    # ------------------------------------------------------------ steps
+
+    def next_step(self, job: PublishJob, client: PlatformClient) -> Step:
+        """Witness: blobs (list), dids (handle -> DID), created_at (ISO time)."""
+        assert isinstance(client, BlueskyClient)
+        number = len(job.witness.get("blobs", [])) + 1
+        if number <= len(job.draft.media):
+            return Step(
+                f"upload_image:{number}",
+                StepKind.REPEATABLE,
+                lambda: self._upload(job, client, number),
+            )
+        handles = sorted({m.value for m in find_mentions(self.text_as_sent(job.draft))})
+        if handles and "dids" not in job.witness:
+            return Step(
+                "resolve_mentions",
+                StepKind.REPEATABLE,
+                lambda: self._resolve(handles, client),
+            )
+        if self._needs_time(job, datetime.now(UTC)):
+            return Step("fix_time", StepKind.REPEATABLE, self._fix_time)
+        return Step("put_record", StepKind.COMMIT, lambda: self._put(job, client))
+
+    def _upload(
+        self, job: PublishJob, client: BlueskyClient, number: int
+    ) -> StepResult:
+        blob = client.upload_blob(job.draft.media[number - 1])
+        return StepResult({"blobs": [*job.witness.get("blobs", []), blob]})
+
+    def _resolve(self, handles: list[str], client: BlueskyClient) -> StepResult:
+        dids = {}
+        for handle in handles:
+            try:
+                dids[handle] = client.resolve_handle(handle)
+            except (NotFound, InvalidContent):
+                continue  # nobody has this handle: it stays plain text
+        return StepResult({"dids": dids})
+
+    def _needs_time(self, job: PublishJob, now: datetime) -> bool:
+        """The post's own time is when it goes out, and never changes once sent.
+
+        A time of the day it was written would hide a scheduled post deep in the feeds;
+        a new time on a repeat would make another record of it.
+        """
+        fixed = job.witness.get("created_at")
+        if fixed is None:
+            return True
+        return job.first_sent_at is None and now - datetime.fromisoformat(fixed) > FRESH
+
+    def _fix_time(self) -> StepResult:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        return StepResult({"created_at": now})
+
+    def _put(self, job: PublishJob, client: BlueskyClient) -> StepResult:
+        rkey = self.rkey(job)
+        try:
+            record = client.put_post(rkey, self.record(job))
+        except DuplicateContent as error:
+            error.extra["external_id"] = f"at://{client.did}/{POST}/{rkey}"
+            error.extra["permalink"] = self._permalink(job, client, rkey)
+            raise
+        except TransientError as error:
+            if error.cause is Cause.MEDIA_EXPIRED:
+                error.extra["forget"] = FORGET_BLOBS
+            raise
+        # When it went out is when the answer came; createdAt is a little earlier.
+        remote = replace(self._remote(job, client, rkey, record), published_at=None)
+        return StepResult(remote=remote)
+
+    def rkey(self, job: PublishJob) -> str:
+        return tid(job.created_at, job.marker)
+
+    def record(self, job: PublishJob) -> dict[str, Any]:
+        """The post's record: the same for every attempt with the same witness."""
+        draft = job.draft
+        text = self.text_as_sent(draft)
+        at = datetime.fromisoformat(job.witness["created_at"])
+        record: dict[str, Any] = {
+            "$type": POST,
+            "text": text,
+            "createdAt": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        }
+        if draft.language:
+            record["langs"] = [draft.language]
+        if found := facets(text, job.witness.get("dids")):
+            record["facets"] = found
+        if draft.media:
+            record["embed"] = self._images(job)
+        elif is_web_link(draft.link_url.strip()):
+            record["embed"] = self._card(draft)
+        return record
+
+    def _images(self, job: PublishJob) -> dict[str, Any]:
+        images = []
+        for media, blob in zip(job.draft.media, job.witness["blobs"], strict=True):
+            image: dict[str, Any] = {"image": blob, "alt": media.alt_text}
+            if media.width > 0 and media.height > 0:
+                image["aspectRatio"] = {"width": media.width, "height": media.height}
+            images.append(image)
+        return {"$type": "app.bsky.embed.images", "images": images}
+
+    def _card(self, draft: Draft) -> dict[str, Any]:
+        link = draft.link_url.strip()
+        external = {
+            "uri": link,
+            "title": draft.link_title.strip() or web_host(link),
+            "description": draft.link_description.strip(),
+        }
+        return {"$type": "app.bsky.embed.external", "external": external}
+
+    def _permalink(self, job: PublishJob, client: BlueskyClient, rkey: str) -> str:
+        who = job.account.handle or client.did
+        return f"{client.host('app')}/profile/{who}/post/{rkey}"
+
+    def _remote(
+        self, job: PublishJob, client: BlueskyClient, rkey: str, record: Record
+    ) -> RemotePost:
+        created = str(record.value.get("createdAt") or "")
+        try:
+            at = datetime.fromisoformat(created)
+        except ValueError:
+            at = None
+        return RemotePost(
+            external_id=record.uri,
+            permalink=self._permalink(job, client, rkey),
+            text=str(record.value.get("text") or ""),
+            published_at=at,
+            extra={"cid": record.cid},
+        )
+
+    # ------------------------------------------------------------ limits
+
+    def calls_ahead(self, job: PublishJob, *, looking: bool) -> Mapping[str, int]:
+        if looking:
+            return {"GET com.atproto.repo.getRecord": 1}
+        calls = {"POST com.atproto.repo.putRecord": 1}
+        if uploads := len(job.draft.media) - len(job.witness.get("blobs", [])):
+            calls["POST com.atproto.repo.uploadBlob"] = uploads
+        if "dids" not in job.witness:
+            text = self.text_as_sent(job.draft)
+            if handles := {m.value for m in find_mentions(text)}:
+                calls["GET com.atproto.identity.resolveHandle"] = len(handles)
+        return calls
+
+    def observe(
+        self, key: str, headers: Mapping[str, str], now: datetime
+    ) -> Sequence[Observation]:
+        """The tightest bucket of the call; its window's length tells which one."""
+        limit = header_number(headers.get("ratelimit-limit"))
+        remaining = header_number(headers.get("ratelimit-remaining"))
+        if limit is None or remaining is None:
+            return ()
+        resets_at = header_time(headers.get("ratelimit-reset"))
+        left_s = (resets_at - now).total_seconds() if resets_at else None
+        length = headers.get("ratelimit-policy", "").partition(";w=")[2]
+        rules = [self.spec.rules[name] for name in self.spec.call(key).draws]
+        rule = meant_bucket(rules, limit, left_s, header_number(length))
+        if rule is None:
+            return ()
+        return (Observation(rule.key, limit, remaining, resets_at, now),)
+
+    # ------------------------------------------------------------ reconciliation
+
+    def look(self, job: PublishJob, client: PlatformClient) -> Look:
+        """Ask the account's own server for the key: certain, and at once."""
+        assert isinstance(client, BlueskyClient)
+        rkey = self.rkey(job)
+        try:
+            record = client.get_post(rkey)
+        except NotFound as error:
+            if error.code != "RecordNotFound":
+                raise
+            return Look(
+                Sighting.ABSENT,
+                evidence=f"no record {rkey} on the account's server",
+                safe_to_repeat=True,
+            )
+        return Look(
+            Sighting.FOUND,
+            self._remote(job, client, rkey, record),
+            evidence=f"record {rkey}",
+        )

@@ -1,0 +1,211 @@
+"""Facts of Bluesky. Source: https://docs.bsky.app and the lexicons (2026-08-20)."""
+
+from __future__ import annotations
+
+from ..base import (
+    Ability,
+    Bucket,
+    Call,
+    MediaRule,
+    PlatformSpec,
+    Scope,
+    SignIn,
+    WindowKind,
+)
+
+MAX_GRAPHEMES = 300
+MAX_BYTES = 3000
+MAX_TAG_GRAPHEMES = 64
+POST = "app.bsky.feed.post"
+
+#: `scope` claims of a session's access JWT.
+MAIN_PASSWORD = "com.atproto.access"
+APP_PASSWORD = "com.atproto.appPass"
+APP_PASSWORD_PRIVILEGED = "com.atproto.appPassPrivileged"
+SESSION = (APP_PASSWORD, APP_PASSWORD_PRIVILEGED, MAIN_PASSWORD)
+#: The same power by OAuth.
+GENERIC = "transition:generic"
+WRITE = (*SESSION, GENERIC, f"repo:{POST}?action=create&action=update&action=delete")
+BLOB = (*SESSION, GENERIC, "blob:image/*", "blob:video/mp4")
+
+IP = {"ip": 1}
+
+
+def _write(points: int) -> dict[str, int]:
+    return {"ip": 1, "writes_hour": points, "writes_day": points}
+
+
+CALLS = (
+    # connecting and health
+    Call("GET com.atproto.identity.resolveHandle", "connect", draws={"public": 1}),
+    Call("GET {did document}", "connect"),
+    Call(
+        "POST com.atproto.server.createSession",
+        "connect",
+        draws=IP | {"create_session_5min": 1, "create_session_day": 1},
+    ),
+    Call("POST com.atproto.server.refreshSession", "connect, health", draws=IP),
+    Call("GET com.atproto.server.getSession", "connect, health", draws=IP),
+    Call("POST com.atproto.server.deleteSession", "disconnect", draws=IP),
+    Call("GET com.atproto.server.describeServer", "limits", draws=IP),
+    # publishing: the same bytes give the same blob, a repeat is harmless
+    Call(
+        "POST com.atproto.repo.uploadBlob",
+        "media",
+        any_scopes=BLOB,
+        draws=IP | {"upload_blob": 1},
+    ),
+    Call(
+        "POST com.atproto.repo.putRecord",
+        "publish, reply",
+        any_scopes=WRITE,
+        mutates=True,
+        draws=_write(2),
+    ),
+    Call(
+        "POST com.atproto.repo.putRecord (app.bsky.feed.threadgate)",
+        "reply control",
+        any_scopes=(*SESSION, GENERIC, "repo:app.bsky.feed.threadgate"),
+        mutates=True,
+        draws=_write(2),
+    ),
+    Call(
+        "POST com.atproto.repo.deleteRecord",
+        "delete",
+        any_scopes=WRITE,
+        draws=_write(1),
+    ),
+    Call("GET com.atproto.repo.getRecord", "reconciliation", draws=IP),
+    Call("GET com.atproto.repo.listRecords", "reconciliation", draws=IP),
+    # video
+    Call(
+        "GET com.atproto.server.getServiceAuth",
+        "video",
+        any_scopes=(*SESSION, GENERIC),
+        draws=IP,
+    ),
+    Call("POST app.bsky.video.uploadVideo", "video", draws={"video": 1}),
+    Call("GET app.bsky.video.getJobStatus", "video"),
+    Call("GET app.bsky.video.getUploadLimits", "video"),
+    # figures and comments, on the public host
+    Call(
+        "GET app.bsky.feed.getPosts",
+        "metrics",
+        ability=Ability.FIGURES,
+        draws={"public": 1},
+    ),
+    Call(
+        "GET app.bsky.feed.getPostThread",
+        "comments",
+        ability=Ability.READ,
+        draws={"public": 1},
+    ),
+    Call(
+        "GET app.bsky.feed.getAuthorFeed",
+        "metrics",
+        ability=Ability.FIGURES,
+        draws={"public": 1},
+    ),
+    Call(
+        "GET app.bsky.actor.getProfile",
+        "name and picture, follower count",
+        ability=Ability.FIGURES,
+        draws={"public": 1},
+    ),
+    Call(
+        "GET app.bsky.notification.listNotifications",
+        "inbox",
+        any_scopes=(*SESSION, GENERIC, "rpc:app.bsky.notification.listNotifications"),
+        ability=Ability.READ,
+        draws=IP,
+    ),
+)
+
+_FIRST = WindowKind.FROM_FIRST_CALL
+BUCKETS = (
+    Bucket("writes_hour", "account", 5000, _FIRST, 3600, name="Writing", unit="points"),
+    Bucket(
+        "writes_day",
+        "account",
+        35_000,
+        _FIRST,
+        24 * 3600,
+        name="Writing",
+        unit="points",
+    ),
+    Bucket("ip", "ip", 3000, _FIRST, 300, name="All calls"),
+    Bucket("create_session_5min", "account", 30, _FIRST, 300, name="Signing in"),
+    Bucket("create_session_day", "account", 300, _FIRST, 24 * 3600, name="Signing in"),
+    Bucket(
+        "upload_blob",
+        "account",
+        1000,
+        _FIRST,
+        24 * 3600,
+        name="Pictures",
+        unit="pictures",
+    ),
+    # learnt from app.bsky.video.getUploadLimits
+    Bucket(
+        "video",
+        "account",
+        None,
+        _FIRST,
+        24 * 3600,
+        verified=False,
+        name="Videos",
+        unit="videos",
+    ),
+    # generous, not published
+    Bucket("public", "ip", None, _FIRST, 300, verified=False, name="Public reading"),
+)
+
+SPEC = PlatformSpec(
+    slug="bluesky",
+    name="Bluesky",
+    sign_in=SignIn.APP_PASSWORD,
+    hosts={
+        "entryway": "https://bsky.social",
+        "public": "https://public.api.bsky.app",
+        "plc": "https://plc.directory",
+        "app": "https://bsky.app",
+    },
+    practice_paths={
+        "entryway": "/bluesky",
+        "public": "/bluesky",
+        "plc": "/bluesky/plc",
+        "app": "/bluesky/app",
+    },
+    calls=CALLS,
+    buckets=BUCKETS,
+    scopes=(
+        Scope(APP_PASSWORD, "everything but managing the account and messages"),
+        Scope(APP_PASSWORD_PRIVILEGED, "the same, and messages", asked=False),
+        Scope(MAIN_PASSWORD, "everything (main password)", asked=False),
+        Scope("atproto", "identity only (base of OAuth)", asked=False),
+        Scope(GENERIC, "the power of an app password, by OAuth", asked=False),
+        Scope("transition:email", "read the e-mail address", asked=False),
+        Scope("transition:chat.bsky", "direct messages", asked=False),
+        Scope(WRITE[-1], "write posts only", asked=False),
+        Scope("blob:image/*", "upload pictures", asked=False),
+        Scope("blob:video/mp4", "upload videos", asked=False),
+        Scope("rpc:app.bsky.video.getUploadLimits", "video service", asked=False),
+        Scope("account:email", "read the e-mail address", asked=False),
+        Scope(
+            "include:app.bsky.authCreatePosts",
+            "create posts, but not update: putRecord is refused",
+            asked=False,
+        ),
+    ),
+    images=MediaRule(
+        mime_types=("image/jpeg", "image/png", "image/webp", "image/gif"),
+        max_bytes=2_000_000,
+        max_alt=2000,
+    ),
+    token_life_s=7200,
+    register_steps=(
+        "Nothing to register: each account signs in with an app password, made in "
+        "Bluesky under Settings, Privacy and security, App passwords.",
+    ),
+    register_url="https://bsky.app/settings/app-passwords",
+)

@@ -1,0 +1,226 @@
+"""The classes of answer that a platform can give, and the causes that people read about.
+
+`Outcome` decides what the engine does; `Cause` decides which sentence a person reads
+and which button stands beside it (`accounts/causes.py` holds the sentences).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    PUBLISHED = "published"
+    TRANSIENT = "transient"
+    RATE_LIMITED = "rate_limited"
+    AUTH_EXPIRED = "auth_expired"
+    AUTH_REVOKED = "auth_revoked"
+    PERMISSION = "permission"
+    INVALID_CONTENT = "invalid_content"
+    DUPLICATE = "duplicate"
+    NOT_FOUND = "not_found"
+    PLATFORM_DOWN = "platform_down"
+    AMBIGUOUS = "ambiguous"
+
+
+class Reach(StrEnum):
+    """Whom an error concerns: one post, one token, our whole app, everybody."""
+
+    POST = "post"
+    TOKEN = "token"
+    APP = "app"
+    PLATFORM = "platform"
+
+
+class Cause(StrEnum):
+    """Why, in one word per sentence. A platform's table maps its codes to these."""
+
+    # access
+    TOKEN_EXPIRED = "token_expired"
+    TOKEN_REVOKED = "token_revoked"
+    TOKEN_INVALID = "token_invalid"
+    REFRESH_REFUSED = "refresh_refused"
+    CONSENT_REFUSED = "consent_refused"
+    CODE_REFUSED = "code_refused"
+    WRONG_PASSWORD = "wrong_password"
+    SECOND_FACTOR_WANTED = "second_factor_wanted"
+    # rights
+    SCOPE_MISSING = "scope_missing"
+    ROLE_LOST = "role_lost"
+    ACCOUNT_SUSPENDED = "account_suspended"
+    ACCOUNT_LOCKED = "account_locked"
+    ACCOUNT_MOVED = "account_moved"
+    ACCOUNT_GONE = "account_gone"
+    NOT_ALLOWED = "not_allowed"
+    # our app
+    APP_REFUSED = "app_refused"
+    APP_GONE = "app_gone"
+    VERSION_ENDED = "version_ended"
+    CREDITS_USED_UP = "credits_used_up"
+    # limits
+    TOO_MANY_REQUESTS = "too_many_requests"
+    DAILY_LIMIT = "daily_limit"
+    PLAN_LIMIT = "plan_limit"
+    # content
+    TEXT_EMPTY = "text_empty"
+    TEXT_TOO_LONG = "text_too_long"
+    TEXT_REFUSED = "text_refused"
+    LINK_REFUSED = "link_refused"
+    TOO_MANY_MEDIA = "too_many_media"
+    MEDIA_MIXED = "media_mixed"
+    MEDIA_TYPE = "media_type"
+    MEDIA_TOO_LARGE = "media_too_large"
+    MEDIA_REFUSED = "media_refused"
+    ALT_TEXT_MISSING = "alt_text_missing"
+    ALT_TEXT_TOO_LONG = "alt_text_too_long"
+    DUPLICATE_TEXT = "duplicate_text"
+    ALREADY_THERE = "already_there"
+    # a part of a post that the platform has not got (any more)
+    MEDIA_NOT_READY = "media_not_ready"
+    MEDIA_EXPIRED = "media_expired"
+    PARENT_GONE = "parent_gone"
+    NOT_THERE = "not_there"
+    # network and platform
+    ADDRESS_REFUSED = "address_refused"
+    NOT_THIS_PLATFORM = "not_this_platform"
+    UNREACHABLE = "unreachable"
+    TIMED_OUT = "timed_out"
+    PLATFORM_TROUBLE = "platform_trouble"
+    ANSWER_UNREADABLE = "answer_unreadable"
+    ANSWER_LOST = "answer_lost"
+    UNKNOWN_REFUSAL = "unknown_refusal"
+
+
+class PlatformError(Exception):
+    """What a call came to when it did not succeed. Never holds a token.
+
+    `code` is the platform's own word, `detail` its own text (redacted, at most 2,000
+    characters) for the Details fold; `retry_after` is seconds from now, `reset_at`
+    an aware UTC time: both None when the platform did not say.
+    """
+
+    outcome: Outcome = Outcome.TRANSIENT
+    default_cause: Cause = Cause.PLATFORM_TROUBLE
+    default_reach: Reach = Reach.POST
+    #: Repeating the same content cannot help; a person has to change something.
+    permanent = False
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        cause: Cause | None = None,
+        reach: Reach | None = None,
+        status: int | None = None,
+        code: str = "",
+        request_id: str = "",
+        retry_after: float | None = None,
+        reset_at: datetime | None = None,
+        extra: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail[:2000]
+        self.cause = cause or self.default_cause
+        self.reach = reach or self.default_reach
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.reset_at = reset_at
+        #: Facts that the engine may need, such as the id a duplicate answer names.
+        self.extra = extra or {}
+
+    def __str__(self) -> str:
+        where = (
+            f" ({self.status} {self.code})".replace(" )", ")") if self.status else ""
+        )
+        return f"{self.outcome}: {self.cause}{where}"
+
+
+class TransientError(PlatformError):
+    """It did not run, and may work by itself later."""
+
+    outcome = Outcome.TRANSIENT
+
+
+class RateLimited(PlatformError):
+    outcome = Outcome.RATE_LIMITED
+    default_cause = Cause.TOO_MANY_REQUESTS
+    default_reach = Reach.TOKEN
+
+
+class AuthExpired(PlatformError):
+    """The access token's time is over; a refresh may mend it."""
+
+    outcome = Outcome.AUTH_EXPIRED
+    default_cause = Cause.TOKEN_EXPIRED
+    default_reach = Reach.TOKEN
+
+
+class AuthRevoked(PlatformError):
+    """The grant is gone; only a person's consent mends it."""
+
+    outcome = Outcome.AUTH_REVOKED
+    default_cause = Cause.TOKEN_REVOKED
+    default_reach = Reach.TOKEN
+
+
+class PermissionMissing(PlatformError):
+    outcome = Outcome.PERMISSION
+    default_cause = Cause.NOT_ALLOWED
+    default_reach = Reach.TOKEN
+
+
+class InvalidContent(PlatformError):
+    outcome = Outcome.INVALID_CONTENT
+    default_cause = Cause.TEXT_REFUSED
+    permanent = True
+
+
+class DuplicateContent(PlatformError):
+    """The platform says that it has this already: evidence, when we may have sent it.
+
+    `extra["external_id"]` names the live post where the platform tells it.
+    """
+
+    outcome = Outcome.DUPLICATE
+    default_cause = Cause.DUPLICATE_TEXT
+    permanent = True
+
+
+class NotFound(PlatformError):
+    outcome = Outcome.NOT_FOUND
+    default_cause = Cause.NOT_THERE
+    permanent = True
+
+
+class PlatformDown(PlatformError):
+    """Nobody can publish there now; no account is at fault."""
+
+    outcome = Outcome.PLATFORM_DOWN
+    default_reach = Reach.PLATFORM
+
+
+class AmbiguousOutcome(PlatformError):
+    """A changing call left and nobody knows whether it ran: look before repeating."""
+
+    outcome = Outcome.AMBIGUOUS
+    default_cause = Cause.ANSWER_LOST
+
+
+BY_OUTCOME: dict[Outcome, type[PlatformError]] = {
+    cls.outcome: cls
+    for cls in (
+        TransientError,
+        RateLimited,
+        AuthExpired,
+        AuthRevoked,
+        PermissionMissing,
+        InvalidContent,
+        DuplicateContent,
+        NotFound,
+        PlatformDown,
+        AmbiguousOutcome,
+    )
+}

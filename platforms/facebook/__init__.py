@@ -1,0 +1,1 @@
+"""Facebook Pages: their windows; publishing there comes later."""

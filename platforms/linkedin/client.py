@@ -1,0 +1,660 @@
+"""LinkedIn's versioned API: one method per call.
+
+Rest.li wants its own encoding: a URN is percent-encoded, the structure of `List(a,b)`
+and `(key:value)` is not. So addresses are built by hand and never given as params.
+Source: https://learn.microsoft.com/en-us/linkedin/ (version 202609).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from ..base import (
+    Ability,
+    Identity,
+    MediaFile,
+    PlatformClient,
+    Proof,
+    TokenSet,
+    Verdict,
+)
+from ..errors import (
+    AmbiguousOutcome,
+    AuthExpired,
+    AuthRevoked,
+    Cause,
+    DuplicateContent,
+    InvalidContent,
+    NotFound,
+    PermissionMissing,
+    PlatformDown,
+    PlatformError,
+    RateLimited,
+    Reach,
+    TransientError,
+)
+from ..http import Answer, redact
+from .spec import NEEDED, POSTING_ROLES, SPEC, TOKEN_SETTLES_S
+
+PAGE_SIZE = 100
+LOOKUP_SIZE = 50
+POST_URN = re.compile(r"urn:li:(?:share|ugcPost|activity):\d+")
+#: The refused field of a 403: an author or owner that this member may not act for.
+AUTHOR_FIELD = re.compile(r"\[/(?:\w+/)*(?:author|owner)\]")
+
+#: code of a 400 -> class and cause
+BAD_REQUESTS: dict[str, tuple[type[PlatformError], Cause]] = {
+    "FIELD_LENGTH_TOO_LONG": (InvalidContent, Cause.TEXT_TOO_LONG),
+    "INVALID_URL": (InvalidContent, Cause.LINK_REFUSED),
+    "INVALID_IMAGE_ID": (InvalidContent, Cause.MEDIA_EXPIRED),
+    "INVALID_VIDEO_ID": (InvalidContent, Cause.MEDIA_EXPIRED),
+    "MEDIA_ASSET_PROCESSING_FAILED": (InvalidContent, Cause.MEDIA_REFUSED),
+    "MEDIA_ASSET_WAITING_UPLOAD": (TransientError, Cause.MEDIA_NOT_READY),
+    "EXPIRED_UPLOAD_URL": (TransientError, Cause.MEDIA_EXPIRED),
+    "UPDATING_ASSET_FAILED": (TransientError, Cause.MEDIA_EXPIRED),
+}
+
+
+@dataclass(frozen=True)
+class Upload:
+    """Where an image goes to: one PUT of all its bytes before `ends_at`."""
+
+    urn: str
+    url: str
+    ends_at: datetime | None
+
+
+class LinkedInClient(PlatformClient):
+    spec = SPEC
+
+    # --- connecting
+
+    def exchange_code(
+        self, code: str, redirect_uri: str, verifier: str | None
+    ) -> TokenSet:
+        """Trade the code (30 min, once) for a token. AuthRevoked: code refused."""
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": redirect_uri,
+        }
+        return self._tokens(form, Cause.CODE_REFUSED)
+
+    def refresh(self) -> TokenSet:
+        """A new access token; the refresh token stays the same and its life shrinks.
+
+        Safe to repeat. Self-serve apps have no refresh token: AuthRevoked.
+        """
+        if not self.access.refresh_token:
+            raise AuthRevoked("no refresh token", cause=Cause.TOKEN_EXPIRED)
+        form = {
+            "grant_type": "refresh_token",
+            "refresh_token": self.access.refresh_token,
+        }
+        return self._tokens(form, Cause.REFRESH_REFUSED)
+
+    def revoke(self) -> None:
+        try:
+            self._oauth("revoke", {"token": self.access.token}, Cause.TOKEN_REVOKED)
+        except AuthRevoked:
+            return  # it was dead already
+
+    def introspect(self) -> dict[str, Any]:
+        """What LinkedIn knows of the token: active, status, scope, expires_at (epoch).
+
+        Costs no member quota. {"active": False} for a token that is not this app's.
+        """
+        form = {"token": self.access.token}
+        answer = self._oauth("introspectToken", form, Cause.TOKEN_INVALID)
+        data = answer.data()
+        if "active" not in data:
+            raise _unreadable(answer, mutates=False)
+        return data
+
+    def _tokens(self, form: dict[str, str], refused: Cause) -> TokenSet:
+        now = datetime.now(UTC)
+        answer = self._oauth("accessToken", form, refused)
+        data = answer.data()
+        if not data.get("access_token"):
+            raise _unreadable(answer, mutates=False)
+        life_s = int(data.get("expires_in") or self.spec.token_life_s or 0)
+        refresh_s = int(data.get("refresh_token_expires_in") or 0)
+        return TokenSet(
+            access_token=str(data["access_token"]),
+            refresh_token=str(data.get("refresh_token") or ""),
+            issued_at=now,
+            expires_at=now + timedelta(seconds=life_s),
+            refresh_expires_at=now + timedelta(seconds=refresh_s)
+            if refresh_s
+            else None,
+            scopes=split_scopes(data.get("scope")),
+        )
+
+    def _oauth(self, name: str, form: dict[str, str], refused: Cause) -> Answer:
+        key = self.spec.call(f"POST /oauth/v2/{name}").key
+        answer = self.http.request(
+            "POST",
+            f"{self.host('www')}/oauth/v2/{name}",
+            call=key,
+            mutates=False,
+            data={
+                **form,
+                "client_id": self.environment.client_id,
+                "client_secret": self.environment.client_secret,
+            },
+        )
+        if answer.ok:
+            return answer
+        raise self._oauth_error(answer, refused)
+
+    def _oauth_error(self, answer: Answer, refused: Cause) -> PlatformError:
+        data = answer.data()
+        if answer.status == 429 or answer.status >= 500 or not data:
+            return self.error_from(answer, mutates=False)
+        code = str(data.get("error") or "")
+        # Judged before redaction, which takes words after "token:" for a secret.
+        lower = str(data.get("error_description") or "").lower()
+        text = redact(str(data.get("error_description") or ""))
+        facts = _facts(answer, code)
+        if (
+            code in ("invalid_grant", "invalid_redirect_uri")
+            or "refresh token is invalid, expired or revoked" in lower
+            or "authorization code not found" in lower
+        ):
+            return AuthRevoked(text, cause=refused, **facts)
+        return PermissionMissing(
+            text or answer.text(), cause=Cause.APP_REFUSED, reach=Reach.APP, **facts
+        )
+
+    def identities(self) -> Sequence[Identity]:
+        """The member, then the Pages that the member may post for."""
+        member = self.member()
+        if "rw_organization_admin" not in self.access.scopes:
+            return [member]
+        return [member, *self.pages()]
+
+    def member(self) -> Identity:
+        """Who the token belongs to. The id differs from app to app for one person."""
+        if "openid" in self.access.scopes:
+            answer = self._get("GET /v2/userinfo", "/v2/userinfo")
+            data = answer.data()
+            number, name = data.get("sub"), data.get("name")
+            vanity = ""
+        else:
+            answer = self._get("GET /v2/me", "/v2/me")
+            data = answer.data()
+            number, vanity = data.get("id"), str(data.get("vanityName") or "")
+            names = (data.get("localizedFirstName"), data.get("localizedLastName"))
+            name = " ".join(str(part) for part in names if part)
+        if not number:
+            raise _unreadable(answer, mutates=False)
+        return Identity(
+            external_id=f"urn:li:person:{number}",
+            kind="member",
+            name=str(name or "LinkedIn member"),
+            handle=vanity,
+            url=f"{self.host('www')}/in/{quote(vanity)}/" if vanity else "",
+            avatar_url=str(data.get("picture") or ""),
+        )
+
+    def pages(self) -> list[Identity]:
+        """Pages for which the member holds a role that may post."""
+        roles: dict[str, str] = {}
+        for row in self._acls():
+            # The field was renamed; both names are still seen.
+            urn = str(row.get("organization") or row.get("organizationTarget") or "")
+            role = str(row.get("role") or "")
+            if urn and role in POSTING_ROLES and row.get("state") == "APPROVED":
+                roles.setdefault(urn, role)
+        cards: dict[str, Any] = {}
+        numbers = [urn.rsplit(":", 1)[-1] for urn in roles]
+        for at in range(0, len(numbers), LOOKUP_SIZE):
+            cards |= self._lookup(numbers[at : at + LOOKUP_SIZE])
+        return [self._page(urn, role, cards) for urn, role in roles.items()]
+
+    def _page(self, urn: str, role: str, cards: Mapping[str, Any]) -> Identity:
+        number = urn.rsplit(":", 1)[-1]
+        card = cards.get(number) or {}
+        vanity = str(card.get("vanityName") or "")
+        return Identity(
+            external_id=urn,
+            kind="organization",
+            name=str(card.get("localizedName") or number),
+            handle=vanity,
+            url=f"{self.host('www')}/company/{quote(vanity or number)}/",
+            extra={"role": role},
+        )
+
+    def _acls(self) -> Iterator[Mapping[str, Any]]:
+        start = 0
+        while True:
+            answer = self._get(
+                "GET /rest/organizationAcls",
+                "/rest/organizationAcls?q=roleAssignee&state=APPROVED"
+                f"&start={start}&count={PAGE_SIZE}",
+            )
+            rows = answer.data().get("elements")
+            if not isinstance(rows, list):
+                raise _unreadable(answer, mutates=False)
+            yield from rows
+            if len(rows) < PAGE_SIZE:
+                return
+            start += PAGE_SIZE
+
+    def _lookup(self, numbers: Sequence[str]) -> dict[str, Any]:
+        answer = self._get(
+            "GET /rest/organizationsLookup",
+            f"/rest/organizationsLookup?ids=List({','.join(numbers)})",
+        )
+        return dict(answer.data().get("results") or {})
+
+    # --- health
+
+    def prove(self) -> Proof:
+        """Introspection tells life and scopes; the identity call that it is served.
+
+        For a Page the authorization call tells the role, and that the API version in
+        use is alive; for a member nothing read-only tells the latter.
+        """
+        token = self.introspect()
+        granted = split_scopes(token.get("scope")) or self.access.scopes
+        self._judge(token)
+        identity = self._as_granted(granted).member()
+        kind = self.access.kind if self.access.kind in self.spec.account_kinds else ""
+        kind = kind or "member"
+        abilities = {
+            ability: self._verdict(kind, ability, granted) for ability in Ability
+        }
+        if kind == "organization" and abilities[Ability.PUBLISH].ok:
+            abilities[Ability.PUBLISH] = self._role(identity.external_id, granted)
+        return Proof(
+            abilities=abilities,
+            # The member is not the account when the account is a Page.
+            identity=identity if kind == "member" else None,
+            scopes=granted or None,
+            expires_at=_epoch_s(token.get("expires_at")),
+        )
+
+    def _judge(self, token: Mapping[str, Any]) -> None:
+        """Raise when introspection says that the token is dead."""
+        if token.get("active"):
+            return
+        status = str(token.get("status") or "")
+        if status == "expired":
+            raise AuthExpired("introspection: expired")
+        if self._is_fresh():
+            raise TransientError("introspection: not active yet", retry_after=5)
+        if status == "revoked":
+            raise AuthRevoked("introspection: revoked", cause=Cause.TOKEN_REVOKED)
+        raise AuthRevoked("introspection: not active", cause=Cause.TOKEN_INVALID)
+
+    def _as_granted(self, granted: tuple[str, ...]) -> LinkedInClient:
+        """This client with the scopes that introspection told."""
+        if set(granted) == set(self.access.scopes):
+            return self
+        access = replace(self.access, scopes=granted)
+        return LinkedInClient(self.environment, access, self.http)
+
+    def _verdict(self, kind: str, ability: Ability, granted: Sequence[str]) -> Verdict:
+        scope = NEEDED[kind, ability]
+        if scope in granted:
+            return Verdict(True)
+        if scope == "r_member_social":
+            return Verdict(None, detail="LinkedIn lets no app read members' posts")
+        if not granted:
+            return Verdict(None, detail="the granted scopes are not known")
+        return Verdict(False, Cause.SCOPE_MISSING, scope)
+
+    def _role(self, person: str, granted: Sequence[str]) -> Verdict:
+        if "rw_organization_admin" not in granted:
+            return Verdict(True, detail="the Page role could not be checked")
+        try:
+            allowed = self.may_post(person, self.access.external_id)
+        except PermissionMissing as error:
+            if error.cause is not Cause.ROLE_LOST:
+                raise
+            return Verdict(False, Cause.ROLE_LOST, error.detail)
+        if allowed is None:
+            return Verdict(None, detail="LinkedIn did not tell the Page role")
+        if not allowed:
+            return Verdict(False, Cause.ROLE_LOST, "posting for the Page is denied")
+        return Verdict(True)
+
+    def may_post(self, person: str, organization: str) -> bool | None:
+        """Whether the member may post for the Page; None when LinkedIn does not say."""
+        answer = self._get(
+            "GET /rest/organizationAuthorizations",
+            f"/rest/organizationAuthorizations/(impersonator:{encode(person)},"
+            f"organization:{encode(organization)},"
+            "action:(organizationContentAuthorizationAction:"
+            "(actionType:ORGANIC_SHARE_CREATE)))",
+        )
+        for row in _authorizations(answer.data()):
+            if row.get("organization") not in (None, organization):
+                continue
+            status = row["status"]
+            words = list(status) if isinstance(status, dict) else [str(status)]
+            # "approved" as well as "com.linkedin.organization.Approved"
+            verdicts = {str(word).rsplit(".", 1)[-1].lower() for word in words}
+            if verdicts & {"approved", "denied"}:
+                return "approved" in verdicts
+        return None
+
+    # --- media
+
+    def init_image(self, owner: str) -> Upload:
+        """Open an upload. The owner has to be the author of the later post."""
+        answer = self.send(
+            "POST /rest/images",
+            self.host("api") + "/rest/images?action=initializeUpload",
+            headers=self._headers(),
+            json={"initializeUploadRequest": {"owner": owner}},
+        )
+        value = answer.data().get("value") or {}
+        if not value.get("image") or not value.get("uploadUrl"):
+            raise _unreadable(answer, mutates=False)
+        ends_at = _epoch_ms(value.get("uploadUrlExpiresAt"))
+        return Upload(str(value["image"]), str(value["uploadUrl"]), ends_at)
+
+    def put_image(self, url: str, file: MediaFile) -> None:
+        """Send all bytes. TransientError with MEDIA_EXPIRED: open a new upload."""
+        self._guard_upload(url)
+        try:
+            with file.open() as stream:
+                self.send(
+                    "PUT {uploadUrl}",
+                    url,
+                    headers={
+                        **self._bearer(),
+                        "Content-Type": "application/octet-stream",
+                    },
+                    data=stream,
+                )
+        except TransientError as error:
+            if error.status != 403:
+                raise
+            # The edge answers a signature that ran out without LinkedIn's JSON.
+            raise TransientError(
+                error.detail, cause=Cause.MEDIA_EXPIRED, status=403
+            ) from error
+
+    def _guard_upload(self, url: str) -> None:
+        """The token goes with the bytes, so the address has to be LinkedIn's own."""
+        parts = urlsplit(url)
+        host = (parts.hostname or "").lower()
+        ours = {urlsplit(base).netloc for base in self.environment.hosts.values()}
+        if host == "linkedin.com" or host.endswith(".linkedin.com"):
+            if parts.scheme == "https":
+                return
+        elif parts.netloc in ours:
+            return
+        raise NotFound(
+            f"upload address at a foreign host: {host}", cause=Cause.ADDRESS_REFUSED
+        )
+
+    # --- posts
+
+    def create(self, body: Mapping[str, Any]) -> str:
+        """Create a post; return its URN (share or ugcPost: not to be predicted).
+
+        LinkedIn has no idempotency key. AmbiguousOutcome on 500, 504 and lost answers.
+        """
+        answer = self.send(
+            "POST /rest/posts",
+            self.host("api") + "/rest/posts",
+            headers=self._headers(),
+            json=dict(body),
+        )
+        urn = answer.headers.get("x-restli-id") or answer.headers.get("x-linkedin-id")
+        if not urn:
+            raise _unreadable(answer, mutates=True)
+        return urn
+
+    def post(self, urn: str) -> dict[str, Any]:
+        """One post of a Page, as LinkedIn stores it. NotFound when it is gone."""
+        return self._get(
+            "GET /rest/posts/:urn", f"/rest/posts/{encode(urn)}?viewContext=AUTHOR"
+        ).data()
+
+    def posts_by(self, author: str, start: int, count: int) -> list[dict[str, Any]]:
+        """A Page's posts, newest first. A new one may be missing for about a minute."""
+        answer = self._get(
+            "GET /rest/posts",
+            f"/rest/posts?author={encode(author)}&q=author&start={start}"
+            f"&count={count}&sortBy=CREATED",
+            method="FINDER",
+        )
+        rows = answer.data().get("elements")
+        if not isinstance(rows, list):
+            raise _unreadable(answer, mutates=False)
+        return rows
+
+    def delete(self, urn: str) -> None:
+        """Delete a post; one that is gone already counts as deleted."""
+        try:
+            self.send(
+                "DELETE /rest/posts/:urn",
+                f"{self.host('api')}/rest/posts/{encode(urn)}",
+                headers=self._headers("DELETE"),
+            )
+        except NotFound:
+            return
+
+    def permalink(self, urn: str) -> str:
+        return f"{self.host('www')}/feed/update/{urn}/"
+
+    def _get(self, key: str, path: str, method: str = "") -> Answer:
+        headers = self._headers(method) if path.startswith("/rest/") else self._bearer()
+        return self.send(key, self.host("api") + path, headers=headers)
+
+    def _bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.access.token}"}
+
+    def _headers(self, method: str = "") -> dict[str, str]:
+        headers = {
+            **self._bearer(),
+            "Linkedin-Version": self.environment.api_version or self.spec.api_version,
+            "X-Restli-Protocol-Version": "2.0.0",
+        }
+        if method:
+            headers["X-RestLi-Method"] = method
+        return headers
+
+    def _is_fresh(self) -> bool:
+        issued_at = self.access.issued_at
+        if issued_at is None:
+            return False
+        return datetime.now(UTC) - issued_at < timedelta(seconds=TOKEN_SETTLES_S)
+
+    # --- LinkedIn's table of errors
+
+    def error_from(self, answer: Answer, mutates: bool) -> PlatformError:
+        status, data = answer.status, answer.data()
+        codes = _codes(data)
+        said = "; ".join(_texts(data))
+        lower = said.lower()
+        text = redact(said) or answer.text()
+        facts = _facts(answer, codes[-1] if codes else "")
+        if status == 426 or "VERSION_MISSING" in codes:
+            return PlatformDown(
+                text, cause=Cause.VERSION_ENDED, reach=Reach.APP, **facts
+            )
+        if status == 429:
+            return _rate_limited(answer, text, facts)
+        if status >= 500:
+            return self._trouble(answer, mutates, codes, text, facts)
+        if "unable to obtain activity" in lower:
+            return TransientError(text, **facts)
+        if status == 401:
+            return self._refused_token(data, codes, text, facts)
+        if status == 403:
+            return self._forbidden(answer, said, text, facts)
+        if status == 404:
+            return NotFound(text, **facts)
+        if status == 409 or status < 400:
+            return TransientError(text, **facts)
+        if status == 413:
+            return InvalidContent(text, cause=Cause.MEDIA_TOO_LARGE, **facts)
+        if status == 422 and "DUPLICATE_POST" in codes:
+            match = POST_URN.search(said)
+            extra = (
+                {"external_id": match[0], "permalink": self.permalink(match[0])}
+                if match
+                else {}
+            )
+            return DuplicateContent(text, extra=extra, **facts)
+        if status in (400, 422) and "media is still processing" in lower:
+            return TransientError(
+                text, cause=Cause.MEDIA_NOT_READY, retry_after=10, **facts
+            )
+        for code in codes:
+            if code in BAD_REQUESTS:
+                error, cause = BAD_REQUESTS[code]
+                wait = 5 if cause is Cause.MEDIA_NOT_READY else None
+                return error(text, cause=cause, retry_after=wait, **facts)
+        return InvalidContent(text, cause=Cause.UNKNOWN_REFUSAL, **facts)
+
+    def _trouble(
+        self,
+        answer: Answer,
+        mutates: bool,
+        codes: Sequence[str],
+        text: str,
+        facts: dict[str, Any],
+    ) -> PlatformError:
+        if "UNDER_MAINTENANCE" in codes:
+            return PlatformDown(text, retry_after=answer.retry_after, **facts)
+        # Only LinkedIn's own 503 says that nothing ran; a proxy's does not.
+        refused = answer.status == 503 and "SERVICE_UNAVAILABLE" in codes
+        if mutates and not refused:
+            return AmbiguousOutcome(text, cause=Cause.PLATFORM_TROUBLE, **facts)
+        return TransientError(
+            text, reach=Reach.PLATFORM, retry_after=answer.retry_after, **facts
+        )
+
+    def _refused_token(
+        self,
+        data: Mapping[str, Any],
+        codes: Sequence[str],
+        text: str,
+        facts: dict[str, Any],
+    ) -> PlatformError:
+        number = data.get("serviceErrorCode")
+        if number == 65602 or "EXPIRED_ACCESS_TOKEN" in codes:
+            return AuthExpired(text, **facts)
+        if number == 65601 or "REVOKED_ACCESS_TOKEN" in codes:
+            if self._is_fresh():
+                return TransientError(text, retry_after=5, **facts)
+            return AuthRevoked(text, cause=Cause.TOKEN_REVOKED, **facts)
+        if number in (65600, 65604) or "INVALID_ACCESS_TOKEN" in codes:
+            return AuthRevoked(text, cause=Cause.TOKEN_INVALID, **facts)
+        # Not in LinkedIn's words: no proof that the grant is gone.
+        return AuthExpired(text, cause=Cause.TOKEN_INVALID, **facts)
+
+    def _forbidden(
+        self, answer: Answer, said: str, text: str, facts: dict[str, Any]
+    ) -> PlatformError:
+        if not answer.data():
+            return TransientError(text, reach=Reach.PLATFORM, **facts)
+        lower = said.lower()
+        if AUTHOR_FIELD.search(said):
+            is_page = self.access.kind == "organization"
+            cause = Cause.ROLE_LOST if is_page else Cause.NOT_ALLOWED
+            return PermissionMissing(text, cause=cause, **facts)
+        if "unpermitted fields present in parameter" in lower:
+            return InvalidContent(text, cause=Cause.UNKNOWN_REFUSAL, **facts)
+        if "resource is forbidden" in lower:
+            # Of one image, not of the account; the step knows how new the upload is.
+            return PermissionMissing(
+                text, cause=Cause.MEDIA_REFUSED, reach=Reach.POST, **facts
+            )
+        if "application" in lower and "suspended" in lower:
+            return PermissionMissing(
+                text, cause=Cause.APP_REFUSED, reach=Reach.APP, **facts
+            )
+        if "not enough permissions" in lower:
+            return PermissionMissing(text, cause=Cause.SCOPE_MISSING, **facts)
+        return PermissionMissing(text, cause=Cause.NOT_ALLOWED, **facts)
+
+
+def encode(urn: str) -> str:
+    """A URN as it stands in a path or a query value."""
+    return quote(urn, safe="")
+
+
+def split_scopes(value: Any) -> tuple[str, ...]:
+    """LinkedIn separates scopes by commas in one answer and by spaces in another."""
+    return tuple(part for part in re.split(r"[\s,]+", str(value or "")) if part)
+
+
+def _authorizations(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Rows with a verdict: one by itself, or lists within lists."""
+    if "status" in data and "elements" not in data:
+        yield data
+    for inner in data.get("elements") or []:
+        if isinstance(inner, dict):
+            yield from _authorizations(inner)
+
+
+def _codes(data: Mapping[str, Any]) -> list[str]:
+    """LinkedIn's words for what is wrong, the outer one first."""
+    codes = [data.get("code")]
+    codes += [inner.get("code") for inner in _input_errors(data)]
+    return [str(code) for code in codes if code]
+
+
+def _texts(data: Mapping[str, Any]) -> list[str]:
+    texts = [data.get("message")]
+    texts += [inner.get("description") for inner in _input_errors(data)]
+    return list(dict.fromkeys(str(text) for text in texts if text))
+
+
+def _input_errors(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    details = data.get("errorDetails")
+    inner = details.get("inputErrors") if isinstance(details, dict) else None
+    return [row for row in inner or [] if isinstance(row, dict)]
+
+
+def _facts(answer: Answer, code: str) -> dict[str, Any]:
+    return {"status": answer.status, "code": code, "request_id": answer.request_id}
+
+
+def _unreadable(answer: Answer, mutates: bool) -> PlatformError:
+    kind = AmbiguousOutcome if mutates else TransientError
+    return kind(
+        "no usable data in it", cause=Cause.ANSWER_UNREADABLE, **_facts(answer, "")
+    )
+
+
+def _rate_limited(answer: Answer, text: str, facts: dict[str, Any]) -> RateLimited:
+    upper = text.upper()
+    if "APPLICATION DAY" in upper or "MEMBER DAY" in upper:
+        reach = Reach.APP if "APPLICATION DAY" in upper else Reach.TOKEN
+        day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        return RateLimited(
+            text,
+            cause=Cause.DAILY_LIMIT,
+            reach=reach,
+            # LinkedIn documents no Retry-After, but says to obey it where it comes.
+            reset_at=day + timedelta(days=1) if answer.retry_after is None else None,
+            retry_after=answer.retry_after,
+            **facts,
+        )
+    # A minute is what LinkedIn's short throttles last; it sends no time itself.
+    wait = answer.retry_after if answer.retry_after is not None else 60
+    return RateLimited(text, retry_after=wait, **facts)
+
+
+def _epoch_s(value: Any) -> datetime | None:
+    return datetime.fromtimestamp(value, UTC) if isinstance(value, int) else None
+
+
+def _epoch_ms(value: Any) -> datetime | None:
+    if not isinstance(value, int):
+        return None
+    return datetime.fromtimestamp(value / 1000, UTC)

@@ -1,0 +1,451 @@
+"""LinkedIn: content rules, the publishing steps, and what can be told afterwards."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from ..base import (
+    Count,
+    Draft,
+    Finding,
+    Identity,
+    Level,
+    Look,
+    MediaFile,
+    Platform,
+    PlatformClient,
+    PublishJob,
+    RemotePost,
+    Sighting,
+    Step,
+    StepKind,
+    StepResult,
+)
+from ..checks import image_findings, link_findings
+from ..errors import (
+    Cause,
+    DuplicateContent,
+    InvalidContent,
+    NotFound,
+    PermissionMissing,
+    PlatformError,
+    TransientError,
+)
+from .client import LinkedInClient
+from .little_text import escape, length, normalise, unescape
+from .spec import (
+    DESCRIPTION_LIMIT,
+    FULL_SCOPES,
+    LOOK_BACK_S,
+    MEDIA_SETTLES_S,
+    REPEAT_AFTER_S,
+    REPEAT_BEFORE_S,
+    SELF_SERVE_SCOPES,
+    SPEC,
+    TEXT_LIMIT,
+    TITLE_LIMIT,
+)
+
+#: Option of a draft: False means that a person is asked instead of repeating.
+REPEAT_OPTION = "repeat_when_unsure"
+LOOK_COUNT = 20
+LOOK_PAGES = 5
+#: Uploads of one image before a refused URN is taken for a refused file.
+MAX_UPLOADS = 2
+#: An upload address that ends sooner than this is not worth starting with.
+UPLOAD_MARGIN = timedelta(minutes=2)
+
+
+class LinkedIn(Platform):
+    spec = SPEC
+    client_class = LinkedInClient
+
+    def scopes_to_ask(
+        self,
+        granted_to_app: Collection[str] = (),
+        facts: Mapping[str, Any] | None = None,
+    ) -> tuple[str, ...]:
+        """The one set of scopes to ask for, whoever connects and whatever for.
+
+        granted_to_app: scopes that the app's products give; nothing known: the
+        self-serve set. Another set in a later consent ends all earlier tokens of that
+        member and app, and one scope too many refuses the whole sign-in, so members
+        and Pages are connected with all that the app has and nothing else.
+        """
+        if not granted_to_app:
+            return SELF_SERVE_SCOPES
+        superset = dict.fromkeys(SELF_SERVE_SCOPES + FULL_SCOPES)
+        return tuple(scope for scope in superset if scope in granted_to_app)
+
+    # --- content
+
+    def text_as_sent(self, draft: Draft) -> str:
+        """Plain text, before escaping. A link with its own card is not repeated in it."""
+        text = unicodedata.normalize("NFC", draft.text).replace("\r\n", "\n").strip()
+        link = draft.link_url.strip()
+        if not link or (text and not draft.media) or _contains(text, link):
+            return text
+        return f"{text}\n\n{link}" if text else link
+
+    def counts(
+        self, draft: Draft, limits: Mapping[str, Any] | None = None
+    ) -> list[Count]:
+        return [Count("characters", length(self.text_as_sent(draft)), TEXT_LIMIT)]
+
+    def check(
+        self,
+        draft: Draft,
+        account: Identity | None = None,
+        limits: Mapping[str, Any] | None = None,
+    ) -> list[Finding]:
+        found: list[Finding] = []
+
+        def refuse(cause: Cause, field: str, **values: Any) -> None:
+            found.append(Finding(Level.REFUSED, cause, field, values))
+
+        (count,) = self.counts(draft)
+        if not count.used and not draft.media:
+            refuse(Cause.TEXT_EMPTY, "text")
+        if count.over:
+            refuse(Cause.TEXT_TOO_LONG, "text", used=count.used, limit=count.limit)
+        return found + link_findings(draft) + image_findings(draft, self.spec.images)
+
+    # --- steps
+
+    def next_step(self, job: PublishJob, client: PlatformClient) -> Step:
+        """Open an upload for each image, send it, then create the post.
+
+        Witness: "image:N" {"urn", "sha256", "url", "ends_at", "put_at"} (put_at once
+        its bytes are there), "uploads:N" how often it was opened.
+        """
+        api = cast(LinkedInClient, client)
+        for number, file in enumerate(job.draft.media, 1):
+            stored = _stored(job, number, file)
+            if not stored:
+                return self._init(job, api, number, file)
+            if not stored.get("put_at"):
+                return self._put(api, number, file, stored)
+        return Step("post", StepKind.COMMIT, lambda: self._post(job, api))
+
+    def _init(
+        self, job: PublishJob, api: LinkedInClient, number: int, file: MediaFile
+    ) -> Step:
+        def run() -> StepResult:
+            upload = api.init_image(job.account.external_id)
+            image = {
+                "urn": upload.urn,
+                "sha256": file.sha256,
+                "url": upload.url,
+                "ends_at": upload.ends_at.isoformat() if upload.ends_at else "",
+            }
+            uploads = job.witness.get(f"uploads:{number}", 0) + 1
+            return StepResult({f"image:{number}": image, f"uploads:{number}": uploads})
+
+        return Step(f"init_image:{number}", StepKind.REPEATABLE, run)
+
+    def _put(
+        self,
+        api: LinkedInClient,
+        number: int,
+        file: MediaFile,
+        stored: Mapping[str, Any],
+    ) -> Step:
+        def run() -> StepResult:
+            try:
+                api.put_image(str(stored["url"]), file)
+            except TransientError as error:
+                if error.cause is Cause.MEDIA_EXPIRED:
+                    error.extra["forget"] = f"image:{number}"
+                raise
+            put_at = datetime.now(UTC).isoformat()
+            # The signed address is of no more use: it is not kept.
+            image = {**stored, "url": "", "ends_at": "", "put_at": put_at}
+            return StepResult({f"image:{number}": image})
+
+        return Step(f"put_image:{number}", StepKind.REPEATABLE, run)
+
+    def _post(self, job: PublishJob, api: LinkedInClient) -> StepResult:
+        try:
+            urn = api.create(self.body(job))
+        except InvalidContent as error:
+            if error.cause is Cause.MEDIA_EXPIRED:
+                raise _media_refused(job, error) from error
+            raise
+        except PermissionMissing as error:
+            if error.cause is Cause.MEDIA_REFUSED and _just_uploaded(job):
+                raise TransientError(
+                    error.detail,
+                    cause=Cause.MEDIA_NOT_READY,
+                    status=error.status,
+                    request_id=error.request_id,
+                    retry_after=5,
+                ) from error
+            raise
+        except DuplicateContent as error:
+            if self._names_another_post(job, api, error):
+                error.extra.clear()
+            raise
+        return StepResult(remote=RemotePost(urn, api.permalink(urn)))
+
+    def _names_another_post(
+        self, job: PublishJob, api: LinkedInClient, error: DuplicateContent
+    ) -> bool:
+        """For a day or two LinkedIn still names a post that was deleted."""
+        urn = error.extra.get("external_id")
+        if not urn or not _can_read(job, api):
+            return False
+        try:
+            row = api.post(urn)
+        except NotFound:
+            return True
+        except PlatformError:
+            return False  # not told: what the refusal says stands
+        said = normalise(str(row.get("commentary") or ""))
+        return said != normalise(escape(self.text_as_sent(job.draft)))
+
+    def body(self, job: PublishJob) -> dict[str, Any]:
+        """The JSON of the create call; the same for every repetition."""
+        draft, options = job.draft, job.draft.options
+        visibilities = ["PUBLIC", "LOGGED_IN"]
+        if job.account.kind == "member":
+            visibilities.append("CONNECTIONS")
+        visibility = options.get("visibility")
+        body: dict[str, Any] = {
+            "author": job.account.external_id,
+            "commentary": escape(self.text_as_sent(draft)),
+            "visibility": visibility if visibility in visibilities else "PUBLIC",
+            "distribution": {
+                "feedDistribution": "MAIN_FEED",
+                "targetEntities": [],
+                "thirdPartyDistributionChannels": [],
+            },
+            "lifecycleState": "PUBLISHED",
+            "isReshareDisabledByAuthor": bool(options.get("no_reshare", False)),
+        }
+        if content := _content(job):
+            body["content"] = content
+        return body
+
+    # --- limits
+
+    def calls_ahead(self, job: PublishJob, *, looking: bool) -> Mapping[str, int]:
+        """LinkedIn tells no use: what is counted from here is all that is known."""
+        if looking:
+            pages = LOOK_PAGES if job.account.kind == "organization" else 0
+            return {"GET /rest/posts": pages}
+        calls = {"POST /rest/posts": 1}
+        files = list(enumerate(job.draft.media, 1))
+        stored = [_stored(job, number, file) for number, file in files]
+        if opens := sum(not item for item in stored):
+            calls["POST /rest/images"] = opens
+        if sends := sum(not item.get("put_at") for item in stored):
+            calls["PUT {uploadUrl}"] = sends
+        return calls
+
+    # --- reconciliation
+
+    def look(self, job: PublishJob, client: PlatformClient) -> Look:
+        """Find a Page's post; tell whether a member's may be repeated as it is.
+
+        No app may read members' posts. A create that is repeated exactly is refused
+        with the live post's URN (DuplicateContent), within a window that LinkedIn does
+        not document; inside the part of it that is known, repeating is safe.
+        """
+        api = cast(LinkedInClient, client)
+        if _can_read(job, api):
+            return self._search(job, api)
+        if not job.draft.options.get(REPEAT_OPTION, True):
+            return Look(
+                Sighting.CANNOT_TELL,
+                evidence="this account's posts cannot be read; a person decides",
+            )
+        if not _is_uploaded(job):
+            return Look(
+                Sighting.CANNOT_TELL,
+                evidence="this account's posts cannot be read, and a repetition with "
+                "new images would not be noticed; a person decides",
+            )
+        sent_at = job.first_sent_at or job.created_at
+        age_s = (datetime.now(UTC) - sent_at).total_seconds()
+        if age_s < REPEAT_AFTER_S:
+            return Look(
+                Sighting.CANNOT_TELL,
+                evidence="this account's posts cannot be read; too early to repeat",
+            )
+        if age_s > REPEAT_BEFORE_S:
+            return Look(
+                Sighting.CANNOT_TELL,
+                evidence="this account's posts cannot be read, and the duplicate check "
+                "may no longer notice a repetition; a person decides",
+            )
+        return Look(
+            Sighting.CANNOT_TELL,
+            evidence="this account's posts cannot be read; the same request again is "
+            "refused with the post's address if it is there",
+            safe_to_repeat=True,
+        )
+
+    def _search(self, job: PublishJob, api: LinkedInClient) -> Look:
+        since = (job.first_sent_at or job.created_at) - timedelta(seconds=LOOK_BACK_S)
+        found: Mapping[str, Any] | None = None
+        read = 0
+        for page in range(LOOK_PAGES):
+            start = page * LOOK_COUNT
+            rows = api.posts_by(job.account.external_id, start, LOOK_COUNT)
+            if page == 0:
+                # Times are LinkedIn's; look further back when our clock is ahead.
+                since += min(timedelta(), api.clock_offset)
+            since_ms = int(since.timestamp() * 1000)
+            recent = [row for row in rows if _made_ms(row) >= since_ms]
+            read += len(recent)
+            for row in recent:
+                # Newest first: the oldest match is the one that we sent first.
+                if str(row.get("id")) not in job.taken and self._matches(job, row):
+                    found = row
+            if len(recent) < LOOK_COUNT:
+                break
+        else:
+            if not found:
+                return Look(
+                    Sighting.CANNOT_TELL, evidence=f"more than {read} posts since then"
+                )
+        if not found:
+            return Look(
+                Sighting.ABSENT,
+                evidence=f"none of {read} posts since {since:%H:%M:%S} UTC matches",
+            )
+        urn = str(found.get("id") or "")
+        remote = RemotePost(
+            external_id=urn,
+            permalink=api.permalink(urn),
+            text=unescape(str(found.get("commentary") or "")),
+            published_at=_time_ms(found.get("publishedAt") or found.get("createdAt")),
+            extra={"lifecycle_state": str(found.get("lifecycleState") or "")},
+        )
+        return Look(Sighting.FOUND, remote, f"{urn} has the same content")
+
+    def _matches(self, job: PublishJob, row: Mapping[str, Any]) -> bool:
+        ours, theirs = _media_urns(job), _content_urns(row.get("content"))
+        if ours or theirs:
+            return ours == theirs  # unique per upload: the best key there is
+        article = (row.get("content") or {}).get("article") or {}
+        if article.get("source", "") != (_content(job).get("article") or {}).get(
+            "source", ""
+        ):
+            return False
+        sent = normalise(escape(self.text_as_sent(job.draft)))
+        return normalise(str(row.get("commentary") or "")) == sent
+
+
+def _content(job: PublishJob) -> dict[str, Any]:
+    draft = job.draft
+    images = []
+    for urn, file in zip(_media_urns(job), draft.media, strict=True):
+        alt = _alt(file)
+        images.append({"id": urn, "altText": alt} if alt else {"id": urn})
+    if len(images) == 1:
+        return {"media": images[0]}
+    if images:
+        return {"multiImage": {"images": images}}
+    link = draft.link_url.strip()
+    if not link:
+        return {}
+    # LinkedIn never fetches the page: what is not given is not shown.
+    title = draft.link_title.strip() or urlsplit(link).hostname or link
+    article = {"source": link, "title": title[:TITLE_LIMIT]}
+    if description := draft.link_description.strip():
+        article["description"] = description[:DESCRIPTION_LIMIT]
+    return {"article": article}
+
+
+def _can_read(job: PublishJob, api: LinkedInClient) -> bool:
+    """Only Pages can be read, and only with the scope for it."""
+    return (
+        job.account.kind == "organization"
+        and "r_organization_social" in api.access.scopes
+    )
+
+
+def _contains(text: str, link: str) -> bool:
+    """The link stands in the text as a whole, not as the start of a longer one."""
+    return re.search(rf"{re.escape(link)}(?![\w/?#&=%-])", text) is not None
+
+
+def _alt(file: MediaFile) -> str:
+    return file.alt_text.strip()
+
+
+def _stored(job: PublishJob, number: int, file: MediaFile) -> dict[str, Any]:
+    """The image's upload as far as it got; {} when it has to be opened (anew)."""
+    stored = dict(job.witness.get(f"image:{number}") or {})
+    if stored.get("sha256") != file.sha256:
+        return {}
+    if not stored.get("put_at") and stored.get("ends_at"):
+        ends_at = datetime.fromisoformat(stored["ends_at"])
+        if ends_at - UPLOAD_MARGIN < datetime.now(UTC):
+            return {}
+    return stored
+
+
+def _media_urns(job: PublishJob) -> list[str]:
+    numbers = range(1, len(job.draft.media) + 1)
+    return [str(job.witness[f"image:{number}"]["urn"]) for number in numbers]
+
+
+def _content_urns(content: Any) -> list[str]:
+    """URNs of the media of a post that was read."""
+    if not isinstance(content, dict):
+        return []
+    media = content.get("media")
+    images = (content.get("multiImage") or {}).get("images") or []
+    rows = [media, *images] if media else images
+    return [str(row["id"]) for row in rows if row.get("id")]
+
+
+def _is_uploaded(job: PublishJob) -> bool:
+    """The images of the first request are still known, so it can be repeated as it was."""
+    files = enumerate(job.draft.media, 1)
+    return all(_stored(job, number, file).get("put_at") for number, file in files)
+
+
+def _just_uploaded(job: PublishJob) -> bool:
+    times = [
+        datetime.fromisoformat(job.witness[f"image:{number}"]["put_at"])
+        for number in range(1, len(job.draft.media) + 1)
+    ]
+    settled = timedelta(seconds=MEDIA_SETTLES_S)
+    return bool(times) and datetime.now(UTC) - max(times) < settled
+
+
+def _media_refused(job: PublishJob, error: InvalidContent) -> PlatformError:
+    """A new upload mends an unknown image once; after that it is the file."""
+    facts: dict[str, Any] = {
+        "status": error.status,
+        "code": error.code,
+        "request_id": error.request_id,
+    }
+    numbers = range(1, len(job.draft.media) + 1)
+    if any(job.witness.get(f"uploads:{n}", 1) >= MAX_UPLOADS for n in numbers):
+        return InvalidContent(error.detail, cause=Cause.MEDIA_REFUSED, **facts)
+    return TransientError(
+        error.detail,
+        cause=Cause.MEDIA_EXPIRED,
+        extra={"forget": ",".join(f"image:{n}" for n in numbers)},
+        **facts,
+    )
+
+
+def _made_ms(row: Mapping[str, Any]) -> int:
+    value = row.get("createdAt")
+    return value if isinstance(value, int) else 0
+
+
+def _time_ms(value: Any) -> datetime | None:
+    if not isinstance(value, int):
+        return None
+    return datetime.fromtimestamp(value / 1000, UTC)

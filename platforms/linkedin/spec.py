@@ -1,0 +1,276 @@
+"""LinkedIn: facts as data.
+
+Source: https://learn.microsoft.com/en-us/linkedin/ (version 202609).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from ..base import (
+    Ability,
+    Bucket,
+    Call,
+    MediaRule,
+    OAuthFacts,
+    PlatformSpec,
+    Scope,
+    SignIn,
+    WindowKind,
+)
+
+TEXT_LIMIT = 3_000
+TITLE_LIMIT = 400
+DESCRIPTION_LIMIT = 4_000
+#: A repeated create is answered with the live post's URN from when to when after the
+#: first one (the docs tell to wait; the window itself is not documented).
+REPEAT_AFTER_S = 60
+REPEAT_BEFORE_S = 600
+#: Clock differences allowed for when looking for a post of ours.
+LOOK_BACK_S = 60
+#: A token may answer 401 for some seconds after it was issued.
+TOKEN_SETTLES_S = 60
+#: An image may be unknown to the create call for so long after its upload.
+MEDIA_SETTLES_S = 60
+
+POSTING_ROLES = frozenset(
+    {
+        "ADMINISTRATOR",
+        "CONTENT_ADMINISTRATOR",
+        "CONTENT_ADMIN",  # the same role, as some tables of the docs spell it
+        "DIRECT_SPONSORED_CONTENT_POSTER",
+    }
+)
+
+SELF_SERVE_SCOPES = ("openid", "profile", "email", "w_member_social")
+#: Community Management: an app of its own, without the OpenID product.
+FULL_SCOPES = (
+    "r_basicprofile",
+    "w_member_social",
+    "w_member_social_feed",
+    "w_organization_social",
+    "r_organization_social",
+    "w_organization_social_feed",
+    "r_organization_social_feed",
+    "rw_organization_admin",
+    "r_member_postAnalytics",
+)
+
+SCOPES = (
+    Scope("openid", "sign in and tell who the member is"),
+    Scope("profile", "read the member's name and picture"),
+    Scope("email", "read the member's email address"),
+    Scope("w_member_social", "create, edit and delete the member's own posts"),
+    Scope("r_basicprofile", "read the member's basic profile", True, False),
+    Scope("w_organization_social", "post as a Page", True, False),
+    Scope("r_organization_social", "read the posts of a Page", True, False),
+    Scope("w_organization_social_feed", "comment and react as a Page", True, False),
+    Scope("r_organization_social_feed", "read comments on a Page's posts", True, False),
+    Scope("w_member_social_feed", "comment and react as the member", True, False),
+    Scope("rw_organization_admin", "Page roles, figures and events", True, False),
+    Scope("r_organization_followers", "read the followers of a Page", True, False),
+    Scope("r_member_postAnalytics", "figures of the member's posts", True, False),
+    Scope("r_member_profileAnalytics", "the member's follower count", True, False),
+    Scope("r_member_social", "read the member's own posts (closed)", True, False),
+)
+
+DAY_S = 24 * 3600
+WRITE = ("w_member_social", "w_organization_social")
+ADMIN = ("rw_organization_admin",)
+PAGE_CARD = ("rw_organization_admin", "r_organization_social")
+PAGE_MEDIA = ("r_organization_social", "w_organization_social")
+READ_POSTS = ("r_organization_social", "r_member_social")
+WRITE_FEED = ("w_organization_social_feed", "w_member_social_feed")
+FEED = ("r_organization_social_feed", *WRITE_FEED)
+
+#: Sizes of the product Share on LinkedIn (app, member). Those of Community Management
+#: are shown in the developer portal only: an admin sets them.
+SHARE = (100_000, 150)
+SIGN_IN = (100_000, 500)
+UNKNOWN: tuple[int | None, int | None] = (None, None)
+
+PUBLISH, READ, FIGURES = Ability.PUBLISH, Ability.READ, Ability.FIGURES
+
+#: key, feature, scopes (one of them is enough), ability, sizes of its two buckets
+_ROWS: tuple[
+    tuple[str, str, tuple[str, ...], Ability, tuple[int | None, int | None]], ...
+] = (
+    ("GET /v2/userinfo", "Identity and health", ("openid",), READ, SIGN_IN),
+    ("GET /v2/me", "Identity and health", ("r_basicprofile",), READ, UNKNOWN),
+    ("GET /rest/organizationAcls", "Choose a Page", ADMIN, READ, UNKNOWN),
+    ("GET /rest/organizationAuthorizations", "Page role", ADMIN, READ, UNKNOWN),
+    ("GET /rest/organizations/:id", "Page card", PAGE_CARD, READ, UNKNOWN),
+    ("GET /rest/organizationsLookup", "Page cards", PAGE_CARD, READ, UNKNOWN),
+    ("GET /rest/networkSizes/:urn", "Followers", PAGE_CARD, FIGURES, UNKNOWN),
+    ("POST /rest/images", "Images", WRITE, PUBLISH, SHARE),
+    ("PUT {uploadUrl}", "Images and documents", WRITE, PUBLISH, UNKNOWN),
+    ("GET /rest/images/:urn", "State of an image", PAGE_MEDIA, PUBLISH, SHARE),
+    ("POST /rest/videos", "Videos", WRITE, PUBLISH, SHARE),
+    ("GET /rest/videos/:urn", "State of a video", PAGE_MEDIA, PUBLISH, SHARE),
+    ("POST /rest/documents", "Documents", WRITE, PUBLISH, SHARE),
+    ("GET /rest/documents/:urn", "State of a document", PAGE_MEDIA, PUBLISH, SHARE),
+    ("POST /rest/posts", "Publish", WRITE, PUBLISH, SHARE),
+    ("POST /rest/posts/:urn", "Edit", WRITE, PUBLISH, SHARE),
+    ("DELETE /rest/posts/:urn", "Unpublish", WRITE, PUBLISH, SHARE),
+    ("GET /rest/posts", "Find a post again", READ_POSTS, READ, UNKNOWN),
+    ("GET /rest/posts/:urn", "One post", READ_POSTS, READ, UNKNOWN),
+    (
+        "GET /rest/organizationalEntityShareStatistics",
+        "Figures of a Page",
+        ADMIN,
+        FIGURES,
+        UNKNOWN,
+    ),
+    (
+        "GET /rest/organizationalEntityFollowerStatistics",
+        "Followers of a Page",
+        ADMIN,
+        FIGURES,
+        UNKNOWN,
+    ),
+    (
+        "GET /rest/organizationPageStatistics",
+        "Views of a Page",
+        ADMIN,
+        FIGURES,
+        UNKNOWN,
+    ),
+    (
+        "GET /rest/memberCreatorPostAnalytics",
+        "Figures of a member",
+        ("r_member_postAnalytics",),
+        FIGURES,
+        UNKNOWN,
+    ),
+    ("GET /rest/socialMetadata/:urn", "Reactions", FEED, READ, UNKNOWN),
+    ("POST /rest/socialMetadata/:urn", "Comments on or off", WRITE_FEED, READ, UNKNOWN),
+    ("GET /rest/socialActions/:urn", "Comments", FEED, READ, UNKNOWN),
+    ("GET /rest/socialActions/:urn/comments", "Comments", FEED, READ, UNKNOWN),
+    ("POST /rest/socialActions/:urn/comments", "Comment", WRITE_FEED, READ, UNKNOWN),
+    (
+        "DELETE /rest/socialActions/:urn/comments/:id",
+        "Delete a comment",
+        WRITE_FEED,
+        READ,
+        UNKNOWN,
+    ),
+    ("POST /rest/reactions", "React", WRITE_FEED, READ, UNKNOWN),
+    ("PUT /rest/eventSubscriptions/:key", "Comment events", ADMIN, READ, UNKNOWN),
+    ("GET /rest/eventSubscriptions", "Comment events", ADMIN, READ, UNKNOWN),
+    ("DELETE /rest/eventSubscriptions/:key", "Comment events", ADMIN, READ, UNKNOWN),
+    (
+        "GET /rest/organizationalEntityNotifications",
+        "Comment inbox",
+        ADMIN,
+        READ,
+        UNKNOWN,
+    ),
+)
+#: The audience would see these twice.
+MUTATING = frozenset({"POST /rest/posts", "POST /rest/socialActions/:urn/comments"})
+
+
+def _calls() -> tuple[Call, ...]:
+    rows = [
+        Call("POST /oauth/v2/accessToken", "Connect and refresh", ability=READ),
+        Call("POST /oauth/v2/introspectToken", "Health and scopes", ability=READ),
+        Call("POST /oauth/v2/revoke", "Disconnect", ability=READ),
+    ]
+    for key, feature, scopes, ability, _ in _ROWS:
+        draws = {f"{key}:app": 1, f"{key}:member": 1}
+        rows.append(
+            Call(
+                key,
+                feature,
+                any_scopes=scopes,
+                mutates=key in MUTATING,
+                ability=ability,
+                # Upload addresses are no API resource: they have no quota.
+                draws={} if key == "PUT {uploadUrl}" else draws,
+            )
+        )
+    return tuple(rows)
+
+
+def _buckets() -> tuple[Bucket, ...]:
+    """Two per endpoint and method, both ending at 00:00 UTC. LinkedIn sends no headers.
+
+    Partition "token": one member token serves the member and all of its Pages.
+    """
+    rows = []
+    for key, _, _, _, (app, member) in _ROWS:
+        if key == "PUT {uploadUrl}":
+            continue
+        for name, partition, size in (
+            ("app", "app", app),
+            ("member", "token", member),
+        ):
+            rows.append(
+                Bucket(
+                    f"{key}:{name}",
+                    partition,
+                    size,
+                    WindowKind.FIXED_UTC_DAY,
+                    DAY_S,
+                    verified=size is not None and (app, member) != SIGN_IN,
+                )
+            )
+    return tuple(rows)
+
+
+#: (kind of account, ability) -> the scope that it hangs on
+NEEDED: dict[tuple[str, Ability], str] = {
+    ("member", PUBLISH): "w_member_social",
+    ("member", READ): "r_member_social",
+    ("member", FIGURES): "r_member_postAnalytics",
+    ("organization", PUBLISH): "w_organization_social",
+    ("organization", READ): "r_organization_social",
+    ("organization", FIGURES): "rw_organization_admin",
+}
+
+SPEC = PlatformSpec(
+    slug="linkedin",
+    name="LinkedIn",
+    sign_in=SignIn.OAUTH,
+    hosts={"api": "https://api.linkedin.com", "www": "https://www.linkedin.com"},
+    practice_paths={"api": "/linkedin/api", "www": "/linkedin/www"},
+    calls=_calls(),
+    buckets=_buckets(),
+    scopes=SCOPES,
+    images=MediaRule(
+        mime_types=("image/jpeg", "image/png", "image/gif"),
+        max_bytes=8_000_000,  # not documented; larger ones are known to fail
+        max_pixels=36_152_319,
+        max_alt=4_086,
+        max_count=20,
+    ),
+    oauth=OAuthFacts(
+        authorize_host="www",
+        authorize_path="/oauth/v2/authorization",
+        pkce=False,
+        scopes=SELF_SERVE_SCOPES,
+        cancel_errors=(
+            "user_cancelled_login",
+            "user_cancelled_authorize",
+            "access_denied",
+        ),
+        scope_errors=("unauthorized_scope_error", "invalid_scope"),
+    ),
+    api_version="202609",
+    api_version_ends_at=date(2027, 9, 15),
+    account_kinds=("member", "organization"),
+    # A new Page post takes up to about a minute until it can be found; a member's may
+    # be repeated after a minute and not before (REPEAT_AFTER_S).
+    look_after_s=(65, 100, 180),
+    token_life_s=5_184_000,
+    register_steps=(
+        "Create an app in the LinkedIn developer portal and verify its Page.",
+        "For members: add the products Share on LinkedIn and Sign In with LinkedIn "
+        "using OpenID Connect.",
+        "For Pages: ask for Community Management with a new app that has no other "
+        "product; LinkedIn reviews it.",
+        "Under Auth enter the redirect address shown here, exactly.",
+        "Copy the Client ID and the Primary Client Secret.",
+    ),
+    register_url="https://www.linkedin.com/developers/apps",
+)

@@ -1,0 +1,525 @@
+"""How a post goes to a Mastodon-compatible server, and how it is found again."""
+
+from __future__ import annotations
+
+import ipaddress
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+from urllib.parse import unquote
+
+import regex
+
+from ..base import (
+    Count,
+    Draft,
+    Finding,
+    Identity,
+    Level,
+    Look,
+    MediaRule,
+    Observation,
+    Platform,
+    PlatformClient,
+    PlatformSpec,
+    PublishJob,
+    RemotePost,
+    Sighting,
+    Step,
+    StepKind,
+    StepResult,
+)
+from ..checks import image_findings, link_findings
+from ..errors import (
+    AmbiguousOutcome,
+    Cause,
+    InvalidContent,
+    NotFound,
+    PermissionMissing,
+    TransientError,
+)
+from ..limits import header_number, meant_bucket
+from ..text import find_urls, graphemes, tidy, with_link
+from . import spec as facts_of
+from .client import MastodonClient, Status
+from .spec import SPEC
+
+VISIBILITIES = ("public", "unlisted", "private", "direct")
+
+#: "@user@domain": only "@user" counts, and only "@user" may be shown.
+MENTION = regex.compile(r"(?<![=/\w])(@\w+(?:[\w.-]*\w)?)@[\w.-]*\w")
+
+#: Between two questions whether a file is processed, and for how long we ask.
+POLL_S = 3.0
+MAX_POLLS = 100
+#: "Error processing thumbnail" is tried again this often before it is a refusal.
+MEDIA_TRIES = 3
+MEDIA_PAUSE_S = 15.0
+
+#: Pages of 40 posts that one look reads, and texts that it asks for one by one.
+MAX_PAGES = 5
+MAX_SOURCES = 5
+#: A server's clock may be a little behind ours.
+CLOCK_SLACK = timedelta(seconds=5)
+
+
+class Mastodon(Platform):
+    spec: ClassVar[PlatformSpec] = SPEC
+    client_class: ClassVar[type[PlatformClient]] = MastodonClient
+
+    # ------------------------------------------------------------ content
+
+    def text_as_sent(self, draft: Draft) -> str:
+        return with_link(draft.text, draft.link_url)
+
+    def counts(
+        self, draft: Draft, limits: Mapping[str, Any] | None = None
+    ) -> list[Count]:
+        limits = limits or {}
+        limit = int(limits.get("max_characters") or facts_of.MAX_CHARACTERS)
+        text = self.text_as_sent(draft)
+        warning = tidy(str(draft.options.get("spoiler_text") or ""))
+        per_url = int(limits.get("reserved_per_url") or facts_of.RESERVED_PER_URL)
+        used = mastodon_length(text, per_url) + graphemes(warning)
+        if limits.get("software", "mastodon") != "mastodon":
+            # Other software counts code points, addresses at full length.
+            used = max(used, len(text) + len(warning))
+        return [Count("characters", used, limit)]
+
+    def check(
+        self,
+        draft: Draft,
+        account: Identity | None = None,
+        limits: Mapping[str, Any] | None = None,
+    ) -> list[Finding]:
+        found = link_findings(draft)
+        if not self.text_as_sent(draft) and not draft.media:
+            found.append(Finding(Level.REFUSED, Cause.TEXT_EMPTY, "text"))
+        for count in self.counts(draft, limits):
+            if count.over:
+                values = {"used": count.used, "limit": count.limit, "unit": count.unit}
+                found.append(
+                    Finding(Level.REFUSED, Cause.TEXT_TOO_LONG, "text", values)
+                )
+        return found + image_findings(draft, image_rule(limits or {}))
+
+    # ------------------------------------------------------------ steps
+
+    def next_step(self, job: PublishJob, client: PlatformClient) -> Step:
+        """Witness: media = [{"id", "ready"}] in the order of the draft's files."""
+        assert isinstance(client, MastodonClient)
+        media = stored_media(job)
+        for number, item in enumerate(media, 1):
+            if not item["ready"]:
+                return Step(
+                    f"wait_media:{number}",
+                    StepKind.REPEATABLE,
+                    lambda number=number: self._wait(job, client, number),  # type: ignore[misc]
+                )
+        if len(media) < len(job.draft.media):
+            number = len(media) + 1
+            return Step(
+                f"upload_image:{number}",
+                StepKind.REPEATABLE,
+                lambda: self._upload(job, client, number),
+            )
+        return Step("post", StepKind.COMMIT, lambda: self._post(job, client))
+
+    def _upload(
+        self, job: PublishJob, client: MastodonClient, number: int
+    ) -> StepResult:
+        try:
+            media = client.upload_media(job.draft.media[number - 1])
+        except TransientError as error:
+            if error.cause is not Cause.MEDIA_REFUSED:
+                raise
+            tries = int(job.witness.get("media_tries", 0)) + 1
+            if tries >= MEDIA_TRIES:
+                raise InvalidContent(
+                    error.detail,
+                    cause=Cause.MEDIA_REFUSED,
+                    status=error.status,
+                    request_id=error.request_id,
+                ) from error
+            return StepResult({"media_tries": tries}, wait_s=MEDIA_PAUSE_S)
+        item = {"id": media.id, "ready": media.ready}
+        return StepResult(
+            {"media": [*stored_media(job), item], "media_tries": 0},
+            wait_s=None if media.ready else POLL_S,
+        )
+
+    def _wait(self, job: PublishJob, client: MastodonClient, number: int) -> StepResult:
+        items = stored_media(job)
+        try:
+            media = client.media(items[number - 1]["id"])
+        except NotFound as error:
+            raise upload_again(error.detail, Cause.MEDIA_EXPIRED) from error
+        except InvalidContent as error:
+            raise upload_again(error.detail, Cause.MEDIA_REFUSED) from error
+        if media.ready:
+            items[number - 1]["ready"] = True
+            return StepResult({"media": items, "media_polls": 0})
+        polls = int(job.witness.get("media_polls", 0)) + 1
+        if polls >= MAX_POLLS:
+            raise upload_again("still being processed", Cause.MEDIA_NOT_READY)
+        return StepResult({"media_polls": polls}, wait_s=POLL_S)
+
+    def _post(self, job: PublishJob, client: MastodonClient) -> StepResult:
+        ids = [item["id"] for item in stored_media(job)]
+        try:
+            status = client.post_status(self.fields(job, client), job.marker)
+        except AmbiguousOutcome as error:
+            if error.cause is Cause.MEDIA_EXPIRED:
+                # Attached to a post of ours, or collected by the server: the look
+                # decides which, and if there is no post the files are sent anew.
+                error.extra["forget"] = FORGET_MEDIA
+            raise
+        # Releases before 4.4 leave out files they no longer have, without a word.
+        lost = len(ids) - len(status.media_ids)
+        return StepResult(remote=remote_post(status, media_missing=max(lost, 0)))
+
+    def fields(self, job: PublishJob, client: MastodonClient) -> dict[str, Any]:
+        """The body of POST /api/v1/statuses."""
+        draft = job.draft
+        fields: dict[str, Any] = {"status": self.text_as_sent(draft)}
+        if media := stored_media(job):
+            fields["media_ids"] = [item["id"] for item in media]
+        if draft.language:
+            fields["language"] = draft.language.split("-")[0].lower()
+        if warning := tidy(str(draft.options.get("spoiler_text") or "")):
+            fields["spoiler_text"] = warning
+        if draft.options.get("sensitive"):
+            fields["sensitive"] = True
+        visibility = draft.options.get("visibility") or client.access.extra.get(
+            "visibility"
+        )
+        if visibility in VISIBILITIES:  # else the server takes the user's default
+            fields["visibility"] = visibility
+        return fields
+
+    # ------------------------------------------------------------ limits
+
+    def calls_ahead(self, job: PublishJob, *, looking: bool) -> Mapping[str, int]:
+        if looking:
+            return {
+                "GET /api/v1/accounts/:id/statuses": 1,
+                "GET /api/v1/accounts/:id/statuses?max_id": MAX_PAGES - 1,
+                "GET /api/v1/statuses/:id/source": MAX_SOURCES,
+            }
+        calls = {"POST /api/v1/statuses": 1}
+        media = stored_media(job)
+        if uploads := len(job.draft.media) - len(media):
+            calls["POST /api/v2/media"] = uploads
+        # Each file may take time: then it is asked for once per claim.
+        if waits := uploads + sum(not item["ready"] for item in media):
+            calls["GET /api/v1/media/:id"] = waits
+        return calls
+
+    def observe(
+        self, key: str, headers: Mapping[str, str], now: datetime
+    ) -> Sequence[Observation]:
+        """The tightest bucket of the call; for a new status, that of statuses."""
+        limit = header_number(headers.get("x-ratelimit-limit"))
+        remaining = header_number(headers.get("x-ratelimit-remaining"))
+        try:
+            resets_at = datetime.fromisoformat(headers.get("x-ratelimit-reset", ""))
+        except ValueError:
+            return ()
+        if limit is None or remaining is None or resets_at.tzinfo is None:
+            return ()
+        draws = self.spec.call(key).draws
+        names = ["statuses"] if "statuses" in draws else list(draws)
+        left_s = (resets_at - now).total_seconds()
+        rule = meant_bucket([self.spec.rules[n] for n in names], limit, left_s)
+        if rule is None:
+            return ()
+        return (Observation(rule.key, limit, remaining, resets_at, now),)
+
+    # ------------------------------------------------------------ reconciliation
+
+    def look(self, job: PublishJob, client: PlatformClient) -> Look:
+        """Read the account's newest posts back to the time of the first attempt."""
+        assert isinstance(client, MastodonClient)
+        trusted = key_is_trusted(job, datetime.now(UTC))
+        try:
+            return self._look(job, client, trusted)
+        except PermissionMissing as error:
+            if error.cause is not Cause.SCOPE_MISSING:
+                raise
+            return Look(
+                Sighting.CANNOT_TELL,
+                evidence="the app may not read this account's posts",
+                safe_to_repeat=trusted,
+            )
+
+    def _look(self, job: PublishJob, client: MastodonClient, trusted: bool) -> Look:
+        account_id = job.account.external_id.rsplit("/", 1)[-1]
+        since = (job.first_sent_at or job.created_at) - CLOCK_SLACK
+        seen: dict[str, Status] = {}
+        max_id, reached = "", False
+        for _page in range(MAX_PAGES):
+            page = client.account_statuses(account_id, max_id)
+            if not max_id and page.server_time:
+                # Times are the server's; look further back when its clock is slow.
+                since += min(timedelta(), page.server_time - datetime.now(UTC))
+            reached = not page.statuses or any(_before(s, since) for s in page.statuses)
+            fresh = {s.id: s for s in page.statuses if s.id not in seen}
+            seen |= fresh
+            if reached or not fresh:
+                break
+            max_id = page.statuses[-1].id
+        candidates = [
+            s for s in seen.values() if not _before(s, since) and s.id not in job.taken
+        ]
+        found, how = self._match(job, client, candidates)
+        if len(found) == 1 or (found and not trusted):
+            return Look(Sighting.FOUND, remote_post(found[0]), evidence=how)
+        if found:
+            # Another delivery may have said the same; the key knows which is ours.
+            how = f"{len(found)} posts with the {how}; the server still knows the key"
+            return Look(Sighting.CANNOT_TELL, evidence=how, safe_to_repeat=True)
+        if not reached:
+            return Look(
+                Sighting.CANNOT_TELL,
+                evidence=f"more than {len(seen)} posts since the first attempt",
+                safe_to_repeat=trusted,
+            )
+        evidence = f"not among {len(candidates)} posts since the first attempt"
+        if trusted:
+            evidence += "; the server still knows the key"
+        return Look(Sighting.ABSENT, evidence=evidence, safe_to_repeat=trusted)
+
+    def _match(
+        self, job: PublishJob, client: MastodonClient, candidates: list[Status]
+    ) -> tuple[list[Status], str]:
+        """The posts that may be this job's, oldest first, and how that was told.
+
+        The application's name only sets the order: a user may hide it, and our app may
+        have had another name when it was registered.
+        """
+        sent = comparable(self.text_as_sent(job.draft))
+        ids = tuple(item["id"] for item in stored_media(job))
+        app = client.environment.app_name
+        oldest_first = [s for s in reversed(candidates) if not s.is_reblog]
+        possible = sorted(oldest_first, key=lambda s: s.application != app)
+        for status in possible:
+            if ids and status.media_ids == ids:
+                return [status], "same media"
+        alts = tuple(tidy(media.alt_text) for media in job.draft.media)
+        equal = [
+            status
+            for status in possible
+            if tuple(tidy(alt) for alt in status.alt_texts) == alts
+            and comparable(status.text) == sent
+        ]
+        if equal:
+            named = [status for status in equal if status.application == app]
+            return named or equal, "same text and time"
+        unlike = [s for s in possible if len(s.media_ids) == len(alts)]
+        for status in unlike[:MAX_SOURCES]:
+            # The HTML may differ from what was written; the source does not.
+            try:
+                source = client.status_source(status.id)
+            except NotFound:
+                continue
+            if comparable(source) == sent:
+                return [status], "same source text"
+        return [], ""
+
+    # ------------------------------------------------------------ instances
+
+    def scopes_to_ask(
+        self,
+        granted_to_app: Collection[str] = (),
+        facts: Mapping[str, Any] | None = None,
+    ) -> tuple[str, ...]:
+        return facts_of.scopes_to_ask(facts or {})
+
+    def normalise_instance(
+        self,
+        typed: str,
+        *,
+        practice_url: str = "",
+        allowed_hosts: Collection[str] = (),
+    ) -> str:
+        """Base URL of the server that a user typed: host, address or @user@host.
+
+        practice_url: the practice network's address, whose Mastodon is let through.
+        allowed_hosts: "host:port" entries that an operator trusts through, over http.
+        Raises ValueError with a sentence for the user.
+        """
+        text = typed.strip().rstrip("/")
+        bare = text.removeprefix("http://").removeprefix("https://").lower()
+        if practice_url:
+            practice = practice_url.rstrip("/") + SPEC.practice_paths["instance"]
+            if bare == practice.split("://", 1)[-1].lower():
+                return practice
+        if bare in {host.lower() for host in allowed_hosts}:
+            return f"http://{bare}"
+        return "https://" + public_host(text)
+
+
+FORGET_MEDIA = "media"
+
+
+def _before(status: Status, at: datetime) -> bool:
+    return status.created_at is not None and status.created_at < at
+
+
+def upload_again(detail: str, cause: Cause) -> TransientError:
+    """The server has lost a file: the engine forgets them all and starts over."""
+    return TransientError(detail, cause=cause, extra={"forget": FORGET_MEDIA})
+
+
+def stored_media(job: PublishJob) -> list[dict[str, Any]]:
+    """Uploaded files of the witness, as a copy that may be changed."""
+    return [dict(item) for item in job.witness.get("media", [])]
+
+
+def remote_post(status: Status, media_missing: int = 0) -> RemotePost:
+    """extra: media_missing, the number of pictures that the server left out."""
+    return RemotePost(
+        external_id=status.id,
+        permalink=status.url,
+        text=status.text,
+        published_at=status.created_at,
+        extra={"media_missing": media_missing} if media_missing else {},
+    )
+
+
+def mastodon_length(text: str, per_url: int) -> int:
+    """Characters as Mastodon counts them: each address per_url, mentions without host."""
+    urls = find_urls(text)
+    rest, at = [], 0
+    for url in urls:
+        rest.append(text[at : url.start])
+        at = url.end
+    rest.append(text[at:])
+    # A control character as seam: it joins with nothing to one grapheme.
+    shown = MENTION.sub(r"\1", "\x00".join(rest))
+    return graphemes(shown) + len(urls) * (per_url - 1)
+
+
+def image_rule(limits: Mapping[str, Any]) -> MediaRule:
+    """The server's own limits over Mastodon's defaults."""
+    rule = SPEC.images
+    kinds = tuple(t for t in limits.get("mime_types", ()) if t.startswith("image/"))
+    return replace(
+        rule,
+        mime_types=kinds or rule.mime_types,
+        max_bytes=int(limits.get("image_size_limit") or rule.max_bytes),
+        max_pixels=int(limits.get("image_matrix_limit") or rule.max_pixels or 0),
+        max_alt=int(limits.get("description_limit") or rule.max_alt or 0),
+        max_count=min(int(limits.get("max_media") or rule.max_count), rule.max_count),
+    )
+
+
+def key_is_trusted(job: PublishJob, now: datetime) -> bool:
+    """Would the server answer a repeated post with the first one?
+
+    Only Mastodon keeps the key, for an hour, and only since 4.5 does it lock it: before,
+    a repeat that overtakes the first request makes a second post, so there the two
+    looks of any other server have to do.
+    """
+    limits = job.server_limits
+    if limits.get("software") != "mastodon":
+        return False
+    if int(limits.get("api_level") or 0) < facts_of.LOCKED_KEY_API:
+        return False
+    if job.first_sent_at is None:
+        return True
+    return (now - job.first_sent_at).total_seconds() < facts_of.KEY_TRUSTED_S
+
+
+def comparable(text: str) -> str:
+    """What is left of a text after a server's rendering: for comparing only."""
+    out, at = [], 0
+    for url in find_urls(text):
+        _, rest = url.value.split("://", 1)
+        host, slash, path = rest.partition("/")
+        out.append(text[at : url.start])
+        out.append(ascii_host(host) + (slash + unquote(path)).rstrip("/"))
+        at = url.end
+    out.append(text[at:])
+    plain = MENTION.sub(r"\1", "".join(out))
+    return " ".join(unicodedata.normalize("NFC", plain).split())
+
+
+def ascii_host(host: str) -> str:
+    """A host in lower case and ASCII, as servers write it in a link."""
+    try:
+        return host.lower().encode("idna").decode()
+    except UnicodeError:
+        return host.lower()
+
+
+#: Endings that never lead to a server in public.
+PRIVATE_ENDINGS = (
+    "localhost",
+    "local",
+    "localdomain",
+    "internal",
+    "intranet",
+    "lan",
+    "home",
+    "corp",
+    "private",
+    "home.arpa",
+    "in-addr.arpa",
+    "ip6.arpa",
+    "onion",
+)
+LABEL = regex.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def public_host(typed: str) -> str:
+    """The host in "social.example", an https address or "@user@social.example"."""
+    if not typed:
+        raise ValueError("Type the address of your server, such as social.example.")
+    rest = typed
+    if "://" in typed:
+        scheme, rest = typed.split("://", 1)
+        if scheme.lower() != "https":
+            raise ValueError("Only servers with an https:// address can be connected.")
+        rest = regex.split(r"[/?#]", rest)[0]
+        if "@" in rest:
+            raise ValueError("Leave the name and password out of the address.")
+    elif "@" in typed:
+        name, _, rest = typed.removeprefix("@").rpartition("@")
+        if not name or "@" in name or "/" in name:
+            raise ValueError("Write the account as @name@social.example.")
+    rest = regex.split(r"[/?#]", rest)[0].lower().rstrip(".")
+    if rest.startswith("["):
+        raise ValueError("Type the server's name, not a number address.")
+    host, _, port = rest.partition(":")
+    if port and _is_ip(rest):
+        raise ValueError("Type the server's name, not a number address.")
+    if port or rest.endswith(":"):
+        raise ValueError("Leave the port (the number after the colon) out.")
+    if _is_ip(host):
+        raise ValueError("Type the server's name, not a number address.")
+    try:
+        host = host.encode("idna").decode() if not host.isascii() else host
+    except UnicodeError as error:
+        raise ValueError(f"“{host}” is not the name of a server.") from error
+    labels = host.split(".")
+    private = any(host == end or host.endswith("." + end) for end in PRIVATE_ENDINGS)
+    if private:
+        raise ValueError(f"“{host}” is a name inside a private network.")
+    if len(labels) < 2 or len(host) > 253 or not all(map(LABEL.fullmatch, labels)):
+        raise ValueError(f"“{host}” is not the name of a server in public.")
+    return host
+
+
+def _is_ip(host: str) -> bool:
+    """Any notation of a number address: 10.0.0.1, 127.1, 0x7f000001, 2130706433, ::1."""
+    last = host.rsplit(".", 1)[-1]
+    if last.isdecimal() or regex.fullmatch(r"0x[0-9a-f]*", last):
+        return True
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,215 @@
+"""Facts of Mastodon-compatible servers. Source: https://docs.joinmastodon.org (4.6).
+
+Limits here are Mastodon's defaults; each server announces its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..base import (
+    Ability,
+    Bucket,
+    Call,
+    MediaRule,
+    OAuthFacts,
+    PlatformSpec,
+    Scope,
+    SignIn,
+    WindowKind,
+)
+
+MAX_CHARACTERS = 500
+RESERVED_PER_URL = 23
+MAX_MEDIA = 4
+IMAGE_SIZE_LIMIT = 16_777_216
+IMAGE_MATRIX_LIMIT = 33_177_600
+DESCRIPTION_LIMIT = 1500
+IMAGE_TYPES = (
+    "image/jpeg",
+    "image/png",
+    "image/gif",
+    "image/heic",
+    "image/heif",
+    "image/webp",
+    "image/avif",
+)
+
+#: The server keeps an Idempotency-Key for an hour; five minutes of it are ours.
+KEY_TRUSTED_S = 55 * 60
+#: `api_versions.mastodon` of the release line that takes a lock on the key (4.5).
+LOCKED_KEY_API = 7
+
+PROFILE = "profile"  # since 4.3
+PROFILE_BEFORE = "read:accounts"
+SCOPES = (
+    "read:statuses",
+    "read:notifications",
+    "write:statuses",
+    "write:media",
+)
+
+
+def scopes_to_ask(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """What to register the app with and ask for on a server with these facts."""
+    profile = PROFILE if facts.get("supports_profile_scope") else PROFILE_BEFORE
+    return (profile, *SCOPES)
+
+
+# The limits of the API as a whole: every authenticated call draws on both.
+USER_CALL = {"token": 1, "user": 1}
+PUBLIC_CALL = {"ip": 1}
+_IDENTITY = (PROFILE, PROFILE_BEFORE, "read")
+_READ = ("read:statuses", "read")
+_WRITE = ("write:statuses", "write")
+_MEDIA = ("write:media", "write")
+_INBOX = ("read:notifications", "read")
+
+CALLS = (
+    # connecting
+    Call("GET /.well-known/oauth-authorization-server", "connect", draws=PUBLIC_CALL),
+    Call("GET /.well-known/nodeinfo", "connect", draws=PUBLIC_CALL),
+    Call("GET {nodeinfo}", "connect", draws=PUBLIC_CALL),
+    Call("GET /api/v2/instance", "limits", draws=PUBLIC_CALL),
+    Call("GET /api/v1/instance", "limits", draws=PUBLIC_CALL),
+    Call("POST /api/v1/apps", "connect", draws={"ip": 1, "app_registration": 1}),
+    Call("POST /oauth/token", "connect", draws=PUBLIC_CALL),
+    Call("POST /oauth/revoke", "disconnect", draws=PUBLIC_CALL),
+    Call(
+        "GET /api/v1/accounts/verify_credentials",
+        "connect, health, follower count",
+        any_scopes=_IDENTITY,
+        draws=USER_CALL,
+    ),
+    # publishing: a second upload is harmless, a second status is not
+    Call(
+        "POST /api/v2/media", "media", any_scopes=_MEDIA, draws=USER_CALL | {"media": 1}
+    ),
+    Call("GET /api/v1/media/:id", "media", any_scopes=_MEDIA, draws=USER_CALL),
+    Call("PUT /api/v1/media/:id", "media", any_scopes=_MEDIA, draws=USER_CALL),
+    Call("DELETE /api/v1/media/:id", "media", any_scopes=_MEDIA, draws=USER_CALL),
+    Call(
+        "POST /api/v1/statuses",
+        "publish, reply",
+        any_scopes=_WRITE,
+        mutates=True,
+        draws=USER_CALL | {"statuses": 1},
+    ),
+    Call(
+        "PUT /api/v1/statuses/:id",
+        "edit",
+        any_scopes=_WRITE,
+        mutates=True,
+        draws=USER_CALL,
+    ),
+    Call(
+        "DELETE /api/v1/statuses/:id",
+        "delete",
+        any_scopes=_WRITE,
+        draws=USER_CALL | {"delete": 1},
+    ),
+    # reading
+    Call(
+        "GET /api/v1/accounts/:id/statuses",
+        "reconciliation, metrics",
+        any_scopes=_READ,
+        ability=Ability.READ,
+        draws=USER_CALL,
+    ),
+    Call(
+        "GET /api/v1/accounts/:id/statuses?max_id",
+        "reconciliation, metrics",
+        any_scopes=_READ,
+        ability=Ability.READ,
+        draws=USER_CALL | {"paging": 1},
+    ),
+    Call(
+        "GET /api/v1/statuses/:id/source",
+        "reconciliation",
+        any_scopes=_READ,
+        ability=Ability.READ,
+        draws=USER_CALL,
+    ),
+    Call(
+        "GET /api/v1/statuses/:id",
+        "metrics",
+        any_scopes=_READ,
+        ability=Ability.FIGURES,
+        draws=USER_CALL,
+    ),
+    Call(
+        "GET /api/v1/statuses",
+        "metrics",
+        any_scopes=_READ,
+        ability=Ability.FIGURES,
+        draws=USER_CALL,
+    ),
+    Call(
+        "GET /api/v1/statuses/:id/context",
+        "comments",
+        any_scopes=_READ,
+        ability=Ability.READ,
+        draws=USER_CALL,
+    ),
+    Call(
+        "GET /api/v1/notifications",
+        "inbox",
+        any_scopes=_INBOX,
+        ability=Ability.READ,
+        draws=USER_CALL | {"paging": 1},
+    ),
+)
+
+_EPOCH = WindowKind.FIXED_FROM_EPOCH
+BUCKETS = (
+    Bucket("token", "token", 300, _EPOCH, 300, name="All calls with this access"),
+    Bucket("user", "account", 1500, _EPOCH, 300, name="All calls for the account"),
+    Bucket("ip", "ip", 300, _EPOCH, 300, name="Calls without an account"),
+    Bucket("media", "account", 30, _EPOCH, 1800, name="Pictures", unit="pictures"),
+    Bucket("delete", "account", 30, _EPOCH, 1800, name="Deleted posts", unit="posts"),
+    Bucket("statuses", "account", 300, _EPOCH, 3 * 3600, name="Posts", unit="posts"),
+    Bucket("following", "account", 400, _EPOCH, 24 * 3600, name="Following"),
+    Bucket("paging", "account", 300, _EPOCH, 900, name="Further pages of a list"),
+    Bucket("account_creation", "ip", 5, _EPOCH, 1800, name="New accounts"),
+    Bucket(
+        "app_registration", "ip", 5, _EPOCH, 600, verified=False, name="New servers"
+    ),
+)
+
+SPEC = PlatformSpec(
+    slug="mastodon",
+    name="Mastodon",
+    sign_in=SignIn.OAUTH_INSTANCE,
+    hosts={},
+    practice_paths={"instance": "/mastodon"},
+    calls=CALLS,
+    buckets=BUCKETS,
+    scopes=(
+        Scope(PROFILE, "see who the account is (servers since 4.3)"),
+        Scope(PROFILE_BEFORE, "see who the account is (older servers)", asked=False),
+        Scope("read:statuses", "find own posts again, read their replies and counts"),
+        Scope("read:notifications", "read mentions"),
+        Scope("write:statuses", "publish, edit and delete posts"),
+        Scope("write:media", "upload pictures"),
+    ),
+    images=MediaRule(
+        mime_types=IMAGE_TYPES,
+        max_bytes=IMAGE_SIZE_LIMIT,
+        max_pixels=IMAGE_MATRIX_LIMIT,
+        max_alt=DESCRIPTION_LIMIT,
+        max_count=MAX_MEDIA,
+    ),
+    oauth=OAuthFacts(
+        authorize_host="instance",
+        authorize_path="/oauth/authorize",
+        pkce=True,
+        scopes=(PROFILE, *SCOPES),
+        force_login_params={"force_login": "true"},
+    ),
+    api_version="",
+    register_steps=(
+        "Nothing to register: SocialHub introduces itself to each server when its "
+        "first account is connected.",
+    ),
+)

@@ -1,0 +1,1 @@
+"""Outstand: its windows; publishing through it comes later."""

@@ -1,0 +1,1 @@
+"""Pinterest: its windows; publishing there comes later."""

@@ -1,0 +1,1 @@
+"""Snapchat: its windows; publishing there comes later."""

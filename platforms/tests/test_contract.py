@@ -1,0 +1,312 @@
+"""What every platform must bring; a new one is finished when this passes."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from platforms import registry
+from platforms.base import (
+    Ability,
+    Access,
+    Draft,
+    Identity,
+    Level,
+    MediaFile,
+    PublishJob,
+    SignIn,
+    StepKind,
+)
+from platforms.errors import Cause
+from platforms.practice.framework import World
+from platforms.practice.server import TWINS, load_twins, start_practice
+
+SLUGS = sorted(registry.PLATFORMS)
+FOLDER = Path(__file__).resolve().parent.parent
+ME = Identity("42", "user", "Acme", "acme", "https://example.com/acme")
+
+
+@pytest.fixture(params=SLUGS)
+def platform(request):
+    return registry.platform(request.param)
+
+
+def client(platform):
+    hosts = {
+        name: f"https://{platform.spec.slug}.example/{name}"
+        for name in platform.spec.practice_paths
+    }
+    environment = registry.environment(
+        platform.spec.slug, client_id="id", client_secret="s3cret-of-app", hosts=hosts
+    )
+    access = Access(
+        token="s3cret-token",
+        refresh_token="s3cret-refresh",
+        external_id="42",
+        extra={"pds": "https://pds.example"},
+    )
+    return platform.client(environment, access)
+
+
+def job(draft):
+    return PublishJob("a" * 32, datetime.now(UTC), draft, ME)
+
+
+def test_its_folder_has_every_part(platform):
+    folder = FOLDER / platform.spec.slug
+    for name in ("spec.py", "client.py", "publish.py", "twin.py", "tests"):
+        assert (folder / name).exists(), name
+
+
+def test_its_rows_are_unique_and_point_to_what_exists(platform):
+    spec = platform.spec
+    keys = [call.key for call in spec.calls]
+    assert len(keys) == len(set(keys))
+    buckets = {bucket.key for bucket in spec.buckets}
+    scopes = {scope.name for scope in spec.scopes}
+    for call in spec.calls:
+        assert set(call.draws) <= buckets, call.key
+        assert set(call.scopes) <= scopes, call.key
+        # Umbrella scopes and granular ones may stand beside the one that we ask for.
+        assert not call.any_scopes or set(call.any_scopes) & scopes, call.key
+    assert {bucket.partition for bucket in spec.buckets} <= {
+        "app",
+        "token",
+        "account",
+        "ip",
+    }
+    if spec.oauth:
+        assert set(spec.oauth.scopes) <= scopes
+
+
+def test_every_call_that_its_code_names_has_a_row(platform):
+    spec = platform.spec
+    source = "".join(
+        path.read_text()
+        for path in (FOLDER / spec.slug).glob("*.py")
+        if "twin" not in path.name and path.name != "spec.py"
+    )
+    pattern = r"(?<!f)\"((?:GET|POST|PUT|DELETE|PATCH) [^\"\n<]+)\""
+    named = set(re.findall(pattern, source))
+    assert named, "its client names no call at all"
+    assert named <= {call.key for call in spec.calls}
+
+
+def test_a_call_without_a_row_cannot_be_made(platform):
+    with pytest.raises(KeyError, match="no permission row"):
+        client(platform).send("POST /never/heard/of", "https://example.com/")
+
+
+def test_something_can_be_published_and_it_is_said_which_right_it_needs(platform):
+    publishing = [c for c in platform.spec.calls if c.mutates]
+    assert publishing
+    assert any(call.ability == Ability.PUBLISH for call in publishing)
+
+
+def test_hosts_of_the_real_and_the_practice_side_agree(platform):
+    spec = platform.spec
+    for address in spec.hosts.values():
+        assert address.startswith("https://")
+        assert not address.endswith("/")
+    assert set(spec.hosts) <= set(spec.practice_paths)
+    if spec.sign_in is SignIn.OAUTH_INSTANCE:
+        assert "instance" in spec.practice_paths
+    if spec.sign_in is not SignIn.APP_PASSWORD:
+        assert spec.oauth is not None
+    for path in spec.practice_paths.values():
+        assert path == f"/{spec.slug}" or path.startswith(f"/{spec.slug}/")
+
+
+def test_an_empty_post_is_refused_before_anything_is_sent(platform):
+    findings = platform.check(Draft(""))
+    assert Cause.TEXT_EMPTY in {f.cause for f in findings if f.level is Level.REFUSED}
+
+
+def test_a_short_post_passes_and_an_endless_one_does_not(platform):
+    fine = [f for f in platform.check(Draft("Hello")) if f.level is Level.REFUSED]
+    assert fine == []
+    long = Draft("word " * 20_000)
+    assert Cause.TEXT_TOO_LONG in {f.cause for f in platform.check(long)}
+    assert any(count.over for count in platform.counts(long))
+
+
+def test_counting_never_fails_on_odd_text(platform):
+    for text in ("👨‍👩‍👧‍👦", "\x00", "(((", "https://", "@", "#", "a" * 10_000, "‮abc"):
+        assert platform.counts(Draft(text))
+        platform.check(Draft(text))
+
+
+def test_its_last_step_is_a_commit_and_planning_sends_nothing(platform, monkeypatch):
+    from platforms.http import Http
+
+    def nothing(*args, **kwargs):
+        raise AssertionError("planning a step may not send anything")
+
+    monkeypatch.setattr(Http, "request", nothing)
+    step = platform.next_step(job(Draft("Hello")), client(platform))
+    assert step.name
+    assert step.kind in set(StepKind)
+
+
+def test_planning_is_the_same_every_time(platform):
+    draft = Draft("Hello again")
+    first = platform.next_step(job(draft), client(platform))
+    again = platform.next_step(job(draft), client(platform))
+    assert (first.name, first.kind) == (again.name, again.kind)
+
+
+def test_looks_are_spaced_and_there_are_at_least_two(platform):
+    looks = platform.spec.look_after_s
+    assert len(looks) >= 2
+    assert list(looks) == sorted(set(looks))
+
+
+def test_no_secret_stands_in_what_it_shows(platform):
+    acting = client(platform)
+    for shown in (repr(acting.access), repr(acting), repr(acting.environment)):
+        assert "s3cret" not in shown
+
+
+def test_its_twin_offers_what_the_panel_needs(platform, tmp_path):
+    slug = platform.spec.slug
+    world = World(tmp_path / "world.sqlite3")
+    try:
+        twin = load_twins({slug: TWINS[slug]})[slug](world, "http://127.0.0.1:1")
+        with world.transaction():
+            twin.seed()
+            twin.seed()
+            people = twin.people()
+            made = twin.add_account("contract", "Contract")
+        assert people
+        assert made["access_token"]
+        assert any(route.commit for route in twin.routes())
+        assert twin.slug in TWINS
+    finally:
+        world.close()
+
+
+@pytest.fixture
+def connected(platform, tmp_path):
+    """A client of an account of its own on the platform's twin, and its identity."""
+    slug = platform.spec.slug
+    server = start_practice(tmp_path, twins={slug: TWINS[slug]})
+    try:
+        with server.world.transaction():
+            twin = server.twins[slug]
+            twin.seed()
+            made = twin.add_account("contract", "Contract")
+            id, secret = twin.app_credentials()
+        environment = registry.environment(
+            slug,
+            practice_url=server.url,
+            client_id=id,
+            client_secret=secret,
+            instance_url=made["extra"].get("instance", ""),
+        )
+        access = Access(
+            token=made["access_token"],
+            external_id=made["external_id"],
+            kind=made["kind"],
+            handle=made["handle"],
+            scopes=tuple(made["scopes"]),
+            issued_at=datetime.now(UTC),
+            extra=made["extra"],
+        )
+        me = Identity(
+            made["external_id"],
+            made["kind"],
+            made["name"],
+            made["handle"].lstrip("@"),
+            made["url"],
+        )
+        yield platform.client(environment, access), me
+    finally:
+        server.stop()
+
+
+def picture(number):
+    png = (
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89"
+        b"\0\0\0\rIDATx\x9cc\xf8\xcf\xc0\xf0\x1f\0\x05\0\x01\xff\x89\x99=\x1d"
+        b"\0\0\0\0IEND\xaeB`\x82"
+    )
+    return MediaFile(
+        key=f"asset-{number}",
+        mime_type="image/png",
+        size_bytes=len(png),
+        width=1,
+        height=1,
+        alt_text=f"Picture {number}",
+        sha256=f"{number:064x}",
+        file_name=f"{number}.png",
+        open=lambda: io.BytesIO(png),
+    )
+
+
+@pytest.mark.parametrize("pictures", [0, 2])
+def test_every_call_of_a_publish_is_foretold_from_its_witness_on(
+    platform, connected, pictures
+):
+    client, me = connected
+    draft = Draft(
+        "Hello @contract.practice.example",
+        "" if pictures else "https://example.com/a",
+        media=tuple(picture(number) for number in range(1, pictures + 1)),
+    )
+    now = replace(job(draft), account=me)
+    foretold, made = [], []
+    for _ in range(30):
+        foretold.append(Counter(platform.calls_ahead(now, looking=False)))
+        result = platform.next_step(now, client).run()
+        made.append(Counter(log.call for log in client.http.drain()))
+        if result.remote:
+            break
+        now = replace(now, witness={**now.witness, **result.witness})
+    else:
+        raise AssertionError("no end")
+    for number, ahead in enumerate(foretold):
+        rest = sum(made[number:], Counter())
+        assert rest <= ahead, f"from step {number}"
+    assert foretold[-1].total() == made[-1].total() == 1
+
+    sent = replace(now, first_sent_at=datetime.now(UTC))
+    looks = Counter(platform.calls_ahead(sent, looking=True))
+    platform.look(sent, client)
+    assert Counter(log.call for log in client.http.drain()) <= looks
+
+
+def test_what_it_draws_is_the_sum_of_what_its_calls_cost(platform):
+    draft = Draft("Hello", media=(picture(1), picture(2)))
+    ahead = platform.calls_ahead(job(draft), looking=False)
+    each = [key for key, count in ahead.items() for _ in range(count)]
+    draws = platform.draws(job(draft), looking=False)
+    assert draws == platform.draws_of_calls(each, job(draft))
+    assert set(draws) <= set(platform.spec.rules)
+
+
+def test_its_usage_headers_are_about_buckets_of_the_call(platform, connected):
+    client, me = connected
+    now = replace(job(Draft("Hello")), account=me)
+    for _ in range(5):
+        result = platform.next_step(now, client).run()
+        if result.remote:
+            break
+        now = replace(now, witness={**now.witness, **result.witness})
+    at = datetime.now(UTC)
+    for call, headers in client.http.usage.items():
+        seen = platform.observe(call, headers, at)
+        assert seen, headers
+        for told in seen:
+            assert told.bucket_key in platform.spec.call(call).draws
+            assert 0 <= told.remaining < told.limit
+            assert told.resets_at > at
+
+
+def test_the_registry_and_the_practice_network_know_the_same_platforms():
+    assert set(TWINS) == set(SLUGS)

@@ -1,0 +1,1 @@
+"""Threads: its windows; publishing there comes later."""

@@ -1,0 +1,1 @@
+"""TikTok: its windows; publishing there comes later."""

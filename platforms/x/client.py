@@ -1,0 +1,498 @@
+"""X API v2: one method per call. Source: https://docs.x.com/x-api (2026-09)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn
+
+from ..base import (
+    Ability,
+    Identity,
+    MediaFile,
+    PlatformClient,
+    Proof,
+    TokenSet,
+    Verdict,
+)
+from ..errors import (
+    AmbiguousOutcome,
+    AuthExpired,
+    AuthRevoked,
+    Cause,
+    DuplicateContent,
+    InvalidContent,
+    NotFound,
+    PermissionMissing,
+    PlatformError,
+    RateLimited,
+    Reach,
+    TransientError,
+)
+from ..http import Answer, redact
+from .spec import MEDIA, MEDIA_LIFE_S, READ, SPEC, WRITE
+
+#: A token younger than this that is refused was revoked: it cannot have expired.
+FRESH = timedelta(minutes=5)
+#: Posts before this id have no creation time in it.
+FIRST_SNOWFLAKE = 29_700_859_247
+USER_FIELDS = (
+    "created_at,profile_image_url,protected,subscription_type,verified,verified_type"
+)
+#: The query parameter was renamed in 2026-08, and values of it with it.
+POST_FIELDS = {
+    "tweet.fields": "created_at,entities,attachments,referenced_tweets,note_tweet",
+    "post.fields": "created_at,entities,attachments,referenced_posts,note_post",
+}
+
+#: Part of X's text in a 403 -> what it means. Texts change without notice, so what
+#: matches none of them is a refusal without a known reason.
+REFUSALS: tuple[tuple[str, type[PlatformError], Cause, Reach], ...] = (
+    ("duplicate content", DuplicateContent, Cause.DUPLICATE_TEXT, Reach.POST),
+    ("reply to this conversation", PermissionMissing, Cause.NOT_ALLOWED, Reach.POST),
+    ("quoting this post", PermissionMissing, Cause.NOT_ALLOWED, Reach.POST),
+    ("deleted or not visible to you", NotFound, Cause.PARENT_GONE, Reach.POST),
+    ("one cashtag", InvalidContent, Cause.TEXT_REFUSED, Reach.POST),
+    ("invalid url", InvalidContent, Cause.LINK_REFUSED, Reach.POST),
+    ("post a video longer", InvalidContent, Cause.MEDIA_REFUSED, Reach.POST),
+    ("text is too long", InvalidContent, Cause.TEXT_TOO_LONG, Reach.POST),
+    ("not permitted to perform", InvalidContent, Cause.UNKNOWN_REFUSAL, Reach.POST),
+    ("not authorized to delete", PermissionMissing, Cause.NOT_ALLOWED, Reach.POST),
+    ("is suspended", PermissionMissing, Cause.ACCOUNT_SUSPENDED, Reach.TOKEN),
+    ("unlock", PermissionMissing, Cause.ACCOUNT_LOCKED, Reach.TOKEN),
+    ("temporarily locked", PermissionMissing, Cause.ACCOUNT_LOCKED, Reach.TOKEN),
+)
+#: Last segment of a problem type in a 403 -> cause and reach of PermissionMissing.
+PROBLEMS: dict[str, tuple[Cause, Reach]] = {
+    "user-suspended": (Cause.ACCOUNT_SUSPENDED, Reach.TOKEN),
+    "unsupported-authentication": (Cause.NOT_ALLOWED, Reach.TOKEN),
+    "oauth1-permissions": (Cause.APP_REFUSED, Reach.APP),
+    "client-forbidden": (Cause.APP_REFUSED, Reach.APP),
+    "not-authorized-for-resource": (Cause.NOT_ALLOWED, Reach.POST),
+}
+
+
+class XClient(PlatformClient):
+    spec = SPEC
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._fields_name = "tweet.fields"
+
+    # --- connecting
+
+    def exchange_code(
+        self, code: str, redirect_uri: str, verifier: str | None
+    ) -> TokenSet:
+        """Trade the code (alive for 30 s, once) for tokens. AuthRevoked: code refused."""
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": redirect_uri,
+            "code_verifier": verifier or "",
+        }
+        return self._tokens(form, Cause.CODE_REFUSED, mutates=False)
+
+    def refresh(self) -> TokenSet:
+        """Renew; the refresh token works once and a new one comes with the answer.
+
+        AmbiguousOutcome: the answer was lost, so the stored refresh token may be used
+        up; try the stored access token, then one more refresh, before giving up.
+        """
+        form = {
+            "grant_type": "refresh_token",
+            "refresh_token": self.access.refresh_token,
+        }
+        return self._tokens(form, Cause.REFRESH_REFUSED, mutates=True)
+
+    def revoke(self) -> None:
+        for token in (self.access.token, self.access.refresh_token):
+            if not token:
+                continue
+            try:
+                self._oauth("revoke", {"token": token}, Cause.TOKEN_REVOKED, False)
+            except AuthRevoked:
+                continue  # it was dead already
+
+    def _tokens(self, form: dict[str, str], refused: Cause, mutates: bool) -> TokenSet:
+        now = datetime.now(UTC)
+        answer = self._oauth("token", form, refused, mutates)
+        data = answer.data()
+        if not data.get("access_token"):
+            raise _unreadable(answer, mutates)
+        life_s = int(data.get("expires_in") or self.spec.token_life_s or 0)
+        return TokenSet(
+            access_token=str(data["access_token"]),
+            refresh_token=str(data.get("refresh_token") or ""),
+            issued_at=now,
+            expires_at=now + timedelta(seconds=life_s),
+            scopes=tuple(str(data.get("scope") or "").split()),
+        )
+
+    def _oauth(
+        self, name: str, form: dict[str, str], refused: Cause, mutates: bool
+    ) -> Answer:
+        key = self.spec.call(f"POST /2/oauth2/{name}").key
+        answer = self.http.request(
+            "POST",
+            f"{self.host('api')}/2/oauth2/{name}",
+            call=key,
+            mutates=mutates,
+            data=form,
+            auth=(self.environment.client_id, self.environment.client_secret),
+        )
+        if answer.ok:
+            return answer
+        raise self._oauth_error(answer, refused, mutates)
+
+    def _oauth_error(
+        self, answer: Answer, refused: Cause, mutates: bool
+    ) -> PlatformError:
+        if answer.status in (402, 429) or answer.status >= 500 or not answer.data():
+            return self.error_from(answer, mutates)
+        data = answer.data()
+        code = str(data.get("error") or "")
+        said = str(data.get("error_description") or "")
+        text = redact(said)
+        facts = _facts(answer, code=code)
+        # A dead refresh token is "invalid_request" here; the text tells it from a
+        # request that is wrong in itself.
+        if code == "invalid_grant" or (
+            answer.status == 400 and said.lower().startswith("value passed for")
+        ):
+            return AuthRevoked(text, cause=refused, **facts)
+        # Everything else is about our app's credentials; no account is at fault.
+        return PermissionMissing(
+            text or answer.text(), cause=Cause.APP_REFUSED, reach=Reach.APP, **facts
+        )
+
+    def identities(self) -> Sequence[Identity]:
+        return [self.me()]
+
+    def prove(self) -> Proof:
+        """One User read. X says nothing of scopes here: they are those of the grant."""
+        identity = self.me()
+        granted = self.access.scopes
+        publish = _verdict(granted, WRITE)
+        if publish.ok and not set(MEDIA) <= set(granted):
+            publish = Verdict(True, detail="no images: media.write is missing")
+        return Proof(
+            abilities={
+                Ability.PUBLISH: publish,
+                Ability.READ: _verdict(granted, READ),
+                Ability.FIGURES: _verdict(granted, READ),
+            },
+            identity=identity,
+            scopes=granted or None,
+        )
+
+    def me(self) -> Identity:
+        """The account of the token (75 calls in 15 min; one User read a day)."""
+        answer = self._get(
+            "GET /2/users/me", "/2/users/me", {"user.fields": USER_FIELDS}
+        )
+        user = answer.data().get("data") or {}
+        if not user.get("id"):
+            raise _unreadable(answer, mutates=False)
+        handle = str(user.get("username") or "")
+        return Identity(
+            external_id=str(user["id"]),
+            kind="user",
+            name=str(user.get("name") or handle),
+            handle=handle,
+            url=f"{self.host('web')}/{handle}",
+            avatar_url=str(user.get("profile_image_url") or ""),
+            extra={
+                "subscription_type": str(user.get("subscription_type") or "None"),
+                "protected": bool(user.get("protected", False)),
+                "verified_type": str(user.get("verified_type") or ""),
+            },
+        )
+
+    # --- media
+
+    def upload_image(self, file: MediaFile) -> tuple[str, datetime]:
+        """Send one image; return its media id and until when it can be posted."""
+        now = datetime.now(UTC)
+        with file.open() as stream:
+            answer = self.send(
+                "POST /2/media/upload",
+                self.host("api") + "/2/media/upload",
+                headers=self._bearer(),
+                data={"media_category": "tweet_image"},
+                files={"media": (file.file_name, stream, file.mime_type)},
+            )
+        data = answer.data().get("data") or {}
+        if not data.get("id"):
+            raise _unreadable(answer, mutates=False)
+        life_s = int(data.get("expires_after_secs") or MEDIA_LIFE_S)
+        return str(data["id"]), now + timedelta(seconds=life_s)
+
+    def set_alt_text(self, media_id: str, alt_text: str) -> None:
+        self.send(
+            "POST /2/media/metadata",
+            self.host("api") + "/2/media/metadata",
+            headers=self._bearer(),
+            json={"id": media_id, "metadata": {"alt_text": {"text": alt_text}}},
+        )
+
+    # --- posts
+
+    def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Create a post; return its `data` ("id", "text" with t.co links and escapes).
+
+        X has no idempotency key. AmbiguousOutcome on 5xx and lost answers: look first.
+        """
+        answer = self.send(
+            "POST /2/tweets",
+            self.host("api") + "/2/tweets",
+            headers=self._bearer(),
+            json=dict(body),
+        )
+        data = answer.data().get("data")
+        if not isinstance(data, dict) or not data.get("id"):
+            raise _unreadable(answer, mutates=True)
+        return data
+
+    def delete(self, post_id: str) -> None:
+        """Delete a post; one that is gone already counts as deleted."""
+        try:
+            self.send(
+                "DELETE /2/tweets/:id",
+                f"{self.host('api')}/2/tweets/{int(post_id)}",
+                headers=self._bearer(),
+            )
+        except NotFound:
+            return
+
+    def posts_since(
+        self, user_id: str, since: datetime, page_token: str = ""
+    ) -> tuple[list[dict[str, Any]], str]:
+        """Five posts at most, newest first, and the token of the next page ("": none).
+
+        A new post may be missing for seconds. Costs up to five Post reads. Fields come
+        by their old or their new names.
+        """
+        params = {
+            "max_results": "5",
+            "start_time": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        if page_token:
+            params["pagination_token"] = page_token
+        answer = self._timeline(user_id, params)
+        data = answer.data()
+        rows = data.get("data") or []
+        meta = data.get("meta") or {}
+        # A missing object is 200 with `errors`: no posts would then be no answer.
+        if not answer.data() or (not rows and data.get("errors")):
+            self._raise_partial(answer)
+        return list(rows), str(meta.get("next_token") or "")
+
+    def _timeline(self, user_id: str, params: dict[str, str]) -> Answer:
+        key, path = "GET /2/users/:id/tweets", f"/2/users/{int(user_id)}/tweets"
+        name = self._fields_name
+        try:
+            return self._get(key, path, {**params, name: POST_FIELDS[name]})
+        except InvalidContent as error:
+            # X refuses unknown parameters; the other vocabulary is then the known one.
+            if name != "tweet.fields" or name not in error.detail:
+                raise
+        self._fields_name = "post.fields"
+        return self._get(
+            key, path, {**params, "post.fields": POST_FIELDS["post.fields"]}
+        )
+
+    def _raise_partial(self, answer: Answer) -> NoReturn:
+        kind = _problem_kind(answer.data())
+        facts = _facts(answer, code=kind)
+        text = redact("; ".join(_texts(answer.data()))) or answer.text()
+        if kind == "resource-not-found":
+            raise NotFound(text, cause=Cause.ACCOUNT_GONE, reach=Reach.TOKEN, **facts)
+        raise TransientError(text, cause=Cause.ANSWER_UNREADABLE, **facts)
+
+    def _get(self, key: str, path: str, params: Mapping[str, str]) -> Answer:
+        return self.send(
+            key, self.host("api") + path, headers=self._bearer(), params=dict(params)
+        )
+
+    def _bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.access.token}"}
+
+    def permalink(self, post_id: str, handle: str) -> str:
+        return f"{self.host('web')}/{handle or 'i/web'}/status/{post_id}"
+
+    # --- X's table of errors (https://docs.x.com, response codes and errors)
+
+    def error_from(self, answer: Answer, mutates: bool) -> PlatformError:
+        status, data = answer.status, answer.data()
+        kind = _problem_kind(data)
+        # Judged as X said it; redaction may take words for secrets.
+        said = "; ".join(_texts(data))
+        text = redact(said) or answer.text()
+        facts = _facts(answer, code=kind or str(data.get("title") or ""))
+        if status == 401:
+            return self._refused_token(text, facts)
+        if status == 402:
+            return RateLimited(
+                text, cause=Cause.CREDITS_USED_UP, reach=Reach.APP, **facts
+            )
+        if status == 403:
+            return self._forbidden(answer, kind, said, facts)
+        if status == 404:
+            return NotFound(text, **facts)
+        if status == 429:
+            return _rate_limited(answer, kind, text, facts)
+        if status in (408, 500, 502, 503, 504) or status >= 500:
+            if mutates:
+                return AmbiguousOutcome(text, cause=Cause.PLATFORM_TROUBLE, **facts)
+            return TransientError(
+                text,
+                cause=Cause.PLATFORM_TROUBLE,
+                reach=Reach.PLATFORM,
+                retry_after=answer.retry_after,
+                **facts,
+            )
+        if status == 413:
+            return InvalidContent(text, cause=Cause.MEDIA_TOO_LARGE, **facts)
+        if status == 400:
+            return InvalidContent(text, cause=_bad_request_cause(said), **facts)
+        if status == 409 or status < 400:
+            return TransientError(text, **facts)
+        return InvalidContent(text, cause=Cause.UNKNOWN_REFUSAL, **facts)
+
+    def _refused_token(self, text: str, facts: dict[str, Any]) -> PlatformError:
+        # X answers the same for expired, revoked and malformed. A token that cannot
+        # have expired yet was revoked.
+        issued_at = self.access.issued_at
+        if issued_at is not None and datetime.now(UTC) - issued_at < FRESH:
+            return AuthRevoked(text, cause=Cause.TOKEN_REVOKED, **facts)
+        return AuthExpired(text, cause=Cause.TOKEN_EXPIRED, **facts)
+
+    def _forbidden(
+        self, answer: Answer, kind: str, said: str, facts: dict[str, Any]
+    ) -> PlatformError:
+        text = redact(said) or answer.text()
+        if not answer.data():
+            # Bot protection in front of the API: nothing reached it.
+            return TransientError(
+                "an HTML page instead of an answer", reach=Reach.PLATFORM, **facts
+            )
+        if kind in PROBLEMS:
+            cause, reach = PROBLEMS[kind]
+            return PermissionMissing(text, cause=cause, reach=reach, **facts)
+        lower = said.lower()
+        for part, error, cause, reach in REFUSALS:
+            if part in lower:
+                return error(text, cause=cause, reach=reach, **facts)
+        if lower.strip(" .;") in ("forbidden", ""):
+            return PermissionMissing(text, cause=Cause.SCOPE_MISSING, **facts)
+        return InvalidContent(text, cause=Cause.UNKNOWN_REFUSAL, **facts)
+
+
+def created_at(post_id: str) -> datetime | None:
+    """When a post was made, as its id tells; None for ids that do not tell."""
+    number = int(post_id) if post_id.isdecimal() else 0
+    if number < FIRST_SNOWFLAKE:
+        return None
+    milliseconds = (number >> 22) + 1_288_834_974_657
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _verdict(granted: Sequence[str], needed: Sequence[str]) -> Verdict:
+    if not granted:
+        return Verdict(None, detail="the granted scopes are not known")
+    missing = [scope for scope in needed if scope not in granted]
+    if missing:
+        return Verdict(False, Cause.SCOPE_MISSING, " ".join(missing))
+    return Verdict(True)
+
+
+def _facts(answer: Answer, *, code: str) -> dict[str, Any]:
+    return {"status": answer.status, "code": code, "request_id": answer.request_id}
+
+
+def _unreadable(answer: Answer, mutates: bool) -> PlatformError:
+    kind = AmbiguousOutcome if mutates else TransientError
+    facts = _facts(answer, code="")
+    return kind("no usable data in it", cause=Cause.ANSWER_UNREADABLE, **facts)
+
+
+def _problems(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The problem itself and those inside `errors`: X uses both places."""
+    yield data
+    for inner in data.get("errors") or []:
+        if isinstance(inner, dict):
+            yield inner
+
+
+def _problem_kind(data: Mapping[str, Any]) -> str:
+    """Last segment of the problem type (the host in it has changed); "" for none."""
+    for problem in _problems(data):
+        kind = str(problem.get("type") or "").rstrip("/").rsplit("/", 1)[-1]
+        if kind and kind != "about:blank":
+            return kind
+    return ""
+
+
+def _texts(data: Mapping[str, Any]) -> list[str]:
+    texts = []
+    for problem in _problems(data):
+        for name in ("detail", "message"):
+            if problem.get(name):
+                texts.append(str(problem[name]))
+    return list(dict.fromkeys(texts))
+
+
+def _bad_request_cause(text: str) -> Cause:
+    lower = text.lower()
+    if "media ids are invalid" in lower:
+        return Cause.MEDIA_EXPIRED
+    if "too long" in lower:
+        return Cause.TEXT_TOO_LONG
+    return Cause.UNKNOWN_REFUSAL
+
+
+def _rate_limited(
+    answer: Answer, kind: str, text: str, facts: dict[str, Any]
+) -> RateLimited:
+    retry_after = answer.retry_after
+    title = str(answer.data().get("title") or "")
+    if kind == "usage-capped" or title == "UsageCapExceeded":
+        # The plan's cap: a quarter of an hour does not mend it. Without a day's period
+        # only the billing cycle or a person does.
+        daily = str(answer.data().get("period") or "").lower() == "daily"
+        return RateLimited(
+            text,
+            cause=Cause.PLAN_LIMIT,
+            reach=Reach.APP,
+            reset_at=_next_utc_day() if daily else None,
+            **facts,
+        )
+    for name, reach in (("app", Reach.APP), ("user", Reach.TOKEN)):
+        # With a day's bucket empty x-rate-limit-reset means nothing.
+        if answer.headers.get(f"x-{name}-limit-24hour-remaining") == "0":
+            return RateLimited(
+                text,
+                cause=Cause.DAILY_LIMIT,
+                reach=reach,
+                reset_at=_epoch(answer.headers.get(f"x-{name}-limit-24hour-reset")),
+                retry_after=retry_after,
+                **facts,
+            )
+    return RateLimited(
+        text,
+        reset_at=_epoch(answer.headers.get("x-rate-limit-reset")),
+        retry_after=retry_after,
+        **facts,
+    )
+
+
+def _epoch(value: str | None) -> datetime | None:
+    if not value or not value.isdecimal() or len(value) > 11:
+        return None
+    return datetime.fromtimestamp(int(value), UTC)
+
+
+def _next_utc_day() -> datetime:
+    day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return day + timedelta(days=1)

@@ -1,0 +1,377 @@
+"""X: content rules, the publishing steps, and how a lost post is found again."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from ..base import (
+    Count,
+    Draft,
+    Finding,
+    Identity,
+    Level,
+    Look,
+    MediaFile,
+    Observation,
+    Platform,
+    PlatformClient,
+    PublishJob,
+    RemotePost,
+    Sighting,
+    Step,
+    StepKind,
+    StepResult,
+)
+from ..checks import image_findings, link_findings
+from ..errors import Cause, InvalidContent, TransientError
+from ..limits import header_number, header_time, meant_bucket
+from .client import XClient, created_at
+from .spec import (
+    LONG_TEXT_LIMIT,
+    LONG_TEXT_PLANS,
+    LOOK_BACK_S,
+    MAX_CASHTAGS,
+    PRICE_CREATE_WITH_LINK,
+    SPEC,
+    TEXT_LIMIT,
+)
+from .weighted import find_urls, has_forbidden, weight
+
+CASHTAG = re.compile(r"(?<![A-Za-z0-9_$])\$[A-Za-z]{1,6}(?:[._][A-Za-z]{1,2})?\b")
+#: One look reads at most so many pages of five posts.
+LOOK_PAGES = 10
+#: Uploads of one image before a refused media id is taken for a refused file.
+MAX_UPLOADS = 2
+#: A media id that ends sooner than this is not worth posting with.
+MEDIA_MARGIN = timedelta(minutes=5)
+#: What two clocks may differ without a word.
+CLOCK_SLACK = timedelta(seconds=5)
+#: headers -> the buckets that they may be about, the likelier first
+LIMIT_HEADERS = {
+    "x-rate-limit": ("{call}:user", "{call}:app"),
+    "x-user-limit-24hour": ("posts:user:24h",),
+    "x-app-limit-24hour": ("{call}:app",),
+}
+REPLY_SETTINGS = ("following", "mentionedUsers", "subscribers", "verified")
+
+
+class X(Platform):
+    spec = SPEC
+    client_class = XClient
+
+    # --- content
+
+    def text_as_sent(self, draft: Draft) -> str:
+        text = unicodedata.normalize("NFC", draft.text).strip()
+        link = draft.link_url.strip()
+        if not link or _contains(text, link):
+            return text
+        return f"{text} {link}" if text else link
+
+    def counts(
+        self, draft: Draft, limits: Mapping[str, Any] | None = None
+    ) -> list[Count]:
+        """Weighted characters. limits: `Identity.extra` of the account, for its plan."""
+        used = weight(self.text_as_sent(draft))
+        return [Count("characters", used, text_limit(limits))]
+
+    def check(
+        self,
+        draft: Draft,
+        account: Identity | None = None,
+        limits: Mapping[str, Any] | None = None,
+    ) -> list[Finding]:
+        found: list[Finding] = []
+
+        def refuse(cause: Cause, field: str, **values: Any) -> None:
+            found.append(Finding(Level.REFUSED, cause, field, values))
+
+        text = self.text_as_sent(draft)
+        (count,) = self.counts(
+            draft, {**(account.extra if account else {}), **(limits or {})}
+        )
+        if not text and not draft.media:
+            refuse(Cause.TEXT_EMPTY, "text")
+        if count.over:
+            refuse(Cause.TEXT_TOO_LONG, "text", used=count.used, limit=count.limit)
+        if has_forbidden(text):
+            refuse(Cause.TEXT_REFUSED, "text", reason="forbidden characters")
+        if len(CASHTAG.findall(text)) > MAX_CASHTAGS:
+            refuse(Cause.TEXT_REFUSED, "text", reason="more than one cashtag")
+        return found + link_findings(draft) + image_findings(draft, self.spec.images)
+
+    # --- steps
+
+    def next_step(self, job: PublishJob, client: PlatformClient) -> Step:
+        """Upload and describe each image, then create the post.
+
+        Witness: "image:N" {"media_id", "sha256", "ends_at"}, "alt:N" the media id that
+        was described, "uploads:N" how often it was sent.
+        """
+        x = cast(XClient, client)
+        for number, file in enumerate(job.draft.media, 1):
+            media_id = _media_id(job, number, file)
+            if not media_id:
+                return self._upload(job, x, number, file)
+            if _alt(file) and job.witness.get(f"alt:{number}") != media_id:
+                return self._describe(x, number, media_id, _alt(file))
+        return Step("post", StepKind.COMMIT, lambda: self._post(job, x))
+
+    def _upload(
+        self, job: PublishJob, x: XClient, number: int, file: MediaFile
+    ) -> Step:
+        def run() -> StepResult:
+            media_id, ends_at = x.upload_image(file)
+            return StepResult(
+                {
+                    f"image:{number}": {
+                        "media_id": media_id,
+                        "sha256": file.sha256,
+                        "ends_at": ends_at.isoformat(),
+                    },
+                    f"uploads:{number}": job.witness.get(f"uploads:{number}", 0) + 1,
+                }
+            )
+
+        return Step(f"upload_image:{number}", StepKind.REPEATABLE, run)
+
+    def _describe(self, x: XClient, number: int, media_id: str, alt: str) -> Step:
+        def run() -> StepResult:
+            x.set_alt_text(media_id, alt)
+            return StepResult({f"alt:{number}": media_id})
+
+        return Step(f"alt_text:{number}", StepKind.REPEATABLE, run)
+
+    def _post(self, job: PublishJob, x: XClient) -> StepResult:
+        try:
+            data = x.create(self.body(job))
+        except InvalidContent as error:
+            if error.cause is Cause.MEDIA_EXPIRED:
+                raise _media_refused(job, error) from error
+            raise
+        post_id = str(data["id"])
+        return StepResult(
+            remote=RemotePost(
+                external_id=post_id,
+                permalink=x.permalink(post_id, job.account.handle),
+                text=_unescape(str(data.get("text") or "")),
+                published_at=created_at(post_id),
+            )
+        )
+
+    def body(self, job: PublishJob) -> dict[str, Any]:
+        """The JSON of the create call; X refuses keys that it does not know."""
+        body: dict[str, Any] = {}
+        if text := self.text_as_sent(job.draft):
+            body["text"] = text
+        if ids := _media_ids(job):
+            body["media"] = {"media_ids": ids}
+        for name in ("made_with_ai", "paid_partnership"):
+            if job.draft.options.get(name):
+                body[name] = True
+        if (who := job.draft.options.get("reply_settings")) in REPLY_SETTINGS:
+            body["reply_settings"] = who
+        return body
+
+    # --- limits
+
+    def calls_ahead(self, job: PublishJob, *, looking: bool) -> Mapping[str, int]:
+        if looking:
+            # One page is read twice when our clock is ahead.
+            return {"GET /2/users/:id/tweets": LOOK_PAGES + 1}
+        calls = {"POST /2/tweets": 1}
+        for number, file in enumerate(job.draft.media, 1):
+            media_id = _media_id(job, number, file)
+            if not media_id:
+                calls["POST /2/media/upload"] = calls.get("POST /2/media/upload", 0) + 1
+            if _alt(file) and (
+                not media_id or job.witness.get(f"alt:{number}") != media_id
+            ):
+                calls["POST /2/media/metadata"] = (
+                    calls.get("POST /2/media/metadata", 0) + 1
+                )
+        return calls
+
+    def price(self, key: str, job: PublishJob) -> Mapping[str, int]:
+        """A post with a link costs many times more."""
+        draws = self.spec.call(key).draws
+        if key == "POST /2/tweets" and find_urls(self.text_as_sent(job.draft)):
+            return {**draws, "credits": PRICE_CREATE_WITH_LINK}
+        return draws
+
+    def observe(
+        self, key: str, headers: Mapping[str, str], now: datetime
+    ) -> Sequence[Observation]:
+        """X tells the tightest of the call's short windows, and days under own names."""
+        draws = self.spec.call(key).draws
+        found = []
+        for prefix, names in LIMIT_HEADERS.items():
+            limit = header_number(headers.get(f"{prefix}-limit"))
+            remaining = header_number(headers.get(f"{prefix}-remaining"))
+            if limit is None or remaining is None:
+                continue
+            resets_at = header_time(headers.get(f"{prefix}-reset"))
+            left_s = (resets_at - now).total_seconds() if resets_at else None
+            keys = [name.format(call=key) for name in names]
+            rules = [self.spec.rules[name] for name in keys if name in draws]
+            if rule := meant_bucket(rules, limit, left_s):
+                found.append(Observation(rule.key, limit, remaining, resets_at, now))
+        return found
+
+    # --- reconciliation
+
+    def look(self, job: PublishJob, client: PlatformClient) -> Look:
+        """Read the account's posts since the first commit (1 to 50 Post reads)."""
+        x = cast(XClient, client)
+        since = (job.first_sent_at or job.created_at) - timedelta(seconds=LOOK_BACK_S)
+        read, page = 0, ""
+        found: RemotePost | None = None
+        for number in range(LOOK_PAGES):
+            rows, page = x.posts_since(job.account.external_id, since, page)
+            if number == 0 and x.clock_offset < -CLOCK_SLACK:
+                # Times are X's; look further back, for our clock is ahead.
+                since += x.clock_offset
+                rows, page = x.posts_since(job.account.external_id, since)
+            read += len(rows)
+            for row in rows:
+                # Newest first: the oldest match is the one that we sent first.
+                found = self._match(job, x, row, since) or found
+            if not page:
+                break
+        if found:
+            return Look(
+                Sighting.FOUND, found, f"post {found.external_id} has the same content"
+            )
+        if page:
+            return Look(
+                Sighting.CANNOT_TELL,
+                evidence=f"more than {read} posts since {since:%H:%M:%S} UTC",
+            )
+        return Look(
+            Sighting.ABSENT,
+            evidence=f"none of {read} posts since {since:%H:%M:%S} UTC matches",
+        )
+
+    def _match(
+        self, job: PublishJob, x: XClient, row: Mapping[str, Any], since: datetime
+    ) -> RemotePost | None:
+        made_at = _time(row.get("created_at"))
+        if (made_at and made_at < since) or str(row.get("id")) in job.taken:
+            return None
+        if row.get("referenced_tweets") or row.get("referenced_posts"):
+            return None  # a reply, quote or repost is none of ours
+        keys = (row.get("attachments") or {}).get("media_keys")
+        if keys is not None and len(keys) != len(job.draft.media):
+            return None
+        text = remote_text(row, has_media=bool(job.draft.media))
+        if fingerprint(self.text_as_sent(job.draft)) != fingerprint(text):
+            return None
+        post_id = str(row.get("id") or "")
+        return RemotePost(
+            external_id=post_id,
+            permalink=x.permalink(post_id, job.account.handle),
+            text=text,
+            published_at=made_at or created_at(post_id),
+        )
+
+
+def text_limit(limits: Mapping[str, Any] | None) -> int:
+    """280, or what the plan of the account allows ("subscription_type" in limits)."""
+    plan = (limits or {}).get("subscription_type")
+    return LONG_TEXT_LIMIT if plan in LONG_TEXT_PLANS else TEXT_LIMIT
+
+
+def remote_text(row: Mapping[str, Any], has_media: bool) -> str:
+    """A post's text as it was written: no t.co, no media link, no HTML escapes.
+
+    has_media: our post has media, so that X appended a link to it.
+    """
+    note = row.get("note_tweet") or row.get("note_post") or {}
+    text = _unescape(str(note.get("text") or row.get("text") or ""))
+    entities = (note.get("entities") if note.get("text") else None) or row.get(
+        "entities"
+    )
+    for entity in (entities or {}).get("urls") or []:
+        short = str(entity.get("url") or "")
+        full = str(entity.get("expanded_url") or "")
+        if short and full:
+            appended = has_media and re.search(r"/(photo|video)/1$", full)
+            text = text.replace(short, "" if appended else full)
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def fingerprint(text: str) -> str:
+    """What two spellings of one post have in common: X trims, and completes URLs."""
+    text = unicodedata.normalize("NFC", text)
+    parts, at = [], 0
+    for span in find_urls(text):
+        url = re.sub(r"^https?://", "", span.url, flags=re.IGNORECASE).rstrip("/")
+        host, slash, rest = url.partition("/")
+        parts += [text[at : span.start], host.lower(), slash, rest]
+        at = span.end
+    return " ".join("".join([*parts, text[at:]]).split())
+
+
+def _contains(text: str, link: str) -> bool:
+    """The link stands in the text as a whole, not as the start of a longer one."""
+    if any(span.url == link for span in find_urls(text)):
+        return True
+    return re.search(rf"(?<!\S){re.escape(link)}(?!\S)", text) is not None
+
+
+def _alt(file: MediaFile) -> str:
+    return file.alt_text.strip()
+
+
+def _media_id(job: PublishJob, number: int, file: MediaFile) -> str:
+    """The uploaded image's id, or "" when there is none that can still be posted."""
+    stored = job.witness.get(f"image:{number}") or {}
+    if stored.get("sha256") != file.sha256:
+        return ""
+    ends_at = _time(stored.get("ends_at"))
+    if ends_at and ends_at - MEDIA_MARGIN < datetime.now(UTC):
+        return ""
+    return str(stored["media_id"])
+
+
+def _media_ids(job: PublishJob) -> list[str]:
+    numbers = range(1, len(job.draft.media) + 1)
+    return [str(job.witness[f"image:{number}"]["media_id"]) for number in numbers]
+
+
+def _media_refused(job: PublishJob, error: InvalidContent) -> Exception:
+    """New uploads mend an expired id and a lag just after uploading; a bad file not."""
+    facts: dict[str, Any] = {
+        "status": error.status,
+        "code": error.code,
+        "request_id": error.request_id,
+    }
+    numbers = range(1, len(job.draft.media) + 1)
+    if any(job.witness.get(f"uploads:{n}", 1) >= MAX_UPLOADS for n in numbers):
+        return InvalidContent(error.detail, cause=Cause.MEDIA_REFUSED, **facts)
+    return TransientError(
+        error.detail,
+        cause=Cause.MEDIA_EXPIRED,
+        retry_after=5,
+        extra={"forget": ",".join(f"image:{n},alt:{n}" for n in numbers)},
+        **facts,
+    )
+
+
+def _unescape(text: str) -> str:
+    """Undo X's three escapes only: `&copy=1` in a URL must stay as it is."""
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def _time(value: Any) -> datetime | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
