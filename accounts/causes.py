@@ -1,0 +1,410 @@
+"""The sentences that people read about trouble: one place, one tone, no jargon.
+
+Each cause has a short head (for lists and groups), a sentence that says what happened,
+and what to do. The platform's own words stand under Details, never here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from platforms.errors import Cause
+
+
+class Action(StrEnum):
+    """The button that mends it."""
+
+    RECONNECT = "reconnect"
+    EDIT = "edit"
+    RETRY = "retry"
+    DECIDE = "decide"
+    WAIT = "wait"  # nothing to do: it goes on by itself
+    OPERATOR = "operator"  # whoever runs our app registration
+
+
+@dataclass(frozen=True)
+class Explanation:
+    head: Any
+    sentence: Any
+    cure: Any
+    action: Action
+
+
+def _e(head: Any, sentence: Any, cure: Any, action: Action) -> Explanation:
+    return Explanation(head, sentence, cure, action)
+
+
+_RECONNECT = _("Reconnect the account. What waits goes out afterwards by itself.")
+_OPERATOR = _("An admin has to look at our app registration on this platform.")
+_WAIT = _("Nothing to do: it goes on by itself.")
+_EDIT = _("Change the post and send it again.")
+
+EXPLANATIONS: dict[str, Explanation] = {
+    Cause.TOKEN_EXPIRED: _e(
+        _("Access has expired"),
+        _(
+            "The platform's permission to post was given for a limited time, which is over."
+        ),
+        _RECONNECT,
+        Action.RECONNECT,
+    ),
+    Cause.TOKEN_REVOKED: _e(
+        _("Access was withdrawn"),
+        _("Somebody removed SocialHub from the account's connected apps."),
+        _RECONNECT,
+        Action.RECONNECT,
+    ),
+    Cause.TOKEN_INVALID: _e(
+        _("Access is no longer accepted"),
+        _("The platform does not accept our access any more and gives no reason."),
+        _RECONNECT,
+        Action.RECONNECT,
+    ),
+    Cause.REFRESH_REFUSED: _e(
+        _("Access could not be renewed"),
+        _(
+            "The platform refused to renew our access. A password change can cause this."
+        ),
+        _RECONNECT,
+        Action.RECONNECT,
+    ),
+    Cause.CONSENT_REFUSED: _e(
+        _("Permission was not given"),
+        _("The sign-in at the platform was cancelled, so nothing was changed."),
+        _("Start again and choose Allow at the platform."),
+        Action.RECONNECT,
+    ),
+    Cause.CODE_REFUSED: _e(
+        _("The sign-in took too long"),
+        _(
+            "The platform did not accept the end of the sign-in; it may have taken too long."
+        ),
+        _("Start the connection once more."),
+        Action.RECONNECT,
+    ),
+    Cause.WRONG_PASSWORD: _e(
+        _("Handle or app password is wrong"),
+        _("The platform does not know this handle with this app password."),
+        _("Make a new app password in the platform's settings and enter it here."),
+        Action.RECONNECT,
+    ),
+    Cause.SECOND_FACTOR_WANTED: _e(
+        _("An app password is needed"),
+        _("The main password was entered, and the platform wants a code from a mail."),
+        _("Make an app password in the platform's settings and enter that one."),
+        Action.RECONNECT,
+    ),
+    Cause.SCOPE_MISSING: _e(
+        _("A permission is missing"),
+        _("Our access does not include the permission that this needs."),
+        _("Reconnect the account and allow everything that is asked for."),
+        Action.RECONNECT,
+    ),
+    Cause.ROLE_LOST: _e(
+        _("The role on the page was lost"),
+        _("The person who connected this page may no longer post for it."),
+        _("Give the role back at the platform, or reconnect as somebody who has it."),
+        Action.RECONNECT,
+    ),
+    Cause.ACCOUNT_SUSPENDED: _e(
+        _("The account is suspended"),
+        _("The platform has suspended this account."),
+        _("Sign in at the platform and follow what it says there."),
+        Action.DECIDE,
+    ),
+    Cause.ACCOUNT_LOCKED: _e(
+        _("The account is locked"),
+        _("The platform has locked this account until somebody signs in there."),
+        _("Sign in at the platform, unlock the account, then check again here."),
+        Action.DECIDE,
+    ),
+    Cause.ACCOUNT_MOVED: _e(
+        _("The account has moved"),
+        _("This account has moved to another server and cannot post from the old one."),
+        _("Connect the account at its new server."),
+        Action.RECONNECT,
+    ),
+    Cause.ACCOUNT_GONE: _e(
+        _("The account is gone"),
+        _("The platform says that this account does not exist any more."),
+        _("Disconnect it here, or connect the account that took its place."),
+        Action.DECIDE,
+    ),
+    Cause.NOT_ALLOWED: _e(
+        _("Not allowed"),
+        _("The platform does not allow this for this account."),
+        _(
+            "Look under Details for the platform's own words, then reconnect or ask an admin."
+        ),
+        Action.RECONNECT,
+    ),
+    Cause.APP_REFUSED: _e(
+        _("Our app was refused"),
+        _("The platform refused our app itself; the account is not at fault."),
+        _OPERATOR,
+        Action.OPERATOR,
+    ),
+    Cause.APP_GONE: _e(
+        _("Our app is no longer known there"),
+        _("The server has deleted our app's registration, and with it every access."),
+        _("Reconnect the account: the app is registered anew on the way."),
+        Action.RECONNECT,
+    ),
+    Cause.VERSION_ENDED: _e(
+        _("The platform ended a version"),
+        _("The version of the platform's interface that we use has been switched off."),
+        _OPERATOR,
+        Action.OPERATOR,
+    ),
+    Cause.CREDITS_USED_UP: _e(
+        _("The platform's credits are used up"),
+        _("The platform wants to be paid before it takes more posts from our app."),
+        _("An admin has to buy credits or raise the spending limit at the platform."),
+        Action.OPERATOR,
+    ),
+    Cause.TOO_MANY_REQUESTS: _e(
+        _("A limit is reached"),
+        _("The platform accepts only so many calls in a while, and they are used up."),
+        _WAIT,
+        Action.WAIT,
+    ),
+    Cause.DAILY_LIMIT: _e(
+        _("Today's limit is reached"),
+        _("The platform accepts only so many posts or calls a day."),
+        _WAIT,
+        Action.WAIT,
+    ),
+    Cause.PLAN_LIMIT: _e(
+        _("The plan's limit is reached"),
+        _("Our plan at the platform is used up for this billing period."),
+        _OPERATOR,
+        Action.OPERATOR,
+    ),
+    Cause.TEXT_EMPTY: _e(
+        _("Nothing to post"),
+        _("There is neither text nor an image."),
+        _("Write something or add an image."),
+        Action.EDIT,
+    ),
+    Cause.TEXT_TOO_LONG: _e(
+        _("The text is too long"),
+        _("The text is longer than this platform accepts."),
+        _("Shorten it, or write a shorter wording for this platform."),
+        Action.EDIT,
+    ),
+    Cause.TEXT_REFUSED: _e(
+        _("The post was refused"),
+        _("The platform refused the content and says why under Details."),
+        _EDIT,
+        Action.EDIT,
+    ),
+    Cause.LINK_REFUSED: _e(
+        _("The link was refused"),
+        _("The platform does not accept this link. It must start with https://."),
+        _("Mend or remove the link."),
+        Action.EDIT,
+    ),
+    Cause.TOO_MANY_MEDIA: _e(
+        _("Too many images"),
+        _("The post has more images than this platform accepts."),
+        _("Remove some of them."),
+        Action.EDIT,
+    ),
+    Cause.MEDIA_MIXED: _e(
+        _("These files do not go together"),
+        _("The platform does not accept this mixture of files in one post."),
+        _("Keep images or one video, not both."),
+        Action.EDIT,
+    ),
+    Cause.MEDIA_TYPE: _e(
+        _("The file type is not accepted"),
+        _("The platform does not accept this kind of file."),
+        _("Save the image as JPEG or PNG and add it again."),
+        Action.EDIT,
+    ),
+    Cause.MEDIA_TOO_LARGE: _e(
+        _("The image is too large"),
+        _("The image has more bytes or pixels than this platform accepts."),
+        _("Make it smaller and add it again."),
+        Action.EDIT,
+    ),
+    Cause.MEDIA_REFUSED: _e(
+        _("The image was refused"),
+        _("The platform could not use this image."),
+        _("Add it again in another format, or use another image."),
+        Action.EDIT,
+    ),
+    Cause.ALT_TEXT_TOO_LONG: _e(
+        _("The alternative text is too long"),
+        _("The description of an image is longer than this platform accepts."),
+        _("Shorten the description."),
+        Action.EDIT,
+    ),
+    Cause.ALT_TEXT_MISSING: _e(
+        _("An image has no alternative text"),
+        _("People who cannot see the image will not know what it shows."),
+        _("Describe the image in a sentence."),
+        Action.EDIT,
+    ),
+    Cause.DUPLICATE_TEXT: _e(
+        _("The platform has this text already"),
+        _(
+            "The account posted the same text recently, and the platform refuses repeats."
+        ),
+        _("Change the text, or dismiss this one."),
+        Action.EDIT,
+    ),
+    Cause.ALREADY_THERE: _e(
+        _("It is there already"),
+        _("The platform says that this very post exists."),
+        _("Look at the account and confirm it here."),
+        Action.DECIDE,
+    ),
+    Cause.MEDIA_NOT_READY: _e(
+        _("The platform is still working on the image"),
+        _("The image has been sent; the platform has not finished with it."),
+        _WAIT,
+        Action.WAIT,
+    ),
+    Cause.MEDIA_EXPIRED: _e(
+        _("The image has to be sent again"),
+        _("The platform no longer has the image that was sent ahead."),
+        _WAIT,
+        Action.WAIT,
+    ),
+    Cause.PARENT_GONE: _e(
+        _("The post it answers is gone"),
+        _("The post that this one answers cannot be found any more."),
+        _EDIT,
+        Action.EDIT,
+    ),
+    Cause.NOT_THERE: _e(
+        _("Not found"),
+        _("The platform cannot find what this refers to."),
+        _EDIT,
+        Action.EDIT,
+    ),
+    Cause.ADDRESS_REFUSED: _e(
+        _("This address may not be called"),
+        _("The address leads into a private network or is not https."),
+        _("Enter the public address of the server."),
+        Action.RECONNECT,
+    ),
+    Cause.NOT_THIS_PLATFORM: _e(
+        _("This is not such a server"),
+        _("The server at this address does not answer as this platform does."),
+        _("Check the address for a typing mistake."),
+        Action.RECONNECT,
+    ),
+    Cause.UNREACHABLE: _e(
+        _("The platform cannot be reached"),
+        _("No connection came about. Nothing was sent."),
+        _WAIT,
+        Action.WAIT,
+    ),
+    Cause.TIMED_OUT: _e(
+        _("The platform did not answer in time"),
+        _("The call took too long and was ended."),
+        _WAIT,
+        Action.WAIT,
+    ),
+    Cause.PLATFORM_TROUBLE: _e(
+        _("The platform has trouble"),
+        _("The platform answered with an error of its own: not us, not you."),
+        _WAIT,
+        Action.WAIT,
+    ),
+    Cause.ANSWER_UNREADABLE: _e(
+        _("The answer could not be read"),
+        _("The platform's answer was not what it should be."),
+        _WAIT,
+        Action.WAIT,
+    ),
+    Cause.ANSWER_LOST: _e(
+        _("The answer was lost"),
+        _("The post was sent and the connection broke before the answer came."),
+        _("We look whether it is there before anything is sent again."),
+        Action.WAIT,
+    ),
+    Cause.UNKNOWN_REFUSAL: _e(
+        _("The platform refused it"),
+        _(
+            "The platform refused in words that we do not know; they stand under Details."
+        ),
+        _("Change the post, or send it again."),
+        Action.RETRY,
+    ),
+}
+
+
+def explain(cause: str) -> Explanation:
+    """The sentences for a stored cause; an unknown one reads as an unknown refusal."""
+    return EXPLANATIONS.get(cause) or EXPLANATIONS[Cause.UNKNOWN_REFUSAL]
+
+
+#: What a breaker holds back, by why it opened. `who`: a platform, a server, our app or
+#: accounts, by name.
+_PAUSES: dict[str, Explanation] = {
+    "trouble": _e(
+        _("%(who)s is having trouble"),
+        _(
+            "Several accounts got errors or no answer within minutes: not us, not you. "
+            "Nobody needs to reconnect."
+        ),
+        _WAIT,
+        Action.WAIT,
+    ),
+    "limit.token": _e(
+        _("%(who)s is paused: a limit is reached"),
+        _("%(platform)s said more than once that this account makes too many calls."),
+        _WAIT,
+        Action.WAIT,
+    ),
+    "limit.app": _e(
+        _("%(who)s is paused: a limit of our app is reached"),
+        _("%(platform)s counts the calls of all accounts together in this limit."),
+        _WAIT,
+        Action.WAIT,
+    ),
+    "access": _e(
+        _("%(who)s: many accounts lost access at once"),
+        _(
+            "That points to our app and not to the accounts. The other accounts are not "
+            "tried for now, so that they keep their access. Do not reconnect yet."
+        ),
+        _OPERATOR,
+        Action.OPERATOR,
+    ),
+}
+_TRIED = _("After that, choose Try again now.")
+
+
+def explain_pause(key: str, cause: str, *, who: str, platform: str) -> Explanation:
+    """The sentences for a breaker that is not closed.
+
+    key: one of `_PAUSES`; with any other, the cause's own sentences after the name.
+    """
+    if known := _PAUSES.get(key):
+        values = {"who": who, "platform": platform}
+        head, sentence = str(known.head) % values, str(known.sentence) % values
+    else:
+        known = explain(cause)
+        head, sentence = f"{who}: {known.head}", str(known.sentence)
+    cure = str(known.cure)
+    if known.action == Action.OPERATOR:
+        cure = f"{cure} {_TRIED}"
+    return Explanation(head, sentence, cure, known.action)
+
+
+def finding_sentence(cause: str, values: Mapping[str, Any]) -> str:
+    """A sentence for the composer's checks, with the numbers where there are some."""
+    sentence = str(explain(cause).head)
+    if "used" in values and "limit" in values:
+        unit = values.get("unit", "")
+        return f"{sentence}: {values['used']} / {values['limit']} {unit}".strip()
+    return sentence

@@ -1,0 +1,315 @@
+"""Forms of the account pages."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as now_in_words
+from django.utils.translation import gettext_lazy as _
+
+from platforms import registry
+from platforms.base import PlatformSpec, SignIn
+
+from .models import Brand, ConnectedAccount, Network, PlatformApp
+
+#: A public name: letters in its last part, so that no number address fits.
+SERVER_NAME = re.compile(
+    r"(?!-)([a-z0-9-]{1,63}\.)+(?!local$|localhost$|internal$|lan$|home$|test$)"
+    r"[a-z][a-z0-9-]{1,62}"
+)
+
+
+class ConnectForm(forms.Form):
+    """What has to be known before the platform is asked. Brand only for new accounts."""
+
+    brand = forms.ModelChoiceField(
+        label=_("Brand"),
+        queryset=Brand.objects.none(),
+        help_text=_("Only the people of this brand see the account."),
+    )
+    other_login = forms.BooleanField(
+        label=_("Let me choose another login than the one in this browser"),
+        required=False,
+    )
+
+    def __init__(
+        self,
+        *args: Any,
+        user: Any,
+        spec: PlatformSpec,
+        network: Network,
+        account: ConnectedAccount | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.spec, self.network, self.account = spec, network, account
+        if account is not None:
+            del self.fields["brand"]
+        else:
+            brand = self.fields["brand"]
+            assert isinstance(brand, forms.ModelChoiceField)
+            brand.queryset = Brand.objects.visible_to(user)
+            brand.empty_label = None if brand.queryset.count() == 1 else "---------"
+        if not (spec.oauth and spec.oauth.force_login_params):
+            del self.fields["other_login"]
+
+    @property
+    def chosen_brand(self) -> Brand | None:
+        return self.cleaned_data.get("brand")
+
+    def server_address(self, typed: str) -> str:
+        """Base URL of a server that a person typed; ValidationError says what is wrong."""
+        practice = self.network == Network.PRACTICE
+        practice_url = settings.PRACTICE_NETWORK_URL if practice else ""
+        try:
+            address = registry.platform(self.spec.slug).normalise_instance(
+                typed,
+                practice_url=practice_url,
+                allowed_hosts=settings.ALLOWED_PRIVATE_HOSTS,
+            )
+        except NotImplementedError:
+            address = plain_server(typed)
+        except ValueError as error:
+            raise ValidationError(str(error), code="address") from error
+        if practice and not address.startswith(practice_url.rstrip("/") + "/"):
+            raise ValidationError(
+                _(
+                    "This is not the practice network's server. Keep the address that "
+                    "stands here, or connect the account on the real network."
+                ),
+                code="address",
+            )
+        return address
+
+
+def plain_server(typed: str) -> str:
+    """Base URL of a public server, or of a private one that the operator trusts.
+
+    The names that it leads to are looked at again whenever it is called.
+    """
+    bare = typed.strip().rstrip("/").removeprefix("http://").removeprefix("https://")
+    if bare.lower() in {host.lower() for host in settings.ALLOWED_PRIVATE_HOSTS}:
+        return f"http://{bare.lower()}"
+    host = bare.lower()
+    if typed.strip().startswith("http://") or not SERVER_NAME.fullmatch(host):
+        raise ValidationError(
+            _("Write the public https address of the server, such as pds.example.com."),
+            code="address",
+        )
+    return f"https://{host}"
+
+
+class InstanceForm(ConnectForm):
+    """For platforms of many servers, on which our app registers itself."""
+
+    address = forms.CharField(
+        label=_("Server address"),
+        max_length=300,
+        help_text=_(
+            "The part after the second @ of the account, such as social.example."
+        ),
+        widget=forms.TextInput(
+            attrs={"autocapitalize": "none", "spellcheck": "false", "inputmode": "url"}
+        ),
+    )
+    field_order = ("brand", "address")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.account is not None:
+            # An account lives on its server: reconnecting cannot change it.
+            del self.fields["address"]
+        elif self.network == Network.PRACTICE:
+            hosts = registry.practice_hosts(self.spec, settings.PRACTICE_NETWORK_URL)
+            self.fields["address"].initial = hosts["instance"]
+            self.fields["address"].help_text = now_in_words(
+                "The practice network's server; keep it as it is."
+            )
+
+    def clean_address(self) -> str:
+        return self.server_address(self.cleaned_data["address"])
+
+
+class AppPasswordForm(ConnectForm):
+    """The app password goes to the platform once and is neither kept nor shown again."""
+
+    identifier = forms.CharField(
+        label=_("Handle"),
+        max_length=300,
+        help_text=_("Such as name.bsky.social, without the @."),
+        widget=forms.TextInput(
+            attrs={
+                "autocapitalize": "none",
+                "spellcheck": "false",
+                "autocomplete": "off",
+            }
+        ),
+    )
+    app_password = forms.CharField(
+        label=_("App password"),
+        max_length=200,
+        strip=True,
+        help_text=_(
+            "Made at the platform under Settings, Privacy and security, App passwords. "
+            "Not the password that you sign in with there. It is not kept here."
+        ),
+        widget=forms.PasswordInput(
+            render_value=False, attrs={"autocomplete": "new-password"}
+        ),
+    )
+    server = forms.CharField(
+        label=_("Server address"),
+        max_length=300,
+        required=False,
+        help_text=_(
+            "Only when the account lives on a server of its own; it is found "
+            "from the handle otherwise."
+        ),
+        widget=forms.TextInput(
+            attrs={"autocapitalize": "none", "spellcheck": "false", "inputmode": "url"}
+        ),
+    )
+    field_order = ("brand", "identifier", "app_password", "server")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.account is not None:
+            self.fields["identifier"].initial = self.account.handle
+        if self.network == Network.PRACTICE:
+            del self.fields["server"]
+
+    def clean_identifier(self) -> str:
+        return str(self.cleaned_data["identifier"]).strip().lstrip("@")
+
+    def clean_server(self) -> str:
+        typed = str(self.cleaned_data["server"]).strip()
+        return self.server_address(typed) if typed else ""
+
+
+FORMS: dict[SignIn, type[ConnectForm]] = {
+    SignIn.OAUTH: ConnectForm,
+    SignIn.OAUTH_INSTANCE: InstanceForm,
+    SignIn.APP_PASSWORD: AppPasswordForm,
+}
+
+
+class PeopleForm(forms.ModelForm[ConnectedAccount]):
+    """Who hears first of trouble, and who stands in. Both belong to the brand."""
+
+    class Meta:
+        model = ConnectedAccount
+        fields = ["owner", "deputy"]
+        labels = {"owner": _("Owner"), "deputy": _("Deputy")}
+        help_texts = {
+            "owner": _("Told first when something is wrong with the account."),
+            "deputy": _("Stands in for the owner."),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        people = (
+            get_user_model()
+            .objects.filter(is_active=True, brands=self.instance.brand)
+            .distinct()
+            .order_by("username")
+        )
+        for name in ("owner", "deputy"):
+            field = self.fields[name]
+            assert isinstance(field, forms.ModelChoiceField)
+            field.queryset = people
+            field.empty_label = now_in_words("Nobody")
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if data.get("owner") and data.get("owner") == data.get("deputy"):
+            self.add_error("deputy", _("Choose another person than the owner."))
+        return data
+
+
+class PlatformAppForm(forms.ModelForm[PlatformApp]):
+    """Our registration at a platform. The secret is written and never read back."""
+
+    secret = forms.CharField(
+        label=_("Client secret"),
+        required=False,
+        strip=True,
+        max_length=500,
+        widget=forms.PasswordInput(
+            render_value=False, attrs={"autocomplete": "new-password"}
+        ),
+    )
+    scopes = forms.MultipleChoiceField(
+        label=_("Permissions that the platform has granted to our app"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_(
+            "Tick what the platform lists for the app. None ticked: SocialHub asks for "
+            "what every app gets without a review."
+        ),
+    )
+    field_order = ("client_id", "secret", "state", "scopes", "api_version")
+
+    class Meta:
+        model = PlatformApp
+        fields = ["client_id", "state", "api_version"]
+        labels = {
+            "client_id": _("Client ID"),
+            "state": _("State at the platform"),
+            "api_version": _("Version of the interface"),
+        }
+        widgets = {
+            "client_id": forms.TextInput(
+                attrs={"autocomplete": "off", "spellcheck": "false"}
+            )
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        spec = self.instance.spec
+        if any(scope.needs_review for scope in spec.scopes):
+            field = self.fields["scopes"]
+            assert isinstance(field, forms.MultipleChoiceField)
+            field.choices = [(s.name, f"{s.name}: {s.allows}") for s in spec.scopes]
+            self.initial["scopes"] = self.instance.granted_scopes
+        else:
+            del self.fields["scopes"]
+        if spec.api_version:
+            self.fields["api_version"].help_text = now_in_words(
+                "Empty: %(version)s, the one we tested with."
+            ) % {"version": spec.api_version}
+        else:
+            del self.fields["api_version"]
+        if self.instance.client_secret:
+            self.fields["secret"].help_text = now_in_words(
+                "One is stored. Leave this empty to keep it."
+            )
+
+    def clean_client_id(self) -> str:
+        return str(self.cleaned_data["client_id"]).strip()
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if data.get("client_id") and not (
+            data.get("secret") or self.instance.client_secret
+        ):
+            self.add_error("secret", _("The client secret is missing."))
+        return data
+
+    def save(self, commit: bool = True) -> PlatformApp:
+        app = self.instance
+        if secret := self.cleaned_data.get("secret"):
+            app.client_secret = secret
+        if "scopes" in self.cleaned_data:
+            app.granted_scopes = list(self.cleaned_data["scopes"])
+        return super().save(commit)
+
+
+def is_trusted_private(url: str) -> bool:
+    """Whether the operator lets this private address be called."""
+    return bool(url) and urlsplit(url).netloc in settings.ALLOWED_PRIVATE_HOSTS

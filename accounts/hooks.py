@@ -1,0 +1,58 @@
+"""What later layers know of accounts: they register here, because we may not import them.
+
+A source takes accounts and returns facts by primary key, in a fixed number of queries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from .models import ConnectedAccount
+
+QueueSource = Callable[[Sequence[ConnectedAccount]], Mapping[int, Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One line of an account's timeline. tone: ok, warn, bad, info or muted."""
+
+    at: datetime
+    tone: str
+    icon: str
+    words: str
+    detail: str = ""
+
+
+TimelineSource = Callable[[ConnectedAccount], Sequence[Happening]]
+
+_queue_sources: list[QueueSource] = []
+_timeline_sources: list[TimelineSource] = []
+
+
+def register_queue(source: QueueSource) -> QueueSource:
+    """Facts of what waits: next_at, next_url, waiting, held, at_risk, first_at_risk_at."""
+    if source not in _queue_sources:
+        _queue_sources.append(source)
+    return source
+
+
+def register_timeline(source: TimelineSource) -> TimelineSource:
+    if source not in _timeline_sources:
+        _timeline_sources.append(source)
+    return source
+
+
+def queues(accounts: Sequence[ConnectedAccount]) -> dict[int, dict[str, Any]]:
+    """Facts of every source by account; {} for an account without any."""
+    found: dict[int, dict[str, Any]] = {account.pk: {} for account in accounts}
+    for source in _queue_sources:
+        for pk, facts in source(accounts).items():
+            found[pk].update(facts)
+    return found
+
+
+def timeline(account: ConnectedAccount) -> list[Happening]:
+    return [line for source in _timeline_sources for line in source(account)]

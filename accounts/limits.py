@@ -1,0 +1,737 @@
+"""The ledger of limits: units are reserved before a call leaves, and settled after it.
+
+Every call draws on buckets of our app, of a token, of an account and of our address at
+once (`spec.py`), and goes only when all of them admit it. `reserve` and `settle` work
+on whole batches inside of the caller's transaction: one SELECT and at most one UPDATE,
+whatever the size of the batch. What is counted how is told in `platforms.limits`.
+
+One transaction calls either of them at most once: buckets are locked in one order
+within a call, and two calls could lock them crosswise.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import logging
+from collections.abc import (
+    Callable,
+    Collection,
+    Hashable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import IntEnum
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
+
+from django.db import connection, transaction
+from django.db.transaction import TransactionManagementError
+from django.utils import timezone
+
+from platforms import registry
+from platforms.base import Bucket, Observation, PlatformClient
+from platforms.limits import Counts, Window, tightest
+
+from .models import AuditEvent, ConnectedAccount, Credential, RateBucket
+
+logger = logging.getLogger(__name__)
+
+#: What figures never take of a window, besides what scheduled posts will need: room for
+#: looks, health, and a post that somebody writes just now.
+FIGURES_LEAVE = 0.1
+#: A forecast follows one post through so many windows.
+FORECAST_WINDOWS = 60
+
+
+class Importance(IntEnum):
+    """The order under any shortage; a smaller number goes first."""
+
+    PUBLISH = 0
+    RECONCILE = 1
+    REFRESH_AND_HEALTH = 2
+    FIGURES = 3
+
+
+class BucketId(NamedTuple):
+    """One count. subject: "app:3", "token:12", "account:55" or "ip:live"."""
+
+    platform: str
+    key: str
+    subject: str
+
+
+@dataclass(frozen=True)
+class Need:
+    """Units that a piece of work will take at most, all or nothing.
+
+    draws: bucket key -> units. account_id 0: no account (a credential's own look).
+    """
+
+    ref: Hashable
+    platform: str
+    network: str
+    app_id: int
+    credential_id: int
+    account_id: int
+    draws: Mapping[str, int]
+    importance: Importance = Importance.PUBLISH
+
+    @cached_property
+    def wanted(self) -> list[tuple[BucketId, int]]:
+        """The units by bucket, without those of which it needs none."""
+        known = rules(self.platform)
+        return [
+            (BucketId(self.platform, key, subject), units)
+            for key, units in self.draws.items()
+            if units and (subject := subject_of(known[key], self))
+        ]
+
+
+@dataclass(frozen=True)
+class Denied:
+    """The bucket that said no, and when it will hold. None: never at its size."""
+
+    platform: str
+    key: str
+    subject: str
+    opens_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Use:
+    """What became of a need that was reserved at `reserved_at`.
+
+    taken: units of the calls that really left. Calls that nobody reserved are told
+    with a need of no draws and the time of the first of them.
+    """
+
+    need: Need
+    taken: Mapping[str, int]
+    reserved_at: datetime
+    observations: Sequence[Observation] = ()
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A need that will come at a time; after `useful_until` it is not sent by itself."""
+
+    at: datetime
+    need: Need
+    useful_until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A planned need will not be admitted when it is due.
+
+    denied: what it meets first. full_at: when the last unit that is in its way will be
+    taken; None: it is taken already. goes_at: when the need will be admitted, or could
+    be if it were still useful then; None: never at the bucket's size.
+    """
+
+    denied: Denied
+    full_at: datetime | None
+    goes_at: datetime | None
+
+
+# ---------------------------------------------------------------- the rules
+
+_declared: dict[str, Mapping[str, Bucket]] = {}
+
+
+def declare(platform: str, buckets: Iterable[Bucket]) -> None:
+    """Rules of a platform that is not in the registry (simulation, tests)."""
+    _declared[platform] = {bucket.key: bucket for bucket in buckets}
+
+
+def rules(platform: str) -> Mapping[str, Bucket]:
+    return _declared.get(platform) or registry.spec(platform).rules
+
+
+def subject_of(rule: Bucket, need: Need) -> str:
+    """Whom a bucket counts for this need; "" when the need has nobody of that kind."""
+    if rule.partition == "account":
+        return f"account:{need.account_id}" if need.account_id else ""
+    if rule.partition == "token":
+        return f"token:{need.credential_id}"
+    if rule.partition == "app":
+        return f"app:{need.app_id}"
+    return f"ip:{need.network}"
+
+
+# ---------------------------------------------------------------- kept for publishing
+
+KeptSource = Callable[[Mapping[BucketId, datetime], datetime], Mapping[BucketId, int]]
+_kept_sources: list[KeptSource] = []
+
+
+def register_kept(source: KeptSource) -> KeptSource:
+    """A source tells what posts will need: windows with their ends -> units of each.
+
+    It is asked when figures want units, and never takes any itself.
+    """
+    if source not in _kept_sources:
+        _kept_sources.append(source)
+    return source
+
+
+@contextmanager
+def kept_only_by(source: KeptSource) -> Iterator[None]:
+    """In this process only this source tells meanwhile (simulation, tests)."""
+    before = list(_kept_sources)
+    _kept_sources[:] = [source]
+    try:
+        yield
+    finally:
+        _kept_sources[:] = before
+
+
+def kept_for_publishing(
+    ends: Mapping[BucketId, datetime], now: datetime
+) -> dict[BucketId, int]:
+    """Units of each window that scheduled posts will need before it ends."""
+    kept: dict[BucketId, int] = {}
+    for source in _kept_sources:
+        for bucket, units in source(ends, now).items():
+            kept[bucket] = kept.get(bucket, 0) + units
+    return kept
+
+
+# ---------------------------------------------------------------- reserving
+
+#: Windows as a transaction of this process left them last, with its time; None: no
+#: size is known. Most answers tell nothing that is new to them, and need no row then.
+#: That is right whatever others did to the row since: it is as if the answer had been
+#: settled in that transaction, and an answer may come as early as that.
+_left: dict[BucketId, tuple[float, Window | None]] = {}
+MAX_LEFT = 10_000
+NEVER = (0.0, None)
+
+
+def forget() -> None:
+    """Drop what this process remembers, for a world that begins anew (simulation)."""
+    _left.clear()
+    _pks.clear()
+
+
+def reserve(needs: Sequence[Need], now: datetime) -> dict[Hashable, Denied | None]:
+    """Take the units of each need, or none of it; earlier ones in the list win.
+
+    None for a need that was admitted. Inside of the caller's transaction, and before
+    it locks anything that another transaction may hold while it waits for a bucket.
+    """
+    _must_be_in_transaction()
+    at = now.timestamp()
+    buckets = {bucket for need in needs for bucket, _ in need.wanted}
+    windows = _load(buckets, lock=True)
+    kept = _kept(needs, windows, now)
+    answers: dict[Hashable, Denied | None] = {}
+    for need in needs:
+        draws = [
+            (bucket, units, windows[bucket])
+            for bucket, units in need.wanted
+            if bucket in windows
+        ]
+        figures = need.importance == Importance.FIGURES
+        answers[need.ref] = denied = _denied(draws, at, kept if figures else {})
+        if denied is None:
+            for _, units, window in draws:
+                window.take(units, at)
+    _store(windows)
+    _remember(buckets, windows, at)
+    return answers
+
+
+def settle(uses: Sequence[Use], now: datetime) -> None:
+    """Give back what was reserved and not used, and learn from the answers' headers.
+
+    Inside of the caller's transaction.
+    """
+    _must_be_in_transaction()
+    at = now.timestamp()
+    sums: dict[tuple[BucketId, float], list[int]] = {}
+    seen: list[tuple[BucketId, Observation]] = []
+    for use in uses:
+        need, since = use.need, use.reserved_at.timestamp()
+        for bucket, reserved, taken in _reserved_and_taken(use):
+            left_at, window = _left.get(bucket, NEVER)
+            if left_at >= since and not (
+                window and window.needs_settling(reserved, taken, since, at)
+            ):
+                continue
+            units = sums.setdefault((bucket, since), [0, 0])
+            units[0] += reserved
+            units[1] += taken
+        for told in use.observations:
+            subject = subject_of(rules(need.platform)[told.bucket_key], need)
+            bucket = BucketId(need.platform, told.bucket_key, subject)
+            left_at, window = _left.get(bucket, NEVER)
+            if left_at < since or not window or window.learns_from(told, at):
+                if subject:
+                    seen.append((bucket, told))
+    buckets = {bucket for bucket, _ in (*sums, *seen)}
+    informative = {bucket for bucket, told in seen if told.limit is not None}
+    windows = _load(buckets, lock=True, learnt=informative)
+    for (bucket, since), (reserved, taken) in sums.items():
+        if found := windows.get(bucket):
+            if found.size is not None:
+                found.settle(reserved, taken, since, at)
+    for bucket, told in sorted(seen, key=lambda pair: pair[1].at):
+        if found := windows.get(bucket):
+            found.correct(told, at)
+    _store(windows)
+    _remember(buckets, windows, at)
+
+
+def _reserved_and_taken(use: Use) -> Iterator[tuple[BucketId, int, int]]:
+    need, taken = use.need, use.taken
+    if taken == need.draws:
+        for bucket, units in need.wanted:
+            yield bucket, units, units
+        return
+    reserved = dict(need.wanted)
+    used = dict(replace(need, draws=taken).wanted)
+    for bucket in reserved | used:
+        yield bucket, reserved.get(bucket, 0), used.get(bucket, 0)
+
+
+def _remember(
+    buckets: Iterable[BucketId], windows: Mapping[BucketId, Window], at: float
+) -> None:
+    """Keep how these windows were left, once that is certain."""
+    left = {bucket: (at, windows.get(bucket)) for bucket in buckets}
+
+    def keep() -> None:
+        if len(_left) > MAX_LEFT:
+            _left.clear()
+        _left.update(left)
+
+    if left:
+        transaction.on_commit(keep)
+
+
+def _denied(
+    draws: Sequence[tuple[BucketId, int, Window]],
+    at: float,
+    kept: Mapping[BucketId, int],
+) -> Denied | None:
+    short = tightest(
+        ((window, units + kept.get(bucket, 0)) for bucket, units, window in draws), at
+    )
+    if short is None:
+        return None
+    bucket, units = next((b, units) for b, units, window in draws if window is short)
+    opens = short.opens_at(units + kept.get(bucket, 0), at)
+    if opens is None and kept.get(bucket) and units <= (short.size or 0):
+        opens = short.lasts_until(at)  # the next window may have fewer posts
+    return Denied(*bucket, _time(opens))
+
+
+def _kept(
+    needs: Sequence[Need],
+    windows: Mapping[BucketId, Window],
+    now: datetime,
+) -> dict[BucketId, int]:
+    """What figures have to leave in the windows that they want units of."""
+    at = now.timestamp()
+    ends: dict[BucketId, datetime] = {}
+    for need in needs:
+        if need.importance != Importance.FIGURES:
+            continue
+        for bucket, _ in need.wanted:
+            if window := windows.get(bucket):
+                ends[bucket] = datetime.fromtimestamp(window.counts_until(at), UTC)
+    if not ends:
+        return {}
+    kept = kept_for_publishing(ends, now)
+    for bucket in ends:
+        floor = int((windows[bucket].size or 0) * FIGURES_LEAVE)
+        kept[bucket] = kept.get(bucket, 0) + floor
+    return kept
+
+
+# ---------------------------------------------------------------- calls not reserved
+
+
+def count(
+    client: PlatformClient,
+    credential: Credential,
+    account: ConnectedAccount | None = None,
+) -> None:
+    """Count what the client has called since this was last asked, after the commit.
+
+    For calls that must not wait for a limit: sign-in, renewal, health. account: for
+    whom; else the credential's own. Two statements more at most, and never an error.
+    """
+    logs, usage = client.http.drain(), dict(client.http.usage)
+    client.http.usage.clear()
+    if not logs:
+        return
+    platform, now = registry.platform(credential.app.platform), timezone.now()
+    taken: dict[str, int] = {}
+    for log in logs:
+        for key, units in platform.spec.call(log.call).draws.items():
+            taken[key] = taken.get(key, 0) + units
+    seen = [
+        o for key, headers in usage.items() for o in platform.observe(key, headers, now)
+    ]
+
+    def write() -> None:
+        own = credential.accounts.filter(external_id=credential.subject_id)
+        pk = account.pk if account else own.values_list("pk", flat=True).first()
+        need = Need(
+            "",
+            platform.spec.slug,
+            credential.app.network,
+            credential.app_id,
+            credential.pk,
+            pk or 0,
+            {},
+            Importance.REFRESH_AND_HEALTH,
+        )
+        with transaction.atomic():
+            settle([Use(need, taken, logs[0].at, seen)], now)
+
+    # On its own: the caller may hold rows that somebody wants who holds a bucket.
+    transaction.on_commit(write, robust=True)
+
+
+# ---------------------------------------------------------------- looking ahead
+
+
+def room(buckets: Collection[BucketId], now: datetime) -> dict[BucketId, int]:
+    """Units free at the moment, of those buckets whose size is known. One query."""
+    windows: dict[BucketId, Window] = dict(_load(buckets, lock=False))
+    found = {}
+    for bucket in buckets:
+        rule = rules(bucket.platform)[bucket.key]
+        free = windows.get(bucket, Window(rule)).free(now.timestamp())
+        if free is not None:
+            found[bucket] = free
+    return found
+
+
+def outlook(planned: Iterable[Planned], now: datetime) -> dict[Hashable, Forecast]:
+    """Which of the planned needs will be denied when they are due, by ref.
+
+    The windows as they are counted now, and then all that is planned, in order; a need
+    that is denied comes again when its bucket opens, as long as it is useful. Takes
+    nothing. One query.
+    """
+    queue = [
+        (max(plan.at, now).timestamp(), number, plan)
+        for number, plan in enumerate(planned)
+    ]
+    heapq.heapify(queue)
+    wanted = {number: plan.need.wanted for _, number, plan in queue}
+    buckets = {bucket for draws in wanted.values() for bucket, _ in draws}
+    windows: dict[BucketId, Window] = dict(_load(buckets, lock=False))
+    for bucket in buckets - windows.keys():
+        windows[bucket] = Window(rules(bucket.platform)[bucket.key])
+    first: dict[int, tuple[Denied, datetime | None]] = {}
+    tries: dict[int, int] = {}
+    last_taken: dict[tuple[str, str, str], float] = {}
+    found: dict[Hashable, Forecast] = {}
+    while queue:
+        at, number, plan = heapq.heappop(queue)
+        draws = [(b, units, windows[b]) for b, units in wanted[number]]
+        denied = _denied(draws, at, {})
+        if denied is None:
+            for bucket, units, window in draws:
+                window.take(units, at)
+                window.settle(units, units, at, at)
+                last_taken[bucket] = at
+            if number in first:
+                found[plan.need.ref] = Forecast(*first[number], _time(at))
+            continue
+        full_at = last_taken.get((denied.platform, denied.key, denied.subject))
+        first.setdefault(number, (denied, _time(full_at)))
+        tries[number] = tries.get(number, 0) + 1
+        again = denied.opens_at
+        ends = plan.useful_until
+        if again is None or (ends and again > ends) or tries[number] > FORECAST_WINDOWS:
+            found[plan.need.ref] = Forecast(*first[number], again)
+            continue
+        heapq.heappush(queue, (max(again.timestamp(), at + 1), number, plan))
+    return found
+
+
+# ---------------------------------------------------------------- by hand
+
+
+def set_size(
+    bucket: BucketId, size: int | None, by: Any, reason: str = ""
+) -> RateBucket:
+    """An admin's size for one bucket; None: back to what was told or published."""
+    if size is not None and size < 0:
+        raise ValueError("a size cannot be below 0")
+    rules(bucket.platform)[bucket.key]  # KeyError: there is no such bucket
+    with transaction.atomic():
+        RateBucket.objects.bulk_create(
+            [RateBucket(**bucket._asdict())], ignore_conflicts=True
+        )
+        row = RateBucket.objects.select_for_update().get(**bucket._asdict())
+        before, row.size_set = row.size_set, size
+        row.set_by = by if size is not None else None
+        row.set_at = timezone.now() if size is not None else None
+        row.set_reason = reason if size is not None else ""
+        row.save(update_fields=["size_set", "set_by", "set_at", "set_reason"])
+        AuditEvent.write(
+            by, "set limit", row, size_before=before, size=size, reason=reason
+        )
+    return row
+
+
+# ---------------------------------------------------------------- rows
+
+#: Primary keys of the buckets that this process has met.
+_pks: dict[BucketId, int] = {}
+MAX_PKS = 50_000
+
+
+class _Stored(Window):
+    """A window with the row that it came from."""
+
+    __slots__ = ("log_was", "pk", "was")
+
+    def __init__(
+        self, pk: int, rule: Bucket, counts: Counts, log_was: str = "[]"
+    ) -> None:
+        super().__init__(rule, counts)
+        self.pk = pk
+        self.was = self._besides()
+        self.log_was = log_was
+
+    def _besides(self) -> tuple[float | None, ...]:
+        counts = self.counts
+        times = (counts.started_at, counts.opened_by, counts.resets_at)
+        return (*times, counts.size_told)
+
+    def log_now(self) -> str:
+        return json.dumps(self.counts.log) if self.counts.log else "[]"
+
+    def only_used_changed(self) -> bool:
+        return self.was == self._besides() and self.log_was == self.log_now()
+
+
+def _must_be_in_transaction() -> None:
+    if not connection.in_atomic_block:
+        raise TransactionManagementError("limits are counted inside of a transaction")
+
+
+def _load(
+    buckets: Collection[BucketId],
+    *,
+    lock: bool,
+    learnt: Collection[BucketId] = (),
+) -> dict[BucketId, _Stored]:
+    """The windows of these buckets. Without a size and a row there is none.
+
+    lock: lock the rows, and make those that are missing. learnt: buckets that have a
+    row also when no size is known, because an answer is about to tell it.
+    """
+    if not buckets:
+        return {}
+    if not lock:
+        return _read(buckets, lock=False)
+    needed = {
+        b for b in buckets if b in learnt or rules(b.platform)[b.key].size is not None
+    }
+    # Rows are made before any is locked, always in one order: so no two workers ever
+    # wait for each other.
+    if new := [bucket for bucket in needed if bucket not in _pks]:
+        _make(new)
+    found = _read(buckets, lock=True)
+    if gone := needed - found.keys():
+        # Only after somebody has deleted rows, or put an older database back. Locked
+        # out of order: a deadlock is possible this once, and the database ends it.
+        for bucket in gone:
+            _pks.pop(bucket, None)
+        _make(gone)
+        found |= _read(gone, lock=True)
+    return found
+
+
+def _make(buckets: Collection[BucketId]) -> None:
+    """See to it that these rows are there, and learn their primary keys."""
+    missing = set(buckets) - _read(buckets, lock=False).keys()
+    if missing:
+        RateBucket.objects.bulk_create(
+            [RateBucket(**bucket._asdict()) for bucket in sorted(missing)],
+            ignore_conflicts=True,
+        )
+        _read(missing, lock=False)
+
+
+def _read(buckets: Collection[BucketId], *, lock: bool) -> dict[BucketId, _Stored]:
+    """One query; lock: the rows are locked in the order of their primary keys."""
+    named = {_pks[bucket]: bucket for bucket in buckets if bucket in _pks}
+    postgres = connection.vendor == "postgresql"
+    where: list[str] = []
+    params: list[Any] = []
+    if named:
+        where.append("id = ANY(%s::bigint[])" if postgres else f"id {AMONG_SQLITE}")
+        params.append(_array(named) if postgres else json.dumps(list(named)))
+    unmet = [bucket for bucket in buckets if bucket not in _pks]
+    for platform in {bucket.platform for bucket in unmet}:
+        among = "= ANY(%s)" if postgres else AMONG_SQLITE
+        where.append(f"platform = %s AND key {among} AND subject {among}")
+        keys = list({b.key for b in unmet if b.platform == platform})
+        subjects = list({b.subject for b in unmet if b.platform == platform})
+        lists = (keys, subjects)
+        params += [platform, *(lists if postgres else map(json.dumps, lists))]
+    select = SELECT_POSTGRES if postgres else SELECT_SQLITE
+    end = " ORDER BY id FOR UPDATE" if lock and postgres else ""
+    with connection.cursor() as cursor:
+        cursor.execute(f"{select} WHERE {' OR '.join(where)}{end}", params)
+        rows = cursor.fetchall()
+    seconds = _same if postgres else _seconds
+    known = {platform: rules(platform) for platform in {b.platform for b in buckets}}
+    if len(_pks) > MAX_PKS:
+        _pks.clear()
+    found: dict[BucketId, _Stored] = {}
+    for pk, *names, used, started, opened, resets, log, size_told, size_set in rows:
+        bucket = named.get(pk)
+        if bucket is None or [*bucket] != names:
+            bucket = BucketId(*names)
+            if bucket not in buckets:
+                continue
+            _pks[bucket] = pk
+        counts = Counts(
+            used,
+            seconds(started),
+            seconds(opened),
+            seconds(resets),
+            [] if log == "[]" else json.loads(log),
+            size_told,
+            size_set,
+        )
+        found[bucket] = _Stored(pk, known[bucket.platform][bucket.key], counts, log)
+    if gone := named.keys() - {window.pk for window in found.values()}:
+        # Deleted, or from before an older database was put back: there may be another
+        # row by that name, and with it a size.
+        stale = [named[pk] for pk in gone]
+        for bucket in stale:
+            del _pks[bucket]
+        found |= _read(stale, lock=lock)
+    return found
+
+
+def _same(seconds: float | None) -> float | None:
+    return seconds
+
+
+@lru_cache(maxsize=1000)  # windows of one rule often begin and end together
+def _seconds(text: str | None) -> float | None:
+    """A time as SQLite has it."""
+    return None if text is None else datetime.fromisoformat(f"{text}+00:00").timestamp()
+
+
+def _array(values: Iterable[object]) -> str:
+    """An array of numbers, or of JSON without strings, as PostgreSQL spells it."""
+    return "{" + ",".join("NULL" if v is None else str(v) for v in values) + "}"
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+# The ORM and the driver turn each value over by themselves: with 150 rows of one batch
+# that takes three times the processor time of times as numbers and of arrays as text.
+SELECT_POSTGRES = """
+SELECT id, platform, key, subject, used, extract(epoch FROM started_at)::float8,
+    extract(epoch FROM opened_by)::float8, extract(epoch FROM resets_at)::float8,
+    log::text, size_told, size_set
+FROM accounts_ratebucket
+"""
+# As an expression a time is left as text by the driver.
+SELECT_SQLITE = """
+SELECT id, platform, key, subject, used, started_at || '', opened_by || '',
+    resets_at || '', log, size_told, size_set
+FROM accounts_ratebucket
+"""
+AMONG_SQLITE = "IN (SELECT value FROM json_each(%s))"
+USED_POSTGRES = """
+UPDATE accounts_ratebucket AS row SET used = new.used, changed_at = now()
+FROM unnest(%s::bigint[], %s::bigint[]) AS new(id, used)
+WHERE row.id = new.id
+"""
+USED_SQLITE = """
+UPDATE accounts_ratebucket SET used = %s, changed_at = %s WHERE id = %s
+"""
+ALL_POSTGRES = """
+UPDATE accounts_ratebucket AS row SET used = new.used,
+    started_at = to_timestamp(new.started_at), opened_by = to_timestamp(new.opened_by),
+    resets_at = to_timestamp(new.resets_at), log = new.log::jsonb,
+    size_told = new.size_told, changed_at = now()
+FROM unnest(%s::bigint[], %s::bigint[], %s::float8[], %s::float8[], %s::float8[],
+    %s::text[], %s::bigint[])
+    AS new(id, used, started_at, opened_by, resets_at, log, size_told)
+WHERE row.id = new.id
+"""
+ALL_SQLITE = """
+UPDATE accounts_ratebucket SET used = %s, started_at = %s, opened_by = %s,
+    resets_at = %s, log = %s, size_told = %s, changed_at = %s
+WHERE id = %s
+"""
+
+
+def _store(windows: Mapping[BucketId, _Stored]) -> None:
+    """Write the counts that changed, in one statement."""
+    changed = [window for window in windows.values() if window.changed]
+    if not changed:
+        return
+    only_used = all(window.only_used_changed() for window in changed)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            columns: list[list[Any]] = [
+                [w.pk for w in changed],
+                [w.counts.used for w in changed],
+            ]
+            if not only_used:
+                counts = [window.counts for window in changed]
+                columns += [
+                    [c.started_at for c in counts],
+                    [c.opened_by for c in counts],
+                    [c.resets_at for c in counts],
+                    [f'"{window.log_now()}"' for window in changed],
+                    [c.size_told for c in counts],
+                ]
+            statement = USED_POSTGRES if only_used else ALL_POSTGRES
+            cursor.execute(statement, [_array(column) for column in columns])
+            return
+        at = _text(datetime.now(UTC).timestamp())
+        if only_used:
+            cursor.executemany(
+                USED_SQLITE, [(w.counts.used, at, w.pk) for w in changed]
+            )
+            return
+        cursor.executemany(
+            ALL_SQLITE,
+            [
+                (
+                    window.counts.used,
+                    _text(window.counts.started_at),
+                    _text(window.counts.opened_by),
+                    _text(window.counts.resets_at),
+                    window.log_now(),
+                    window.counts.size_told,
+                    at,
+                    window.pk,
+                )
+                for window in changed
+            ],
+        )
+
+
+@lru_cache(maxsize=1000)
+def _text(seconds: float | None) -> str | None:
+    """A time as SQLite has it."""
+    time = _time(seconds)
+    return None if time is None else str(time.replace(tzinfo=None))

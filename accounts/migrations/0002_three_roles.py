@@ -1,0 +1,19 @@
+"""The three groups of people. Safe to run where they exist."""
+
+from django.db import migrations
+
+ROLES = ("Marketing", "Reviewer", "Admin")
+
+
+def make(apps, schema_editor):
+    group = apps.get_model("auth", "Group")
+    for name in ROLES:
+        group.objects.get_or_create(name=name)
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("accounts", "0001_brands_apps_and_credentials"),
+        ("auth", "0012_alter_user_first_name_max_length"),
+    ]
+    operations = [migrations.RunPython(make, migrations.RunPython.noop)]

@@ -1,0 +1,609 @@
+"""Brands, our registrations at platforms, and the credentials that let us act."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from platforms import registry
+from platforms.base import (
+    Ability,
+    Access,
+    Environment,
+    Identity,
+    PlatformClient,
+    PlatformSpec,
+    Proof,
+    TokenSet,
+)
+from platforms.errors import Cause, Outcome, PlatformError
+from platforms.http import Http
+
+from .fields import EncryptedTextField
+
+
+def platform_choices() -> list[tuple[str, str]]:
+    """Open list: a new platform needs no migration."""
+    return [(spec.slug, spec.name) for spec in registry.all_specs()]
+
+
+class Network(models.TextChoices):
+    LIVE = "live", _("Real network")
+    PRACTICE = "practice", _("Practice network")
+
+
+class BrandQuerySet(models.QuerySet["Brand"]):
+    def visible_to(self, user: Any) -> BrandQuerySet:
+        """The brands a person belongs to; a superuser sees all."""
+        if user.is_superuser:
+            return self
+        return self.filter(members=user.pk)
+
+
+class Brand(models.Model):
+    """Groups accounts and people."""
+
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        default="UTC",
+        help_text=_("Posts of this brand are written in this zone unless changed."),
+    )
+    members = models.ManyToManyField(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("people"),
+        related_name="brands",
+        blank=True,
+        help_text=_("Only these people see the brand."),
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = BrandQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = _("brand")
+        verbose_name_plural = _("brands")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        from zoneinfo import available_timezones
+
+        if self.time_zone not in available_timezones():
+            raise ValidationError(
+                {"time_zone": _("Unknown zone. Write one such as Europe/Berlin.")}
+            )
+
+
+class Profile(models.Model):
+    """What a person chose for their own reading."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="profile"
+    )
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
+
+    def __str__(self) -> str:
+        return f"profile of {self.user}"
+
+
+class PlatformApp(models.Model):
+    """Our registration at a platform; at Mastodon, one per server."""
+
+    class State(models.TextChoices):
+        ACTIVE = "active", _("Active")
+        IN_REVIEW = "in_review", _("In review")
+        SUSPENDED = "suspended", _("Suspended")
+
+    platform = models.CharField(max_length=30, choices=platform_choices)
+    network = models.CharField(
+        max_length=10, choices=Network.choices, default=Network.LIVE
+    )
+    instance_url = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text=_("Only where every server registers its own apps (Mastodon)."),
+    )
+    client_id = models.CharField(max_length=300, blank=True)
+    client_secret = EncryptedTextField(blank=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.ACTIVE)
+    api_version = models.CharField(
+        max_length=30, blank=True, help_text=_("Empty: the version we tested with.")
+    )
+    #: scopes the platform has granted to our app; empty: those needing no review
+    granted_scopes = models.JSONField(default=list, blank=True)
+    #: addresses that replace the platform's own, by name (a self-hosted server)
+    hosts = models.JSONField(default=dict, blank=True)
+    #: what the server announced of itself, and when we read it
+    facts = models.JSONField(default=dict, blank=True, editable=False)
+    facts_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["platform", "network", "instance_url"]
+        verbose_name = _("platform app")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["platform", "network", "instance_url"],
+                name="platform_app_once_per_server",
+            )
+        ]
+
+    def __str__(self) -> str:
+        where = self.instance_url or self.get_network_display()
+        return f"{self.spec.name} ({where})"
+
+    @property
+    def spec(self) -> PlatformSpec:
+        return registry.spec(self.platform)
+
+    @property
+    def is_practice(self) -> bool:
+        return self.network == Network.PRACTICE
+
+    def environment(self) -> Environment:
+        """Where and as whom calls of this app go."""
+        from urllib.parse import urlsplit
+
+        named = [
+            *self.hosts.values(),
+            *([self.instance_url] if self.instance_url else []),
+        ]
+        trusted = bool(named) and all(
+            urlsplit(url).netloc in settings.ALLOWED_PRIVATE_HOSTS for url in named
+        )
+        return registry.environment(
+            self.platform,
+            practice_url=settings.PRACTICE_NETWORK_URL if self.is_practice else "",
+            client_id=self.client_id,
+            client_secret=self.client_secret,
+            api_version=self.api_version,
+            app_url=settings.SITE_URL,
+            instance_url=self.instance_url,
+            hosts=self.hosts,
+            allow_private=trusted,
+            private_hosts=settings.ALLOWED_PRIVATE_HOSTS if trusted else (),
+        )
+
+    def client(self, access: Access | None = None) -> PlatformClient:
+        environment = self.environment()
+        http = Http(
+            allow_private=environment.allow_private, total_s=settings.HTTP_TIMEOUT_S
+        )
+        return registry.platform(self.platform).client(environment, access, http)
+
+
+class CredentialQuerySet(models.QuerySet["Credential"]):
+    def proof_due(self, now: datetime) -> CredentialQuerySet:
+        """Every stored credential whose next look has come, broken ones included."""
+        return self.filter(next_proof_at__lte=now).exclude(
+            state=Credential.State.DISCONNECTED
+        )
+
+    def refresh_due(self, now: datetime) -> CredentialQuerySet:
+        return self.filter(
+            state=Credential.State.ACTIVE, refresh_after__lte=now
+        ).exclude(refresh_token="")
+
+
+class Credential(models.Model):
+    """The secret that lets us act. Tokens are encrypted; `__str__` never shows one."""
+
+    class State(models.TextChoices):
+        ACTIVE = "active", _("Able to act")
+        BROKEN = "broken", _("Reconnect needed")
+        DISCONNECTED = "disconnected", _("Disconnected")
+
+    app = models.ForeignKey(
+        PlatformApp, on_delete=models.PROTECT, related_name="credentials"
+    )
+    parent = models.ForeignKey(
+        "self", on_delete=models.CASCADE, null=True, blank=True, related_name="children"
+    )
+    kind = models.CharField(max_length=20, default="user")
+    #: the person or profile that consented, as the platform names it
+    subject_id = models.CharField(max_length=200, blank=True)
+    subject_name = models.CharField(max_length=200, blank=True)
+    access_token = EncryptedTextField(blank=True, editable=False)
+    refresh_token = EncryptedTextField(blank=True, editable=False)
+    granted_scopes = models.JSONField(default=list, blank=True)
+    #: what the platform's client needs besides the token (PDS address, plan ...)
+    extra = models.JSONField(default=dict, blank=True)
+    issued_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    refresh_expires_at = models.DateTimeField(null=True, blank=True)
+    #: renew at this time; null: nothing to renew
+    refresh_after = models.DateTimeField(null=True, blank=True)
+    #: one worker at a time: number of the current claim, and until when it holds
+    refresh_fence = models.PositiveIntegerField(default=0)
+    refresh_lease_until = models.DateTimeField(null=True, blank=True)
+    connected_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
+    )
+    connected_at = models.DateTimeField(default=timezone.now)
+
+    state = models.CharField(max_length=15, choices=State.choices, default=State.ACTIVE)
+    cause = models.CharField(max_length=40, blank=True)
+    #: the platform's own words, redacted
+    detail = models.TextField(blank=True)
+    broken_at = models.DateTimeField(null=True, blank=True)
+    #: last time a look told that the *posting* right is there
+    proven_at = models.DateTimeField(null=True, blank=True)
+    #: last look, whatever it told
+    looked_at = models.DateTimeField(null=True, blank=True)
+    next_proof_at = models.DateTimeField(default=timezone.now)
+    #: ability -> {"ok": bool | null, "cause": str, "detail": str}
+    abilities = models.JSONField(default=dict, blank=True)
+
+    objects = CredentialQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("credential")
+        indexes = [
+            models.Index(fields=["next_proof_at"], name="credential_proof_due"),
+            models.Index(
+                fields=["state", "refresh_after"], name="credential_refresh_due"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.app.spec.name}: {self.subject_name or self.subject_id}"
+
+    # -- reading
+
+    @property
+    def is_active(self) -> bool:
+        return self.state == self.State.ACTIVE
+
+    def ends_at(self) -> datetime | None:
+        """When access ends unless a person acts: a refreshable one lives on."""
+        if self.refresh_token:
+            return self.refresh_expires_at
+        return self.expires_at
+
+    def access(self, account: ConnectedAccount | None = None) -> Access:
+        """What a client needs to act; for an account, or for the person who consented."""
+        return Access(
+            token=self.access_token,
+            refresh_token=self.refresh_token,
+            external_id=account.external_id if account else self.subject_id,
+            kind=account.kind if account else self.kind,
+            handle=account.handle if account else self.subject_name,
+            scopes=tuple(self.granted_scopes),
+            issued_at=self.issued_at,
+            extra={**self.extra, **(account.extra if account else {})},
+        )
+
+    def ability(self, which: Ability) -> bool | None:
+        return (self.abilities.get(which) or {}).get("ok")
+
+    # -- verbs
+
+    def store(self, tokens: TokenSet, *, now: datetime | None = None) -> None:
+        """Take a whole new token set over; an empty refresh token overwrites nothing."""
+        now = now or timezone.now()
+        self.access_token = tokens.access_token
+        if tokens.refresh_token:
+            self.refresh_token = tokens.refresh_token
+        if tokens.scopes:
+            self.granted_scopes = list(tokens.scopes)
+        self.issued_at = tokens.issued_at or now
+        self.expires_at = tokens.expires_at
+        if tokens.refresh_expires_at or tokens.refresh_token:
+            self.refresh_expires_at = tokens.refresh_expires_at
+        self.extra = {**self.extra, **tokens.extra}
+        self.refresh_after = self._refresh_time()
+        self.mend(now)
+
+    def _refresh_time(self) -> datetime | None:
+        """At three quarters of the life, at least ten minutes before its end."""
+        if not (self.refresh_token and self.expires_at and self.issued_at):
+            return None
+        life = self.expires_at - self.issued_at
+        margin = min(max(life / 4, timedelta(minutes=10)), timedelta(days=7))
+        return max(self.issued_at, self.expires_at - margin)
+
+    def mend(self, now: datetime) -> None:
+        """A person or a refresh has renewed it: healthy until the next look."""
+        self.state = self.State.ACTIVE
+        self.cause = self.detail = ""
+        self.broken_at = None
+        self.next_proof_at = now
+        self.refresh_lease_until = None
+
+    def break_for(self, error: PlatformError) -> bool:
+        """A definite answer ended it. True when it was healthy until now.
+
+        Only AuthExpired (without a way to refresh), AuthRevoked and PermissionMissing
+        may come here; network trouble proves nothing.
+        """
+        if error.outcome not in {
+            Outcome.AUTH_EXPIRED,
+            Outcome.AUTH_REVOKED,
+            Outcome.PERMISSION,
+        }:
+            raise ValueError(f"{error.outcome} does not break a credential")
+        now = timezone.now()
+        # Not the tokens that came meanwhile: what was refused is what we had read.
+        same = Credential.objects.filter(
+            pk=self.pk, state=self.State.ACTIVE, issued_at=self.issued_at
+        )
+        changed = same.update(
+            state=self.State.BROKEN,
+            cause=error.cause,
+            detail=error.detail,
+            broken_at=now,
+        )
+        self.refresh_from_db(fields=["state", "cause", "detail", "broken_at"])
+        return bool(changed)
+
+    def take_proof(self, proof: Proof, now: datetime) -> None:
+        """Store what a look told, ability by ability, and set the next one."""
+        self.abilities = {
+            ability.value: {
+                "ok": verdict.ok,
+                "cause": verdict.cause or "",
+                "detail": verdict.detail[:500],
+            }
+            for ability, verdict in proof.abilities.items()
+        }
+        if proof.scopes is not None:
+            self.granted_scopes = list(proof.scopes)
+        if proof.expires_at:
+            self.expires_at = proof.expires_at
+        publish = proof.abilities.get(Ability.PUBLISH)
+        self.looked_at = now
+        if publish and publish.ok:
+            self.proven_at = now
+            self.state = self.State.ACTIVE
+            self.cause = self.detail = ""
+            self.broken_at = None
+        elif publish and publish.ok is False:
+            self.broken_at = self.broken_at or now
+            self.state = self.State.BROKEN
+            self.cause = publish.cause or Cause.NOT_ALLOWED
+            self.detail = publish.detail[:2000]
+        self.next_proof_at = now + self.proof_gap()
+
+    def proof_gap(self) -> timedelta:
+        """24 h, spread by the row's number so that many credentials make no peak."""
+        return timedelta(hours=22, seconds=(self.pk or 0) * 7919 % 14400)
+
+
+class AccountQuerySet(models.QuerySet["ConnectedAccount"]):
+    def visible_to(self, user: Any) -> AccountQuerySet:
+        if user.is_superuser:
+            return self
+        return self.filter(brand__members=user.pk)
+
+    def connected(self) -> AccountQuerySet:
+        return self.filter(disconnected_at=None)
+
+    def healthy(self) -> AccountQuerySet:
+        return self.connected().filter(
+            credential__state=Credential.State.ACTIVE, trouble=""
+        )
+
+    def broken(self) -> AccountQuerySet:
+        return self.connected().filter(
+            Q(credential__state=Credential.State.BROKEN) | ~Q(trouble="")
+        )
+
+    def with_health(self) -> AccountQuerySet:
+        return self.select_related("credential__app", "brand", "owner")
+
+
+class ConnectedAccount(models.Model):
+    """A profile, page or channel. Keeps its history and queue over every reconnect."""
+
+    brand = models.ForeignKey(Brand, on_delete=models.PROTECT, related_name="accounts")
+    credential = models.ForeignKey(
+        Credential,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="accounts",
+    )
+    platform = models.CharField(max_length=30, choices=platform_choices)
+    network = models.CharField(
+        max_length=10, choices=Network.choices, default=Network.LIVE
+    )
+    external_id = models.CharField(max_length=300)
+    kind = models.CharField(max_length=20, default="user")
+    name = models.CharField(max_length=200)
+    handle = models.CharField(max_length=200, blank=True)
+    url = models.CharField(max_length=500, blank=True)
+    avatar_url = models.CharField(max_length=1000, blank=True)
+    extra = models.JSONField(default=dict, blank=True)
+    #: what the account's own server allows (characters, media), and when we read it
+    server_limits = models.JSONField(default=dict, blank=True, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="owned_accounts",
+        help_text=_("Told first when something is wrong with the account."),
+    )
+    deputy = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="deputised_accounts",
+    )
+    connected_at = models.DateTimeField(default=timezone.now)
+    disconnected_at = models.DateTimeField(null=True, blank=True)
+    #: The credential lives, but may not post for this account (a page role was lost).
+    trouble = models.CharField(max_length=40, blank=True)
+    trouble_detail = models.TextField(blank=True)
+    trouble_at = models.DateTimeField(null=True, blank=True)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["platform", "name"]
+        verbose_name = _("connected account")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["platform", "network", "external_id"],
+                name="account_once_per_platform",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.spec.name})"
+
+    def get_absolute_url(self) -> str:
+        from django.urls import reverse
+
+        return reverse("account_detail", args=[self.pk])
+
+    @property
+    def spec(self) -> PlatformSpec:
+        return registry.spec(self.platform)
+
+    @property
+    def is_practice(self) -> bool:
+        return self.network == Network.PRACTICE
+
+    @property
+    def health(self) -> str:
+        """healthy, broken, disconnected: the one word that pages colour by."""
+        if self.disconnected_at or self.credential is None:
+            return "disconnected"
+        healthy = self.credential.is_active and not self.trouble
+        return "healthy" if healthy else "broken"
+
+    @property
+    def cause(self) -> str:
+        """Why it is broken: a cause for `accounts.causes.explain`, or ""."""
+        if self.credential is not None and not self.credential.is_active:
+            return self.credential.cause
+        return self.trouble
+
+    def identity(self) -> Identity:
+        return Identity(
+            external_id=self.external_id,
+            kind=self.kind,
+            name=self.name,
+            handle=self.handle,
+            url=self.url,
+            avatar_url=self.avatar_url,
+            extra=self.extra,
+        )
+
+    def client(self) -> PlatformClient:
+        """A client that acts as this account. Credential must be there."""
+        assert self.credential is not None
+        return self.credential.app.client(self.credential.access(self))
+
+
+class PendingConnection(models.Model):
+    """Tokens of a grant whose profiles a person has still to choose.
+
+    They wait here, encrypted, and never in a session or a page. Deleted once used.
+    """
+
+    LIFE = timedelta(minutes=15)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    app = models.ForeignKey(PlatformApp, on_delete=models.CASCADE)
+    brand = models.ForeignKey(Brand, on_delete=models.CASCADE, null=True, blank=True)
+    #: the account to reconnect; null: new accounts
+    account = models.ForeignKey(
+        ConnectedAccount, on_delete=models.CASCADE, null=True, blank=True
+    )
+    #: JSON of the token set and the identities that it may act for
+    grant = EncryptedTextField(editable=False)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("pending connection")
+
+    def __str__(self) -> str:
+        return f"{self.app} by {self.user}"
+
+
+class RefreshAttempt(models.Model):
+    """One try to renew a credential."""
+
+    credential = models.ForeignKey(
+        Credential, on_delete=models.CASCADE, related_name="refresh_attempts"
+    )
+    started_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=20, blank=True)
+    cause = models.CharField(max_length=40, blank=True)
+    detail = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-started_at"]
+
+    def __str__(self) -> str:
+        return f"refresh of {self.credential_id}: {self.outcome or 'running'}"
+
+
+class AuditEvent(models.Model):
+    """Who did what to which row. Never edited."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    at = models.DateTimeField(default=timezone.now)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
+    )
+    verb = models.CharField(max_length=60)
+    target_type = models.CharField(max_length=60)
+    target_id = models.CharField(max_length=60)
+    target_text = models.CharField(max_length=200)
+    detail = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ["-at"]
+        indexes = [
+            models.Index(fields=["target_type", "target_id"], name="audit_by_target")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.target_text}"
+
+    @classmethod
+    def write(
+        cls, actor: Any, verb: str, target: models.Model, **detail: Any
+    ) -> AuditEvent:
+        """actor None: the system itself."""
+        event = cls.about(actor, verb, target, **detail)
+        event.save(force_insert=True)
+        return event
+
+    @classmethod
+    def about(
+        cls, actor: Any, verb: str, target: models.Model, **detail: Any
+    ) -> AuditEvent:
+        """Not saved, for those who write many at once."""
+        return cls(
+            actor=actor if actor and actor.pk else None,
+            verb=verb,
+            target_type=target._meta.label_lower,
+            target_id=str(target.pk),
+            target_text=str(target)[:200],
+            detail=detail,
+        )
+
+
+# Rows of the same app in a module of their own.
+from .limit_models import CircuitBreaker as CircuitBreaker  # noqa: E402
+from .limit_models import RateBucket as RateBucket  # noqa: E402

@@ -1,0 +1,298 @@
+"""Each kind of account, connected over real HTTP at the practice network's own pages."""
+
+from __future__ import annotations
+
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+import requests
+from django.contrib.auth.models import Group
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import ConnectedAccount, Credential, Network, PlatformApp
+from accounts.roles import ADMIN
+from platforms.practice.server import start_practice
+from socialhub.drills.visitor import Visitor
+
+pytestmark = [pytest.mark.django_db, pytest.mark.live]
+
+#: The practice network sends people back to loopback addresses only.
+HERE = "http://127.0.0.1:9"
+PASSWORD = "prac-tice-pass-word"
+
+
+@pytest.fixture
+def network(tmp_path, settings):
+    server = start_practice(tmp_path)
+    settings.PRACTICE_NETWORK_URL = server.url
+    settings.SITE_URL = HERE
+    cache.clear()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def browser(brand, django_user_model):
+    user = django_user_model.objects.create_user("ida", "ida@example.com", "pw-ida-1")
+    user.groups.add(Group.objects.get(name=ADMIN))
+    brand.members.add(user)
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def text(answer):
+    return answer.content.decode()
+
+
+def walk(browser, answer, *, person, decision="allow", untick=()):
+    """From our redirect over the platform's pages and back to us."""
+    url = answer["Location"]
+    at_platform = requests.Session()
+    visitor = Visitor(url)
+    for _ in range(6):
+        page = at_platform.get(url, allow_redirects=False, timeout=10)
+        while not page.is_redirect:
+            visitor.page = page
+            form = visitor.form("decision")
+            fields = dict(form.fields)
+            fields["decision"] = [decision]
+            fields["scope"] = [s for s in fields.get("scope", []) if s not in untick]
+            people = [v for name, v in form.choices if name == "person"]
+            if people:
+                fields["person"] = [people[person]]
+            page = at_platform.post(
+                urljoin(page.url, form.action or page.url),
+                data=[(n, v) for n, values in fields.items() for v in values],
+                allow_redirects=False,
+                timeout=10,
+            )
+        url = urljoin(page.url, page.headers["Location"])
+        if url.startswith(HERE):
+            parts = urlsplit(url)
+            return browser.get(f"{parts.path}?{parts.query}")
+    raise AssertionError(f"did not come back: {url}")
+
+
+def begin(browser, platform, brand, **form):
+    browser.get(reverse("account_connect"))  # asks for the practice apps
+    url = f"{reverse('connect_start', args=[platform])}?network=practice"
+    return browser.post(url, {"brand": brand.pk, **form})
+
+
+def connect(browser, network, platform, brand, person=0, **how):
+    form = {}
+    if platform == "mastodon":
+        form["address"] = f"{network.url}/mastodon"
+    return walk(browser, begin(browser, platform, brand, **form), person=person, **how)
+
+
+def pick(browser, answer, brand, *numbers):
+    picks = {f"pick-{n}": "1" for n in numbers}
+    picks |= {f"brand-{n}": str(brand.pk) for n in numbers}
+    return browser.post(answer["Location"], picks)
+
+
+def people(network, platform):
+    state = requests.get(f"{network.url}/api/state", timeout=10).json()
+    return state["platforms"][platform]["people"]
+
+
+def end_access(network, platform, account, how="revoke"):
+    answer = requests.post(
+        f"{network.url}/api/tokens",
+        json={"platform": platform, "account": account, "how": how},
+        headers={"X-Practice": "1"},
+        timeout=10,
+    )
+    answer.raise_for_status()
+
+
+def stored_text():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT access_token, refresh_token, extra FROM accounts_credential"
+        )
+        return str(cursor.fetchall())
+
+
+def test_x_is_connected_and_proven(browser, network, brand):
+    answer = connect(browser, network, "x", brand)
+    account = ConnectedAccount.objects.get()
+    assert answer["Location"] == account.get_absolute_url()
+    assert account.network == Network.PRACTICE
+    assert account.credential.proven_at is not None
+    assert account.credential.access_token not in stored_text()
+    page = text(browser.get(account.get_absolute_url()))
+    assert "Able to post" in page
+    assert "Practice" in page
+    assert account.credential.access_token not in page
+
+
+def test_mastodon_is_connected_with_the_limits_of_its_server(browser, network, brand):
+    connect(browser, network, "mastodon", brand, person=1)
+    account = ConnectedAccount.objects.get()
+    assert account.external_id.startswith(f"{network.url.split('//')[1]}/mastodon/")
+    assert account.server_limits["max_characters"] > 0
+    assert account.credential.proven_at is not None
+    app = PlatformApp.objects.get(platform="mastodon")
+    assert (app.network, app.is_practice) == (Network.PRACTICE, True)
+    assert app.client_id
+
+
+def test_bluesky_is_connected_by_app_password(browser, network, brand):
+    handle = people(network, "bluesky")[0]["handle"]
+    answer = begin(browser, "bluesky", brand, identifier=handle, app_password=PASSWORD)
+    account = ConnectedAccount.objects.get()
+    assert answer["Location"] == account.get_absolute_url()
+    assert account.external_id.startswith("did:")
+    assert account.credential.proven_at is not None
+    assert PASSWORD not in stored_text()
+    assert PASSWORD not in str(dict(browser.session))
+
+
+def test_a_wrong_practice_app_password_is_a_field_error(browser, network, brand):
+    handle = people(network, "bluesky")[0]["handle"]
+    answer = begin(
+        browser, "bluesky", brand, identifier=handle, app_password="not-this-one"
+    )
+    assert answer.status_code == 422
+    assert "does not know this handle with this app password" in text(answer)
+    unknown = begin(
+        browser,
+        "bluesky",
+        brand,
+        identifier="nobody.practice.example",
+        app_password=PASSWORD,
+    )
+    assert unknown.status_code == 422
+    assert not ConnectedAccount.objects.exists()
+
+
+def test_linkedin_offers_the_member_and_the_pages(browser, network, brand):
+    answer = connect(browser, network, "linkedin", brand)
+    assert answer["Location"].startswith(reverse("connect_choose"))
+    page = text(browser.get(answer["Location"]))
+    for name in ("Ana Lopez", "Acme Tools", "Acme Bakery"):
+        assert name in page
+    pick(browser, answer, brand, 0, 1)
+    kinds = set(ConnectedAccount.objects.values_list("kind", flat=True))
+    assert kinds == {"member", "organization"}
+    assert Credential.objects.count() == 1
+    assert Credential.objects.get().proven_at is not None
+
+
+def test_linkedin_choosing_nothing_is_said(browser, network, brand):
+    answer = connect(browser, network, "linkedin", brand)
+    nothing = browser.post(answer["Location"], {})
+    assert nothing.status_code == 422
+    assert "Choose at least one" in text(nothing)
+    stopped = browser.post(answer["Location"], {"do": "stop"}, follow=True)
+    assert "Nothing was changed" in text(stopped)
+    assert browser.get(answer["Location"]).status_code == 400
+
+
+@pytest.mark.parametrize("platform", ["x", "mastodon", "linkedin"])
+def test_cancelling_has_its_page(browser, network, brand, platform):
+    answer = connect(browser, network, platform, brand, decision="cancel")
+    assert answer.status_code == 200
+    assert "was cancelled, so nothing was changed" in text(answer)
+    assert "Start again" in text(answer)
+    assert not ConnectedAccount.objects.exists()
+
+
+def test_a_permission_that_was_unticked_is_named_before_connecting(
+    browser, network, brand
+):
+    answer = connect(browser, network, "x", brand, untick={"media.write"})
+    page = text(browser.get(answer["Location"]))
+    assert "Without these permissions something will not work" in page
+    assert "media.write" in page
+    refused = connect(browser, network, "x", brand, untick={"tweet.write"})
+    assert "The permission to post is missing" in text(refused)
+    assert not ConnectedAccount.objects.exists()
+
+
+@pytest.mark.parametrize("platform", ["x", "mastodon"])
+def test_reconnecting_as_somebody_else_changes_nothing(
+    browser, network, brand, platform
+):
+    connect(browser, network, platform, brand, person=0)
+    account = ConnectedAccount.objects.get()
+    token = account.credential.access_token
+    answer = browser.post(reverse("account_reconnect", args=[account.pk]))
+    answer = walk(browser, answer, person=1)
+    page = text(answer)
+    assert answer.status_code == 409
+    assert "You signed in as" in page
+    assert account.handle in page
+    assert "Nothing was changed" in page
+    assert Credential.objects.get().access_token == token
+
+
+@pytest.mark.parametrize("platform", ["x", "mastodon"])
+def test_reconnecting_mends_revoked_access_in_place(browser, network, brand, platform):
+    from accounts import health
+
+    connect(browser, network, platform, brand)
+    account = ConnectedAccount.objects.get()
+    end_access(network, platform, account.external_id)
+    health.check(account.credential)
+    account = ConnectedAccount.objects.get()
+    assert account.health == "broken"
+    answer = browser.post(reverse("account_reconnect", args=[account.pk]))
+    answer = walk(browser, answer, person=0)
+    assert answer["Location"] == account.get_absolute_url()
+    mended = ConnectedAccount.objects.get()
+    assert (mended.pk, mended.health) == (account.pk, "healthy")
+    assert "is connected again" in text(browser.get(answer["Location"]))
+
+
+def test_bluesky_is_reconnected_with_a_new_app_password(browser, network, brand):
+    first, second = people(network, "bluesky")[:2]
+    begin(
+        browser,
+        "bluesky",
+        brand,
+        identifier=first["handle"],
+        app_password=PASSWORD,
+    )
+    account = ConnectedAccount.objects.get()
+    url = reverse("account_reconnect", args=[account.pk])
+    assert f'value="{first["handle"]}"' in text(browser.get(url))
+    other = browser.post(
+        url, {"identifier": second["handle"], "app_password": PASSWORD}
+    )
+    assert other.status_code == 409
+    same = browser.post(url, {"identifier": first["handle"], "app_password": PASSWORD})
+    assert same["Location"] == account.get_absolute_url()
+
+
+def test_disconnecting_revokes_at_the_platform(browser, network, brand):
+    connect(browser, network, "mastodon", brand)
+    account = ConnectedAccount.objects.get()
+    client = account.client()
+    browser.post(reverse("account_disconnect", args=[account.pk]))
+    from platforms.errors import AuthRevoked
+
+    with pytest.raises(AuthRevoked):
+        client.prove()
+    again = connect(browser, network, "mastodon", brand)
+    assert again["Location"] == account.get_absolute_url()
+    assert ConnectedAccount.objects.get().health == "healthy"
+
+
+def test_the_practice_side_takes_no_real_server(browser, network, brand):
+    answer = begin(browser, "mastodon", brand, address="mastodon.social")
+    assert answer.status_code == 422
+    assert "not the practice network" in text(answer)
+
+
+def test_the_practice_page_names_who_can_sign_in(browser, network, brand):
+    url = f"{reverse('connect_start', args=['bluesky'])}?network=practice"
+    page = text(browser.get(url))
+    assert PASSWORD in page  # the example that the practice network itself shows
+    assert people(network, "bluesky")[0]["handle"] in page

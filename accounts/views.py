@@ -1,0 +1,311 @@
+"""The accounts that a person sees: the list, one account, its people, its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from platforms import registry
+
+from . import hooks
+from .causes import explain
+from .connect import disconnect, permissions
+from .forms import PeopleForm
+from .models import AuditEvent, Brand, ConnectedAccount, Credential
+from .roles import is_admin
+
+#: Ends within this time are worth a notice.
+SOON = timedelta(days=21)
+#: A credential is looked at once a day; two days without a proof is worth a word.
+STALE = timedelta(days=2)
+TIMELINE_LINES = 30
+
+#: name in the address -> words on the tile
+HEALTHS = {
+    "healthy": gettext_lazy("Able to post"),
+    "ending": gettext_lazy("End within 21 days"),
+    "broken": gettext_lazy("Reconnect needed"),
+    "unproven": gettext_lazy("Not proven for 2 days"),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One account as the list shows it."""
+
+    account: ConnectedAccount
+    queue: dict[str, Any]
+    ends_at: datetime | None
+    days_left: int | None
+    healths: frozenset[str]
+
+    @property
+    def proven_at(self) -> datetime | None:
+        credential = self.account.credential
+        return credential.proven_at if credential else None
+
+
+def make_rows(accounts: Sequence[ConnectedAccount], now: datetime) -> list[Row]:
+    """Facts for the list; accounts have to come with their credentials."""
+    queues = hooks.queues(accounts)
+    return [_row(account, queues[account.pk], now) for account in accounts]
+
+
+def _row(account: ConnectedAccount, queue: dict[str, Any], now: datetime) -> Row:
+    credential = account.credential
+    live = credential is not None and account.health != "disconnected"
+    ends_at = credential.ends_at() if credential and live else None
+    healths = {account.health}
+    if credential is not None and account.health == "healthy":
+        if ends_at and ends_at <= now + SOON:
+            healths.add("ending")
+        if not credential.proven_at or credential.proven_at < now - STALE:
+            healths.add("unproven")
+    left = max(0, (ends_at - now).days) if ends_at else None
+    return Row(account, queue, ends_at, left, frozenset(healths))
+
+
+def _urgency(row: Row) -> tuple[bool, datetime, str]:
+    """Time until the next post is hit: broken ones with posts waiting come first."""
+    far = datetime.max.replace(tzinfo=timezone.get_default_timezone())
+    at_stake = row.account.health == "broken" or "ending" in row.healths
+    hit = row.queue.get("first_at_risk_at") or row.queue.get("next_at") or far
+    return (not at_stake, hit, row.account.name.lower())
+
+
+@login_required
+def account_list(request: HttpRequest) -> HttpResponse:
+    """Filters stand in the address: brand, platform, health (a tile is a filter)."""
+    now = timezone.now()
+    brands = list(Brand.objects.visible_to(request.user))
+    wanted_brand = request.GET.get("brand", "")
+    wanted_platform = request.GET.get("platform", "")
+    wanted_health = request.GET.get("health", "")
+    accounts = (
+        ConnectedAccount.objects.visible_to(request.user).with_health().distinct()
+    )
+    by_pk = {str(brand.pk): brand for brand in brands}
+    if wanted_brand in by_pk:
+        accounts = accounts.filter(brand=by_pk[wanted_brand])
+    if wanted_platform in registry.PLATFORMS:
+        accounts = accounts.filter(platform=wanted_platform)
+    rows = make_rows(list(accounts), now)
+    live = [row for row in rows if row.account.health != "disconnected"]
+    gone = [row for row in rows if row.account.health == "disconnected"]
+    tiles = [
+        {
+            "health": "",
+            "words": _("All"),
+            "count": len(live),
+            "url": _with(request, health=""),
+            "is_current": wanted_health not in HEALTHS,
+        }
+    ]
+    tiles += [
+        {
+            "health": health,
+            "words": words,
+            "count": sum(health in row.healths for row in live),
+            "url": _with(request, health=health),
+            "is_current": health == wanted_health,
+        }
+        for health, words in HEALTHS.items()
+    ]
+    shown = live
+    if wanted_health in HEALTHS:
+        shown = [row for row in live if wanted_health in row.healths]
+    context = {
+        "rows": sorted(shown, key=_urgency),
+        "gone": gone if wanted_health not in HEALTHS else [],
+        "tiles": tiles,
+        "any": bool(rows),
+        "filtered": bool(wanted_brand or wanted_platform or wanted_health),
+        "brands": brands,
+        "specs": registry.all_specs(),
+        "wanted": {
+            "brand": wanted_brand,
+            "platform": wanted_platform,
+            "health": wanted_health,
+        },
+        "may_connect": is_admin(request.user),
+    }
+    return render(request, "accounts/list.html", context)
+
+
+def _with(request: HttpRequest, **changes: str) -> str:
+    query = request.GET.copy()
+    for name, value in changes.items():
+        if value:
+            query[name] = value
+        else:
+            query.pop(name, None)
+    return f"?{query.urlencode()}"
+
+
+# ---------------------------------------------------------------- one account
+
+
+def _visible(request: HttpRequest, pk: int) -> ConnectedAccount:
+    """404 for strangers."""
+    rows = ConnectedAccount.objects.visible_to(request.user).with_health()
+    return get_object_or_404(rows.select_related("deputy").distinct(), pk=pk)
+
+
+def _visible_to_admin(request: HttpRequest, pk: int) -> ConnectedAccount:
+    """404 for strangers, 403 for those who may only look."""
+    account = _visible(request, pk)
+    if not is_admin(request.user):
+        raise PermissionDenied
+    return account
+
+
+@login_required
+def account_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    account = _visible(request, pk)
+    now = timezone.now()
+    row = make_rows([account], now)[0]
+    credential = account.credential
+    siblings: list[ConnectedAccount] = []
+    rights = []
+    if credential is not None:
+        siblings = list(
+            credential.accounts.connected()
+            .visible_to(request.user)
+            .exclude(pk=account.pk)
+            .distinct()
+        )
+        asked = registry.platform(account.platform).scopes_to_ask(
+            credential.app.granted_scopes, credential.app.facts
+        )
+        rights = permissions(credential, asked)
+    broken = account.health == "broken"
+    context = {
+        "account": account,
+        "credential": credential,
+        "row": row,
+        "queue": row.queue,
+        "why": explain(account.cause) if broken else None,
+        "facts": _facts(account),
+        "siblings": siblings,
+        "rights": rights,
+        "missing": [right for right in rights if not right.is_granted],
+        "timeline": _timeline(account, credential),
+        "may_connect": is_admin(request.user),
+        "is_stale": "unproven" in row.healths,
+    }
+    return render(request, "accounts/detail.html", context)
+
+
+def _facts(account: ConnectedAccount) -> list[tuple[str, Any]]:
+    """The Details fold: the platform's own words (stored redacted) and dates."""
+    credential = account.credential
+    if credential is None or account.health != "broken":
+        return []
+    by_credential = not credential.is_active
+    facts = [
+        (_("Since"), credential.broken_at if by_credential else account.trouble_at),
+        (
+            _("The platform's words"),
+            credential.detail if by_credential else account.trouble_detail,
+        ),
+        (_("Last looked at"), credential.looked_at),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def _timeline(
+    account: ConnectedAccount, credential: Credential | None
+) -> list[hooks.Happening]:
+    """What happened to the account and its access, newest first."""
+    lines = [
+        hooks.Happening(event.at, "info", "person", _audit_words(event))
+        for event in AuditEvent.objects.filter(
+            target_type=account._meta.label_lower, target_id=str(account.pk)
+        ).select_related("actor")[:TIMELINE_LINES]
+    ]
+    if credential is not None:
+        for attempt in credential.refresh_attempts.all()[:TIMELINE_LINES]:
+            renewed = attempt.outcome == "renewed"
+            lines.append(
+                hooks.Happening(
+                    attempt.started_at,
+                    "ok" if renewed else "warn",
+                    "autorenew",
+                    _("Access renewed") if renewed else _("Access was not renewed"),
+                    "" if renewed else str(explain(attempt.cause).head),
+                )
+            )
+    lines += hooks.timeline(account)
+    return sorted(lines, key=lambda line: line.at, reverse=True)[:TIMELINE_LINES]
+
+
+AUDIT_WORDS = {
+    "connected": gettext_lazy("Connected by %(who)s"),
+    "reconnected": gettext_lazy("Reconnected by %(who)s"),
+    "disconnected": gettext_lazy("Disconnected by %(who)s"),
+    "people_changed": gettext_lazy("Owner or deputy changed by %(who)s"),
+}
+
+
+def _audit_words(event: AuditEvent) -> str:
+    who = str(event.actor) if event.actor else _("SocialHub")
+    words = AUDIT_WORDS.get(event.verb)
+    return str(words) % {"who": who} if words else f"{event.verb}: {who}"
+
+
+@login_required
+def account_people(request: HttpRequest, pk: int) -> HttpResponse:
+    account = _visible_to_admin(request, pk)
+    form = PeopleForm(
+        request.POST if request.method == "POST" else None, instance=account
+    )
+    if request.method == "POST" and form.is_valid():
+        account.save(update_fields=["owner", "deputy"])
+        AuditEvent.write(
+            request.user,
+            "people_changed",
+            account,
+            owner=str(account.owner or ""),
+            deputy=str(account.deputy or ""),
+        )
+        messages.success(request, _("Saved."))
+        return redirect(account)
+    context = {"account": account, "form": form}
+    status = 422 if form.errors else 200
+    return render(request, "accounts/people.html", context, status=status)
+
+
+@login_required
+def account_disconnect(request: HttpRequest, pk: int) -> HttpResponse:
+    """Asks first and says what will happen to what waits."""
+    account = _visible_to_admin(request, pk)
+    if account.health == "disconnected":
+        messages.info(request, _("The account is disconnected already."))
+        return redirect(account)
+    if request.method == "POST":
+        disconnect(account, request.user)
+        messages.success(
+            request,
+            _("%(name)s is disconnected. Its history stays.") % {"name": account.name},
+        )
+        return redirect(account)
+    assert account.credential is not None
+    context = {
+        "account": account,
+        "queue": hooks.queues([account])[account.pk],
+        "shares": account.credential.accounts.connected()
+        .exclude(pk=account.pk)
+        .exists(),
+    }
+    return render(request, "accounts/disconnect.html", context)
