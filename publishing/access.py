@@ -1,0 +1,37 @@
+"""Roles at the door of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+
+View = Callable[..., HttpResponse]
+
+
+def row_number(text: str) -> int:
+    """A primary key from a form or an address; 0, which no row has, for anything else.
+
+    Longer numbers fit into no column, and Python refuses to read very long ones.
+    """
+    return int(text) if text.isdecimal() and len(text) <= 18 else 0
+
+
+def role_required(may: Callable[[Any], bool]) -> Callable[[View], View]:
+    """Signed in, and with a role for which `may(user)` is true; else the 403 page."""
+
+    def wrap(view: View) -> View:
+        @login_required
+        @wraps(view)
+        def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not may(request.user):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        return inner
+
+    return wrap

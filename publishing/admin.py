@@ -1,0 +1,263 @@
+"""The admin of posts and deliveries: to search and look; the verbs are actions."""
+
+from __future__ import annotations
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+
+from accounts.admin import ReadOnlyInline, RoleAdmin, field_names, run_verb
+
+from . import desk
+from .models import (
+    Attempt,
+    Delivery,
+    InvalidTransition,
+    MediaAsset,
+    Post,
+    PostMedia,
+    Pump,
+    StaleState,
+    Stop,
+    Variant,
+)
+
+RelatedOnly = admin.RelatedOnlyFieldListFilter
+REFUSED = (InvalidTransition, StaleState)
+
+
+class VariantInline(ReadOnlyInline):
+    model = Variant
+    fields = ["platform", "text", "options"]
+    readonly_fields = fields
+
+
+class PostMediaInline(ReadOnlyInline):
+    model = PostMedia
+    fields = ["position", "asset", "alt_text"]
+    readonly_fields = fields
+
+
+class DeliveryInline(ReadOnlyInline):
+    model = Delivery
+    fields = ["account", "status", "due_at", "published_at", "permalink"]
+    readonly_fields = fields
+    show_change_link = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
+        rows: QuerySet[Delivery] = super().get_queryset(request)
+        return rows.select_related("account")
+
+
+@admin.register(Post)
+class PostAdmin(RoleAdmin):
+    """Written and changed in the composer, which runs the platforms' checks."""
+
+    brand_path = "brand__members"
+    list_display = ["__str__", "brand", "author", "state", "due_at", "zone"]
+    list_select_related = ["brand", "author"]
+    list_filter = ["state", ("brand", RelatedOnly), ("author", RelatedOnly)]
+    search_fields = ["text", "link_url", "author__username"]
+    date_hierarchy = "due_at"
+    fields = [*field_names(Post, "id"), "accounts"]
+    readonly_fields = fields
+    inlines = [VariantInline, PostMediaInline, DeliveryInline]
+
+
+@admin.register(Variant)
+class VariantAdmin(RoleAdmin):
+    brand_path = "post__brand__members"
+    list_display = ["post", "platform", "text"]
+    list_select_related = ["post"]
+    list_filter = ["platform"]
+    search_fields = ["text", "post__text"]
+    fields = readonly_fields = ["post", "platform", "text", "options"]
+
+
+@admin.register(MediaAsset)
+class MediaAssetAdmin(RoleAdmin):
+    brand_path = "brand__members"
+    can_change = True
+    list_display = ["name", "brand", "mime_type", "size_bytes", "width", "height"]
+    list_select_related = ["brand"]
+    list_filter = ["mime_type", ("brand", RelatedOnly)]
+    search_fields = ["name", "alt_text", "sha256"]
+    fields = [
+        "name",
+        "alt_text",
+        "brand",
+        "mime_type",
+        "size_bytes",
+        "width",
+        "height",
+        "sha256",
+        "uploaded_by",
+        "created_at",
+    ]
+    readonly_fields = [name for name in fields if name not in {"name", "alt_text"}]
+
+
+@admin.register(PostMedia)
+class PostMediaAdmin(RoleAdmin):
+    brand_path = "post__brand__members"
+    list_display = ["post", "position", "asset", "alt_text"]
+    list_select_related = ["post", "asset"]
+    list_filter = ["position"]
+    search_fields = ["alt_text", "asset__name", "post__text"]
+    fields = readonly_fields = ["post", "asset", "position", "alt_text"]
+
+
+class AttemptInline(ReadOnlyInline):
+    model = Attempt
+    fields = [
+        "number",
+        "kind",
+        "opened_at",
+        "closed_at",
+        "outcome",
+        "cause",
+        "step",
+        "http_status",
+        "request_id",
+    ]
+    readonly_fields = fields
+    show_change_link = True
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(RoleAdmin):
+    brand_path = "post__brand__members"
+    list_display = [
+        "__str__",
+        "state",
+        "hold",
+        "cause",
+        "due_at",
+        "next_attempt_at",
+        "published_at",
+        "attempt_count",
+    ]
+    list_select_related = ["post", "account"]
+    list_filter = [
+        "status",
+        "hold",
+        "account__platform",
+        "cause",
+        ("post__brand", RelatedOnly),
+        ("account", RelatedOnly),
+    ]
+    search_fields = [
+        "post__text",
+        "account__name",
+        "permalink",
+        "external_id",
+        "marker",
+    ]
+    date_hierarchy = "due_at"
+    # What steps stored may hold upload addresses that work without a sign-in.
+    fields = field_names(Delivery, "id", "witness", "fingerprint")
+    readonly_fields = [*fields, "marker"]
+    inlines = [AttemptInline]
+    actions = ["cancel", "send_again", "dismiss"]
+
+    @display(
+        description=_("status"),
+        ordering="status",
+        label={
+            Delivery.Status.PUBLISHED: "success",
+            Delivery.Status.FAILED: "danger",
+            Delivery.Status.HELD: "warning",
+            Delivery.Status.UNCERTAIN: "warning",
+            Delivery.Status.SCHEDULED: "info",
+        },
+    )
+    def state(self, row: Delivery) -> tuple[str, str]:
+        return row.status, row.get_status_display()
+
+    @admin.action(description=_("Cancel"))
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
+        done = gettext("{n} cancelled")
+        run_verb(self, request, queryset, Delivery.cancel, done, REFUSED)
+
+    @admin.action(description=_("Send again"))
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
+        """As the failure desk does: one a minute per account, none that is too late."""
+        pks = queryset.values_list("pk", flat=True)
+        sent = desk.send_again(request.user, pks, include_late=False)
+        if sent.sent:
+            text = gettext("%(n)d sent again") % {"n": sent.sent}
+            self.message_user(request, text, messages.SUCCESS)
+        if sent.late:
+            text = gettext(
+                "%(n)d are past their useful time; decide on each one's own page."
+            )
+            self.message_user(request, text % {"n": sent.late}, messages.WARNING)
+        if sent.refused:
+            text = gettext(
+                "%(n)d left as they are: not failed, or to be changed before they go."
+            )
+            self.message_user(request, text % {"n": sent.refused}, messages.WARNING)
+
+    @admin.action(description=_("Dismiss: off the failure desk"))
+    def dismiss(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
+        done = gettext("{n} dismissed")
+        run_verb(self, request, queryset, Delivery.dismiss, done, REFUSED)
+
+
+@admin.register(Attempt)
+class AttemptAdmin(RoleAdmin):
+    brand_path = "delivery__post__brand__members"
+    list_display = [
+        "__str__",
+        "kind",
+        "opened_at",
+        "closed_at",
+        "outcome",
+        "cause",
+        "step",
+        "http_status",
+        "request_id",
+    ]
+    list_select_related = ["delivery"]
+    list_filter = ["kind", "outcome", "cause", "delivery__account__platform"]
+    search_fields = ["request_id", "code", "detail", "delivery__post__text"]
+    date_hierarchy = "opened_at"
+    fields = field_names(Attempt, "id")
+    readonly_fields = fields
+
+
+@admin.register(Pump)
+class PumpAdmin(RoleAdmin):
+    list_display = ["__str__", "started_at", "beat_at", "ended_at", "handled"]
+    list_filter = ["host"]
+    search_fields = ["host"]
+    fields = field_names(Pump)
+    readonly_fields = fields
+
+
+@admin.register(Stop)
+class StopAdmin(RoleAdmin):
+    """Started and ended on the page "Emergency stop"."""
+
+    list_display = [
+        "__str__",
+        "scope",
+        "started_by",
+        "started_at",
+        "ended_by",
+        "ended_at",
+    ]
+    list_select_related = ["brand", "account", "started_by", "ended_by"]
+    list_filter = ["scope", "platform", ("brand", RelatedOnly)]
+    search_fields = ["reason", "brand__name", "account__name"]
+    date_hierarchy = "started_at"
+    fields = field_names(Stop)
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Stop]:
+        rows: QuerySet[Stop] = super().get_queryset(request)
+        seen = Stop.objects.visible_to(request.user)
+        return rows.filter(pk__in=seen.values("pk"))

@@ -1,0 +1,155 @@
+"""What is due next, lane by lane: a pump's own short list, read anew again and again.
+
+A hint, never the truth: the claim decides under the row's lock. It is there so that a
+backlog of one account neither hides the others nor is read again for each post.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db.models import F, QuerySet, Window
+from django.db.models.functions import RowNumber
+
+from .models import Delivery
+
+#: Rows that are read at a time, shared among the lanes; each gets some.
+MOST = 1000
+LEAST_OF_LANE = 10
+#: More lanes than one host has threads for.
+MOST_LANES = 500
+#: Rows are read so long before they are due, so that they leave on the instant.
+AHEAD = timedelta(seconds=1.5)
+#: Read again after so many seconds when threads are idle, and when all have work.
+READ_IDLE_S = 0.2
+READ_BUSY_S = 1.0
+#: The share of another pump is taken when it has been due for so long.
+OVERDUE = timedelta(seconds=3)
+#: A lane in which somebody else is sending is left alone for a moment.
+BAR_S = 0.25
+
+
+class Entry(NamedTuple):
+    due: datetime
+    pk: int
+
+
+def due_soon(
+    now: datetime, depth: int
+) -> QuerySet[Any, tuple[int | None, datetime | None, int]]:
+    """Unclaimed rows that are due now or in a moment: (lane, due, pk), oldest first.
+
+    At most `depth` of each lane. Only the index of waiting rows is read, however many
+    finished ones there are.
+    """
+    # Without their states, which the claim looks at: SQLite would rather read all that
+    # is scheduled, for ever ahead, by the index of states.
+    waiting = Delivery.objects.filter(
+        next_attempt_at__lte=now + AHEAD, lease_expires_at=None
+    )
+    ranked = waiting.annotate(
+        place=Window(
+            RowNumber(),
+            partition_by=F("account__credential_id"),
+            order_by=[F("next_attempt_at"), F("pk")],
+        ),
+    )
+    found = ranked.filter(place__lte=depth).order_by("next_attempt_at", "pk")
+    return found.values_list("account__credential_id", "next_attempt_at", "pk")
+
+
+class Agenda:
+    """Lane 0 holds the rows without a credential; they do not wait for each other."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[int, deque[Entry]] = {}
+        #: when a lane had its last turn, so that each gets one
+        self._served: dict[int, datetime] = {}
+        self._barred: dict[int, float] = {}
+        self._read_at = 0.0
+
+    def read_if_old(self, now: datetime, *, idle: bool) -> None:
+        wait = READ_IDLE_S if idle else READ_BUSY_S
+        if time.monotonic() - self._read_at >= wait:
+            self.read(now)
+
+    def read(self, now: datetime) -> None:
+        self._read_at = time.monotonic()
+        depth = max(LEAST_OF_LANE, MOST // max(1, len(self._lanes)))
+        lanes: dict[int, deque[Entry]] = {}
+        for lane, due, pk in due_soon(now, depth)[: MOST_LANES * LEAST_OF_LANE]:
+            assert due is not None
+            lanes.setdefault(lane or 0, deque()).append(Entry(due, pk))
+        self._lanes = lanes
+        self._served = {k: v for k, v in self._served.items() if k in lanes}
+        self._barred = {k: v for k, v in self._barred.items() if k in lanes}
+
+    def pick(
+        self,
+        room: int,
+        now: datetime,
+        busy: Collection[int],
+        is_mine: Callable[[int], bool],
+    ) -> list[int]:
+        """Primary keys of the next rows, one of each free lane, and out of the list.
+
+        Whose lane waited longest comes first: since it was due or had its last turn.
+        """
+        ready: list[tuple[datetime, int, int]] = []
+        for lane, entries in self._lanes.items():
+            if lane == 0:
+                ready += [(e.due, e.pk, 0) for e in entries if e.due <= now]
+            elif entries and self._may_start(lane, entries[0], now, busy, is_mine):
+                since = max(entries[0].due, self._served.get(lane, entries[0].due))
+                ready.append((since, entries[0].pk, lane))
+        ready.sort()
+        for _, pk, lane in ready[:room]:
+            if lane:
+                self._lanes[lane].popleft()
+                self._served[lane] = now
+            else:
+                rest = [entry for entry in self._lanes[0] if entry.pk != pk]
+                self._lanes[0] = deque(rest)
+        return [pk for _, pk, _ in ready[:room]]
+
+    def bar(self, lane: int) -> None:
+        """Somebody else is sending there.
+
+        The row that was picked is out of the list, so the rest must wait for the next
+        reading: it would overtake.
+        """
+        self._lanes.pop(lane, None)
+        self._barred[lane] = time.monotonic() + BAR_S
+
+    def expire(self) -> None:
+        """Rows of the list are no longer as they were read: read before the next."""
+        self._read_at = 0.0
+
+    def next_at(
+        self, now: datetime, busy: Collection[int], is_mine: Callable[[int], bool]
+    ) -> datetime | None:
+        """When the next row of the list may start; None: none of it."""
+        times = [
+            max(entries[0].due, now) if is_mine(lane) else entries[0].due + OVERDUE
+            for lane, entries in self._lanes.items()
+            if entries and lane not in busy and not self._is_barred(lane)
+        ]
+        return min(times, default=None)
+
+    def _may_start(
+        self,
+        lane: int,
+        head: Entry,
+        now: datetime,
+        busy: Collection[int],
+        is_mine: Callable[[int], bool],
+    ) -> bool:
+        due = head.due if is_mine(lane) else head.due + OVERDUE
+        return due <= now and lane not in busy and not self._is_barred(lane)
+
+    def _is_barred(self, lane: int) -> bool:
+        return self._barred.get(lane, 0.0) > time.monotonic()

@@ -1,0 +1,222 @@
+"""Told ahead: which planned posts a limit will hold, since when, and when they go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from io import BytesIO
+
+from django.db.models import prefetch_related_objects
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from accounts.limit_pages import bucket_name
+from accounts.limits import (
+    BucketId,
+    Forecast,
+    Planned,
+    outlook,
+    room,
+    rules,
+    subject_of,
+)
+from accounts.models import ConnectedAccount
+from platforms import registry
+from platforms.base import MONEY, Draft, Identity, MediaFile, PublishJob
+
+from .kept import need_for, planned, waiting
+from .models import Delivery, DeliveryQuerySet, Post
+
+#: So many posts that might meet a limit are followed, those that are due first; what
+#: comes later is not forecast. 1000 take about half a second.
+MAX_PLANNED = 1000
+#: So many are looked at to find those that might.
+MAX_COUNTED = 20_000
+#: Nor what is due later: windows and plans change too much until then.
+HORIZON = timedelta(days=31)
+#: A limit that holds a post for less than this is nobody's worry.
+LATE = timedelta(minutes=1)
+
+
+def foresee(
+    until: datetime,
+    now: datetime,
+    besides: Iterable[Planned] = (),
+    without: Post | None = None,
+) -> dict[Hashable, Forecast]:
+    """Of all that goes out by itself before `until`, and besides: what will be held.
+
+    By delivery's key, or the ref of what comes besides. without: a post whose
+    deliveries do not count, because it is being changed. Nine queries at most.
+    """
+    rows = waiting(min(until, now + HORIZON))
+    if without is not None:
+        rows = rows.exclude(post=without)
+    besides = list(besides)
+    concerned = _concerned(rows, besides, now)
+    if not concerned:
+        return {}
+    rows = rows.filter(account__in=concerned).order_by("due_at", "pk")
+    return outlook([*planned(rows[:MAX_PLANNED]), *besides], now)
+
+
+def _concerned(
+    rows: DeliveryQuerySet, besides: Sequence[Planned], now: datetime
+) -> set[int]:
+    """Keys of the accounts whose posts might meet a limit: mostly none.
+
+    Each post is counted as the largest that there is, so no forecast is missed; and a
+    page need not work out post by post what hardly ever happens. Three queries.
+    """
+    times: dict[int, list[datetime]] = {}
+    next_ones = rows.annotate(at=Coalesce("next_attempt_at", "release_at", "due_at"))
+    for account_id, at in next_ones.order_by("at").values_list("account_id", "at")[
+        :MAX_COUNTED
+    ]:
+        times.setdefault(account_id, []).append(at)
+    needs = {plan.need.account_id: plan.need for plan in besides}
+    for plan in besides:
+        times.setdefault(plan.need.account_id, []).append(plan.at)
+    for account in ConnectedAccount.objects.filter(
+        pk__in=times.keys() - needs.keys(), credential__isnull=False
+    ).select_related("credential__app"):
+        needs[account.pk] = need_for(account, _largest(account.platform), account.pk)
+    drawing: dict[BucketId, list[int]] = {}
+    units: dict[BucketId, int] = {}
+    for pk, need in needs.items():
+        largest = registry.platform(need.platform).draws(
+            _largest(need.platform), looking=False
+        )
+        for key, most in largest.items():
+            rule = rules(need.platform)[key]
+            bucket = BucketId(need.platform, key, subject_of(rule, need))
+            drawing.setdefault(bucket, []).append(pk)
+            units[bucket] = most
+    found: set[int] = set()
+    for bucket, free in room(drawing.keys(), now).items():
+        length = timedelta(seconds=rules(bucket.platform)[bucket.key].window_s)
+        going = sorted(at for pk in drawing[bucket] for at in times[pk])
+        if _peak(going, length) * units[bucket] > free:
+            found.update(drawing[bucket])
+    return found
+
+
+def _peak(times: Sequence[datetime], length: timedelta) -> int:
+    """The most of these times, in order, that lie within any span of that length."""
+    most = first = 0
+    for last, at in enumerate(times):
+        while times[first] < at - length:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+@cache
+def _largest(platform: str) -> PublishJob:
+    """A post that draws as much as one can: all images with alt texts, and a link."""
+    images = registry.spec(platform).images
+    image = MediaFile("1", images.mime_types[0], 1, 1, 1, "alt", "", "1", BytesIO)
+    draft = Draft(
+        text="https://example.com/",
+        media=tuple(replace(image, key=str(n)) for n in range(images.max_count)),
+    )
+    who = Identity("1", registry.spec(platform).account_kinds[0], "", "", "")
+    return PublishJob("0" * 32, datetime(2026, 1, 1, tzinfo=UTC), draft, who)
+
+
+def of_draft(
+    accounts: Sequence[ConnectedAccount],
+    draft_for: Callable[[str], Draft],
+    due_at: datetime,
+    useful_until: datetime,
+    post: Post | None,
+    now: datetime,
+) -> dict[int, str]:
+    """What the composer says of a post that is being written: account's key -> words.
+
+    draft_for: the draft for a platform's slug. Only accounts that a limit would hold.
+    """
+    prefetch_related_objects(accounts, "credential__app")
+    besides = []
+    for account in accounts:
+        if account.health != "healthy":
+            continue
+        draft = draft_for(account.platform)
+        job = PublishJob("0" * 32, now, draft, account.identity())
+        need = need_for(account, job, ("draft", account.pk))
+        besides.append(Planned(max(due_at, now), need, useful_until))
+    if not besides:
+        return {}
+    found = foresee(due_at + timedelta(seconds=1), now, besides, post)
+    return {
+        account.pk: sentence(held, due_at, useful_until)
+        for account in accounts
+        if (held := found.get(("draft", account.pk))) and is_late(held, due_at)
+    }
+
+
+def is_late(found: Forecast, due_at: datetime) -> bool:
+    return found.goes_at is None or found.goes_at >= due_at + LATE
+
+
+def forecasts(rows: Iterable[Delivery]) -> Mapping[Hashable, Forecast]:
+    """For the scheduled ones of these rows; no query when there is none."""
+    due = [row.due_at for row in rows if row.status == Delivery.Status.SCHEDULED]
+    if not due:
+        return {}
+    return foresee(max(due) + timedelta(seconds=1), timezone.now())
+
+
+def sentence(found: Forecast, due_at: datetime, useful_until: datetime) -> str:
+    """ "X’s limit for “Publish” (our app) is used up by 14:00: this post would go at
+    Tue 24 Nov, 00:00." in the reader's zone."""
+    denied = found.denied
+    rule = rules(denied.platform)[denied.key]
+    name = registry.spec(denied.platform).name
+    if rule.unit == MONEY:
+        what = _("The budget for %(platform)s") % {"platform": name}
+    else:
+        what = _("%(platform)s’s limit for “%(what)s” (%(whose)s)") % {
+            "platform": name,
+            "what": bucket_name(denied.platform, rule),
+            "whose": _whose(rule.partition),
+        }
+    if found.goes_at is None:
+        return _("%(what)s is smaller than what this post needs: it would be held.") % {
+            "what": what
+        }
+    words = {"what": what, "goes": clock(found.goes_at, beside=due_at)}
+    if found.full_at is None:
+        used_up = _("%(what)s is used up") % words
+    else:
+        words["full"] = clock(found.full_at, beside=due_at)
+        used_up = _("%(what)s is used up by %(full)s") % words
+    words["used_up"] = used_up
+    if found.goes_at > useful_until:
+        return (
+            _(
+                "%(used_up)s: this post could go at %(goes)s, after its useful time, so "
+                "it would wait for a person’s decision."
+            )
+            % words
+        )
+    return _("%(used_up)s: this post would go at %(goes)s.") % words
+
+
+def _whose(partition: str) -> str:
+    if partition == "app":
+        return _("our app, all accounts together")
+    if partition == "ip":
+        return _("this server, all accounts together")
+    return _("this account")
+
+
+def clock(at: datetime, beside: datetime) -> str:
+    """A time in the reader's zone; with its day when that is another than `beside`'s."""
+    local = timezone.localtime(at)
+    same = local.date() == timezone.localtime(beside).date()
+    return date_format(local, "H:i" if same else "D j M, H:i")

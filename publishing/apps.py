@@ -1,0 +1,14 @@
+from django.apps import AppConfig
+
+
+class PublishingConfig(AppConfig):
+    name = "publishing"
+
+    def ready(self) -> None:
+        from accounts import hooks, limits
+
+        from .account_facts import account_queue
+        from .kept import kept_for_posts
+
+        hooks.register_queue(account_queue)
+        limits.register_kept(kept_for_posts)

@@ -1,0 +1,489 @@
+"""How a pump takes rows: in one transaction, or holds them where they cannot go."""
+
+from __future__ import annotations
+
+import logging
+import os
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import OperationalError, connection
+from django.db.utils import InterfaceError
+
+from accounts import breakers, limits
+from accounts.limits import Denied, Importance, Need, Use
+from accounts.models import Credential
+from platforms.base import MONEY, Draft, PlatformClient, PublishJob, Step, StepKind
+from platforms.errors import AuthExpired, Cause, Outcome
+
+from . import liveness, stops, twice
+from .models import (
+    MAX_COMMITS,
+    Attempt,
+    Delivery,
+    InvalidTransition,
+    Stop,
+    draft_doc,
+    draft_from,
+)
+from .senders import Sender, Senders, attach_posts
+from .settlement import TooOften, intent
+from .waking import wake_review
+from .work import LEASE, Work, last_start
+from .writes import Writes
+
+logger = logging.getLogger(__name__)
+
+#: A repeat that the platform keeps from doubling is safe for so long after the look.
+REPEAT_WITHIN = timedelta(seconds=60)
+#: The longest nap of a row whose credential is being renewed.
+RENEWAL_NAP_S = 30.0
+#: A row that cannot be prepared is tried again after this.
+BROKEN_NAP = timedelta(minutes=5)
+#: The same post is on its way to the same account: asked again after this.
+SAME_NAP = timedelta(seconds=5)
+#: A look that a limit keeps away is tried again after this.
+LOOK_LATER = timedelta(minutes=5)
+DAY_S = 86_400
+#: What a claim and the results of a step need of a delivery.
+COLUMNS = (
+    "post",
+    "account",
+    "status",
+    "useful_until",
+    "next_attempt_at",
+    "fence",
+    "attempt_count",
+    "transient_count",
+    "intent_at",
+    "first_sent_at",
+    "commit_count",
+    "look_count",
+    "absent_count",
+    "repeat_is_safe",
+    "marker",
+    "witness",
+    "draft",
+    "fingerprint",
+    "twice_allowed",
+    "cause",
+    "detail",
+    "created_at",
+)
+
+Status = Delivery.Status
+Hold = Delivery.Hold
+
+
+@dataclass
+class Pump:
+    """What claiming needs to know of the pump that asks.
+
+    renew: begins the renewal of a credential, or finds that somebody is at it.
+    """
+
+    id: str
+    senders: Senders
+    renew: Callable[[Credential], None]
+    is_renewing: Callable[[int], bool]
+    bar_lane: Callable[[int], None]
+    read_again: Callable[[], None]
+
+
+@dataclass
+class Ready:
+    """A row that may go as far as it can tell by itself, and what would be sent."""
+
+    row: Delivery
+    sender: Sender
+    job: PublishJob
+    client: PlatformClient
+    step: Step | None
+    changes: dict[str, Any]
+    need: Need
+    trials: tuple[int, ...] = ()
+
+    @property
+    def looking(self) -> bool:
+        return self.step is None
+
+
+class Claim:
+    """One batch. Use inside a transaction; `works` may be handed out after it."""
+
+    def __init__(self, pump: Pump, now: datetime) -> None:
+        self.pump = pump
+        self.now = now
+        self.writes = Writes()
+        self.works: list[Work] = []
+        #: reserved and not needed after all: to be given back with the next results
+        self.unused: list[Use] = []
+
+    def take(self, pks: Sequence[int]) -> list[Work]:
+        rows = self._lock(pks)
+        if not rows:
+            return []
+        active = stops.active()
+        ready: list[Ready] = []
+        for row in rows:
+            with self._one(row):
+                if self._admit(row, active):
+                    ready.append(self._prepare(row))
+        for one in self._let_through(self._reserve(self._first_of_its_kind(ready))):
+            with self._one(one.row):
+                self._open(one)
+        self.writes.write()
+        return self.works
+
+    @contextmanager
+    def _one(self, row: Delivery) -> Iterator[None]:
+        """One broken row must not stop the others: it is tried again later."""
+        try:
+            yield
+        except InvalidTransition:
+            return
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            logger.exception("delivery %s cannot be prepared", row.pk)
+            self.writes.undo(row)
+            self.writes.set(row, next_attempt_at=self.now + BROKEN_NAP)
+
+    # -- whose turn it is
+
+    def _lock(self, pks: Sequence[int]) -> list[Delivery]:
+        """The rows that are still due, each alone in its lane, oldest first."""
+        # The states are looked at here: asked for them, SQLite would read all that is
+        # scheduled, for ever ahead, by the index of states.
+        rows = (
+            Delivery.objects.filter(
+                pk__in=pks, next_attempt_at__lte=self.now, lease_expires_at=None
+            )
+            .only(*COLUMNS)
+            .order_by("next_attempt_at", "pk")
+        )
+        if connection.features.has_select_for_update_skip_locked:
+            rows = rows.select_for_update(skip_locked=True)
+        found = [row for row in rows if row.status in Delivery.WAITING]
+        if len(found) < len(pks):
+            # Somebody else has the others: what follows them must not overtake.
+            self.pump.read_again()
+        if not found:
+            return []
+        # By queries of their own, made when the rows are locked: a join would show what
+        # was written before an editor's transaction.
+        self.pump.senders.attach(found)
+        attach_posts(found)
+        lanes = {row.account.credential_id or 0 for row in found}
+        barred = lanes - liveness.free_lanes(lanes) - {0}
+        # Asked for after the lanes are ours: before, it could still change.
+        barred |= self._lanes_elsewhere(lanes)
+        for lane in barred:
+            self.pump.bar_lane(lane)
+        mine = []
+        for row in found:
+            lane = row.account.credential_id or 0
+            if lane not in barred:
+                mine.append(row)
+                barred.add(lane or -1)
+        return mine
+
+    def _lanes_elsewhere(self, lanes: set[int]) -> set[int]:
+        """Those of the lanes in which another pump is sending right now."""
+        # A pump that stands still keeps its row, but not the others of its lane.
+        taken = Delivery.objects.filter(lease_expires_at__gt=self.now).exclude(
+            lease_owner=self.pump.id
+        )
+        # All of them, though few are asked for: beginning at the lanes, SQLite would
+        # read all that their accounts ever had.
+        found = taken.order_by().values_list("account__credential_id", flat=True)
+        return lanes.intersection(found)
+
+    # -- may it go?
+
+    def _admit(self, row: Delivery, active: tuple[Stop, ...]) -> bool:
+        """May it go now? Else it is held, or waits for its credential's renewal."""
+        account, looking = row.account, row.status == Status.UNCERTAIN
+        credential, now = account.credential, self.now
+        if account.disconnected_at or credential is None:
+            return self._not_now(row, Hold.DISCONNECTED)
+        if not credential.is_active:
+            return self._not_now(row, Hold.ACCESS, credential.cause)
+        if account.trouble and not looking:
+            return self._not_now(row, Hold.ACCESS, account.trouble)
+        if row.status == Status.SCHEDULED and row.useful_until < now:
+            if row.repeat_is_safe:
+                # Nobody knows whether it went out, and sending it now makes no sense.
+                self._back_to_doubt(row, None)
+            else:
+                self._hold(row, Hold.TOO_LATE, row.cause)
+            return False
+        if credential.expires_at and credential.expires_at <= now + timedelta(
+            seconds=5
+        ):
+            if credential.refresh_token:
+                self.pump.renew(credential)
+                self._nap_for_renewal(row, credential)
+            else:
+                credential.break_for(AuthExpired("its time is over"))
+                wake_review()
+            return False
+        if not looking and not row.repeat_is_safe and stops.covering(account, active):
+            self._hold(row, Hold.STOPPED)
+            return False
+        if row.repeat_is_safe and not looking:
+            assert row.next_attempt_at is not None
+            if row.next_attempt_at + REPEAT_WITHIN < now:
+                self._back_to_doubt(row, now)
+                return False
+        return True
+
+    def _not_now(self, row: Delivery, reason: str, cause: str = "") -> bool:
+        """Always False, for `_admit` to hand on."""
+        if row.status == Status.UNCERTAIN or row.repeat_is_safe:
+            # It stays uncertain: the look comes after the reconnect.
+            self._back_to_doubt(row, self.now + timedelta(seconds=30))
+        else:
+            self._hold(row, reason, cause)
+        return False
+
+    def _hold(
+        self,
+        row: Delivery,
+        reason: str,
+        cause: str = "",
+        release_at: datetime | None = None,
+        detail: str = "",
+    ) -> None:
+        self.writes.move(
+            row,
+            Status.HELD,
+            hold=reason,
+            held_at=self.now,
+            release_at=release_at,
+            next_attempt_at=None,
+            cause=cause or row.cause,
+            detail=detail or row.detail,
+        )
+
+    def _back_to_doubt(self, row: Delivery, at: datetime | None) -> None:
+        """What was safe to repeat a moment ago is not so for ever: look again then.
+
+        at None: a person says whether it is there.
+        """
+        self.writes.move(
+            row, Status.UNCERTAIN, next_attempt_at=at, repeat_is_safe=False
+        )
+
+    def _nap_for_renewal(self, row: Delivery, credential: Credential) -> None:
+        """Out of the way of others while its credential waits for its next renewal."""
+        if self.pump.is_renewing(credential.pk):
+            return
+        wait = 2.0
+        if credential.refresh_after:
+            left = (credential.refresh_after - self.now).total_seconds()
+            wait = max(wait, left)
+        at = self.now + timedelta(seconds=min(wait, RENEWAL_NAP_S))
+        self.writes.set(row, next_attempt_at=at)
+
+    # -- what others have a say in
+
+    def _prepare(self, row: Delivery) -> Ready:
+        looking = row.status == Status.UNCERTAIN
+        sender = self.pump.senders.sender(row.account)
+        draft, changes = self._wording(row)
+        job = PublishJob(
+            marker=changes.get("marker", row.marker),
+            created_at=row.created_at.astimezone(UTC),
+            draft=draft,
+            account=sender.identity,
+            witness=changes.get("witness", row.witness),
+            first_sent_at=changes.get("first_sent_at", row.first_sent_at),
+            server_limits=row.account.server_limits,
+            taken=taken_ids(row, self.now) if looking else frozenset(),
+        )
+        client = sender.client()
+        caller = sender.caller
+        need = Need(
+            ref=row.pk,
+            platform=caller.platform,
+            network=caller.network,
+            app_id=caller.app_id,
+            credential_id=caller.credential_id,
+            account_id=row.account_id,
+            draws=sender.platform.draws(job, looking=looking),
+            importance=Importance.RECONCILE if looking else Importance.PUBLISH,
+        )
+        step = None if looking else sender.platform.next_step(job, client)
+        return Ready(row, sender, job, client, step, changes, need)
+
+    def _first_of_its_kind(self, ready: list[Ready]) -> list[Ready]:
+        """Without those that say what went out to the same account within a day."""
+        asked = []
+        for one in ready:
+            if one.row.status == Status.SCHEDULED and not one.row.repeat_is_safe:
+                if says := one.changes.get("fingerprint"):
+                    one.row.fingerprint = says
+                asked.append(one.row)
+        same = twice.others(asked, self.now)
+        left = []
+        for one in ready:
+            other = same.get(one.row.pk)
+            if other is None:
+                left.append(one)
+            elif other.at is None:
+                # It is on its way and may still fail: wait for its end.
+                self.writes.set(one.row, next_attempt_at=self.now + SAME_NAP)
+            else:
+                self._hold(one.row, Hold.TWICE)
+        return left
+
+    def _reserve(self, ready: list[Ready]) -> list[Ready]:
+        """Those whose calls the platforms' windows will take; their units are taken."""
+        denials = limits.reserve([one.need for one in ready], self.now)
+        left = []
+        for one in ready:
+            denied = denials[one.row.pk]
+            if denied is None:
+                left.append(one)
+                continue
+            self._wait_for(one, Hold.LIMIT, denied.opens_at, limit_cause(denied))
+        return left
+
+    def _let_through(self, ready: list[Ready]) -> list[Ready]:
+        """Those who meet no open breaker, or are its one trial."""
+        asks = [(one.row.pk, one.sender.caller, one.looking) for one in ready]
+        admissions = breakers.admit(asks, self.now)
+        left = []
+        for one in ready:
+            admission = admissions[one.row.pk]
+            one.trials = admission.trials
+            refusal = admission.refusal
+            if refusal is None:
+                left.append(one)
+                continue
+            self.unused.append(Use(one.need, {}, self.now))
+            reason = Hold.LIMIT if refusal.is_limit else Hold.PLATFORM
+            self._wait_for(one, reason, refusal.retry_at, refusal.cause)
+        return left
+
+    def _wait_for(
+        self, one: Ready, reason: str, at: datetime | None, cause: str
+    ) -> None:
+        """Held until then. What may be live is not held: it is looked at later."""
+        if one.looking or one.row.repeat_is_safe:
+            self._back_to_doubt(one.row, at or self.now + LOOK_LATER)
+        else:
+            self._hold(one.row, reason, cause, release_at=at)
+
+    # -- taking it
+
+    def _open(self, one: Ready) -> None:
+        row, step, now = one.row, one.step, self.now
+        changes = one.changes
+        may_commit = step is not None and step.kind == StepKind.COMMIT
+        if may_commit:
+            if row.commit_count >= MAX_COMMITS:
+                self._give_up(row)
+                return
+            changes = changes | intent(row, now)
+        self.writes.move(
+            row,
+            Status.UNCERTAIN if one.looking else Status.PUBLISHING,
+            fence=row.fence + 1,
+            attempt_count=row.attempt_count + 1,
+            lease_expires_at=now + LEASE,
+            lease_owner=self.pump.id,
+            **changes,
+        )
+        # Opened before the call: an Attempt that never closes marks a crash.
+        attempt = Attempt(
+            delivery_id=row.pk,
+            number=row.attempt_count,
+            kind=Attempt.Kind.LOOK if one.looking else Attempt.Kind.PUBLISH,
+            worker=worker_name(),
+            opened_at=now,
+            step=step.name if step else "look",
+        )
+        self.writes.open_attempt(attempt)
+        self.works.append(
+            Work(
+                row=row,
+                fence=row.fence,
+                lane=row.account.credential_id or 0,
+                kind=attempt.kind,
+                attempt=attempt,
+                platform=one.sender.platform,
+                client=one.client,
+                job=one.job,
+                need=one.need,
+                caller=one.sender.caller,
+                trials=one.trials,
+                claimed_at=now,
+                start_by=last_start(),
+                step=step,
+                may_commit=may_commit,
+            )
+        )
+
+    def _give_up(self, row: Delivery) -> None:
+        self.writes.move(row, Status.PUBLISHING)
+        self.writes.move(
+            row,
+            Status.FAILED,
+            next_attempt_at=None,
+            failed_at=self.now,
+            outcome=Outcome.AMBIGUOUS,
+            cause=Cause.UNKNOWN_REFUSAL,
+            detail=TooOften().detail,
+        )
+
+    @staticmethod
+    def _wording(row: Delivery) -> tuple[Draft, dict[str, Any]]:
+        """What is sent or looked for, and the fields to store before it goes out.
+
+        A key and uploaded files belong to one wording. Where a person has changed it
+        since the last try, the platform would answer a used key with the old post.
+        """
+        if row.draft and (row.status == Status.UNCERTAIN or row.repeat_is_safe):
+            return draft_from(row.draft), {}
+        draft = row.post.draft_for(row.account.platform)
+        doc = draft_doc(draft)
+        if row.draft == doc:
+            return draft, {}
+        changes: dict[str, Any] = {"draft": doc, "fingerprint": twice.fingerprint(doc)}
+        if row.draft:
+            changes |= {
+                "marker": uuid.uuid4().hex,
+                "witness": {},
+                "first_sent_at": None,
+            }
+        return draft, changes
+
+
+def taken_ids(row: Delivery, now: datetime) -> frozenset[str]:
+    """Posts of the account that are other deliveries', so that a look skips them."""
+    since = (row.first_sent_at or row.created_at) - timedelta(days=1)
+    others = Delivery.objects.filter(
+        account_id=row.account_id, published_at__gt=min(since, now)
+    ).exclude(pk=row.pk)
+    return frozenset(others.values_list("external_id", flat=True))
+
+
+def limit_cause(denied: Denied) -> Cause:
+    """Which sentence people read of a window that is full."""
+    rule = limits.rules(denied.platform)[denied.key]
+    if rule.unit == MONEY:
+        return Cause.CREDITS_USED_UP
+    if denied.opens_at is None:
+        return Cause.PLAN_LIMIT
+    return Cause.DAILY_LIMIT if rule.window_s >= DAY_S else Cause.TOO_MANY_REQUESTS
+
+
+def worker_name() -> str:
+    return f"{settings.HOST_NAME[:24]}:{os.getpid()}"

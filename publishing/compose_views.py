@@ -1,0 +1,486 @@
+"""The composer: write, check, attach images, save, schedule, change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.contrib import messages
+from django.db import IntegrityError
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_POST
+
+from accounts.models import Brand
+from accounts.roles import can_write, is_admin
+
+from . import ahead, composing, media
+from .access import role_required, row_number
+from .composing import AccountChecks, Composition, Line, Timing
+from .forms import PostForm, new_token
+from .models import Delivery, Post, StaleState
+
+#: What a button of the composer asks for besides saving.
+SAVING = {"draft", "schedule"}
+
+
+# ---------------------------------------------------------------- the checks panel
+
+
+@dataclass
+class Panel:
+    """All that stands beside the buttons. reasons: why it cannot be scheduled now."""
+
+    checks: Sequence[AccountChecks] = ()
+    repeats: Sequence[Delivery] = ()
+    reasons: list[Line] = field(default_factory=list)
+    clock_note: str = ""
+    timing: Timing | None = None
+    number: int = 0
+
+
+def _reason(sentence: Any, anchor: str, label: str = "", cure: str = "") -> Line:
+    return Line(True, str(sentence), cure, label, anchor)
+
+
+def build_panel(form: PostForm, now: datetime) -> Panel:
+    """Run every rule of scheduling over the form as it stands."""
+    panel = Panel(number=len(form.chosen))
+    if form.is_bound:
+        form.is_valid()
+        for name, errors in form.errors.items():
+            label = form.fields[name].label if name in form.fields else _("Images")
+            anchor = f"id_{name}" if name in form.fields else "images"
+            panel.reasons += [_reason(str(e), anchor, str(label or "")) for e in errors]
+    composition = form.composition()
+    if composition is None:
+        return panel
+    if not composition.accounts and not (form.post and form.deliveries):
+        panel.reasons.append(_reason(_("Choose at least one account."), "accounts"))
+    panel.checks = composing.check(composition)
+    for row in panel.checks:
+        for line in row.refused:
+            who = f"{row.account.spec.name} · {row.account.name}"
+            panel.reasons.append(
+                _reason(f"{who}: {line.sentence}.", line.anchor, line.field, line.cure)
+            )
+    if form.is_bound and not form.errors:
+        _judge_time(form, panel, composition, now)
+    return panel
+
+
+def _judge_time(
+    form: PostForm, panel: Panel, composition: Composition, now: datetime
+) -> None:
+    when = panel.timing = form.timing(now)
+    if when is None:
+        panel.reasons.append(
+            _reason(_("Choose a date and a time, or Now."), "id_date", _("Date"))
+        )
+        return
+    if not form.is_now:
+        panel.clock_note = composing.clock_note(when.day, when.wall, when.zone)
+        if when.due_at < now.replace(second=0, microsecond=0) and not _kept(form, when):
+            panel.reasons.append(
+                _reason(
+                    _("%(time)s on %(date)s in %(zone)s is past.")
+                    % {
+                        "time": f"{when.wall:%H:%M}",
+                        "date": when.day.isoformat(),
+                        "zone": when.zone,
+                    },
+                    "id_date",
+                    _("Date"),
+                    _("Choose a later time, or choose Now."),
+                )
+            )
+    if when.useful_until <= max(when.due_at, now) and not _kept(form, when):
+        panel.reasons.append(
+            _reason(
+                _("It would no longer be useful when it goes out."),
+                "id_useful_until",
+                _("Useful until"),
+                _("Choose a later time, or leave it empty."),
+            )
+        )
+    held = ahead.of_draft(
+        composition.accounts,
+        composition.draft_for,
+        when.due_at,
+        when.useful_until,
+        form.post,
+        now,
+    )
+    panel.checks = [
+        replace(row, held=row.held or held.get(row.account.pk, ""))
+        for row in panel.checks
+    ]
+    panel.repeats = composing.repeats(composition, when.due_at, form.post)
+    if panel.repeats and not form.cleaned_data.get("repeat_ok"):
+        panel.reasons.append(
+            _reason(
+                _("The same post goes to the same account within a day."),
+                "id_repeat_ok",
+                "",
+                _("Change it, or tick “Send it all the same”."),
+            )
+        )
+
+
+def _kept(form: PostForm, when: Timing) -> bool:
+    """The time is the one that the post already has: its past is no mistake."""
+    post = form.post
+    return bool(
+        post
+        and post.state == Post.State.SCHEDULED
+        and post.due_at == when.due_at
+        and post.useful_until == when.useful_until
+    )
+
+
+# ---------------------------------------------------------------- pages
+
+
+@role_required(can_write)
+def compose(request: HttpRequest) -> HttpResponse:
+    if request.method == "POST":
+        token = request.POST.get("token", "")
+        # Sent twice (double click, back and again): go on with what the first made.
+        return _submit(request, composing.post_of_form(request.user, token))
+    return _page(request, PostForm(user=request.user, initial=_blank(request)), None)
+
+
+@role_required(can_write)
+def post_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    post = get_object_or_404(Post.objects.visible_to(request.user), pk=pk)
+    if not _may_change(post):
+        messages.info(
+            request,
+            _(
+                "Nothing of this post can be changed any more. Copy it to send it again."
+            ),
+        )
+        return redirect(post)
+    if request.method == "POST":
+        return _submit(request, post)
+    form = PostForm(user=request.user, post=post, initial=_stored(post))
+    return _page(request, form, post)
+
+
+def _may_change(post: Post) -> bool:
+    if post.state == Post.State.DRAFT:
+        return True
+    states = (*composing.CHANGEABLE, Delivery.Status.FAILED)
+    return post.deliveries.filter(status__in=states).exists()
+
+
+@require_POST
+@role_required(can_write)
+def compose_check(request: HttpRequest) -> HttpResponse:
+    """The checks panel alone, for the page that refreshes it while one types."""
+    post = _post_named(request)
+    form = PostForm(request.POST, user=request.user, post=post)
+    panel = build_panel(form, timezone.now())
+    context = {"form": form, "panel": panel, "post": post, "live": True}
+    return render(request, "publishing/_panel.html", context)
+
+
+@require_POST
+@role_required(can_write)
+def media_upload(request: HttpRequest) -> HttpResponse:
+    """Store files, reorder or remove images; answer with the images part of the form."""
+    data = request.POST.copy()
+    problems = _images(request, data, _post_named(request))
+    form = PostForm(data, user=request.user, post=_post_named(request))
+    context = {"form": form, "image_problems": problems}
+    return render(request, "publishing/_images.html", context)
+
+
+def _post_named(request: HttpRequest) -> Post | None:
+    pk = request.POST.get("post", "")
+    if not pk:
+        return None
+    posts = Post.objects.visible_to(request.user)
+    return get_object_or_404(posts, pk=row_number(pk))
+
+
+# ---------------------------------------------------------------- submitting
+
+
+def _submit(request: HttpRequest, post: Post | None) -> HttpResponse:
+    data = request.POST.copy()
+    problems = _images(request, data, post)
+    form = PostForm(data, user=request.user, post=post)
+    action = str(data.get("action", ""))
+    if action not in SAVING or problems:
+        return _page(request, form, post, problems=problems)
+    now = timezone.now()
+    panel = build_panel(form, now)
+    if post is None:
+        # A twin of this request may have saved since; then its post is no repeat.
+        first = composing.post_of_form(request.user, str(data.get("token", "")))
+        if first is not None:
+            return _submit(request, first)
+    stale = _changed_meanwhile(post, form)
+    if stale:
+        data["version"] = _version(post)
+        panel.reasons.insert(0, _reason(stale, "id_text"))
+    # A scheduled post is never saved as a draft: it would go out unchecked.
+    go = action == "schedule" or (
+        post is not None and post.state == Post.State.SCHEDULED
+    )
+    composition = form.composition()
+    if composition is None or stale or form.errors or (go and panel.reasons):
+        return _page(request, form, post, panel=panel)
+    if post is not None and go and _is_echo(post, composition, form):
+        return redirect(post)
+    try:
+        result = composing.save(
+            composition,
+            request.user,
+            post=post,
+            token=str(form.cleaned_data.get("token") or "") or new_token(),
+            when=panel.timing,
+            wall=form.wall(),
+            go=go,
+            twice_ok=bool(form.cleaned_data.get("repeat_ok")),
+        )
+    except StaleState:
+        assert post is not None
+        post.refresh_from_db()
+        if composing.saved_composition(post) == composition:
+            return redirect(post)  # a double click
+        data["version"] = _version(post)
+        panel.reasons.insert(0, _reason(_CHANGED, "id_text"))
+        return _page(request, form, post, panel=panel)
+    except IntegrityError:
+        # The same form was sent twice at once and the other one was first.
+        first = composing.post_of_form(
+            request.user, str(form.cleaned_data.get("token") or "")
+        )
+        if first is None:
+            raise
+        return redirect(first)
+    _tell(request, result, panel, go)
+    return redirect(result.post)
+
+
+def _is_echo(post: Post, composition: Composition, form: PostForm) -> bool:
+    """A new form that comes a second time and says nothing new."""
+    return (
+        not form.cleaned_data.get("version")
+        and post.state == Post.State.SCHEDULED
+        and composing.saved_composition(post) == composition
+    )
+
+
+_CHANGED = gettext_lazy(
+    "Somebody has changed this post while you were writing. "
+    "What you typed is kept; save once more to replace their version."
+)
+
+
+def _changed_meanwhile(post: Post | None, form: PostForm) -> str:
+    version = str(form["version"].value() or "")
+    if post is None or not version or version == _version(post):
+        return ""
+    return str(_CHANGED)
+
+
+def _version(post: Post | None) -> str:
+    return post.changed_at.isoformat() if post else ""
+
+
+def _tell(
+    request: HttpRequest, result: composing.Result, panel: Panel, go: bool
+) -> None:
+    """Say what happened, in messages."""
+    if not go:
+        messages.success(request, _("The draft is saved."))
+        return
+    when = panel.timing
+    assert when is not None
+    if result.made:
+        local = when.due_at.astimezone(ZoneInfo(when.zone))
+        messages.success(
+            request,
+            ngettext(
+                "%(n)s post is scheduled for %(when)s (%(zone)s).",
+                "%(n)s posts are scheduled for %(when)s (%(zone)s).",
+                result.made,
+            )
+            % {
+                "n": result.made,
+                "when": f"{local:%Y-%m-%d %H:%M}",
+                "zone": when.zone,
+            },
+        )
+    else:
+        messages.success(request, _("Your changes are saved."))
+    if panel.clock_note:
+        messages.info(request, panel.clock_note)
+    if result.cancelled:
+        messages.info(
+            request, _("Taken off: %(n)s accounts.") % {"n": result.cancelled}
+        )
+    if result.too_late:
+        names = ", ".join(account.name for account in result.too_late)
+        messages.warning(
+            request,
+            _("Too late to change for %(names)s: sending has begun.")
+            % {"names": names},
+        )
+    held = [row.account.name for row in panel.checks if row.held]
+    if held:
+        messages.warning(
+            request,
+            _("Will be held as things stand: %(names)s.") % {"names": ", ".join(held)},
+        )
+
+
+def _images(request: HttpRequest, data: QueryDict, post: Post | None) -> list[str]:
+    """Take uploaded files into the form's data, and do what its image buttons ask.
+
+    Returns sentences about files that were refused.
+    """
+    problems: list[str] = []
+    form = PostForm(data, user=request.user, post=post)
+    kept = [asset.pk for asset, _alt in form.images]
+    for file in request.FILES.getlist("files"):
+        if len(kept) >= composing.MAX_IMAGES:
+            problems.append(
+                _("%(name)s was left out: at most %(n)s images.")
+                % {"name": file.name, "n": composing.MAX_IMAGES}
+            )
+            continue
+        if form.brand_now is None:
+            problems.append(_("Choose a brand first."))
+            break
+        try:
+            asset = media.take_upload(file, form.brand_now, request.user)
+        except media.UploadRefused as refused:
+            problems.append(str(refused))
+            continue
+        if asset.pk in kept:
+            problems.append(_("%(name)s is already in the post.") % {"name": file.name})
+            continue
+        kept.append(asset.pk)
+    verb, _sep, number = str(data.get("action", "")).partition(":")
+    if row_number(number) in kept:
+        place = kept.index(row_number(number))
+        if verb == "remove":
+            kept.pop(place)
+        elif verb == "earlier" and place:
+            kept[place - 1], kept[place] = kept[place], kept[place - 1]
+    data.setlist("image", [str(pk) for pk in kept])
+    return problems
+
+
+# ---------------------------------------------------------------- showing
+
+
+def _page(
+    request: HttpRequest,
+    form: PostForm,
+    post: Post | None,
+    *,
+    panel: Panel | None = None,
+    problems: Sequence[str] = (),
+) -> HttpResponse:
+    context: dict[str, Any] = {
+        "form": form,
+        "post": post,
+        "panel": panel or build_panel(form, timezone.now()),
+        "image_problems": problems,
+        "zones": _zones(form.zone_now),
+        "has_deliveries": bool(form.deliveries),
+        "show_reasons": form.is_bound,
+        "may_admin": is_admin(request.user),
+    }
+    return render(request, "publishing/compose.html", context)
+
+
+def _zones(chosen: str) -> list[str]:
+    """What people know their zone by: places and UTC, and whatever is chosen now."""
+    places = {
+        zone
+        for zone in available_timezones()
+        if "/" in zone and not zone.startswith("Etc/")
+    }
+    return sorted(places | {"UTC", chosen})
+
+
+def _blank(request: HttpRequest) -> dict[str, Any]:
+    """A new form: from another post (?copy=), for a day (?date=), for a brand."""
+    initial: dict[str, Any] = {"token": new_token(), "when": "at"}
+    copied = request.GET.get("copy", "")
+    if copied:
+        posts = Post.objects.visible_to(request.user)
+        post = get_object_or_404(posts, pk=row_number(copied))
+        initial |= _content(post)
+        brand: Brand | None = post.brand
+    else:
+        brands = Brand.objects.visible_to(request.user).distinct()
+        wanted = request.GET.get("brand", "")
+        brand = (brands.filter(pk=row_number(wanted)).first()) or brands.first()
+        initial["brand"] = brand.pk if brand else None
+        initial["accounts"] = request.GET.getlist("account")
+    zone = brand.time_zone if brand else "UTC"
+    soon = timezone.now().astimezone(ZoneInfo(zone)) + timedelta(minutes=90)
+    initial["zone"] = zone
+    initial["date"] = _day(request.GET.get("date", "")) or soon.date().isoformat()
+    initial["time"] = soon.strftime("%H:00")
+    return initial
+
+
+def _day(text: str) -> str:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date().isoformat()
+    except ValueError:
+        return ""
+
+
+def _content(post: Post) -> dict[str, Any]:
+    saved = composing.saved_composition(post)
+    return {
+        "brand": post.brand_id,
+        "text": saved.text,
+        "link_url": saved.link_url,
+        "link_title": saved.link_title,
+        "link_description": saved.link_description,
+        "own": saved.own,
+        "images": saved.images,
+        "accounts": [account.pk for account in saved.accounts],
+    }
+
+
+def _stored(post: Post) -> dict[str, Any]:
+    useful = ""
+    if post.due_at and post.useful_until:
+        if post.useful_until - post.due_at != composing.USEFUL_FOR:
+            local = post.useful_until.astimezone(ZoneInfo(post.zone))
+            useful = local.strftime("%Y-%m-%dT%H:%M")
+    return {
+        **_content(post),
+        "version": _version(post),
+        "repeat_ok": post.deliveries.filter(twice_allowed=True).exists(),
+        "when": "at",
+        "date": post.local_date.isoformat() if post.local_date else "",
+        # Seconds only where there are some (a post that was sent with Now).
+        "time": _wall(post),
+        "zone": post.zone,
+        "useful_until": useful,
+    }
+
+
+def _wall(post: Post) -> str:
+    if post.local_time is None:
+        return ""
+    seconds = bool(post.local_time.second)
+    return post.local_time.strftime("%H:%M:%S" if seconds else "%H:%M")

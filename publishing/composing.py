@@ -1,0 +1,475 @@
+"""From a filled-in form to a post: drafts per network, checks, time, deliveries."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from accounts.causes import explain, finding_sentence
+from accounts.models import AuditEvent, Brand, ConnectedAccount
+from platforms import registry
+from platforms.base import Count, Draft, Finding, Level
+from platforms.text import tidy
+
+from . import media, stops, twice
+from .fingerprints import fingerprint
+from .models import (
+    USEFUL_FOR,
+    Delivery,
+    InvalidTransition,
+    MediaAsset,
+    Post,
+    PostMedia,
+    StaleState,
+    Stop,
+    Variant,
+    fingerprints,
+    schedule,
+)
+
+MAX_IMAGES = 4
+#: What a person may still change: sending has not begun.
+CHANGEABLE = (Delivery.Status.SCHEDULED, Delivery.Status.HELD)
+#: What went out as it was then, whatever is written since.
+LEFT = (
+    Delivery.Status.PUBLISHING,
+    Delivery.Status.PROCESSING,
+    Delivery.Status.UNCERTAIN,
+    Delivery.Status.PUBLISHED,
+)
+#: What can still be kept from going out: nothing has been committed there.
+CANCELLABLE = (*CHANGEABLE, Delivery.Status.PROCESSING)
+
+
+@dataclass
+class Composition:
+    """What stands in the form. `own`: platform slug -> wording that differs."""
+
+    brand: Brand
+    text: str = ""
+    link_url: str = ""
+    link_title: str = ""
+    link_description: str = ""
+    own: dict[str, str] = field(default_factory=dict)
+    #: (asset, alternative text), in order
+    images: list[tuple[MediaAsset, str]] = field(default_factory=list)
+    accounts: list[ConnectedAccount] = field(default_factory=list)
+
+    def wording(self, platform: str) -> str:
+        return self.own.get(platform, self.text)
+
+    def draft_for(self, platform: str) -> Draft:
+        return Draft(
+            text=self.wording(platform),
+            link_url=self.link_url,
+            link_title=self.link_title,
+            link_description=self.link_description,
+            media=tuple(
+                PostMedia(asset=asset, position=place, alt_text=alt).as_file()
+                for place, (asset, alt) in enumerate(self.images)
+            ),
+        )
+
+
+# ---------------------------------------------------------------- checks
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of an account's checks. `anchor`: id of the form field it is about."""
+
+    refused: bool
+    sentence: str
+    cure: str
+    field: str
+    anchor: str
+
+
+@dataclass(frozen=True)
+class AccountChecks:
+    account: ConnectedAccount
+    counts: Sequence[Count]
+    lines: Sequence[Line]
+    #: why it will wait although the content is fine; "" when it will go
+    held: str
+
+    @property
+    def refused(self) -> list[Line]:
+        return [line for line in self.lines if line.refused]
+
+
+def check(composition: Composition) -> list[AccountChecks]:
+    """What each chosen account's platform would refuse or spoil, before sending."""
+    drafts: dict[str, Draft] = {}
+    found = []
+    active = stops.active()
+    for account in composition.accounts:
+        slug = account.platform
+        draft = drafts.setdefault(slug, composition.draft_for(slug))
+        platform = registry.platform(slug)
+        findings = platform.check(draft, account.identity(), account.server_limits)
+        limits = {**account.extra, **account.server_limits}
+        found.append(
+            AccountChecks(
+                account,
+                platform.counts(draft, limits),
+                [_line(finding, slug, composition) for finding in findings],
+                will_be_held(account, active),
+            )
+        )
+    return found
+
+
+def will_be_held(account: ConnectedAccount, active: Sequence[Stop] = ()) -> str:
+    """Why a post to this account would wait; "" when it would go.
+
+    active: the emergency stops that last.
+    """
+    stop = stops.covering(account, active)
+    if stop is not None:
+        return stops.will_be_held(stop)
+    if account.health == "healthy":
+        return ""
+    if account.health == "disconnected":
+        return _("Will be held: the account is disconnected.")
+    return _("Will be held: %(why)s.") % {"why": explain(account.cause).head}
+
+
+def _line(finding: Finding, slug: str, composition: Composition) -> Line:
+    name, _sep, number = finding.field.partition(":")
+    if name == "text":
+        own = slug in composition.own
+        anchor = f"id_text_{slug}" if own else "id_text"
+        label = _("Text for this network") if own else _("Text")
+    elif name == "link":
+        anchor, label = "id_link_url", _("Link")
+    elif number:
+        anchor, label = f"image-{number}", _("Image %(n)s") % {"n": number}
+    else:
+        anchor, label = "images", _("Images")
+    return Line(
+        finding.level == Level.REFUSED,
+        finding_sentence(finding.cause, finding.values),
+        str(explain(finding.cause).cure),
+        label,
+        anchor,
+    )
+
+
+def repeats(
+    composition: Composition, due_at: datetime, post: Post | None
+) -> list[Delivery]:
+    """Deliveries of other posts that say the same to a chosen account within a day."""
+    says = {
+        slug: fingerprint(composition.draft_for(slug))
+        for slug in {account.platform for account in composition.accounts}
+    }
+    words = [(account.pk, says[account.platform]) for account in composition.accounts]
+    return twice.near(words, due_at, post.pk if post else None)
+
+
+def wording_of(delivery: Delivery) -> str:
+    """The text for the delivery's network; of one that has left, as it left.
+
+    Reads post.variants (prefetch them).
+    """
+    if delivery.status in LEFT and delivery.draft:
+        return str(delivery.draft["text"])
+    slug = delivery.account.platform
+    for variant in delivery.post.variants.all():
+        if variant.platform == slug:
+            return variant.text
+    return delivery.post.text
+
+
+# ---------------------------------------------------------------- time
+
+
+def clock_note(day: date, wall: time, zone: str) -> str:
+    """What the clock change does to this wall time; "" on ordinary days."""
+    tz = ZoneInfo(zone)
+    first = datetime.combine(day, wall, tz)
+    second = first.replace(fold=1)
+    before, after = first.utcoffset(), second.utcoffset()
+    if before == after or before is None or after is None:
+        return ""
+    words = {
+        "time": f"{wall:%H:%M}",
+        "date": date_format(day, "j F Y"),
+        "zone": zone,
+    }
+    if after > before:
+        really = first.astimezone(UTC).astimezone(tz)
+        return _(
+            "The clocks go forward: %(time)s does not exist on %(date)s in %(zone)s. "
+            "It goes out at %(really)s."
+        ) % {**words, "really": f"{really:%H:%M}"}
+    return _(
+        "The clocks go back: %(time)s comes twice on %(date)s in %(zone)s. "
+        "It goes out the first time (%(utc)s UTC)."
+    ) % {**words, "utc": f"{first.astimezone(UTC):%H:%M}"}
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When it is to go. Aware times, UTC."""
+
+    due_at: datetime
+    useful_until: datetime
+    day: date
+    wall: time
+    zone: str
+
+
+def timing(
+    day: date,
+    wall: time,
+    zone: str,
+    useful: datetime | None = None,
+    *,
+    now: datetime | None = None,
+) -> Timing:
+    """From the wall clock. useful: naive, on the same wall; now: "send it now"."""
+    if now is not None:
+        # Whole seconds, so that the wall clock leads back to the same instant.
+        due_at = now.replace(microsecond=0)
+        local = due_at.astimezone(ZoneInfo(zone))
+        day, wall = local.date(), local.time()
+    else:
+        probe = Post()
+        probe.set_time(day, wall, zone)
+        assert probe.due_at is not None
+        due_at = probe.due_at
+    until = due_at + USEFUL_FOR
+    if useful is not None:
+        until = useful.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    return Timing(due_at, until, day, wall, zone)
+
+
+# ---------------------------------------------------------------- saving
+
+
+@dataclass
+class Result:
+    """What saving did. too_late: accounts whose sending had begun or was over."""
+
+    post: Post
+    made: int = 0
+    moved: int = 0
+    cancelled: int = 0
+    sent_again: int = 0
+    too_late: list[ConnectedAccount] = field(default_factory=list)
+
+
+def form_key(user: Any, token: str) -> uuid.UUID:
+    """The same form sent twice by one person has one key."""
+    return uuid.uuid5(uuid.NAMESPACE_URL, f"socialhub:compose:{user.pk}:{token}")
+
+
+def post_of_form(user: Any, token: str) -> Post | None:
+    """The post that an earlier sending of the same form has made."""
+    event = AuditEvent.objects.filter(
+        pk=form_key(user, token), verb="post.created"
+    ).first()
+    if event is None:
+        return None
+    return Post.objects.visible_to(user).filter(pk=event.target_id).first()
+
+
+def save(
+    composition: Composition,
+    user: Any,
+    *,
+    post: Post | None,
+    token: str,
+    when: Timing | None,
+    wall: tuple[date | None, time | None, str],
+    go: bool,
+    twice_ok: bool = False,
+) -> Result:
+    """Write the post, and with `go` its deliveries too. One transaction.
+
+    wall: date, time and zone as typed, kept with a draft. twice_ok: the person has said
+    yes to accounts that have said the same within a day. A new form that was sent
+    twice at once makes one post: the second raises IntegrityError from its audit row.
+    StaleState: somebody has changed the post since it was read.
+    """
+    with transaction.atomic():
+        created = post is None
+        if post is not None:
+            now = Post.objects.select_for_update().get(pk=post.pk)
+            if (now.changed_at, now.state) != (post.changed_at, post.state):
+                raise StaleState(f"post {post.pk} was changed meanwhile")
+        if post is None:
+            post = Post(brand=composition.brand, author=user)
+        scheduled_before = post.state == Post.State.SCHEDULED
+        old_due, old_until = post.due_at, post.useful_until
+        _fill(post, composition, when, wall)
+        post.save()
+        if created:
+            AuditEvent.objects.create(
+                id=form_key(user, token),
+                actor=user,
+                verb="post.created",
+                target_type=Post._meta.label_lower,
+                target_id=str(post.pk),
+                target_text=str(post)[:200],
+            )
+        _write_parts(post, composition, user)
+        result = Result(post)
+        if go:
+            moved = (post.due_at, post.useful_until) != (old_due, old_until)
+            _deliver(result, composition, time_moved=moved)
+            _note_sameness(result, composition, twice_ok)
+        if not created or go:
+            verb = "post.changed" if scheduled_before or not go else "post.scheduled"
+            AuditEvent.write(user, verb, post, accounts=len(composition.accounts))
+    return result
+
+
+def _fill(
+    post: Post,
+    composition: Composition,
+    when: Timing | None,
+    wall: tuple[date | None, time | None, str],
+) -> None:
+    post.brand = composition.brand
+    post.text = tidy(composition.text)
+    post.link_url = composition.link_url
+    post.link_title = composition.link_title
+    post.link_description = composition.link_description
+    if when is not None:
+        post.local_date, post.local_time, post.zone = when.day, when.wall, when.zone
+        post.due_at, post.useful_until = when.due_at, when.useful_until
+    else:
+        post.local_date, post.local_time, post.zone = wall
+        post.due_at = post.useful_until = None
+
+
+def _write_parts(post: Post, composition: Composition, user: Any) -> None:
+    # Accounts whose delivery can no longer change stay, chosen or not.
+    fixed = post.deliveries.exclude(status__in=(*CHANGEABLE, Delivery.Status.FAILED))
+    kept_accounts = fixed.values_list("account_id", flat=True)
+    post.accounts.set([*(a.pk for a in composition.accounts), *kept_accounts])
+    kept = {v.platform: v for v in post.variants.all()}
+    for slug, words in composition.own.items():
+        Variant.objects.update_or_create(
+            post=post, platform=slug, defaults={"text": tidy(words)}
+        )
+    gone = [v.pk for slug, v in kept.items() if slug not in composition.own]
+    post.variants.filter(pk__in=gone).delete()
+    post.media.all().delete()
+    PostMedia.objects.bulk_create(
+        PostMedia(
+            post=post,
+            asset=media.for_brand(asset, composition.brand, user),
+            position=place,
+            alt_text=alt,
+        )
+        for place, (asset, alt) in enumerate(composition.images)
+    )
+
+
+def _deliver(result: Result, composition: Composition, *, time_moved: bool) -> None:
+    """Bring the deliveries in line with what was chosen; what was sent stays."""
+    post = result.post
+    assert post.due_at is not None
+    assert post.useful_until is not None
+    chosen = {account.pk for account in composition.accounts}
+    # Locked until the new wording stands: a pump takes each of them before (then it is
+    # too late, and that is said) or after, but never with the old wording meanwhile.
+    rows = post.deliveries.select_related("account").select_for_update(of=("self",))
+    for delivery in rows:
+        try:
+            if delivery.status == Delivery.Status.FAILED:
+                if delivery.account_id in chosen:
+                    _again(delivery, post)
+                    result.sent_again += 1
+            elif delivery.status in CHANGEABLE:
+                if delivery.account_id not in chosen:
+                    delivery.cancel()
+                    result.cancelled += 1
+                elif time_moved:
+                    delivery.reschedule(post.due_at, post.useful_until)
+                    result.moved += 1
+            elif (
+                delivery.account_id in chosen
+                or delivery.status == Delivery.Status.PUBLISHING
+            ):
+                result.too_late.append(delivery.account)
+        except (InvalidTransition, StaleState):
+            result.too_late.append(delivery.account)
+    result.made = len(schedule(post, composition.accounts))
+    if not composition.accounts:
+        close_if_cancelled(post)
+
+
+def _note_sameness(result: Result, composition: Composition, yes: bool) -> None:
+    """Store what each delivery says now, and the person's yes to saying it twice.
+
+    A yes belongs to one wording: another one asks anew.
+    """
+    post = result.post
+    assert post.due_at is not None
+    says = fingerprints(post, {account.platform for account in composition.accounts})
+    repeated = {row.account_id for row in repeats(composition, post.due_at, post)}
+    rows = post.deliveries.filter(
+        account__in=composition.accounts, status__in=CHANGEABLE
+    )
+    for row in rows.select_related("account"):
+        words = says[row.account.platform]
+        kept = row.twice_allowed and row.fingerprint == words
+        allowed = kept or (yes and row.account_id in repeated)
+        if (row.fingerprint, row.twice_allowed) != (words, allowed):
+            rows.filter(pk=row.pk).update(fingerprint=words, twice_allowed=allowed)
+        if row.hold == Delivery.Hold.TWICE and (
+            allowed or row.account_id not in repeated
+        ):
+            try:
+                _again(row, post)
+            except StaleState:
+                result.too_late.append(row.account)
+
+
+def _again(delivery: Delivery, post: Post) -> None:
+    """A failed one whose post was mended goes at the post's time, or at once."""
+    assert post.due_at is not None
+    at = max(post.due_at, timezone.now())
+    # Saving it is the person's yes to its age.
+    delivery.retry(at, despite_age=True)
+
+
+def close_if_cancelled(post: Post) -> None:
+    """A post whose deliveries are all cancelled is cancelled itself."""
+    with transaction.atomic():
+        # Nobody schedules it between the look and the word.
+        Post.objects.select_for_update().get(pk=post.pk)
+        if not post.deliveries.exclude(status=Delivery.Status.CANCELLED).exists():
+            Post.objects.filter(pk=post.pk).update(state=Post.State.CANCELLED)
+
+
+def saved_images(post: Post) -> list[tuple[MediaAsset, str]]:
+    return [(use.asset, use.alt_text) for use in post.media.select_related("asset")]
+
+
+def saved_composition(post: Post) -> Composition:
+    """A post as it stands, for showing its checks or copying it."""
+    return Composition(
+        brand=post.brand,
+        text=post.text,
+        link_url=post.link_url,
+        link_title=post.link_title,
+        link_description=post.link_description,
+        own={v.platform: v.text for v in post.variants.all()},
+        images=saved_images(post),
+        accounts=list(post.accounts.with_health()),
+    )

@@ -1,0 +1,322 @@
+"""The failure desk: what went wrong, grouped by cause and credential."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Q
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.causes import Action, explain
+from accounts.models import AuditEvent, ConnectedAccount
+from accounts.roles import can_review, can_write, is_admin
+
+from . import stops, valve
+from .listing import NEEDS_ME, Tab, for_rows
+from .models import Delivery, DeliveryQuerySet, InvalidTransition, StaleState, Stop
+from .wording import Trouble, clock, trouble
+
+Status = Delivery.Status
+SOLVED_DAYS = 30
+#: Rows that one page of the desk shows; the rest is said.
+MAX_ROWS = 300
+#: Between two posts of one account when a group is sent again: no burst.
+GAP = timedelta(minutes=1)
+
+TABS = {
+    NEEDS_ME: gettext_lazy("Needs me"),
+    "retrying": gettext_lazy("Being retried"),
+    "checking": gettext_lazy("Checking"),
+    "solved": gettext_lazy("Solved"),
+}
+RETRYING = Q(status=Status.SCHEDULED, transient_count__gt=0) | Q(
+    status=Status.HELD, release_at__isnull=False
+)
+CHECKING = Q(status=Status.UNCERTAIN, next_attempt_at__isnull=False)
+
+
+def _solved(now: datetime) -> Q:
+    since = now - timedelta(days=SOLVED_DAYS)
+    return Q(status=Status.PUBLISHED, attempt_count__gt=1, published_at__gte=since) | Q(
+        status=Status.FAILED, dismissed_at__gte=since
+    )
+
+
+def tab_rows(rows: DeliveryQuerySet, tab: str) -> DeliveryQuerySet:
+    if tab == "retrying":
+        return rows.filter(RETRYING)
+    if tab == "checking":
+        return rows.filter(CHECKING)
+    if tab == "solved":
+        return rows.filter(_solved(timezone.now()))
+    return rows.needs_person()
+
+
+def tabs(rows: DeliveryQuerySet, current: str) -> list[Tab]:
+    """The four tabs with their numbers, in one query."""
+    needs = rows.needs_person().values("pk")
+    numbers = rows.aggregate(
+        needs_me=Count("pk", filter=Q(pk__in=needs)),
+        retrying=Count("pk", filter=RETRYING),
+        checking=Count("pk", filter=CHECKING),
+        solved=Count("pk", filter=_solved(timezone.now())),
+    )
+    return [
+        Tab(key, label, numbers[key], key == current) for key, label in TABS.items()
+    ]
+
+
+@dataclass(frozen=True)
+class Button:
+    """One main button: a link, or with `sends` the group's own form."""
+
+    label: str
+    url: str = ""
+    sends: bool = False
+
+
+@dataclass
+class Group:
+    """Deliveries with one cause and one credential."""
+
+    key: str
+    trouble: Trouble
+    who: str
+    deliveries: list[Delivery] = field(default_factory=list)
+
+    @property
+    def accounts(self) -> list[ConnectedAccount]:
+        return list({row.account_id: row.account for row in self.deliveries}.values())
+
+    @property
+    def platform(self) -> str:
+        """Of all of them; "" where one decision reaches several platforms."""
+        slugs = {row.account.platform for row in self.deliveries}
+        return slugs.pop() if len(slugs) == 1 else ""
+
+    @property
+    def first_at(self) -> datetime:
+        return min(map(happened_at, self.deliveries))
+
+    @property
+    def last_at(self) -> datetime:
+        return max(map(happened_at, self.deliveries))
+
+    @property
+    def sendable(self) -> list[Delivery]:
+        return [row for row in self.deliveries if can_send_again(row)]
+
+    @property
+    def in_time(self) -> list[Delivery]:
+        now = timezone.now()
+        return [row for row in self.sendable if row.useful_until > now]
+
+    @property
+    def late_count(self) -> int:
+        return len(self.sendable) - len(self.in_time)
+
+    @property
+    def waits_for_account(self) -> bool:
+        """Failed for another reason, and cannot go before the account is mended."""
+        return (
+            self.trouble.action in {Action.RETRY, Action.OPERATOR}
+            and self.deliveries[0].account.health != "healthy"
+        )
+
+    def main_button(self, user: Any) -> Button | None:
+        """The one thing to do; None: nothing, or nothing that this person may do."""
+        action = self.trouble.action
+        first = self.deliveries[0]
+        if first.status == Status.HELD and first.hold in valve.LISTED:
+            return self._valve_button(first, user)
+        if _is_twice(first):
+            return None  # each row has its two buttons
+        if self.sendable and action != Action.EDIT:
+            if not can_review(user):
+                return None
+            return Button("", sends=True)
+        if action == Action.RECONNECT or self.waits_for_account:
+            if is_admin(user):
+                url = reverse("account_reconnect", args=[first.account_id])
+                return Button(_("Reconnect"), url)
+            return Button(
+                _("Show the account"),
+                reverse("account_detail", args=[first.account_id]),
+            )
+        if action == Action.EDIT and can_write(user):
+            label = _("Edit") if len(self.deliveries) == 1 else _("Edit the first post")
+            return Button(label, reverse("post_edit", args=[first.post_id]))
+        if action == Action.DECIDE:
+            if first.status == Status.FAILED:
+                url = reverse("account_detail", args=[first.account_id])
+                return Button(_("Show the account"), url)
+            label = (
+                _("Decide") if len(self.deliveries) == 1 else _("Decide on the first")
+            )
+            return Button(label, first.get_absolute_url())
+        if action == Action.OPERATOR and is_admin(user):
+            return Button(_("Open the platforms"), reverse("platform_apps"))
+        return None
+
+    @staticmethod
+    def _valve_button(first: Delivery, user: Any) -> Button | None:
+        if not can_review(user):
+            return None
+        if first.stop and first.stop.ended_at is None:
+            return Button(_("Show the stop"), reverse("stop_list"))
+        query = f"?hold={first.hold}"
+        if first.stop:
+            query += f"&stop={first.stop.pk}"
+        return Button(_("Choose what goes out"), reverse("held_posts") + query)
+
+    def by_itself(self) -> str:
+        """ "Goes by itself at 14:30 (Europe/Berlin)"; "" when a person is needed."""
+        times = [at for row in self.deliveries if (at := comes_at(row))]
+        if not times:
+            return ""
+        return _("Nothing to do: it goes on by itself at %(when)s.") % {
+            "when": clock(min(times))
+        }
+
+
+def happened_at(delivery: Delivery) -> datetime:
+    return delivery.failed_at or delivery.first_sent_at or delivery.due_at
+
+
+def comes_at(delivery: Delivery) -> datetime | None:
+    """When it goes on by itself."""
+    if delivery.status == Status.HELD:
+        return delivery.release_at
+    if delivery.status in Delivery.WAITING:
+        return delivery.next_attempt_at
+    return None
+
+
+def can_send_again(delivery: Delivery) -> bool:
+    """A failed one whose cause is not in its content, on an account that works."""
+    if delivery.status != Status.FAILED or delivery.dismissed_at:
+        return False
+    if explain(delivery.cause).action in {Action.EDIT, Action.DECIDE}:
+        return False
+    return delivery.account.health == "healthy"
+
+
+def who_can(action: Action) -> str:
+    return {
+        Action.RECONNECT: _("An admin, or the person who owns the account"),
+        Action.EDIT: _("Whoever writes the post"),
+        Action.RETRY: _("A reviewer"),
+        Action.DECIDE: _("Whoever can look at the account on the network"),
+        Action.WAIT: _("Nobody has to"),
+        Action.OPERATOR: _("An admin who runs our app at the platform"),
+    }[action]
+
+
+def _is_twice(row: Delivery) -> bool:
+    return row.status == Status.HELD and row.hold == Delivery.Hold.TWICE
+
+
+def who_ends(stop: Stop) -> str:
+    if stop.scope in Stop.OF_EVERYBODY:
+        return _("An admin")
+    return _("Whoever works for the brand")
+
+
+def groups(rows: Iterable[Delivery]) -> list[Group]:
+    """Grouped by cause and credential, largest first."""
+    found: dict[str, Group] = {}
+    rows = list(rows)
+    stops.name_holds(rows)
+    for row in rows:
+        what = trouble(row) or _settled(row)
+        # Without a credential (disconnected) the account stands for it.
+        holder = row.account.credential_id or f"a{row.account_id}"
+        # What one decision lets out stands together, whoever's accounts they are.
+        listed = row.status == Status.HELD and row.hold in valve.LISTED
+        key = what.key if listed else f"{what.key}.{holder}"
+        if key not in found:
+            action = what.action
+            if action == Action.RECONNECT and can_send_again(row):
+                action = Action.RETRY
+            who = who_can(action)
+            if _is_twice(row):
+                who = _("Whoever knows whether it is meant")
+            if listed:
+                stop = row.stop
+                lasts = stop is not None and stop.ended_at is None
+                who = who_ends(stop) if stop and lasts else _("A reviewer")
+            found[key] = Group(key, what, who)
+        found[key].deliveries.append(row)
+    return sorted(found.values(), key=lambda group: -len(group.deliveries))
+
+
+def _settled(row: Delivery) -> Trouble:
+    """What the Solved tab says of a row that has no trouble any more."""
+    head = _("Published after more than one try")
+    return Trouble("solved", head, _("It is live now."), "", Action.WAIT)
+
+
+@dataclass(frozen=True)
+class Desk:
+    tab: str
+    tabs: Sequence[Tab]
+    groups: Sequence[Group]
+    left_out: int
+
+
+def desk(user: Any, tab: str) -> Desk:
+    rows = Delivery.objects.visible_to(user)
+    all_tabs = tabs(rows, tab)
+    newest = "-published_at" if tab == "solved" else "due_at"
+    shown = list(
+        for_rows(tab_rows(rows, tab))
+        .prefetch_related("attempts")
+        .order_by(newest, "pk")[:MAX_ROWS]
+    )
+    count = next(t.count for t in all_tabs if t.key == tab)
+    return Desk(tab, all_tabs, groups(shown), max(0, count - len(shown)))
+
+
+@dataclass
+class Sent:
+    """What "Send N again" did."""
+
+    sent: int = 0
+    late: int = 0
+    refused: int = 0
+
+
+def send_again(user: Any, ids: Iterable[int], *, include_late: bool) -> Sent:
+    """Send failed deliveries again, a minute apart per account; AuditEvent for each.
+
+    Left out: what a stranger named, what is not failed or needs an edit (`refused`),
+    and what is past its useful time unless `include_late` (`late`).
+    """
+    now = timezone.now()
+    done = Sent()
+    next_at: dict[int, datetime] = {}
+    rows = for_rows(Delivery.objects.visible_to(user).filter(pk__in=list(ids)))
+    for row in rows.order_by("due_at", "pk"):
+        if not can_send_again(row):
+            done.refused += 1
+            continue
+        is_late = row.useful_until <= now
+        if is_late and not include_late:
+            done.late += 1
+            continue
+        at = next_at.get(row.account_id, now)
+        try:
+            row.retry(at, despite_age=include_late or at >= row.useful_until)
+        except (InvalidTransition, StaleState):
+            done.refused += 1
+            continue
+        AuditEvent.write(user, "delivery.sent_again", row, group=True)
+        next_at[row.account_id] = at + GAP
+        done.sent += 1
+    return done

@@ -1,0 +1,407 @@
+"""The publishing engine: one database thread, many threads that do HTTP only.
+
+A pump claims due deliveries in batches, hands each to an I/O thread as a `Work`, and
+writes what came of it, in batches as well. Rows are the truth: a pump that dies loses
+nothing, because a lease that runs out leads to a look (when an intent was written) or
+back into the queue.
+
+    agenda -> claim -> step -> step -> intent -> commit -> settle
+
+Order inside a lane (one credential) is by due time; lanes run side by side.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import OperationalError, connection, transaction
+from django.db.utils import InterfaceError
+from django.utils import timezone
+
+from accounts import breakers, limits, refresh
+from accounts.breakers import Heard
+from accounts.limits import Use
+from accounts.models import Credential
+from platforms.base import StepResult
+from platforms.errors import Outcome, PlatformError
+
+from . import claiming, liveness
+from .agenda import Agenda
+from .claiming import Claim
+from .crash_points import crash_point
+from .liveness import Life
+from .models import Attempt, Delivery, Pump, StaleState
+from .senders import Senders
+from .settlement import Settlement
+from .sweeps import recover_abandoned, release_held
+from .waking import stop_wanted, wake_review
+from .work import LEASE, Done, Renewed, Work, perform
+from .writes import Writes
+
+logger = logging.getLogger(__name__)
+
+#: How often held and abandoned rows are looked through.
+SWEEP_EVERY_S = 1.0
+#: The longest nap: a post that is written "now" waits no longer than this.
+NAP_S = 0.2
+#: With more than a few posts on their way, results are awaited for a moment longer, so
+#: that one transaction writes several.
+CROWD = 4
+GATHER_S = 0.004
+
+
+class PumpRun:
+    """One run of the pump, for less than a minute."""
+
+    def __init__(
+        self, seconds: float | None = None, threads: int | None = None
+    ) -> None:
+        self.seconds = seconds if seconds is not None else settings.PUMP_SECONDS
+        self.threads = threads or settings.PUBLISH_THREADS
+        self.id = uuid.uuid4().hex
+        self.results: queue.Queue[Done | Renewed] = queue.Queue()
+        self.in_flight: dict[int, Work] = {}
+        self.renewing: set[int] = set()
+        self.unsaved: list[Done | Renewed] = []
+        self.handled = 0
+        self.agenda = Agenda()
+        self.senders = Senders()
+        #: reserved units that are given back with the next results
+        self._unused: list[Use] = []
+        #: fewer rows were ready than there are threads
+        self._hungry = True
+        self._swept_at = 0.0
+        self._released_at = timezone.now()
+        #: this pump's place among all that run, and how many there are
+        self._place, self._pumps = 0, 1
+
+    # -- the loop
+
+    def run(self, hand_over: Callable[[], None] | None = None) -> None:
+        """Work until the time is over, then finish what is in flight.
+
+        hand_over: called once, shortly before the end, to start the successor, so that
+        no due post waits for it.
+        """
+        Pump.objects.create(
+            id=uuid.UUID(self.id), host=settings.HOST_NAME, pid=os.getpid()
+        )
+        end = time.monotonic() + self.seconds
+        handed = False
+        with liveness.hold(self.id) as self.life:
+            with ThreadPoolExecutor(self.threads, thread_name_prefix="pump") as pool:
+                self.pool = pool
+                while True:
+                    now = time.monotonic()
+                    if not handed and (now > end - 2 or stop_wanted()):
+                        handed = self._guarded(lambda: self._hand_over(hand_over))
+                    closing = now > end or stop_wanted()
+                    left = self.in_flight or self.renewing or self.unsaved
+                    if closing and not left:
+                        break
+                    if now > end + LEASE.total_seconds():
+                        break  # results stay with their leases: the sweep decides
+                    self._turn(closing)
+            self.life.clean = not (self.in_flight or self.unsaved)
+            self._guarded(lambda: self._mark(ended=True))
+            self._guarded(self.life.release)
+
+    def _hand_over(self, hand_over: Callable[[], None] | None) -> None:
+        self._mark(ended=True)
+        if hand_over and not stop_wanted():
+            hand_over()
+
+    def _guarded(self, what: Callable[[], object]) -> bool:
+        """Do it; False when the database hindered it. What is in flight must not be
+        forgotten because of that."""
+        try:
+            what()
+        except (OperationalError, InterfaceError):
+            logger.warning("the database does not answer; trying again")
+        except Exception:
+            logger.exception("the pump stumbled")
+        else:
+            return True
+        connection.close()
+        return False
+
+    def _turn(self, closing: bool) -> None:
+        nap = 0.0
+
+        def work() -> None:
+            nonlocal nap
+            self._save_results()
+            if not closing:
+                self._sweep()
+                self._claim()
+            nap = self._nap()
+
+        if not self._guarded(work):
+            time.sleep(0.5)
+            return
+        try:
+            self.unsaved.append(self.results.get(timeout=max(nap, 0.001)))
+            if len(self.in_flight) > CROWD:
+                time.sleep(GATHER_S)
+            while True:
+                self.unsaved.append(self.results.get_nowait())
+        except queue.Empty:
+            pass
+
+    def _nap(self) -> float:
+        """Seconds until something can be due, at most NAP_S."""
+        if self.unsaved:
+            return 0.0
+        if len(self.in_flight) >= self.threads:
+            return NAP_S
+        now = timezone.now()
+        upcoming = self.agenda.next_at(now, self._busy_lanes(), self._is_mine)
+        if upcoming is None:
+            return NAP_S
+        return min(NAP_S, max(0.0, (upcoming - now).total_seconds()))
+
+    def _mark(self, *, ended: bool = False) -> None:
+        changes: dict[str, Any] = {"beat_at": timezone.now(), "handled": self.handled}
+        if ended:
+            changes["ended_at"] = timezone.now()
+        Pump.objects.filter(pk=uuid.UUID(self.id)).update(**changes)
+
+    # -- sweeping: what others left, and what may go again
+
+    def _sweep(self) -> None:
+        if time.monotonic() - self._swept_at < SWEEP_EVERY_S:
+            return
+        self._swept_at = time.monotonic()
+        self.life.renew()
+        self._mark()
+        now = timezone.now()
+        recover_abandoned(now, self.id, self.in_flight)
+        running = Pump.objects.running(now).values_list("pk", flat=True)
+        others = {pk.hex for pk in running} - {self.id}
+        living = [pump for pump in others if liveness.lives(pump) == Life.LIVES]
+        self._pumps = len(living) + 1
+        self._place = sum(pump < self.id for pump in living)
+        if self._place == 0:
+            release_held(now, since=self._released_at)
+            self._released_at = now
+
+    def _is_mine(self, lane: int) -> bool:
+        """Pumps share the lanes among themselves, so that they do not race for rows.
+
+        The claim's locks decide; another's share is taken when nobody comes for it.
+        """
+        return lane % self._pumps == self._place
+
+    def _busy_lanes(self) -> set[int]:
+        return {work.lane for work in self.in_flight.values()} | self.renewing
+
+    # -- claiming
+
+    def _claim(self) -> None:
+        room = self.threads - len(self.in_flight)
+        if room <= 0:
+            return
+        now = timezone.now()
+        self.agenda.read_if_old(now, idle=self._hungry)
+        pks = self.agenda.pick(room, now, self._busy_lanes(), self._is_mine)
+        self._hungry = len(pks) < room
+        if not pks:
+            return
+        for work in self._take(pks):
+            self.in_flight[work.delivery_id] = work
+            self._submit(work)
+
+    def _take(self, pks: Sequence[int]) -> list[Work]:
+        """Claim a batch; where the database refuses it, each row alone."""
+        now = timezone.now()
+        me = claiming.Pump(
+            self.id,
+            self.senders,
+            self._renew,
+            self.renewing.__contains__,
+            self.agenda.bar,
+            self.agenda.expire,
+        )
+        claim = Claim(me, now)
+        try:
+            with transaction.atomic():
+                works = claim.take(pks)
+        except (OperationalError, InterfaceError):
+            raise
+        except StaleState:
+            if len(pks) == 1:
+                return []
+        except Exception:
+            if len(pks) == 1:
+                logger.exception("delivery %s cannot be claimed", pks[0])
+                Delivery.objects.filter(pk=pks[0], lease_expires_at=None).update(
+                    next_attempt_at=now + claiming.BROKEN_NAP
+                )
+                return []
+        else:
+            self._unused += claim.unused
+            return works
+        return [work for pk in pks for work in self._take([pk])]
+
+    def _renew(self, credential: Credential) -> None:
+        """Renew in an I/O thread; the lane waits for it."""
+        now = timezone.now()
+        if not credential.refresh_after or credential.refresh_after > now:
+            if not credential.refresh_attempts.filter(
+                started_at__gt=now - timedelta(minutes=1)
+            ).exists():
+                Credential.objects.filter(pk=credential.pk).update(refresh_after=now)
+        ticket = refresh.begin(credential.pk)
+        if ticket is None:
+            return
+        lane = credential.pk
+        self.renewing.add(lane)
+        self.pool.submit(lambda: self.results.put(Renewed(lane, ticket, ticket.call())))
+
+    def _submit(self, work: Work) -> None:
+        crash_point("after_intent" if work.may_commit else "after_claim")
+        self.pool.submit(lambda: self.results.put(perform(work)))
+
+    # -- settling
+
+    def _save_results(self) -> None:
+        """Write what came back. What cannot be written now is kept and tried again."""
+        for renewed in [d for d in self.unsaved if isinstance(d, Renewed)]:
+            self._save_renewal(renewed)
+            self.unsaved.remove(renewed)
+        dones = [d for d in self.unsaved if isinstance(d, Done)]
+        if not dones:
+            return
+        crash_point("before_write")
+        for done, follow in zip(dones, self._settle(dones), strict=True):
+            self.unsaved.remove(done)
+            if follow is None:
+                self.in_flight.pop(done.work.delivery_id, None)
+                self.handled += 1
+            else:
+                self.in_flight[follow.delivery_id] = follow
+                self._submit(follow)
+
+    def _save_renewal(self, done: Renewed) -> None:
+        try:
+            refresh.finish(done.ticket, done.result)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            logger.exception("renewal of credential %s", done.lane)
+        self.renewing.discard(done.lane)
+        wake_review()
+
+    def _settle(self, dones: Sequence[Done]) -> list[Work | None]:
+        """Write results; the work that follows at once on each, if any.
+
+        Where the database refuses the batch, each is written alone.
+        """
+        writes, unused = Writes(), list(self._unused)
+        now = timezone.now()
+        try:
+            with transaction.atomic():
+                rows = self._rows(dones)
+                follows = [
+                    Settlement(rows[done.work.delivery_id], done.work, writes).apply(
+                        done.result
+                    )
+                    for done in dones
+                ]
+                writes.write()
+                # Always in this order, so that two pumps never wait for each other:
+                # deliveries, buckets, breakers.
+                ended = [
+                    done
+                    for done, follow in zip(dones, follows, strict=True)
+                    if follow is None
+                ]
+                limits.settle(unused + [use(done.work, now) for done in ended], now)
+                self._tell_breakers(ended, now)
+        except (OperationalError, InterfaceError):
+            writes.undo()
+            raise
+        except Exception as exc:
+            writes.undo()
+            if len(dones) == 1:
+                self._log_lost(dones[0].work, exc)
+                return [None]
+        else:
+            del self._unused[: len(unused)]
+            return follows
+        return [self._settle([done])[0] for done in dones]
+
+    @staticmethod
+    def _tell_breakers(dones: Sequence[Done], now: datetime) -> None:
+        heard = []
+        for done in dones:
+            work, result = done.work, done.result
+            if done.is_ours:
+                breakers.give_trial_back(work.trials, now)
+                continue
+            error = result if isinstance(result, PlatformError) else None
+            if error is not None and error.outcome == Outcome.DUPLICATE:
+                error = None  # an answer as good as any: it reads what we send
+            heard.append(
+                Heard(work.caller, error, now, work.trials, looking=work.looking)
+            )
+        if breakers.hear(heard, now):
+            wake_review()
+
+    @staticmethod
+    def _rows(dones: Sequence[Done]) -> dict[int, Delivery]:
+        """The rows of these results, by primary key. StaleState when one is gone.
+
+        After a step that went well the row that was claimed is good enough: the fencing
+        token keeps everybody else from writing to it. What a refusal or a look means
+        depends on the account and its credential as they are now.
+        """
+        rows = {done.work.delivery_id: done.work.row for done in dones}
+        anew = {
+            done.work.delivery_id: done.work.fence
+            for done in dones
+            if not isinstance(done.result, StepResult)
+        }
+        if anew:
+            fresh = Delivery.objects.select_related("account__credential").in_bulk(anew)
+            if any(fresh[pk].fence != fence for pk, fence in anew.items()):
+                raise StaleState("taken over")
+            rows |= fresh
+        return rows
+
+    @staticmethod
+    def _log_lost(work: Work, exc: Exception) -> None:
+        """A result that cannot be written: the row's next owner decides."""
+        if not isinstance(exc, StaleState):
+            # The lease decides: a look when it was sent, else once more.
+            logger.error("delivery %s", work.delivery_id, exc_info=exc)
+            return
+        # Our lease was taken over: what we know goes into the attempt's log only.
+        logger.warning("delivery %s was taken over", work.delivery_id)
+        Attempt.objects.filter(
+            delivery_id=work.delivery_id, number=work.attempt.number, calls=[]
+        ).update(calls=work.calls)
+
+
+def use(work: Work, now: datetime) -> Use:
+    """What the platform's windows were charged for, of what had been reserved."""
+    platform = work.platform
+    return Use(
+        work.need,
+        platform.draws_of_calls([call["call"] for call in work.calls], work.job),
+        work.claimed_at,
+        [
+            observation
+            for call, headers in work.usage.items()
+            for observation in platform.observe(call, headers, now)
+        ],
+    )

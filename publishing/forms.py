@@ -1,0 +1,433 @@
+"""The composer's form and the small forms of a delivery's decisions."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from django import forms
+from django.conf import settings
+from django.core.validators import URLValidator
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import Brand, ConnectedAccount
+from platforms import registry
+from platforms.base import PlatformSpec
+from platforms.text import tidy, web_host
+
+from . import stops
+from .access import row_number
+from .composing import (
+    CHANGEABLE,
+    MAX_IMAGES,
+    Composition,
+    Timing,
+    timing,
+    will_be_held,
+)
+from .models import Delivery, MediaAsset, Post
+
+NOW, AT = "now", "at"
+#: Above the longest text of any network; counting takes seconds for millions.
+MAX_TEXT = 50_000
+
+
+class PostForm(forms.Form):
+    """Reads the whole composer. Needs the reader's brands; keeps what was typed.
+
+    Per network: `own_<slug>` (box) and `text_<slug>`. Images: `image` (asset ids in
+    order) and `alt_<id>`.
+    """
+
+    token = forms.CharField(max_length=64, required=False)
+    version = forms.CharField(max_length=40, required=False)
+    brand = forms.ModelChoiceField(Brand.objects.none(), label=gettext_lazy("Brand"))
+    text = forms.CharField(
+        label=gettext_lazy("Text"), required=False, max_length=MAX_TEXT, strip=False
+    )
+    link_url = forms.CharField(
+        label=gettext_lazy("Link"), required=False, max_length=2000
+    )
+    link_title = forms.CharField(
+        label=gettext_lazy("Link title"), required=False, max_length=300
+    )
+    link_description = forms.CharField(
+        label=gettext_lazy("Teaser"), required=False, max_length=500
+    )
+    when = forms.ChoiceField(
+        label=gettext_lazy("When"),
+        choices=[
+            (AT, gettext_lazy("At a date and time")),
+            (NOW, gettext_lazy("Now")),
+        ],
+        initial=AT,
+        required=False,
+    )
+    date = forms.DateField(
+        label=gettext_lazy("Date"), required=False, input_formats=["%Y-%m-%d"]
+    )
+    time = forms.TimeField(
+        label=gettext_lazy("Time"), required=False, input_formats=["%H:%M", "%H:%M:%S"]
+    )
+    zone = forms.CharField(
+        label=gettext_lazy("Time zone"), required=False, max_length=64
+    )
+    useful_until = forms.DateTimeField(
+        label=gettext_lazy("Useful until"),
+        required=False,
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"],
+    )
+    repeat_ok = forms.BooleanField(required=False)
+
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        user: Any,
+        post: Post | None = None,
+        initial: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(data, initial=dict(initial or {}))
+        self.user = user
+        self.post = post
+        brands = Brand.objects.visible_to(user)
+        if post is not None and post.deliveries.exists():
+            # Its deliveries belong to accounts of this brand.
+            brands = brands.filter(pk=post.brand_id)
+        field = self.fields["brand"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = brands.distinct()
+        # The wall clock is read in the zone of the form, not in the reader's.
+        self.fields["useful_until"].clean = self._clean_wall  # type: ignore[method-assign]
+
+    def _clean_wall(self, value: Any) -> dt.datetime | None:
+        text = str(value or "").strip()
+        for pattern in ("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"):
+            try:
+                return dt.datetime.strptime(text, pattern)
+            except ValueError:
+                continue
+        if text:
+            raise forms.ValidationError(_("Write it as 2026-11-24 18:00."))
+        return None
+
+    # -- the typed values, valid or not
+
+    @cached_property
+    def brands(self) -> list[Brand]:
+        field = self.fields["brand"]
+        assert isinstance(field, forms.ModelChoiceField)
+        return list(field.queryset or ())
+
+    @cached_property
+    def brand_now(self) -> Brand | None:
+        """The brand as chosen; the first one when nothing valid is chosen."""
+        typed = str(self["brand"].value() or "")
+        for brand in self.brands:
+            if str(brand.pk) == typed:
+                return brand
+        return self.brands[0] if self.brands else None
+
+    @cached_property
+    def zone_now(self) -> str:
+        typed = str(self["zone"].value() or "")
+        if typed in available_timezones():
+            return typed
+        return self.brand_now.time_zone if self.brand_now else "UTC"
+
+    @cached_property
+    def choosable(self) -> list[ConnectedAccount]:
+        """The brand's connected accounts, and those of the post that are no longer."""
+        if self.brand_now is None:
+            return []
+        rows = ConnectedAccount.objects.filter(brand=self.brand_now).with_health()
+        used = self._used_accounts
+        return [row for row in rows if row.disconnected_at is None or row.pk in used]
+
+    @cached_property
+    def _used_accounts(self) -> set[int]:
+        if self.post is None:
+            return set()
+        return set(self.post.accounts.values_list("pk", flat=True)) | set(
+            self.deliveries
+        )
+
+    @cached_property
+    def deliveries(self) -> dict[int, Delivery]:
+        """The post's deliveries by account."""
+        if self.post is None:
+            return {}
+        return {row.account_id: row for row in self.post.deliveries.all()}
+
+    @cached_property
+    def chosen(self) -> list[ConnectedAccount]:
+        if self.is_bound:
+            ticked = set(self._list("accounts"))
+        else:
+            ticked = {str(pk) for pk in self.initial.get("accounts", ())}
+        return [
+            row
+            for row in self.choosable
+            if str(row.pk) in ticked and not _locked(self.deliveries.get(row.pk))
+        ]
+
+    @cached_property
+    def images(self) -> list[tuple[MediaAsset, str]]:
+        """Assets that the person may see, in form order, with their alt texts."""
+        if not self.is_bound:
+            return list(self.initial.get("images", ()))
+        ids = [row_number(v) for v in self._list("image")][: MAX_IMAGES * 2]
+        visible = MediaAsset.objects.filter(brand__in=self._all_brands).in_bulk(ids)
+        return [
+            (visible[pk], tidy(str(self.data.get(f"alt_{pk}", ""))[:5000]))
+            for pk in dict.fromkeys(ids)
+            if pk in visible
+        ]
+
+    @cached_property
+    def _all_brands(self) -> list[int]:
+        rows = Brand.objects.visible_to(self.user)
+        return list(rows.values_list("pk", flat=True).distinct())
+
+    @cached_property
+    def own(self) -> dict[str, str]:
+        """Wordings of their own, by platform slug; boxes that are ticked."""
+        if not self.is_bound:
+            return dict(self.initial.get("own", {}))
+        return {
+            slug: str(self.data.get(f"text_{slug}", ""))[:MAX_TEXT]
+            for slug in registry.PLATFORMS
+            if self.data.get(f"own_{slug}")
+        }
+
+    def typed_own(self, slug: str) -> str:
+        """What stands in a network's own text, whether its box is ticked or not."""
+        if not self.is_bound:
+            return self.own.get(slug, "")
+        return str(self.data.get(f"text_{slug}", ""))
+
+    def _list(self, name: str) -> list[str]:
+        getlist = getattr(self.data, "getlist", None)
+        if getlist is not None:
+            return [str(value) for value in getlist(name)]
+        value = self.data.get(name, ())
+        return [str(v) for v in (value if isinstance(value, Iterable) else [value])]
+
+    def _typed(self, name: str) -> str:
+        """What stands in a text field, and no more of it than may stand there."""
+        return str(self[name].value() or "")[: self.fields[name].max_length]  # type: ignore[attr-defined]
+
+    def composition(self) -> Composition | None:
+        """What stands in the form, as far as it can be read; None without a brand."""
+        if self.brand_now is None:
+            return None
+        return Composition(
+            brand=self.brand_now,
+            text=tidy(self._typed("text")),
+            link_url=self._typed("link_url").strip(),
+            link_title=self._typed("link_title").strip(),
+            link_description=self._typed("link_description").strip(),
+            own=self.own,
+            images=self.images,
+            accounts=self.chosen,
+        )
+
+    # -- rules
+
+    def clean_zone(self) -> str:
+        zone = str(self.cleaned_data.get("zone") or "")
+        if not zone:
+            return self.zone_now
+        if zone not in available_timezones():
+            raise forms.ValidationError(
+                _("Unknown time zone. Write one such as Europe/Berlin.")
+            )
+        return zone
+
+    def clean_link_url(self) -> str:
+        link = str(self.cleaned_data.get("link_url") or "").strip()
+        if link:
+            URLValidator(
+                schemes=["http", "https"],
+                message=_("A link starts with https:// and has no spaces."),
+            )(link)
+        return link
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if len(self.images) > MAX_IMAGES:
+            self.add_error(
+                None, _("At most %(n)s images. Remove some.") % {"n": MAX_IMAGES}
+            )
+        return cleaned
+
+    @property
+    def is_now(self) -> bool:
+        return str(self["when"].value()) == NOW
+
+    def wall(self) -> tuple[dt.date | None, dt.time | None, str]:
+        """Date, time and zone as typed. After is_valid()."""
+        cleaned = self.cleaned_data
+        return (
+            cleaned.get("date"),
+            cleaned.get("time"),
+            cleaned.get("zone") or self.zone_now,
+        )
+
+    def timing(self, now: dt.datetime | None = None) -> Timing | None:
+        """The instant that is meant; None while date or time is missing. After is_valid.
+
+        now: the moment of sending, used when "Now" was chosen.
+        """
+        useful = self.cleaned_data.get("useful_until")
+        day, wall, zone = self.wall()
+        if self.is_now:
+            return timing(
+                day or dt.date.min,
+                wall or dt.time.min,
+                zone,
+                useful,
+                now=now or timezone.now(),
+            )
+        if day is None or wall is None:
+            return None
+        return timing(day, wall, zone, useful)
+
+    # -- what the page shows
+
+    @cached_property
+    def sections(self) -> list[NetworkSection]:
+        """The brand's networks with their accounts and own wordings."""
+        ticked = {account.pk for account in self.chosen}
+        active = stops.active()
+        by_slug: dict[str, list[Choice]] = {}
+        for account in self.choosable:
+            delivery = self.deliveries.get(account.pk)
+            by_slug.setdefault(account.platform, []).append(
+                Choice(
+                    account,
+                    account.pk in ticked,
+                    _locked(delivery),
+                    will_be_held(account, active),
+                    delivery is not None and delivery.status == Delivery.Status.FAILED,
+                )
+            )
+        return [
+            NetworkSection(
+                registry.spec(slug), rows, slug in self.own, self.typed_own(slug)
+            )
+            for slug, rows in by_slug.items()
+        ]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An account in the composer. locked: why it can no longer be changed."""
+
+    account: ConnectedAccount
+    is_ticked: bool
+    locked: str
+    held: str
+    is_failed: bool
+
+
+@dataclass(frozen=True)
+class NetworkSection:
+    spec: PlatformSpec
+    choices: list[Choice]
+    has_own: bool
+    own_text: str
+
+
+def _locked(delivery: Delivery | None) -> str:
+    if delivery is None or delivery.status in (*CHANGEABLE, Delivery.Status.FAILED):
+        return ""
+    if delivery.status == Delivery.Status.PUBLISHED:
+        return _("Published: it stays as it is.")
+    if delivery.status == Delivery.Status.CANCELLED:
+        return _("Cancelled: copy the post to send it here.")
+    return _("Sending has begun: it stays as it is.")
+
+
+def new_token() -> str:
+    return uuid.uuid4().hex
+
+
+class LiveForm(forms.Form):
+    """ "It is live, here is the link": the link has to be one of that network."""
+
+    permalink = forms.CharField(
+        label=gettext_lazy("Link to the post on the network"), max_length=1000
+    )
+
+    def __init__(
+        self, data: Mapping[str, Any] | None = None, *, delivery: Delivery
+    ) -> None:
+        super().__init__(data)
+        self.delivery = delivery
+
+    def clean_permalink(self) -> str:
+        link = self._plausible(str(self.cleaned_data["permalink"]).strip())
+        others = Delivery.objects.filter(account=self.delivery.account_id).exclude(
+            pk=self.delivery.pk
+        )
+        if others.filter(Q(permalink=link) | Q(external_id=link[:300])).exists():
+            raise forms.ValidationError(
+                _("This link belongs to another post of this account.")
+            )
+        return link
+
+    def _plausible(self, link: str) -> str:
+        """The link, when it can lead to a post of the account's network."""
+        try:
+            parts = urlsplit(link)
+            host, netloc = parts.hostname or "", parts.netloc
+        except ValueError:
+            raise forms.ValidationError(_("This is not an address.")) from None
+        account = self.delivery.account
+        practice = urlsplit(settings.PRACTICE_NETWORK_URL)
+        if account.is_practice and practice.netloc:
+            if (parts.scheme, netloc) == (practice.scheme, practice.netloc):
+                return link
+            raise forms.ValidationError(
+                _("The post is on the practice network: its link starts with %(url)s.")
+                % {"url": settings.PRACTICE_NETWORK_URL}
+            )
+        URLValidator(
+            schemes=["https"], message=_("The link has to start with https://.")
+        )(link)
+        if "@" in netloc or parts.path in {"", "/"}:
+            raise forms.ValidationError(
+                _("This is not the link of one post. Open the post there and copy it.")
+            )
+        known = _hosts_of(account)
+        if not any(_same_site(host, other) for other in known):
+            raise forms.ValidationError(
+                _("This link leads to %(host)s. Expected is a post on %(known)s.")
+                % {"host": host, "known": ", ".join(sorted(known)) or account.spec.name}
+            )
+        return link
+
+
+def _hosts_of(account: ConnectedAccount) -> set[str]:
+    addresses = [account.url, *account.spec.hosts.values()]
+    if account.credential is not None:
+        app = account.credential.app
+        addresses += [app.instance_url, *app.hosts.values()]
+    return {host for address in addresses if (host := web_host(address))}
+
+
+def _same_site(host: str, other: str) -> bool:
+    host = host.removeprefix("www.")
+    if "." not in host:
+        return False
+    return host == other or host.endswith(f".{other}") or other.endswith(f".{host}")

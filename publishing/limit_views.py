@@ -1,0 +1,304 @@
+"""The page of limits: what is paused, what is used, what will wait, and sizes by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
+
+from accounts import breakers, paused
+from accounts.limit_pages import WindowLine, line_of, subjects_of, unsized, windows
+from accounts.limits import BucketId, Forecast, rules, set_size
+from accounts.models import CircuitBreaker, ConnectedAccount, PlatformApp
+from accounts.roles import is_admin, roles_of
+from platforms.base import MONEY
+from platforms.limits import period
+
+from . import ahead
+from .access import role_required
+from .kept import kept_for_posts
+from .limit_forms import MILLS, SizeForm
+from .models import Delivery
+from .wording import clock, person
+
+#: How far ahead posts are counted that will wait.
+AHEAD = timedelta(days=31)
+#: A window that is used so far stands in the open; emptier ones behind a click.
+SHOWN_FROM_SHARE = 50
+#: Quiet windows that are listed behind the click; the rest is counted.
+MAX_QUIET = 200
+
+
+@dataclass
+class Entry:
+    """A window with what is said beside it. will_wait: posts of the reader's brands."""
+
+    line: WindowLine
+    source: str
+    by_itself: str
+    edit_url: str
+    will_wait: int = 0
+    #: what planned posts need of a budget; "" for other windows
+    planned: str = ""
+
+    @property
+    def is_money(self) -> bool:
+        return self.line.unit == MONEY
+
+    @property
+    def is_full(self) -> bool:
+        return self.line.opens_at is not None or self.line.size == 0
+
+    @property
+    def tone(self) -> str:
+        if self.is_full:
+            return "bad"
+        return "warn" if self.will_wait or self.line.share >= 80 else "ok"
+
+    @property
+    def stands_out(self) -> bool:
+        return bool(
+            self.is_full
+            or self.will_wait
+            or self.is_money
+            or self.line.share >= SHOWN_FROM_SHARE
+        )
+
+    @property
+    def used(self) -> str:
+        return amount(self.line.used, self.line.unit)
+
+    @property
+    def size(self) -> str:
+        return "" if self.line.size is None else amount(self.line.size, self.line.unit)
+
+
+@dataclass
+class Group:
+    """The windows of one platform."""
+
+    name: str
+    slug: str
+    open: list[Entry] = field(default_factory=list)
+    quiet: list[Entry] = field(default_factory=list)
+
+    @property
+    def shown_quiet(self) -> Sequence[Entry]:
+        return self.quiet[:MAX_QUIET]
+
+    @property
+    def more_quiet(self) -> int:
+        return max(0, len(self.quiet) - MAX_QUIET)
+
+
+def amount(units: int, unit: str) -> str:
+    """ "1,234", or "$12.40" for money."""
+    if unit != MONEY:
+        return f"{units:,}"
+    dollars = Decimal(units) / MILLS
+    return f"${dollars:,.2f}" if units % 10 == 0 else f"${dollars:,.3f}"
+
+
+@role_required(lambda user: bool(roles_of(user)))
+def limits_page(request: HttpRequest) -> HttpResponse:
+    """Admins see all windows; others those of their brands' accounts."""
+    user: Any = request.user
+    now = timezone.now()
+    admin = is_admin(user)
+    lines = _lines(user, now)
+    held = ahead.foresee(now + AHEAD, now)
+    waits = _waits(user, held)
+    first = _first(held)
+    needed = _needed(lines, now)
+    groups: dict[str, Group] = {}
+    for line in lines:
+        wait = waits.get(line.bucket, 0)
+        entry = _entry(line, wait, first.get(line.bucket), admin)
+        if line.bucket in needed:
+            entry.planned = amount(needed[line.bucket], line.unit)
+        slug = line.bucket.platform
+        group = groups.setdefault(slug, Group(line.platform_name, slug))
+        (group.open if entry.stands_out else group.quiet).append(entry)
+    apps = PlatformApp.objects.defer("client_secret") if admin else ()
+    context = {
+        "pauses": _pauses(user, now),
+        "groups": list(groups.values()),
+        "unsized": [_entry(line, 0, None, admin) for line in unsized(apps)],
+        "is_admin": admin,
+        "will_wait": sum(waits.values()),
+        "now": now,
+    }
+    return render(request, "publishing/limits.html", context)
+
+
+def _lines(user: Any, now: datetime) -> list[WindowLine]:
+    if is_admin(user):
+        return windows(now)
+    mine = ConnectedAccount.objects.visible_to(user).select_related("credential")
+    return windows(now, subjects_of(mine))
+
+
+def _pauses(user: Any, now: datetime) -> list[tuple[paused.Paused, int]]:
+    """What is paused, each with the reader's posts that wait for it."""
+    waiting = Delivery.objects.visible_to(user).filter(
+        status=Delivery.Status.HELD,
+        hold__in=(Delivery.Hold.LIMIT, Delivery.Hold.PLATFORM),
+    )
+    reader = None if is_admin(user) else user
+    return [
+        (pause, _behind(waiting, pause.breaker))
+        for pause in paused.not_closed(reader, now)
+    ]
+
+
+def _behind(waiting: Any, breaker: CircuitBreaker) -> int:
+    behind = breakers.accounts_behind(breaker, "account__")
+    return int(waiting.filter(**behind).count())
+
+
+def _needed(lines: Sequence[WindowLine], now: datetime) -> Mapping[BucketId, int]:
+    """What planned posts will cost before their budgets end."""
+    ends = {}
+    for line in lines:
+        if line.unit == MONEY:
+            rule = rules(line.bucket.platform)[line.bucket.key]
+            _begin, end = period(rule, now.timestamp())
+            ends[line.bucket] = datetime.fromtimestamp(end, UTC)
+    if not ends:
+        return {}
+    return dict.fromkeys(ends, 0) | dict(kept_for_posts(ends, now))
+
+
+def _bucket(found: Forecast) -> BucketId:
+    return BucketId(found.denied.platform, found.denied.key, found.denied.subject)
+
+
+def _waits(user: Any, held: Mapping[Hashable, Forecast]) -> Counter[BucketId]:
+    mine = Delivery.objects.visible_to(user).filter(pk__in=list(held))
+    return Counter(_bucket(held[pk]) for pk in mine.values_list("pk", flat=True))
+
+
+def _first(held: Mapping[Hashable, Forecast]) -> dict[BucketId, Forecast]:
+    """Of each window, the forecast in which it is full first."""
+    found: dict[BucketId, Forecast] = {}
+    for forecast in held.values():
+        bucket = _bucket(forecast)
+        if bucket not in found or _full(forecast) < _full(found[bucket]):
+            found[bucket] = forecast
+    return found
+
+
+def _full(found: Forecast) -> float:
+    return found.full_at.timestamp() if found.full_at else 0.0
+
+
+def _entry(line: WindowLine, wait: int, first: Forecast | None, admin: bool) -> Entry:
+    query = urlencode(line.bucket._asdict())
+    url = f"{reverse('limit_size')}?{query}" if admin else ""
+    return Entry(line, source_words(line), _by_itself(line, wait, first), url, wait)
+
+
+def source_words(line: WindowLine) -> str:
+    """Where a size comes from: "set by Ana on 3 May: our plan"."""
+    if line.source == "set":
+        when = clock(line.set_at) if line.set_at else ""
+        who = person(line.set_by) if line.set_by else _("somebody")
+        words = _("set by %(who)s, %(when)s") % {"who": who, "when": when}
+        return f"{words}: {line.set_reason}" if line.set_reason else words
+    if line.source == "told":
+        return _("told by the platform’s answers")
+    if line.source == "unknown":
+        return _("not known: nothing is held back for it")
+    if line.verified:
+        return _("published by the platform")
+    return _("published by the platform, not confirmed")
+
+
+def _by_itself(line: WindowLine, wait: int, first: Forecast | None) -> str:
+    """What will happen without anybody doing anything."""
+    if line.size == 0:
+        return _("Nothing goes out until an admin sets another size.")
+    words = []
+    if line.opens_at is not None:
+        words.append(
+            _("Full. It opens at %(when)s; what waits then goes by itself, in order.")
+            % {"when": clock(line.opens_at)}
+        )
+    if wait and first is not None:
+        words.append(
+            ngettext(
+                "%(n)d planned post will wait.", "%(n)d planned posts will wait.", wait
+            )
+            % {"n": wait}
+        )
+        if first.full_at and line.opens_at is None:
+            words.append(_("Used up by %(when)s.") % {"when": clock(first.full_at)})
+        if first.goes_at:
+            words.append(
+                _("The first goes at %(when)s.") % {"when": clock(first.goes_at)}
+            )
+    return " ".join(words) or _("Posts go when they are due.")
+
+
+# ---------------------------------------------------------------- by hand
+
+
+@role_required(is_admin)
+def limit_size(request: HttpRequest) -> HttpResponse:
+    """Set the size of one window, or take it back. The query names the window."""
+    bucket = BucketId(
+        *(request.GET.get(name, "")[:100] for name in ("platform", "key", "subject"))
+    )
+    line = line_of(bucket, timezone.now())
+    if line is None:
+        raise Http404("no such window")
+    is_money = line.unit == MONEY
+    initial = {}
+    if line.source == "set" and line.size is not None:
+        initial = {
+            "size": Decimal(line.size) / MILLS if is_money else line.size,
+            "reason": line.set_reason,
+        }
+    form = SizeForm(request.POST or None, is_money=is_money, initial=initial)
+    if request.method == "POST":
+        words = {"what": f"{line.platform_name}, {line.name}, {line.whose}"}
+        if request.POST.get("action") == "take_back":
+            set_size(bucket, None, request.user)
+            messages.success(request, _("%(what)s: your size is taken back.") % words)
+            return redirect("limits")
+        if form.is_valid():
+            set_size(bucket, form.units(), request.user, form.cleaned_data["reason"])
+            words["size"] = amount(form.units(), line.unit)
+            messages.success(request, _("%(what)s: the size is %(size)s now.") % words)
+            return redirect("limits")
+    context = {
+        "form": form,
+        "entry": _entry(line, 0, None, admin=True),
+        "line": line,
+    }
+    return render(request, "publishing/limit_size.html", context)
+
+
+@require_POST
+@role_required(is_admin)
+def limit_try(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let one post through a breaker now."""
+    breaker = get_object_or_404(CircuitBreaker, pk=pk)
+    if breakers.try_now(breaker, request.user):
+        messages.success(request, _("The next post that waits is tried now."))
+    else:
+        messages.info(request, _("Nothing waits for a later trial any more."))
+    return redirect("limits")

@@ -1,0 +1,370 @@
+"""Calendar and list: filters that live in the address, and rows ready to show.
+
+Every function makes a fixed number of queries, however many rows there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from django.contrib.auth import get_user_model
+from django.db.models import Count, F, Q
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import Brand, ConnectedAccount
+from platforms import registry
+
+from . import ahead, stops
+from .composing import wording_of
+from .models import Delivery, DeliveryQuerySet, Post, PostQuerySet
+from .risk import Risk, risk
+from .wording import Trouble, held_in_short, next_sentence, trouble
+
+CARDS_PER_DAY = 3
+EXCERPT = 60
+RISK_DAYS = 7
+AT_RISK = "at_risk"
+NEEDS_ME = "needs_me"
+#: Calendar and list stop here in each direction, so that a date always exists.
+FIRST_YEAR, LAST_YEAR = 2000, 2100
+
+
+# ---------------------------------------------------------------- filters
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What the address says. Empty strings: all. Ids are kept as typed."""
+
+    brand: str = ""
+    platform: str = ""
+    account: str = ""
+    status: str = ""
+    owner: str = ""
+
+    @classmethod
+    def read(cls, query: Mapping[str, str]) -> Filters:
+        values = {name: str(query.get(name, "")) for name in cls.__dataclass_fields__}
+        for name in ("brand", "account", "owner"):
+            if not values[name].isdecimal() or len(values[name]) > 15:
+                values[name] = ""
+        if values["platform"] not in registry.PLATFORMS:
+            values["platform"] = ""
+        if values["status"] not in {*Delivery.Status.values, AT_RISK, NEEDS_ME}:
+            values["status"] = ""
+        return cls(**values)
+
+    def query(self, **more: Any) -> str:
+        """The address's query, with more keys in front; empty ones left out."""
+        pairs = {**more, **self.__dict__}
+        return urlencode({key: value for key, value in pairs.items() if value})
+
+    @property
+    def any(self) -> bool:
+        return any(self.__dict__.values())
+
+    def deliveries(self, rows: DeliveryQuerySet) -> DeliveryQuerySet:
+        """Narrowed down; `at_risk` is not a column: see `Row.risk`."""
+        if self.brand:
+            rows = rows.filter(post__brand=int(self.brand))
+        if self.platform:
+            rows = rows.filter(account__platform=self.platform)
+        if self.account:
+            rows = rows.filter(account=int(self.account))
+        if self.owner:
+            rows = rows.filter(post__author=int(self.owner))
+        if self.status == AT_RISK:
+            rows = rows.filter(status=Delivery.Status.SCHEDULED)
+        elif self.status == NEEDS_ME:
+            rows = rows.needs_person()
+        elif self.status:
+            rows = rows.filter(status=self.status)
+        return rows
+
+    def drafts(self, rows: PostQuerySet) -> PostQuerySet:
+        rows = rows.filter(state=Post.State.DRAFT)
+        if self.status:
+            return rows.none()
+        if self.brand:
+            rows = rows.filter(brand=int(self.brand))
+        if self.platform:
+            rows = rows.filter(accounts__platform=self.platform)
+        if self.account:
+            rows = rows.filter(accounts=int(self.account))
+        if self.owner:
+            rows = rows.filter(author=int(self.owner))
+        return rows.distinct()
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the filter form offers to this person."""
+
+    brands: Sequence[Brand]
+    platforms: Sequence[tuple[str, str]]
+    accounts: Sequence[ConnectedAccount]
+    statuses: Sequence[tuple[str, Any]]
+    owners: Sequence[Any]
+
+
+def choices(user: Any) -> Choices:
+    brands = list(Brand.objects.visible_to(user).distinct())
+    accounts = list(
+        ConnectedAccount.objects.visible_to(user).distinct().order_by("name")
+    )
+    slugs = sorted({account.platform for account in accounts})
+    owners = (
+        get_user_model()
+        .objects.filter(posts__brand__in=brands)
+        .distinct()
+        .order_by("first_name", "username")
+    )
+    return Choices(
+        brands,
+        [(slug, registry.spec(slug).name) for slug in slugs],
+        accounts,
+        [
+            (NEEDS_ME, gettext_lazy("Needs me")),
+            (AT_RISK, gettext_lazy("At risk")),
+            *Delivery.Status.choices,
+        ],
+        list(owners),
+    )
+
+
+# ---------------------------------------------------------------- rows
+
+
+@dataclass(frozen=True)
+class Row:
+    """A delivery, or a draft when `delivery` is None, with what is said about it."""
+
+    post: Post
+    delivery: Delivery | None = None
+    risk: Risk | None = None
+
+    @property
+    def at(self) -> datetime | None:
+        return self.delivery.due_at if self.delivery else self.post.due_at
+
+    @property
+    def excerpt(self) -> str:
+        text = wording_of(self.delivery) if self.delivery else self.post.text
+        text = " ".join(text.split()) or self.post.link_url or _("Images only")
+        return text if len(text) <= EXCERPT else text[: EXCERPT - 1].rstrip() + "…"
+
+    @property
+    def trouble(self) -> Trouble | None:
+        return trouble(self.delivery) if self.delivery else None
+
+    @property
+    def held_why(self) -> str:
+        return held_in_short(self.delivery) if self.delivery else ""
+
+    @property
+    def next_step(self) -> str:
+        if self.delivery is None:
+            return _("Finish it and schedule it.")
+        return next_sentence(self.delivery, self.risk)
+
+
+def rows_of(deliveries: Iterable[Delivery]) -> list[Row]:
+    """With what is said of each. Eight queries more than the rows themselves at most."""
+    rows = list(deliveries)
+    active, held = stops.active(), ahead.forecasts(rows)
+    stops.name_holds(rows)
+    return [Row(row.post, row, risk(row, active, held)) for row in rows]
+
+
+def for_rows(deliveries: DeliveryQuerySet) -> DeliveryQuerySet:
+    """With all that a row shows.
+
+    Accounts come by a query of their own: one object, and one decryption of its
+    credential, for all rows of an account.
+    """
+    return deliveries.select_related("post__brand", "post__author").prefetch_related(
+        "account__credential__app", "account__owner", "post__variants"
+    )
+
+
+# ---------------------------------------------------------------- calendar
+
+
+@dataclass
+class Day:
+    date: date
+    is_today: bool
+    is_past: bool
+    in_month: bool
+    rows: list[Row] = field(default_factory=list)
+
+    @property
+    def cards(self) -> list[Row]:
+        return self.rows[:CARDS_PER_DAY]
+
+    @property
+    def more(self) -> int:
+        return max(0, len(self.rows) - CARDS_PER_DAY)
+
+    @property
+    def iso(self) -> str:
+        return self.date.isoformat()
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """weeks: rows of seven days, Monday first. previous and next: a day inside them."""
+
+    view: str
+    day: date
+    title: str
+    weeks: list[list[Day]]
+    previous: date
+    next: date
+    at_risk: int
+
+    @property
+    def weekdays(self) -> list[Day]:
+        return self.weeks[0]
+
+    @property
+    def total(self) -> int:
+        return sum(len(day.rows) for week in self.weeks for day in week)
+
+
+def read_day(text: str, today: date) -> date:
+    """A date from the address; today when it is none."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return today
+    return day if FIRST_YEAR <= day.year < LAST_YEAR else today
+
+
+def reader_today() -> date:
+    return timezone.localdate()
+
+
+def instants(first: date, last: date) -> tuple[datetime, datetime]:
+    """Start of the first day and end of the last in the reader's zone, as UTC."""
+    zone = timezone.get_current_timezone()
+    start = datetime.combine(first, time.min, zone).astimezone(UTC)
+    end = datetime.combine(last + timedelta(days=1), time.min, zone).astimezone(UTC)
+    return start, end
+
+
+def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
+    """Month or week around a day. Four queries and two prefetches at most."""
+    today = reader_today()
+    if view == "week":
+        first = day - timedelta(days=day.weekday())
+        last = first + timedelta(days=6)
+        previous, following = first - timedelta(days=7), last + timedelta(days=1)
+        title = f"{date_format(first, 'j M')} – {date_format(last, 'j M Y')}"
+    else:
+        view = "month"
+        first_of_month = day.replace(day=1)
+        following = (first_of_month + timedelta(days=32)).replace(day=1)
+        end = following - timedelta(days=1)
+        first = first_of_month - timedelta(days=first_of_month.weekday())
+        last = end + timedelta(days=6 - end.weekday())
+        previous = (first_of_month - timedelta(days=1)).replace(day=1)
+        title = date_format(first_of_month, "F Y")
+    start, stop = instants(first, last)
+    days = {
+        at: Day(at, at == today, at < today, view == "week" or at.month == day.month)
+        for at in (first + timedelta(days=n) for n in range((last - first).days + 1))
+    }
+    deliveries = filters.deliveries(
+        Delivery.objects.visible_to(user).filter(due_at__gte=start, due_at__lt=stop)
+    )
+    found = rows_of(for_rows(deliveries).order_by("due_at", "pk"))
+    if filters.status == AT_RISK:
+        found = [row for row in found if row.risk]
+    drafts = filters.drafts(
+        Post.objects.visible_to(user).filter(due_at__gte=start, due_at__lt=stop)
+    ).select_related("brand", "author")
+    found += [Row(post) for post in drafts]
+    found.sort(key=lambda row: (row.at or start, row.post.pk))
+    for row in found:
+        assert row.at is not None
+        days[timezone.localtime(row.at).date()].rows.append(row)
+    ordered = list(days.values())
+    weeks = [ordered[n : n + 7] for n in range(0, len(ordered), 7)]
+    return Calendar(
+        view, day, title, weeks, previous, following, risks_ahead(user, filters)
+    )
+
+
+def risks_ahead(user: Any, filters: Filters) -> int:
+    """How many posts of the next seven days will not go out as things stand."""
+    now = timezone.now()
+    rows = replace(filters, status="").deliveries(
+        Delivery.objects.visible_to(user).filter(
+            status=Delivery.Status.SCHEDULED,
+            due_at__gte=now,
+            due_at__lt=now + timedelta(days=RISK_DAYS),
+        )
+    )
+    soon = list(rows.prefetch_related("account__credential"))
+    active, held = stops.active(), ahead.forecasts(soon)
+    return sum(1 for row in soon if risk(row, active, held))
+
+
+# ---------------------------------------------------------------- list
+
+TABS = {
+    NEEDS_ME: gettext_lazy("Needs me"),
+    "upcoming": gettext_lazy("Upcoming"),
+    "published": gettext_lazy("Published"),
+    "drafts": gettext_lazy("Drafts"),
+    "all": gettext_lazy("All"),
+}
+
+
+def tab_deliveries(rows: DeliveryQuerySet, tab: str) -> DeliveryQuerySet:
+    if tab == NEEDS_ME:
+        return rows.needs_person().order_by("due_at", "pk")
+    if tab == "upcoming":
+        return rows.open().order_by("due_at", "pk")
+    if tab == "published":
+        published = rows.filter(status=Delivery.Status.PUBLISHED)
+        return published.order_by(F("published_at").desc(), "-pk")
+    return rows.order_by("-due_at", "-pk")
+
+
+@dataclass(frozen=True)
+class Tab:
+    key: str
+    label: Any
+    count: int
+    is_current: bool
+
+
+def tabs(rows: DeliveryQuerySet, drafts: PostQuerySet, current: str) -> list[Tab]:
+    """The tabs with their numbers: two queries."""
+    needs = rows.needs_person().values("pk")
+    numbers: dict[str, int] = rows.aggregate(
+        needs_me=Count("pk", filter=Q(pk__in=needs)),
+        upcoming=Count("pk", filter=~Q(status__in=Delivery.ENDED)),
+        published=Count("pk", filter=Q(status=Delivery.Status.PUBLISHED)),
+        all=Count("pk"),
+    )
+    numbers["drafts"] = drafts.count()
+    return [
+        Tab(key, label, numbers[key], key == current) for key, label in TABS.items()
+    ]
+
+
+def zone_note(zone: str) -> str:
+    """The zone with its offset now: "Europe/Berlin (UTC+01:00)"."""
+    offset = datetime.now(ZoneInfo(zone)).strftime("%z")
+    return f"{zone} (UTC{offset[:3]}:{offset[3:]})"

@@ -1,0 +1,759 @@
+"""Posts, their deliveries to accounts, and every attempt that was made."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import IO, Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.text import Truncator
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Brand, ConnectedAccount
+from platforms.base import Draft, MediaFile
+
+from .fingerprints import fingerprint
+
+#: No delivery may change the platform more often than this, whatever happens.
+MAX_COMMITS = 5
+#: Tries that ended in a transient refusal before a person has to look.
+MAX_ATTEMPTS = 20
+USEFUL_FOR = timedelta(hours=2)
+
+
+class InvalidTransition(Exception):
+    """The table has no such road."""
+
+
+class StaleState(Exception):
+    """Somebody else was first: normal, not an error to log."""
+
+
+class PostQuerySet(models.QuerySet["Post"]):
+    def visible_to(self, user: Any) -> PostQuerySet:
+        if user.is_superuser:
+            return self
+        return self.filter(brand__members=user.pk)
+
+
+class Post(models.Model):
+    """What a person wrote, once."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", _("Draft")
+        SCHEDULED = "scheduled", _("Scheduled")
+        CANCELLED = "cancelled", _("Cancelled")
+
+    brand = models.ForeignKey(Brand, on_delete=models.PROTECT, related_name="posts")
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="posts"
+    )
+    state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)
+    text = models.TextField(_("text"), blank=True)
+    link_url = models.URLField(_("link"), max_length=2000, blank=True)
+    link_title = models.CharField(_("link title"), max_length=300, blank=True)
+    link_description = models.CharField(_("teaser"), max_length=500, blank=True)
+    accounts = models.ManyToManyField(
+        ConnectedAccount, blank=True, related_name="posts", verbose_name=_("accounts")
+    )
+    #: The wall clock that the author meant; `due_at` is computed from it.
+    local_date = models.DateField(_("date"), null=True, blank=True)
+    local_time = models.TimeField(_("time"), null=True, blank=True)
+    zone = models.CharField(_("time zone"), max_length=64, default="UTC")
+    due_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    useful_until = models.DateTimeField(
+        _("useful until"),
+        null=True,
+        blank=True,
+        help_text=_("After this time it is not sent without a person's yes."),
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    objects = PostQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-due_at", "-pk"]
+        verbose_name = _("post")
+
+    def __str__(self) -> str:
+        return Truncator(self.text.strip() or self.link_url or str(_("Post"))).chars(60)
+
+    def get_absolute_url(self) -> str:
+        return reverse("post_detail", args=[self.pk])
+
+    def set_time(self, date: Any, time: Any, zone: str) -> None:
+        """Keep the wall clock and compute the instant.
+
+        An hour that the clock change repeats means its first pass; one that it skips
+        means the instant that the same offset as before would give (one hour later on
+        the wall).
+        """
+        self.local_date, self.local_time, self.zone = date, time, zone
+        wall = datetime.combine(date, time, ZoneInfo(zone))
+        self.due_at = wall.astimezone(UTC)
+        self.useful_until = self.due_at + USEFUL_FOR
+
+    def draft_for(self, platform: str) -> Draft:
+        """The wording, link and media for one platform. Reads variants and media."""
+        variant = next((v for v in self.variants.all() if v.platform == platform), None)
+        return Draft(
+            text=variant.text if variant else self.text,
+            link_url=self.link_url,
+            link_title=self.link_title,
+            link_description=self.link_description,
+            media=tuple(m.as_file() for m in self.media.all()),
+            options=variant.options if variant else {},
+        )
+
+
+class Variant(models.Model):
+    """Wording for one platform where it differs from the post's own."""
+
+    post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="variants")
+    platform = models.CharField(max_length=30)
+    text = models.TextField(blank=True)
+    options = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["post", "platform"], name="variant_once_per_platform"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.platform}: {self.text[:40]}"
+
+
+def media_path(asset: MediaAsset, filename: str) -> str:
+    return f"assets/{asset.sha256[:2]}/{asset.sha256}{asset.suffix}"
+
+
+class MediaAsset(models.Model):
+    """A file as measured by us, never as its name claims."""
+
+    SUFFIXES = {
+        "image/jpeg": ".jpg",
+        "image/png": ".png",
+        "image/gif": ".gif",
+        "image/webp": ".webp",
+    }
+    brand = models.ForeignKey(Brand, on_delete=models.PROTECT, related_name="media")
+    file = models.FileField(upload_to=media_path)
+    name = models.CharField(max_length=200)
+    mime_type = models.CharField(max_length=50)
+    size_bytes = models.PositiveBigIntegerField()
+    width = models.PositiveIntegerField(default=0)
+    height = models.PositiveIntegerField(default=0)
+    sha256 = models.CharField(max_length=64, db_index=True)
+    alt_text = models.TextField(_("alternative text"), blank=True)
+    uploaded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-pk"]
+        verbose_name = _("media file")
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def suffix(self) -> str:
+        return self.SUFFIXES.get(self.mime_type, ".bin")
+
+
+class PostMedia(models.Model):
+    """A file at its place in a post."""
+
+    post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="media")
+    asset = models.ForeignKey(MediaAsset, on_delete=models.PROTECT, related_name="uses")
+    position = models.PositiveSmallIntegerField()
+    alt_text = models.TextField(_("alternative text"), blank=True)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["post", "position"], name="media_once_per_place"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.asset_id}"
+
+    def as_file(self) -> MediaFile:
+        asset = self.asset
+        return MediaFile(
+            key=f"a{asset.pk}",
+            mime_type=asset.mime_type,
+            size_bytes=asset.size_bytes,
+            width=asset.width,
+            height=asset.height,
+            alt_text=self.alt_text or asset.alt_text,
+            sha256=asset.sha256,
+            file_name=f"{asset.sha256[:12]}{asset.suffix}",
+            open=lambda: asset.file.storage.open(str(asset.file.name), "rb"),
+        )
+
+
+def draft_doc(draft: Draft) -> dict[str, Any]:
+    """A draft as JSON values, files by their facts. `draft_from` leads back."""
+    doc = {
+        "text": draft.text,
+        "link_url": draft.link_url,
+        "link_title": draft.link_title,
+        "link_description": draft.link_description,
+        "language": draft.language,
+        "options": dict(draft.options),
+        "media": [
+            {name: getattr(file, name) for name in _FILE_FACTS} for file in draft.media
+        ],
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(doc))
+    return plain
+
+
+_FILE_FACTS = (
+    "key",
+    "mime_type",
+    "size_bytes",
+    "width",
+    "height",
+    "alt_text",
+    "sha256",
+    "file_name",
+)
+
+
+def draft_from(doc: dict[str, Any]) -> Draft:
+    """The draft that was stored. Reads the assets, which may be gone: then a file
+    cannot be opened, only compared."""
+    pks = [int(facts["key"].removeprefix("a")) for facts in doc["media"]]
+    assets = MediaAsset.objects.in_bulk(pks)
+
+    def opener(pk: int) -> Callable[[], IO[bytes]]:
+        def open_file() -> IO[bytes]:
+            asset = assets.get(pk)
+            if asset is None:
+                raise FileNotFoundError(f"media file {pk} was deleted")
+            opened: IO[bytes] = asset.file.storage.open(str(asset.file.name), "rb")
+            return opened
+
+        return open_file
+
+    media = tuple(
+        MediaFile(**facts, open=opener(pk))
+        for facts, pk in zip(doc["media"], pks, strict=True)
+    )
+    return Draft(**{**doc, "media": media})
+
+
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    def visible_to(self, user: Any) -> DeliveryQuerySet:
+        if user.is_superuser:
+            return self
+        return self.filter(post__brand__members=user.pk)
+
+    def due(self, now: datetime) -> DeliveryQuerySet:
+        """Waiting for work whose time has come: a try, a poll or a look."""
+        return self.filter(status__in=Delivery.WAITING, next_attempt_at__lte=now)
+
+    def open(self) -> DeliveryQuerySet:
+        return self.exclude(status__in=Delivery.ENDED)
+
+    def needs_person(self) -> DeliveryQuerySet:
+        """What waits for a decision of a person (the failure desk's first tab)."""
+        return self.filter(
+            Q(status=Delivery.Status.FAILED, dismissed_at=None)
+            | Q(status=Delivery.Status.HELD, release_at=None)
+            | Q(status=Delivery.Status.UNCERTAIN, next_attempt_at=None)
+        )
+
+    def for_pages(self) -> DeliveryQuerySet:
+        return self.select_related("post__brand", "post__author", "account__credential")
+
+
+class Delivery(models.Model):
+    """One post on its way to one connected account."""
+
+    class Status(models.TextChoices):
+        SCHEDULED = "scheduled", _("Scheduled")
+        PUBLISHING = "publishing", _("Sending")
+        PROCESSING = "processing", _("The platform is working")
+        HELD = "held", _("Held")
+        UNCERTAIN = "uncertain", _("Checking whether it went out")
+        PUBLISHED = "published", _("Published")
+        FAILED = "failed", _("Failed")
+        CANCELLED = "cancelled", _("Cancelled")
+
+    class Hold(models.TextChoices):
+        """Why it cannot go now. Each has a way out (`hold_way_out`)."""
+
+        ACCESS = "access", _("Access has ended: waits for a reconnect")
+        PERMISSION = "permission", _("A permission is missing")
+        LIMIT = "limit", _("A limit is reached")
+        PLATFORM = "platform", _("The platform has trouble")
+        STOPPED = "stopped", _("Publishing is stopped")
+        TOO_LATE = "too_late", _("Past its useful time: a person decides")
+        DISCONNECTED = "disconnected", _("The account is disconnected")
+        TWICE = "twice", _("The same post went out lately: a person decides")
+
+    ANSWERED = {
+        Status.PUBLISHED,
+        Status.SCHEDULED,
+        Status.FAILED,
+        Status.HELD,
+        Status.PROCESSING,
+    }
+    TRANSITIONS: dict[str, set[str]] = {
+        Status.SCHEDULED: {
+            Status.PUBLISHING,
+            Status.HELD,
+            Status.CANCELLED,
+            Status.UNCERTAIN,  # only with repeat_is_safe
+        },
+        Status.PUBLISHING: {*ANSWERED, Status.UNCERTAIN, Status.PUBLISHING},
+        Status.PROCESSING: {Status.PUBLISHING, Status.HELD, Status.CANCELLED},
+        Status.HELD: {Status.SCHEDULED, Status.HELD, Status.CANCELLED},
+        Status.UNCERTAIN: {
+            Status.UNCERTAIN,
+            Status.PUBLISHED,
+            Status.SCHEDULED,
+            Status.FAILED,  # the platform refused it, and it is not there
+        },
+        Status.FAILED: {Status.SCHEDULED, Status.FAILED, Status.CANCELLED},
+        Status.PUBLISHED: set(),
+        Status.CANCELLED: set(),
+    }
+    WAITING = (Status.SCHEDULED, Status.PROCESSING, Status.UNCERTAIN)
+    ENDED = (Status.PUBLISHED, Status.FAILED, Status.CANCELLED)
+
+    #: the stop that holds it, or held it: set by `stops.name_holds`
+    stop: Stop | None = None
+
+    post = models.ForeignKey(Post, on_delete=models.PROTECT, related_name="deliveries")
+    account = models.ForeignKey(
+        ConnectedAccount, on_delete=models.PROTECT, related_name="deliveries"
+    )
+    status = models.CharField(
+        max_length=12, choices=Status.choices, default=Status.SCHEDULED
+    )
+    due_at = models.DateTimeField()
+    useful_until = models.DateTimeField()
+    #: when a worker should next take it; null: nothing happens by itself
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+
+    hold = models.CharField(max_length=15, choices=Hold.choices, blank=True)
+    held_at = models.DateTimeField(null=True, blank=True)
+    #: a hold that ends by itself; null: by a reconnect or a person
+    release_at = models.DateTimeField(null=True, blank=True)
+
+    #: The fencing token: counted up by each claim, so that a worker that wakes up after
+    #: its lease was taken over cannot overwrite its successor's result.
+    fence = models.PositiveIntegerField(default=0)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    lease_owner = models.CharField(max_length=40, blank=True)
+    attempt_count = models.PositiveIntegerField(default=0)
+    #: refusals in a row that may mend themselves; a person's retry sets it to 0
+    transient_count = models.PositiveIntegerField(default=0)
+
+    #: Written and committed before a commit leaves; cleared by its answer.
+    intent_at = models.DateTimeField(null=True, blank=True)
+    first_sent_at = models.DateTimeField(null=True, blank=True)
+    commit_count = models.PositiveSmallIntegerField(default=0)
+    #: looks since the last lost answer, and how many of them in a row said "absent"
+    look_count = models.PositiveSmallIntegerField(default=0)
+    absent_count = models.PositiveSmallIntegerField(default=0)
+    #: A commit's answer was lost, and now the platform itself keeps the same request
+    #: from doubling. Only a repeat as it was, and soon, leads out of here: never a
+    #: hold, an edit or a cancellation, for it may be live.
+    repeat_is_safe = models.BooleanField(default=False)
+    marker = models.CharField(max_length=32, unique=True, editable=False)
+    #: what earlier steps stored: media ids, session addresses
+    witness = models.JSONField(default=dict, blank=True)
+    #: What marker and witness belong to: the wording and files of the last try. People
+    #: may change the post meanwhile; a look must search for what was sent.
+    draft = models.JSONField(default=dict, blank=True, editable=False)
+
+    #: Of wording, link and files: the same again to one account within a day needs a
+    #: person's yes, which is `twice_allowed`.
+    fingerprint = models.CharField(max_length=64, blank=True, editable=False)
+    twice_allowed = models.BooleanField(default=False)
+
+    external_id = models.CharField(max_length=300, blank=True)
+    permalink = models.CharField(max_length=1000, blank=True)
+    published_at = models.DateTimeField(null=True, blank=True)
+
+    #: of the last refusal; sentences come from accounts.causes
+    outcome = models.CharField(max_length=20, blank=True)
+    cause = models.CharField(max_length=40, blank=True)
+    detail = models.TextField(blank=True)
+    failed_at = models.DateTimeField(null=True, blank=True)
+    dismissed_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = DeliveryQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["due_at", "pk"]
+        verbose_name = _("delivery")
+        verbose_name_plural = _("deliveries")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["post", "account"], name="delivery_once_per_account"
+            ),
+            models.UniqueConstraint(
+                fields=["account", "external_id"],
+                condition=~Q(external_id=""),
+                name="delivery_remote_post_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(commit_count__lte=MAX_COMMITS),
+                name="delivery_commit_ceiling",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="published") | ~Q(external_id=""),
+                name="delivery_published_has_id",
+            ),
+        ]
+        indexes = [
+            # The claim: small, because finished rows are not in it. SQLite takes a
+            # partial index only where the query's own words imply its condition, and
+            # values that are bound later imply nothing.
+            models.Index(
+                fields=["next_attempt_at"],
+                name="delivery_due",
+                condition=Q(next_attempt_at__isnull=False),
+            ),
+            models.Index(
+                fields=["lease_expires_at"],
+                name="delivery_leases",
+                condition=Q(lease_expires_at__isnull=False),
+            ),
+            models.Index(
+                fields=["hold", "release_at"],
+                name="delivery_held",
+                condition=Q(status="held"),
+            ),
+            models.Index(fields=["account", "fingerprint"], name="delivery_same_again"),
+            models.Index(fields=["status", "due_at"], name="delivery_by_status"),
+            models.Index(fields=["account", "due_at"], name="delivery_by_account"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.post} → {self.account}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.marker = self.marker or uuid.uuid4().hex
+        super().save(*args, **kwargs)
+
+    def get_absolute_url(self) -> str:
+        return reverse("delivery_detail", args=[self.pk])
+
+    # -- verbs of people
+
+    def cancel(self) -> None:
+        """Not to be sent. InvalidTransition or StaleState once sending has begun."""
+        self._not_in_doubt()
+        self._move(
+            self.Status.CANCELLED, next_attempt_at=None, hold="", release_at=None
+        )
+
+    def reschedule(self, due_at: datetime, useful_until: datetime) -> None:
+        """Another time, before sending has begun; a held one is judged anew then."""
+        if self.status not in (self.Status.SCHEDULED, self.Status.HELD):
+            raise InvalidTransition(f"{self.status} cannot be moved")
+        self._not_in_doubt()
+        changes: dict[str, Any] = {
+            "status": self.Status.SCHEDULED,
+            "due_at": due_at,
+            "useful_until": useful_until,
+            "next_attempt_at": due_at,
+            "hold": "",
+            "release_at": None,
+        }
+        same = Delivery.objects.filter(pk=self.pk, status=self.status, fence=self.fence)
+        if not same.update(**changes):
+            raise StaleState(f"delivery {self.pk} is no longer {self.status}")
+        for field, value in changes.items():
+            setattr(self, field, value)
+
+    def retry(
+        self,
+        at: datetime | None = None,
+        *,
+        despite_age: bool = False,
+        allow_twice: bool = False,
+    ) -> None:
+        """A person sends a failed or held one again, from its stored witnesses.
+
+        despite_age: the person has said yes to one that is past its useful time.
+        allow_twice: and to one that says what the account has just said.
+        """
+        at = at or timezone.now()
+        self._move(
+            self.Status.SCHEDULED, **self.retry_changes(at, despite_age, allow_twice)
+        )
+
+    def retry_changes(
+        self, at: datetime, despite_age: bool = False, allow_twice: bool = False
+    ) -> dict[str, Any]:
+        """What `retry` changes besides the status, for those who write many at once."""
+        if self.status not in (self.Status.FAILED, self.Status.HELD):
+            # The table knows more roads to SCHEDULED; they are the engine's.
+            raise InvalidTransition(f"{self.status} cannot be sent again")
+        changes: dict[str, Any] = {}
+        if despite_age and self.useful_until < at + USEFUL_FOR:
+            changes["useful_until"] = at + USEFUL_FOR
+        if allow_twice:
+            changes["twice_allowed"] = True
+        return {
+            "next_attempt_at": at,
+            "hold": "",
+            "release_at": None,
+            "transient_count": 0,
+            "dismissed_at": None,
+            "failed_at": None,
+            "outcome": "",
+            "cause": "",
+            "detail": "",
+            **changes,
+        }
+
+    def put_off(self, at: datetime) -> None:
+        """Scheduled, and waits for its turn until `at`; its due time stays."""
+        same = Delivery.objects.filter(
+            pk=self.pk,
+            status=self.Status.SCHEDULED,
+            fence=self.fence,
+            lease_expires_at=None,
+            next_attempt_at=self.next_attempt_at,
+            repeat_is_safe=False,
+        )
+        if not same.update(next_attempt_at=at):
+            raise StaleState(f"delivery {self.pk} goes on already")
+        self.next_attempt_at = at
+
+    def dismiss(self) -> None:
+        """Off the desk; it stays failed."""
+        if self.status != self.Status.FAILED:
+            raise InvalidTransition(f"{self.status} cannot be dismissed")
+        self._move(self.Status.FAILED, dismissed_at=timezone.now())
+
+    def confirm_live(self, permalink: str) -> None:
+        """A person saw it there: the platform could not tell us."""
+        if self.status != self.Status.UNCERTAIN or self.next_attempt_at is not None:
+            raise InvalidTransition("only a delivery that nobody can check")
+        self._move(
+            self.Status.PUBLISHED,
+            external_id=self.external_id or permalink[:300],
+            permalink=permalink,
+            published_at=self.first_sent_at or timezone.now(),
+            next_attempt_at=None,
+            **self._no_lease(),
+            **self._no_error(),
+        )
+
+    def confirm_absent(self) -> None:
+        """A person looked and it is not there: safe to send again."""
+        if self.status != self.Status.UNCERTAIN or self.next_attempt_at is not None:
+            raise InvalidTransition("only a delivery that nobody can check")
+        self._move(
+            self.Status.SCHEDULED,
+            next_attempt_at=timezone.now(),
+            intent_at=None,
+            look_count=0,
+            absent_count=0,
+            **self._no_lease(),
+            **self._no_error(),
+        )
+
+    # -- verbs of the engine
+
+    def hold_for(
+        self,
+        reason: str,
+        *,
+        release_at: datetime | None = None,
+        cause: str = "",
+        detail: str = "",
+    ) -> None:
+        """It cannot go now and we know why. Never a failure."""
+        self._move(
+            self.Status.HELD,
+            hold=reason,
+            held_at=timezone.now(),
+            release_at=release_at,
+            next_attempt_at=None,
+            cause=cause or self.cause,
+            detail=detail or self.detail,
+            **self._no_lease(),
+        )
+
+    def release(self, at: datetime) -> None:
+        """The reason is gone: back into the queue."""
+        self._move(
+            self.Status.SCHEDULED,
+            hold="",
+            release_at=None,
+            next_attempt_at=at,
+            **self._no_error(),
+        )
+
+    def _not_in_doubt(self) -> None:
+        if self.repeat_is_safe:
+            raise InvalidTransition(
+                "it may be live: only the platform's answer decides"
+            )
+
+    @staticmethod
+    def _no_lease() -> dict[str, Any]:
+        return {"lease_expires_at": None, "lease_owner": ""}
+
+    @staticmethod
+    def _no_error() -> dict[str, Any]:
+        return {"outcome": "", "cause": "", "detail": ""}
+
+    def _move(self, to: str, **changes: Any) -> None:
+        if to not in self.TRANSITIONS.get(self.status, ()):
+            raise InvalidTransition(f"{self.status} -> {to}")
+        same = Delivery.objects.filter(pk=self.pk, status=self.status, fence=self.fence)
+        if not same.update(status=to, **changes):
+            raise StaleState(f"delivery {self.pk} is no longer {self.status}")
+        for field, value in {"status": to, **changes}.items():
+            setattr(self, field, value)
+
+    # -- reading
+
+    @property
+    def is_late(self) -> bool:
+        return bool(
+            self.published_at and self.published_at > self.due_at + timedelta(minutes=1)
+        )
+
+    @property
+    def waits_for_person(self) -> bool:
+        return (
+            (self.status == self.Status.FAILED and not self.dismissed_at)
+            or (self.status == self.Status.HELD and self.release_at is None)
+            or (self.status == self.Status.UNCERTAIN and self.next_attempt_at is None)
+        )
+
+
+class Attempt(models.Model):
+    """One try (or one look) of a delivery; opened before the call, closed once."""
+
+    class Kind(models.TextChoices):
+        PUBLISH = "publish", _("Send")
+        LOOK = "look", _("Look whether it is there")
+
+    delivery = models.ForeignKey(
+        Delivery, on_delete=models.CASCADE, related_name="attempts"
+    )
+    number = models.PositiveIntegerField()
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.PUBLISH)
+    worker = models.CharField(max_length=40, blank=True)
+    opened_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    #: one of platforms.errors.Outcome, or found, absent, cannot_tell, abandoned, waiting
+    outcome = models.CharField(max_length=20, blank=True)
+    cause = models.CharField(max_length=40, blank=True)
+    #: the last step that was begun
+    step = models.CharField(max_length=60, blank=True)
+    http_status = models.PositiveSmallIntegerField(null=True, blank=True)
+    code = models.CharField(max_length=100, blank=True)
+    request_id = models.CharField(max_length=200, blank=True)
+    #: the platform's own answer, secrets removed
+    detail = models.TextField(blank=True)
+    #: [{"step", "call", "at", "ms", "status", "request_id"}], oldest first
+    calls = models.JSONField(default=list, blank=True)
+
+    class Meta:
+        ordering = ["number"]
+        verbose_name = _("attempt")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["delivery", "number"], name="attempt_numbered_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number} of delivery {self.delivery_id}"
+
+
+class PumpQuerySet(models.QuerySet["Pump"]):
+    def running(self, now: datetime) -> PumpQuerySet:
+        """Those that gave a sign of life lately."""
+        return self.filter(ended_at=None, beat_at__gt=now - Pump.SILENT_AFTER)
+
+
+class Pump(models.Model):
+    """A running publishing worker: who holds leases, and whether it still lives."""
+
+    #: A pump without a sign of life for so long does not count as running.
+    SILENT_AFTER = timedelta(seconds=15)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    host = models.CharField(max_length=100)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField(default=timezone.now)
+    beat_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    handled = models.PositiveIntegerField(default=0)
+
+    objects = PumpQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-started_at"]
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"
+
+
+def fingerprints(post: Post, platforms: Iterable[str]) -> dict[str, str]:
+    """By platform, as the post is written now. Reads variants and media once."""
+    # A row of its own: what was prefetched on `post` may be older than its last change.
+    fresh = Post.objects.prefetch_related("variants", "media__asset").get(pk=post.pk)
+    return {slug: fingerprint(fresh.draft_for(slug)) for slug in platforms}
+
+
+def schedule(post: Post, accounts: Any) -> list[Delivery]:
+    """Make the deliveries of a scheduled post; accounts that have one keep it."""
+    assert post.due_at is not None
+    assert post.useful_until is not None
+    with transaction.atomic():
+        have = set(post.deliveries.values_list("account_id", flat=True))
+        accounts = list(accounts)
+        says = fingerprints(post, {account.platform for account in accounts})
+        made = [
+            Delivery(
+                post=post,
+                account=account,
+                due_at=post.due_at,
+                useful_until=post.useful_until,
+                next_attempt_at=post.due_at,
+                marker=uuid.uuid4().hex,
+                fingerprint=says[account.platform],
+            )
+            for account in accounts
+            if account.pk not in have
+        ]
+        Delivery.objects.bulk_create(made)
+        post.state = Post.State.SCHEDULED
+        post.save(update_fields=["state", "changed_at"])
+    return made
+
+
+# Rows of the same app in a module of their own.
+from .stop_models import Stop as Stop  # noqa: E402

@@ -1,0 +1,485 @@
+"""What each answer means for its delivery."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from accounts.models import Credential
+from platforms.base import Look, RemotePost, Sighting, StepKind, StepResult
+from platforms.errors import (
+    AuthRevoked,
+    Cause,
+    Outcome,
+    PlatformError,
+    Reach,
+)
+
+from . import stops
+from .models import MAX_ATTEMPTS, MAX_COMMITS, Delivery
+from .waking import wake_check, wake_review
+from .work import LEASE, Work, backoff, last_start, look_times
+from .writes import Writes
+
+Status = Delivery.Status
+Hold = Delivery.Hold
+AUTH = {Outcome.AUTH_EXPIRED, Outcome.AUTH_REVOKED}
+
+
+class TooOften(PlatformError):
+    """The ceiling of commits is reached: a person has to look."""
+
+    outcome = Outcome.AMBIGUOUS
+    default_cause = Cause.UNKNOWN_REFUSAL
+
+    def __init__(self) -> None:
+        super().__init__(f"sent {MAX_COMMITS} times without an end")
+
+
+def intent(row: Delivery, now: datetime) -> dict[str, Any]:
+    """Fields that must be committed before a commit leaves."""
+    return {
+        "intent_at": now,
+        "commit_count": row.commit_count + 1,
+        "look_count": 0,
+        "absent_count": 0,
+    }
+
+
+def says_little(error: PlatformError) -> bool:
+    """A refusal in words that the platform's table does not know: some platforms answer
+    400 after writing, so it is looked up before it counts."""
+    return (
+        error.outcome == Outcome.INVALID_CONTENT
+        and error.cause == Cause.UNKNOWN_REFUSAL
+        and error.status != 403
+    )
+
+
+class Settlement:
+    """What one answer means for its delivery.
+
+    row: as the database has it; after a refusal or a look with its account and
+    credential read anew. What is to change goes into `writes`.
+    """
+
+    def __init__(self, row: Delivery, work: Work, writes: Writes) -> None:
+        self.row = row
+        self.work = work
+        self.writes = writes
+        self.now = timezone.now()
+        self.committing = work.committing
+
+    def apply(self, result: StepResult | Look | PlatformError) -> Work | None:
+        if isinstance(result, Look):
+            self._looked(result)
+        elif isinstance(result, PlatformError):
+            if self.work.looking:
+                self._look_failed(result)
+            else:
+                self._refused(result)
+        else:
+            return self._stepped(result)
+        return None
+
+    # -- a step went well
+
+    def _stepped(self, result: StepResult) -> Work | None:
+        witness = {**self.row.witness, **result.witness}
+        if result.remote is not None:
+            self._close("published", "")
+            self._published(result.remote, witness)
+            return None
+        if result.wait_s is not None:
+            self._close("waiting", "")
+            self._move(
+                Status.PROCESSING,
+                witness=witness,
+                next_attempt_at=self.now + timedelta(seconds=result.wait_s),
+                intent_at=None,
+                **Delivery._no_lease(),
+            )
+            return None
+        return self._go_on(witness)
+
+    def _go_on(self, witness: dict[str, Any]) -> Work | None:
+        """Store the witness and, when a commit comes next, the intent: then go on."""
+        job = replace(self.work.job, witness=witness)
+        step = self.work.platform.next_step(job, self.work.client)
+        may_commit = step.kind == StepKind.COMMIT
+        if may_commit and stops.covering(self.row.account, stops.active()):
+            self._close("held", "")
+            self._stop(witness)
+            return None
+        changes: dict[str, Any] = {
+            "witness": witness,
+            "lease_expires_at": self.now + LEASE,
+        }
+        if may_commit:
+            if self.row.commit_count >= MAX_COMMITS:
+                self._close(Outcome.AMBIGUOUS, Cause.UNKNOWN_REFUSAL, TooOften())
+                self._fail(TooOften())
+                return None
+            changes |= intent(self.row, self.now)
+        self._move(Status.PUBLISHING, **changes)
+        self.writes.change_attempt(
+            self.work.attempt, step=step.name, calls=self.work.calls
+        )
+        # A new one: should the writing fail, the old one is settled once more.
+        return replace(
+            self.work, job=job, step=step, may_commit=may_commit, start_by=last_start()
+        )
+
+    def _stop(self, witness: dict[str, Any]) -> None:
+        """Somebody stopped publishing while files were on their way."""
+        self._move(
+            Status.HELD,
+            hold=Hold.STOPPED,
+            held_at=self.now,
+            release_at=None,
+            next_attempt_at=None,
+            witness=witness,
+            **Delivery._no_lease(),
+        )
+
+    def _published(self, remote: RemotePost, witness: dict[str, Any] | None) -> None:
+        self._move(
+            Status.PUBLISHED,
+            external_id=remote.external_id,
+            permalink=remote.permalink,
+            published_at=remote.published_at or self.now,
+            first_sent_at=self.row.first_sent_at or self.row.intent_at,
+            next_attempt_at=None,
+            intent_at=None,
+            witness=witness if witness is not None else self.row.witness,
+            transient_count=0,
+            repeat_is_safe=False,
+            **Delivery._no_lease(),
+            **Delivery._no_error(),
+        )
+
+    # -- a refusal, or no answer
+
+    def _refused(self, error: PlatformError) -> None:
+        self._close(error.outcome, error.cause, error)
+        self._forget(error)
+        outcome = error.outcome
+        if outcome == Outcome.AMBIGUOUS and not self.committing:
+            outcome = Outcome.TRANSIENT
+        if outcome == Outcome.AMBIGUOUS:
+            self._uncertain(error)
+            return
+        if outcome == Outcome.DUPLICATE:
+            self._duplicate(error)
+            return
+        if self.committing and says_little(error):
+            self._uncertain(error)
+            return
+        in_doubt = self.row.repeat_is_safe
+        if self.committing and not (in_doubt and error.permanent):
+            self._uncount()
+        if in_doubt:
+            # This was refused, but the one before may be live: still nobody knows.
+            self._look_later(error)
+        elif self.row.account.credential is None:
+            self._hold(Hold.DISCONNECTED, error, None)
+        elif outcome in AUTH and self._with_old_token():
+            # Refused was a token that has been replaced meanwhile; ours is unproven.
+            self._again(error, at_once=True)
+        elif outcome == Outcome.AUTH_EXPIRED:
+            self._expired(error)
+        elif outcome == Outcome.AUTH_REVOKED:
+            self._break(error)
+        elif outcome == Outcome.PERMISSION and error.reach != Reach.POST:
+            self._not_permitted(error)
+        elif outcome == Outcome.RATE_LIMITED:
+            self._limited(error)
+        elif outcome == Outcome.PLATFORM_DOWN and error.reach == Reach.APP:
+            self._hold(Hold.PLATFORM, error, self.now + timedelta(minutes=15))
+        elif outcome in {Outcome.TRANSIENT, Outcome.PLATFORM_DOWN}:
+            self._again(error)
+        else:
+            self._fail(error)
+
+    def _uncount(self) -> None:
+        """A clean refusal changed nothing: it does not count against the ceiling."""
+        self.writes.set(self.row, commit_count=max(0, self.row.commit_count - 1))
+
+    def _with_old_token(self) -> bool:
+        credential = self.row.account.credential
+        used = self.work.client.access.token
+        return credential is not None and credential.access_token != used
+
+    def _uncertain(self, error: PlatformError) -> None:
+        looks = look_times(self.row.account.platform)
+        self._move(
+            Status.UNCERTAIN,
+            first_sent_at=self.row.first_sent_at or self.row.intent_at,
+            next_attempt_at=self.now + timedelta(seconds=looks[0]),
+            look_count=0,
+            absent_count=0,
+            repeat_is_safe=False,
+            **self._error(error),
+            **Delivery._no_lease(),
+        )
+
+    def _duplicate(self, error: PlatformError) -> None:
+        """Evidence when an earlier attempt of ours may have caused it."""
+        if self.row.first_sent_at is None:
+            if self.committing:
+                self._uncount()
+            self._fail(error)
+            return
+        external_id = error.extra.get("external_id", "")
+        if external_id and self._belongs_to_another(external_id):
+            self._fail(error)
+        elif external_id:
+            self._published(
+                RemotePost(external_id, error.extra.get("permalink", "")), None
+            )
+        else:
+            self._uncertain(error)
+
+    def _expired(self, error: PlatformError) -> None:
+        credential = self.row.account.credential
+        assert credential is not None
+        if not credential.refresh_token:
+            self._break(error)
+            return
+        renewed_lately = credential.issued_at and (
+            credential.issued_at > self.now - timedelta(minutes=1)
+        )
+        if renewed_lately:
+            self._break(AuthRevoked(error.detail, status=error.status, code=error.code))
+            return
+        # The engine renews an expired credential before it claims the next try.
+        Credential.objects.filter(
+            pk=credential.pk, refresh_fence=credential.refresh_fence
+        ).update(expires_at=self.now, refresh_after=self.now)
+        self._move(
+            Status.SCHEDULED,
+            next_attempt_at=self.now,
+            intent_at=None,
+            **self._error(error),
+            **Delivery._no_lease(),
+        )
+
+    def _break(self, error: PlatformError) -> None:
+        credential = self.row.account.credential
+        assert credential is not None
+        credential.break_for(error)
+        self._hold(Hold.ACCESS, error, None)
+        wake_review()
+
+    def _not_permitted(self, error: PlatformError) -> None:
+        """Whose right is missing is the health check's to tell: ask it at once."""
+        self._hold(Hold.PERMISSION, error, None)
+        credential = self.row.account.credential
+        assert credential is not None
+        Credential.objects.filter(pk=credential.pk).update(next_proof_at=self.now)
+        wake_check()
+
+    def _limited(self, error: PlatformError) -> None:
+        at = error.reset_at
+        if at is None or at <= self.now:
+            count = self.row.transient_count + 1
+            at = self.now + max(
+                backoff(count, error.retry_after), timedelta(seconds=30)
+            )
+        self._hold(Hold.LIMIT, error, at)
+
+    def _again(self, error: PlatformError, *, at_once: bool = False) -> None:
+        count = self.row.transient_count + 1
+        if count >= MAX_ATTEMPTS:
+            self._fail(error)
+            return
+        wait = timedelta() if at_once else backoff(count, error.retry_after)
+        left = self.committing and error.status is not None
+        self._move(
+            Status.SCHEDULED,
+            # Refused, and yet evidence, should the next try be called a duplicate.
+            first_sent_at=self.row.first_sent_at
+            or (self.row.intent_at if left else None),
+            next_attempt_at=self.now + wait,
+            transient_count=count,
+            intent_at=None,
+            **self._error(error),
+            **Delivery._no_lease(),
+        )
+
+    def _hold(
+        self, reason: str, error: PlatformError, release_at: datetime | None
+    ) -> None:
+        self._move(
+            Status.HELD,
+            hold=reason,
+            held_at=self.now,
+            release_at=release_at,
+            next_attempt_at=None,
+            intent_at=None,
+            transient_count=self.row.transient_count + 1,
+            **self._error(error),
+            **Delivery._no_lease(),
+        )
+
+    def _fail(self, error: PlatformError) -> None:
+        self._move(
+            Status.FAILED,
+            next_attempt_at=None,
+            intent_at=None,
+            failed_at=self.now,
+            **self._error(error),
+            **Delivery._no_lease(),
+        )
+
+    def _forget(self, error: PlatformError) -> None:
+        """What the platform has lost must be sent again: drop its witnesses."""
+        names = {n for n in error.extra.get("forget", "").split(",") if n}
+        if names:
+            left = {k: v for k, v in self.row.witness.items() if k not in names}
+            self.writes.set(self.row, witness=left)
+
+    # -- a look
+
+    def _looked(self, look: Look) -> None:
+        self._close(look.sighting, "", evidence=look.evidence)
+        if look.sighting == Sighting.FOUND and look.remote is not None:
+            if not self._belongs_to_another(look.remote.external_id):
+                self._published(look.remote, None)
+                return
+        looks = look_times(self.row.account.platform)
+        looked = self.row.look_count + 1
+        absent = self.row.absent_count + 1 if look.sighting == Sighting.ABSENT else 0
+        settled = looked >= len(looks) and absent >= 2
+        refused = self.row.outcome == Outcome.INVALID_CONTENT
+        certain = look.safe_to_repeat or settled
+        if refused and look.sighting == Sighting.ABSENT and certain:
+            # Not written before the refusal, then: the refusal stands.
+            self._move(
+                Status.FAILED,
+                next_attempt_at=None,
+                intent_at=None,
+                failed_at=self.now,
+                **Delivery._no_lease(),
+            )
+        elif certain:
+            self._send_again(looked, absent, in_doubt=not settled)
+        elif looked < len(looks) or look.sighting == Sighting.ABSENT:
+            gap = (
+                looks[min(looked, len(looks) - 1)] - looks[min(looked, len(looks)) - 1]
+            )
+            self._move(
+                Status.UNCERTAIN,
+                look_count=looked,
+                absent_count=absent,
+                next_attempt_at=self.now + timedelta(seconds=max(gap, looks[0])),
+                **Delivery._no_lease(),
+            )
+        else:
+            # Nobody can tell but a person, who gets two buttons.
+            self._move(
+                Status.UNCERTAIN,
+                look_count=looked,
+                absent_count=absent,
+                next_attempt_at=None,
+                **Delivery._no_lease(),
+            )
+
+    def _belongs_to_another(self, external_id: str) -> bool:
+        """Another delivery of this account took the same post meanwhile."""
+        return (
+            Delivery.objects.filter(
+                account_id=self.row.account_id, external_id=external_id
+            )
+            .exclude(pk=self.row.pk)
+            .exists()
+        )
+
+    def _send_again(self, looked: int, absent: int, *, in_doubt: bool) -> None:
+        """in_doubt: it may be live, but the platform keeps a repeat from doubling."""
+        if self.row.commit_count >= MAX_COMMITS:
+            self._move(
+                Status.UNCERTAIN,
+                look_count=looked,
+                absent_count=absent,
+                next_attempt_at=None,
+                **Delivery._no_lease(),
+            )
+            return
+        self._move(
+            Status.SCHEDULED,
+            next_attempt_at=self.now,
+            look_count=looked,
+            absent_count=absent,
+            intent_at=None,
+            repeat_is_safe=in_doubt,
+            **Delivery._no_lease(),
+        )
+
+    def _look_failed(self, error: PlatformError) -> None:
+        """The platform could not be read: still nobody knows. Look again later."""
+        self._close(error.outcome, error.cause, error)
+        self._look_later(error)
+
+    def _look_later(self, error: PlatformError) -> None:
+        credential = self.row.account.credential
+        if credential is None or self._with_old_token():
+            pass  # it proves nothing of what is stored now
+        elif error.outcome == Outcome.AUTH_REVOKED or (
+            error.outcome == Outcome.AUTH_EXPIRED and not credential.refresh_token
+        ):
+            credential.break_for(error)
+            wake_review()
+        elif error.outcome == Outcome.AUTH_EXPIRED:
+            Credential.objects.filter(
+                pk=credential.pk, refresh_fence=credential.refresh_fence
+            ).update(expires_at=self.now, refresh_after=self.now)
+        count = self.row.transient_count + 1
+        wait = backoff(count, error.retry_after)
+        at = max(self.now + wait, error.reset_at or self.now)
+        self._move(
+            Status.UNCERTAIN,
+            first_sent_at=self.row.first_sent_at or self.row.intent_at,
+            next_attempt_at=at,
+            transient_count=count,
+            repeat_is_safe=False,
+            **Delivery._no_lease(),
+        )
+
+    # -- writing
+
+    def _move(self, to: str, **changes: Any) -> None:
+        self.writes.move(self.row, to, **changes)
+
+    @staticmethod
+    def _error(error: PlatformError) -> dict[str, Any]:
+        return {"outcome": error.outcome, "cause": error.cause, "detail": error.detail}
+
+    def _close(
+        self,
+        outcome: str,
+        cause: str,
+        error: PlatformError | None = None,
+        evidence: str = "",
+    ) -> None:
+        calls = self.work.calls
+        request_id = error.request_id if error else ""
+        status = error.status if error else None
+        if calls:
+            request_id = request_id or calls[-1]["request_id"]
+            status = status or calls[-1]["status"]
+        self.writes.change_attempt(
+            self.work.attempt,
+            closed_at=self.now,
+            outcome=outcome,
+            cause=cause,
+            http_status=status,
+            code=(error.code if error else "")[:100],
+            request_id=request_id[:200],
+            detail=error.detail if error else evidence[:2000],
+            step=self.work.step.name if self.work.step else "look",
+            calls=calls,
+        )

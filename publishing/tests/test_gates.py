@@ -1,0 +1,344 @@
+"""What may keep a due post back: a stop, a full window, an open breaker, itself twice."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from accounts import breakers, limits
+from accounts.models import CircuitBreaker, Credential, RateBucket
+from platforms.base import Bucket, Look, RemotePost, Sighting, StepResult, WindowKind
+from platforms.errors import AmbiguousOutcome, Cause, RateLimited
+from publishing.engine import PumpRun
+from publishing.models import Delivery, Stop
+from publishing.sweeps import release_held
+from tests.scripted_platform import Scripted
+
+pytestmark = pytest.mark.django_db
+Status = Delivery.Status
+
+
+class InlinePump(PumpRun):
+    """A pump whose I/O happens at once in the same thread."""
+
+    def __init__(self) -> None:
+        super().__init__(seconds=1, threads=10)
+        self.pool = self
+
+    def submit(self, call: Any) -> None:
+        call()
+
+    def turn(self) -> None:
+        self.agenda.read(timezone.now())
+        self._claim()
+        while not self.results.empty():
+            self.unsaved.append(self.results.get())
+            self._save_results()
+
+
+def turn(*deliveries: Delivery) -> None:
+    InlinePump().turn()
+    for delivery in deliveries:
+        delivery.refresh_from_db()
+
+
+def due_now(delivery: Delivery) -> None:
+    Delivery.objects.filter(pk=delivery.pk).update(next_attempt_at=timezone.now())
+
+
+@pytest.fixture(autouse=True)
+def _nothing_heard_yet() -> None:
+    breakers.lately.seen.clear()
+
+
+@pytest.fixture
+def posts_go(script: Any) -> Any:
+    """Each post is published under an id of its own."""
+    ids = iter(range(1000))
+
+    def answer(name: str) -> StepResult:
+        script.asked.append(name)
+        number = next(ids)
+        return StepResult(remote=RemotePost(f"p{number}", f"https://e/{number}"))
+
+    script.answer = answer
+    return script
+
+
+# ---------------------------------------------------------------- the emergency stop
+
+
+@pytest.fixture
+def stop(author: Any, brand: Any) -> Any:
+    def make(**scope: Any) -> Stop:
+        return Stop.objects.create(
+            scope=scope.pop("scope", "everything"),
+            reason="A wrong price",
+            started_by=author,
+            **scope,
+        )
+
+    return make
+
+
+def test_a_stopped_post_is_held_and_nothing_is_sent(delivery, script, stop):
+    stop()
+    turn(delivery)
+    assert (delivery.status, delivery.hold) == (Status.HELD, "stopped")
+    assert delivery.release_at is None
+    assert script.asked == []
+
+
+def test_the_end_of_a_stop_releases_nothing_by_itself(delivery, script, stop):
+    made = stop()
+    turn(delivery)
+    made.ended_at = timezone.now()
+    made.save()
+    release_held(timezone.now())
+    turn(delivery)
+    assert (delivery.status, script.asked) == (Status.HELD, [])
+
+
+@pytest.mark.parametrize("scope", ["brand", "platform", "account"])
+def test_a_stop_holds_only_what_it_names(
+    scope, account, make_account, make_delivery, script, stop
+):
+    named = {
+        "brand": {"brand": account.brand},
+        "platform": {"platform": "scripted"},
+        "account": {"account": account},
+    }[scope]
+    other = make_account("scripted", "other")
+    if scope == "account":
+        free = make_delivery(other)
+    else:
+        free = None
+    held = make_delivery(account)
+    stop(scope=scope, **named)
+    turn(held)
+    assert held.hold == "stopped"
+    if free is not None:
+        free.refresh_from_db()
+        assert free.status == Status.PUBLISHED
+
+
+def test_a_stop_that_begins_during_an_upload_keeps_the_post_back(
+    delivery, script, stop
+):
+    script.steps = ["upload"]
+    given = script.answer
+
+    def answer(name: str) -> Any:
+        if name == "upload":
+            stop()
+        return given(name)
+
+    script.answer = answer
+    turn(delivery)
+    assert (delivery.status, delivery.hold) == (Status.HELD, "stopped")
+    assert delivery.witness == {"upload": "done"}
+    assert script.asked == ["upload"]
+    assert delivery.lease_expires_at is None
+    assert delivery.commit_count == 0
+    assert delivery.attempts.get().outcome == "held"
+
+
+def test_what_may_be_live_is_looked_at_during_a_stop(delivery, script, stop):
+    script.answers["post"] = [AmbiguousOutcome()]
+    turn(delivery)
+    stop()
+    script.answers["look"] = [Look(Sighting.FOUND, RemotePost("p1", "https://e/p1"))]
+    due_now(delivery)
+    turn(delivery)
+    assert delivery.status == Status.PUBLISHED
+
+
+# ---------------------------------------------------------------- the platform's windows
+
+
+@pytest.fixture
+def two_a_day(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scripted platform takes two posts of one account in a UTC day."""
+    bucket = Bucket("posts", "account", 2, WindowKind.FIXED_UTC_DAY, 86_400)
+    monkeypatch.setitem(limits._declared, "scripted", {"posts": bucket})
+    monkeypatch.setattr(Scripted, "draws", lambda *args, **kwargs: {"posts": 1})
+    monkeypatch.setattr(Scripted, "draws_of_calls", lambda *args: {"posts": 1})
+
+
+def used() -> int:
+    return RateBucket.objects.get(key="posts").used
+
+
+def test_a_full_window_holds_until_it_opens(
+    account, make_delivery, posts_go, two_a_day
+):
+    with time_machine.travel("2026-03-10 12:00:00+00:00", tick=False) as clock:
+        rows = [make_delivery(account, f"Post {n}") for n in range(3)]
+        Delivery.objects.update(useful_until=timezone.now() + timedelta(days=3))
+        for _ in rows:
+            turn(*rows)
+        assert [row.status for row in rows] == ["published", "published", "held"]
+        last = rows[-1]
+        assert (last.hold, last.cause) == ("limit", Cause.DAILY_LIMIT)
+        assert last.release_at is not None
+        assert last.release_at.isoformat()[:16] == "2026-03-11T00:00"
+        release_held(timezone.now())
+        turn(last)
+        assert posts_go.asked == ["post", "post"], "not before the window opens"
+        clock.move_to(last.release_at)
+        release_held(timezone.now())
+        turn(last)
+        assert last.status == Status.PUBLISHED
+
+
+def test_what_may_be_live_is_looked_at_when_the_window_opens(
+    account, delivery, script, two_a_day
+):
+    script.answers["post"] = [AmbiguousOutcome()]
+    turn(delivery)
+    RateBucket.objects.update(used=2)
+    due_now(delivery)
+    turn(delivery)
+    assert delivery.status == Status.UNCERTAIN
+    assert delivery.next_attempt_at > timezone.now()
+    assert script.asked == ["post"]
+
+
+def test_units_of_calls_that_never_left_are_given_back(
+    delivery, script, two_a_day, monkeypatch
+):
+    monkeypatch.setattr(Scripted, "draws_of_calls", lambda *args: {})
+    script.answers["post"] = [RateLimited(retry_after=60)]
+    turn(delivery)
+    assert used() == 0
+
+
+# ---------------------------------------------------------------- breakers
+
+
+@pytest.fixture
+def tired(account: Any, make_delivery: Any, script: Any) -> Any:
+    """The token was told "too many" twice: its breaker is open."""
+    script.answers["post"] = [RateLimited(retry_after=300)]
+    for number in range(2):
+        turn(make_delivery(account, f"Early {number}"))
+    assert CircuitBreaker.objects.get().state == "open"
+    script.asked.clear()
+    return account
+
+
+def test_behind_an_open_breaker_a_post_is_held_without_a_call(
+    tired, make_delivery, script
+):
+    delivery = make_delivery(tired, "Next")
+    turn(delivery)
+    assert (delivery.status, delivery.hold) == (Status.HELD, "limit")
+    assert delivery.release_at == CircuitBreaker.objects.get().retry_at
+    assert script.asked == []
+
+
+def test_what_an_open_breaker_refuses_takes_no_units(
+    tired, make_delivery, script, two_a_day
+):
+    script.steps = ["upload"]  # another account's result carries the units back
+    pump = InlinePump()
+    delivery = make_delivery(tired, "Next")
+    pump.turn()
+    delivery.refresh_from_db()
+    assert delivery.status == Status.HELD
+    assert used() == 1
+    assert pump._unused, "they go back with the next results"
+
+
+def test_what_a_process_that_stood_still_heard_says_nothing_of_the_platform(
+    account, make_delivery, script, settings
+):
+    settings.HTTP_TIMEOUT_S = 0  # so that each call has taken longer than any may
+    script.answers["post"] = [RateLimited(retry_after=300)]
+    for number in range(2):
+        turn(make_delivery(account, f"Early {number}"))
+    assert script.asked == ["post", "post"]
+    assert not CircuitBreaker.objects.exists()
+
+
+def test_one_trial_goes_and_its_success_frees_the_others(
+    tired, make_delivery, posts_go
+):
+    rows = [make_delivery(tired, f"Next {n}") for n in range(3)]
+    for _ in rows:
+        turn(*rows)
+    waiting = Delivery.objects.filter(status=Status.HELD)
+    assert waiting.count() == 5
+    breaker = CircuitBreaker.objects.get()
+    with time_machine.travel(breaker.retry_at + timedelta(seconds=1), tick=False):
+        before = timezone.now()
+        release_held(before)
+        assert waiting.count() == 4, "one trial, not all of them"
+        turn()
+        assert posts_go.asked == ["post"]
+        breaker.refresh_from_db()
+        assert breaker.state == "closed"
+        release_held(timezone.now(), since=before)
+        assert waiting.count() == 0
+        times = sorted(
+            Delivery.objects.exclude(status=Status.PUBLISHED).values_list(
+                "next_attempt_at", flat=True
+            )
+        )
+        assert times[-1] - times[0] >= timedelta(seconds=60), "and without a burst"
+
+
+# ---------------------------------------------------------------- the same post again
+
+
+def test_the_same_post_to_the_same_account_waits_for_a_yes(
+    account, make_account, make_delivery, posts_go
+):
+    first, again = make_delivery(account, "Same"), make_delivery(account, "Same ")
+    elsewhere = make_delivery(make_account("scripted", "other"), "Same")
+    for _ in range(2):
+        turn(first, again, elsewhere)
+    assert first.status == elsewhere.status == Status.PUBLISHED
+    assert (again.status, again.hold) == (Status.HELD, "twice")
+    Delivery.objects.filter(pk=again.pk).update(twice_allowed=True)
+    again.refresh_from_db()
+    again.retry()
+    turn(again)
+    assert again.status == Status.PUBLISHED
+
+
+def test_while_the_same_is_on_its_way_the_second_only_waits(
+    account, make_delivery, script
+):
+    first = make_delivery(account, "Same")
+    script.answers["post"] = [AmbiguousOutcome()]
+    turn(first)
+    again = make_delivery(account, "Same")
+    turn(again)
+    assert again.status == Status.SCHEDULED
+    assert again.next_attempt_at > timezone.now()
+    assert script.asked == ["post"]
+
+
+def test_wording_that_was_changed_to_the_same_is_noticed(
+    account, make_delivery, posts_go
+):
+    first, other = make_delivery(account, "Same"), make_delivery(account, "Other")
+    turn(first)
+    other.post.text = "Same"
+    other.post.save()
+    turn(other)
+    assert (other.status, other.hold) == (Status.HELD, "twice")
+
+
+def test_a_broken_credential_is_asked_for_before_any_unit_is_taken(
+    account, delivery, two_a_day
+):
+    Credential.objects.update(state=Credential.State.BROKEN)
+    turn(delivery)
+    assert delivery.hold == "access"
+    assert not RateBucket.objects.exists()

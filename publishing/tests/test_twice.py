@@ -1,0 +1,143 @@
+"""The same post to the same account within a day is noticed before it leaves."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from platforms.base import Draft, MediaFile
+from publishing import twice
+from publishing.fingerprints import fingerprint
+from publishing.models import Delivery, draft_doc, schedule
+
+Status = Delivery.Status
+HOUR = timedelta(hours=1)
+
+
+def picture(sha256: str, alt_text: str = "") -> MediaFile:
+    return MediaFile(
+        key=f"a{sha256}",
+        mime_type="image/png",
+        size_bytes=1,
+        width=1,
+        height=1,
+        alt_text=alt_text,
+        sha256=sha256,
+        file_name="a.png",
+        open=lambda: None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Draft("Good  news\r\n today "), Draft("Good news today")),
+        (Draft("Caf\u00e9"), Draft("Cafe\u0301")),
+        (Draft("A", link_title="One"), Draft("A", link_title="Two")),
+        (Draft("A", media=(picture("1", "x"),)), Draft("A", media=(picture("1"),))),
+    ],
+)
+def test_what_readers_take_for_the_same_has_one_fingerprint(one, other):
+    assert fingerprint(one) == fingerprint(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Draft("Good news"), Draft("good news")),
+        (Draft("A b"), Draft("Ab")),
+        (Draft("A", link_url="https://a.example"), Draft("A")),
+        (Draft("A https://a.example"), Draft("A", link_url="https://a.example")),
+        (Draft("A", media=(picture("1"),)), Draft("A")),
+        (
+            Draft("A", media=(picture("1"), picture("2"))),
+            Draft("A", media=(picture("2"), picture("1"))),
+        ),
+    ],
+)
+def test_what_readers_take_for_another_post_has_another(one, other):
+    assert fingerprint(one) != fingerprint(other)
+
+
+def test_a_stored_draft_has_the_fingerprint_of_the_draft_itself():
+    draft = Draft("A", link_url="https://a.example", media=(picture("1"),))
+    assert fingerprint(draft_doc(draft)) == fingerprint(draft) != ""
+    assert fingerprint(Draft(" ")) == ""
+
+
+@pytest.fixture
+def published(db, account, make_delivery):
+    """ "Hello" went out to the account an hour ago."""
+    row = make_delivery(account, "Hello")
+    Delivery.objects.filter(pk=row.pk).update(
+        status=Status.PUBLISHED,
+        external_id="p1",
+        published_at=timezone.now() - HOUR,
+    )
+    row.refresh_from_db()
+    return row
+
+
+def test_the_same_words_within_a_day_name_the_first(published, account, make_delivery):
+    again = make_delivery(account, " Hello ")
+    found = twice.others([again], timezone.now())
+    assert found == {again.pk: twice.Other(published.pk, published.published_at)}
+
+
+def test_after_a_day_or_elsewhere_or_with_a_yes_it_may_go(
+    published, account, make_account, make_delivery
+):
+    again = make_delivery(account, "Hello")
+    elsewhere = make_delivery(make_account("linkedin", "8"), "Hello")
+    another = make_delivery(account, "Hello you")
+    now = timezone.now()
+    assert list(twice.others([again, elsewhere, another], now)) == [again.pk]
+    assert twice.others([again], now + 24 * HOUR) == {}
+    again.twice_allowed = True
+    assert twice.others([again], now) == {}
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_in_the_way"),
+    [
+        ({"status": Status.PUBLISHING}, True),
+        ({"status": Status.PROCESSING}, True),
+        ({"status": Status.UNCERTAIN}, True),
+        ({"status": Status.SCHEDULED, "repeat_is_safe": True}, True),
+        ({"status": Status.SCHEDULED}, False),
+        ({"status": Status.HELD}, False),
+        ({"status": Status.FAILED}, False),
+        ({"status": Status.CANCELLED}, False),
+    ],
+)
+def test_what_may_be_live_already_is_in_the_way(
+    account, make_delivery, fields, is_in_the_way
+):
+    first, again = make_delivery(account), make_delivery(account)
+    Delivery.objects.filter(pk=first.pk).update(**fields)
+    found = twice.others([again], timezone.now())
+    assert found == ({again.pk: twice.Other(first.pk, None)} if is_in_the_way else {})
+
+
+def test_of_two_in_one_batch_the_first_may_go(
+    account, make_delivery, django_assert_num_queries
+):
+    first, second, third = (make_delivery(account) for _ in range(3))
+    with django_assert_num_queries(1):
+        found = twice.others([first, second, third], timezone.now())
+    assert found == {
+        second.pk: twice.Other(first.pk, None),
+        third.pk: twice.Other(first.pk, None),
+    }
+
+
+def test_a_network_of_its_own_wording_has_its_own_fingerprint(
+    account, make_account, make_delivery
+):
+    row = make_delivery(account, "Hello")
+    row.post.variants.create(platform="linkedin", text="Good day")
+    other = schedule(row.post, [make_account("linkedin", "8")])[0]
+    assert other.fingerprint == fingerprint(Draft("Good day"))
+    assert row.fingerprint == fingerprint(Draft("Hello"))

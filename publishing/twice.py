@@ -1,0 +1,105 @@
+"""The same post to the same account again within a day needs a person's yes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+
+from .fingerprints import fingerprint as fingerprint
+from .models import Delivery
+
+WINDOW = timedelta(hours=24)
+
+Status = Delivery.Status
+#: A part of it may be seen on the platform at any moment.
+LEAVING = (Status.PUBLISHING, Status.PROCESSING, Status.UNCERTAIN)
+
+
+@dataclass(frozen=True)
+class Other:
+    """The delivery that says the same. at: when it went out; None: it is leaving now."""
+
+    delivery_id: int
+    at: datetime | None
+
+
+def others(rows: Iterable[Delivery], now: datetime) -> dict[int, Other]:
+    """By primary key: what has said the same to the same account within 24 h.
+
+    Only of rows with a fingerprint and without a person's yes. Of two rows that say the
+    same, the later one in `rows` names the earlier: so give those that are about to be
+    sent, in order. One query.
+    """
+    asked = [row for row in rows if row.fingerprint and not row.twice_allowed]
+    if not asked:
+        return {}
+    # States and times are judged here: among the query's words, they lead SQLite to
+    # read all that was ever published.
+    known = (
+        Delivery.objects.filter(
+            account_id__in={row.account_id for row in asked},
+            fingerprint__in={row.fingerprint for row in asked},
+        )
+        .order_by("published_at", "pk")
+        .values_list(
+            "pk",
+            "account_id",
+            "fingerprint",
+            "published_at",
+            "status",
+            "repeat_is_safe",
+        )
+    )
+    by_words: dict[tuple[int, str], list[Other]] = {}
+    for pk, account_id, words, published_at, status, in_doubt in known:
+        lately = bool(
+            status == Status.PUBLISHED and published_at and published_at > now - WINDOW
+        )
+        leaving = status in LEAVING or (status == Status.SCHEDULED and in_doubt)
+        if lately or leaving:
+            by_words.setdefault((account_id, words), []).append(Other(pk, published_at))
+    found: dict[int, Other] = {}
+    for row in asked:
+        same = by_words.setdefault((row.account_id, row.fingerprint), [])
+        other = next((one for one in same if one.delivery_id != row.pk), None)
+        if other is not None:
+            found[row.pk] = other
+        else:
+            same.append(Other(row.pk, None))
+    return found
+
+
+def near(
+    words: Iterable[tuple[int, str]], at: datetime, post_id: int | None = None
+) -> list[Delivery]:
+    """What says, said or will say the same within 24 h of `at`, by due time.
+
+    words: (account, fingerprint) of each account. post_id: left out. Failed and
+    cancelled ones say nothing. One query.
+    """
+    asked = {(account_id, said) for account_id, said in words if said}
+    if not asked:
+        return []
+    span = (at - WINDOW, at + WINDOW)
+    rows = (
+        Delivery.objects.filter(
+            Q(published_at__range=span) | Q(published_at=None, due_at__range=span),
+            account_id__in={account_id for account_id, _said in asked},
+            fingerprint__in={said for _account, said in asked},
+        )
+        .exclude(status__in=(Status.FAILED, Status.CANCELLED))
+        .exclude(post=post_id)
+        .select_related("post__author", "account")
+        .order_by("due_at", "pk")
+    )
+    return [row for row in rows if (row.account_id, row.fingerprint) in asked]
+
+
+def same(delivery: Delivery) -> list[Delivery]:
+    """What a delivery repeats, for its page. One query."""
+    words = [(delivery.account_id, delivery.fingerprint)]
+    return near(words, timezone.now(), delivery.post_id)

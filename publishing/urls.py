@@ -1,0 +1,46 @@
+"""Addresses of this app."""
+
+from django.urls import URLPattern, path
+
+from . import compose_views, limit_views, stop_views, views
+
+urlpatterns: list[URLPattern] = [
+    path("posts/", views.post_list, name="post_list"),
+    path("posts/new/", compose_views.compose, name="compose"),
+    path("posts/check/", compose_views.compose_check, name="compose_check"),
+    path("posts/<int:pk>/", views.post_detail, name="post_detail"),
+    path("posts/<int:pk>/edit/", compose_views.post_edit, name="post_edit"),
+    path("posts/<int:pk>/cancel/", views.post_cancel, name="post_cancel"),
+    path("calendar/", views.calendar, name="calendar"),
+    path("deliveries/<int:pk>/", views.delivery_detail, name="delivery_detail"),
+    path("deliveries/<int:pk>/cancel/", views.delivery_cancel, name="delivery_cancel"),
+    path("deliveries/<int:pk>/retry/", views.delivery_retry, name="delivery_retry"),
+    path(
+        "deliveries/<int:pk>/dismiss/", views.delivery_dismiss, name="delivery_dismiss"
+    ),
+    path(
+        "deliveries/<int:pk>/confirm-live/",
+        views.delivery_confirm_live,
+        name="delivery_confirm_live",
+    ),
+    path(
+        "deliveries/<int:pk>/confirm-absent/",
+        views.delivery_confirm_absent,
+        name="delivery_confirm_absent",
+    ),
+    path(
+        "deliveries/<int:pk>/allow-twice/",
+        views.delivery_allow_twice,
+        name="delivery_allow_twice",
+    ),
+    path("stop/", stop_views.stop_list, name="stop_list"),
+    path("stop/<int:pk>/end/", stop_views.stop_end, name="stop_end"),
+    path("held/", stop_views.held_posts, name="held_posts"),
+    path("limits/", limit_views.limits_page, name="limits"),
+    path("limits/size/", limit_views.limit_size, name="limit_size"),
+    path("limits/try/<int:pk>/", limit_views.limit_try, name="limit_try"),
+    path("desk/", views.failure_desk, name="failure_desk"),
+    path("desk/send-again/", views.desk_send, name="desk_send"),
+    path("media/upload/", compose_views.media_upload, name="media_upload"),
+    path("media/<int:pk>/", views.media_file, name="media_file"),
+]

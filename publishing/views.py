@@ -1,0 +1,493 @@
+"""Calendar, lists, posts, deliveries and the failure desk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_POST
+
+from accounts.causes import Action
+from accounts.models import AuditEvent
+from accounts.roles import can_review, can_write, is_admin
+
+from . import ahead, listing, stops, twice
+from . import desk as desks
+from .access import role_required, row_number
+from .composing import (
+    CANCELLABLE,
+    CHANGEABLE,
+    clock_note,
+    close_if_cancelled,
+    wording_of,
+)
+from .forms import LiveForm
+from .listing import Filters
+from .models import Delivery, InvalidTransition, MediaAsset, Post, StaleState
+from .risk import risk
+from .wording import (
+    duration_ms,
+    event_words,
+    lateness,
+    next_sentence,
+    outcome_words,
+    state_sentence,
+    support_text,
+    trouble,
+)
+
+PAGE_SIZE = 50
+
+
+def _may(user: Any) -> dict[str, bool]:
+    return {
+        "may_write": can_write(user),
+        "may_review": can_review(user),
+        "may_admin": is_admin(user),
+    }
+
+
+# ---------------------------------------------------------------- calendar and list
+
+
+@login_required
+def calendar(request: HttpRequest) -> HttpResponse:
+    filters = Filters.read(request.GET.dict())
+    today = listing.reader_today()
+    day = listing.read_day(request.GET.get("date", ""), today)
+    view = "week" if request.GET.get("view") == "week" else "month"
+    shown = listing.calendar(request.user, view, day, filters)
+
+    def address(**changes: Any) -> str:
+        where = {"view": shown.view, "date": shown.day.isoformat(), **changes}
+        return f"{reverse('calendar')}?{filters.query(**where)}"
+
+    context = {
+        "calendar": shown,
+        "filters": filters,
+        "choices": listing.choices(request.user),
+        "zone_note": listing.zone_note(timezone.get_current_timezone_name()),
+        "previous_url": address(date=shown.previous.isoformat()),
+        "next_url": address(date=shown.next.isoformat()),
+        "today_url": address(date=today.isoformat()),
+        "month_url": address(view="month"),
+        "week_url": address(view="week"),
+        "list_url": f"{reverse('post_list')}?{filters.query(tab='all')}",
+        "risk_url": reverse("post_list") + f"?tab=upcoming&status={listing.AT_RISK}",
+        "filter_query": filters.query(),
+        "hidden": {"view": shown.view, "date": shown.day.isoformat()},
+        "clear_url": f"?view={shown.view}&date={shown.day.isoformat()}",
+        **_may(request.user),
+    }
+    return render(request, "publishing/calendar.html", context)
+
+
+@login_required
+def post_list(request: HttpRequest) -> HttpResponse:
+    """One row per delivery. `day`: only what is due on that day for the reader."""
+    filters = Filters.read(request.GET.dict())
+    tab = request.GET.get("tab", "")
+    tab = tab if tab in listing.TABS else listing.NEEDS_ME
+    rows = filters.deliveries(Delivery.objects.visible_to(request.user))
+    drafts = filters.drafts(Post.objects.visible_to(request.user))
+    day_text = request.GET.get("day", "")
+    day = None
+    if day_text:
+        day = listing.read_day(day_text, listing.reader_today())
+        start, stop = listing.instants(day, day)
+        rows = rows.filter(due_at__gte=start, due_at__lt=stop)
+        drafts = drafts.filter(due_at__gte=start, due_at__lt=stop)
+    tabs = listing.tabs(rows, drafts, tab)
+    source: Any
+    if tab == "drafts":
+        source = drafts.select_related("brand", "author").order_by("-changed_at")
+    else:
+        source = listing.for_rows(listing.tab_deliveries(rows, tab))
+        if filters.status == listing.AT_RISK:
+            source = list(source)
+            active, held = stops.active(), ahead.forecasts(source)
+            source = [row for row in source if risk(row, active, held)]
+    page = Paginator(source, PAGE_SIZE).get_page(request.GET.get("page"))
+    if tab == "drafts":
+        shown = [listing.Row(post) for post in page.object_list]
+    else:
+        shown = listing.rows_of(page.object_list)
+    more = {"day": day.isoformat() if day else ""}
+    context = {
+        "tab": tab,
+        "tabs": [(entry, f"?{filters.query(tab=entry.key, **more)}") for entry in tabs],
+        "rows": shown,
+        "page": page,
+        "page_query": filters.query(tab=tab, **more),
+        "filter_query": filters.query(),
+        "hidden": {"tab": tab, **more},
+        "clear_url": f"?tab={tab}",
+        "day": day,
+        "filters": filters,
+        "choices": listing.choices(request.user),
+        "zone_note": listing.zone_note(timezone.get_current_timezone_name()),
+        **_may(request.user),
+    }
+    return render(request, "publishing/post_list.html", context)
+
+
+# ---------------------------------------------------------------- post and delivery
+
+
+@login_required
+def post_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    posts = Post.objects.visible_to(request.user).select_related("brand", "author")
+    post = get_object_or_404(posts.prefetch_related("variants", "media__asset"), pk=pk)
+    deliveries = listing.for_rows(Delivery.objects.filter(post=post))
+    rows = listing.rows_of(deliveries.order_by("account__platform", "account__name"))
+    note = ""
+    if post.local_date and post.local_time:
+        note = clock_note(post.local_date, post.local_time, post.zone)
+    every = [row.delivery.status for row in rows if row.delivery]
+    statuses = set(every)
+    editable = {*CHANGEABLE, Delivery.Status.FAILED}
+    context = {
+        "post": post,
+        "rows": rows,
+        "statuses": every,
+        "clock_note": note if post.state != Post.State.CANCELLED else "",
+        "can_edit": post.state == Post.State.DRAFT or bool(statuses & editable),
+        "can_cancel": bool(statuses & set(CANCELLABLE)),
+        "events": _events(post),
+        **_may(request.user),
+    }
+    return render(request, "publishing/post_detail.html", context)
+
+
+def _events(target: Post | Delivery) -> list[tuple[AuditEvent, str]]:
+    rows = AuditEvent.objects.filter(
+        target_type=target._meta.label_lower, target_id=str(target.pk)
+    )
+    return [(row, event_words(row.verb)) for row in rows.select_related("actor")[:20]]
+
+
+@require_POST
+@role_required(can_write)
+def post_cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    """Cancel all of a post that has not begun; a draft is thrown away as a whole."""
+    post = get_object_or_404(Post.objects.visible_to(request.user), pk=pk)
+    cancelled = 0
+    for delivery in post.deliveries.filter(status__in=CANCELLABLE):
+        try:
+            delivery.cancel()
+        except (InvalidTransition, StaleState):
+            messages.warning(request, str(_TOO_LATE))
+        else:
+            AuditEvent.write(request.user, "delivery.cancelled", delivery)
+            cancelled += 1
+    close_if_cancelled(post)
+    AuditEvent.write(request.user, "post.cancelled", post, deliveries=cancelled)
+    if cancelled:
+        text = ngettext(
+            "%(n)s delivery is cancelled.", "%(n)s deliveries are cancelled.", cancelled
+        )
+        messages.success(request, text % {"n": cancelled})
+    elif not post.deliveries.exists():
+        messages.success(request, _("The draft is thrown away."))
+    return redirect(post)
+
+
+@login_required
+def delivery_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    return _delivery_page(request, _delivery(request, pk))
+
+
+def _delivery(request: HttpRequest, pk: int) -> Delivery:
+    rows = Delivery.objects.visible_to(request.user).select_related(
+        "post__brand", "post__author", "account__credential__app", "account__owner"
+    )
+    return get_object_or_404(rows.prefetch_related("post__variants"), pk=pk)
+
+
+def _delivery_page(
+    request: HttpRequest, delivery: Delivery, live_form: LiveForm | None = None
+) -> HttpResponse:
+    status = Delivery.Status
+    stops.name_holds([delivery])
+    found_risk = risk(delivery, stops.active(), ahead.forecasts([delivery]))
+    attempts = list(delivery.attempts.all())
+    what = trouble(delivery)
+    unclear = delivery.status == status.UNCERTAIN and delivery.next_attempt_at is None
+    hold = delivery.hold if delivery.status == status.HELD else ""
+    lasting = delivery.stop if delivery.stop and not delivery.stop.ended_at else None
+    context = {
+        "delivery": delivery,
+        "text": wording_of(delivery),
+        "risk": found_risk,
+        "sentence": state_sentence(delivery),
+        "next": next_sentence(delivery, found_risk),
+        "trouble": what,
+        "lateness": lateness(delivery),
+        "attempts": [(a, outcome_words(a), duration_ms(a)) for a in attempts],
+        "support": support_text(delivery, attempts),
+        "can_cancel": delivery.status in CANCELLABLE,
+        "can_retry": delivery.status == status.FAILED,
+        "can_edit": delivery.status in (*CHANGEABLE, status.FAILED),
+        "is_past_useful": delivery.useful_until <= timezone.now(),
+        "is_too_late": hold == Delivery.Hold.TOO_LATE,
+        "is_twice": hold == Delivery.Hold.TWICE,
+        "same": twice.same(delivery) if hold == Delivery.Hold.TWICE else [],
+        "lasting_stop": lasting,
+        "is_after_stop": hold == Delivery.Hold.STOPPED and lasting is None,
+        "is_unclear": unclear,
+        "reconnects": what is not None and what.action == Action.RECONNECT,
+        "live_form": live_form or LiveForm(delivery=delivery),
+        "events": _events(delivery),
+        **_may(request.user),
+    }
+    return render(request, "publishing/delivery_detail.html", context)
+
+
+_TOO_LATE = gettext_lazy("Too late: this has changed meanwhile, so nothing was done.")
+
+
+def _back(request: HttpRequest, delivery: Delivery) -> HttpResponse:
+    target = request.POST.get("next", "")
+    if url_has_allowed_host_and_scheme(
+        target, {request.get_host()}, require_https=request.is_secure()
+    ):
+        return redirect(target)
+    return redirect(delivery)
+
+
+def _decide(
+    request: HttpRequest,
+    delivery: Delivery,
+    act: Callable[[], None],
+    verb: str,
+    done: str,
+    **detail: Any,
+) -> HttpResponse:
+    """Call a verb for a person, keep who did it, and say how it went.
+
+    POST `seen`: the number of the try that the page showed. What a person saw on the
+    network says nothing once it was tried again.
+    """
+    try:
+        if request.POST.get("seen", str(delivery.fence)) != str(delivery.fence):
+            raise StaleState("the page is older than the last try")
+        act()
+    except (InvalidTransition, StaleState):
+        messages.error(request, str(_TOO_LATE))
+    else:
+        AuditEvent.write(request.user, verb, delivery, **detail)
+        messages.success(request, done)
+    return _back(request, delivery)
+
+
+@require_POST
+@role_required(can_write)
+def delivery_cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    delivery = _delivery(request, pk)
+
+    def act() -> None:
+        delivery.cancel()
+        close_if_cancelled(delivery.post)
+
+    done = _("Cancelled. It will not be sent to %(account)s.") % {
+        "account": delivery.account.name
+    }
+    return _decide(request, delivery, act, "delivery.cancelled", done)
+
+
+@require_POST
+@role_required(can_review)
+def delivery_retry(request: HttpRequest, pk: int) -> HttpResponse:
+    """Send a failed one again, or one that is held because its time is over.
+
+    POST `late`: the person says yes to one past its useful time.
+    """
+    delivery = _delivery(request, pk)
+    late = bool(request.POST.get("late"))
+    if delivery.useful_until <= timezone.now() and not late:
+        messages.error(
+            request,
+            _(
+                "Its useful time is over. Choose “Send it anyway” if it still makes sense."
+            ),
+        )
+        return _back(request, delivery)
+    done = _("It is sent again now.")
+    return _decide(
+        request,
+        delivery,
+        lambda: delivery.retry(despite_age=late),
+        "delivery.sent_again",
+        done,
+        late=late,
+    )
+
+
+@require_POST
+@role_required(can_review)
+def delivery_allow_twice(request: HttpRequest, pk: int) -> HttpResponse:
+    """Send what waits because the account has just said the same.
+
+    The yes covers its age as well: whoever gives it sees both.
+    """
+    delivery = _delivery(request, pk)
+
+    def act() -> None:
+        if delivery.hold != Delivery.Hold.TWICE:
+            raise InvalidTransition("nothing else says the same")
+        late = delivery.useful_until <= timezone.now()
+        delivery.retry(despite_age=late, allow_twice=True)
+
+    done = _("It is sent now, although it says the same again.")
+    return _decide(request, delivery, act, "delivery.twice_allowed", done)
+
+
+@require_POST
+@role_required(can_review)
+def delivery_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
+    delivery = _delivery(request, pk)
+    reason = request.POST.get("reason", "").strip()[:300]
+    done = _("Taken off the desk. It stays failed.")
+    return _decide(
+        request,
+        delivery,
+        delivery.dismiss,
+        "delivery.dismissed",
+        done,
+        reason=reason,
+    )
+
+
+@require_POST
+@role_required(can_review)
+def delivery_confirm_live(request: HttpRequest, pk: int) -> HttpResponse:
+    delivery = _delivery(request, pk)
+    form = LiveForm(request.POST, delivery=delivery)
+    if not form.is_valid():
+        return _delivery_page(request, delivery, form)
+    link = form.cleaned_data["permalink"]
+    done = _("Thank you. It is marked as published.")
+    return _decide(
+        request,
+        delivery,
+        lambda: delivery.confirm_live(link),
+        "delivery.confirmed_live",
+        done,
+        permalink=link,
+    )
+
+
+@require_POST
+@role_required(can_review)
+def delivery_confirm_absent(request: HttpRequest, pk: int) -> HttpResponse:
+    delivery = _delivery(request, pk)
+    done = _("Thank you. It is sent again now.")
+    return _decide(
+        request, delivery, delivery.confirm_absent, "delivery.confirmed_absent", done
+    )
+
+
+# ---------------------------------------------------------------- failure desk
+
+
+@login_required
+def failure_desk(request: HttpRequest) -> HttpResponse:
+    tab = request.GET.get("tab", "")
+    tab = tab if tab in desks.TABS else listing.NEEDS_ME
+    shown = desks.desk(request.user, tab)
+    now = timezone.now()
+    groups = [
+        {
+            "group": group,
+            "button": group.main_button(request.user),
+            "by_itself": group.by_itself(),
+            "rows": [
+                {
+                    "delivery": row,
+                    "trouble": trouble(row) or group.trouble,
+                    "text": listing.Row(row.post, row).excerpt,
+                    "support": support_text(row, row.attempts.all()),
+                    "next_at": desks.comes_at(row),
+                    "is_past_useful": row.useful_until <= now,
+                    "decides": group.trouble.action == Action.DECIDE,
+                    "is_twice": row.status == Delivery.Status.HELD
+                    and row.hold == Delivery.Hold.TWICE,
+                }
+                for row in group.deliveries
+            ],
+        }
+        for group in shown.groups
+    ]
+    context = {"desk": shown, "groups": groups, **_may(request.user)}
+    return render(request, "publishing/failure_desk.html", context)
+
+
+@require_POST
+@role_required(can_review)
+def desk_send(request: HttpRequest) -> HttpResponse:
+    """Send the failed deliveries of a group again."""
+    ids = [row_number(v) for v in request.POST.getlist("delivery")]
+    include_late = bool(request.POST.get("late"))
+    done = desks.send_again(
+        request.user, ids[: desks.MAX_ROWS], include_late=include_late
+    )
+    if done.sent:
+        text = ngettext(
+            "%(n)s post is sent again.",
+            "%(n)s posts are sent again, a minute apart per account.",
+            done.sent,
+        )
+        messages.success(request, text % {"n": done.sent})
+    if done.late:
+        text = ngettext(
+            "%(n)s is past its useful time and was left out.",
+            "%(n)s are past their useful time and were left out.",
+            done.late,
+        )
+        messages.warning(request, text % {"n": done.late})
+    if done.refused:
+        text = ngettext(
+            "%(n)s cannot be sent again as it is and was left out.",
+            "%(n)s cannot be sent again as they are and were left out.",
+            done.refused,
+        )
+        messages.warning(request, text % {"n": done.refused})
+    return redirect("failure_desk")
+
+
+# ---------------------------------------------------------------- media
+
+
+@login_required
+def media_file(request: HttpRequest, pk: int) -> FileResponse:
+    """The bytes of an image, to people of its brand only."""
+    assets = MediaAsset.objects.all()
+    if not request.user.is_superuser:
+        assets = assets.filter(brand__members=request.user.pk)
+    asset = get_object_or_404(assets, pk=pk)
+    try:
+        stream = asset.file.open("rb")
+    except FileNotFoundError:
+        raise Http404(_("The file is gone from the storage.")) from None
+    known = asset.mime_type in MediaAsset.SUFFIXES
+    response = FileResponse(
+        stream,
+        as_attachment=not known,
+        filename=f"{asset.sha256[:12]}{asset.suffix}",
+        content_type=asset.mime_type if known else "application/octet-stream",
+    )
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    # The address names the row; its bytes never change.
+    response["Cache-Control"] = "private, max-age=86400, immutable"
+    return response

@@ -1,0 +1,349 @@
+"""What pages say about a delivery: its state, why, what comes next, for support."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.text import Truncator
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from accounts.causes import Action, explain
+
+from .models import Attempt, Delivery, Stop
+from .risk import Risk
+
+Status, Hold = Delivery.Status, Delivery.Hold
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a delivery is where it is, and which button mends it."""
+
+    key: str
+    head: str
+    sentence: str
+    cure: str
+    action: Action
+
+
+_HOLDS: dict[str, tuple[Any, Any, Action]] = {
+    Hold.ACCESS: (
+        gettext_lazy("SocialHub may no longer post for this account."),
+        gettext_lazy("Reconnect the account. What waits goes out by itself."),
+        Action.RECONNECT,
+    ),
+    Hold.PERMISSION: (
+        gettext_lazy("A permission that posting needs was not given."),
+        gettext_lazy("Reconnect the account and allow everything that is asked for."),
+        Action.RECONNECT,
+    ),
+    Hold.LIMIT: (
+        gettext_lazy("The platform accepts only so many posts or calls in a while."),
+        gettext_lazy("Nothing to do: it goes on by itself."),
+        Action.WAIT,
+    ),
+    Hold.PLATFORM: (
+        gettext_lazy("The platform has trouble: not us, not you."),
+        gettext_lazy("Nothing to do: it goes on by itself."),
+        Action.WAIT,
+    ),
+    Hold.STOPPED: (
+        gettext_lazy("Publishing was stopped when it was due."),
+        gettext_lazy("Choose whether it goes out or is cancelled."),
+        Action.DECIDE,
+    ),
+    Hold.TOO_LATE: (
+        gettext_lazy("Its useful time was over before it could be sent."),
+        gettext_lazy("Send it anyway, or cancel it."),
+        Action.DECIDE,
+    ),
+    Hold.DISCONNECTED: (
+        gettext_lazy("The account has been disconnected from SocialHub."),
+        gettext_lazy("Reconnect the account, or cancel the post."),
+        Action.RECONNECT,
+    ),
+    Hold.TWICE: (
+        gettext_lazy(
+            "Wording, link and images are those of a post to this account within the "
+            "last 24 hours."
+        ),
+        gettext_lazy("Send it all the same, or do not send it."),
+        Action.DECIDE,
+    ),
+}
+
+
+def trouble(delivery: Delivery) -> Trouble | None:
+    """What keeps a delivery from going out; None when nothing does."""
+    if delivery.status == Status.HELD and delivery.stop:
+        return _stopped(delivery.stop)
+    if delivery.status == Status.HELD:
+        sentence, cure, action = _HOLDS.get(
+            delivery.hold, ("", gettext_lazy("Look at the delivery."), Action.DECIDE)
+        )
+        if delivery.cause and delivery.hold in {Hold.ACCESS, Hold.PERMISSION}:
+            known = explain(delivery.cause)
+            return Trouble(
+                f"held-{delivery.cause}",
+                str(known.head),
+                str(known.sentence),
+                str(known.cure),
+                known.action,
+            )
+        head = str(delivery.get_hold_display())
+        return Trouble(f"held-{delivery.hold}", head, str(sentence), str(cure), action)
+    if delivery.status == Status.UNCERTAIN:
+        if delivery.next_attempt_at is None:
+            return Trouble(
+                "unclear",
+                _("Nobody can tell whether it went out"),
+                _("The answer was lost and the platform cannot be asked."),
+                _("Look at the account there, then say here what you saw."),
+                Action.DECIDE,
+            )
+        known = explain("answer_lost")
+        return Trouble(
+            "checking",
+            str(known.head),
+            str(known.sentence),
+            str(known.cure),
+            Action.WAIT,
+        )
+    if delivery.status == Status.FAILED or (
+        delivery.status == Status.SCHEDULED and delivery.cause
+    ):
+        known = explain(delivery.cause)
+        action = known.action
+        cure = str(known.cure)
+        if delivery.status == Status.FAILED and action == Action.WAIT:
+            # Trouble that mends itself, but the tries have run out.
+            action, cure = Action.RETRY, _("We tried several times. Send it again.")
+        return Trouble(
+            f"{delivery.status}-{delivery.cause}",
+            str(known.head),
+            str(known.sentence),
+            cure,
+            action,
+        )
+    return None
+
+
+def _stopped(stop: Stop) -> Trouble:
+    """A hold by a stop that is known, with its reason."""
+    words = {
+        "name": person(stop.started_by),
+        "when": clock(stop.started_at),
+        "why": stop.reason,
+    }
+    reason = _("Stopped by %(name)s at %(when)s. Reason: %(why)s") % words
+    key = f"held-stopped-{stop.pk}"
+    if stop.ended_at is None:
+        cure = _("It is held until the stop is ended and somebody lets it out.")
+        return Trouble(key, stop.headline, reason, cure, Action.OPERATOR)
+    cure = _("The stop has ended. Choose whether it goes out or is cancelled.")
+    head = _("Held by a stop that has ended (%(what)s)") % {"what": stop.what}
+    return Trouble(key, head, reason, cure, Action.DECIDE)
+
+
+def held_in_short(delivery: Delivery) -> str:
+    """Why it is held, for a card of the calendar; "" when it is not."""
+    if delivery.status != Status.HELD:
+        return ""
+    stop = delivery.stop
+    if stop is None:
+        found = trouble(delivery)
+        return f"{found.head}." if found else ""
+    words = {"why": Truncator(stop.reason).chars(50)}
+    if stop.ended_at is None:
+        return _("Stopped: waits for its end. Reason: %(why)s") % words
+    return _("Was stopped: somebody has to choose. Reason: %(why)s") % words
+
+
+def person(user: Any) -> str:
+    return user.get_full_name() or user.get_username() if user else "SocialHub"
+
+
+def clock(at: datetime) -> str:
+    """A time in the reader's zone, with the zone's name."""
+    local = timezone.localtime(at)
+    today = timezone.localtime().date()
+    pattern = "H:i" if local.date() == today else "D j M Y, H:i"
+    zone = timezone.get_current_timezone_name()
+    return f"{date_format(local, pattern)} ({zone})"
+
+
+def state_sentence(delivery: Delivery) -> str:
+    """The state in one plain sentence."""
+    if delivery.status == Status.SCHEDULED:
+        if delivery.transient_count:
+            return _("It did not go out yet; it is tried again.")
+        if delivery.due_at > timezone.now():
+            return _("It is scheduled for %(when)s.") % {"when": clock(delivery.due_at)}
+        if waits_for_turn(delivery):
+            return _("It waits for its turn behind others of this account.")
+        return _("It is due and goes out now.")
+    if delivery.status == Status.FAILED and delivery.dismissed_at:
+        return _("It failed and was taken off the desk.")
+    return {
+        Status.PUBLISHING: _("It is being sent right now."),
+        Status.PROCESSING: _("It was sent; the platform is still working on it."),
+        Status.HELD: _("It is held. It has not failed and nothing was sent."),
+        Status.UNCERTAIN: _(
+            "It may be live: it was sent and the answer was lost. "
+            "Nothing is sent again before that is clear."
+        ),
+        Status.PUBLISHED: _("It is live."),
+        Status.FAILED: _("It failed and is not sent again by itself."),
+        Status.CANCELLED: _("It was cancelled and will not be sent."),
+    }[Delivery.Status(delivery.status)]
+
+
+def waits_for_turn(delivery: Delivery) -> bool:
+    """Let out after a hold, at a gap from the others of its account."""
+    at = delivery.next_attempt_at
+    return bool(at and at > timezone.now() and at > delivery.due_at)
+
+
+def next_sentence(delivery: Delivery, risk: Risk | None = None) -> str:
+    """What happens next by itself and when, or what a person has to do; "" at the end."""
+    found = trouble(delivery)
+    at = delivery.next_attempt_at
+    if delivery.status == Status.HELD:
+        until = _("Useful until %(when)s.") % {"when": clock(delivery.useful_until)}
+        if delivery.hold == Hold.TOO_LATE:
+            until = ""
+        if delivery.release_at:
+            first = _("It goes by itself at %(when)s.") % {
+                "when": clock(delivery.release_at)
+            }
+        else:
+            first = found.cure if found else ""
+        return f"{first} {until}".strip()
+    if delivery.status == Status.UNCERTAIN and at:
+        return _("We look at the platform by ourselves at %(when)s.") % {
+            "when": clock(at)
+        }
+    if delivery.status == Status.PROCESSING and at:
+        return _("We ask the platform again at %(when)s.") % {"when": clock(at)}
+    if delivery.status == Status.SCHEDULED:
+        if risk:
+            return risk.sentence
+        if delivery.transient_count and at:
+            return _("Tried again by itself at %(when)s.") % {"when": clock(at)}
+        if at and waits_for_turn(delivery):
+            return _("It goes by itself at %(when)s.") % {"when": clock(at)}
+        return _("Nothing to do: it goes out by itself.")
+    if delivery.status == Status.FAILED and delivery.dismissed_at:
+        return ""
+    return found.cure if found else ""
+
+
+def lateness(delivery: Delivery) -> str:
+    """How far the publication was from the due time: "2 seconds after it was due"."""
+    if not delivery.published_at:
+        return ""
+    seconds = round((delivery.published_at - delivery.due_at).total_seconds())
+    if seconds < 0:
+        return _("before it was due")
+    if seconds < 120:
+        return ngettext(
+            "%(n)s second after it was due", "%(n)s seconds after it was due", seconds
+        ) % {"n": seconds}
+    if seconds < 7200:
+        minutes = seconds // 60
+        return _("%(n)s minutes after it was due") % {"n": minutes}
+    return _("%(n)s hours after it was due") % {"n": seconds // 3600}
+
+
+_OUTCOMES = {
+    "published": gettext_lazy("Published"),
+    "transient": gettext_lazy("Did not work; tried again later"),
+    "rate_limited": gettext_lazy("A limit was reached"),
+    "auth_expired": gettext_lazy("Access had expired"),
+    "auth_revoked": gettext_lazy("Access was withdrawn"),
+    "permission": gettext_lazy("A permission was missing"),
+    "invalid_content": gettext_lazy("The platform refused the content"),
+    "duplicate": gettext_lazy("The platform said it has this already"),
+    "not_found": gettext_lazy("Something it refers to was not found"),
+    "platform_down": gettext_lazy("The platform had trouble"),
+    "ambiguous": gettext_lazy("Sent, and the answer was lost"),
+    "found": gettext_lazy("Found: it is live"),
+    "absent": gettext_lazy("Not there"),
+    "cannot_tell": gettext_lazy("The platform cannot tell"),
+    "abandoned": gettext_lazy("The worker stopped in the middle"),
+    "waiting": gettext_lazy("The platform is working on it"),
+}
+
+
+def outcome_words(attempt: Attempt) -> str:
+    if attempt.closed_at is None:
+        return _("Running")
+    known = _OUTCOMES.get(attempt.outcome)
+    return str(known) if known else attempt.outcome.replace("_", " ").capitalize()
+
+
+_EVENTS = {
+    "post.created": gettext_lazy("written"),
+    "post.scheduled": gettext_lazy("scheduled"),
+    "post.changed": gettext_lazy("changed"),
+    "post.cancelled": gettext_lazy("cancelled"),
+    "delivery.cancelled": gettext_lazy("cancelled"),
+    "delivery.sent_again": gettext_lazy("sent again"),
+    "delivery.let_out": gettext_lazy("let out after a hold"),
+    "delivery.twice_allowed": gettext_lazy("sent although it says the same again"),
+    "delivery.dismissed": gettext_lazy("dismissed"),
+    "delivery.confirmed_live": gettext_lazy("said that it is live"),
+    "delivery.confirmed_absent": gettext_lazy("said that it is not there"),
+}
+
+
+def event_words(verb: str) -> str:
+    known = _EVENTS.get(verb)
+    return str(known) if known else verb.partition(".")[2].replace("_", " ")
+
+
+def duration_ms(attempt: Attempt) -> int | None:
+    if attempt.closed_at is None:
+        return None
+    return round((attempt.closed_at - attempt.opened_at) / timedelta(milliseconds=1))
+
+
+def support_text(delivery: Delivery, attempts: Iterable[Attempt] = ()) -> str:
+    """What to send to support: ids, times in UTC and the platform's words, no secrets."""
+    account = delivery.account
+    lines = [
+        f"Delivery {delivery.pk} (post {delivery.post_id})",
+        f"Account: {account.name} @{account.handle} [{account.platform}, "
+        f"{account.network}, {account.external_id}]",
+        f"State: {delivery.status}"
+        + (f" ({delivery.hold})" if delivery.hold else "")
+        + (f", cause {delivery.cause}" if delivery.cause else ""),
+        f"Due: {_utc(delivery.due_at)}",
+        f"Marker: {delivery.marker}",
+        f"Tries: {delivery.attempt_count}",
+    ]
+    if delivery.published_at:
+        lines.append(f"Published: {_utc(delivery.published_at)} {delivery.permalink}")
+    if delivery.detail:
+        lines.append(f"Platform's words: {delivery.detail}")
+    for attempt in attempts:
+        parts = [
+            f"#{attempt.number} {attempt.kind} {_utc(attempt.opened_at)}",
+            attempt.outcome or "open",
+            f"step {attempt.step}" if attempt.step else "",
+            f"HTTP {attempt.http_status}" if attempt.http_status else "",
+            f"code {attempt.code}" if attempt.code else "",
+            f"request {attempt.request_id}" if attempt.request_id else "",
+        ]
+        lines.append(" · ".join(part for part in parts if part))
+    return "\n".join(lines)
+
+
+def _utc(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,0 +1,171 @@
+"""What travels between a pump's database thread and its I/O threads."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+
+from accounts import refresh
+from accounts.breakers import Caller
+from accounts.limits import Need
+from platforms import registry
+from platforms.base import (
+    Look,
+    Platform,
+    PlatformClient,
+    PublishJob,
+    Step,
+    StepKind,
+    StepResult,
+    TokenSet,
+)
+from platforms.errors import (
+    AmbiguousOutcome,
+    Cause,
+    Outcome,
+    PlatformError,
+    TransientError,
+)
+
+from .crash_points import crash_point
+from .models import Attempt, Delivery
+
+logger = logging.getLogger(__name__)
+
+#: A claim holds for so long; each stored step renews it. Longer than any whole call.
+LEASE = timedelta(seconds=settings.PUBLISH_LEASE_S)
+#: A commit is not begun with less of the lease left than a whole call may take.
+LAST_START = timedelta(seconds=settings.HTTP_TIMEOUT_S) + LEASE / 10
+#: Waits after refusals that may mend themselves, in seconds.
+BACKOFF_S = (5, 15, 30, 60, 120, 300, 600)
+
+
+def backoff(count: int, retry_after: float | None = None) -> timedelta:
+    """Growing and jittered; never before the platform's own word."""
+    base = BACKOFF_S[min(max(count, 1), len(BACKOFF_S)) - 1]
+    wait = base * random.uniform(0.8, 1.2)  # noqa: S311
+    return timedelta(seconds=max(wait, retry_after or 0))
+
+
+def look_times(platform: str) -> tuple[float, ...]:
+    """Seconds after a lost answer at which is looked."""
+    return tuple(settings.PUBLISH_LOOK_AFTER_S) or registry.spec(platform).look_after_s
+
+
+def last_start() -> float:
+    """Monotonic time after which nothing may be begun under a lease of now."""
+    return time.monotonic() + (LEASE - LAST_START).total_seconds()
+
+
+@dataclass(eq=False)
+class Work:
+    """One claimed delivery on its way. The I/O threads leave `row` alone."""
+
+    row: Delivery
+    fence: int
+    lane: int
+    kind: str  # Attempt.Kind
+    attempt: Attempt
+    platform: Platform
+    client: PlatformClient
+    job: PublishJob
+    #: what was reserved of the platform's windows when it was claimed
+    need: Need
+    claimed_at: datetime
+    caller: Caller
+    #: breakers that wait for what becomes of this one
+    trials: tuple[int, ...]
+    #: monotonic time after which nothing may be begun under this lease
+    start_by: float
+    step: Step | None = None
+    #: the commit of this work has been allowed by a stored intent
+    may_commit: bool = False
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    #: usage headers of the last answer to each call
+    usage: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @property
+    def delivery_id(self) -> int:
+        return self.row.pk
+
+    @property
+    def looking(self) -> bool:
+        return self.kind == Attempt.Kind.LOOK
+
+    @property
+    def committing(self) -> bool:
+        return self.step is not None and self.step.kind == StepKind.COMMIT
+
+
+@dataclass(eq=False)
+class Done:
+    """What an I/O thread brings back."""
+
+    work: Work
+    result: StepResult | Look | PlatformError
+    #: a bug of ours, or nothing left at all: it says nothing of the platform
+    is_ours: bool = False
+
+
+@dataclass(eq=False)
+class Renewed:
+    lane: int
+    ticket: refresh.Ticket
+    result: TokenSet | PlatformError
+
+
+class NotStarted(PlatformError):
+    """The lease was too short to begin: nothing left."""
+
+    outcome = Outcome.TRANSIENT
+    default_cause = Cause.TIMED_OUT
+
+
+def perform(work: Work) -> Done:
+    """Run one step or one look. Called in an I/O thread: HTTP only."""
+    name, is_ours = "look", False
+    began = time.monotonic()
+    try:
+        if work.looking:
+            result: StepResult | Look | PlatformError = work.platform.look(
+                work.job, work.client
+            )
+        else:
+            assert work.step is not None
+            name = work.step.name
+            if work.committing:
+                assert work.may_commit
+                if time.monotonic() > work.start_by:
+                    raise NotStarted("the lease ends too soon")
+                crash_point("before_send")
+            result = work.step.run()
+            if work.committing:
+                crash_point("after_answer")
+    except PlatformError as error:
+        result, is_ours = error, isinstance(error, NotStarted)
+    except Exception as exc:  # a bug of ours: the row must not suffer for it
+        logger.exception("step %s of delivery %s", name, work.delivery_id)
+        kind = AmbiguousOutcome if work.committing else TransientError
+        result, is_ours = kind(f"{type(exc).__name__}: {exc}"[:300]), True
+    if time.monotonic() - began > settings.HTTP_TIMEOUT_S * 1.5:
+        # No call may take so long: this process stood still, not the platform.
+        is_ours = True
+    for log in work.client.http.drain():
+        work.calls.append(
+            {
+                "step": name,
+                "call": log.call,
+                "at": log.at.isoformat(timespec="milliseconds"),
+                "ms": log.duration_ms,
+                "status": log.status,
+                "request_id": log.request_id,
+            }
+        )
+    work.usage.update(work.client.http.usage)
+    return Done(work, result, is_ours)
