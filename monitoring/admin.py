@@ -1,0 +1,89 @@
+"""The admin of signs of life, checks, incidents and alerts: to search and look."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from accounts.admin import ReadOnlyInline, RoleAdmin, field_names
+
+from .models import Alert, CheckResult, Heartbeat, Incident
+
+NO_TOKENS = ("credential__access_token", "credential__refresh_token")
+
+
+@admin.register(Heartbeat)
+class HeartbeatAdmin(RoleAdmin):
+    list_display = ["name", "host", "beat_at", "sent_at", "restarts", "restarted_at"]
+    list_filter = ["host"]
+    search_fields = ["name", "host"]
+    fields = field_names(Heartbeat, "id")
+    readonly_fields = fields
+
+
+@admin.register(CheckResult)
+class CheckResultAdmin(RoleAdmin):
+    brand_path = "credential__accounts__brand__members"
+    deferred = NO_TOKENS
+    list_display = ["credential_name", "at", "verdict", "cause", "duration_ms"]
+    list_select_related = ["credential"]
+    list_filter = ["verdict", "cause"]
+    search_fields = ["credential__subject_name", "cause", "evidence"]
+    date_hierarchy = "at"
+    fields = field_names(CheckResult, "id")
+    readonly_fields = fields
+
+    @admin.display(description=_("credential"))
+    def credential_name(self, row: CheckResult) -> str:
+        return row.credential.subject_name or row.credential.subject_id
+
+
+class AlertInline(ReadOnlyInline):
+    model = Alert
+    fields = ["user", "kind", "created_at", "sent_at", "error", "subject"]
+    readonly_fields = fields
+
+
+@admin.register(Incident)
+class IncidentAdmin(RoleAdmin):
+    brand_path = "credential__accounts__brand__members"
+    deferred = NO_TOKENS
+    list_display = ["__str__", "credential_name", "state", "opened_at", "resolved_at"]
+    list_select_related = ["credential"]
+    list_filter = ["state", "kind", "cause"]
+    search_fields = ["dedup_key", "cause", "credential__subject_name"]
+    date_hierarchy = "opened_at"
+    fields = field_names(Incident, "id")
+    readonly_fields = fields
+    inlines = [AlertInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """A platform's trouble has no credential and concerns every brand."""
+        all_rows = self.model._default_manager.filter(credential=None)
+        return super().get_queryset(request) | all_rows.defer(*self.deferred)
+
+    @admin.display(description=_("credential"))
+    def credential_name(self, row: Incident) -> str:
+        if row.credential is None:
+            return "–"
+        return row.credential.subject_name or row.credential.subject_id
+
+
+@admin.register(Alert)
+class AlertAdmin(RoleAdmin):
+    list_display = ["subject", "user", "kind", "created_at", "sent_at"]
+    list_select_related = ["user"]
+    list_filter = ["kind", "sent_at"]
+    search_fields = ["subject", "body", "user__username"]
+    date_hierarchy = "created_at"
+    fields = field_names(Alert, "id")
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        reader: Any = request.user
+        return rows if reader.is_superuser else rows.filter(user=reader)

@@ -1,0 +1,113 @@
+"""What the monitor cluster runs. Safe to run twice; bounded far below the time-out."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import timedelta
+
+from django.utils import timezone
+
+from accounts import breakers, health, refresh
+from accounts.models import Credential, PendingConnection
+
+from . import incidents
+from .models import CheckResult, Heartbeat
+
+logger = logging.getLogger(__name__)
+
+#: A run stops taking new rows after so many seconds: two kinds of job side by side must
+#: leave the heartbeat its turn.
+BOUND_S = 20
+#: Check results are kept for so long.
+KEEP = timedelta(days=90)
+
+
+def check_credentials() -> None:
+    """Prove every credential whose time has come, broken ones included."""
+    end = time.monotonic() + BOUND_S
+    seen: set[int] = set()
+    changed = False
+    while time.monotonic() < end:
+        credential = (
+            Credential.objects.proof_due(timezone.now())
+            .exclude(pk__in=seen)
+            .select_related("app")
+            .order_by("next_proof_at")
+            .first()
+        )
+        if credential is None or not _take(credential):
+            if credential is None:
+                break
+            seen.add(credential.pk)
+            continue
+        seen.add(credential.pk)
+        changed |= _check(credential)
+    if changed:
+        incidents.review()
+
+
+def check_credential(credential_id: int) -> None:
+    """ "Check now": one credential, at once."""
+    credential = (
+        Credential.objects.select_related("app").filter(pk=credential_id).first()
+    )
+    if credential is None or credential.state == Credential.State.DISCONNECTED:
+        return
+    _check(credential)
+    incidents.review()
+
+
+def _take(credential: Credential) -> bool:
+    """Two workers never look at the same credential for the same due time."""
+    return bool(
+        Credential.objects.filter(
+            pk=credential.pk, next_proof_at=credential.next_proof_at
+        ).update(next_proof_at=timezone.now() + timedelta(minutes=5))
+    )
+
+
+def _check(credential: Credential) -> bool:
+    try:
+        finding = health.check(credential)
+    except Exception as exc:
+        # One odd server must not keep the others from being looked at.
+        logger.exception("check of credential %s", credential.pk)
+        finding = health.Finding("unknown", evidence=type(exc).__name__)
+    CheckResult.objects.create(
+        credential=credential,
+        verdict=finding.verdict,
+        cause=finding.cause,
+        evidence=finding.evidence[:2000],
+        duration_ms=finding.duration_ms,
+    )
+    return finding.changed
+
+
+def refresh_credentials() -> None:
+    """Renew what is due, one at a time per credential."""
+    end = time.monotonic() + BOUND_S
+    due = Credential.objects.refresh_due(timezone.now()).order_by("refresh_after")
+    for pk in list(due.values_list("pk", flat=True)[:200]):
+        if time.monotonic() > end:
+            break
+        refresh.refresh(pk)
+    incidents.review()
+
+
+def review_incidents() -> None:
+    incidents.review()
+
+
+def tidy() -> None:
+    """Forget what is over: old checks, unfinished connections, hosts that are gone."""
+    from publishing.tasks import tidy_pumps
+
+    now = timezone.now()
+    CheckResult.objects.filter(at__lt=now - KEEP).delete()
+    PendingConnection.objects.filter(expires_at__lt=now).delete()
+    # Hosts come and go; the clusters' own rows stay.
+    old = now - timedelta(days=7)
+    Heartbeat.objects.filter(name__contains="@", beat_at__lt=old).delete()
+    tidy_pumps()
+    breakers.tidy(now)
