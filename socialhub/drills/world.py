@@ -1,0 +1,132 @@
+"""Rows and practice accounts for drills, and what the practice network itself saw."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import requests
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
+from accounts.models import Brand, ConnectedAccount, Credential, Network, PlatformApp
+from accounts.practice import ensure_practice_apps
+from publishing.models import Delivery, Post, schedule
+
+HEADERS = {"X-Practice": "1"}
+
+
+class Practice:
+    """The practice network's JSON interface."""
+
+    def __init__(self, url: str = "") -> None:
+        self.url = url or settings.PRACTICE_NETWORK_URL
+
+    def _ask(self, method: str, path: str, **kwargs: Any) -> Any:
+        answer = requests.request(
+            method, self.url + path, headers=HEADERS, timeout=20, **kwargs
+        )
+        answer.raise_for_status()
+        return answer.json()
+
+    def posts(self, platform: str) -> list[dict[str, Any]]:
+        found = self._ask("GET", "/api/posts", params={"platform": platform})
+        return list(found["posts"] if isinstance(found, dict) else found)
+
+    def fault(self, **rule: Any) -> str:
+        return str(self._ask("POST", "/api/faults", json=rule)["id"])
+
+    def clear_faults(self) -> None:
+        self._ask("DELETE", "/api/faults")
+
+    def switch(self, platform: str, name: str, value: str) -> None:
+        body = {"platform": platform, "name": name, "value": value}
+        self._ask("POST", "/api/switches", json=body)
+
+    def record(self, platform: str = "", account: str = "") -> list[dict[str, Any]]:
+        """Requests as they arrived, oldest first; the network keeps 20,000."""
+        found = self._ask("GET", "/api/record", params={"platform": platform})
+        lines: list[dict[str, Any]] = found["record"]
+        return [line for line in lines if account in ("", line["account"])]
+
+    def end_tokens(self, platform: str, account: str, how: str) -> None:
+        body = {"platform": platform, "account": account, "how": how}
+        self._ask("POST", "/api/tokens", json=body)
+
+    def add_account(self, platform: str, handle: str, **options: Any) -> dict[str, Any]:
+        body = {
+            "platform": platform,
+            "handle": handle,
+            "name": options.pop("name", handle.title()),
+            "options": options,
+        }
+        return dict(self._ask("POST", "/api/accounts", json=body))
+
+
+def make_people() -> tuple[Any, Brand]:
+    """An admin with an address, and the brand they belong to."""
+    user = get_user_model().objects.create_superuser(
+        "drill", "drill@example.com", "drill-password-1"
+    )
+    brand = Brand.objects.create(name="Drill")
+    brand.members.add(user)
+    return user, brand
+
+
+def adopt(platform: str, made: dict[str, Any], brand: Brand, user: Any) -> Any:
+    """Rows for an account that the practice network made with a living token."""
+    ensure_practice_apps()
+    practice = settings.PRACTICE_NETWORK_URL
+    app, _ = PlatformApp.objects.get_or_create(
+        platform=platform,
+        network=Network.PRACTICE,
+        instance_url=f"{practice}/mastodon" if platform == "mastodon" else "",
+    )
+    now = timezone.now()
+
+    def at(seconds: Any) -> datetime | None:
+        return now + timedelta(seconds=float(seconds)) if seconds else None
+
+    credential = Credential.objects.create(
+        app=app,
+        kind=made.get("kind") or "user",
+        subject_id=made["external_id"],
+        subject_name=made["handle"],
+        access_token=made["access_token"],
+        refresh_token=made.get("refresh_token") or "",
+        granted_scopes=made.get("scopes") or [],
+        extra=made.get("extra") or {},
+        issued_at=now,
+        expires_at=at(made.get("expires_in")),
+        refresh_expires_at=at(made.get("refresh_expires_in")),
+        connected_by=user,
+        next_proof_at=now + timedelta(days=1),
+    )
+    return ConnectedAccount.objects.create(
+        brand=brand,
+        credential=credential,
+        platform=platform,
+        network=Network.PRACTICE,
+        external_id=made["external_id"],
+        kind=made.get("kind") or "user",
+        name=made["name"],
+        handle=made["handle"],
+        url=made.get("url") or "",
+        extra=made.get("extra") or {},
+        owner=user,
+    )
+
+
+def make_delivery(account: ConnectedAccount, text: str, due_at: datetime) -> Delivery:
+    """One post for one account."""
+    assert account.owner is not None
+    post = Post.objects.create(
+        brand=account.brand,
+        author=account.owner,
+        text=text,
+        due_at=due_at,
+        useful_until=due_at + timedelta(hours=2),
+    )
+    post.accounts.add(account)
+    return schedule(post, [account])[0]

@@ -1,0 +1,49 @@
+"""`manage.py bench NAME`: measure, print progress on standard error, one JSON line last."""
+
+from django.core.management.base import CommandParser
+
+from socialhub.drills.fairness import Fairness
+from socialhub.drills.growth import Growth
+from socialhub.drills.publish_bench import PublishBench
+from socialhub.drills.punctuality import Punctuality
+from socialhub.drills.runner import SandboxedCommand
+from socialhub.drills.takeover import Takeover
+
+
+class Command(SandboxedCommand):
+    help = "Measure something in a sandbox of its own."
+    word = "bench"
+    parts = {
+        "fairness": Fairness(),
+        "growth": Growth(),
+        "publish": PublishBench(),
+        "punctuality": Punctuality(),
+        "takeover": Takeover(),
+    }
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--deliveries", type=int, default=1000)
+        parser.add_argument("--accounts", type=int, default=100)
+        parser.add_argument(
+            "--latency-ms", type=int, default=0, help="what the stub lets callers wait"
+        )
+        parser.add_argument(
+            "--clusters", type=int, default=1, help="publish clusters (PostgreSQL)"
+        )
+        parser.add_argument(
+            "--rows",
+            type=int,
+            default=None,
+            help="finished deliveries in the tables (growth: the largest size)",
+        )
+        parser.add_argument(
+            "--rounds", type=int, default=3, help="how often; medians are told"
+        )
+        parser.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="a setting of the engine that is measured",
+        )

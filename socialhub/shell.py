@@ -1,0 +1,239 @@
+"""The one shell around staff pages and admin: navigation and what every page shows."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext as _
+
+from accounts.models import ConnectedAccount
+from accounts.roles import can_review, can_write, is_admin, roles_of
+from monitoring.models import Heartbeat
+from publishing import stops
+from publishing.models import Delivery, Stop
+
+#: Broken accounts that the sidebar names; the rest are counted.
+SHOWN_BROKEN = 6
+#: Emergency stops that every page spells out; the rest are counted.
+SHOWN_STOPS = 3
+
+
+def seconds_in_words(seconds: float) -> str:
+    """How long ago, in the largest unit that keeps the number readable."""
+    whole = max(0, int(seconds))
+    if whole < 120:
+        return _("%(n)d s") % {"n": whole}
+    if whole < 7200:
+        return _("%(n)d min") % {"n": whole // 60}
+    if whole < 172_800:
+        return _("%(n)d h") % {"n": whole // 3600}
+    return _("%(n)d days") % {"n": whole // 86_400}
+
+
+def _last_seen(head: str, beat: Heartbeat | None) -> str:
+    """ "Publishing engine: last seen 3 s ago"."""
+    if beat is None:
+        return _("%(head)s: never seen") % {"head": head}
+    ago = seconds_in_words(beat.age_s)
+    return _("%(head)s: last seen %(ago)s ago") % {"head": head, "ago": ago}
+
+
+class Shell:
+    """What the pages around a request show. Each part costs one query, once."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.request = request
+        self.user: Any = getattr(request, "user", None)
+
+    @property
+    def knows_reader(self) -> bool:
+        return bool(self.user and self.user.is_authenticated)
+
+    # -- roles
+
+    @cached_property
+    def is_admin(self) -> bool:
+        return self.knows_reader and is_admin(self.user)
+
+    @cached_property
+    def can_write(self) -> bool:
+        return self.knows_reader and can_write(self.user)
+
+    @cached_property
+    def can_review(self) -> bool:
+        return self.knows_reader and can_review(self.user)
+
+    @cached_property
+    def has_role(self) -> bool:
+        return self.knows_reader and bool(roles_of(self.user))
+
+    # -- signs of life
+
+    @cached_property
+    def beats(self) -> dict[str, Heartbeat]:
+        return {beat.name: beat for beat in Heartbeat.objects.all()}
+
+    @property
+    def engine_is_silent(self) -> bool:
+        beat = self.beats.get("publish")
+        return beat is None or beat.is_silent
+
+    @property
+    def engine_sentence(self) -> str:
+        return _last_seen(_("Publishing engine"), self.beats.get("publish"))
+
+    @property
+    def monitor_is_silent(self) -> bool:
+        beat = self.beats.get("monitor")
+        return beat is None or beat.is_silent
+
+    @property
+    def monitor_sentence(self) -> str:
+        return _last_seen(_("Health checks"), self.beats.get("monitor"))
+
+    # -- what is stopped
+
+    @cached_property
+    def _stops(self) -> tuple[Stop, ...]:
+        return stops.active_for(self.user) if self.knows_reader else ()
+
+    @property
+    def stops(self) -> tuple[Stop, ...]:
+        return self._stops[:SHOWN_STOPS]
+
+    @property
+    def more_stops(self) -> int:
+        return max(0, len(self._stops) - SHOWN_STOPS)
+
+    # -- what waits for the reader
+
+    @cached_property
+    def desk_count(self) -> int:
+        if not self.knows_reader:
+            return 0
+        return Delivery.objects.visible_to(self.user).needs_person().count()
+
+    @cached_property
+    def _broken(self) -> list[dict[str, Any]]:
+        if not self.knows_reader:
+            return []
+        rows = ConnectedAccount.objects.visible_to(self.user).broken()
+        return [
+            {
+                "name": account.name,
+                "platform": account.platform,
+                "is_practice": account.is_practice,
+                "link": reverse("account_detail", args=[account.pk]),
+            }
+            for account in rows.only("name", "platform", "network").order_by("name")
+        ]
+
+    @property
+    def broken_accounts(self) -> list[dict[str, Any]]:
+        return self._broken[:SHOWN_BROKEN]
+
+    @property
+    def broken_count(self) -> int:
+        return len(self._broken)
+
+    @property
+    def more_broken(self) -> int:
+        return max(0, self.broken_count - SHOWN_BROKEN)
+
+    @property
+    def accounts_link(self) -> str:
+        return reverse("account_list")
+
+    # -- navigation
+
+    @cached_property
+    def navigation(self) -> list[dict[str, Any]]:
+        """Groups of links that the reader's roles reach, the current one marked."""
+        if not self.knows_reader:
+            return []
+        daily: list[dict[str, Any]] = [_item(_("Home"), "home", "home")]
+        if self.has_role:
+            daily += [
+                _item(_("Calendar"), "calendar_month", "calendar"),
+                _item(_("Posts"), "article", "post_list"),
+            ]
+        if self.can_write:
+            daily.append(_item(_("New post"), "edit_square", "compose"))
+        if self.has_role:
+            daily.append(_item(_("Accounts"), "group", "account_list"))
+        if self.can_review:
+            desk = _item(_("Failure desk"), "build_circle", "failure_desk")
+            words: dict[str, Any] = {
+                "badge": self.desk_count,
+                "badge_words": _("need a person"),
+            }
+            daily.append(desk | words)
+            daily.append(_item(_("Emergency stop"), "front_hand", "stop_list"))
+        if self.has_role:
+            daily.append(_item(_("Limits"), "speed", "limits"))
+        running: list[dict[str, Any]] = []
+        if self.is_admin:
+            running = [
+                _item(_("Platforms"), "hub", "platform_apps"),
+                _item(_("People"), "badge", "people"),
+                _item(_("Brands"), "sell", "brands"),
+                _item(_("Fire drill"), "local_fire_department", "fire_drill"),
+                _item(_("System check"), "monitor_heart", "system_check"),
+            ]
+        if self.user.is_staff:
+            running.append(_item(_("Admin"), "database", "admin:index"))
+        groups: list[dict[str, Any]] = [
+            {"title": "", "items": daily},
+            {"title": _("Set-up"), "items": running},
+        ]
+        self._mark_current([item for group in groups for item in group["items"]])
+        return [group for group in groups if group["items"]]
+
+    def _mark_current(self, items: list[dict[str, Any]]) -> None:
+        """The longest link that the address starts with; home only when it is home."""
+        path = self.request.path
+        home = reverse("home")
+        fitting = [
+            item
+            for item in items
+            if path == item["link"]
+            or (item["link"] != home and path.startswith(item["link"]))
+        ]
+        if fitting:
+            max(fitting, key=lambda item: len(item["link"]))["active"] = True
+
+
+def _item(title: str, icon: str, view: str) -> dict[str, Any]:
+    return {"title": title, "icon": icon, "link": reverse(view), "active": False}
+
+
+def shell_of(request: HttpRequest) -> Shell:
+    """The request's own Shell, so that several templates share its queries."""
+    shell: Shell | None = getattr(request, "_shell", None)
+    if shell is None:
+        shell = request._shell = Shell(request)  # type: ignore[attr-defined]
+    return shell
+
+
+def stylesheet(request: HttpRequest) -> str:
+    return static("socialhub/socialhub.css")
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """For unfold's own settings: the same links."""
+    return shell_of(request).navigation
+
+
+def context(request: HttpRequest) -> dict[str, Any]:
+    """For every template: `shell`, and what unfold's skeleton asks its admin for."""
+    return {
+        "shell": SimpleLazyObject(lambda: shell_of(request)),
+        "styles": [stylesheet(request)],
+        "site_title": "SocialHub",
+        "site_header": "SocialHub",
+    }

@@ -1,0 +1,200 @@
+"""Steps that people go through once, each with a mark that is read from the rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from accounts.models import Brand, ConnectedAccount, Network
+from monitoring.models import Incident
+from publishing.models import Delivery, DeliveryQuerySet
+
+
+@dataclass(frozen=True)
+class Step:
+    """What to press: a link to `url`, or a POST to `post`; neither while it is too soon."""
+
+    title: str
+    text: str
+    is_done: bool
+    button: str = ""
+    url: str = ""
+    post: str = ""
+    opens_new_page: bool = False
+
+
+def first_steps(user: Any) -> list[Step]:
+    """For whoever sets SocialHub up: brand, accounts, people, first post, drill."""
+    brands = Brand.objects.visible_to(user)
+    accounts = ConnectedAccount.objects.visible_to(user).connected()
+    deliveries = Delivery.objects.visible_to(user)
+    people = get_user_model().objects.filter(is_active=True)
+    steps = [
+        Step(
+            _("Add a brand"),
+            _("A brand groups accounts and the people who post for them."),
+            brands.exists(),
+            _("Add a brand"),
+            reverse("brand_add"),
+        ),
+        Step(
+            _("Connect accounts"),
+            _(
+                "Profiles and pages that posts go to. The practice network has some "
+                "to begin with."
+            ),
+            accounts.exists(),
+            _("Connect an account"),
+            reverse("account_connect"),
+        ),
+        Step(
+            _("Invite people"),
+            _("Each with roles and brands; a link to choose a password comes by mail."),
+            people.count() > 1,
+            _("Add a person"),
+            reverse("person_add"),
+        ),
+        Step(
+            _("Send the first post"),
+            _("Write it, look at its checks, choose a time, see it go out."),
+            deliveries.filter(status=Delivery.Status.PUBLISHED).exists(),
+            _("Write a post"),
+            reverse("compose"),
+        ),
+    ]
+    if settings.PRACTICE_NETWORK_URL:
+        steps.append(
+            Step(
+                _("Run the fire drill"),
+                _("Let a practice account lose its access: do the right people hear?"),
+                drill_was_done(user),
+                _("Start the drill"),
+                reverse("fire_drill"),
+            )
+        )
+    return steps
+
+
+def _marks(incident: Incident, posts: DeliveryQuerySet) -> tuple[bool, bool, bool]:
+    """Somebody was told, a post was held, and it went out after the reconnect."""
+    mailed = incident.alerts.exclude(sent_at=None).exists()
+    was_held = posts.filter(held_at__gte=incident.opened_at).exists()
+    went_out = (
+        bool(incident.resolved_at)
+        and posts.filter(published_at__gte=incident.resolved_at).exists()
+    )
+    return mailed, was_held, went_out
+
+
+def drill_was_done(user: Any) -> bool:
+    """One of the latest losses of access of a practice account was gone through."""
+    accounts = ConnectedAccount.objects.visible_to(user).filter(
+        network=Network.PRACTICE
+    )
+    lately = Incident.objects.filter(
+        credential__accounts__in=accounts, resolved_at__isnull=False
+    ).distinct()
+    posts = Delivery.objects.visible_to(user)
+    return any(
+        all(_marks(one, posts.filter(account__credential=one.credential_id)))
+        for one in lately.order_by("-opened_at")[:10]
+    )
+
+
+def drill(user: Any) -> list[Step]:
+    """The fire drill, told from the newest loss of access of a practice account."""
+    accounts = ConnectedAccount.objects.visible_to(user).filter(
+        network=Network.PRACTICE
+    )
+    account = accounts.connected().order_by("-connected_at").first()
+    incident = (
+        Incident.objects.filter(credential__accounts__in=accounts)
+        .order_by("-opened_at")
+        .first()
+    )
+    if incident is not None:
+        broken = accounts.filter(credential=incident.credential_id).first()
+        account = broken or account
+    posts = Delivery.objects.visible_to(user).filter(account__in=accounts)
+    mailed = was_held = went_out = False
+    if incident is not None:
+        mailed, was_held, went_out = _marks(incident, posts.filter(account=account))
+    page = reverse("account_detail", args=[account.pk]) if account else ""
+    name = account.name if account else _("the practice account")
+    return [
+        Step(
+            _("Connect a practice account"),
+            _(
+                "Choose the practice network; its sign-in page needs no password of yours. "
+                "Make yourself its owner, so that the mail comes to you."
+            ),
+            account is not None,
+            _("Connect an account"),
+            reverse("account_connect"),
+        ),
+        Step(
+            _("Write a post to it, due in about ten minutes"),
+            _("It stays in the queue while the drill runs."),
+            posts.exists(),
+            _("Write a post"),
+            reverse("compose"),
+        ),
+        Step(
+            _("Take the access away"),
+            _(
+                "In the practice network's panel, revoke the token of %(name)s. This is "
+                "what happens when somebody removes our app at the real network."
+            )
+            % {"name": name},
+            incident is not None,
+            _("Open the panel"),
+            settings.PRACTICE_NETWORK_URL,
+            opens_new_page=True,
+        ),
+        Step(
+            _("Check now"),
+            _(
+                "The schedule would notice by itself; this asks at once. The account then "
+                "says “Reconnect needed”, and its posts “At risk”."
+            ),
+            incident is not None,
+            _("Check now"),
+            post=reverse("account_check", args=[account.pk]) if account else "",
+        ),
+        Step(
+            _("The mail"),
+            _(
+                "One mail about it goes to the owner of the account. With no mail server "
+                "it lies in the folder that the system check names."
+            ),
+            mailed,
+            _("See the account"),
+            page,
+        ),
+        Step(
+            _("The post is held"),
+            _("When its time comes it is held, not failed: nothing is lost."),
+            was_held,
+            _("See the posts"),
+            reverse("post_list"),
+        ),
+        Step(
+            _("Reconnect"),
+            _("Give the access back. Account, history and queue stay as they are."),
+            bool(incident and incident.state == Incident.State.RESOLVED),
+            _("Reconnect"),
+            reverse("account_reconnect", args=[account.pk]) if account else "",
+        ),
+        Step(
+            _("See it go out"),
+            _("The held post goes out by itself."),
+            went_out,
+            _("See the posts"),
+            reverse("post_list"),
+        ),
+    ]

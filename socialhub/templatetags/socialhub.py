@@ -1,0 +1,227 @@
+"""State chips, platform icons and times, the same on every page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import Any
+
+from django import forms, template
+from django.forms import BoundField
+from django.template.loader import TemplateDoesNotExist, get_template
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.causes import explain
+from accounts.models import ConnectedAccount
+from platforms import registry
+from publishing.models import Delivery, Post
+
+register = template.Library()
+
+Status = Delivery.Status
+#: status -> tone, icon
+DELIVERY_LOOKS: dict[str, tuple[str, str]] = {
+    Status.SCHEDULED: ("info", "schedule"),
+    Status.PUBLISHING: ("info", "send"),
+    Status.PROCESSING: ("info", "hourglass_top"),
+    Status.HELD: ("warn", "pause_circle"),
+    Status.UNCERTAIN: ("warn", "search"),
+    Status.PUBLISHED: ("ok", "check_circle"),
+    Status.FAILED: ("bad", "error"),
+    Status.CANCELLED: ("muted", "cancel"),
+}
+POST_LOOKS: dict[str, tuple[str, str]] = {
+    Post.State.DRAFT: ("muted", "edit"),
+    Post.State.SCHEDULED: ("info", "schedule"),
+    Post.State.CANCELLED: ("muted", "cancel"),
+}
+#: health -> tone, icon, word
+HEALTH_LOOKS: dict[str, tuple[str, str, Any]] = {
+    "healthy": ("ok", "check_circle", gettext_lazy("Able to post")),
+    "broken": ("bad", "link_off", gettext_lazy("Reconnect needed")),
+    "disconnected": ("muted", "power_off", gettext_lazy("Disconnected")),
+}
+
+
+@register.inclusion_tag("_partials/chip.html")
+def chip(tone: str, icon: str, word: str, note: str = "") -> dict[str, str]:
+    """tone: ok, warn, bad, info or muted."""
+    return {"tone": tone, "icon": icon, "word": word, "note": note}
+
+
+@register.inclusion_tag("_partials/chip.html")
+def state_chip(row: Delivery | Post) -> dict[str, str]:
+    """A delivery's or post's state as icon and word."""
+    if isinstance(row, Post):
+        tone, icon = POST_LOOKS[row.state]
+        return chip(tone, icon, row.get_state_display())
+    tone, icon = DELIVERY_LOOKS[row.status]
+    note = row.get_hold_display() if row.status == Status.HELD else ""
+    return chip(tone, icon, row.get_status_display(), note)
+
+
+#: the state of a post is that of its most urgent delivery, unless some are out
+URGENCY = (
+    Status.FAILED,
+    Status.UNCERTAIN,
+    Status.HELD,
+    Status.PUBLISHING,
+    Status.PROCESSING,
+    Status.SCHEDULED,
+    Status.PUBLISHED,
+)
+
+
+@register.inclusion_tag("_partials/chip.html")
+def post_chip(post: Post, statuses: Iterable[str]) -> dict[str, str]:
+    """A post's state as its deliveries make it: Published, Partly published 2/3 ..."""
+    going = [status for status in statuses if status != Status.CANCELLED]
+    if post.state != Post.State.SCHEDULED or not going:
+        return state_chip(post)
+    out = going.count(Status.PUBLISHED)
+    if 0 < out < len(going):
+        words = _("Partly published %(out)s/%(all)s") % {"out": out, "all": len(going)}
+        return chip("warn", "clock_loader_60", words)
+    worst = next(status for status in URGENCY if status in going)
+    tone, icon = DELIVERY_LOOKS[worst]
+    return chip(tone, icon, str(Status(worst).label))
+
+
+@register.inclusion_tag("_partials/chip.html")
+def health_chip(account: ConnectedAccount) -> dict[str, str]:
+    """An account's health. Needs its credential; costs no query when it is selected."""
+    tone, icon, word = HEALTH_LOOKS[account.health]
+    note = str(explain(account.cause).head) if account.health == "broken" else ""
+    return chip(tone, icon, str(word), note)
+
+
+@register.simple_tag
+def practice_chip(row: Any) -> SafeString:
+    """A label on what lives in the practice network; nothing on the rest."""
+    if not row.is_practice:
+        return mark_safe("")
+    return format_html(
+        '<span class="sh-chip sh-chip--muted"><span class="material-symbols-outlined '
+        'sh-icon" aria-hidden="true">science</span>{}</span>',
+        _("Practice"),
+    )
+
+
+@cache
+def _drawing(slug: str) -> SafeString | None:
+    """The platform's mark from templates/_partials/platforms, or None."""
+    if not re.fullmatch(r"[a-z0-9_]+", slug):
+        return None
+    try:
+        drawing = get_template(f"_partials/platforms/{slug}.svg").render()
+    except TemplateDoesNotExist:
+        return None
+    return mark_safe(drawing.strip())  # noqa: S308 (a file of ours)
+
+
+@cache
+def platform_title(slug: str) -> str:
+    """The platform's name; of one that was removed, its slug."""
+    return registry.spec(slug).name if slug in registry.PLATFORMS else slug
+
+
+@register.simple_tag
+def platform_icon(slug: str, beside_name: bool = False) -> SafeString:
+    """The platform's mark with its name for screen readers.
+
+    beside_name: the name stands next to it as text, so that nobody hears it twice.
+    """
+    name = platform_title(slug)
+    drawing = _drawing(slug)
+    if beside_name:
+        return format_html(
+            '<span class="sh-badge{}" aria-hidden="true">{}</span>',
+            "" if drawing else " sh-badge--letter",
+            drawing or name[:1].upper(),
+        )
+    if drawing is None:
+        return format_html(
+            '<span class="sh-badge sh-badge--letter" role="img" aria-label="{}">'
+            "{}</span>",
+            name,
+            name[:1].upper(),
+        )
+    return format_html(
+        '<span class="sh-badge" role="img" aria-label="{}" title="{}">{}</span>',
+        name,
+        name,
+        drawing,
+    )
+
+
+@register.simple_tag
+def platform_name(slug: str) -> str:
+    return platform_title(slug)
+
+
+def zone_name() -> str:
+    """The reader's zone, as the middleware set it."""
+    return timezone.get_current_timezone_name()
+
+
+@register.simple_tag
+def when(value: datetime | date | None, style: str = "full") -> SafeString:
+    """A time in the reader's zone, with the zone's name; "–" for none.
+
+    style: full "Tue 24 Nov 2026, 09:00", short "24 Nov, 09:00", time "09:00",
+    date "24 Nov 2026", exact with seconds.
+    """
+    if value is None or value == "":
+        return mark_safe('<span class="sh-muted">–</span>')
+    if not isinstance(value, datetime):
+        return format_html(
+            '<time class="sh-time" datetime="{}">{}</time>',
+            value.isoformat(),
+            date_format(value, "D j M Y"),
+        )
+    formats = {
+        "full": "D j M Y, H:i",
+        "short": "j M, H:i",
+        "time": "H:i",
+        "date": "j M Y",
+        "exact": "D j M Y, H:i:s",
+    }
+    local = timezone.localtime(value)
+    return format_html(
+        '<time class="sh-time" datetime="{}">{} <span class="sh-zone">{}</span></time>',
+        value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        date_format(local, formats[style]),
+        zone_name(),
+    )
+
+
+# ---------------------------------------------------------------- forms
+
+
+@register.filter
+def control_kind(field: BoundField) -> str:
+    """checkbox, group (several controls under one legend) or single."""
+    widget = field.field.widget
+    if isinstance(widget, forms.CheckboxInput):
+        return "checkbox"
+    if isinstance(widget, forms.CheckboxSelectMultiple | forms.RadioSelect):
+        return "group"
+    return "single"
+
+
+@register.filter
+def described(field: BoundField) -> SafeString:
+    """The control, tied to its help and error for screen readers."""
+    attrs: dict[str, str | bool] = {}
+    if field.help_text or field.errors:
+        attrs["aria-describedby"] = f"{field.auto_id}_note"
+    if field.errors:
+        attrs["aria-invalid"] = "true"
+    return field.as_widget(attrs=attrs)

@@ -1,0 +1,159 @@
+"""The crash drill's judge must see what is wrong, or its zeros mean nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from publishing.models import Delivery
+from socialhub.drills import crash_record
+from socialhub.drills.crash_record import Verdict
+
+pytestmark = pytest.mark.django_db
+
+Status = Delivery.Status
+
+
+class Network:
+    """Answers as the practice network does, with these posts."""
+
+    def __init__(self) -> None:
+        self.live: list[dict[str, Any]] = []
+
+    def posts(self, platform: str) -> list[dict[str, Any]]:
+        return self.live
+
+    def record(self, platform: str = "", account: str = "") -> list[dict[str, Any]]:
+        return [
+            {
+                "commit": True,
+                "arrived_at": "12:00",
+                "call": "POST /posts",
+                "status": 200,
+                "applied": True,
+                "fault": "drop_answer",
+            }
+        ]
+
+    def show(self, row: Delivery, **changes: Any) -> None:
+        self.live.append(
+            {
+                "id": f"remote-{row.pk}",
+                "account": row.account.external_id,
+                "text": row.post.text,
+                "media": 0,
+                **changes,
+            }
+        )
+
+
+@pytest.fixture
+def network():
+    return Network()
+
+
+@pytest.fixture
+def judge(network):
+    def look(unreadable: set[int] = frozenset()) -> Verdict:
+        return crash_record.judge(network, ["x"], unreadable, timezone.now())
+
+    return look
+
+
+@pytest.fixture
+def row(make_account, make_delivery):
+    return make_delivery(make_account("x"))
+
+
+def say(row: Delivery, status: str, **more: Any) -> None:
+    if status == Status.PUBLISHED:
+        more.setdefault("external_id", f"remote-{row.pk}")
+    if status in Delivery.ENDED:
+        more.setdefault("next_attempt_at", None)
+    Delivery.objects.filter(pk=row.pk).update(status=status, **more)
+
+
+def test_one_post_live_and_published_is_as_it_should_be(row, network, judge):
+    say(row, Status.PUBLISHED)
+    network.show(row)
+    assert judge() == Verdict(published=1)
+
+
+def test_each_post_too_many_is_counted(row, network, judge):
+    say(row, Status.PUBLISHED)
+    for number in range(3):
+        network.show(row, id=f"remote-{row.pk}" if number == 0 else f"other{number}")
+    found = judge()
+    assert (found.doubled, found.lost) == (2, 0)
+
+
+def test_a_post_on_another_account_is_one_too_many(row, network, judge):
+    say(row, Status.PUBLISHED)
+    network.show(row)
+    network.show(row, account="somebody else")
+    assert judge().doubled == 1
+
+
+def test_a_post_that_no_delivery_owns_is_one_too_many(row, network, judge):
+    say(row, Status.PUBLISHED)
+    network.show(row)
+    network.show(row, text="nobody wrote this")
+    assert judge().doubled == 1
+
+
+@pytest.mark.parametrize("status", [Status.SCHEDULED, Status.PUBLISHING])
+def test_what_comes_to_no_end_is_lost(row, judge, status):
+    say(row, status, next_attempt_at=timezone.now())
+    assert judge().lost == 1
+
+
+def test_what_is_to_go_later_waits_unless_it_is_live(row, network, judge):
+    say(row, Status.SCHEDULED, next_attempt_at=timezone.now() + timedelta(minutes=5))
+    found = judge()
+    assert (found.waiting, found.lost) == (1, 0)
+    network.show(row)
+    assert judge().lost == 1
+
+
+def test_published_without_a_post_is_lost(row, judge):
+    say(row, Status.PUBLISHED)
+    assert judge().lost == 1
+
+
+def test_published_with_the_address_of_another_post_is_lost(row, network, judge):
+    say(row, Status.PUBLISHED, external_id="another")
+    network.show(row)
+    assert judge().lost == 1
+
+
+def test_a_post_without_its_picture_is_lost(row, network, judge):
+    say(row, Status.PUBLISHED)
+    network.show(row, media=1)
+    assert judge().lost == 1
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.HELD, Status.CANCELLED])
+def test_a_live_post_whose_row_says_otherwise_is_lost(row, network, judge, status):
+    say(row, status)
+    assert judge().lost == 0
+    network.show(row)
+    assert judge().lost == 1
+
+
+def test_doubt_counts_where_the_account_can_be_read(row, judge):
+    say(row, Status.UNCERTAIN, next_attempt_at=None)
+    found = judge()
+    assert (found.uncertain_left, found.person_decides) == (1, 0)
+    found = judge({row.account_id})
+    assert (found.uncertain_left, found.person_decides, found.lost) == (0, 1, 0)
+
+
+def test_the_story_of_a_wrong_delivery_is_told(row, network, judge, capsys):
+    say(row, Status.PUBLISHED)
+    crash_record.tell(judge(), network)
+    told = capsys.readouterr().err
+    assert f"delivery {row.pk}" in told
+    assert "drop_answer" in told

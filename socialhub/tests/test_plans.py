@@ -1,0 +1,213 @@
+"""What the engine asks of the database does not depend on what is finished long ago."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import responses
+from django.db import connection, transaction
+from django.utils import timezone
+
+from publishing.engine import PumpRun
+from publishing.models import Delivery
+from publishing.sweeps import recover_abandoned, release_held
+from socialhub.drills import history, loopback
+
+pytestmark = pytest.mark.django_db
+
+STUB = "http://127.0.0.1:9"
+#: Tables that grow for ever.
+LARGE = ("publishing_delivery", "publishing_attempt", "publishing_post")
+FEW, MANY = 300, 10_000
+DUE = 60
+Status = Delivery.Status
+
+
+class InlinePump(PumpRun):
+    """A pump whose calls happen at once, in the thread that may use the database."""
+
+    def __init__(self) -> None:
+        super().__init__(seconds=1, threads=DUE)
+        self.pool: Any = self
+
+    def submit(self, call: Callable[[], None]) -> None:
+        call()
+
+    def turn(self) -> None:
+        now = timezone.now()
+        recover_abandoned(now, self.id, self.in_flight)
+        release_held(now)
+        self.agenda.read(now)
+        self._claim()
+        while not self.results.empty():
+            self.unsaved.append(self.results.get())
+        self._save_results()
+
+
+@pytest.fixture
+def accounts(monkeypatch, settings):
+    def analyze() -> None:
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("ANALYZE")
+
+    settings.ALLOWED_PRIVATE_HOSTS = ["127.0.0.1:9"]
+    monkeypatch.setenv(loopback.STUB_URL, STUB)
+    monkeypatch.setattr(history, "vacuum", analyze)
+    return loopback.make_accounts(20)
+
+
+@pytest.fixture
+def platform_api():
+    with responses.RequestsMock() as mock:
+        number = iter(range(10**6))
+
+        def answer(request: Any) -> tuple[int, dict[str, str], str]:
+            return 200, {}, f'{{"id": "{next(number)}", "created_at": null}}'
+
+        mock.add_callback("POST", f"{STUB}/api/v1/statuses", answer)
+        yield mock
+
+
+def work_to_do(accounts, size: int) -> list[Delivery]:
+    """Posts due now, one lost by its pump, one held, and the more that wait for later,
+    the more are finished."""
+    now = timezone.now()
+    rows = loopback.make_deliveries([accounts[n % 20] for n in range(DUE)], now, "Due")
+    later = [accounts[n % 20] for n in range(size // 10)]
+    lost, held, *_ = loopback.make_deliveries(later, now + timedelta(days=3), "Later")
+    Delivery.objects.filter(pk=lost.pk).update(
+        status=Status.PUBLISHING,
+        lease_owner="0" * 32,
+        lease_expires_at=now - timedelta(seconds=1),
+    )
+    Delivery.objects.filter(pk=held.pk).update(
+        status=Status.HELD,
+        hold=Delivery.Hold.LIMIT,
+        held_at=now,
+        release_at=now - timedelta(seconds=1),
+        next_attempt_at=None,
+    )
+    return rows
+
+
+def published(rows) -> int:
+    return Delivery.objects.filter(
+        pk__in=[row.pk for row in rows], status=Status.PUBLISHED
+    ).count()
+
+
+def turns() -> None:
+    """As many as bring all posts of each lane out."""
+    pump = InlinePump()
+    for _ in range(DUE // 20):
+        pump.turn()
+
+
+@contextmanager
+def counted() -> Iterator[list[int]]:
+    """What the database did meanwhile: steps of SQLite's machine, or rows that
+    PostgreSQL read from the large tables."""
+    found = [0]
+    if connection.vendor == "postgresql":
+        # How much is read by the indexes there are; among so few rows the planner may
+        # prefer none, by the pages that other tests have left.
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        before = _rows_read()
+        yield found
+        found[0] = _rows_read() - before
+        return
+
+    def step() -> int:
+        found[0] += 1
+        return 0
+
+    connection.connection.set_progress_handler(step, 100)
+    try:
+        yield found
+    finally:
+        connection.connection.set_progress_handler(None, 0)
+
+
+def _rows_read() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))"
+            " FROM pg_stat_xact_user_tables WHERE relname = ANY(%s)",
+            [list(LARGE)],
+        )
+        return int(cursor.fetchone()[0])
+
+
+def test_a_turn_of_the_pump_costs_the_same_among_few_and_among_many(
+    accounts, platform_api
+):
+    costs = {}
+    for size in (FEW, MANY):
+        with transaction.atomic():
+            history.fill(accounts, size)
+            rows = work_to_do(accounts, size)
+            with counted() as cost:
+                turns()
+            assert published(rows) == DUE
+            costs[size] = cost[0]
+            transaction.set_rollback(True)
+    assert costs[FEW] > 0
+    assert costs[MANY] <= costs[FEW] * 1.2, costs
+
+
+@contextmanager
+def explained(plans: dict[str, list[str]]) -> Iterator[None]:
+    """Collect the plan of each query and update."""
+
+    def wrapper(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith(("SELECT", "UPDATE", "WITH")) and not many:
+            plans[sql] = _plan(sql, params)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(wrapper):
+        yield
+
+
+def _plan(sql: str, params: Any) -> list[str]:
+    cursor = connection.connection.cursor()
+    if connection.vendor == "postgresql":
+        cursor.execute(f"EXPLAIN {sql}", params)
+        lines = [row[0] for row in cursor.fetchall()]
+    else:
+        plain = sql.replace("%s", "?").replace("%%", "%")
+        cursor.execute(f"EXPLAIN QUERY PLAN {plain}", params or ())
+        lines = [row[3] for row in cursor.fetchall()]
+    cursor.close()
+    return lines
+
+
+#: A table, or an index of it, from one end to the other.
+FULL = re.compile(rf"(?:SCAN|Seq Scan on) (?:{'|'.join(LARGE)})\b")
+#: All that an account ever had.
+WIDE = re.compile(r"\bdelivery_by_account\b")
+
+
+def test_no_query_of_the_pump_reads_a_whole_table(accounts, platform_api):
+    history.fill(accounts, MANY)
+    rows = work_to_do(accounts, MANY)
+    # Rare, and SQLite may read all that the account has for it.
+    assert release_held(timezone.now()) == 1
+    plans: dict[str, list[str]] = {}
+    with explained(plans):
+        turns()
+    assert published(rows) == DUE
+    seen = [plan for sql, plan in plans.items() if LARGE[0] in sql]
+    assert any("delivery_due" in line for plan in seen for line in plan)
+    bad = {
+        sql: plan
+        for sql, plan in plans.items()
+        if any(FULL.search(line) or WIDE.search(line) for line in plan)
+    }
+    assert bad == {}

@@ -1,0 +1,342 @@
+"""The admin: everything to be found, nothing past the verbs, no secret shown."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from allauth.mfa.models import Authenticator
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import (
+    AuditEvent,
+    Brand,
+    CircuitBreaker,
+    ConnectedAccount,
+    Credential,
+    PendingConnection,
+    PlatformApp,
+    Profile,
+    RateBucket,
+    RefreshAttempt,
+)
+from accounts.roles import ADMIN
+from monitoring.models import Alert, CheckResult, Heartbeat, Incident
+from publishing.models import (
+    Attempt,
+    Delivery,
+    MediaAsset,
+    Post,
+    PostMedia,
+    Pump,
+    Variant,
+)
+
+OURS = [
+    model
+    for label in ("accounts", "publishing", "monitoring")
+    for model in apps.get_app_config(label).get_models()
+]
+READ_ONLY = [
+    Alert,
+    Attempt,
+    AuditEvent,
+    CheckResult,
+    CircuitBreaker,
+    Credential,
+    Delivery,
+    Heartbeat,
+    Incident,
+    PendingConnection,
+    Post,
+    PostMedia,
+    Pump,
+    RateBucket,
+    RefreshAttempt,
+    Variant,
+]
+SECRETS = ["access-42", "refresh-42-secret", "app-secret", "grant-secret", "upload-url"]
+
+
+def url_of(model: Any, page: str, *args: Any) -> str:
+    opts = model._meta
+    return reverse(f"admin:{opts.app_label}_{opts.model_name}_{page}", args=args)
+
+
+@pytest.fixture
+def root(client: Client, author: Any) -> Client:
+    client.force_login(author)
+    return client
+
+
+@pytest.fixture
+def world(brand: Brand, author: Any, make_account: Any, make_delivery: Any) -> Any:
+    """One row of every model."""
+    account = make_account("x", refresh_token="refresh-42-secret")
+    delivery = make_delivery(account, "Hello")
+    Delivery.objects.filter(pk=delivery.pk).update(witness={"url": "upload-url"})
+    credential = account.credential
+    incident = Incident.objects.create(
+        dedup_key="access:1", kind="access", credential=credential, cause="revoked"
+    )
+    asset = MediaAsset.objects.create(
+        brand=brand, name="a.png", mime_type="image/png", size_bytes=1, sha256="0" * 64
+    )
+    rows = [
+        Attempt.objects.create(delivery=delivery, number=1),
+        Variant.objects.create(post=delivery.post, platform="x", text="Hi"),
+        PostMedia.objects.create(post=delivery.post, asset=asset, position=1),
+        Alert.objects.create(incident=incident, user=author),
+        CheckResult.objects.create(credential=credential, verdict="proven"),
+        CircuitBreaker.objects.create(platform="x", subject="platform:live"),
+        RateBucket.objects.create(
+            platform="x", key="posts:user:24h", subject="ip:live"
+        ),
+        RefreshAttempt.objects.create(credential=credential),
+        Pump.objects.create(host="h", pid=1),
+        AuditEvent.write(author, "made", delivery),
+        PendingConnection.objects.create(
+            user=author,
+            app=credential.app,
+            grant="grant-secret",
+            expires_at=timezone.now(),
+        ),
+    ]
+    Heartbeat.beat("publish")
+    Profile.objects.create(user=author)
+    return {"account": account, "delivery": delivery, "rows": rows}
+
+
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
+def test_every_model_of_ours_is_searchable_and_filterable(model: Any) -> None:
+    page = admin.site._registry[model]
+    assert page.search_fields
+    assert page.list_filter
+    foreign = {f.name for f in model._meta.fields if f.is_relation}
+    shown = foreign & set(page.list_display)
+    assert shown <= set(page.list_select_related or [])
+
+
+@pytest.mark.parametrize("model", READ_ONLY, ids=lambda model: model.__name__)
+def test_what_verbs_rule_cannot_be_added_changed_or_deleted(
+    model: Any, root: Client, world: Any
+) -> None:
+    row = model._default_manager.first()
+    assert root.get(url_of(model, "add")).status_code == 403
+    assert root.post(url_of(model, "change", row.pk), {}).status_code == 403
+    assert root.get(url_of(model, "delete", row.pk)).status_code == 403
+    assert root.get(url_of(model, "change", row.pk)).status_code == 200
+    chosen = {"action": "delete_selected", "_selected_action": [row.pk]}
+    root.post(url_of(model, "changelist"), chosen)
+    assert model._default_manager.filter(pk=row.pk).exists()
+
+
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
+def test_no_page_shows_a_token_or_a_secret(
+    model: Any, root: Client, world: Any
+) -> None:
+    pages = [url_of(model, "changelist"), url_of(model, "changelist") + "?q=a"]
+    row = model._default_manager.first()
+    if row is not None:
+        pages += [url_of(model, "change", row.pk), url_of(model, "history", row.pk)]
+    for page in pages:
+        answer = root.get(page)
+        assert answer.status_code == 200, page
+        text = answer.content.decode()
+        assert not [secret for secret in SECRETS if secret in text], page
+
+
+def test_lists_open_although_no_key_opens_the_secrets(
+    root: Client, world: Any, settings: Any
+) -> None:
+    from cryptography.fernet import Fernet
+
+    settings.CREDENTIAL_KEYS = [Fernet.generate_key().decode()]
+    for model in (Credential, ConnectedAccount, PlatformApp, CheckResult, Delivery):
+        assert root.get(url_of(model, "changelist")).status_code == 200, model
+
+
+def test_the_state_of_an_account_cannot_be_posted(root: Client, world: Any) -> None:
+    account = world["account"]
+    form = {"owner": "", "deputy": "", "trouble": "hacked", "external_id": "other"}
+    answer = root.post(url_of(ConnectedAccount, "change", account.pk), form)
+    assert answer.status_code == 302
+    account.refresh_from_db()
+    assert (account.owner, account.trouble, account.external_id) == (None, "", "42")
+
+
+def act(client: Client, model: Any, action: str, *rows: Any) -> str:
+    form = {"action": action, "_selected_action": [row.pk for row in rows]}
+    return client.post(url_of(model, "changelist"), form, follow=True).content.decode()
+
+
+def test_deliveries_are_cancelled_by_the_verb_and_counted(
+    root: Client, make_account: Any, make_delivery: Any
+) -> None:
+    account = make_account("x")
+    waiting, gone = make_delivery(account, "a"), make_delivery(account, "b")
+    Delivery.objects.filter(pk=gone.pk).update(
+        status=Delivery.Status.PUBLISHED, external_id="1"
+    )
+    page = act(root, Delivery, "cancel", waiting, gone)
+    waiting.refresh_from_db()
+    gone.refresh_from_db()
+    assert waiting.status == Delivery.Status.CANCELLED
+    assert gone.status == Delivery.Status.PUBLISHED
+    assert "1 cancelled" in page
+    assert "1 left as they are" in page
+    assert AuditEvent.objects.filter(target_id=str(waiting.pk)).exists()
+
+
+def test_failed_deliveries_are_sent_again_but_not_those_that_are_too_late(
+    root: Client, make_account: Any, make_delivery: Any
+) -> None:
+    account = make_account("x")
+    fresh, late = make_delivery(account, "a"), make_delivery(account, "b")
+    Delivery.objects.update(status=Delivery.Status.FAILED, failed_at=timezone.now())
+    Delivery.objects.filter(pk=late.pk).update(
+        useful_until=timezone.now() - timedelta(hours=1)
+    )
+    page = act(root, Delivery, "send_again", fresh, late)
+    fresh.refresh_from_db()
+    late.refresh_from_db()
+    assert fresh.status == Delivery.Status.SCHEDULED
+    assert late.status == Delivery.Status.FAILED
+    assert "1 sent again" in page
+    assert "past their useful time" in page
+
+
+def test_failed_deliveries_are_dismissed(
+    root: Client, make_account: Any, make_delivery: Any
+) -> None:
+    delivery = make_delivery(make_account("x"))
+    Delivery.objects.update(status=Delivery.Status.FAILED)
+    assert "1 dismissed" in act(root, Delivery, "dismiss", delivery)
+    delivery.refresh_from_db()
+    assert delivery.dismissed_at is not None
+
+
+def test_check_now_makes_credentials_due_and_leaves_disconnected_ones(
+    root: Client, make_account: Any
+) -> None:
+    living = make_account("x").credential
+    gone = make_account("x", "43").credential
+    Credential.objects.filter(pk=gone.pk).update(state=Credential.State.DISCONNECTED)
+    page = act(root, Credential, "check_now", living, gone)
+    due = Credential.objects.proof_due(timezone.now())
+    assert list(due) == [living]
+    assert "1 will be checked" in page
+    assert "1 are disconnected" in page
+
+
+def app_form(**changes: Any) -> dict[str, Any]:
+    return {
+        "platform": "x",
+        "network": "live",
+        "client_id": "client",
+        "new_secret": "",
+        "state": "active",
+        "granted_scopes": "[]",
+        "hosts": "{}",
+        **changes,
+    }
+
+
+def test_an_empty_secret_keeps_the_stored_one_and_a_new_one_replaces_it(
+    root: Client, db: Any
+) -> None:
+    app = PlatformApp.objects.create(platform="x", client_id="a", client_secret="old")
+    url = url_of(PlatformApp, "change", app.pk)
+    assert root.post(url, app_form(client_id="b")).status_code == 302
+    app = PlatformApp.objects.get(pk=app.pk)
+    assert (app.client_id, app.client_secret) == ("b", "old")
+    root.post(url, app_form(new_secret="newer"))
+    assert PlatformApp.objects.get(pk=app.pk).client_secret == "newer"
+
+
+def test_an_app_is_added_with_its_secret(root: Client) -> None:
+    answer = root.post(url_of(PlatformApp, "add"), app_form(new_secret="s3"))
+    assert answer.status_code == 302
+    assert PlatformApp.objects.get().client_secret == "s3"
+
+
+def test_a_zone_that_does_not_exist_is_refused(root: Client, author: Any) -> None:
+    profile = Profile.objects.create(user=author)
+    url = url_of(Profile, "change", profile.pk)
+    assert "Unknown zone" in root.post(url, {"time_zone": "Mars"}).content.decode()
+
+
+# ---------------------------------------------------------------- admins of a brand
+
+
+@pytest.fixture
+def as_admin(client: Client, db: Any) -> Client:
+    """An admin who is no superuser and belongs to no brand yet."""
+    user = User.objects.create_user("adam", "adam@x.example", "pw", is_staff=True)
+    user.groups.add(Group.objects.get(name=ADMIN))
+    client.force_login(user)
+    return client
+
+
+@pytest.mark.parametrize(
+    "model",
+    [Brand, Credential, ConnectedAccount, Post, Delivery, Attempt, CheckResult],
+    ids=lambda model: model.__name__,
+)
+def test_an_admin_finds_only_rows_of_their_own_brands(
+    as_admin: Client, world: Any, brand: Brand, model: Any
+) -> None:
+    row = model._default_manager.first()
+    url = url_of(model, "change", row.pk)
+    assert as_admin.get(url).status_code == 302  # "does not exist", back to the index
+    assert as_admin.get(url_of(model, "changelist")).context["cl"].result_count == 0
+    brand.members.add(User.objects.get(username="adam"))
+    assert as_admin.get(url).status_code == 200
+    assert as_admin.get(url_of(model, "changelist")).context["cl"].result_count == 1
+
+
+@pytest.mark.parametrize("model", [User, Group, Authenticator])
+def test_people_and_groups_are_for_superusers(as_admin: Client, model: Any) -> None:
+    assert as_admin.get(url_of(model, "changelist")).status_code == 403
+    assert as_admin.get(url_of(model, "add")).status_code == 403
+
+
+def test_staff_without_the_role_see_nothing(client: Client, world: Any) -> None:
+    clerk = User.objects.create_user("clerk", "c@x.example", "pw", is_staff=True)
+    client.force_login(clerk)
+    for model in (Brand, Credential, Delivery, PlatformApp):
+        assert client.get(url_of(model, "changelist")).status_code == 403
+
+
+def test_a_second_factor_can_be_taken_away_but_its_secret_is_not_shown(
+    root: Client, author: Any
+) -> None:
+    row = Authenticator.objects.create(
+        user=author, type=Authenticator.Type.TOTP, data={"secret": "TOTPSECRET"}
+    )
+    page = root.get(url_of(Authenticator, "change", row.pk)).content.decode()
+    assert "TOTPSECRET" not in page
+    root.post(url_of(Authenticator, "delete", row.pk), {"post": "yes"})
+    assert not Authenticator.objects.exists()
+
+
+def test_sign_in_tables_of_networks_are_not_in_the_admin() -> None:
+    names = {model._meta.label for model in admin.site._registry}
+    assert not {name for name in names if name.startswith("socialaccount.")}
+
+
+def test_every_page_of_the_admin_wears_unfolds_skin() -> None:
+    from unfold.admin import ModelAdmin
+
+    plain = [
+        page
+        for page in admin.site._registry.values()
+        if not isinstance(page, ModelAdmin)
+    ]
+    assert plain == []

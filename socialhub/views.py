@@ -1,0 +1,397 @@
+"""The shell's own pages: home, profile, system check, people, brands, fire drill."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import get_user_model
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.core.mail import send_mail
+from django.db import DatabaseError, connection
+from django.db.models import Count, Prefetch
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts import paused
+from accounts.models import AuditEvent, Brand, ConnectedAccount, Profile
+from accounts.roles import ROLES, is_admin, roles_of
+from publishing.models import Delivery
+from publishing.risk import at_risk
+
+from . import steps, system
+from .forms import BrandForm, PersonForm, ProfileForm, person_words
+
+User = get_user_model()
+
+#: Lines in each of home's lists; the rest is behind a link.
+SHOWN = 8
+RISK_DAYS = 7
+
+
+def require_admin(request: HttpRequest) -> None:
+    if not is_admin(request.user):
+        raise PermissionDenied
+
+
+# ---------------------------------------------------------------- home
+
+
+@login_required
+def home(request: HttpRequest) -> HttpResponse:
+    """What needs the reader, and what happens today in the reader's zone."""
+    now = timezone.now()
+    local = timezone.localtime(now)
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    tomorrow = midnight + timedelta(days=1)
+    mine = Delivery.objects.visible_to(request.user)
+    soon = mine.filter(due_at__lt=now + timedelta(days=RISK_DAYS))
+    threatened = at_risk(soon)
+    went = mine.for_pages().filter(
+        status=Delivery.Status.PUBLISHED, published_at__gte=midnight
+    )
+    stuck = mine.needs_person().values("pk")
+    comes = mine.for_pages().open().filter(due_at__lt=tomorrow).exclude(pk__in=stuck)
+    first = steps.first_steps(request.user) if is_admin(request.user) else []
+    done = sum(step.is_done for step in first)
+    context = {
+        # A single account's pause stands with its account; these concern many.
+        "pauses": [
+            pause
+            for pause in paused.not_closed(request.user, now)
+            if pause.scope != "token" and (pause.is_current or pause.needs_admin)
+        ],
+        "risk_count": len(threatened),
+        "first_risk": threatened[0] if threatened else None,
+        "risk_days": RISK_DAYS,
+        "went_out": went.order_by("-published_at")[:SHOWN],
+        "went_count": went.count(),
+        "comes": comes.order_by("due_at")[:SHOWN],
+        "comes_count": comes.count(),
+        "today": local.date(),
+        "first_steps": first if done < len(first) else [],
+        "steps_done": done,
+        "has_brand": Brand.objects.visible_to(request.user).exists(),
+    }
+    return render(request, "socialhub/home.html", context)
+
+
+# ---------------------------------------------------------------- one's own settings
+
+
+@login_required
+def profile(request: HttpRequest) -> HttpResponse:
+    reader: Any = request.user
+    row = Profile.objects.filter(user=reader).first() or Profile(user=reader)
+    form = ProfileForm(request.POST or None, instance=row)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, _("Saved."))
+        return redirect("profile")
+    roles = roles_of(request.user)
+    context = {
+        "form": form,
+        "has_factor": is_mfa_enabled(request.user, [Authenticator.Type.TOTP]),
+        "roles": [role for role in ROLES if role in roles],
+        "brands": Brand.objects.visible_to(request.user),
+    }
+    return render(request, "socialhub/profile.html", context)
+
+
+# ---------------------------------------------------------------- system check
+
+
+@login_required
+def system_check(request: HttpRequest) -> HttpResponse:
+    require_admin(request)
+    lines = system.run(request)
+    context = {
+        "lines": lines,
+        "red": sum(line.state == system.BAD for line in lines),
+        "notes": sum(line.state == system.NOTE for line in lines),
+    }
+    return render(request, "socialhub/system_check.html", context)
+
+
+@login_required
+@require_POST
+def system_test_mail(request: HttpRequest) -> HttpResponse:
+    """Send the reader a mail and say what the mail server said."""
+    require_admin(request)
+    email = getattr(request.user, "email", "")
+    if not email:
+        messages.error(
+            request, _("You have no mail address. Enter one under People first.")
+        )
+        return redirect("system_check")
+    try:
+        send_mail(
+            _("Test mail of SocialHub"),
+            _("This mail was sent from the system check of %(url)s. Mail works.")
+            % {"url": settings.SITE_URL},
+            None,
+            [email],
+        )
+    except OSError as exc:  # smtplib's errors are OSErrors as well
+        messages.error(request, _("The mail was not sent: %(why)s") % {"why": exc})
+    else:
+        messages.success(request, _mail_words(_("A test mail"), email))
+    return redirect("system_check")
+
+
+def _mail_words(what: str, email: str) -> str:
+    if system.mail_goes_out():
+        return _("%(what)s has been sent to %(email)s.") % {
+            "what": what,
+            "email": email,
+        }
+    return _(
+        "%(what)s for %(email)s was written, but there is no mail server: it lies in "
+        "%(where)s on the server."
+    ) % {"what": what, "email": email, "where": settings.EMAIL_FILE_PATH or "memory"}
+
+
+@never_cache
+@require_GET
+def healthz(request: HttpRequest) -> HttpResponse:
+    """For load balancers: this process answers and reaches its database."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return HttpResponse("no database", status=503, content_type="text/plain")
+    return HttpResponse("ok", content_type="text/plain")
+
+
+@never_cache
+@require_GET
+def healthz_ready(request: HttpRequest) -> HttpResponse:
+    """For load balancers: the tables are those that this code needs, too."""
+    try:
+        waiting = system.pending_migrations()
+    except DatabaseError:
+        return HttpResponse("no database", status=503, content_type="text/plain")
+    if waiting:
+        return HttpResponse("migrations wait", status=503, content_type="text/plain")
+    return HttpResponse("ok", content_type="text/plain")
+
+
+# ---------------------------------------------------------------- people
+
+
+@login_required
+def people(request: HttpRequest) -> HttpResponse:
+    require_admin(request)
+    seen = Brand.objects.visible_to(request.user)
+    rows = (
+        User.objects.order_by("-is_active", "first_name", "last_name", "username")
+        .prefetch_related("groups")
+        .prefetch_related(Prefetch("brands", queryset=seen, to_attr="seen_brands"))
+    )
+    listed = [
+        {
+            "person": row,
+            "name": row.get_full_name() or row.get_username(),
+            "roles": _role_words(row),
+            "is_invited": not row.has_usable_password() and row.last_login is None,
+            "may_edit": _may_edit(request, row),
+        }
+        for row in rows
+    ]
+    return render(request, "socialhub/people.html", {"people": listed})
+
+
+def _role_words(person: Any) -> str:
+    if person.is_superuser:
+        return _("Superuser")
+    names = {group.name for group in person.groups.all()}
+    return ", ".join(role for role in ROLES if role in names)
+
+
+def _may_edit(request: HttpRequest, person: Any) -> bool:
+    """A superuser's mail address leads to a new password: only their like may."""
+    return bool(getattr(request.user, "is_superuser", False) or not person.is_superuser)
+
+
+@login_required
+def person_add(request: HttpRequest) -> HttpResponse:
+    require_admin(request)
+    form = PersonForm(request.POST or None, editor=request.user)
+    if request.method == "POST" and form.is_valid():
+        person = form.save()
+        AuditEvent.write(request.user, "person added", person, **_written(form))
+        _invite(request, person)
+        return redirect("people")
+    return render(request, "socialhub/person_form.html", {"form": form})
+
+
+@login_required
+def person_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    require_admin(request)
+    person = get_object_or_404(User, pk=pk)
+    if not _may_edit(request, person):
+        raise PermissionDenied
+    form = PersonForm(request.POST or None, instance=person, editor=request.user)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        AuditEvent.write(request.user, "person changed", person, **_written(form))
+        messages.success(request, _("Saved."))
+        return redirect("people")
+    stored = User.objects.get(pk=pk)
+    context = {
+        "form": form,
+        "person": stored,
+        "name": stored.get_full_name() or stored.get_username(),
+        "is_invited": not stored.has_usable_password() and stored.last_login is None,
+    }
+    return render(request, "socialhub/person_form.html", context)
+
+
+def _written(form: PersonForm) -> dict[str, Any]:
+    """What an edit set, for the audit trail."""
+    return {
+        "email": form.cleaned_data["email"],
+        "roles": list(form.cleaned_data["roles"]),
+        "brands": [brand.name for brand in form.cleaned_data["brands"]],
+        "may_sign_in": form.instance.is_active,
+    }
+
+
+@login_required
+@require_POST
+def person_invite(request: HttpRequest, pk: int) -> HttpResponse:
+    """Send the invitation once more."""
+    require_admin(request)
+    person = get_object_or_404(User, pk=pk, is_active=True)
+    if not _may_edit(request, person):
+        raise PermissionDenied
+    if not person.email:
+        messages.error(request, _("This person has no mail address."))
+    else:
+        _invite(request, person)
+    return redirect("people")
+
+
+def invitation_link(person: Any) -> str:
+    """Where the person chooses a password; works once, for PASSWORD_RESET_TIMEOUT."""
+    path = reverse(
+        "account_reset_password_from_key",
+        kwargs={
+            "uidb36": user_pk_to_url_str(person),
+            "key": default_token_generator.make_token(person),
+        },
+    )
+    return settings.SITE_URL + path
+
+
+def _invite(request: HttpRequest, person: Any) -> None:
+    """Mail the link; a mail that cannot be sent leaves the person to be invited again."""
+    text = render_to_string(
+        "socialhub/mail/invitation.txt",
+        {
+            "person": person,
+            "inviter": person_words(request.user),
+            "link": invitation_link(person),
+            "site_url": settings.SITE_URL,
+            "days": settings.PASSWORD_RESET_TIMEOUT // 86_400,
+        },
+    )
+    try:
+        send_mail(_("Your access to SocialHub"), text, None, [person.email])
+    except OSError as exc:  # smtplib's errors are OSErrors as well
+        messages.error(
+            request,
+            _(
+                "The invitation was not sent: %(why)s Mend the mail settings, then "
+                "send it again."
+            )
+            % {"why": exc},
+        )
+    else:
+        AuditEvent.write(request.user, "person invited", person, email=person.email)
+        messages.success(request, _mail_words(_("An invitation"), person.email))
+
+
+# ---------------------------------------------------------------- brands
+
+
+@login_required
+def brands(request: HttpRequest) -> HttpResponse:
+    require_admin(request)
+    rows = Brand.objects.filter(
+        pk__in=Brand.objects.visible_to(request.user).values("pk")
+    ).annotate(
+        people_count=Count("members", distinct=True),
+        account_count=Count("accounts", distinct=True),
+    )
+    return render(request, "socialhub/brands.html", {"brands": rows})
+
+
+@login_required
+def brand_add(request: HttpRequest) -> HttpResponse:
+    """A new brand; whoever makes it belongs to it."""
+    require_admin(request)
+    maker: Any = request.user
+    initial = {
+        "members": [maker.pk],
+        "time_zone": timezone.get_current_timezone_name(),
+    }
+    form = BrandForm(request.POST or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        brand = form.save()
+        brand.members.add(maker)
+        AuditEvent.write(request.user, "brand added", brand)
+        messages.success(request, _("Added. Next: connect its accounts."))
+        return redirect("brands")
+    return render(request, "socialhub/brand_form.html", {"form": form})
+
+
+@login_required
+def brand_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    require_admin(request)
+    brand = get_object_or_404(Brand.objects.visible_to(request.user), pk=pk)
+    form = BrandForm(request.POST or None, instance=brand)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        AuditEvent.write(
+            request.user,
+            "brand changed",
+            brand,
+            time_zone=brand.time_zone,
+            people=[person.get_username() for person in form.cleaned_data["members"]],
+        )
+        messages.success(request, _("Saved."))
+        return redirect("brands")
+    name = Brand.objects.get(pk=pk).name
+    return render(request, "socialhub/brand_form.html", {"form": form, "name": name})
+
+
+# ---------------------------------------------------------------- fire drill
+
+
+@login_required
+def fire_drill(request: HttpRequest) -> HttpResponse:
+    require_admin(request)
+    listed = steps.drill(request.user) if settings.PRACTICE_NETWORK_URL else []
+    context = {
+        "steps": listed,
+        "steps_done": sum(step.is_done for step in listed),
+        "practice_url": settings.PRACTICE_NETWORK_URL,
+        "practice_count": ConnectedAccount.objects.visible_to(request.user)
+        .filter(network="practice")
+        .count(),
+    }
+    return render(request, "socialhub/fire_drill.html", context)
