@@ -1,0 +1,164 @@
+"""Runs inside the sandbox: posts in states that the engine would not stay in.
+
+Prints the addresses of what was made, as JSON. The clusters leave these rows alone:
+nothing of them is due.
+"""
+
+from __future__ import annotations
+
+import json
+
+import django
+
+django.setup()
+
+from datetime import timedelta  # noqa: E402
+from urllib.parse import urlencode  # noqa: E402
+from zoneinfo import ZoneInfo  # noqa: E402
+
+from django.contrib.auth import get_user_model  # noqa: E402
+from django.utils import timezone  # noqa: E402
+
+from accounts.models import (  # noqa: E402
+    Brand,
+    CircuitBreaker,
+    ConnectedAccount,
+    RateBucket,
+)
+from platforms.errors import Cause, Outcome  # noqa: E402
+from publishing.models import Attempt, Delivery, Post, schedule  # noqa: E402
+
+now = timezone.now()
+brand = Brand.objects.get(name="Acme")
+author = get_user_model().objects.get(username="mara")
+accounts = {
+    account.platform: account
+    for account in ConnectedAccount.objects.filter(brand=brand).order_by("-pk")
+}
+Status = Delivery.Status
+
+
+def post(text: str, *platforms: str, **fields: object) -> Post:
+    due = now + timedelta(days=2)
+    wall = due.astimezone(ZoneInfo("Europe/Berlin"))
+    made = Post.objects.create(
+        brand=brand,
+        author=author,
+        text=text,
+        zone="Europe/Berlin",
+        local_date=wall.date(),
+        local_time=wall.time(),
+        due_at=due,
+        useful_until=due + timedelta(hours=2),
+        **fields,
+    )
+    made.accounts.set([accounts[slug] for slug in platforms])
+    return made
+
+
+def delivery(text: str, slug: str, **fields: object) -> Delivery:
+    made = schedule(post(text, slug), [accounts[slug]])[0]
+    Delivery.objects.filter(pk=made.pk).update(next_attempt_at=None, **fields)
+    return Delivery.objects.get(pk=made.pk)
+
+
+draft = post("A draft for the summer\n" + "with many words " * 30, "x", "bluesky")
+coming = post(
+    "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverordnung "
+    "https://example.com/" + "a-very-long-address-" * 8,
+    "x",
+    "bluesky",
+    "mastodon",
+    "linkedin",
+)
+schedule(coming, list(coming.accounts.all()))
+unclear = delivery(
+    "Is this live or not?",
+    "linkedin",
+    status=Status.UNCERTAIN,
+    due_at=now - timedelta(minutes=20),
+    intent_at=now - timedelta(minutes=20),
+    commit_count=1,
+    attempt_count=2,
+)
+for number, kind in enumerate((Attempt.Kind.PUBLISH, Attempt.Kind.LOOK), start=1):
+    Attempt.objects.create(
+        delivery=unclear,
+        number=number,
+        kind=kind,
+        opened_at=now - timedelta(seconds=30),
+        closed_at=now - timedelta(seconds=29),
+        outcome=Outcome.AMBIGUOUS,
+        step="post",
+    )
+late = delivery(
+    "Good morning, only in the morning",
+    "bluesky",
+    status=Status.HELD,
+    hold=Delivery.Hold.TOO_LATE,
+    held_at=now,
+    due_at=now - timedelta(hours=5),
+    useful_until=now - timedelta(hours=3),
+)
+failed = delivery(
+    "A text that the network finds too long",
+    "mastodon",
+    status=Status.FAILED,
+    due_at=now - timedelta(minutes=30),
+    failed_at=now,
+    attempt_count=1,
+    outcome=Outcome.INVALID_CONTENT,
+    cause=Cause.TEXT_TOO_LONG,
+    detail="Validation failed: Text character limit of 500 exceeded " * 5,
+)
+Attempt.objects.create(
+    delivery=failed,
+    number=1,
+    opened_at=now - timedelta(milliseconds=420),
+    closed_at=now,
+    outcome=Outcome.INVALID_CONTENT,
+    cause=Cause.TEXT_TOO_LONG,
+    step="post",
+    http_status=422,
+    request_id="6f1c2d3e-4b5a-6978-8796-a5b4c3d2e1f0",
+    detail=failed.detail,
+    calls=[{"call": "POST /api/v1/statuses", "step": "post", "status": 422, "ms": 180}],
+)
+# Windows that no post of these tests draws on: full, and nearly.
+x_account = accounts["x"]
+for key, used in (("GET /2/tweets:user", 5000), ("GET /2/users/me:user", 60)):
+    RateBucket.objects.create(
+        platform="x",
+        key=key,
+        subject=f"account:{x_account.pk}",
+        used=used,
+        started_at=now,
+        opened_by=now,
+        resets_at=now + timedelta(minutes=15),
+    )
+CircuitBreaker.objects.create(
+    platform="x",
+    subject="platform:live",
+    state=CircuitBreaker.State.OPEN,
+    cause=Cause.UNREACHABLE,
+    open_count=1,
+    opened_at=now,
+    retry_at=now + timedelta(hours=3),
+)
+limit = {
+    "platform": "x",
+    "key": "GET /2/tweets:user",
+    "subject": f"account:{x_account.pk}",
+}
+print(
+    json.dumps(
+        {
+            "limit_size": f"/limits/size/?{urlencode(limit)}",
+            "draft": draft.get_absolute_url(),
+            "coming": coming.get_absolute_url(),
+            "unclear": unclear.get_absolute_url(),
+            "late": late.get_absolute_url(),
+            "failed": failed.get_absolute_url(),
+        }
+    )
+)

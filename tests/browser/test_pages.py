@@ -1,0 +1,281 @@
+"""Every page: for every eye, on a desk and on a phone, by keyboard, without scripts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.guide import X, account_box, schedule_button
+from tests.browser.inspection import PHONE
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[..., Page]
+Inspect = Callable[[Page, str], None]
+
+#: name of the picture -> address; {words} are filled in from the rows
+STAFF_PAGES = {
+    "home": "/",
+    "settings": "/me/",
+    "second-factor": "/sign-in/2fa/",
+    "change-password": "/sign-in/password/change/",
+    "posts": "/posts/?tab=all",
+    "posts-nothing-found": "/posts/?tab=all&day=2020-01-01",
+    "calendar-month": "/calendar/",
+    "calendar-week": "/calendar/?view=week",
+    "calendar-empty": "/calendar/?date=2020-01-01",
+    "compose": "/posts/new/",
+    "draft": "{draft}",
+    "draft-edit": "{draft}edit/",
+    "post-scheduled": "{coming}",
+    "delivery-unclear": "{unclear}",
+    "delivery-too-late": "{late}",
+    "delivery-failed": "{failed}",
+    "desk": "/desk/",
+    "desk-solved": "/desk/?tab=solved",
+    "stop-form": "/stop/",
+    "held-too-late": "/held/?hold=too_late",
+    "accounts": "/accounts/",
+    "account": "{account}",
+    "limits": "/limits/",
+}
+ADMIN_PAGES = {
+    "people": "/people/",
+    "person-add": "/people/add/",
+    "brands": "/brands/",
+    "brand-add": "/brands/add/",
+    "brand": "/brands/1/",
+    "system-check": "/system/",
+    "fire-drill": "/fire-drill/",
+    "connect": "/accounts/connect/",
+    "connect-mastodon": "/accounts/connect/mastodon/?network=live",
+    "connect-bluesky": "/accounts/connect/bluesky/?network=practice",
+    "connect-x-no-app": "/accounts/connect/x/?network=live",
+    "account-people": "{account}people/",
+    "account-disconnect": "{account}disconnect/",
+    "platform-apps": "/accounts/apps/",
+    "limit-size": "{limit_size}",
+    "platform-app": "{app}",
+}
+DJANGO_ADMIN_PAGES = {
+    "admin": "/admin/",
+    "admin-deliveries": "/admin/publishing/delivery/",
+    "admin-delivery": "/admin{failed_admin}",
+    "admin-accounts": "/admin/accounts/connectedaccount/",
+    "admin-credentials": "/admin/accounts/credential/",
+    "admin-audit": "/admin/accounts/auditevent/",
+    "admin-heartbeats": "/admin/monitoring/heartbeat/",
+}
+OPEN_PAGES = {
+    "sign-in": "/sign-in/login/",
+    "password-forgotten": "/sign-in/password/reset/",
+    "no-sign-up": "/sign-in/signup/",
+}
+
+
+@pytest.fixture(scope="session")
+def addresses(furnished: dict[str, str]) -> dict[str, str]:
+    return {
+        **furnished,
+        "account": "/accounts/1/",
+        "app": "/accounts/apps/1/",
+        "failed_admin": f"/publishing/delivery/{furnished['failed'].split('/')[2]}/change/",
+    }
+
+
+def see(page: Page, url: str) -> None:
+    """Load the page until nothing moves any more; it is a page with a heading."""
+    page.goto(url)
+    page.evaluate("() => document.fonts.ready.then(() => null)")
+    expect(page.locator("html[x-cloak], .htmx-request")).to_have_count(0)
+    expect(page.get_by_role("heading", level=1)).to_have_count(1)
+
+
+@pytest.mark.parametrize("name", STAFF_PAGES)
+def test_every_staff_page_is_accessible_and_fits(
+    name: str, visit: Visit, addresses: dict[str, str], inspect: Inspect
+) -> None:
+    page = visit("mara", seat=True)
+    see(page, STAFF_PAGES[name].format_map(addresses))
+    inspect(page, name)
+
+
+@pytest.mark.parametrize("name", [*ADMIN_PAGES, *DJANGO_ADMIN_PAGES])
+def test_every_admin_page_is_accessible_and_fits(
+    name: str, visit: Visit, addresses: dict[str, str], inspect: Inspect
+) -> None:
+    page = visit("ada", seat=True)
+    see(page, (ADMIN_PAGES | DJANGO_ADMIN_PAGES)[name].format_map(addresses))
+    inspect(page, name)
+
+
+@pytest.mark.parametrize("name", OPEN_PAGES)
+def test_every_page_before_signing_in_is_accessible_and_fits(
+    name: str, visit: Visit, inspect: Inspect
+) -> None:
+    page = visit()
+    see(page, OPEN_PAGES[name])
+    inspect(page, name)
+
+
+def test_pages_of_the_practice_network_are_accessible_and_fit(
+    visit: Visit, site: Any, furnished: Any, inspect: Inspect
+) -> None:
+    page = visit()
+    for name, path in (("panel", "/"), ("panel-x", "/panel/x"), ("reader", "/x/")):
+        see(page, site.practice + path)
+        inspect(page, f"practice-{name}")
+
+
+def test_what_is_not_there_and_what_one_may_not_have_their_pages(
+    visit: Visit, inspect: Inspect
+) -> None:
+    page = visit("rhea", expected={403, 404})
+    see(page, "/posts/new/")
+    inspect(page, "may-not")
+    see(page, "/posts/999999/")
+    inspect(page, "not-found")
+
+
+def test_refused_forms_say_what_is_wrong_beside_the_field(
+    visit: Visit, inspect: Inspect
+) -> None:
+    page = visit("ada", expected={422})
+    see(page, "/people/add/")
+    # As a browser without checks of its own would send it.
+    page.locator("main form").first.evaluate("form => form.noValidate = true")
+    page.locator("main form").get_by_role("button").last.click()
+    expect(page.locator(".sh-error").first).to_be_visible()
+    inspect(page, "person-add-refused")
+
+
+# -- the theme and the keyboard
+
+
+def test_the_theme_can_be_chosen_and_stays(visit: Visit) -> None:
+    page = visit("mara")
+    page.goto("/")
+    page.get_by_role("button", name="Dark").click()
+    expect(page.locator("html")).to_have_class(re.compile(r"\bdark\b"))
+    page.goto("/posts/")
+    expect(page.locator("html")).to_have_class(re.compile(r"\bdark\b"))
+    page.get_by_role("button", name="System").click()
+    expect(page.locator("html")).not_to_have_class(re.compile(r"\bdark\b"))
+
+
+def focused(page: Page) -> dict[str, Any]:
+    """What has the focus, and whether one can see that it has."""
+    return page.evaluate(
+        """() => {
+          const node = document.activeElement, style = getComputedStyle(node);
+          const box = node.getBoundingClientRect();
+          const around = node.closest(":focus-within:not(:focus)");
+          const ring = (s) => (s.outlineStyle !== "none" && parseFloat(s.outlineWidth))
+            || s.boxShadow !== "none";
+          return {name: (node.getAttribute("aria-label") || node.innerText || node.name
+                         || "").trim().split("\\n")[0],
+                  tag: node.tagName.toLowerCase(), seen: box.width > 1 && box.height > 1
+                    && box.right > 0 && box.bottom > 0,
+                  ring: !!ring(style) || (node.tagName === "INPUT" && !!around
+                    && !!ring(getComputedStyle(node.parentElement)))};
+        }"""
+    )
+
+
+@pytest.mark.parametrize("url", ["/", "/posts/?tab=all", "/accounts/", "/desk/"])
+def test_the_keyboard_goes_everywhere_and_is_seen(
+    url: str, visit: Visit, furnished: Any
+) -> None:
+    page = visit("ada")
+    see(page, url)
+    page.keyboard.press("Tab")
+    assert focused(page)["name"] == "Skip to content"
+    assert focused(page)["seen"]
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "sh-content"
+    reached = 0
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        stop = focused(page)
+        if stop["tag"] == "body":
+            break
+        assert stop["seen"], f"{stop} is reached and not seen"
+        assert stop["ring"], f"{stop} does not show that it has the focus"
+        reached += 1
+    assert reached > 3
+
+
+def tab_to(page: Page, name: str, most: int = 90) -> None:
+    for _ in range(most):
+        if focused(page)["name"].startswith(name):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"the keyboard does not reach {name}")
+
+
+def test_a_post_is_written_by_keyboard_alone(visit: Visit, furnished: Any) -> None:
+    page = visit("mara")
+    see(page, "/posts/new/")
+    box = account_box(page, X)
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if box.evaluate("node => node === document.activeElement"):
+            break
+    page.keyboard.press("Space")
+    expect(box).to_be_checked()
+    tab_to(page, "text")
+    page.keyboard.type("Written without a mouse")
+    tab_to(page, "when")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("radio", name="Now")).to_be_checked()
+    expect(schedule_button(page)).to_be_enabled()
+    expect(schedule_button(page)).to_have_text(re.compile("Send 1 post now"))
+    tab_to(page, "Send 1 post now")
+    # To leave while a check is on its way would give it up.
+    page.wait_for_load_state("networkidle")
+    expect(page.locator(".htmx-request")).to_have_count(0)
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/posts/\d+/$"))
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+# -- phones and browsers without scripts
+
+
+def test_the_menu_opens_on_a_phone(visit: Visit) -> None:
+    page = visit("mara", size=PHONE)
+    see(page, "/")
+    link = page.get_by_role("navigation", name="Pages").get_by_role(
+        "link", name="Calendar"
+    )
+    expect(link).not_to_be_in_viewport()
+    page.get_by_role("link", name="Menu").click()
+    expect(link).to_be_in_viewport()
+    link.click()
+    expect(page).to_have_url(re.compile("/calendar/"))
+
+
+def test_every_staff_page_shows_its_content_without_scripts(
+    visit: Visit, addresses: dict[str, str]
+) -> None:
+    page = visit("mara", java_script_enabled=False)
+    for name, address in STAFF_PAGES.items():
+        page.goto(address.format_map(addresses))
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        words = page.get_by_role("main").inner_text()
+        assert len(words.split()) > 8, f"{name}: {words}"
+
+
+def test_a_post_is_written_without_scripts(visit: Visit, furnished: Any) -> None:
+    page = visit("mara", java_script_enabled=False)
+    page.goto("/posts/new/")
+    account_box(page, X).check()
+    page.get_by_label("Text for all networks").fill("Written without scripts")
+    page.get_by_role("radio", name="Now").check()
+    page.get_by_role("button", name=re.compile("^(Schedule|Send)")).click()
+    expect(page).to_have_url(re.compile(r"/posts/\d+/$"))
+    expect(page.get_by_role("row").filter(has_text="Acme Tools")).to_be_visible()

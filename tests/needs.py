@@ -1,0 +1,68 @@
+"""What tests may need beyond Python, whether this machine has it, and how to get it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from functools import cache
+from pathlib import Path
+
+NODE_MODULES = Path(__file__).resolve().parent / "node" / "node_modules"
+AXE = NODE_MODULES / "axe-core" / "axe.min.js"
+NPM_CURE = "install Node 20 and run `make test-servers`"
+
+
+def postgres_url() -> str:
+    return os.environ.get(
+        "TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres"
+    )
+
+
+def redis_url() -> str:
+    return os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
+
+
+def chromium() -> str:
+    """Path of a Chromium, or ""."""
+    named = os.environ.get("CHROMIUM", "")
+    for name in (named, "chromium", "chromium-browser", "google-chrome"):
+        if name and (found := shutil.which(name)):
+            return found
+    return ""
+
+
+def _postgres() -> bool:
+    import psycopg
+
+    try:
+        psycopg.connect(postgres_url(), connect_timeout=3).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _redis() -> bool:
+    import redis
+
+    try:
+        with redis.Redis.from_url(redis_url(), socket_connect_timeout=3) as server:
+            return bool(server.ping())
+    except redis.RedisError:
+        return False
+
+
+@cache
+def missing() -> dict[str, str]:
+    """name -> what would mend it, for everything that is not here."""
+    found: dict[str, str] = {}
+    if not chromium():
+        found["browser"] = "install Chromium (Debian: apt install chromium)"
+    if not AXE.exists():
+        found["axe"] = NPM_CURE
+    if not (NODE_MODULES / "@atproto" / "dev-env").is_dir() or not shutil.which("node"):
+        found["bluesky_server"] = NPM_CURE
+    if not _postgres():
+        found["postgres"] = "start PostgreSQL, or name one in TEST_POSTGRES_URL"
+    if not _redis():
+        found["redis"] = "start Redis, or name one in TEST_REDIS_URL"
+    return found
