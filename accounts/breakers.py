@@ -21,7 +21,9 @@ After `retry_at` one trial goes out, over all pumps and hosts; its answer decide
 
 Looks (reconciliation) are neither held back for long nor trials: an uncertain post must
 not wait for a day until a limit of *posting* ends, and a platform that can be read may
-still take no posts. One look a minute goes through each breaker that is not closed.
+still take no posts. One look goes through each breaker that is not closed, and while
+it fails the next a minute later; as soon as one gets its answer they all pass, until
+one fails again: an outage leaves hundreds of posts behind that nobody knows of.
 """
 
 from __future__ import annotations
@@ -89,6 +91,8 @@ LOOK_GAP: Mapping[Kind, timedelta] = {
     Kind.ACCESS: timedelta(minutes=15),
     Kind.TROUBLE: timedelta(minutes=1),
 }
+#: Looks that are put off ask again one after the other.
+LOOKS_APART = timedelta(seconds=0.1)
 #: Whatever time a platform names: a trial costs one call, and its clock may be wrong.
 LONGEST: Mapping[Kind, timedelta] = {
     Kind.LIMIT: timedelta(hours=24),
@@ -172,7 +176,8 @@ class Admission:
     """`refusal` None: it may go.
 
     trials: primary keys of the breakers whose one trial it is. Hand them to `hear` with
-    the answer, or to `give_trial_back` when nothing is sent after all.
+    the answer, or to `give_trial_back` when nothing is sent after all. Of a look: those
+    that it passed although they are not closed, for `hear` alone.
     """
 
     refusal: Refusal | None = None
@@ -265,7 +270,7 @@ class Verdict(StrEnum):
 def judge(row: CircuitBreaker, heard: Heard) -> Verdict:
     error, kind = heard.error, kind_of(heard.error)
     if error is None:
-        return Verdict.NOTHING if heard.looking else Verdict.FINE
+        return Verdict.FINE
     opened_by = kind_of_cause(row.cause)
     if kind and key_of(heard.caller, error, kind) == (row.platform, row.subject):
         # One lost token more says nothing of a limit or of credits.
@@ -351,9 +356,10 @@ def _decide(
     trying: set[int] = set()
     for ref, caller, looking in asks:
         mine = [rows[key] for key in caller.keys if key in rows]
+        barring = [row for row in mine if not (looking and row.looks_pass)]
         waits = [
             (_look_at(row, now) if looking else _trial_at(row, now), row)
-            for row in mine
+            for row in barring
         ]
         for n, (at, row) in enumerate(waits):
             lost = free is not None and row.pk not in free and at <= now
@@ -362,18 +368,18 @@ def _decide(
         if waits and (last := max(waits, key=lambda wait: wait[0]))[0] > now:
             at, row = last
             if looking:
-                # One after the other, and none later than the next trial.
+                # The answer to the one that is out decides for all: they ask again
+                # before the next would go, and not all at once.
                 behind = later[row.pk] = later.get(row.pk, -1) + 1
-                slot = at + behind * _look_gap(row)
-                at = min(slot, max(at, row.retry_at or at))
+                at = min(at, now + _look_gap(row) / 4) + behind * LOOKS_APART
             plan.admissions[ref] = Admission(
                 Refusal(row.subject, row.scope, at, row.cause)
             )
         elif looking:
-            for row in mine:
+            for row in barring:
                 row.looked_at = now
                 plan.taken.add(row.pk)
-            plan.admissions[ref] = Admission()
+            plan.admissions[ref] = Admission(trials=tuple(row.pk for row in mine))
         else:
             trials = tuple(row.pk for row in mine)
             trying.update(trials)
@@ -461,7 +467,10 @@ def hear(events: Sequence[Heard], now: datetime) -> list[Change]:
             event = events[n]
             for key, row in rows.items():
                 if row.pk in event.trials and row.state != State.CLOSED:
-                    _tried(row, event, now)
+                    if event.looking:
+                        _looked(row, event)
+                    else:
+                        _tried(row, event, now)
                     touched[key] = row
                 elif aims.get(n) == key and _failed(row, event, now):
                     touched[key] = row
@@ -481,6 +490,13 @@ def _aim(event: Heard) -> Key | None:
     if event.looking and kind == Kind.LIMIT and error.reach != Reach.APP:
         return None  # reading has limits of its own
     return key_of(event.caller, error, kind)
+
+
+def _looked(row: CircuitBreaker, event: Heard) -> None:
+    """Can it be read? That closes nothing, but lets the other looks through."""
+    verdict = judge(row, event)
+    if verdict != Verdict.NOTHING:
+        row.looks_pass = verdict == Verdict.FINE
 
 
 def _tried(row: CircuitBreaker, event: Heard, now: datetime) -> None:
@@ -612,6 +628,7 @@ def _window_end(row: CircuitBreaker, now: datetime) -> datetime | None:
 def _close(row: CircuitBreaker, now: datetime) -> None:
     row.state, row.closed_at = State.CLOSED, now
     row.retry_at = row.trial_at = row.looked_at = None
+    row.looks_pass = False
     row.failures, row.successes = [], {}
 
 
@@ -667,6 +684,7 @@ WRITTEN = [
     "retry_at",
     "trial_at",
     "looked_at",
+    "looks_pass",
     "closed_at",
     "cause",
     "detail",

@@ -100,6 +100,8 @@ class CircuitBreaker(models.Model):
     trial_at = models.DateTimeField(null=True, blank=True)
     #: when a look was last let through although it is not closed
     looked_at = models.DateTimeField(null=True, blank=True)
+    #: the last look got an answer: further ones pass until one fails
+    looks_pass = models.BooleanField(default=False)
     closed_at = models.DateTimeField(null=True, blank=True)
     cause = models.CharField(max_length=40, blank=True)
     detail = models.TextField(blank=True)

@@ -346,7 +346,8 @@ class PumpRun:
         for done in dones:
             work, result = done.work, done.result
             if done.is_ours:
-                breakers.give_trial_back(work.trials, now)
+                if not work.looking:
+                    breakers.give_trial_back(work.trials, now)
                 continue
             error = result if isinstance(result, PlatformError) else None
             if error is not None and error.outcome == Outcome.DUPLICATE:

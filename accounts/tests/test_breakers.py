@@ -471,30 +471,66 @@ def test_foreseeing_lets_the_first_go_and_changes_nothing(django_assert_num_quer
 # ---------------------------------------------------------------- looks
 
 
-def test_looks_pass_an_open_breaker_one_a_minute_and_are_no_trials():
+def test_one_look_passes_an_open_breaker_and_is_no_trial():
     trouble_for_all()
     first, second, third = ask(1, 2, 3, looking=True, at=after(1))
-    assert first == breakers.Admission()
-    assert second.refusal
-    assert third.refusal
-    assert second.refusal.retry_at == after(61)
+    assert first.refusal is None
     assert row("platform:live").state == State.OPEN
+    # Its answer decides for the others, so they ask again before the minute is over.
+    assert second.refusal.retry_at == after(16)
+    assert third.refusal.retry_at == after(16.1)
+    assert ask(2, looking=True, at=after(30))[0].refusal
+
+
+def test_looks_that_fail_come_one_a_minute():
+    trouble_for_all()
+    (look,) = ask(1, looking=True, at=after(1))
+    fail(PlatformDown(), 1, looking=True, trials=look.trials, at=after(5))
     assert ask(2, looking=True, at=after(30))[0].refusal
     assert ask(2, looking=True, at=after(61))[0].refusal is None
 
 
+def test_a_look_that_is_answered_lets_all_looks_through_until_one_fails():
+    trouble_for_all()
+    (look,) = ask(1, looking=True, at=after(1))
+    succeed(1, looking=True, trials=look.trials, at=after(2))
+    several = ask(2, 3, 4, looking=True, at=after(16))
+    assert [one.refusal for one in several] == [None] * 3
+    assert ask(5, at=after(16))[0].refusal, "posting waits for its own trial"
+    fail(PlatformDown(), 3, looking=True, trials=several[1].trials, at=after(17))
+    assert [one.refusal is None for one in ask(4, 5, looking=True, at=after(62))] == [
+        True,
+        False,
+    ]
+
+
+def test_a_look_without_access_tells_nothing_of_an_app_that_was_refused():
+    fail(PermissionMissing(cause=Cause.APP_REFUSED, reach=Reach.APP), 1)
+    (look,) = ask(1, looking=True)
+    fail(AuthRevoked(), 1, looking=True, trials=look.trials, at=after(1))
+    assert ask(2, looking=True, at=after(2))[0].refusal
+
+
+def test_looks_have_to_be_tried_anew_when_a_breaker_opens_again():
+    trouble_for_all()
+    (look,) = ask(1, looking=True, at=after(1))
+    succeed(1, looking=True, trials=look.trials, at=after(2))
+    at = row("platform:live").retry_at
+    (trial,) = ask(1, at=at)
+    succeed(1, trials=trial.trials, at=at)
+    breakers.lately.seen.clear()
+    again = at + timedelta(seconds=60)
+    fail(PlatformDown(), 1, 2, 3, at=again)
+    first, second = ask(1, 2, looking=True, at=again)
+    assert first.refusal is None
+    assert second.refusal
+
+
 def test_what_a_look_reads_does_not_close_a_breaker():
     trouble_for_all()
-    succeed(1, looking=True, at=after(5))
+    (look,) = ask(1, looking=True, at=after(1))
+    succeed(1, looking=True, trials=look.trials, at=after(5))
     assert row("platform:live").state == State.OPEN
-
-
-def test_looks_that_are_put_off_come_one_after_the_other():
-    fail(RateLimited(reset_at=after(150)), 1, 1)
-    admissions = ask(1, 1, 1, 1, 1, looking=True)
-    at = [a.refusal.retry_at for a in admissions if a.refusal]
-    end = row("token:1").retry_at
-    assert at == [after(60), after(120), end, end]
 
 
 def test_looks_do_not_hammer_with_an_app_that_was_refused():
