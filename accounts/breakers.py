@@ -46,6 +46,7 @@ from platforms.errors import Cause, Outcome, PlatformError, Reach
 from platforms.limits import Window
 
 from . import limits
+from .fixed_query import FixedQuery
 from .models import AuditEvent, CircuitBreaker, ConnectedAccount, RateBucket
 
 State = CircuitBreaker.State
@@ -635,9 +636,13 @@ def _close(row: CircuitBreaker, now: datetime) -> None:
 # ---------------------------------------------------------------- rows
 
 
+_other_than_closed = FixedQuery(
+    lambda: CircuitBreaker.objects.exclude(state=State.CLOSED).order_by()
+)
+
+
 def _not_closed() -> dict[Key, CircuitBreaker]:
-    rows = CircuitBreaker.objects.exclude(state=State.CLOSED).order_by()
-    return {(row.platform, row.subject): row for row in rows}
+    return {(row.platform, row.subject): row for row in _other_than_closed.objects()}
 
 
 def _lock(which: Q, *, skip_locked: bool = False) -> dict[Key, CircuitBreaker]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -36,12 +36,14 @@ BAR_S = 0.25
 class Entry(NamedTuple):
     due: datetime
     pk: int
+    account_id: int
 
 
 def due_soon(
     now: datetime, depth: int
-) -> QuerySet[Any, tuple[int | None, datetime | None, int]]:
-    """Unclaimed rows that are due now or in a moment: (lane, due, pk), oldest first.
+) -> QuerySet[Any, tuple[int | None, datetime | None, int, int]]:
+    """Unclaimed rows that are due now or in a moment, oldest first: (lane, due, pk,
+    account).
 
     At most `depth` of each lane. Only the index of waiting rows is read, however many
     finished ones there are.
@@ -59,7 +61,9 @@ def due_soon(
         ),
     )
     found = ranked.filter(place__lte=depth).order_by("next_attempt_at", "pk")
-    return found.values_list("account__credential_id", "next_attempt_at", "pk")
+    return found.values_list(
+        "account__credential_id", "next_attempt_at", "pk", "account_id"
+    )
 
 
 class Agenda:
@@ -81,9 +85,10 @@ class Agenda:
         self._read_at = time.monotonic()
         depth = max(LEAST_OF_LANE, MOST // max(1, len(self._lanes)))
         lanes: dict[int, deque[Entry]] = {}
-        for lane, due, pk in due_soon(now, depth)[: MOST_LANES * LEAST_OF_LANE]:
+        rows = due_soon(now, depth)[: MOST_LANES * LEAST_OF_LANE]
+        for lane, due, pk, account_id in rows:
             assert due is not None
-            lanes.setdefault(lane or 0, deque()).append(Entry(due, pk))
+            lanes.setdefault(lane or 0, deque()).append(Entry(due, pk, account_id))
         self._lanes = lanes
         self._served = {k: v for k, v in self._served.items() if k in lanes}
         self._barred = {k: v for k, v in self._barred.items() if k in lanes}
@@ -128,6 +133,12 @@ class Agenda:
     def expire(self) -> None:
         """Rows of the list are no longer as they were read: read before the next."""
         self._read_at = 0.0
+
+    def accounts(self, is_mine: Callable[[int], bool]) -> Iterator[int]:
+        """Whose posts come next in each lane that this pump serves."""
+        for lane, entries in self._lanes.items():
+            if entries and is_mine(lane):
+                yield entries[0].account_id
 
     def next_at(
         self, now: datetime, busy: Collection[int], is_mine: Callable[[int], bool]

@@ -13,9 +13,11 @@ from typing import Any
 
 from django.conf import settings
 from django.db import OperationalError, connection
+from django.db.models import QuerySet
 from django.db.utils import InterfaceError
 
 from accounts import breakers, limits
+from accounts.fixed_query import SAMPLE_TIME, FixedQuery
 from accounts.limits import Denied, Importance, Need, Use
 from accounts.models import Credential
 from platforms.base import MONEY, Draft, PlatformClient, PublishJob, Step, StepKind
@@ -113,6 +115,33 @@ class Ready:
         return self.step is None
 
 
+def _lock_waiting(pks: list[int], now: datetime) -> QuerySet[Delivery]:
+    # The states are looked at afterwards: asked for them, SQLite would read all that is
+    # scheduled, for ever ahead, by the index of states.
+    rows = (
+        Delivery.objects.filter(
+            pk__in=pks, next_attempt_at__lte=now, lease_expires_at=None
+        )
+        .only(*COLUMNS)
+        .order_by("next_attempt_at", "pk")
+    )
+    if connection.features.has_select_for_update_skip_locked:
+        rows = rows.select_for_update(skip_locked=True)
+    return rows
+
+
+def _sent_by_others(now: datetime, pump_id: str) -> QuerySet[Delivery, Any]:
+    taken = Delivery.objects.filter(lease_expires_at__gt=now)
+    # All of them, though few are asked for: beginning at the lanes, SQLite would read
+    # all that their accounts ever had.
+    others = taken.exclude(lease_owner=pump_id).order_by()
+    return others.values_list("account__credential_id")
+
+
+_waiting = FixedQuery(_lock_waiting, [0], SAMPLE_TIME)
+_lanes_of_others = FixedQuery(_sent_by_others, SAMPLE_TIME, "sample")
+
+
 class Claim:
     """One batch. Use inside a transaction; `works` may be handed out after it."""
 
@@ -158,17 +187,7 @@ class Claim:
 
     def _lock(self, pks: Sequence[int]) -> list[Delivery]:
         """The rows that are still due, each alone in its lane, oldest first."""
-        # The states are looked at here: asked for them, SQLite would read all that is
-        # scheduled, for ever ahead, by the index of states.
-        rows = (
-            Delivery.objects.filter(
-                pk__in=pks, next_attempt_at__lte=self.now, lease_expires_at=None
-            )
-            .only(*COLUMNS)
-            .order_by("next_attempt_at", "pk")
-        )
-        if connection.features.has_select_for_update_skip_locked:
-            rows = rows.select_for_update(skip_locked=True)
+        rows = _waiting.objects(list(pks), self.now)
         found = [row for row in rows if row.status in Delivery.WAITING]
         if len(found) < len(pks):
             # Somebody else has the others: what follows them must not overtake.
@@ -196,13 +215,9 @@ class Claim:
     def _lanes_elsewhere(self, lanes: set[int]) -> set[int]:
         """Those of the lanes in which another pump is sending right now."""
         # A pump that stands still keeps its row, but not the others of its lane.
-        taken = Delivery.objects.filter(lease_expires_at__gt=self.now).exclude(
-            lease_owner=self.pump.id
+        return lanes.intersection(
+            lane for (lane,) in _lanes_of_others.rows(self.now, self.pump.id)
         )
-        # All of them, though few are asked for: beginning at the lanes, SQLite would
-        # read all that their accounts ever had.
-        found = taken.order_by().values_list("account__credential_id", flat=True)
-        return lanes.intersection(found)
 
     # -- may it go?
 

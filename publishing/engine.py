@@ -215,6 +215,8 @@ class PumpRun:
         pks = self.agenda.pick(room, now, self._busy_lanes(), self._is_mine)
         self._hungry = len(pks) < room
         if not pks:
+            # Nothing is due this instant: get ready for what is in a moment.
+            self.senders.learn(self.agenda.accounts(self._is_mine))
             return
         for work in self._take(pks):
             self.in_flight[work.delivery_id] = work

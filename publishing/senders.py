@@ -7,14 +7,15 @@ of them has changed.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.breakers import Caller
+from accounts.fixed_query import FixedQuery
 from accounts.models import ConnectedAccount, Credential
 from platforms import registry
 from platforms.base import (
@@ -30,6 +31,7 @@ from .models import Delivery, Post, PostMedia, Variant
 
 #: More accounts than one installation has; the oldest go first.
 MOST_KEPT = 2000
+LEARN_AT_ONCE = 10
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Senders:
     def attach(self, rows: Collection[Delivery]) -> None:
         """Give each row its account, credential and app, as they are now."""
         wanted = {row.account_id for row in rows}
-        columns = _columns(wanted)
+        columns = {row[0]: row for row in _columns.rows(list(wanted))}
         stale = [
             pk for pk in wanted if self._known.get(pk, (None, None))[0] != columns[pk]
         ]
@@ -70,6 +72,21 @@ class Senders:
             self._read(stale, columns)
         for row in rows:
             row.account = self._known[row.account_id][1]
+
+    def learn(self, account_ids: Iterable[int]) -> None:
+        """Get to know some of these before their posts are due.
+
+        Only a few at a time: somebody else's post may be due right now.
+        """
+        new = [pk for pk in account_ids if pk not in self._known][:LEARN_AT_ONCE]
+        if not new:
+            return
+        columns = {row[0]: row for row in _columns.rows(new)}
+        self._read(columns, columns)
+        for pk in columns:
+            account = self._known[pk][1]
+            if account.credential is not None:
+                self.sender(account)
 
     def sender(self, account: ConnectedAccount) -> Sender:
         """Of an attached account that has a credential."""
@@ -93,13 +110,9 @@ def _accounts(pks: Collection[int]) -> Any:
     return ConnectedAccount.objects.select_related("credential__app").filter(pk__in=pks)
 
 
-def _columns(pks: Collection[int]) -> dict[int, tuple[Any, ...]]:
-    """All columns of these accounts, their credentials and apps, as the driver gives
-    them: cheap to read, and good for nothing but to be compared."""
-    sql, params = _accounts(pks).order_by().query.sql_with_params()
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return {row[0]: row for row in cursor.fetchall()}
+#: All columns of accounts, their credentials and apps: as the driver gives them they
+#: are cheap to read, and good for nothing but to be compared.
+_columns = FixedQuery(lambda pks: _accounts(pks).order_by(), [0])
 
 
 def _sender(account: ConnectedAccount) -> Sender:
@@ -121,20 +134,40 @@ def caller_of(credential: Credential, platform: str) -> Caller:
     return Caller(platform, credential.app.network, credential.app_id, credential.pk)
 
 
+def _wordings(pks: list[int]) -> QuerySet[Post]:
+    of_post = {"post_id": OuterRef("pk")}
+    return (
+        Post.objects.filter(pk__in=pks)
+        .only("text", "link_url", "link_title", "link_description")
+        .annotate(
+            has_variants=Exists(Variant.objects.filter(**of_post)),
+            has_media=Exists(PostMedia.objects.filter(**of_post)),
+        )
+        .order_by()
+    )
+
+
+_posts: FixedQuery[Any] = FixedQuery(_wordings, [0])
+
+
 def attach_posts(rows: Collection[Delivery]) -> None:
     """Give each row its post with variants and files, as they are now."""
-    wording = ("text", "link_url", "link_title", "link_description")
-    posts = Post.objects.only(*wording).in_bulk({row.post_id for row in rows})
+    posts = {post.pk: post for post in _posts.objects([row.post_id for row in rows])}
+    # Most posts have neither, which is told with them.
+    varied = [pk for pk, post in posts.items() if post.has_variants]
+    illustrated = [pk for pk, post in posts.items() if post.has_media]
     variants: dict[int, list[Variant]] = {pk: [] for pk in posts}
-    for variant in Variant.objects.filter(post_id__in=posts):
-        variants[variant.post_id].append(variant)
+    if varied:
+        for variant in Variant.objects.filter(post_id__in=varied):
+            variants[variant.post_id].append(variant)
     media: dict[int, list[PostMedia]] = {pk: [] for pk in posts}
-    files = PostMedia.objects.filter(post_id__in=posts).select_related("asset")
-    for file in files.order_by("position"):
-        media[file.post_id].append(file)
+    if illustrated:
+        files = PostMedia.objects.filter(post_id__in=illustrated)
+        for file in files.select_related("asset").order_by("position"):
+            media[file.post_id].append(file)
     for pk, post in posts.items():
         # What `post.variants.all()` and `post.media.all()` answer from now on.
-        post._prefetched_objects_cache = {  # type: ignore[attr-defined]
+        post._prefetched_objects_cache = {
             "variants": variants[pk],
             "media": media[pk],
         }

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, Min, Q
 from django.utils.translation import gettext as _
 
+from accounts.fixed_query import FixedQuery
 from accounts.models import AuditEvent, Brand, ConnectedAccount
 from accounts.roles import can_review, is_admin
 
@@ -32,9 +33,12 @@ _WIDTH = {
 Status, Hold = Delivery.Status, Delivery.Hold
 
 
+_active = FixedQuery(lambda: Stop.objects.active().order_by())
+
+
 def active() -> tuple[Stop, ...]:
     """The stops that last, the widest first. One query, whose index holds only them."""
-    return _widest_first(Stop.objects.active())
+    return _widest_first(_active.objects())
 
 
 def active_for(user: Any) -> tuple[Stop, ...]:

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 from django.utils import timezone
 
+from accounts.fixed_query import FixedQuery
+
 from .fingerprints import fingerprint as fingerprint
 from .models import Delivery
 
@@ -27,6 +29,19 @@ class Other:
     at: datetime | None
 
 
+# States and times are judged afterwards: among the query's words, they lead SQLite to
+# read all that was ever published.
+_with_words = FixedQuery(
+    lambda accounts, words: (
+        Delivery.objects.filter(account_id__in=accounts, fingerprint__in=words)
+        .only("account_id", "fingerprint", "published_at", "status", "repeat_is_safe")
+        .order_by("published_at", "pk")
+    ),
+    [0],
+    ["sample"],
+)
+
+
 def others(rows: Iterable[Delivery], now: datetime) -> dict[int, Other]:
     """By primary key: what has said the same to the same account within 24 h.
 
@@ -37,31 +52,18 @@ def others(rows: Iterable[Delivery], now: datetime) -> dict[int, Other]:
     asked = [row for row in rows if row.fingerprint and not row.twice_allowed]
     if not asked:
         return {}
-    # States and times are judged here: among the query's words, they lead SQLite to
-    # read all that was ever published.
-    known = (
-        Delivery.objects.filter(
-            account_id__in={row.account_id for row in asked},
-            fingerprint__in={row.fingerprint for row in asked},
-        )
-        .order_by("published_at", "pk")
-        .values_list(
-            "pk",
-            "account_id",
-            "fingerprint",
-            "published_at",
-            "status",
-            "repeat_is_safe",
-        )
-    )
+    accounts = list({row.account_id for row in asked})
+    words = list({row.fingerprint for row in asked})
     by_words: dict[tuple[int, str], list[Other]] = {}
-    for pk, account_id, words, published_at, status, in_doubt in known:
-        lately = bool(
-            status == Status.PUBLISHED and published_at and published_at > now - WINDOW
+    for known in _with_words.objects(accounts, words):
+        at = known.published_at
+        lately = bool(known.status == Status.PUBLISHED and at and at > now - WINDOW)
+        leaving = known.status in LEAVING or (
+            known.status == Status.SCHEDULED and known.repeat_is_safe
         )
-        leaving = status in LEAVING or (status == Status.SCHEDULED and in_doubt)
         if lately or leaving:
-            by_words.setdefault((account_id, words), []).append(Other(pk, published_at))
+            key = (known.account_id, known.fingerprint)
+            by_words.setdefault(key, []).append(Other(known.pk, at))
     found: dict[int, Other] = {}
     for row in asked:
         same = by_words.setdefault((row.account_id, row.fingerprint), [])

@@ -1,0 +1,101 @@
+"""A query whose words are worked out once answers as the ORM's own does."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts.fixed_query import SAMPLE_TIME, FixedQuery
+from accounts.models import CircuitBreaker
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
+State = CircuitBreaker.State
+
+
+@pytest.fixture
+def rows() -> list[CircuitBreaker]:
+    return [
+        CircuitBreaker.objects.create(
+            platform="x",
+            subject=f"token:{n}",
+            state=State.OPEN if n % 2 else State.CLOSED,
+            retry_at=NOW + timedelta(minutes=n),
+            failures=[[n, n, "trouble"]],
+        )
+        for n in range(6)
+    ]
+
+
+def query() -> FixedQuery[CircuitBreaker]:
+    return FixedQuery(
+        lambda subjects, until: (
+            CircuitBreaker.objects.filter(
+                subject__in=subjects, retry_at__lte=until, state=State.OPEN
+            )
+            .only("platform", "subject", "retry_at", "failures")
+            .order_by("pk")
+        ),
+        ["sample"],
+        SAMPLE_TIME,
+    )
+
+
+def test_it_finds_what_the_orm_finds_with_any_values(rows):
+    found = query()
+    subjects = [row.subject for row in rows]
+    assert found.objects(subjects, NOW + timedelta(minutes=3)) == [rows[1], rows[3]]
+    assert found.objects(subjects[:2], NOW + timedelta(hours=1)) == [rows[1]]
+    assert found.objects([], NOW + timedelta(hours=1)) == []
+
+
+def test_its_objects_have_real_values_and_leave_the_rest_for_later(rows):
+    (found,) = query().objects(["token:3"], NOW + timedelta(hours=1))
+    assert found.retry_at == NOW + timedelta(minutes=3)
+    assert found.failures == [[3, 3, "trouble"]]
+    assert "state" in found.get_deferred_fields()
+    assert found.state == State.OPEN
+
+
+def test_rows_are_what_the_driver_gives(rows):
+    fixed = FixedQuery(
+        lambda pks: (
+            CircuitBreaker.objects.filter(pk__in=pks)
+            .order_by("-pk")
+            .values_list("pk", "subject")
+        ),
+        [0],
+    )
+    assert fixed.rows([rows[0].pk, rows[5].pk]) == [
+        (rows[5].pk, "token:5"),
+        (rows[0].pk, "token:0"),
+    ]
+
+
+def test_its_words_are_the_same_for_lists_of_any_length(rows):
+    found = query()
+    with CaptureQueriesContext(
+        connection,
+    ) as one:
+        found.rows(["token:1"], NOW)
+        found.rows(["token:1", "token:2", "token:3"], NOW)
+    first, second = (q["sql"].partition("WHERE")[0] for q in one.captured_queries)
+    assert first == second
+    assert found._words() is found._words()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda value: CircuitBreaker.objects.all(),
+        lambda value: CircuitBreaker.objects.filter(platform=value, subject=value),
+        lambda value: CircuitBreaker.objects.filter(subject=value, pk__in=[1]),
+    ],
+    ids=["left out", "twice", "a list of its own"],
+)
+def test_a_query_that_does_not_take_each_value_once_is_refused(make):
+    with pytest.raises(ValueError, match="not each sample once"):
+        FixedQuery(make, "sample").rows("x")
