@@ -40,6 +40,44 @@ class _Words(Generic[M]):
         return [always if n is None else bound[n] for n, always in self.places]
 
 
+class _Maker(Generic[M]):
+    """Makes instances of the rows of one query. `raw()` would look at the columns anew
+    each time, which for a row or none is most of its work."""
+
+    def __init__(self, model: type[M], columns: list[str]) -> None:
+        self.model = model
+        known = {field.column: field for field in model._meta.concrete_fields}
+        # `from_db` wants the values in the order of the model's fields.
+        self.names: list[str] = []
+        self.places: list[int] = []
+        self.converters: list[tuple[int, Any, Any]] = []
+        for field in model._meta.concrete_fields:
+            if field.column in columns:
+                place = columns.index(field.column)
+                column = field.get_col(model._meta.db_table)
+                self.names.append(field.attname)
+                self.places.append(place)
+                self.converters += [
+                    (place, convert, column)
+                    for convert in (
+                        *connection.ops.get_db_converters(column),
+                        *column.get_db_converters(connection),
+                    )
+                ]
+        self.extras = [(n, name) for n, name in enumerate(columns) if name not in known]
+
+    def make(self, row: tuple[Any, ...]) -> M:
+        values = list(row)
+        for place, convert, column in self.converters:
+            values[place] = convert(values[place], column, connection)
+        made = self.model.from_db(
+            connection.alias, self.names, [values[place] for place in self.places]
+        )
+        for place, name in self.extras:
+            setattr(made, name, values[place])
+        return made
+
+
 class FixedQuery(Generic[M]):
     """One query of the ORM.
 
@@ -52,7 +90,9 @@ class FixedQuery(Generic[M]):
     def __init__(self, make: Callable[..., QuerySet[M, Any]], *samples: Any) -> None:
         self._make = make
         self._samples = samples
+        #: by the database's vendor
         self._known: dict[str, _Words[M]] = {}
+        self._makers: dict[str, _Maker[M]] = {}
 
     def rows(self, *values: Any) -> list[tuple[Any, ...]]:
         """As the driver gives them: not all types are what a field makes of them."""
@@ -64,7 +104,15 @@ class FixedQuery(Generic[M]):
     def objects(self, *values: Any) -> list[M]:
         """Instances, without the fields that the queryset leaves out (`only`)."""
         words = self._words()
-        return list(words.model._base_manager.raw(words.sql, words.bind(values)))
+        with connection.cursor() as cursor:
+            cursor.execute(words.sql, words.bind(values))
+            rows = cursor.fetchall()
+            if not rows:
+                return []
+            if connection.vendor not in self._makers:
+                columns = [column[0] for column in cursor.description]
+                self._makers[connection.vendor] = _Maker(words.model, columns)
+        return [self._makers[connection.vendor].make(row) for row in rows]
 
     def _words(self) -> _Words[M]:
         vendor = connection.vendor

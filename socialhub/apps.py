@@ -1,7 +1,20 @@
+from __future__ import annotations
+
+import gc
+import os
+
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class ShellConfig(AppConfig):
     name = "socialhub"
     label = "shell"
     verbose_name = "SocialHub"
+
+    def ready(self) -> None:
+        if settings.IN_CLUSTER:
+            # Workers share their parent's memory until somebody writes to it, as the
+            # garbage collector does when it looks at what is there.
+            gc.collect()
+            os.register_at_fork(before=gc.freeze)

@@ -24,7 +24,6 @@ from django import db
 from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
-from redis.exceptions import RedisError
 
 from . import processes
 
@@ -42,6 +41,18 @@ STABLE_S = 60.0
 
 class AlreadyRunning(Exception):
     """This cluster has a supervisor already; the text says which process."""
+
+
+def broker_errors() -> tuple[type[Exception], ...]:
+    """What the broker raises when its server is away.
+
+    Redis' client takes six megabytes: only those who use it load it.
+    """
+    if not settings.REDIS_URL:
+        return ()
+    from redis.exceptions import RedisError
+
+    return (RedisError,)
 
 
 def grace_s() -> float:
@@ -113,11 +124,12 @@ class Pulse(threading.Thread):
         self._ended.set()
 
     def run(self) -> None:
+        unreachable = (db.Error, OSError, *broker_errors())
         while not self._ended.wait(1):
             try:
                 db.close_old_connections()
                 self.look()
-            except (db.Error, RedisError, OSError) as exc:
+            except unreachable as exc:
                 if self._reachable:
                     log.warning("Cluster %s: no database: %s", self.cluster, exc)
                 self._reachable = False
