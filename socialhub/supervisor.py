@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from django import db
 from django.conf import settings
@@ -124,7 +125,7 @@ class Pulse(threading.Thread):
         self._ended.set()
 
     def run(self) -> None:
-        unreachable = (db.Error, OSError, *broker_errors())
+        unreachable: tuple[Any, ...] = (db.Error, OSError, *broker_errors())
         while not self._ended.wait(1):
             try:
                 db.close_old_connections()
