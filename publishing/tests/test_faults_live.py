@@ -47,7 +47,7 @@ django.setup()
 from datetime import timedelta
 from django.db import close_old_connections, connection
 from django.utils import timezone
-from accounts import health
+from accounts import breakers, health
 from accounts.models import *
 from publishing.models import *
 from socialhub.drills.world import *
@@ -200,10 +200,25 @@ result = [
                 process.wait(10)
                 del self.box.processes[name]
 
-    def until(self, pks: list[int], done: Callable[[dict[str, Any]], bool], s: float):
+    def try_again_now(self) -> None:
+        self.ask(
+            """
+for breaker in CircuitBreaker.objects.filter(state="open"):
+    breakers.try_now(breaker, user)
+"""
+        )
+
+    def until(
+        self,
+        pks: list[int],
+        done: Callable[[dict[str, Any]], bool],
+        s: float,
+        meanwhile: Callable[[], object] = int,
+    ):
         """All rows of which `done` holds; fails with what they say."""
 
         def there() -> Any:
+            meanwhile()
             rows = self.rows(pks)
             return rows if all(map(done, rows.values())) else None
 
@@ -340,13 +355,15 @@ def test_no_answer_of_a_network_doubles_or_loses_a_post(scene: Scene) -> None:
             scene.fault(platform, account, kind, **more)
             text = f"{platform} with {kind}"
             texts[scene.post(account, text)] = text
-    scene.pump(100)
+    scene.pump(160)
 
     def settled(row: dict[str, Any]) -> bool:
         # A limit without a time is waited for longer than this test lasts.
         return ended(row) or row["hold"] == "limit"
 
-    rows = scene.until(list(texts), settled, 80)
+    # So many faults at once are a platform in trouble, which is given its time: here
+    # somebody presses "Try again now" all the while.
+    rows = scene.until(list(texts), settled, 150, meanwhile=scene.try_again_now)
     live = scene.live(*texts.values())
     wrong = []
     for pk, text in texts.items():
