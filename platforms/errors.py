@@ -144,6 +144,12 @@ class TransientError(PlatformError):
     outcome = Outcome.TRANSIENT
 
 
+class NotStarted(TransientError):
+    """Our own time to begin it was over: nothing left."""
+
+    default_cause = Cause.TIMED_OUT
+
+
 class RateLimited(PlatformError):
     outcome = Outcome.RATE_LIMITED
     default_cause = Cause.TOO_MANY_REQUESTS

@@ -34,6 +34,7 @@ from .errors import (
     AmbiguousOutcome,
     Cause,
     NotFound,
+    NotStarted,
     PlatformDown,
     PlatformError,
     TransientError,
@@ -284,6 +285,8 @@ class Http:
         #: the only private addresses that may be called, as host:port; None: any
         self.private_hosts: frozenset[str] | None = None
         self.total_s = total_s
+        #: monotonic time after which no changing call is begun; None: any time
+        self.change_until: float | None = None
         self.log: list[CallLog] = []
         #: usage headers of the last answer per call key
         self.usage: dict[str, dict[str, str]] = {}
@@ -305,7 +308,8 @@ class Http:
     ) -> Answer:
         """Send once. Any status comes back as an Answer; redirects are not followed.
 
-        An answer that refuses comes without the secrets that were sent.
+        An answer that refuses comes without the secrets that were sent. NotStarted when
+        it is too late for a changing call (`change_until`).
         """
         private = self._may_be_private(url)
         if not private and not url.startswith("https://"):
@@ -315,6 +319,8 @@ class Http:
         secrets = sent_secrets(headers, auth, params, data, json)
         at = datetime.now(UTC)
         start = time.monotonic()
+        if mutates and self.change_until is not None and start > self.change_until:
+            raise NotStarted("the lease ends too soon")
         until = start + self.total_s
         status: int | None = None
         answer: Answer | None = None

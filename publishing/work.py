@@ -27,8 +27,7 @@ from platforms.base import (
 )
 from platforms.errors import (
     AmbiguousOutcome,
-    Cause,
-    Outcome,
+    NotStarted,
     PlatformError,
     TransientError,
 )
@@ -120,13 +119,6 @@ class Renewed:
     result: TokenSet | PlatformError
 
 
-class NotStarted(PlatformError):
-    """The lease was too short to begin: nothing left."""
-
-    outcome = Outcome.TRANSIENT
-    default_cause = Cause.TIMED_OUT
-
-
 def perform(work: Work) -> Done:
     """Run one step or one look. Called in an I/O thread: HTTP only."""
     name, is_ours = "look", False
@@ -143,6 +135,9 @@ def perform(work: Work) -> Done:
                 assert work.may_commit
                 if time.monotonic() > work.start_by:
                     raise NotStarted("the lease ends too soon")
+                # Asked once more when the call leaves: this process may be stopped
+                # anywhere between, and the post be somebody else's when it goes on.
+                work.client.http.change_until = work.start_by
                 crash_point("before_send")
             result = work.step.run()
             if work.committing:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -364,6 +366,36 @@ def test_a_commit_is_not_begun_when_the_lease_is_nearly_over(delivery, script):
     delivery.refresh_from_db()
     assert delivery.status == Status.SCHEDULED
     assert script.asked == []
+
+
+def test_a_commit_does_not_leave_when_its_time_ends_between_look_and_call(
+    delivery, script, monkeypatch
+):
+    """As after a stop (SIGSTOP) right before the call: somebody else may have the row."""
+    pump = InlinePump()
+    pump.submit = lambda call: None  # type: ignore[method-assign]
+    pump._claim()
+    work = pump.in_flight[delivery.pk]
+
+    def stop(name: str) -> None:
+        if name == "before_send":
+            past = time.monotonic() - 1
+            work.client.http.change_until = work.start_by = past
+
+    monkeypatch.setattr("publishing.work.crash_point", stop)
+    step = work.step
+
+    def run() -> StepResult:
+        work.client.http.request(
+            "POST", "https://scripted.example/posts", call="post", mutates=True
+        )
+        raise AssertionError("it left")
+
+    work.step = replace(step, run=run)
+    pump.unsaved.append(perform(work))
+    pump._save_results()
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.commit_count) == (Status.SCHEDULED, 0)
 
 
 def test_two_pumps_never_take_the_same_row(delivery, script):
