@@ -1067,7 +1067,8 @@ class LinkedInTwin(SwitchedTwin):
                 401, "INVALID_ACCESS_TOKEN", "Invalid access token", service_code=65600
             )
         age = self.time() - token["issued_at"]
-        is_fresh = age < self.setting("fresh_token_refused_s")
+        # Below zero: the practice network's clock was set back.
+        is_fresh = 0 <= age < self.setting("fresh_token_refused_s")
         if token["state"] != "live" or is_fresh:
             raise Refused(
                 401,

@@ -379,6 +379,12 @@ def test_a_new_token_may_be_refused_for_a_second(linkedin):
     assert linkedin.call("GET", "/v2/userinfo", secret).status_code == 200
 
 
+def test_a_clock_that_is_set_back_takes_no_token_away(linkedin):
+    secret = linkedin.sign_in(SELF_SERVE)
+    linkedin.later(-600)
+    assert linkedin.call("GET", "/v2/userinfo", secret).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("how", "status", "number"),
     [
