@@ -7,11 +7,14 @@ of them has changed.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from django.conf import settings
+from django.db import Error as DatabaseFault
 from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.breakers import Caller
@@ -28,6 +31,8 @@ from platforms.base import (
 from platforms.http import Http
 
 from .models import Delivery, Post, PostMedia, Variant
+
+logger = logging.getLogger(__name__)
 
 #: More accounts than one installation has; the oldest go first.
 MOST_KEPT = 2000
@@ -60,6 +65,8 @@ class Senders:
     def __init__(self) -> None:
         self._known: dict[int, tuple[tuple[Any, ...], ConnectedAccount]] = {}
         self._senders: dict[int, Sender] = {}
+        #: by `learn`
+        self._met: set[int] = set()
 
     def attach(self, rows: Collection[Delivery]) -> None:
         """Give each row its account, credential and app, as they are now."""
@@ -76,17 +83,25 @@ class Senders:
     def learn(self, account_ids: Iterable[int]) -> None:
         """Get to know some of these before their posts are due.
 
-        Only a few at a time: somebody else's post may be due right now.
+        Only a few at a time: somebody else's post may be due right now. Each is tried
+        once; what is wrong with it, the claim of its post tells.
         """
-        new = [pk for pk in account_ids if pk not in self._known][:LEARN_AT_ONCE]
+        unmet = (pk for pk in account_ids if pk not in self._met)
+        new = list(dict.fromkeys(islice(unmet, LEARN_AT_ONCE)))
         if not new:
             return
-        columns = {row[0]: row for row in _columns.rows(new)}
-        self._read(columns, columns)
-        for pk in columns:
-            account = self._known[pk][1]
-            if account.credential is not None:
-                self.sender(account)
+        self._met.update(new)
+        try:
+            columns = {row[0]: row for row in _columns.rows(new)}
+            self._read(columns, columns)
+            for pk in columns:
+                account = self._known[pk][1]
+                if account.credential is not None:
+                    self.sender(account)
+        except DatabaseFault:
+            raise
+        except Exception:
+            logger.info("one of the accounts %s is told of when it is due", new)
 
     def sender(self, account: ConnectedAccount) -> Sender:
         """Of an attached account that has a credential."""

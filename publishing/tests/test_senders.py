@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from accounts.fields import SecretUnreadable
 from accounts.models import Credential
 from publishing.agenda import AHEAD
 from publishing.models import MediaAsset, PostMedia, Variant
@@ -48,6 +50,17 @@ def test_it_learns_a_few_at_a_time_and_none_that_is_gone(account):
     senders.learn([*range(10**6, 10**6 + LEARN_AT_ONCE - 1), account.pk, 10**7])
     assert list(senders._known) == [account.pk]
     assert queries(lambda: senders.learn([account.pk])) == 0
+
+
+def test_a_token_that_no_key_opens_is_left_to_its_post_and_tried_once(
+    account, make_delivery, script, settings
+):
+    settings.CREDENTIAL_KEYS = [Fernet.generate_key().decode()]
+    senders = Senders()
+    senders.learn([account.pk])
+    assert queries(lambda: senders.learn([account.pk])) == 0
+    with pytest.raises(SecretUnreadable):
+        senders.attach([make_delivery(account)])
 
 
 def test_a_pump_gets_to_know_the_accounts_of_posts_that_are_due_in_a_moment(
