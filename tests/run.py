@@ -46,7 +46,11 @@ def main() -> int:
     for name, env in databases.items():
         passed &= run(f"{name}: fast tests", env, "-n", "2", "-m", f"not ({LIVE})")
         # They wait more than they work; a file's tests share what it has started.
-        side_by_side = ("-n", "2", "--dist", "loadfile", "--durations", "8")
+        side_by_side = ["-n", "2", "--dist", "loadfile", "--durations", "8"]
+        if name != "SQLite":
+            # How pages look and are used does not depend on the database; what they ask
+            # of it is in the fast tests.
+            side_by_side.append("--ignore=tests/browser/test_pages.py")
         passed &= run(
             f"{name}: real processes, browser, servers", env, *side_by_side, "-m", LIVE
         )
