@@ -23,13 +23,17 @@ from . import breakers
 from .models import (
     AuditEvent,
     Brand,
+    CampaignItem,
     CircuitBreaker,
     ConnectedAccount,
     Credential,
+    DataRequest,
     PendingConnection,
     PlatformApp,
     Profile,
     RateBucket,
+    ReconnectCampaign,
+    ReconnectLink,
     RefreshAttempt,
 )
 from .roles import is_admin
@@ -405,6 +409,88 @@ class RefreshAttemptAdmin(RoleAdmin):
     @admin.display(description=_("credential"))
     def credential_name(self, row: RefreshAttempt) -> str:
         return row.credential.subject_name or row.credential.subject_id
+
+
+@admin.register(ReconnectCampaign)
+class ReconnectCampaignAdmin(RoleAdmin):
+    brand_path = "items__account__brand__members"
+    list_display = ["name", "brand", "created_by", "created_at", "closed_at"]
+    list_select_related = ["brand", "created_by"]
+    list_filter = ["closed_at", ("brand", RelatedOnly)]
+    search_fields = ["name"]
+    fields = [
+        "name",
+        "brand",
+        "created_by",
+        "created_at",
+        "remind_every_days",
+        "closed_at",
+    ]
+    readonly_fields = fields
+
+
+@admin.register(CampaignItem)
+class CampaignItemAdmin(RoleAdmin):
+    brand_path = "account__brand__members"
+    list_display = ["account", "campaign", "person", "state", "asked_at", "done_at"]
+    list_select_related = ["account", "campaign", "person"]
+    list_filter = ["state"]
+    search_fields = ["account__name", "campaign__name", "person__username"]
+    fields = [
+        "campaign",
+        "account",
+        "person",
+        "state",
+        "asked_at",
+        "reminded_at",
+        "reminders",
+        "handed_over_at",
+        "done_at",
+    ]
+    readonly_fields = fields
+
+
+@admin.register(ReconnectLink)
+class ReconnectLinkAdmin(RoleAdmin):
+    brand_path = "account__brand__members"
+    deferred = ("secret_hash",)
+    list_display = ["account", "person", "email", "created_at", "expires_at", "used_at"]
+    list_select_related = ["account", "person"]
+    list_filter = ["used_at", "withdrawn_at"]
+    search_fields = ["account__name", "email", "person__username"]
+    fields = [
+        "account",
+        "created_by",
+        "person",
+        "email",
+        "created_at",
+        "expires_at",
+        "sent_at",
+        "send_error",
+        "opened_at",
+        "used_at",
+        "withdrawn_at",
+    ]
+    readonly_fields = fields
+
+
+@admin.register(DataRequest)
+class DataRequestAdmin(RoleAdmin):
+    """What a platform told us of people who left: it concerns no single brand."""
+
+    list_display = ["platform", "kind", "code", "received_at", "done_at"]
+    list_filter = ["platform", "kind", "done_at"]
+    search_fields = ["code", "subject_id"]
+    fields = [
+        "platform",
+        "kind",
+        "subject_id",
+        "code",
+        "received_at",
+        "done_at",
+        "result",
+    ]
+    readonly_fields = fields
 
 
 def of_own_brands(rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:

@@ -65,6 +65,33 @@ EXPLANATIONS: dict[str, Explanation] = {
         _RECONNECT,
         Action.RECONNECT,
     ),
+    Cause.PASSWORD_CHANGED: _e(
+        _("The password was changed"),
+        _(
+            "The person who connected this account changed their password, or the "
+            "platform ended their sessions. All access that they gave ended with it."
+        ),
+        _RECONNECT,
+        Action.RECONNECT,
+    ),
+    Cause.DATA_ACCESS_ENDED: _e(
+        _("The platform's trust in our access has run out"),
+        _(
+            "The person who connected this account has not confirmed SocialHub for a "
+            "long time, so the platform shows us nothing of the account any more."
+        ),
+        _RECONNECT,
+        Action.RECONNECT,
+    ),
+    Cause.ROTATION_LOST: _e(
+        _("A renewed access was lost"),
+        _(
+            "SocialHub was interrupted while the platform renewed our access. The old "
+            "access had ended by then, and the new one never arrived."
+        ),
+        _RECONNECT,
+        Action.RECONNECT,
+    ),
     Cause.REFRESH_REFUSED: _e(
         _("Access could not be renewed"),
         _(
@@ -149,6 +176,15 @@ EXPLANATIONS: dict[str, Explanation] = {
         _OPERATOR,
         Action.OPERATOR,
     ),
+    Cause.APP_SUSPENDED: _e(
+        _("Our app is suspended"),
+        _(
+            "The platform has suspended our app itself. No account is at fault, and "
+            "reconnecting does not help."
+        ),
+        _OPERATOR,
+        Action.OPERATOR,
+    ),
     Cause.APP_GONE: _e(
         _("Our app is no longer known there"),
         _("The server has deleted our app's registration, and with it every access."),
@@ -184,6 +220,12 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("Our plan at the platform is used up for this billing period."),
         _OPERATOR,
         Action.OPERATOR,
+    ),
+    Cause.MEDIA_MISSING: _e(
+        _("An image is needed"),
+        _("This platform accepts no post without an image or a video."),
+        _("Add an image, or take the account out of this post."),
+        Action.EDIT,
     ),
     Cause.TEXT_EMPTY: _e(
         _("Nothing to post"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -235,17 +235,22 @@ class Grant:
     @classmethod
     def load(cls, app: PlatformApp, text: str) -> Grant:
         data = json.loads(text)
-        tokens = data["tokens"]
-        for name in ("issued_at", "expires_at", "refresh_expires_at"):
-            if tokens[name]:
-                tokens[name] = datetime.fromisoformat(tokens[name])
-        tokens["scopes"] = tuple(tokens["scopes"])
+        identities = []
+        for identity in data["identities"]:
+            own = identity["tokens"]
+            identity["tokens"] = _tokens_of(own) if own else None
+            identities.append(Identity(**identity))
         return cls(
-            app,
-            TokenSet(**tokens),
-            tuple(data["asked"]),
-            tuple(Identity(**identity) for identity in data["identities"]),
+            app, _tokens_of(data["tokens"]), tuple(data["asked"]), tuple(identities)
         )
+
+
+def _tokens_of(data: dict[str, Any]) -> TokenSet:
+    """From the JSON of a dumped grant."""
+    for item in fields(TokenSet):
+        if item.name.endswith("_at") and data[item.name]:
+            data[item.name] = datetime.fromisoformat(data[item.name])
+    return TokenSet(**{**data, "scopes": tuple(data["scopes"])})
 
 
 def access_of(tokens: TokenSet, subject: Identity | None = None) -> Access:

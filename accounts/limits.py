@@ -373,7 +373,7 @@ def count(
     client.http.usage.clear()
     if not logs:
         return
-    platform, now = registry.platform(credential.app.platform), timezone.now()
+    platform, now = registry.platform(client.spec.slug), timezone.now()
     taken: dict[str, int] = {}
     for log in logs:
         for key, units in platform.spec.call(log.call).draws.items():

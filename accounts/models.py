@@ -123,6 +123,8 @@ class PlatformApp(models.Model):
     )
     #: scopes the platform has granted to our app; empty: those needing no review
     granted_scopes = models.JSONField(default=list, blank=True)
+    #: scope -> {"state": "asked", "granted" or "refused", "at": ISO date, "note": str}
+    reviews = models.JSONField(default=dict, blank=True)
     #: addresses that replace the platform's own, by name (a self-hosted server)
     hosts = models.JSONField(default=dict, blank=True)
     #: what the server announced of itself, and when we read it
@@ -152,36 +154,46 @@ class PlatformApp(models.Model):
     def is_practice(self) -> bool:
         return self.network == Network.PRACTICE
 
-    def environment(self) -> Environment:
-        """Where and as whom calls of this app go."""
+    def environment(self, platform: str = "") -> Environment:
+        """Where and as whom calls of this app go.
+
+        platform: for an account of another one that was connected through this app (an
+        Instagram account through a Facebook app).
+        """
         from urllib.parse import urlsplit
 
+        own = platform in ("", self.platform)
+        hosts = self.hosts if own else {}
         named = [
-            *self.hosts.values(),
+            *hosts.values(),
             *([self.instance_url] if self.instance_url else []),
         ]
         trusted = bool(named) and all(
             urlsplit(url).netloc in settings.ALLOWED_PRIVATE_HOSTS for url in named
         )
         return registry.environment(
-            self.platform,
+            platform or self.platform,
             practice_url=settings.PRACTICE_NETWORK_URL if self.is_practice else "",
             client_id=self.client_id,
             client_secret=self.client_secret,
             api_version=self.api_version,
             app_url=settings.SITE_URL,
             instance_url=self.instance_url,
-            hosts=self.hosts,
+            hosts=hosts,
             allow_private=trusted,
             private_hosts=settings.ALLOWED_PRIVATE_HOSTS if trusted else (),
         )
 
-    def client(self, access: Access | None = None) -> PlatformClient:
-        environment = self.environment()
+    def client(
+        self, access: Access | None = None, platform: str = ""
+    ) -> PlatformClient:
+        """platform: as for `environment`."""
+        environment = self.environment(platform)
         http = Http(
             allow_private=environment.allow_private, total_s=settings.HTTP_TIMEOUT_S
         )
-        return registry.platform(self.platform).client(environment, access, http)
+        made = registry.platform(platform or self.platform)
+        return made.client(environment, access, http)
 
 
 class CredentialQuerySet(models.QuerySet["Credential"]):
@@ -223,6 +235,8 @@ class Credential(models.Model):
     issued_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     refresh_expires_at = models.DateTimeField(null=True, blank=True)
+    #: the platform shows nothing of the person's after it unless they come back
+    data_access_ends_at = models.DateTimeField(null=True, blank=True)
     #: renew at this time; null: nothing to renew
     refresh_after = models.DateTimeField(null=True, blank=True)
     #: one worker at a time: number of the current claim, and until when it holds
@@ -302,6 +316,8 @@ class Credential(models.Model):
         self.expires_at = tokens.expires_at
         if tokens.refresh_expires_at or tokens.refresh_token:
             self.refresh_expires_at = tokens.refresh_expires_at
+        if tokens.data_access_ends_at:
+            self.data_access_ends_at = tokens.data_access_ends_at
         self.extra = {**self.extra, **tokens.extra}
         self.refresh_after = self._refresh_time()
         self.mend(now)
@@ -362,6 +378,8 @@ class Credential(models.Model):
             self.granted_scopes = list(proof.scopes)
         if proof.expires_at:
             self.expires_at = proof.expires_at
+        if proof.data_access_ends_at:
+            self.data_access_ends_at = proof.data_access_ends_at
         publish = proof.abilities.get(Ability.PUBLISH)
         self.looked_at = now
         if publish and publish.ok:
@@ -414,6 +432,14 @@ class ConnectedAccount(models.Model):
         null=True,
         blank=True,
         related_name="accounts",
+    )
+    #: another person's access, which takes over when the first one ends
+    standby = models.ForeignKey(
+        Credential,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="standby_for",
     )
     platform = models.CharField(max_length=30, choices=platform_choices)
     network = models.CharField(
@@ -507,7 +533,8 @@ class ConnectedAccount(models.Model):
     def client(self) -> PlatformClient:
         """A client that acts as this account. Credential must be there."""
         assert self.credential is not None
-        return self.credential.app.client(self.credential.access(self))
+        access = self.credential.access(self)
+        return self.credential.app.client(access, self.platform)
 
 
 class PendingConnection(models.Model):
@@ -607,3 +634,7 @@ class AuditEvent(models.Model):
 # Rows of the same app in a module of their own.
 from .limit_models import CircuitBreaker as CircuitBreaker  # noqa: E402
 from .limit_models import RateBucket as RateBucket  # noqa: E402
+from .reconnect_models import CampaignItem as CampaignItem  # noqa: E402
+from .reconnect_models import DataRequest as DataRequest  # noqa: E402
+from .reconnect_models import ReconnectCampaign as ReconnectCampaign  # noqa: E402
+from .reconnect_models import ReconnectLink as ReconnectLink  # noqa: E402

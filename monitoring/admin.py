@@ -11,7 +11,14 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.admin import ReadOnlyInline, RoleAdmin, field_names
 
-from .models import Alert, CheckResult, Heartbeat, Incident
+from .models import (
+    Alert,
+    AlertChannel,
+    AlertPreference,
+    CheckResult,
+    Heartbeat,
+    Incident,
+)
 
 NO_TOKENS = ("credential__access_token", "credential__refresh_token")
 
@@ -44,7 +51,7 @@ class CheckResultAdmin(RoleAdmin):
 
 class AlertInline(ReadOnlyInline):
     model = Alert
-    fields = ["user", "kind", "created_at", "sent_at", "error", "subject"]
+    fields = ["user", "channel", "kind", "created_at", "sent_at", "error", "subject"]
     readonly_fields = fields
 
 
@@ -75,8 +82,8 @@ class IncidentAdmin(RoleAdmin):
 
 @admin.register(Alert)
 class AlertAdmin(RoleAdmin):
-    list_display = ["subject", "user", "kind", "created_at", "sent_at"]
-    list_select_related = ["user"]
+    list_display = ["subject", "user", "channel", "kind", "created_at", "sent_at"]
+    list_select_related = ["user", "channel"]
     list_filter = ["kind", "sent_at"]
     search_fields = ["subject", "body", "user__username"]
     date_hierarchy = "created_at"
@@ -87,3 +94,26 @@ class AlertAdmin(RoleAdmin):
         rows = super().get_queryset(request)
         reader: Any = request.user
         return rows if reader.is_superuser else rows.filter(user=reader)
+
+
+@admin.register(AlertChannel)
+class AlertChannelAdmin(RoleAdmin):
+    """To look at; addresses and secrets are set on the page of channels."""
+
+    deferred = ("url", "secret")
+    list_display = ["name", "kind", "brand", "is_active", "last_ok_at", "last_error"]
+    list_select_related = ["brand"]
+    list_filter = ["kind", "is_active"]
+    search_fields = ["name"]
+    fields = ["name", "kind", "brand", "is_active", "last_ok_at", "last_error"]
+    readonly_fields = fields
+
+
+@admin.register(AlertPreference)
+class AlertPreferenceAdmin(RoleAdmin):
+    list_display = ["user", "mail", "quiet_from", "quiet_until", "digest_at"]
+    list_select_related = ["user"]
+    list_filter = ["mail"]
+    search_fields = ["user__username"]
+    fields = field_names(AlertPreference, "id")
+    readonly_fields = fields

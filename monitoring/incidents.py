@@ -160,7 +160,7 @@ def send_alerts() -> None:
     A mail server that refuses is noted with the alert and tried again.
     """
     for alert in Alert.objects.filter(
-        sent_at=None, incident__state=Incident.State.OPEN
+        sent_at=None, channel=None, incident__state=Incident.State.OPEN
     ).select_related("incident__credential__app", "user"):
         taken = Alert.objects.filter(pk=alert.pk, sent_at=None).update(
             sent_at=timezone.now()
@@ -177,6 +177,7 @@ def send_alerts() -> None:
 
 
 def _mail(alert: Alert) -> None:
+    assert alert.user is not None
     incident = alert.incident
     if incident.kind == BREAKER:
         name, context = "breaker", _breaker_context(incident)

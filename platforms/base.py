@@ -90,10 +90,14 @@ class Call:
 
 @dataclass(frozen=True)
 class Scope:
+    """One permission. `later`: the feature on our roadmap that will need it, so that one
+    review of our app can ask for all of them at once; "": code needs it today."""
+
     name: str
     allows: str
     needs_review: bool = False
     asked: bool = True  # part of what we ask for when connecting
+    later: str = ""
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,8 @@ class PlatformSpec:
     look_after_s: tuple[float, ...] = (5, 30, 120)
     #: an access token has a fixed life even when the answer does not say (seconds)
     token_life_s: int | None = None
+    #: slugs of platforms whose sign-in brings accounts of this one as well
+    also_through: tuple[str, ...] = ()
     #: what to tell the person who registers our app there, in order
     register_steps: tuple[str, ...] = ()
     register_url: str = ""
@@ -242,11 +248,19 @@ class TokenSet:
     refresh_expires_at: datetime | None = None
     scopes: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
+    #: the platform shows us nothing of the person's any more unless they come back
+    data_access_ends_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Identity:
-    """One profile or page that a credential may act for."""
+    """One profile or page that a credential may act for.
+
+    Where a platform derives tokens, a page brings its own in `tokens`, and what has
+    none of its own names in `via` the `external_id` of the identity whose token it uses
+    (an Instagram account: its Facebook Page). platform: the slug of the platform that it
+    belongs to, "" for the one that was asked.
+    """
 
     external_id: str  # stable and unique within the platform (Mastodon: host/id)
     kind: str
@@ -256,6 +270,9 @@ class Identity:
     avatar_url: str = ""
     can_publish: bool = True
     extra: Mapping[str, Any] = field(default_factory=dict)
+    tokens: TokenSet | None = field(default=None, repr=False)
+    via: str = ""
+    platform: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "url", web_address(self.url))
@@ -279,11 +296,16 @@ class Proof:
     identity: Identity | None = None
     scopes: tuple[str, ...] | None = None
     expires_at: datetime | None = None
+    data_access_ends_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class MediaFile:
-    """A measured file. `open()` gives a new binary stream at its start."""
+    """A measured file. `open()` gives a new binary stream at its start.
+
+    public_url: where a platform that fetches files itself gets this one, "" when there
+    is no such address; it ends, so it is made anew for each attempt.
+    """
 
     key: str  # stable id of the asset, used in witnesses
     mime_type: str
@@ -294,6 +316,7 @@ class MediaFile:
     sha256: str
     file_name: str
     open: Callable[[], IO[bytes]] = field(repr=False, compare=False)
+    public_url: str = field(default="", repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,10 @@ class Cause(StrEnum):
     TOKEN_EXPIRED = "token_expired"
     TOKEN_REVOKED = "token_revoked"
     TOKEN_INVALID = "token_invalid"
+    PASSWORD_CHANGED = "password_changed"
+    DATA_ACCESS_ENDED = "data_access_ended"
     REFRESH_REFUSED = "refresh_refused"
+    ROTATION_LOST = "rotation_lost"
     CONSENT_REFUSED = "consent_refused"
     CODE_REFUSED = "code_refused"
     WRONG_PASSWORD = "wrong_password"
@@ -56,6 +59,7 @@ class Cause(StrEnum):
     # our app
     APP_REFUSED = "app_refused"
     APP_GONE = "app_gone"
+    APP_SUSPENDED = "app_suspended"
     VERSION_ENDED = "version_ended"
     CREDITS_USED_UP = "credits_used_up"
     # limits
@@ -63,6 +67,7 @@ class Cause(StrEnum):
     DAILY_LIMIT = "daily_limit"
     PLAN_LIMIT = "plan_limit"
     # content
+    MEDIA_MISSING = "media_missing"
     TEXT_EMPTY = "text_empty"
     TEXT_TOO_LONG = "text_too_long"
     TEXT_REFUSED = "text_refused"

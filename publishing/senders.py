@@ -138,7 +138,7 @@ def _sender(account: ConnectedAccount) -> Sender:
         account=account,
         platform=registry.platform(account.platform),
         identity=account.identity(),
-        environment=app.environment(),
+        environment=app.environment(account.platform),
         access=credential.access(account),
         caller=caller_of(credential, account.platform),
     )
