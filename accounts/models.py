@@ -27,6 +27,8 @@ from platforms.base import (
 from platforms.errors import Cause, Outcome, PlatformError
 from platforms.http import Http
 
+from . import ends
+from .ends import End
 from .fields import EncryptedTextField
 
 
@@ -184,6 +186,15 @@ class PlatformApp(models.Model):
             private_hosts=settings.ALLOWED_PRIVATE_HOSTS if trusted else (),
         )
 
+    def version_end(self, platform: str = "") -> End | None:
+        """When the interface that this app speaks is switched off, if that is known.
+
+        platform: as for `environment`.
+        """
+        return ends.of_version(
+            registry.spec(platform or self.platform), self.api_version
+        )
+
     def client(
         self, access: Access | None = None, platform: str = ""
     ) -> PlatformClient:
@@ -280,11 +291,27 @@ class Credential(models.Model):
     def is_active(self) -> bool:
         return self.state == self.State.ACTIVE
 
-    def ends_at(self) -> datetime | None:
-        """When access ends unless a person acts: a refreshable one lives on."""
-        if self.refresh_token:
-            return self.refresh_expires_at
-        return self.expires_at
+    def ends(self, platform: str = "", now: datetime | None = None) -> list[End]:
+        """What ends unless a person acts, the first first: access, its renewal, data
+        access. What we renew ourselves lives on.
+
+        platform: of the account in question, where it is another than the app's (an
+        Instagram account of a Facebook login).
+        """
+        return ends.of_credential(
+            self, registry.spec(platform or self.app.platform), now
+        )
+
+    def ends_at(
+        self, platform: str = "", now: datetime | None = None
+    ) -> datetime | None:
+        """The first of `ends` that stops publishing."""
+        return ends.first_that_stops_publishing(self.ends(platform, now))
+
+    @property
+    def root(self) -> Credential:
+        """The credential that this one was derived from in the end, or itself."""
+        return self.parent.root if self.parent is not None else self
 
     def access(self, account: ConnectedAccount | None = None) -> Access:
         """What a client needs to act; for an account, or for the person who consented."""
@@ -529,6 +556,17 @@ class ConnectedAccount(models.Model):
             avatar_url=self.avatar_url,
             extra=self.extra,
         )
+
+    def ends(self, now: datetime | None = None) -> list[End]:
+        """What ends for this account, the version that our app speaks included.
+
+        Credential and its app should have been selected.
+        """
+        if self.credential is None:
+            return []
+        found = self.credential.ends(self.platform, now)
+        version = self.credential.app.version_end(self.platform)
+        return sorted([*found, *([version] if version else [])])
 
     def client(self) -> PlatformClient:
         """A client that acts as this account. Credential must be there."""

@@ -65,7 +65,7 @@ def make_rows(accounts: Sequence[ConnectedAccount], now: datetime) -> list[Row]:
 def _row(account: ConnectedAccount, queue: dict[str, Any], now: datetime) -> Row:
     credential = account.credential
     live = credential is not None and account.health != "disconnected"
-    ends_at = credential.ends_at() if credential and live else None
+    ends_at = credential.ends_at(account.platform, now) if credential and live else None
     healths = {account.health}
     if credential is not None and account.health == "healthy":
         if ends_at and ends_at <= now + SOON:

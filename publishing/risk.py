@@ -53,7 +53,7 @@ def risk(
             _("Will be held: %(why)s (%(account)s).")
             % {"why": explain(account.cause).head, "account": account.name},
         )
-    ends_at = credential.ends_at()
+    ends_at = credential.ends_at(account.platform)
     if ends_at and ends_at <= delivery.due_at:
         when = date_format(timezone.localtime(ends_at), "j M Y")
         return Risk(

@@ -203,6 +203,7 @@ SPEC = PlatformSpec(
         max_alt=2000,
     ),
     token_life_s=7200,
+    renewal_rotates=True,
     register_steps=(
         "Nothing to register: each account signs in with an app password, made in "
         "Bluesky under Settings, Privacy and security, App passwords.",

@@ -208,6 +208,8 @@ SPEC = PlatformSpec(
         force_login_params={"force_login": "true"},
     ),
     api_version="",
+    # Of the servers that give any refresh token (Mastodon itself gives none).
+    renewal_rotates=True,
     register_steps=(
         "Nothing to register: SocialHub introduces itself to each server when its "
         "first account is connected.",

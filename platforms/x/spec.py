@@ -273,6 +273,7 @@ SPEC = PlatformSpec(
     api_version="2",
     look_after_s=(5, 30, 120),
     token_life_s=7200,
+    renewal_rotates=True,
     register_steps=(
         "Sign in at the X developer console and create a project and an app.",
         "Under user authentication settings choose Read and write and the type "

@@ -1,0 +1,84 @@
+"""Everything that ends at a known time, told before it does.
+
+An end is told only where a person has to act: what we renew ourselves, again and again,
+has none until a renewal is long overdue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from django.utils import timezone
+
+from platforms.base import Ability, PlatformSpec
+
+if TYPE_CHECKING:
+    from .models import Credential
+
+
+class EndKind(StrEnum):
+    """What ends. All but the last are mended by a reconnect."""
+
+    ACCESS = "access"  # the permission itself, which nothing renews
+    RENEWAL = "renewal"  # the permission to renew, and so all access
+    DATA_ACCESS = "data_access"  # the platform's trust in a person who never came back
+    VERSION = "version"  # the interface that our app speaks: an admin's matter
+
+
+@dataclass(frozen=True, order=True)
+class End:
+    """`at`: aware, UTC; from then on the abilities in `stops` are gone."""
+
+    at: datetime
+    kind: EndKind
+    stops: tuple[Ability, ...] = tuple(Ability)
+
+    @property
+    def stops_publishing(self) -> bool:
+        return Ability.PUBLISH in self.stops
+
+
+def of_credential(
+    credential: Credential, spec: PlatformSpec, now: datetime | None = None
+) -> list[End]:
+    """The ends of one credential, for an account of that platform; the first first."""
+    found = []
+    access, renewal = credential.expires_at, credential.refresh_expires_at
+    if not credential.refresh_token:
+        if access:
+            found.append(End(access, EndKind.ACCESS))
+    elif renewal and not _moves_on(credential, spec, now or timezone.now()):
+        # The last access token may outlive the permission to renew it.
+        found.append(End(max(renewal, access or renewal), EndKind.RENEWAL))
+    if credential.data_access_ends_at and spec.data_access_stops:
+        stops = spec.data_access_stops
+        found.append(End(credential.data_access_ends_at, EndKind.DATA_ACCESS, stops))
+    return sorted(found)
+
+
+def _moves_on(credential: Credential, spec: PlatformSpec, now: datetime) -> bool:
+    """Each renewal puts the end off; half of its life without one: it is stuck."""
+    renewal, issued = credential.refresh_expires_at, credential.issued_at
+    if not (spec.renewal_rotates and renewal and issued):
+        return False
+    return now < issued + (renewal - issued) / 2
+
+
+def of_version(spec: PlatformSpec, version: str = "") -> End | None:
+    """When the interface that an app speaks is switched off; None: nobody has said.
+
+    version: as the app has it; "" is the one that we tested with, the only one whose
+    end is known.
+    """
+    day = spec.api_version_ends_at
+    if day is None or version not in ("", spec.api_version):
+        return None
+    return End(datetime.combine(day, time(), UTC), EndKind.VERSION)
+
+
+def first_that_stops_publishing(ends: Sequence[End]) -> datetime | None:
+    return min((end.at for end in ends if end.stops_publishing), default=None)
