@@ -1,0 +1,420 @@
+"""Facebook's Graph API for Pages: one method per call.
+
+A person signs in; each Page has a token of its own, which is derived from the person's
+and has no end date when theirs was a long-lived one. It dies with the person's grant.
+Source: https://developers.facebook.com/docs/pages-api (v26.0).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from ..base import Ability, Identity, MediaFile, Proof, TokenSet, Verdict
+from ..errors import (
+    AuthRevoked,
+    Cause,
+    InvalidContent,
+    NotFound,
+    PermissionMissing,
+)
+from ..http import Answer
+from . import spec
+from .graph import Granted, GraphClient, not_ours, unreadable
+from .spec import FIGURES, INSTAGRAM, POSTING_TASKS, PUBLISH, READ, SPEC
+
+PAGE_FIELDS = "id,name,username,access_token,tasks,category,picture{url}"
+INSTAGRAM_FIELDS = "instagram_business_account{id,username,name,profile_picture_url}"
+POST_FIELDS = (
+    "id,message,created_time,permalink_url,status_type,application,"
+    "attachments{media_type,target,subattachments}"
+)
+
+
+class FacebookClient(GraphClient):
+    spec = SPEC
+
+    # --- connecting
+
+    def authorize_url(self) -> str:
+        return f"{self.host('www')}/{self.version}/dialog/oauth"
+
+    def exchange_code(
+        self, code: str, redirect_uri: str, verifier: str | None
+    ) -> TokenSet:
+        """Trade the code for a token, and that at once for a long-lived one (60 days).
+
+        People can untick permissions and Pages: the scopes are those that Meta says
+        were given. AuthRevoked: the code was refused.
+        """
+        short = self._token(
+            {"client_id": self.environment.client_id, "redirect_uri": redirect_uri}
+            | {"client_secret": self.environment.client_secret, "code": code}
+        )
+        return self._with_grant(self._long_lived(short.access_token))
+
+    def refresh(self) -> TokenSet:
+        """Facebook renews no tokens: a person has to sign in again before the end.
+
+        With RENEWS_LONG_LIVED a person's living token is traded for a new one.
+        """
+        if not spec.RENEWS_LONG_LIVED or self.access.kind != "user":
+            raise AuthRevoked(
+                "Facebook renews no tokens; sign in again", cause=Cause.TOKEN_EXPIRED
+            )
+        return self._with_grant(self._long_lived(self.access.token))
+
+    def revoke(self) -> None:
+        """Take back everything that the person granted to our app.
+
+        A Page's token cannot be taken back by itself: NotImplementedError.
+        """
+        if self.access.kind != "user":
+            raise NotImplementedError("a Page's token ends with the person's grant")
+        try:
+            self.graph("DELETE /me/permissions", "me/permissions")
+        except AuthRevoked:
+            return  # it was dead already
+
+    def _token(self, params: Mapping[str, str]) -> TokenSet:
+        url = f"{self.host('graph')}/{self.version}/oauth/access_token"
+        return self.token_answer("GET /oauth/access_token", url, params)
+
+    def _long_lived(self, token: str) -> TokenSet:
+        return self._token(
+            {
+                "grant_type": "fb_exchange_token",
+                "client_id": self.environment.client_id,
+                "client_secret": self.environment.client_secret,
+                "fb_exchange_token": token,
+            }
+        )
+
+    def _with_grant(self, tokens: TokenSet) -> TokenSet:
+        """The tokens with what was granted, read back from Meta."""
+        token = tokens.access_token
+        grant = self.debug_token(token)
+        granted = self.permissions(token)
+        return replace(
+            tokens,
+            scopes=tuple(granted),
+            expires_at=tokens.expires_at or grant.expires_at,
+            data_access_ends_at=grant.data_access_ends_at,
+            # Renewed before its end, where that is switched on.
+            refresh_token=token if spec.RENEWS_LONG_LIVED else "",
+        )
+
+    def permissions(self, token: str = "") -> list[str]:
+        """Permissions that the person granted; declined and expired ones are left out."""
+        answer = self.graph("GET /me/permissions", "me/permissions", token=token)
+        rows = answer.data().get("data")
+        if not isinstance(rows, list):
+            raise unreadable(answer, mutates=False)
+        return [
+            str(row["permission"])
+            for row in rows
+            if isinstance(row, dict) and row.get("status") == "granted"
+        ]
+
+    # --- whom a person may act for
+
+    def identities(self) -> Sequence[Identity]:
+        """The person, then each Page with its own token and, behind it, its Instagram.
+
+        Pages come from the person's list, from business portfolios, and from the grant
+        itself: none of the three is complete. One whose token cannot be had cannot be
+        published to.
+        """
+        grant = self.debug_token()
+        me = self.me()
+        found = [me]
+        seen: set[str] = set()
+        for row in self._pages(grant):
+            page = self._page(row, grant)
+            found.append(page)
+            account = self._instagram(row, page, grant)
+            if account is not None and account.external_id not in seen:
+                seen.add(account.external_id)
+                found.append(account)
+        return found
+
+    def me(self) -> Identity:
+        """The person, or with a Page's token the Page."""
+        answer = self.graph("GET /me", "me", {"fields": "id,name"})
+        data = answer.data()
+        if not data.get("id"):
+            raise unreadable(answer, mutates=False)
+        kind = "page" if self.access.kind == "page" else "user"
+        return Identity(
+            external_id=str(data["id"]),
+            kind=kind,
+            name=str(data.get("name") or "Facebook"),
+            handle="",
+            url=self.address(str(data["id"])),
+            # Facebook lets apps publish to Pages only.
+            can_publish=kind == "page",
+        )
+
+    def _pages(self, grant: Granted) -> list[dict[str, Any]]:
+        """Every Page once, with its token if there is a way to it."""
+        fields = PAGE_FIELDS
+        if "instagram_basic" in grant.scopes:
+            fields += f",{INSTAGRAM_FIELDS}"
+        rows: dict[str, dict[str, Any]] = {}
+        for row in self._listed(fields, grant):
+            number = str(row.get("id") or "")
+            if number and number not in rows:
+                rows[number] = row
+            elif number:
+                # The same Page by two ways: each may know what the other does not.
+                known = {k: v for k, v in rows[number].items() if v}
+                rows[number] = {**row, **known}
+        named = {
+            number
+            for scope in ("pages_show_list", "pages_manage_posts")
+            for number in grant.targets.get(scope, ())
+        }
+        for number in [*rows, *sorted(named - set(rows))]:
+            if rows.get(number, {}).get("access_token"):
+                continue
+            try:
+                row = self.page(number, fields)
+            except (NotFound, InvalidContent, PermissionMissing):
+                continue  # not theirs any more, or not ours to see
+            rows[number] = {**rows.get(number, {}), **row}
+        return list(rows.values())
+
+    def _listed(self, fields: str, grant: Granted) -> Iterator[dict[str, Any]]:
+        wanted = {"fields": fields}
+        if "pages_show_list" in grant.scopes:
+            for rows in self.pages_of("GET /me/accounts", "me/accounts", wanted):
+                yield from rows
+        if "business_management" not in grant.scopes:
+            return
+        for businesses in self.pages_of(
+            "GET /me/businesses", "me/businesses", {"fields": "id,name"}
+        ):
+            for business in businesses:
+                yield from self._of_business(str(business.get("id") or ""), wanted)
+
+    def _of_business(
+        self, business: str, wanted: Mapping[str, str]
+    ) -> Iterator[dict[str, Any]]:
+        for key, edge in (
+            ("GET /:business/owned_pages", "owned_pages"),
+            ("GET /:business/client_pages", "client_pages"),
+        ):
+            try:
+                for rows in self.pages_of(key, f"{business}/{edge}", wanted):
+                    yield from rows
+            except (PermissionMissing, NotFound):
+                # A portfolio in which the person has another task: its Pages are not
+                # theirs, and the others are.
+                continue
+
+    def page(self, number: str, fields: str = PAGE_FIELDS) -> dict[str, Any]:
+        """One Page's card; `access_token` is absent for a person without a role."""
+        answer = self.graph("GET /:page", number, {"fields": fields})
+        if not answer.data().get("id"):
+            raise unreadable(answer, mutates=False)
+        return answer.data()
+
+    def _page(self, row: Mapping[str, Any], grant: Granted) -> Identity:
+        number = str(row["id"])
+        token = str(row.get("access_token") or "")
+        account = row.get("instagram_business_account")
+        linked = str(account.get("id") or "") if isinstance(account, dict) else ""
+        scopes = _held(grant, number, linked)
+        tasks = row.get("tasks")
+        handle = str(row.get("username") or "")
+        picture = row.get("picture")
+        picture = picture.get("data") if isinstance(picture, dict) else None
+        return Identity(
+            external_id=number,
+            kind="page",
+            name=str(row.get("name") or number),
+            handle=handle,
+            url=self.address(handle or number),
+            avatar_url=str(picture.get("url") or "")
+            if isinstance(picture, dict)
+            else "",
+            can_publish=bool(token)
+            and _may_post(row)
+            and not grant.lacking(PUBLISH, number),
+            extra={"tasks": tasks} if isinstance(tasks, list) else {},
+            tokens=TokenSet(
+                access_token=token,
+                issued_at=datetime.now(UTC),
+                scopes=scopes,
+                # Derived from a long-lived token: it has no end of its own.
+                expires_at=None,
+                data_access_ends_at=grant.data_access_ends_at,
+            )
+            if token
+            else None,
+        )
+
+    def _instagram(
+        self, row: Mapping[str, Any], page: Identity, grant: Granted
+    ) -> Identity | None:
+        """The Instagram account of a Page; it has no token of its own."""
+        account = row.get("instagram_business_account")
+        if not isinstance(account, dict) or not account.get("id"):
+            return None
+        number = str(account["id"])
+        handle = str(account.get("username") or "")
+        return Identity(
+            external_id=number,
+            kind="instagram",
+            name=str(account.get("name") or handle or number),
+            handle=handle,
+            url=f"{self.host('instagram')}/{handle}/" if handle else "",
+            avatar_url=str(account.get("profile_picture_url") or ""),
+            can_publish=page.tokens is not None
+            and _may_post(row)
+            and grant.covers("pages_read_engagement", page.external_id)
+            and not grant.lacking(INSTAGRAM, number),
+            extra={"variant": "facebook"},
+            via=page.external_id,
+            platform="instagram",
+        )
+
+    def address(self, name: str) -> str:
+        return f"{self.host('www')}/{name}"
+
+    # --- health
+
+    def prove(self) -> Proof:
+        """debug_token tells life, scopes and targets; `me` that the token is served.
+
+        With a Page's token `me` is the Page, and answers 190/492 when the person behind
+        it has lost the role. Of figures only the scope tells: without it Meta answers
+        with empty lists, as for a Page that nobody has seen.
+        """
+        grant = self.debug_token()
+        is_page = self.access.kind == "page"
+        identity = self.me()
+        objects = (self.access.external_id,) if is_page else ()
+
+        def verdict(scopes: Sequence[str]) -> Verdict:
+            missing = (
+                grant.lacking(scopes, *objects)
+                if objects
+                else [scope for scope in scopes if scope not in grant.scopes]
+            )
+            if missing:
+                return Verdict(False, Cause.SCOPE_MISSING, " ".join(missing))
+            return Verdict(True)
+
+        return Proof(
+            abilities={
+                Ability.PUBLISH: verdict(PUBLISH),
+                Ability.READ: verdict(READ),
+                Ability.FIGURES: verdict(FIGURES),
+            },
+            identity=identity,
+            scopes=_held(grant, *objects) if objects else grant.scopes,
+            expires_at=grant.expires_at,
+            data_access_ends_at=grant.data_access_ends_at,
+        )
+
+    # --- photos and posts
+
+    def add_photo(self, page: str, file: MediaFile) -> str:
+        """Store a photo that nobody sees; its id. Only a post shows it."""
+        form = {"published": "false"}
+        if alt := file.alt_text.strip():
+            form["alt_text_custom"] = alt
+        with file.open() as stream:
+            answer = self._on_page(
+                "POST /:page/photos",
+                f"{page}/photos",
+                data=form,
+                files={"source": (file.file_name, stream, file.mime_type)},
+            )
+        number = answer.data().get("id")
+        if not number:
+            raise unreadable(answer, mutates=False)
+        return str(number)
+
+    def create_post(self, page: str, form: Mapping[str, str]) -> dict[str, Any]:
+        """Publish; `id` and, read after writing, `permalink_url`.
+
+        There is no idempotency key: AmbiguousOutcome on code 1, 2, any 5xx and lost
+        answers, all of which have been seen to publish.
+        """
+        answer = self._on_page(
+            "POST /:page/feed",
+            f"{page}/feed",
+            params={"fields": "id,permalink_url"},
+            data=dict(form),
+        )
+        if not answer.data().get("id"):
+            raise unreadable(answer, mutates=True)
+        return answer.data()
+
+    def delete(self, post_id: str) -> None:
+        """Delete a post; one that is gone counts as deleted. Meta may refuse it."""
+        try:
+            self.graph("DELETE /:post", post_id)
+        except NotFound:
+            return
+
+    def published(
+        self, page: str, since: datetime, limit: int, after: str = ""
+    ) -> tuple[list[dict[str, Any]], str]:
+        """Posts of a Page since then, newest first, and where to go on ("": the end)."""
+        query = {
+            "fields": POST_FIELDS,
+            "since": str(int(since.timestamp())),
+            "limit": str(limit),
+        }
+        if after:
+            query["after"] = after
+        answer = self._on_page(
+            "GET /:page/published_posts", f"{page}/published_posts", params=query
+        )
+        data = answer.data()
+        rows = data.get("data")
+        if not isinstance(rows, list):
+            raise unreadable(answer, mutates=False)
+        paging = data.get("paging")
+        paging = paging if isinstance(paging, dict) else {}
+        cursors = paging.get("cursors")
+        cursor = str((cursors or {}).get("after") or "") if paging.get("next") else ""
+        return [row for row in rows if isinstance(row, dict)], cursor
+
+    def _on_page(self, key: str, path: str, **kwargs: Any) -> Answer:
+        """A call on the Page itself: were it not found, it is not ours to see any more."""
+        try:
+            return self.graph(key, path, **kwargs)
+        except NotFound as error:
+            raise not_ours(error) from error
+
+
+def _held(grant: Granted, *objects: str) -> tuple[str, ...]:
+    """Scopes of a Page's token. Those of Instagram name its accounts as targets."""
+    return tuple(
+        scope
+        for scope in grant.scopes
+        if scope.startswith("instagram_") or grant.covers(scope, *objects)
+    )
+
+
+def _may_post(row: Mapping[str, Any]) -> bool:
+    """What the person's tasks say; a portfolio's list may come without them."""
+    tasks = row.get("tasks")
+    return not isinstance(tasks, list) or bool(POSTING_TASKS & set(map(str, tasks)))
+
+
+def form_of(message: str, link: str, photos: Sequence[str]) -> dict[str, str]:
+    """The form of the call that publishes."""
+    form = {"published": "true"} | ({"message": message} if message else {})
+    if link and not photos:
+        form["link"] = link
+    for number, photo in enumerate(photos):
+        form[f"attached_media[{number}]"] = json.dumps({"media_fbid": photo})
+    return form

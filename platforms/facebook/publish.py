@@ -1,0 +1,250 @@
+"""Facebook Pages: content rules, the publishing steps, and finding a lost post again."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from ..base import (
+    Count,
+    Draft,
+    Finding,
+    Identity,
+    Level,
+    Look,
+    MediaFile,
+    Observation,
+    Platform,
+    PlatformClient,
+    PublishJob,
+    RemotePost,
+    Sighting,
+    Step,
+    StepKind,
+    StepResult,
+)
+from ..checks import image_findings, link_findings
+from ..errors import Cause
+from ..text import tidy, web_host, with_link
+from .client import FacebookClient, form_of
+from .graph import full_windows, graph_time
+from .spec import LOOK_BACK_S, SPEC, TEXT_LIMIT
+
+LOOK_COUNT = 25
+LOOK_PAGES = 5
+
+
+class Facebook(Platform):
+    spec = SPEC
+    client_class = FacebookClient
+
+    def scopes_to_ask(
+        self,
+        granted_to_app: Collection[str] = (),
+        facts: Mapping[str, Any] | None = None,
+    ) -> tuple[str, ...]:
+        """All that posting and figures need; with a review known, what it granted.
+
+        A grant is frozen when it is given, so figures are asked for from the start.
+        """
+        if not granted_to_app:
+            return SPEC.oauth.scopes if SPEC.oauth else ()
+        names = [scope.name for scope in SPEC.scopes if scope.name != "public_profile"]
+        return tuple(name for name in names if name in granted_to_app)
+
+    # --- content
+
+    def text_as_sent(self, draft: Draft) -> str:
+        """A link has its own card, unless there are photos: then it is in the text."""
+        text = tidy(unicodedata.normalize("NFC", draft.text))
+        return with_link(text, draft.link_url) if draft.media else text
+
+    def counts(
+        self, draft: Draft, limits: Mapping[str, Any] | None = None
+    ) -> list[Count]:
+        return [Count("characters", len(self.text_as_sent(draft)), TEXT_LIMIT)]
+
+    def check(
+        self,
+        draft: Draft,
+        account: Identity | None = None,
+        limits: Mapping[str, Any] | None = None,
+    ) -> list[Finding]:
+        found: list[Finding] = []
+
+        def refuse(cause: Cause, field: str, **values: Any) -> None:
+            found.append(Finding(Level.REFUSED, cause, field, values))
+
+        (count,) = self.counts(draft)
+        link = draft.link_url.strip()
+        if not count.used and not link and not draft.media:
+            refuse(Cause.TEXT_EMPTY, "text")
+        if count.over:
+            refuse(Cause.TEXT_TOO_LONG, "text", used=count.used, limit=count.limit)
+        if not draft.media and _is_facebooks(link):
+            # Known to fail when it is posted as a card (1609008).
+            refuse(Cause.LINK_REFUSED, "link", link=link)
+        return found + link_findings(draft) + image_findings(draft, self.spec.images)
+
+    # --- steps
+
+    def next_step(self, job: PublishJob, client: PlatformClient) -> Step:
+        """Store each photo unseen, then publish them by one call.
+
+        Witness: "photo:N" {"id", "sha256"}. The photos' ids stand in the post as well:
+        the look knows it by them.
+        """
+        api = cast(FacebookClient, client)
+        for number, file in enumerate(job.draft.media, 1):
+            if not _photo(job, number, file):
+                return self._upload(job, api, number, file)
+        return Step("post", StepKind.COMMIT, lambda: self._post(job, api))
+
+    def _upload(
+        self, job: PublishJob, api: FacebookClient, number: int, file: MediaFile
+    ) -> Step:
+        def run() -> StepResult:
+            photo = api.add_photo(job.account.external_id, file)
+            return StepResult({f"photo:{number}": {"id": photo, "sha256": file.sha256}})
+
+        return Step(f"upload_photo:{number}", StepKind.REPEATABLE, run)
+
+    def _post(self, job: PublishJob, api: FacebookClient) -> StepResult:
+        draft = job.draft
+        form = form_of(self.text_as_sent(draft), draft.link_url.strip(), _photos(job))
+        made = api.create_post(job.account.external_id, form)
+        post_id = str(made["id"])
+        permalink = str(made.get("permalink_url") or "") or api.address(post_id)
+        return StepResult(remote=RemotePost(post_id, permalink))
+
+    # --- limits
+
+    def calls_ahead(self, job: PublishJob, *, looking: bool) -> Mapping[str, int]:
+        if looking:
+            # One page is read twice when our clock is ahead.
+            return {"GET /:page/published_posts": LOOK_PAGES + 1}
+        calls = {"POST /:page/feed": 1}
+        files = enumerate(job.draft.media, 1)
+        if uploads := sum(not _photo(job, number, file) for number, file in files):
+            calls["POST /:page/photos"] = uploads
+        return calls
+
+    def observe(
+        self, key: str, headers: Mapping[str, str], now: datetime
+    ) -> Sequence[Observation]:
+        windows = {"app": "app_calls", "pages": "page_calls"}
+        return full_windows(headers, now, windows, self.spec.call(key).draws)
+
+    # --- reconciliation
+
+    def look(self, job: PublishJob, client: PlatformClient) -> Look:
+        """Read the Page's posts since the first commit: photos, else text and link.
+
+        A duplicate refusal (506) names no post: it leads here as well.
+        """
+        api = cast(FacebookClient, client)
+        since = (job.first_sent_at or job.created_at) - timedelta(seconds=LOOK_BACK_S)
+        found: Mapping[str, Any] | None = None
+        page, read, cursor = job.account.external_id, 0, ""
+        for number in range(LOOK_PAGES):
+            rows, cursor = api.published(page, since, LOOK_COUNT, cursor)
+            if number == 0 and api.clock_offset < -timedelta(seconds=LOOK_BACK_S / 2):
+                # Times are Meta's; look further back, for our clock is ahead.
+                since += api.clock_offset
+                rows, cursor = api.published(page, since, LOOK_COUNT)
+            read += len(rows)
+            for row in rows:
+                # Newest first: the oldest match is the one that we sent first.
+                found = row if self._matches(job, api, row, since) else found
+            if not cursor:
+                break
+        if found:
+            return _sighted(found, api)
+        if cursor:
+            return Look(
+                Sighting.CANNOT_TELL, evidence=f"more than {read} posts since then"
+            )
+        return Look(
+            Sighting.ABSENT,
+            evidence=f"none of {read} posts since {since:%H:%M:%S} UTC matches",
+        )
+
+    def _matches(
+        self,
+        job: PublishJob,
+        api: FacebookClient,
+        row: Mapping[str, Any],
+        since: datetime,
+    ) -> bool:
+        made_at = graph_time(row.get("created_time"))
+        if not row.get("id") or (made_at is not None and made_at < since):
+            return False
+        if str(row["id"]) in job.taken or _is_of_another_app(row, api):
+            return False
+        ours, theirs = set(_photos(job)), _targets(row)
+        if ours & theirs:
+            return True  # a photo can be in one post only: the best key there is
+        if bool(ours) != bool(_has_photos(row)):
+            return False
+        said = _comparable(str(row.get("message") or ""))
+        return said == _comparable(self.text_as_sent(job.draft))
+
+
+def _sighted(row: Mapping[str, Any], api: FacebookClient) -> Look:
+    post_id = str(row["id"])
+    remote = RemotePost(
+        external_id=post_id,
+        permalink=str(row.get("permalink_url") or "") or api.address(post_id),
+        text=str(row.get("message") or ""),
+        published_at=graph_time(row.get("created_time")),
+    )
+    return Look(Sighting.FOUND, remote, f"post {post_id} has the same content")
+
+
+def _photo(job: PublishJob, number: int, file: MediaFile) -> str:
+    stored = job.witness.get(f"photo:{number}") or {}
+    return str(stored["id"]) if stored.get("sha256") == file.sha256 else ""
+
+
+def _photos(job: PublishJob) -> list[str]:
+    files = enumerate(job.draft.media, 1)
+    return [photo for number, file in files if (photo := _photo(job, number, file))]
+
+
+def _is_facebooks(link: str) -> bool:
+    host = web_host(link)
+    return host == "facebook.com" or host.endswith(".facebook.com")
+
+
+def _is_of_another_app(row: Mapping[str, Any], api: FacebookClient) -> bool:
+    """Posts that people wrote at Facebook name Facebook's own apps, or none."""
+    application = row.get("application")
+    number = str(application.get("id") or "") if isinstance(application, dict) else ""
+    return bool(number) and number != api.environment.client_id
+
+
+def _attachments(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The attachments of a post and those inside of an album."""
+    found: list[Mapping[str, Any]] = []
+    outer = row.get("attachments")
+    for item in (outer.get("data") or []) if isinstance(outer, dict) else []:
+        if isinstance(item, dict):
+            found.append(item)
+            found += _attachments({"attachments": item.get("subattachments")})
+    return found
+
+
+def _targets(row: Mapping[str, Any]) -> set[str]:
+    targets = [item.get("target") for item in _attachments(row)]
+    return {str(t["id"]) for t in targets if isinstance(t, dict) and t.get("id")}
+
+
+def _has_photos(row: Mapping[str, Any]) -> bool:
+    kinds = {str(item.get("media_type") or "").lower() for item in _attachments(row)}
+    return bool(kinds & {"photo", "album"}) or row.get("status_type") == "added_photos"
+
+
+def _comparable(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).split())
