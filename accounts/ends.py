@@ -71,11 +71,10 @@ def _moves_on(credential: Credential, spec: PlatformSpec, now: datetime) -> bool
 def of_version(spec: PlatformSpec, version: str = "") -> End | None:
     """When the interface that an app speaks is switched off; None: nobody has said.
 
-    version: as the app has it; "" is the one that we tested with, the only one whose
-    end is known.
+    version: as the app has it; "" is the one that we tested with.
     """
-    day = spec.api_version_ends_at
-    if day is None or version not in ("", spec.api_version):
+    day = spec.version_end(version)
+    if day is None:
         return None
     return End(datetime.combine(day, time(), UTC), EndKind.VERSION)
 

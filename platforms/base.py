@@ -77,6 +77,7 @@ class Call:
     scopes: the platform's spelling, all needed (any_scopes: one of them is enough).
     mutates: the audience would see it if the call ran twice.
     draws: bucket key -> units.
+    later: a feature on our roadmap makes it; no code does today.
     """
 
     key: str  # "POST /2/tweets", unique in its platform
@@ -86,18 +87,23 @@ class Call:
     mutates: bool = False
     ability: Ability = Ability.PUBLISH
     draws: Mapping[str, int] = field(default_factory=dict)
+    later: bool = False
 
 
 @dataclass(frozen=True)
 class Scope:
     """One permission. `later`: the feature on our roadmap that will need it, so that one
-    review of our app can ask for all of them at once; "": code needs it today."""
+    review of our app can ask for all of them at once; "": code needs it today.
+
+    kinds: of account that it is of use to; (): to all.
+    """
 
     name: str
     allows: str
     needs_review: bool = False
     asked: bool = True  # part of what we ask for when connecting
     later: str = ""
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -149,6 +155,8 @@ class PlatformSpec:
     oauth: OAuthFacts | None = None
     api_version: str = ""
     api_version_ends_at: date | None = None
+    #: when other versions end, for apps that are kept on one of them
+    version_ends: Mapping[str, date] = field(default_factory=dict)
     #: kinds of account it has: ("member", "organization")
     account_kinds: tuple[str, ...] = ("user",)
     #: seconds after an ambiguous commit at which we look whether it is there; two
@@ -176,6 +184,20 @@ class PlatformSpec:
     def rules(self) -> Mapping[str, Bucket]:
         """The buckets by key."""
         return {row.key: row for row in self.buckets}
+
+    @cached_property
+    def kinds_of_scopes(self) -> Mapping[str, tuple[str, ...]]:
+        """Scope -> kinds of account that it is of use to; without those for all."""
+        return {row.name: row.kinds for row in self.scopes if row.kinds}
+
+    def version_end(self, version: str = "") -> date | None:
+        """The first day on which it is off. None: it has no end, or none is known.
+
+        version: of the app, "" for the one that we tested with.
+        """
+        if version in ("", self.api_version):
+            return self.api_version_ends_at
+        return self.version_ends.get(version)
 
     def call(self, key: str) -> Call:
         try:

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST
 from accounts.models import Brand
 from accounts.roles import can_write, is_admin
 
-from . import ahead, composing, media
+from . import composing, media, risk
 from .access import role_required, row_number
 from .composing import AccountChecks, Composition, Line, Timing
 from .forms import PostForm, new_token
@@ -109,7 +109,7 @@ def _judge_time(
                 _("Choose a later time, or leave it empty."),
             )
         )
-    held = ahead.of_draft(
+    found = risk.of_draft(
         composition.accounts,
         composition.draft_for,
         when.due_at,
@@ -118,7 +118,9 @@ def _judge_time(
         now,
     )
     panel.checks = [
-        replace(row, held=row.held or held.get(row.account.pk, ""))
+        replace(row, held=row.held or reasons[0].sentence, risks=reasons)
+        if (reasons := found.get(row.account.pk))
+        else row
         for row in panel.checks
     ]
     panel.repeats = composing.repeats(composition, when.due_at, form.post)

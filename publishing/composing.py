@@ -35,6 +35,7 @@ from .models import (
     fingerprints,
     schedule,
 )
+from .risk import Risk
 
 MAX_IMAGES = 4
 #: What a person may still change: sending has not begun.
@@ -101,6 +102,8 @@ class AccountChecks:
     lines: Sequence[Line]
     #: why it will wait although the content is fine; "" when it will go
     held: str
+    #: the same, reason by reason, once a time is chosen
+    risks: Sequence[Risk] = ()
 
     @property
     def refused(self) -> list[Line]:

@@ -22,10 +22,10 @@ from django.utils.translation import gettext_lazy
 from accounts.models import Brand, ConnectedAccount
 from platforms import registry
 
-from . import ahead, stops
+from . import stops
 from .composing import wording_of
 from .models import Delivery, DeliveryQuerySet, Post, PostQuerySet
-from .risk import Risk, risk
+from .risk import Risk, risks
 from .wording import Trouble, held_in_short, next_sentence, trouble
 
 CARDS_PER_DAY = 3
@@ -149,7 +149,12 @@ class Row:
 
     post: Post
     delivery: Delivery | None = None
-    risk: Risk | None = None
+    risks: tuple[Risk, ...] = ()
+
+    @property
+    def risk(self) -> Risk | None:
+        """The gravest reason why it will not go out when due."""
+        return self.risks[0] if self.risks else None
 
     @property
     def at(self) -> datetime | None:
@@ -177,11 +182,11 @@ class Row:
 
 
 def rows_of(deliveries: Iterable[Delivery]) -> list[Row]:
-    """With what is said of each. Eight queries more than the rows themselves at most."""
+    """With what is said of each, by a fixed number of queries."""
     rows = list(deliveries)
-    active, held = stops.active(), ahead.forecasts(rows)
+    found = risks(rows)
     stops.name_holds(rows)
-    return [Row(row.post, row, risk(row, active, held)) for row in rows]
+    return [Row(row.post, row, found.get(row.pk, ())) for row in rows]
 
 
 def for_rows(deliveries: DeliveryQuerySet) -> DeliveryQuerySet:
@@ -191,7 +196,11 @@ def for_rows(deliveries: DeliveryQuerySet) -> DeliveryQuerySet:
     credential, for all rows of an account.
     """
     return deliveries.select_related("post__brand", "post__author").prefetch_related(
-        "account__credential__app", "account__owner", "post__variants"
+        "account__credential__app",
+        "account__credential__parent__parent",
+        "account__owner",
+        "post__variants",
+        "post__media__asset",
     )
 
 
@@ -314,9 +323,7 @@ def risks_ahead(user: Any, filters: Filters) -> int:
             due_at__lt=now + timedelta(days=RISK_DAYS),
         )
     )
-    soon = list(rows.prefetch_related("account__credential"))
-    active, held = stops.active(), ahead.forecasts(soon)
-    return sum(1 for row in soon if risk(row, active, held))
+    return len(risks(rows.prefetch_related("post", "account")))
 
 
 # ---------------------------------------------------------------- list

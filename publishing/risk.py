@@ -1,79 +1,567 @@
-"""Posts at risk: each scheduled delivery judged at its own due time."""
+"""Posts at risk: each scheduled delivery judged at its own due time.
+
+Nothing is stored: what is said here follows from the rows as they are now, so it cannot
+be out of date.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
 
+from django.db.models import prefetch_related_objects
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from accounts.causes import explain
+from accounts import paused
+from accounts.breakers import Caller, Key
+from accounts.causes import Action, explain, finding_sentence
+from accounts.ends import End, EndKind
 from accounts.limits import Forecast
+from accounts.models import ConnectedAccount, Credential, PlatformApp
+from accounts.paused import Paused
+from accounts.permissions import lacks
+from platforms import registry
+from platforms.base import Draft, Level, PublishJob
 from platforms.errors import Cause
 
 from . import ahead, stops
-from .models import Delivery, DeliveryQuerySet, Stop
+from .models import Delivery, DeliveryQuerySet, Post, Stop
 
-NOTHING: Mapping[Hashable, Forecast] = {}
+#: Causes that are none of the platforms'.
+STOPPED, LIMIT, PAUSED, IN_REVIEW = "stopped", "limit", "paused", "app_in_review"
+#: what a platform said when our app's review was over
+REFUSED = "refused"
+#: One post may be refused for many things; so many are named.
+MAX_FINDINGS = 3
 
 
 @dataclass(frozen=True)
 class Risk:
+    """One reason why a delivery will not go out when it is due, and the way out.
+
+    root: what has to be mended, the same for all that hang on it; head: it in words.
+    label and url: the button, "" where there is nothing to press. for_admins: others
+    may not press it.
+    """
+
     cause: str
     sentence: str
+    cure: str
+    root: str
+    head: str
+    label: str = ""
+    url: str = ""
+    for_admins: bool = False
 
 
-def risk(
-    delivery: Delivery,
-    active: Sequence[Stop] = (),
-    forecasts: Mapping[Hashable, Forecast] = NOTHING,
-) -> Risk | None:
-    """Why this delivery will not go out when due, or None. Needs account and credential.
+@dataclass(frozen=True)
+class _Sky:
+    """What all deliveries are judged by, read once."""
 
-    active: the emergency stops that last. One may end at any hour, so it is a risk to
-    what is due within a day only. forecasts: what limits will hold, from `ahead`.
+    now: datetime
+    active: Sequence[Stop]
+    pauses: Mapping[Key, Paused]
+    #: what was said of permissions: the same for all posts of a day that need the same
+    said: dict[Hashable, list[Risk]] = field(default_factory=dict)
+
+    @classmethod
+    def now_seen(cls, now: datetime) -> _Sky:
+        """Four queries at most."""
+        return cls(
+            now,
+            stops.active(),
+            {
+                (pause.breaker.platform, pause.breaker.subject): pause
+                for pause in paused.not_closed(now=now)
+            },
+        )
+
+
+# ---------------------------------------------------------------- many at once
+
+
+def risks(rows: Iterable[Delivery]) -> dict[int, tuple[Risk, ...]]:
+    """Why the scheduled ones of these will not go out when they are due, gravest first.
+
+    By the delivery's key; without those that will go. Twenty queries at most, however
+    many rows; fewer where the rows come with what they are judged by.
     """
-    if delivery.status != Delivery.Status.SCHEDULED:
-        return None
-    account = delivery.account
-    stop = stops.covering(account, active)
-    if stop and delivery.due_at < timezone.now() + stops.AHEAD:
-        return Risk("stopped", stops.will_be_held(stop))
-    credential = account.credential
-    if account.disconnected_at or credential is None:
-        return Risk(
-            Cause.ACCOUNT_GONE,
-            _("Will be held: %(account)s is disconnected.") % {"account": account.name},
-        )
-    if account.health == "broken":
-        return Risk(
-            account.cause,
-            _("Will be held: %(why)s (%(account)s).")
-            % {"why": explain(account.cause).head, "account": account.name},
-        )
-    ends_at = credential.ends_at(account.platform)
-    if ends_at and ends_at <= delivery.due_at:
-        when = date_format(timezone.localtime(ends_at), "j M Y")
-        return Risk(
-            Cause.TOKEN_EXPIRED,
-            _("Will be held: access to %(account)s ends on %(when)s, before it is due.")
-            % {"account": account.name, "when": when},
-        )
-    found = forecasts.get(delivery.pk)
-    if found and ahead.is_late(found, delivery.due_at):
-        words = ahead.sentence(found, delivery.due_at, delivery.useful_until)
-        return Risk("limit", words)
-    return None
+    scheduled = [row for row in rows if row.status == Delivery.Status.SCHEDULED]
+    if not scheduled:
+        return {}
+    # One object per post, however many accounts it goes to: variants and files are
+    # fetched for each object.
+    posts: dict[int, Post] = {}
+    for row in scheduled:
+        row.post = posts.setdefault(row.post_id, row.post)
+    prefetch_related_objects(
+        scheduled,
+        "account__credential__app",
+        "account__credential__parent__parent",
+        "post__variants",
+        "post__media__asset",
+    )
+    now = timezone.now()
+    sky, held = _Sky.now_seen(now), ahead.forecasts(scheduled)
+    # Posts go to many accounts, and what a platform says of one draft it says to all
+    # that are alike.
+    drafts: dict[Hashable, Draft] = {}
+    refusals: dict[Hashable, tuple[str, ...]] = {}
+    found = {}
+    for row in scheduled:
+        account = row.account
+        key = (row.post_id, account.platform)
+        draft = drafts.get(key)
+        if draft is None:
+            draft = drafts[key] = row.post.draft_for(account.platform)
+        reasons = _access(account, row.due_at, _job(row, draft), sky)
+        if account.health == "healthy":
+            alike = (*key, account.kind, repr(account.extra), repr(_limits(account)))
+            if alike not in refusals:
+                refusals[alike] = _refusals(account, draft)
+            reasons += [_content(row.post, text) for text in refusals[alike]]
+        if not reasons and (forecast := held.get(row.pk)):
+            reasons += _limit(row, forecast)
+        if reasons:
+            found[row.pk] = tuple(reasons)
+    return found
 
 
 def at_risk(deliveries: DeliveryQuerySet) -> list[tuple[Delivery, Risk]]:
-    """The scheduled ones among them that will not go out as things stand, by due time."""
+    """The scheduled ones among them that will not go out as things stand, by due time,
+    each with its gravest reason."""
     rows = list(
         deliveries.filter(status=Delivery.Status.SCHEDULED)
-        .select_related("post__brand", "account__credential")
+        .prefetch_related("post__brand", "account")
         .order_by("due_at", "pk")
     )
-    active, held = stops.active(), ahead.forecasts(rows)
-    return [(row, found) for row in rows if (found := risk(row, active, held))]
+    found = risks(rows)
+    return [(row, found[row.pk][0]) for row in rows if row.pk in found]
+
+
+@dataclass(frozen=True)
+class Group:
+    """All that one thing puts at risk. risk: of the one that is due first."""
+
+    risk: Risk
+    first: Delivery
+    posts: int
+    accounts: int
+
+
+def by_root(found: Iterable[tuple[Delivery, Risk]]) -> list[Group]:
+    """What has to be mended, that whose first post is due first on top.
+
+    found: as `at_risk` gives it, by due time.
+    """
+    roots: dict[str, list[tuple[Delivery, Risk]]] = {}
+    for row, risk in found:
+        roots.setdefault(risk.root, []).append((row, risk))
+    return [
+        Group(
+            risk=members[0][1],
+            first=members[0][0],
+            posts=len(members),
+            accounts=len({row.account_id for row, _risk in members}),
+        )
+        for members in roots.values()
+    ]
+
+
+# ---------------------------------------------------------------- while one writes
+
+
+def of_draft(
+    accounts: Sequence[ConnectedAccount],
+    draft_for: Callable[[str], Draft],
+    due_at: datetime,
+    useful_until: datetime,
+    post: Post | None,
+    now: datetime,
+) -> dict[int, tuple[Risk, ...]]:
+    """The same of a post that is being written: account's key -> reasons.
+
+    draft_for: the draft for a platform's slug. Without what the checks say already.
+    """
+    prefetch_related_objects(accounts, "credential__app", "credential__parent__parent")
+    sky = _Sky.now_seen(now)
+    held = ahead.of_draft(accounts, draft_for, due_at, useful_until, post, now)
+    found = {}
+    for account in accounts:
+        job = PublishJob("0" * 32, now, draft_for(account.platform), account.identity())
+        reasons = _access(account, due_at, job, sky)
+        if not reasons and (words := held.get(account.pk)):
+            reasons.append(_limit_risk(account, words))
+        if reasons:
+            found[account.pk] = tuple(reasons)
+    return found
+
+
+# ---------------------------------------------------------------- the reasons
+
+
+def _access(
+    account: ConnectedAccount, due_at: datetime, job: PublishJob, sky: _Sky
+) -> list[Risk]:
+    """All but what the content and the limits say."""
+    reasons = []
+    stop = stops.covering(account, sky.active)
+    # One may end at any hour, so it is a risk to what is due within a day only.
+    if stop and due_at < sky.now + stops.AHEAD:
+        reasons.append(_stopped(stop))
+    credential = account.credential
+    if account.disconnected_at or credential is None:
+        return [*reasons, _disconnected(account)]
+    if account.health == "broken":
+        reasons.append(_broken(account, credential))
+    app = credential.app
+    reasons += _app(account, credential, app)
+    reasons += _paused(account, credential, due_at, sky)
+    if account.health == "healthy":
+        reasons += _ends(account, credential, due_at, sky.now)
+        calls = tuple(
+            registry.platform(account.platform).calls_ahead(job, looking=False)
+        )
+        day = due_at.astimezone(UTC).date().isoformat()
+        key = (account.pk, calls, day)
+        if key not in sky.said:
+            sky.said[key] = _permissions(account, credential, day, calls)
+        reasons += sky.said[key]
+    return reasons
+
+
+def _stopped(stop: Stop) -> Risk:
+    return Risk(
+        STOPPED,
+        stops.will_be_held(stop),
+        _("What is held then waits for a person once the stop has ended."),
+        f"stop:{stop.pk}",
+        _("Publishing is stopped"),
+        _("Show the stop"),
+        reverse("stop_list"),
+    )
+
+
+def _disconnected(account: ConnectedAccount) -> Risk:
+    return Risk(
+        Cause.ACCOUNT_GONE,
+        _("Will be held: %(account)s is disconnected.") % {"account": account.name},
+        _("Reconnect the account, or take it out of the post."),
+        f"account:{account.pk}",
+        _("%(account)s is disconnected") % {"account": account.name},
+        _("Reconnect"),
+        reverse("account_reconnect", args=[account.pk]),
+        for_admins=True,
+    )
+
+
+def _reconnect(account: ConnectedAccount) -> dict[str, Any]:
+    return {
+        "label": _("Reconnect"),
+        "url": reverse("account_reconnect", args=[account.pk]),
+        "for_admins": True,
+    }
+
+
+def _root(credential: Credential) -> Credential:
+    """What a person consented to: one reconnect of it mends all that hangs on it."""
+    return credential.root
+
+
+def _broken(account: ConnectedAccount, credential: Credential) -> Risk:
+    words = explain(account.cause)
+    sentence = _("Will be held: %(why)s (%(account)s).") % {
+        "why": words.head,
+        "account": account.name,
+    }
+    if credential.is_active:  # it is the account alone
+        root, whose = f"account:{account.pk}", account.name
+    else:
+        parent = credential.parent
+        deep = parent if parent is not None and not parent.is_active else credential
+        root, whose = f"credential:{deep.pk}", deep.subject_name or account.name
+    button = _reconnect(account)
+    if words.action == Action.OPERATOR:
+        button = _to_app(credential.app)
+    elif words.action != Action.RECONNECT:
+        button = {"label": _("Open the account"), "url": account.get_absolute_url()}
+    head = f"{words.head}: {whose}"
+    return Risk(account.cause, sentence, str(words.cure), root, head, **button)
+
+
+def _to_app(app: PlatformApp) -> dict[str, Any]:
+    return {
+        "label": _("Open the app’s settings"),
+        "url": reverse("platform_app_edit", args=[app.pk]),
+        "for_admins": True,
+    }
+
+
+def _app(
+    account: ConnectedAccount, credential: Credential, app: PlatformApp
+) -> list[Risk]:
+    """Our registration's state at the platform."""
+    found = []
+    name = account.spec.name
+    state = PlatformApp.State
+    operator = explain(Cause.APP_SUSPENDED).cure
+    if app.state == state.SUSPENDED:
+        head = _("Our app at %(platform)s is suspended") % {"platform": name}
+        found.append(
+            Risk(
+                Cause.APP_SUSPENDED,
+                _("Will be held: our app at %(platform)s is suspended.")
+                % {"platform": name},
+                str(operator),
+                f"app:{app.pk}",
+                head,
+                **_to_app(app),
+            )
+        )
+    elif app.state == state.IN_REVIEW and credential.proven_at is None:
+        # Platforms let some accounts post before a review is over: proven is proven.
+        head = _("Our app at %(platform)s is still in review") % {"platform": name}
+        found.append(
+            Risk(
+                IN_REVIEW,
+                _(
+                    "Will be held: our app at %(platform)s is still in review, and it "
+                    "was never proven that it may post to %(account)s."
+                )
+                % {"platform": name, "account": account.name},
+                _("An admin enters the end of the review with the app."),
+                f"app:{app.pk}",
+                head,
+                **_to_app(app),
+            )
+        )
+    return found
+
+
+def _paused(
+    account: ConnectedAccount, credential: Credential, due_at: datetime, sky: _Sky
+) -> list[Risk]:
+    """Breakers that are open: until their end, or until an admin has acted."""
+    if not sky.pauses:
+        return []
+    caller = Caller(
+        account.platform, credential.app.network, credential.app_id, credential.pk
+    )
+    found = []
+    for key in caller.keys:
+        pause = sky.pauses.get(key)
+        if pause is None:
+            continue
+        # The list names all accounts behind a token; here is spoken of one.
+        whole = pause.scope != "token"
+        head = str(pause.words.head) if whole else _paused_account(account)
+        root = f"breaker:{pause.breaker.pk}"
+        if pause.needs_admin:
+            sentence = _("Will be held: %(why)s.") % {"why": head}
+            button = _to_app(credential.app)
+            cure = str(pause.words.cure)
+        elif pause.retry_at and pause.retry_at > due_at:
+            sentence = _("Will be late: %(why)s, until %(when)s.") % {
+                "why": head,
+                "when": ahead.clock(pause.retry_at, beside=due_at),
+            }
+            button, cure = {}, pause.by_itself
+        else:
+            continue
+        found.append(Risk(PAUSED, sentence, cure, root, head, **button))
+    return found
+
+
+def _paused_account(account: ConnectedAccount) -> str:
+    return _("%(account)s is paused") % {"account": account}
+
+
+def _ends(
+    account: ConnectedAccount, credential: Credential, due_at: datetime, now: datetime
+) -> list[Risk]:
+    return [
+        _version_ends(account, credential.app, end)
+        if end.kind == EndKind.VERSION
+        else _access_ends(account, credential, end)
+        for end in account.ends(now)
+        if end.stops_publishing and end.at <= due_at
+    ]
+
+
+def _access_ends(account: ConnectedAccount, credential: Credential, end: End) -> Risk:
+    whose = _root(credential).subject_name or account.name
+    words = {
+        "account": account.name,
+        "who": whose,
+        "when": date_format(timezone.localtime(end.at), "j M Y"),
+    }
+    cause = Cause.TOKEN_EXPIRED
+    sentence = _(
+        "Will be held: access to %(account)s ends on %(when)s, before it is due."
+    )
+    head = _("Access of %(who)s ends on %(when)s")
+    if end.kind == EndKind.DATA_ACCESS:
+        cause = Cause.DATA_ACCESS_ENDED
+        sentence = _(
+            "Will be held: nobody has confirmed SocialHub for %(account)s lately, so "
+            "the platform ends its trust on %(when)s, before it is due."
+        )
+        head = _("The platform’s trust in %(who)s’s access ends on %(when)s")
+    return Risk(
+        cause,
+        sentence % words,
+        _("Reconnect before that day: what is scheduled stays as it is."),
+        f"credential:{_root(credential).pk}",
+        head % words,
+        **_reconnect(account),
+    )
+
+
+def _version_ends(account: ConnectedAccount, app: PlatformApp, end: End) -> Risk:
+    words = {
+        "platform": account.spec.name,
+        "version": app.api_version or account.spec.api_version,
+        "when": date_format(end.at, "j M Y"),
+    }
+    return Risk(
+        Cause.VERSION_ENDED,
+        _(
+            "Will be held: %(platform)s switches version %(version)s off on %(when)s, "
+            "before it is due."
+        )
+        % words,
+        _("An admin moves the app to a newer version before that day."),
+        f"version:{app.pk}:{words['version']}",
+        _("%(platform)s’s version %(version)s ends on %(when)s") % words,
+        **_to_app(app),
+    )
+
+
+def _permissions(
+    account: ConnectedAccount,
+    credential: Credential,
+    day: str,
+    calls: Iterable[str],
+) -> list[Risk]:
+    """Of the calls that this very post needs; nothing where no grant is known.
+
+    day: on which it is due, as ISO date in UTC.
+    """
+    granted = frozenset(credential.granted_scopes)
+    if not granted:
+        return []
+    spec, app = account.spec, credential.app
+    taken = {
+        name: str(review.get("at", ""))
+        for name, review in app.reviews.items()
+        if review.get("state") == REFUSED and str(review.get("at", "")) <= day
+    }
+    missing: dict[str, None] = {}
+    going: dict[str, None] = {}
+    left = granted - taken.keys()
+    for key in calls:
+        call = spec.call(key)
+        missing |= dict.fromkeys(lacks(spec, call, account.kind, granted))
+        going |= dict.fromkeys(lacks(spec, call, account.kind, left))
+    allows = {scope.name: scope.allows for scope in spec.scopes}
+    found = []
+    for name in going:
+        words = {
+            "account": account.name,
+            "platform": spec.name,
+            "allows": allows.get(name, name),
+            "scope": name,
+            "when": taken.get(name, ""),
+        }
+        if name in missing:
+            risk = Risk(
+                Cause.SCOPE_MISSING,
+                _(
+                    "Will be held: the permission “%(allows)s” (%(scope)s), which this "
+                    "post needs, was not given for %(account)s."
+                )
+                % words,
+                str(explain(Cause.SCOPE_MISSING).cure),
+                f"scope:{_root(credential).pk}:{name}",
+                _("Permission missing for %(account)s: %(allows)s") % words,
+                **_reconnect(account),
+            )
+        else:
+            risk = Risk(
+                Cause.APP_REFUSED,
+                _(
+                    "Will be held: %(platform)s has refused our app the permission "
+                    "“%(allows)s” (%(scope)s) from %(when)s on."
+                )
+                % words,
+                str(explain(Cause.APP_REFUSED).cure),
+                f"review:{app.pk}:{name}",
+                _("%(platform)s refused our app a permission: %(allows)s") % words,
+                **_to_app(app),
+            )
+        found.append(risk)
+    return found
+
+
+def _limits(account: ConnectedAccount) -> Mapping[str, Any]:
+    limits: Mapping[str, Any] = account.server_limits
+    return limits
+
+
+def _refusals(account: ConnectedAccount, draft: Draft) -> tuple[str, ...]:
+    """What the platform would refuse by now: limits may have changed since it was
+    scheduled, and files are judged by what they measure."""
+    platform = registry.platform(account.platform)
+    findings = platform.check(draft, account.identity(), _limits(account))
+    return tuple(
+        finding_sentence(finding.cause, finding.values)
+        for finding in findings
+        if finding.level == Level.REFUSED
+    )[:MAX_FINDINGS]
+
+
+def _content(post: Post, words: str) -> Risk:
+    return Risk(
+        Cause.TEXT_REFUSED,
+        _("Will be refused: %(why)s.") % {"why": words},
+        _("Change the post."),
+        f"post:{post.pk}",
+        _("“%(post)s” would be refused: %(why)s") % {"post": post, "why": words},
+        _("Change the post"),
+        reverse("post_edit", args=[post.pk]),
+    )
+
+
+def _limit(row: Delivery, forecast: Forecast) -> list[Risk]:
+    if not ahead.is_late(forecast, row.due_at):
+        return []
+    words = ahead.sentence(forecast, row.due_at, row.useful_until)
+    denied = forecast.denied
+    return [_limit_risk(row.account, words, f"{denied.platform}:{denied.key}")]
+
+
+def _limit_risk(account: ConnectedAccount, words: str, bucket: str = "") -> Risk:
+    return Risk(
+        LIMIT,
+        words,
+        _("Choose another time, or leave it as it is."),
+        f"limit:{bucket}:{account.platform}",
+        _("A limit of %(platform)s will be used up") % {"platform": account.spec.name},
+        _("Show the limits"),
+        reverse("limits"),
+    )
+
+
+def _job(row: Delivery, draft: Draft) -> PublishJob:
+    return PublishJob(
+        marker=row.marker,
+        created_at=row.created_at,
+        draft=draft,
+        account=row.account.identity(),
+        witness=row.witness,
+    )

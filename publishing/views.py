@@ -21,8 +21,8 @@ from accounts.causes import Action
 from accounts.models import AuditEvent
 from accounts.roles import can_review, can_write, is_admin
 
-from . import ahead, listing, stops, twice
 from . import desk as desks
+from . import listing, stops, twice
 from .access import role_required, row_number
 from .composing import (
     CANCELLABLE,
@@ -34,7 +34,7 @@ from .composing import (
 from .forms import LiveForm
 from .listing import Filters
 from .models import Delivery, InvalidTransition, MediaAsset, Post, StaleState
-from .risk import risk
+from .risk import risks
 from .wording import (
     duration_ms,
     event_words,
@@ -115,8 +115,8 @@ def post_list(request: HttpRequest) -> HttpResponse:
         source = listing.for_rows(listing.tab_deliveries(rows, tab))
         if filters.status == listing.AT_RISK:
             source = list(source)
-            active, held = stops.active(), ahead.forecasts(source)
-            source = [row for row in source if risk(row, active, held)]
+            found = risks(source)
+            source = [row for row in source if row.pk in found]
     page = Paginator(source, PAGE_SIZE).get_page(request.GET.get("page"))
     if tab == "drafts":
         shown = [listing.Row(post) for post in page.object_list]
@@ -219,7 +219,7 @@ def _delivery_page(
 ) -> HttpResponse:
     status = Delivery.Status
     stops.name_holds([delivery])
-    found_risk = risk(delivery, stops.active(), ahead.forecasts([delivery]))
+    found = risks([delivery]).get(delivery.pk, ())
     attempts = list(delivery.attempts.all())
     what = trouble(delivery)
     unclear = delivery.status == status.UNCERTAIN and delivery.next_attempt_at is None
@@ -228,9 +228,9 @@ def _delivery_page(
     context = {
         "delivery": delivery,
         "text": wording_of(delivery),
-        "risk": found_risk,
+        "risks": found,
         "sentence": state_sentence(delivery),
-        "next": next_sentence(delivery, found_risk),
+        "next": next_sentence(delivery, found[0] if found else None),
         "trouble": what,
         "lateness": lateness(delivery),
         "attempts": [(a, outcome_words(a), duration_ms(a)) for a in attempts],

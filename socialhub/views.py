@@ -30,7 +30,7 @@ from accounts import paused
 from accounts.models import AuditEvent, Brand, ConnectedAccount, Profile
 from accounts.roles import ROLES, is_admin, roles_of
 from publishing.models import Delivery
-from publishing.risk import at_risk
+from publishing.risk import at_risk, by_root
 
 from . import steps, system
 from .forms import BrandForm, PersonForm, ProfileForm, person_words
@@ -75,7 +75,7 @@ def home(request: HttpRequest) -> HttpResponse:
             if pause.scope != "token" and (pause.is_current or pause.needs_admin)
         ],
         "risk_count": len(threatened),
-        "first_risk": threatened[0] if threatened else None,
+        "risk_groups": by_root(threatened),
         "risk_days": RISK_DAYS,
         "went_out": went.order_by("-published_at")[:SHOWN],
         "went_count": went.count(),

@@ -56,22 +56,77 @@ FULL_SCOPES = (
     "r_member_postAnalytics",
 )
 
+_MEMBER, _PAGE = ("member",), ("organization",)
 SCOPES = (
     Scope("openid", "sign in and tell who the member is"),
     Scope("profile", "read the member's name and picture"),
     Scope("email", "read the member's email address"),
-    Scope("w_member_social", "create, edit and delete the member's own posts"),
+    Scope(
+        "w_member_social",
+        "create, edit and delete the member's own posts",
+        kinds=_MEMBER,
+    ),
     Scope("r_basicprofile", "read the member's basic profile", True, False),
-    Scope("w_organization_social", "post as a Page", True, False),
-    Scope("r_organization_social", "read the posts of a Page", True, False),
-    Scope("w_organization_social_feed", "comment and react as a Page", True, False),
-    Scope("r_organization_social_feed", "read comments on a Page's posts", True, False),
-    Scope("w_member_social_feed", "comment and react as the member", True, False),
-    Scope("rw_organization_admin", "Page roles, figures and events", True, False),
-    Scope("r_organization_followers", "read the followers of a Page", True, False),
-    Scope("r_member_postAnalytics", "figures of the member's posts", True, False),
-    Scope("r_member_profileAnalytics", "the member's follower count", True, False),
-    Scope("r_member_social", "read the member's own posts (closed)", True, False),
+    Scope("w_organization_social", "post as a Page", True, False, kinds=_PAGE),
+    Scope(
+        "r_organization_social", "read the posts of a Page", True, False, kinds=_PAGE
+    ),
+    Scope(
+        "w_organization_social_feed",
+        "comment and react as a Page",
+        True,
+        False,
+        kinds=_PAGE,
+    ),
+    Scope(
+        "r_organization_social_feed",
+        "read comments on a Page's posts",
+        True,
+        False,
+        kinds=_PAGE,
+    ),
+    Scope(
+        "w_member_social_feed",
+        "comment and react as the member",
+        True,
+        False,
+        kinds=_MEMBER,
+    ),
+    Scope(
+        "rw_organization_admin",
+        "Page roles, figures and events",
+        True,
+        False,
+        kinds=_PAGE,
+    ),
+    Scope(
+        "r_organization_followers",
+        "read the followers of a Page",
+        True,
+        False,
+        kinds=_PAGE,
+    ),
+    Scope(
+        "r_member_postAnalytics",
+        "figures of the member's posts",
+        True,
+        False,
+        kinds=_MEMBER,
+    ),
+    Scope(
+        "r_member_profileAnalytics",
+        "the member's follower count",
+        True,
+        False,
+        kinds=_MEMBER,
+    ),
+    Scope(
+        "r_member_social",
+        "read the member's own posts (closed)",
+        True,
+        False,
+        kinds=_MEMBER,
+    ),
 )
 
 DAY_S = 24 * 3600
@@ -258,6 +313,17 @@ SPEC = PlatformSpec(
     ),
     api_version="202609",
     api_version_ends_at=date(2027, 9, 15),
+    version_ends={
+        "202511": date(2026, 11, 16),
+        "202601": date(2027, 1, 15),
+        "202602": date(2027, 2, 15),
+        "202603": date(2027, 3, 16),
+        "202604": date(2027, 4, 15),
+        "202605": date(2027, 5, 15),
+        "202606": date(2027, 6, 15),
+        "202607": date(2027, 7, 15),
+        "202608": date(2027, 8, 17),
+    },
     account_kinds=("member", "organization"),
     # A new Page post takes up to about a minute until it can be found; a member's may
     # be repeated after a minute and not before (REPEAT_AFTER_S).

@@ -62,7 +62,7 @@ def test_home_counts_what_needs_a_person(
 
 
 @time_machine.travel(NOON, tick=False)
-def test_home_counts_posts_at_risk_and_names_the_first(
+def test_home_counts_posts_at_risk_by_what_has_to_be_mended(
     client: Client, reader: User, make_account: Any, make_delivery: Any
 ) -> None:
     account = make_account("x")
@@ -70,11 +70,17 @@ def test_home_counts_posts_at_risk_and_names_the_first(
     make_delivery(account, "first", timedelta(days=2))
     make_delivery(account, "after the week", timedelta(days=9))
     break_access(account)
+    ending = make_account("linkedin", "7", expires_at=timezone.now())
+    make_delivery(ending, "sooner", timedelta(days=1))
     answer = page_of(client, reader)
-    assert answer.context["risk_count"] == 2
-    assert answer.context["first_risk"][0].post.text == "first"
+    assert answer.context["risk_count"] == 3
+    groups = answer.context["risk_groups"]
+    assert [group.first.post.text for group in groups] == ["sooner", "first"]
+    assert [group.posts for group in groups] == [1, 2]
     assert answer.context["shell"].broken_count == 1
-    assert "Thu 26 Nov 2026, 12:00" in answer.content.decode()
+    page = answer.content.decode()
+    assert "26 Nov, 12:00" in page
+    assert "Only an admin can do that." in page
 
 
 @time_machine.travel(NOON, tick=False)

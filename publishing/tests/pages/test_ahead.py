@@ -14,7 +14,7 @@ from accounts.limits import BucketId, set_size
 from publishing import ahead
 from publishing.listing import rows_of
 from publishing.models import Delivery
-from publishing.risk import at_risk, risk
+from publishing.risk import at_risk, risks
 from publishing.tests.pages.conftest import make_account, make_delivery
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -98,7 +98,7 @@ def test_posts_of_other_brands_take_their_share_of_the_apps_window(world, linked
     for n in (1, 2):
         make_delivery(other, world.ana, hours=n)
     mine = make_delivery(linkedin, world.ana, hours=3)
-    assert risk(mine, (), ahead.forecasts([mine]))
+    assert risks([mine])[mine.pk][0].cause == "limit"
 
 
 def test_what_fits_is_at_no_risk(world, linkedin):
@@ -122,7 +122,7 @@ def test_rows_of_a_page_cost_as_many_queries_whatever_their_number(world, linked
     first = queries()
     for n in range(3, 20):
         make_delivery(linkedin, world.ana, text=f"Post {n}", hours=1 + n / 4)
-    assert queries() == first <= 12
+    assert queries() == first <= 16
 
 
 def test_far_from_any_limit_no_post_is_worked_out(world, linkedin, monkeypatch):
