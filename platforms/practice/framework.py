@@ -394,6 +394,16 @@ class Twin:
         be told. Faults of one account and the record go by it. No side effects."""
         return ""
 
+    def call_of(self, route: Route, request: Request) -> Route:
+        """The route as this request uses it, where one path stands for several calls:
+        its `call` and `commit` are what faults and the record go by. No side effects."""
+        return route
+
+    def prepare(self, route: Route, request: Request) -> None:
+        """What takes time, such as fetching a picture, before the handler runs: it is
+        called outside of the world's transaction and holds nobody up. What it finds it
+        leaves in `request.environ`."""
+
     def not_found(self, request: Request) -> Response:
         """The platform's own answer for a path that it has not."""
         return json_response({"error": "Not found"}, 404)

@@ -169,12 +169,15 @@ class PracticeApp:
         self, twin: Twin, route: Route, request: Request, values: Mapping[str, Any]
     ) -> Response | None:
         with self.world.transaction():
+            route = twin.call_of(route, request)
             account = twin.account_of(request)
             taken = self.faults.take(twin.slug, route, account)
         slow = {f.kind: f for f in taken if f.kind in ("latency", "slow_answer")}
         fault = next((f for f in taken if f.kind not in slow), None)
         if "latency" in slow and self._stopping.wait(slow["latency"].value("seconds")):
             return None
+        if fault is None or fault.kind in AFTER_WRITE:
+            twin.prepare(route, request)
         response = self._under(fault, twin, route, request, values, account)
         if "slow_answer" in slow:
             self._stopping.wait(slow["slow_answer"].value("seconds"))
@@ -278,27 +281,34 @@ class PracticeApp:
         timer.start()
 
     def _apply_delayed(self, id: str) -> None:
+        doc = self.world.get("panel", "delayed", id)
+        if doc is None or self.stopped:
+            return
+        environ = EnvironBuilder(
+            path=doc["path"],
+            method=doc["method"],
+            query_string=doc["query"],
+            headers=doc["headers"],
+            data=base64.b64decode(doc["body"]),
+            environ_base={"REMOTE_ADDR": doc["address"]},
+        ).get_environ()
+        shift = timedelta(seconds=self.world.shift_s)
+        environ["practice.arrived_at"] = iso(datetime.now(UTC) + shift)
+        request = Request(environ)
+        request.get_data(cache=True)
+        (slug, route), values = self._map.bind("localhost").match(
+            request.path, request.method
+        )
+        twin = self.twins[slug]
         with self.world.transaction():
-            doc = self.world.get("panel", "delayed", id)
-            if doc is None or self.stopped:
+            route = twin.call_of(route, request)
+        twin.prepare(route, request)
+        if self.stopped:
+            return  # the next start takes it up
+        with self.world.transaction():
+            if self.world.get("panel", "delayed", id) is None:
                 return
             self.world.delete("panel", "delayed", id)
-            environ = EnvironBuilder(
-                path=doc["path"],
-                method=doc["method"],
-                query_string=doc["query"],
-                headers=doc["headers"],
-                data=base64.b64decode(doc["body"]),
-                environ_base={"REMOTE_ADDR": doc["address"]},
-            ).get_environ()
-            shift = timedelta(seconds=self.world.shift_s)
-            environ["practice.arrived_at"] = iso(datetime.now(UTC) + shift)
-            request = Request(environ)
-            request.get_data(cache=True)
-            (slug, route), values = self._map.bind("localhost").match(
-                request.path, request.method
-            )
-            twin = self.twins[slug]
             response = self._handle(twin, route, request, values)
             self.world.note(
                 slug,

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from platforms.practice.framework import (
     Doc,
     Person,
     Refusal,
+    Route,
     Twin,
     arrived_at,
     json_response,
@@ -41,6 +44,24 @@ class ToyTwin(Twin):
             },
         )
         return json_response({"id": id})
+
+    @route("POST", "/say/<id>", call="POST /say/:id", commit=True)
+    def say_twice(self, request: Request, id: str) -> Response:
+        return json_response({"prepared": request.environ.get("toy.prepared")})
+
+    def call_of(self, route: Route, request: Request) -> Route:
+        if request.path.endswith("/say/draft"):
+            return replace(route, call="POST /say/:draft", commit=False)
+        return route
+
+    def prepare(self, route: Route, request: Request) -> None:
+        if route.call.startswith("POST /say/:"):
+            with ThreadPoolExecutor(1) as pool:  # whoever held the world would wait
+                request.environ["toy.prepared"] = pool.submit(self._count).result(10)
+
+    def _count(self) -> int:
+        with self.world.transaction():
+            return self.world.count(self.slug, "post")
 
     @route("GET", "/heard", call="GET /heard")
     def heard(self, request: Request) -> Response:

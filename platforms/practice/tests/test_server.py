@@ -214,6 +214,18 @@ def test_a_fault_of_one_account_or_call_leaves_the_others_alone(server, http):
     assert say(http, server, account="1").status_code == 200
 
 
+def test_one_path_can_stand_for_several_calls(server, http):
+    arm(http, server, kind="server_error", call="commit")
+    assert http.post(f"{server.url}/toy/say/draft").status_code == 200
+    assert http.post(f"{server.url}/toy/say/final").status_code == 500
+    calls = [(note["call"], note["commit"]) for note in record(http, server)]
+    assert calls == [("POST /say/:draft", False), ("POST /say/:id", True)]
+
+
+def test_what_takes_time_is_prepared_while_nobody_is_held_up(server, http):
+    assert http.post(f"{server.url}/toy/say/final").json() == {"prepared": 0}
+
+
 def test_pages_for_people_and_the_panel_are_never_touched(server, http):
     arm(http, server, kind="server_error")
     assert http.get(f"{server.url}/toy/page").text == "a page"
