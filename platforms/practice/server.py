@@ -45,6 +45,7 @@ TWINS: dict[str, str] = {
     "bluesky": "platforms.bluesky.twin.BlueskyTwin",
     "x": "platforms.x.twin.XTwin",
     "linkedin": "platforms.linkedin.twin.LinkedInTwin",
+    "facebook": "platforms.facebook.twin.FacebookTwin",
 }
 
 #: Larger bodies are read and thrown away, and answered with 413.

@@ -308,5 +308,5 @@ def test_its_usage_headers_are_about_buckets_of_the_call(platform, connected):
             assert told.resets_at > at
 
 
-def test_the_registry_and_the_practice_network_know_the_same_platforms():
-    assert set(TWINS) == set(SLUGS)
+def test_every_platform_can_be_practised():
+    assert set(SLUGS) <= set(TWINS)
