@@ -133,7 +133,7 @@ class Handout(MetaTokens):
         }
 
     def profile_url(self, username: str) -> str:
-        return f"{self.base_url}/instagram/ig/www/{username}/"
+        return f"{self.base_url}/instagram/www/{username}/"
 
     def behind(self, user_secret: str, user: Doc) -> Doc:
         """The person whose sign-in an access hangs on."""

@@ -46,6 +46,7 @@ TWINS: dict[str, str] = {
     "x": "platforms.x.twin.XTwin",
     "linkedin": "platforms.linkedin.twin.LinkedInTwin",
     "facebook": "platforms.facebook.twin.FacebookTwin",
+    "instagram": "platforms.instagram.twin.InstagramTwin",
 }
 
 #: Larger bodies are read and thrown away, and answered with 413.

@@ -1,0 +1,584 @@
+"""What an Instagram account publishes: containers, their publishing, media, comments.
+
+Both variants use the same calls, on hosts and with tokens of their own. Images and
+carousels of images; reels, videos and stories are not played yet.
+Source: https://developers.facebook.com/docs/instagram-platform/content-publishing/ .
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import string
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from werkzeug.wrappers import Request, Response
+
+from ..facebook import twin_errors as errors
+from ..facebook.twin_accounts import Accounts
+from ..facebook.twin_errors import GraphError, instagram
+from ..facebook.twin_fields import (
+    Field,
+    is_true,
+    listed,
+    nested,
+    params,
+    text_of,
+    time_of,
+)
+from ..facebook.twin_graph import DAY_S, Caller
+from ..facebook.twin_pictures import Picture, Pictures
+from ..practice.framework import Doc, arrived_at, route
+
+MAX_CAPTION = 2_200
+MAX_HASHTAGS = 30
+MAX_MENTIONS = 20
+MAX_ALT = 1_000
+MAX_BYTES = 8 * 1024 * 1024
+MAX_CONTAINERS = 400
+RATIOS = (4 / 5, 1.91)
+CHILDREN = (2, 10)
+LISTED = 1_000
+LETTERS = string.ascii_letters + string.digits + "-_"
+CREATE = "POST /:ig/media"
+#: permission -> its names with Facebook Login and with Instagram Login
+NAMES = {
+    "basic": ("instagram_basic", "instagram_business_basic"),
+    "publish": ("instagram_content_publish", "instagram_business_content_publish"),
+    "comments": ("instagram_manage_comments", "instagram_business_manage_comments"),
+}
+
+
+def not_ready() -> GraphError:
+    return instagram(
+        9007,
+        2207027,
+        "Media ID is not available",
+        "Media Not Ready",
+        "The media is not ready for publishing, please wait for a moment",
+    )
+
+
+def gone() -> GraphError:
+    text = "The requested resource does not exist"
+    return instagram(24, 2207008, text, "Media Not Found")
+
+
+def quota_full() -> GraphError:
+    return instagram(
+        9,
+        2207042,
+        "Application request limit reached",
+        "Publishing Limit Reached",
+        "You reached the maximum number of posts that can be published in 24 hours",
+    )
+
+
+def wrong_ratio() -> GraphError:
+    text = "The aspect ratio is not supported."
+    return instagram(36003, 2207009, text, "Aspect Ratio Not Supported")
+
+
+class Media(Accounts, Pictures):
+    FETCHES: ClassVar[Mapping[str, str]] = {CREATE: "image_url"}
+
+    # ------------------------------------------------------------ who may
+
+    def _reach_account(self, caller: Caller, ig: str, *names: str) -> Doc:
+        """The account, if this token reaches it and has the permissions (basic always)."""
+        account = self.get("ig", ig)
+        if not account:
+            raise errors.missing_object(ig)
+        if caller.kind == "IG":
+            if caller.ig != ig:
+                raise errors.missing_object(ig)
+            for name in ("basic", *names):
+                self.need(caller, NAMES[name][1], code=10)
+        else:
+            self.need_instagram(caller, account)
+            for name in names:
+                self.need_instagram(caller, account, NAMES[name][0])
+            self._need_advertising(caller, ig)
+        if account["account_type"] == "PERSONAL":
+            raise GraphError(10, "(#10) The user is not an Instagram Business")
+        return account
+
+    def _need_advertising(self, caller: Caller, ig: str) -> None:
+        """A Page role that comes by a portfolio wants one permission more."""
+        page = self.page_of_ig(ig) or {}
+        role = self.role(caller.person, page.get("id", "")) or {"through": ""}
+        may = [self.has_scope(caller.token, s) for s in ("ads_read", "ads_management")]
+        if role["through"] and not any(may):
+            raise errors.lacks("ads_read", 10)
+
+    def _may_publish(self, caller: Caller, ig: str) -> Doc:
+        account = self._reach_account(caller, ig, "publish")
+        if caller.kind != "IG":
+            page = self.page_of_ig(ig) or {}
+            role = self.role(caller.person, page.get("id", "")) or {"tasks": []}
+            held = {name.removeprefix("PROFILE_PLUS_") for name in role["tasks"]}
+            if held.isdisjoint({"MANAGE", "CREATE_CONTENT", "FULL_CONTROL"}):
+                raise errors.lacks("instagram_content_publish", 10)
+        if account["restricted"]:
+            raise instagram(
+                25,
+                2207050,
+                "The Instagram account is restricted",
+                "Account Restricted",
+                "The account is inactive, checkpointed or restricted. Sign in to the "
+                "Instagram app and complete any actions it asks for.",
+            )
+        return account
+
+    # ------------------------------------------------------------ containers
+
+    @route("POST", "/graph/<version>/<id>/media", call=CREATE)
+    @route("POST", "/ig/<version>/<id>/media", call=CREATE)
+    def create(self, request: Request, version: str, id: str) -> Response:
+        def work(caller: Caller) -> Doc:
+            ig = self.own_id(caller, id)
+            self._may_publish(caller, ig)
+            values = params(request)
+            made = self._recent(f"containers:{ig}", self.time() - DAY_S)
+            if made >= MAX_CONTAINERS:
+                raise quota_full()
+            return {"id": self._new_container(request, values, ig)}
+
+        return self.graph(request, version, work, instagram=self._instagram_of(request))
+
+    def own_id(self, caller: Caller, id: str) -> str:
+        return caller.ig if id == "me" and caller.ig else id
+
+    def _new_container(
+        self, request: Request, values: Mapping[str, Any], ig: str
+    ) -> str:
+        media_type = text_of(values, "media_type")
+        is_child = is_true(values.get("is_carousel_item"))
+        caption = text_of(values, "caption")
+        alt = text_of(values, "alt_text")
+        container: Doc = {
+            "ig": ig,
+            "kind": "child" if is_child else "image",
+            "caption": "" if is_child else caption,
+            "alt": alt,
+            "children": [],
+            "state": "IN_PROGRESS" if self.setting("image_polls") else "FINISHED",
+            "polls": 0,
+            "refused": False,
+            "created_at": self.time(),
+        }
+        self._check_texts(caption, alt)
+        picture: Picture | None = None
+        if media_type == "CAROUSEL":
+            container |= {"kind": "carousel", "children": self._children(values, ig)}
+        elif media_type in ("REELS", "VIDEO", "STORIES"):
+            raise GraphError(
+                3,
+                f"(#3) The practice network does not play {media_type} yet",
+                status=400,
+            )
+        elif media_type not in ("", "IMAGE"):
+            raise instagram(100, 2207023, f"The media type {media_type} is unknown.")
+        else:
+            picture = self._fetched(request, text_of(values, "image_url"))
+        id = self.next_id(17_889_455_560_000_000)
+        if picture:
+            container |= self.keep_picture(id, picture)
+        self.put("container", id, {**container, "id": id})
+        self.put(f"containers:{ig}", id, {"at": self.time()})
+        return id
+
+    def _check_texts(self, caption: str, alt: str) -> None:
+        hashtags = re.findall(r"(?<!\w)#\w+", caption)
+        if len(caption) > MAX_CAPTION or len(hashtags) > MAX_HASHTAGS:
+            text = "The caption was too long"
+            raise instagram(36004, 2207010, text, "Caption Too Long")
+        if len(re.findall(r"(?<!\w)@[\w.]+", caption)) > MAX_MENTIONS:
+            text = "The caption has too many mentions"
+            raise instagram(100, 2207040, text, "Too Many Tags")
+        if len(alt) > MAX_ALT:
+            raise errors.wrong("alt_text is too long")
+
+    def _fetched(self, request: Request, url: str) -> Picture:
+        if not url:
+            raise errors.needed("image_url")
+        picture = self.picture_at(request, url)
+        if picture is None:
+            raise instagram(
+                9004,
+                2207052,
+                "Only photo or video can be accepted as media type.",
+                "Media download has failed",
+                f"The media could not be fetched from this URI: {url}",
+            )
+        if len(picture.data) > MAX_BYTES:
+            raise instagram(
+                36000,
+                2207004,
+                "The image size is too large.",
+                "Image size too large",
+                "The image is too large to download. It should be less than 8 MiB.",
+            )
+        known = ("JPEG", "PNG") if self.setting("png_accepted") else ("JPEG",)
+        if picture.format not in known:
+            text = "The image format is not supported."
+            raise instagram(36001, 2207005, text, "Image Format Not Supported")
+        if not RATIOS[0] <= picture.width / picture.height <= RATIOS[1]:
+            raise wrong_ratio()
+        return picture
+
+    def _children(self, values: Mapping[str, Any], ig: str) -> list[str]:
+        given = values.get("children")
+        if isinstance(given, str) and not given.lstrip().startswith("["):
+            ids = [part.strip() for part in given.split(",") if part.strip()]
+        else:
+            ids = [str(id) for id in nested(values, "children")]
+        docs = [self.get("container", id) for id in ids]
+        fit = all(doc and doc["ig"] == ig and doc["kind"] == "child" for doc in docs)
+        if not fit or not CHILDREN[0] <= len(ids) <= CHILDREN[1]:
+            text = "A carousel needs between 2 and 10 items"
+            raise instagram(100, 2207028, text, "Carousel Invalid")
+        return ids
+
+    def state_of(self, container: Doc) -> str:
+        if container["state"] == "PUBLISHED":
+            return "PUBLISHED"
+        age = self.time() - container["created_at"]
+        if age >= DAY_S:
+            return "EXPIRED"
+        children = [self.get("container", id) for id in container["children"]]
+        states = [self.state_of(child) for child in children if child]
+        if {"ERROR", "EXPIRED"} & set(states):
+            return "ERROR"
+        if "IN_PROGRESS" in states:
+            return "IN_PROGRESS"
+        is_done = age >= self.setting("processing_s")
+        if container["state"] == "IN_PROGRESS" and is_done:
+            return "FINISHED"
+        return str(container["state"])
+
+    def _polled(self, container: Doc) -> str:
+        """The state as this look sees it; the first looks see it at work."""
+        polls = container["polls"] + 1
+        if container["state"] == "IN_PROGRESS" and polls > self.setting("image_polls"):
+            container = {**container, "state": "FINISHED"}
+        self.put("container", container["id"], {**container, "polls": polls})
+        return self.state_of(container)
+
+    def _container_shown(self, container: Doc, fields: Mapping[str, Field]) -> Doc:
+        state = self._polled(container)
+        words = {
+            "IN_PROGRESS": "In Progress: Media is still being processed.",
+            "FINISHED": "Finished: Media has been uploaded and it is ready to be "
+            "published.",
+            "PUBLISHED": "Published: Media has been successfully published.",
+            "EXPIRED": "Expired: Media was not published within 24 hours.",
+            "ERROR": "Error: Media upload has failed with error code 2207032",
+        }
+        known: dict[str, Callable[[Field], Any]] = {
+            "id": lambda f: container["id"],
+            "status_code": lambda f: state,
+            "status": lambda f: words[state],
+            "copyright_check_status": lambda f: None,
+            "video_status": lambda f: None,
+        }
+        return self.pick("IGContainer", fields, known)
+
+    # ------------------------------------------------------------ publishing
+
+    @route(
+        "POST",
+        "/graph/<version>/<id>/media_publish",
+        call="POST /:ig/media_publish",
+        commit=True,
+    )
+    @route(
+        "POST",
+        "/ig/<version>/<id>/media_publish",
+        call="POST /:ig/media_publish",
+        commit=True,
+    )
+    def publish(self, request: Request, version: str, id: str) -> Response:
+        def work(caller: Caller) -> Any:
+            ig = self.own_id(caller, id)
+            account = self._may_publish(caller, ig)
+            container = self._publishable(params(request), ig)
+            if self.setting("first_publish_not_ready") and not container["refused"]:
+                self.put("container", container["id"], {**container, "refused": True})
+                return self.refused(not_ready())
+            if self._usage_of(ig) >= self.setting("quota_total"):
+                raise quota_full()
+            return {"id": self._new_media(caller, request, account, container)}
+
+        return self.graph(request, version, work, instagram=self._instagram_of(request))
+
+    def _publishable(self, values: Mapping[str, Any], ig: str) -> Doc:
+        id = text_of(values, "creation_id")
+        if not id:
+            raise errors.needed("creation_id")
+        container = self.get("container", id)
+        if not container or container["ig"] != ig:
+            raise gone()
+        if container["kind"] == "child":
+            text = "A carousel item cannot be published alone"
+            raise instagram(100, 2207089, text, "Media Type Invalid")
+        state = self.state_of(container)
+        if state in ("EXPIRED", "PUBLISHED"):
+            raise gone()
+        if state == "ERROR":
+            text = "The media could not be created"
+            raise instagram(-1, 2207032, text, "Create Media Failed")
+        if state != "FINISHED":
+            raise not_ready()
+        return container
+
+    def _new_media(
+        self, caller: Caller, request: Request, account: Doc, container: Doc
+    ) -> str:
+        id = self.next_id(17_920_238_420_000_000)
+        pictures = container["children"] or [container["id"]]
+        media = {
+            "id": id,
+            "ig": account["id"],
+            "container": container["id"],
+            "kind": "CAROUSEL_ALBUM" if container["children"] else "IMAGE",
+            "caption": container["caption"],
+            "shortcode": "D" + "".join(secrets.choice(LETTERS) for _ in range(10)),
+            "pictures": pictures,
+            "children": [
+                self.next_id(17_895_695_660_000_000) for _ in container["children"]
+            ],
+            "comments_off": False,
+            "person": caller.person,
+            "deleted": False,
+            "created_at": self.time(),
+            "arrived_at": arrived_at(request),
+        }
+        self.put("media", id, media)
+        self.put("shortcode", media["shortcode"], {"id": id})
+        self.put(f"grid:{account['id']}", id, {"at": self.time()})
+        self.put(f"published:{account['id']}", id, {"at": self.time()})
+        self.put("container", container["id"], {**container, "state": "PUBLISHED"})
+        return id
+
+    def _recent(self, kind: str, since: float) -> int:
+        rows = self.world.page(self.STORE, kind, LISTED)
+        return sum(1 for _, row in rows if since < row["at"] <= self.time())
+
+    def _usage_of(self, ig: str, since: float = 0) -> int:
+        return self._recent(f"published:{ig}", max(since, self.time() - DAY_S))
+
+    @route(
+        "GET",
+        "/graph/<version>/<id>/content_publishing_limit",
+        call="GET /:ig/content_publishing_limit",
+    )
+    @route(
+        "GET",
+        "/ig/<version>/<id>/content_publishing_limit",
+        call="GET /:ig/content_publishing_limit",
+    )
+    def publishing_limit(self, request: Request, version: str, id: str) -> Response:
+        def work(caller: Caller) -> Doc:
+            ig = self.own_id(caller, id)
+            self._reach_account(caller, ig, "publish")
+            since = time_of(params(request), "since") or 0
+            config = {
+                "quota_total": self.setting("quota_total"),
+                "quota_duration": DAY_S,
+            }
+            known: dict[str, Callable[[Field], Any]] = {
+                "quota_usage": lambda f: self._usage_of(ig, since),
+                "config": lambda f: config,
+            }
+            fields = self.wanted(request, "quota_usage")
+            return {"data": [self.pick("ContentPublishingLimit", fields, known)]}
+
+        return self.graph(request, version, work, instagram=self._instagram_of(request))
+
+    # ------------------------------------------------------------ reading back
+
+    def node(self, caller: Caller, id: str, request: Request) -> Doc:
+        if container := self.get("container", id):
+            self._reach_account(caller, container["ig"], "publish")
+            return self._container_shown(container, self.wanted(request, "id"))
+        if self.get("media", id):
+            media = self._visible_media(caller, id)
+            return self._media_shown(caller, media, self.wanted(request, "id"))
+        return super().node(caller, id, request)
+
+    def change_node(self, caller: Caller, id: str, values: Mapping[str, Any]) -> Any:
+        if not self.get("media", id):
+            return super().change_node(caller, id, values)
+        media = self._visible_media(caller, id)
+        enabled = is_true(values.get("comment_enabled"), default=True)
+        self.put("media", id, {**media, "comments_off": not enabled})
+        return {"success": True}
+
+    def delete_node(self, caller: Caller, id: str) -> Any:
+        if not self.get("media", id):
+            return super().delete_node(caller, id)
+        media = self._visible_media(caller, id)
+        if caller.kind == "IG":
+            raise errors.missing_object(id, "delete")
+        self.need(caller, "instagram_manage_contents", media["ig"], code=10)
+        self.put("media", id, {**media, "deleted": True})
+        self.drop(f"grid:{media['ig']}", id)
+        return {"success": True}
+
+    def _visible_media(self, caller: Caller, id: str, *names: str) -> Doc:
+        media = self.get("media", id)
+        if not media or media["deleted"]:
+            raise errors.missing_object(id)
+        self._reach_account(caller, media["ig"], *names)
+        return media
+
+    @route("GET", "/graph/<version>/<id>/media", call="GET /:ig/media")
+    @route("GET", "/ig/<version>/<id>/media", call="GET /:ig/media")
+    def media_list(self, request: Request, version: str, id: str) -> Response:
+        def work(caller: Caller) -> Doc:
+            ig = self.own_id(caller, id)
+            self._reach_account(caller, ig)
+            values = params(request)
+            since, until = time_of(values, "since"), time_of(values, "until")
+            fields = self.wanted(request, "id")
+            seen_until = self.time() - self.setting("media_delay_s")
+            rows = [
+                (media["id"], media)
+                for media in self.media_of(ig, LISTED)
+                if media["created_at"] <= seen_until
+                and (since is None or media["created_at"] >= since)
+                and (until is None or media["created_at"] <= until)
+            ]
+            found = listed(request, self.address_of(request), rows)
+            found["data"] = [
+                self._media_shown(caller, media, fields) for media in found["data"]
+            ]
+            return found
+
+        return self.graph(request, version, work, instagram=self._instagram_of(request))
+
+    def media_of(self, ig: str, limit: int) -> list[Doc]:
+        """Media that are there, newest first."""
+        rows = self.world.page(self.STORE, f"grid:{ig}", limit)
+        docs = [self.get("media", id) for id, _ in rows]
+        return [media for media in docs if media and not media["deleted"]]
+
+    @route("GET", "/graph/<version>/<id>/stories", call="GET /:ig/stories")
+    @route("GET", "/ig/<version>/<id>/stories", call="GET /:ig/stories")
+    def stories(self, request: Request, version: str, id: str) -> Response:
+        def work(caller: Caller) -> Doc:
+            self._reach_account(caller, self.own_id(caller, id))
+            return {"data": []}
+
+        return self.graph(request, version, work, instagram=self._instagram_of(request))
+
+    def permalink(self, media: Doc) -> str:
+        return f"{self.base_url}/instagram/www/p/{media['shortcode']}/"
+
+    def _media_shown(
+        self, caller: Caller, media: Doc, fields: Mapping[str, Field]
+    ) -> Doc:
+        account = self.get("ig", media["ig"]) or {}
+        first = self.get("container", media["pictures"][0]) or {}
+        known: dict[str, Callable[[Field], Any]] = {
+            "id": lambda f: media["id"],
+            "ig_id": lambda f: media["id"],
+            "caption": lambda f: self._caption(caller, media) or None,
+            "permalink": lambda f: self.permalink(media),
+            "shortcode": lambda f: media["shortcode"],
+            "media_type": lambda f: media["kind"],
+            "media_product_type": lambda f: "FEED",
+            "media_url": lambda f: self.picture_url(media["pictures"][0]),
+            "timestamp": lambda f: self.stamp(media["created_at"]),
+            "username": lambda f: account.get("username"),
+            "alt_text": lambda f: first.get("alt") or None,
+            "like_count": lambda f: 0,
+            "comments_count": lambda f: len(self._comments_on(media)),
+            "is_comment_enabled": lambda f: not media["comments_off"],
+            "children": lambda f: (
+                {"data": [{"id": child} for child in media["children"]]}
+                if media["children"]
+                else None
+            ),
+        }
+        return self.pick("IGMedia", fields, known)
+
+    def _caption(self, caller: Caller, media: Doc) -> str:
+        """Without the @ unless the caller's person may do what an admin may."""
+        page = self.page_of_ig(media["ig"]) or {}
+        role = self.role(caller.person, page.get("id", "")) or {"tasks": []}
+        is_admin = caller.kind == "IG" or bool(
+            {"MANAGE", "PROFILE_PLUS_FULL_CONTROL"} & set(role["tasks"])
+        )
+        caption = str(media["caption"])
+        if self.setting("strip_at") or not is_admin:
+            return caption.replace("@", "")
+        return caption
+
+    # ------------------------------------------------------------ comments
+
+    @route(
+        "POST",
+        "/graph/<version>/<id>/comments",
+        call="POST /:media/comments",
+        commit=True,
+    )
+    @route(
+        "POST",
+        "/ig/<version>/<id>/comments",
+        call="POST /:media/comments",
+        commit=True,
+    )
+    def comment(self, request: Request, version: str, id: str) -> Response:
+        def work(caller: Caller) -> Any:
+            media = self._visible_media(caller, id, "comments")
+            values = params(request)
+            text = text_of(values, "message")
+            if not text.strip():
+                raise errors.needed("message")
+            comment = self.next_id(17_870_913_670_000_000)
+            doc = {"id": comment, "of": media["id"], "ig": media["ig"], "text": text}
+            doc |= {"created_at": self.time(), "deleted": False}
+            self.put("comment", comment, doc)
+            if text_of(values, "fields"):
+                # The comment is there all the same.
+                return self.refused(errors.format_unsupported())
+            return {"id": comment}
+
+        return self.graph(request, version, work, instagram=self._instagram_of(request))
+
+    @route("GET", "/graph/<version>/<id>/comments", call="GET /:media/comments")
+    @route("GET", "/ig/<version>/<id>/comments", call="GET /:media/comments")
+    def comments(self, request: Request, version: str, id: str) -> Response:
+        def work(caller: Caller) -> Doc:
+            media = self._visible_media(caller, id, "comments")
+            username = (self.get("ig", media["ig"]) or {})["username"]
+            fields = self.wanted(request, "id,text,timestamp")
+            rows = [(doc["id"], doc) for doc in self._comments_on(media)]
+            found = listed(request, self.address_of(request), rows)
+            found["data"] = [
+                self._ig_comment_shown(doc, username, fields) for doc in found["data"]
+            ]
+            return found
+
+        return self.graph(request, version, work, instagram=self._instagram_of(request))
+
+    def _comments_on(self, media: Doc) -> list[Doc]:
+        return [doc for _, doc in self.all("comment", of=media["id"], deleted=False)]
+
+    def _ig_comment_shown(
+        self, comment: Doc, username: str, fields: Mapping[str, Field]
+    ) -> Doc:
+        known: dict[str, Callable[[Field], Any]] = {
+            "id": lambda f: comment["id"],
+            "text": lambda f: comment["text"],
+            "timestamp": lambda f: self.stamp(comment["created_at"]),
+            "username": lambda f: username,
+            "from": lambda f: {"id": comment["ig"], "username": username},
+            "like_count": lambda f: 0,
+            "hidden": lambda f: False,
+            "replies": lambda f: None,
+        }
+        return self.pick("IGComment", fields, known)
