@@ -215,8 +215,10 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         )
 
     def refresh_due(self, now: datetime) -> CredentialQuerySet:
+        """To be renewed, and nobody is at it."""
+        free = Q(refresh_lease_until=None) | Q(refresh_lease_until__lte=now)
         return self.filter(
-            state=Credential.State.ACTIVE, refresh_after__lte=now
+            free, state=Credential.State.ACTIVE, refresh_after__lte=now
         ).exclude(refresh_token="")
 
 
@@ -350,12 +352,25 @@ class Credential(models.Model):
         self.mend(now)
 
     def _refresh_time(self) -> datetime | None:
-        """At three quarters of the life, at least ten minutes before its end."""
+        """When to renew although nobody needs the access token right now.
+
+        One that lives for days is renewed at three quarters of its life. One that lives
+        for hours (X, Bluesky) is not kept alive around the clock: each renewal puts the
+        refresh token at stake, and nobody uses the token at night. It is renewed when
+        something needs it (a look, a post that is due soon), and else so often that the
+        permission to renew never comes near its own end.
+        """
         if not (self.refresh_token and self.expires_at and self.issued_at):
             return None
         life = self.expires_at - self.issued_at
-        margin = min(max(life / 4, timedelta(minutes=10)), timedelta(days=7))
-        return max(self.issued_at, self.expires_at - margin)
+        if life >= timedelta(days=1):
+            at = self.expires_at - min(life / 4, timedelta(days=7))
+        else:
+            at = self.issued_at + timedelta(days=2)
+        if self.refresh_expires_at:
+            left = self.refresh_expires_at - self.issued_at
+            at = min(at, self.issued_at + left * 3 / 4)
+        return max(self.issued_at, at)
 
     def mend(self, now: datetime) -> None:
         """A person or a refresh has renewed it: healthy until the next look."""
@@ -603,8 +618,15 @@ class PendingConnection(models.Model):
         return f"{self.app} by {self.user}"
 
 
+class RefreshAttemptQuerySet(models.QuerySet["RefreshAttempt"]):
+    def unfinished(self) -> RefreshAttemptQuerySet:
+        """On their way, or their process died."""
+        return self.filter(finished_at__isnull=True).order_by("started_at")
+
+
 class RefreshAttempt(models.Model):
-    """One try to renew a credential."""
+    """One try to renew a credential. Stored before the call: one that never finishes
+    marks a process that died with the platform's answer."""
 
     credential = models.ForeignKey(
         Credential, on_delete=models.CASCADE, related_name="refresh_attempts"
@@ -615,8 +637,17 @@ class RefreshAttempt(models.Model):
     cause = models.CharField(max_length=40, blank=True)
     detail = models.TextField(blank=True)
 
+    objects = RefreshAttemptQuerySet.as_manager()
+
     class Meta:
         ordering = ["-started_at"]
+        indexes = [
+            models.Index(
+                fields=["started_at"],
+                name="refresh_unfinished",
+                condition=Q(finished_at__isnull=True),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"refresh of {self.credential_id}: {self.outcome or 'running'}"

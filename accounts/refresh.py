@@ -2,35 +2,55 @@
 
 `begin` takes the lease in the database, `call` does the HTTP and touches no database,
 `finish` stores what came of it. Whoever holds an older fence writes nothing.
+
+Where a renewal ends the token that it was made with, an answer that nobody stored is a
+loss: the process may die between the platform's answer and our commit. The attempt was
+stored before the call, so `sweep` finds it unfinished and has the stored token tried
+again at once: some platforms give the same successor for a while (Bluesky: two hours),
+others refuse it, and then a person is told what happened (Cause.ROTATION_LOST).
 """
 
 from __future__ import annotations
 
 import logging
+import random
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from django.db import transaction
-from django.db.models import F, Q
+from django.db import OperationalError, connection, transaction
+from django.db.models import F, Q, QuerySet
+from django.db.utils import InterfaceError
 from django.utils import timezone
 
 from platforms.base import PlatformClient, TokenSet
 from platforms.errors import (
     AmbiguousOutcome,
     AuthRevoked,
+    Cause,
     Outcome,
     PlatformError,
-    TransientError,
 )
 
 from . import limits
+from .errands import Errand, alone, asking
+from .hearing import Hearing, caller_of
 from .models import Credential, RefreshAttempt
 
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=90)
-#: waits between tries that proved nothing, in minutes
-BACKOFF_MIN = (1, 2, 5, 15, 30, 60)
+#: Waits between tries that proved nothing double from the first to the longest.
+FIRST_WAIT = timedelta(minutes=1)
+LONGEST_WAIT = timedelta(hours=1)
+#: Outcome of an attempt whose process died before it stored the answer.
+LOST = "lost"
+#: The platform may have done it although we got no answer that we could use.
+UNANSWERED = {Cause.TIMED_OUT, Cause.ANSWER_LOST, Cause.ANSWER_UNREADABLE}
+#: Seconds between tries to store new tokens in a database that does not answer: what
+#: is not stored is lost, so this waits longer than anything else would.
+STORE_AGAIN_S = (0.5, 1, 2, 4, 8, 16)
 
 
 @dataclass(frozen=True)
@@ -44,13 +64,7 @@ class Ticket:
 
     def call(self) -> TokenSet | PlatformError:
         """Ask the platform. HTTP only."""
-        try:
-            return self.client.refresh()
-        except PlatformError as error:
-            return error
-        except Exception as exc:
-            logger.exception("refresh of credential %s", self.credential_id)
-            return TransientError(f"{type(exc).__name__}")
+        return asking(self.client.refresh)()
 
 
 def begin(credential_id: int) -> Ticket | None:
@@ -123,17 +137,12 @@ def _store(ticket: Ticket, result: TokenSet | PlatformError) -> bool:
         credential.refresh_lease_until = None
         if result.outcome in {Outcome.AUTH_REVOKED, Outcome.AUTH_EXPIRED}:
             credential.save(update_fields=["refresh_lease_until"])
+            cause = Cause.ROTATION_LOST if _was_lost(credential) else result.cause
             credential.break_for(
-                AuthRevoked(result.detail, cause=result.cause, status=result.status)
+                AuthRevoked(result.detail, cause=cause, status=result.status)
             )
             return False
-        tries = credential.refresh_attempts.filter(
-            started_at__gte=credential.issued_at or credential.connected_at
-        ).count()
-        wait = timedelta(minutes=BACKOFF_MIN[min(tries, len(BACKOFF_MIN)) - 1])
-        if result.retry_after:
-            wait = max(wait, timedelta(seconds=result.retry_after))
-        credential.refresh_after = now + wait
+        credential.refresh_after = now + _wait(credential, result.retry_after)
         credential.save(update_fields=["refresh_lease_until", "refresh_after"])
         if isinstance(result, AmbiguousOutcome):
             # The answer may have carried a rotated token that we shall never see: the
@@ -143,7 +152,101 @@ def _store(ticket: Ticket, result: TokenSet | PlatformError) -> bool:
         return False
 
 
+def _tries(credential: Credential) -> QuerySet[RefreshAttempt]:
+    """Since the tokens that are stored came."""
+    since = credential.issued_at or credential.connected_at
+    return credential.refresh_attempts.filter(started_at__gte=since)
+
+
+def _wait(credential: Credential, retry_after: float | None) -> timedelta:
+    """Doubling and jittered; never before the platform's own word."""
+    tries = min(_tries(credential).count(), 20)
+    base = min(FIRST_WAIT * 2 ** max(tries - 1, 0), LONGEST_WAIT)
+    wait = base * random.uniform(0.8, 1.2)  # noqa: S311
+    return max(wait, timedelta(seconds=retry_after or 0))
+
+
+def _was_lost(credential: Credential) -> bool:
+    """An earlier try may have rotated the token that was just refused."""
+    if not credential.app.spec.renewal_rotates:
+        return False
+    unknown = Q(outcome__in=[LOST, Outcome.AMBIGUOUS]) | Q(
+        outcome=Outcome.TRANSIENT, cause__in=UNANSWERED
+    )
+    return _tries(credential).filter(unknown).exists()
+
+
+def errand(credential_id: int) -> Errand[bool]:
+    """Begin, call and finish. True when it was renewed."""
+    ticket = begin(credential_id)
+    if ticket is None:
+        return False
+    [result] = yield [ticket.call]
+    return _surely(lambda: finish(ticket, result))
+
+
+def scheduled(credential: Credential, hearing: Hearing) -> Errand[bool]:
+    """The same for a renewal that may wait: where a breaker is open it does."""
+    now = timezone.now()
+    caller = caller_of(credential)
+    admission = hearing.admit(caller, now)
+    if refusal := admission.refusal:
+        at = max(refusal.retry_at, now + FIRST_WAIT)
+        Credential.objects.filter(pk=credential.pk).update(
+            refresh_after=min(at, now + LONGEST_WAIT)
+        )
+        return False
+    ticket = begin(credential.pk)
+    if ticket is None:
+        return False
+    [result] = yield [ticket.call]
+    renewed = _surely(lambda: finish(ticket, result))
+    error = result if isinstance(result, PlatformError) else None
+    hearing.tell(credential, caller, error, admission.trials, timezone.now())
+    return renewed
+
+
+def _surely(store: Callable[[], bool]) -> bool:
+    for wait in STORE_AGAIN_S:
+        try:
+            return store()
+        except (OperationalError, InterfaceError):
+            logger.warning("the database does not answer; new tokens wait")
+            connection.close()
+            time.sleep(wait)
+    return store()
+
+
 def refresh(credential_id: int) -> bool:
     """Begin, call and finish in one go. True when it was renewed."""
-    ticket = begin(credential_id)
-    return finish(ticket, ticket.call()) if ticket else False
+    return alone(errand(credential_id))
+
+
+def sweep(now: datetime) -> int:
+    """Close the tries whose process died, and have what they leave behind looked into.
+
+    The stored refresh token is tried again at once, and not when the access token ends:
+    a platform that gives the same successor does so for a short while only, and where
+    the token is dead a person should hear of it while there is time. Who only stood
+    still and comes back may store its tokens as long as nobody else has.
+    """
+    open_tries = RefreshAttempt.objects.unfinished().filter(started_at__lt=now - LEASE)
+    count = 0
+    for attempt in open_tries.select_related("credential__app")[:500]:
+        with transaction.atomic():
+            closed = RefreshAttempt.objects.filter(pk=attempt.pk, finished_at=None)
+            if not closed.update(
+                finished_at=now, outcome=LOST, cause=Cause.ANSWER_LOST
+            ):
+                continue
+            count += 1
+            Credential.objects.filter(
+                Q(issued_at=None) | Q(issued_at__lt=attempt.started_at),
+                Q(refresh_lease_until=None) | Q(refresh_lease_until__lte=now),
+                pk=attempt.credential_id,
+                state=Credential.State.ACTIVE,
+            ).update(refresh_lease_until=None, refresh_after=now, next_proof_at=now)
+            logger.warning(
+                "a renewal of credential %s was interrupted", attempt.credential_id
+            )
+    return count

@@ -22,7 +22,14 @@ from . import hooks
 from .causes import explain
 from .connect import disconnect, permissions
 from .forms import PeopleForm
-from .models import AuditEvent, Brand, ConnectedAccount, Credential
+from .models import (
+    AuditEvent,
+    Brand,
+    ConnectedAccount,
+    Credential,
+    RefreshAttempt,
+)
+from .refresh import LOST
 from .roles import is_admin
 
 #: Ends within this time are worth a notice.
@@ -235,19 +242,26 @@ def _timeline(
         ).select_related("actor")[:TIMELINE_LINES]
     ]
     if credential is not None:
-        for attempt in credential.refresh_attempts.all()[:TIMELINE_LINES]:
-            renewed = attempt.outcome == "renewed"
-            lines.append(
-                hooks.Happening(
-                    attempt.started_at,
-                    "ok" if renewed else "warn",
-                    "autorenew",
-                    _("Access renewed") if renewed else _("Access was not renewed"),
-                    "" if renewed else str(explain(attempt.cause).head),
-                )
-            )
+        lines += [
+            _renewal(attempt)
+            for attempt in credential.refresh_attempts.all()[:TIMELINE_LINES]
+        ]
     lines += hooks.timeline(account)
     return sorted(lines, key=lambda line: line.at, reverse=True)[:TIMELINE_LINES]
+
+
+def _renewal(attempt: RefreshAttempt) -> hooks.Happening:
+    tone, words, why = "warn", _("Access was not renewed"), ""
+    if attempt.outcome == "renewed":
+        tone, words = "ok", _("Access renewed")
+    elif attempt.outcome == LOST:
+        words = _("A renewal of access was interrupted")
+        why = _("Its answer was lost, so it was tried again.")
+    elif not attempt.finished_at:
+        tone, words = "muted", _("Access is being renewed")
+    else:
+        why = str(explain(attempt.cause).head)
+    return hooks.Happening(attempt.started_at, tone, "autorenew", words, why)
 
 
 AUDIT_WORDS = {

@@ -9,17 +9,18 @@ from datetime import timedelta
 from django.utils import timezone
 
 from accounts import breakers, health, refresh
-from accounts.models import Credential, PendingConnection
+from accounts.models import Credential, PendingConnection, RefreshAttempt
 
-from . import incidents
+from . import ahead, incidents
 from .models import CheckResult, Heartbeat
+from .rounds import Renewals
 
 logger = logging.getLogger(__name__)
 
 #: A run stops taking new rows after so many seconds: two kinds of job side by side must
 #: leave the heartbeat its turn.
 BOUND_S = 20
-#: Check results are kept for so long.
+#: Check results and renewals are kept for so long.
 KEEP = timedelta(days=90)
 
 
@@ -85,13 +86,11 @@ def _check(credential: Credential) -> bool:
 
 
 def refresh_credentials() -> None:
-    """Renew what is due, one at a time per credential."""
-    end = time.monotonic() + BOUND_S
-    due = Credential.objects.refresh_due(timezone.now()).order_by("refresh_after")
-    for pk in list(due.values_list("pk", flat=True)[:200]):
-        if time.monotonic() > end:
-            break
-        refresh.refresh(pk)
+    """Renew what is due or what the next posts need, one at a time per credential."""
+    now = timezone.now()
+    refresh.sweep(now)
+    ahead.renew_for_posts(now)
+    Renewals().run()
     incidents.review()
 
 
@@ -105,6 +104,7 @@ def tidy() -> None:
 
     now = timezone.now()
     CheckResult.objects.filter(at__lt=now - KEEP).delete()
+    RefreshAttempt.objects.filter(started_at__lt=now - KEEP).delete()
     PendingConnection.objects.filter(expires_at__lt=now).delete()
     # Hosts come and go; the clusters' own rows stay.
     old = now - timedelta(days=7)

@@ -264,6 +264,8 @@ PUBLISH_LOOK_AFTER_S = [
     env.seconds("PUBLISH_LOOK_AFTER_S", word)
     for word in env.words("PUBLISH_LOOK_AFTER_S")
 ]
+#: looks and renewals side by side in one round of the monitor cluster
+HEALTH_THREADS = env.number("HEALTH_THREADS", 24, low=1, high=200)
 #: one for each pump, one for the successor of one, one for what is short
 _workers = PUBLISH_PUMPS + 2
 _timeout = 180  # a pump's time and the longest call after it, with room

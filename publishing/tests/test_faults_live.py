@@ -522,3 +522,62 @@ def test_many_posts_and_a_check_renew_an_ended_token_once(scene: Scene) -> None:
     assert (state, renewals) == ("active", 1)
     live = scene.live(*texts.values())
     assert live == Counter({text: 1 for text in texts.values()})
+
+
+#: The platform has answered with new tokens; nothing of them is stored.
+RENEWAL = """
+import sys, time, django; django.setup()
+from pathlib import Path
+from accounts import refresh
+ticket = refresh.begin(int(sys.argv[1]))
+answer = ticket.call()
+Path(sys.argv[2]).write_text(type(answer).__name__)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    ("platform", "outcomes", "state", "cause"),
+    [
+        # Its refresh tokens work once: what was lost is lost, and said to be.
+        ("x", ["auth_revoked", "lost"], "broken", "rotation_lost"),
+        # The used one leads to the same successor for two hours.
+        ("bluesky", ["lost", "renewed"], "active", ""),
+    ],
+)
+def test_a_renewal_killed_between_answer_and_commit_is_found_and_told(
+    scene: Scene, tmp_path: Path, platform, outcomes, state, cause
+) -> None:
+    account = scene.account(platform)
+    due = "credential.refresh_after = timezone.now(); credential.save()"
+    read = "credential = ConnectedAccount.objects.get(pk=pk).credential"
+    credential = scene.ask(f"{read}; {due}; result = credential.pk", pk=account["pk"])
+    mark = tmp_path / "answered"
+    process = scene.box.spawn(
+        f"renewal-{platform}", sys.executable, "-c", RENEWAL, str(credential), str(mark)
+    )
+    wait_for(mark.exists, 30, name="the platform's answer")
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait(10) == -signal.SIGKILL
+    assert mark.read_text() == "TokenSet"
+    found = scene.ask(
+        f"""
+from accounts import refresh
+past = timezone.now() - timedelta(minutes=2)
+{read}
+credential.refresh_attempts.update(started_at=past)
+Credential.objects.filter(pk=credential.pk).update(
+    refresh_lease_until=past, expires_at=past)
+refresh.sweep(timezone.now())
+for pk in Credential.objects.refresh_due(timezone.now()).values_list("pk", flat=True):
+    refresh.refresh(pk)
+credential.refresh_from_db()
+tries = credential.refresh_attempts.values_list("outcome", flat=True)
+result = [sorted(tries), credential.state, credential.cause]
+if credential.is_active:
+    result.append(health.check(credential).verdict)
+""",
+        pk=account["pk"],
+    )
+    told = ["proven"] if state == "active" else []
+    assert found == [outcomes, state, cause, *told]
