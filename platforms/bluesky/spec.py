@@ -68,6 +68,7 @@ CALLS = (
         any_scopes=(*SESSION, GENERIC, "repo:app.bsky.feed.threadgate"),
         mutates=True,
         draws=_write(2),
+        later=True,
     ),
     Call(
         "POST com.atproto.repo.deleteRecord",
@@ -76,35 +77,57 @@ CALLS = (
         draws=_write(1),
     ),
     Call("GET com.atproto.repo.getRecord", "reconciliation", draws=IP),
-    Call("GET com.atproto.repo.listRecords", "reconciliation", draws=IP),
+    Call(
+        "GET com.atproto.repo.listRecords",
+        "reconciliation",
+        draws=IP,
+        later=True,
+    ),
     # video
     Call(
         "GET com.atproto.server.getServiceAuth",
         "video",
         any_scopes=(*SESSION, GENERIC),
         draws=IP,
+        later=True,
     ),
-    Call("POST app.bsky.video.uploadVideo", "video", draws={"video": 1}),
-    Call("GET app.bsky.video.getJobStatus", "video"),
-    Call("GET app.bsky.video.getUploadLimits", "video"),
+    Call(
+        "POST app.bsky.video.uploadVideo",
+        "video",
+        draws={"video": 1},
+        later=True,
+    ),
+    Call(
+        "GET app.bsky.video.getJobStatus",
+        "video",
+        later=True,
+    ),
+    Call(
+        "GET app.bsky.video.getUploadLimits",
+        "video",
+        later=True,
+    ),
     # figures and comments, on the public host
     Call(
         "GET app.bsky.feed.getPosts",
         "metrics",
         ability=Ability.FIGURES,
         draws={"public": 1},
+        later=True,
     ),
     Call(
         "GET app.bsky.feed.getPostThread",
         "comments",
         ability=Ability.READ,
         draws={"public": 1},
+        later=True,
     ),
     Call(
         "GET app.bsky.feed.getAuthorFeed",
         "metrics",
         ability=Ability.FIGURES,
         draws={"public": 1},
+        later=True,
     ),
     Call(
         "GET app.bsky.actor.getProfile",
@@ -118,6 +141,7 @@ CALLS = (
         any_scopes=(*SESSION, GENERIC, "rpc:app.bsky.notification.listNotifications"),
         ability=Ability.READ,
         draws=IP,
+        later=True,
     ),
 )
 

@@ -87,8 +87,20 @@ CALLS = (
         "POST /api/v2/media", "media", any_scopes=_MEDIA, draws=USER_CALL | {"media": 1}
     ),
     Call("GET /api/v1/media/:id", "media", any_scopes=_MEDIA, draws=USER_CALL),
-    Call("PUT /api/v1/media/:id", "media", any_scopes=_MEDIA, draws=USER_CALL),
-    Call("DELETE /api/v1/media/:id", "media", any_scopes=_MEDIA, draws=USER_CALL),
+    Call(
+        "PUT /api/v1/media/:id",
+        "media",
+        any_scopes=_MEDIA,
+        draws=USER_CALL,
+        later=True,
+    ),
+    Call(
+        "DELETE /api/v1/media/:id",
+        "media",
+        any_scopes=_MEDIA,
+        draws=USER_CALL,
+        later=True,
+    ),
     Call(
         "POST /api/v1/statuses",
         "publish, reply",
@@ -102,6 +114,7 @@ CALLS = (
         any_scopes=_WRITE,
         mutates=True,
         draws=USER_CALL,
+        later=True,
     ),
     Call(
         "DELETE /api/v1/statuses/:id",
@@ -137,6 +150,7 @@ CALLS = (
         any_scopes=_READ,
         ability=Ability.FIGURES,
         draws=USER_CALL,
+        later=True,
     ),
     Call(
         "GET /api/v1/statuses",
@@ -144,6 +158,7 @@ CALLS = (
         any_scopes=_READ,
         ability=Ability.FIGURES,
         draws=USER_CALL,
+        later=True,
     ),
     Call(
         "GET /api/v1/statuses/:id/context",
@@ -151,6 +166,7 @@ CALLS = (
         any_scopes=_READ,
         ability=Ability.READ,
         draws=USER_CALL,
+        later=True,
     ),
     Call(
         "GET /api/v1/notifications",
@@ -158,6 +174,7 @@ CALLS = (
         any_scopes=_INBOX,
         ability=Ability.READ,
         draws=USER_CALL | {"paging": 1},
+        later=True,
     ),
 )
 
@@ -189,7 +206,7 @@ SPEC = PlatformSpec(
         Scope(PROFILE, "see who the account is (servers since 4.3)"),
         Scope(PROFILE_BEFORE, "see who the account is (older servers)", asked=False),
         Scope("read:statuses", "find own posts again, read their replies and counts"),
-        Scope("read:notifications", "read mentions"),
+        Scope("read:notifications", "read mentions", later="Mentions and comments"),
         Scope("write:statuses", "publish, edit and delete posts"),
         Scope("write:media", "upload pictures"),
     ),

@@ -147,9 +147,27 @@ def _call(
         draws[f"{key}:user"] = 1
     if per_app:
         draws[f"{key}:app"] = 1
-    return Call(key, feature, scopes, (), mutates, ability, draws)
+    return Call(key, feature, scopes, (), mutates, ability, draws, key in LATER)
 
 
+#: No code makes these yet: the roadmap will.
+LATER = frozenset(
+    {
+        "GET /2/media/upload",
+        "POST /2/media/upload/initialize",
+        "POST /2/media/upload/:id/append",
+        "POST /2/media/upload/:id/finalize",
+        "POST /2/media/subtitles",
+        "GET /2/tweets",
+        "GET /2/tweets/:id",
+        "GET /2/tweets/analytics",
+        "GET /2/tweets/search/recent",
+        "GET /2/users/:id/mentions",
+        "PUT /2/tweets/:id/hidden",
+        "GET /2/usage/tweets",
+    }
+    | {key for key in LIMITS if "/2/webhooks" in key or "/2/activity" in key}
+)
 CALLS = (
     _call("POST /2/oauth2/token", "Connect and refresh"),
     _call("POST /2/oauth2/revoke", "Disconnect"),
@@ -244,7 +262,12 @@ SCOPES = (
     Scope("tweet.write", "create and delete posts"),
     Scope("media.write", "upload images and videos, set alt texts"),
     Scope("offline.access", "stay connected for longer than two hours"),
-    Scope("tweet.moderate.write", "hide and show replies", asked=False),
+    Scope(
+        "tweet.moderate.write",
+        "hide and show replies",
+        asked=False,
+        later="Hiding replies",
+    ),
     Scope("users.email", "read the person's email address", asked=False),
 )
 
