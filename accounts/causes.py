@@ -245,6 +245,12 @@ EXPLANATIONS: dict[str, Explanation] = {
         _EDIT,
         Action.EDIT,
     ),
+    Cause.TOO_MANY_TAGS: _e(
+        _("Too many hashtags or mentions"),
+        _("The text has more of them than this platform accepts."),
+        _("Remove some of them."),
+        Action.EDIT,
+    ),
     Cause.LINK_REFUSED: _e(
         _("The link was refused"),
         _("The platform does not accept this link. It must start with https://."),
@@ -274,6 +280,21 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("The image has more bytes or pixels than this platform accepts."),
         _("Make it smaller and add it again."),
         Action.EDIT,
+    ),
+    Cause.MEDIA_SHAPE: _e(
+        _("The image is too wide or too tall"),
+        _("The platform accepts only images between two proportions."),
+        _("Crop the image and add it again."),
+        Action.EDIT,
+    ),
+    Cause.MEDIA_NOT_PUBLIC: _e(
+        _("The platform cannot fetch the image"),
+        _(
+            "This platform fetches images from SocialHub itself, and SocialHub's address "
+            "cannot be reached from outside, or did not answer."
+        ),
+        _("Ask an operator to check SITE_URL: it has to be open to the internet."),
+        Action.OPERATOR,
     ),
     Cause.MEDIA_REFUSED: _e(
         _("The image was refused"),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from .base import Draft, Finding, Level, MediaRule
+from urllib.parse import urlsplit
+
+from .base import Draft, Finding, Identity, Level, MediaRule
 from .errors import Cause
 from .text import is_web_link
+from .transport import is_public
 
 
 def link_findings(draft: Draft) -> list[Finding]:
@@ -43,3 +46,29 @@ def image_findings(draft: Draft, rule: MediaRule) -> list[Finding]:
             length = {"used": alt, "limit": rule.max_alt, "unit": "characters"}
             found.append(Finding(Level.REFUSED, Cause.ALT_TEXT_TOO_LONG, where, length))
     return found
+
+
+def fetch_findings(draft: Draft, account: Identity | None) -> list[Finding]:
+    """Whether a platform that fetches files itself can reach ours.
+
+    The practice network runs beside us: its accounts have addresses there, and may
+    fetch from any.
+    """
+    outside = account is not None and _is_outside(account.url)
+    for media in draft.media:
+        if not media.public_url or (outside and not _is_outside(media.public_url)):
+            return [Finding(Level.REFUSED, Cause.MEDIA_NOT_PUBLIC, "media")]
+    return []
+
+
+def _is_outside(url: str) -> bool:
+    """An address that the whole internet can call, as far as its name tells."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    try:
+        return is_public(host)
+    except ValueError:
+        private = (".localhost", ".local", ".internal", ".lan", ".test")
+        return "." in host and not host.endswith(private)

@@ -377,15 +377,7 @@ class FacebookClient(GraphClient):
         answer = self._on_page(
             "GET /:page/published_posts", f"{page}/published_posts", params=query
         )
-        data = answer.data()
-        rows = data.get("data")
-        if not isinstance(rows, list):
-            raise unreadable(answer, mutates=False)
-        paging = data.get("paging")
-        paging = paging if isinstance(paging, dict) else {}
-        cursors = paging.get("cursors")
-        cursor = str((cursors or {}).get("after") or "") if paging.get("next") else ""
-        return [row for row in rows if isinstance(row, dict)], cursor
+        return self.rows_of(answer)
 
     def _on_page(self, key: str, path: str, **kwargs: Any) -> Answer:
         """A call on the Page itself: were it not found, it is not ours to see any more."""

@@ -188,8 +188,10 @@ class Granted:
 class GraphClient(PlatformClient):
     """Sends calls to the Graph API and reads its envelopes."""
 
-    #: name of the host that serves the Graph API for this platform
-    graph_host = "graph"
+    @property
+    def graph_host(self) -> str:
+        """Name of the host that serves the Graph API for this client."""
+        return "graph"
 
     @property
     def version(self) -> str:
@@ -239,16 +241,25 @@ class GraphClient(PlatformClient):
                 {"after": after} if after else {}
             )
             answer = self.graph(key, path, query)
-            data = answer.data()
-            if not isinstance(data.get("data"), list):
-                raise unreadable(answer, mutates=False)
-            yield [row for row in data["data"] if isinstance(row, dict)]
-            paging = data.get("paging")
-            paging = paging if isinstance(paging, dict) else {}
-            cursors = paging.get("cursors")
-            before, after = after, str((cursors or {}).get("after") or "")
-            if not paging.get("next") or not after or after == before:
+            before = after
+            rows, after = self.rows_of(answer)
+            yield rows
+            if not after or after == before:
                 return
+
+    @staticmethod
+    def rows_of(answer: Answer) -> tuple[list[dict[str, Any]], str]:
+        """One page of a list, and the cursor of the next ("": this was the last)."""
+        data = answer.data()
+        rows = data.get("data")
+        if not isinstance(rows, list):
+            raise unreadable(answer, mutates=False)
+        paging = data.get("paging")
+        paging = paging if isinstance(paging, dict) else {}
+        cursors = paging.get("cursors")
+        cursors = cursors if isinstance(cursors, dict) else {}
+        after = str(cursors.get("after") or "") if paging.get("next") else ""
+        return [row for row in rows if isinstance(row, dict)], after
 
     # --- tokens
 

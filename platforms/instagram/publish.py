@@ -1,0 +1,431 @@
+"""Instagram: content rules, containers and their publishing, finding a lost post.
+
+A container is fetched by Instagram, waited for, and published once. Its status is the
+key of a post: nothing else tells as surely whether one went out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from ..base import (
+    Count,
+    Draft,
+    Finding,
+    Identity,
+    Level,
+    Look,
+    MediaFile,
+    Observation,
+    Platform,
+    PlatformClient,
+    PublishJob,
+    RemotePost,
+    Sighting,
+    Step,
+    StepKind,
+    StepResult,
+)
+from ..checks import fetch_findings, image_findings, link_findings
+from ..errors import (
+    AmbiguousOutcome,
+    Cause,
+    InvalidContent,
+    NotFound,
+    PlatformError,
+    TransientError,
+)
+from ..facebook.graph import full_windows, graph_time
+from ..text import tidy, with_link
+from .client import QUOTA, SUBCODES, Container, InstagramClient
+from .spec import (
+    CAPTION_LIMIT,
+    CONTAINER_LIFE,
+    LOOK_BACK_S,
+    MAX_HASHTAGS,
+    MAX_MENTIONS,
+    MAX_RATIO,
+    MIN_RATIO,
+    SPEC,
+)
+
+HASHTAG = re.compile(r"(?<![\w&#])#(?=\w*[^\W\d])\w+")
+MENTION = re.compile(r"(?<![\w.@])@[A-Za-z0-9_](?:[A-Za-z0-9_.]*[A-Za-z0-9_])?")
+#: The subcode in the words of a container that failed.
+SUBCODE = re.compile(r"\b(22\d{5})\b")
+LOOK_COUNT = 25
+LOOK_PAGES = 5
+#: Seconds until a container is asked for again: images are there at once, mostly.
+POLLS_S = (5, 5, 10, 15, 30, 60)
+#: Asked so often in vain, a container is given up and made anew.
+MAX_POLLS = 12
+#: Polls of one container that are foreseen.
+POLLS_AHEAD = 3
+#: Files are fetched in vain at times, and the next time well.
+MAX_TRIES = 3
+#: After so long a published container is found without its post in the list.
+LISTED_AFTER = timedelta(seconds=100)
+
+TOP = "container"
+
+
+class Instagram(Platform):
+    spec = SPEC
+    client_class = InstagramClient
+
+    def scopes_to_ask(
+        self,
+        granted_to_app: Collection[str] = (),
+        facts: Mapping[str, Any] | None = None,
+    ) -> tuple[str, ...]:
+        """Scopes of Instagram's own sign-in; figures too, for a grant is frozen."""
+        own = [s for s in SPEC.scopes if s.name.startswith("instagram_business_")]
+        known = [s.name for s in own if s.name in granted_to_app]
+        return tuple(known or (s.name for s in own if s.asked))
+
+    # --- content
+
+    def text_as_sent(self, draft: Draft) -> str:
+        text = unicodedata.normalize("NFC", draft.text)
+        return with_link(text, draft.link_url)
+
+    def counts(
+        self, draft: Draft, limits: Mapping[str, Any] | None = None
+    ) -> list[Count]:
+        text = self.text_as_sent(draft)
+        return [
+            Count("characters", len(text), CAPTION_LIMIT),
+            Count("hashtags", len(HASHTAG.findall(text)), MAX_HASHTAGS),
+            Count("mentions", len(MENTION.findall(text)), MAX_MENTIONS),
+        ]
+
+    def check(
+        self,
+        draft: Draft,
+        account: Identity | None = None,
+        limits: Mapping[str, Any] | None = None,
+    ) -> list[Finding]:
+        found: list[Finding] = []
+
+        def refuse(cause: Cause, field: str, **values: Any) -> None:
+            found.append(Finding(Level.REFUSED, cause, field, values))
+
+        for count in self.counts(draft):
+            if count.over:
+                is_length = count.unit == "characters"
+                cause = Cause.TEXT_TOO_LONG if is_length else Cause.TOO_MANY_TAGS
+                values = {} if is_length else {"unit": count.unit}
+                refuse(cause, "text", used=count.used, limit=count.limit, **values)
+        if not draft.media:
+            refuse(Cause.MEDIA_MISSING, "media")
+        for number, media in enumerate(draft.media, 1):
+            if media.height and not (
+                MIN_RATIO <= media.width / media.height <= MAX_RATIO
+            ):
+                refuse(Cause.MEDIA_SHAPE, f"media:{number}")
+        return [
+            *found,
+            *fetch_findings(draft, account),
+            *link_findings(draft),
+            *image_findings(draft, self.spec.images),
+        ]
+
+    # --- steps
+
+    def next_step(self, job: PublishJob, client: PlatformClient) -> Step:
+        """A container per image, one over them for a carousel; wait; publish; look up.
+
+        Witness: "child:N" and "container" {"id", "of", "made_at"}, "ready:<name>" the
+        id of a container that is FINISHED, "polls:<name>", "tries:<name>", and
+        "media_id" from the moment the post is out. The address of a post is a step of
+        its own: what is out stays out, whatever becomes of it.
+        """
+        api = cast(InstagramClient, client)
+        if media_id := job.witness.get("media_id"):
+            return Step(
+                "permalink",
+                StepKind.REPEATABLE,
+                lambda: StepResult(remote=self._remote(api, str(media_id))),
+            )
+        children = [name for name, _file in _children(job)]
+        for name in children:
+            if not _container(job, name):
+                return self._make(job, api, name)
+        for name in children:
+            if not _is_ready(job, name):
+                return self._wait(job, api, name)
+        if not _container(job, TOP):
+            return self._make(job, api, TOP)
+        if not _is_ready(job, TOP):
+            return self._wait(job, api, TOP)
+        return Step("publish", StepKind.COMMIT, lambda: self._publish(job, api))
+
+    def form(self, job: PublishJob, name: str) -> dict[str, str]:
+        """What creates a container; the caption belongs to the one that is published."""
+        caption = self.text_as_sent(job.draft)
+        form = {"caption": caption} if name == TOP and caption else {}
+        if name == TOP and len(job.draft.media) > 1:
+            ids = [_container(job, child) for child, _file in _children(job)]
+            return form | {"media_type": "CAROUSEL", "children": ",".join(ids)}
+        file = _file(job, name)
+        form["image_url"] = file.public_url
+        if alt := file.alt_text.strip():
+            form["alt_text"] = alt
+        if name != TOP:
+            form["is_carousel_item"] = "true"
+        return form
+
+    def _make(self, job: PublishJob, api: InstagramClient, name: str) -> Step:
+        return Step(name, StepKind.REPEATABLE, lambda: self._create(job, api, name))
+
+    def _create(self, job: PublishJob, api: InstagramClient, name: str) -> StepResult:
+        if not job.draft.media:
+            raise InvalidContent("no image", cause=Cause.MEDIA_MISSING)
+        files = job.draft.media if name == TOP else (_file(job, name),)
+        if not all(file.public_url for file in files):
+            raise InvalidContent(
+                "the file has no public address", cause=Cause.MEDIA_NOT_PUBLIC
+            )
+        try:
+            number = api.create_container(self.form(job, name))
+        except TransientError as error:
+            if error.cause is Cause.MEDIA_NOT_PUBLIC:
+                return self._again(job, name, error)
+            raise
+        made = {
+            "id": number,
+            "of": _of(job, name),
+            "made_at": datetime.now(UTC).isoformat(),
+        }
+        return StepResult({name: made, f"ready:{name}": "", f"polls:{name}": 0})
+
+    def _again(self, job: PublishJob, name: str, error: PlatformError) -> StepResult:
+        """Make a container anew after a while, but not without end."""
+        tries = int(job.witness.get(f"tries:{name}", 0)) + 1
+        if tries >= MAX_TRIES:
+            raise InvalidContent(
+                error.detail,
+                cause=error.cause,
+                status=error.status,
+                code=error.code,
+                request_id=error.request_id,
+            ) from error
+        return StepResult(
+            {name: {}, f"ready:{name}": "", f"tries:{name}": tries}, wait_s=10
+        )
+
+    def _wait(self, job: PublishJob, api: InstagramClient, name: str) -> Step:
+        def run() -> StepResult:
+            number = _container(job, name)
+            try:
+                seen = api.container(number)
+            except NotFound as error:
+                return self._again(job, name, error)
+            if seen.status == "FINISHED":
+                return StepResult({f"ready:{name}": number})
+            if seen.status == "PUBLISHED":
+                return self._published(job, api, name, number)
+            if seen.status in {"ERROR", "EXPIRED"}:
+                return self._again(job, name, _failure(seen))
+            polls = int(job.witness.get(f"polls:{name}", 0)) + 1
+            if polls >= MAX_POLLS:
+                late = TransientError(seen.said, cause=Cause.MEDIA_NOT_READY)
+                return self._again(job, name, late)
+            wait_s = POLLS_S[min(polls, len(POLLS_S)) - 1]
+            return StepResult({f"polls:{name}": polls}, wait_s=wait_s)
+
+        return Step(f"wait:{name}", StepKind.REPEATABLE, run)
+
+    def _published(
+        self, job: PublishJob, api: InstagramClient, name: str, number: str
+    ) -> StepResult:
+        """It is out already: by a call whose answer was lost."""
+        if name != TOP:
+            return StepResult({f"ready:{name}": number})
+        found, _seen = self._search(job, api)
+        if found is None:
+            return StepResult(remote=RemotePost(number, ""))
+        return StepResult({"media_id": found.external_id})
+
+    def _publish(self, job: PublishJob, api: InstagramClient) -> StepResult:
+        try:
+            media_id = api.publish(_container(job, TOP))
+        except (AmbiguousOutcome, TransientError) as error:
+            # Before the next try its status is read: one that is over is made anew.
+            error.extra["forget"] = f"ready:{TOP}"
+            if error.cause is Cause.MEDIA_EXPIRED and isinstance(error, TransientError):
+                error.extra["forget"] += f",{TOP}"
+            raise
+        return StepResult({"media_id": media_id})
+
+    def _remote(self, api: InstagramClient, media_id: str) -> RemotePost:
+        """The post with its address, or without it when that cannot be read."""
+        try:
+            data = api.media(media_id)
+        except PlatformError:
+            data = {}
+        return _remote_of({**data, "id": media_id})
+
+    # --- limits
+
+    def calls_ahead(self, job: PublishJob, *, looking: bool) -> Mapping[str, int]:
+        if looking:
+            return {
+                "GET /:container": 1,
+                "GET /:media": 1,
+                "GET /:ig/media": LOOK_PAGES + 1,
+            }
+        if job.witness.get("media_id"):
+            return {"GET /:media": 1}
+        names = [*(name for name, _file in _children(job)), TOP]
+        calls = {"POST /:ig/media_publish": 1, "GET /:media": 1}
+        if creates := sum(not _container(job, name) for name in names):
+            calls["POST /:ig/media"] = creates
+        if waits := sum(not _is_ready(job, name) for name in names):
+            calls["GET /:container"] = waits * POLLS_AHEAD
+        return calls
+
+    def observe(
+        self, key: str, headers: Mapping[str, str], now: datetime
+    ) -> Sequence[Observation]:
+        windows = {"app": "app_calls", "instagram": "calls"}
+        found = full_windows(headers, now, windows, self.spec.call(key).draws)
+        if told := headers.get(QUOTA):
+            quota = json.loads(told)
+            left = max(0, quota["total"] - quota["used"])
+            found.append(Observation("posts", quota["total"], left, None, now))
+        return found
+
+    # --- reconciliation
+
+    def look(self, job: PublishJob, client: PlatformClient) -> Look:
+        """The container's status decides; the list only tells which post it became."""
+        api = cast(InstagramClient, client)
+        if media_id := job.witness.get("media_id"):
+            remote = self._remote(api, str(media_id))
+            return Look(Sighting.FOUND, remote, "its id was told")
+        number = str((job.witness.get(TOP) or {}).get("id") or "")
+        try:
+            seen = api.container(number) if number else Container("", "")
+        except NotFound:
+            seen = Container("", "")
+        if seen.status not in {"", "PUBLISHED"}:
+            return Look(
+                Sighting.ABSENT,
+                evidence=f"container {number} is {seen.status}: not published",
+            )
+        found, complete = self._search(job, api)
+        if found is not None:
+            what = f"container {number} is published; " if seen.status else ""
+            return Look(
+                Sighting.FOUND, found, f"{what}{found.external_id} has the same caption"
+            )
+        if seen.status == "PUBLISHED":
+            sent_at = job.first_sent_at or job.created_at
+            evidence = f"container {number} is published; its post is not listed"
+            if datetime.now(UTC) - sent_at < LISTED_AFTER:
+                return Look(Sighting.CANNOT_TELL, evidence=f"{evidence} yet")
+            return Look(Sighting.FOUND, RemotePost(number, ""), evidence)
+        if not complete:
+            return Look(Sighting.CANNOT_TELL, evidence="too many posts since then")
+        return Look(Sighting.ABSENT, evidence="no post since then has the same caption")
+
+    def _search(
+        self, job: PublishJob, api: InstagramClient
+    ) -> tuple[RemotePost | None, bool]:
+        """The oldest post since the first commit that looks like ours, and whether all
+        of them were read."""
+        since = (job.first_sent_at or job.created_at) - timedelta(seconds=LOOK_BACK_S)
+        found: RemotePost | None = None
+        cursor = ""
+        for number in range(LOOK_PAGES):
+            rows, cursor = api.media_since(since, LOOK_COUNT, cursor)
+            if number == 0 and api.clock_offset < -timedelta(seconds=LOOK_BACK_S / 2):
+                # Times are Meta's; look further back, for our clock is ahead.
+                since += api.clock_offset
+                rows, cursor = api.media_since(since, LOOK_COUNT)
+            for row in rows:
+                if self._matches(job, row, since):
+                    found = _remote_of(row)
+            if not cursor:
+                break
+        return found, not cursor
+
+    def _matches(
+        self, job: PublishJob, row: Mapping[str, Any], since: datetime
+    ) -> bool:
+        made_at = graph_time(row.get("timestamp"))
+        if not row.get("id") or (made_at is not None and made_at < since):
+            return False
+        if str(row["id"]) in job.taken:
+            return False
+        kind = "CAROUSEL_ALBUM" if len(job.draft.media) > 1 else "IMAGE"
+        if row.get("media_type") not in (None, kind):
+            return False
+        said = _comparable(str(row.get("caption") or ""))
+        return said == _comparable(self.text_as_sent(job.draft))
+
+
+def _children(job: PublishJob) -> Iterator[tuple[str, MediaFile]]:
+    """The containers below a carousel; none for a single image."""
+    if len(job.draft.media) > 1:
+        for number, file in enumerate(job.draft.media, 1):
+            yield f"child:{number}", file
+
+
+def _file(job: PublishJob, name: str) -> MediaFile:
+    return dict(_children(job)).get(name) or job.draft.media[0]
+
+
+def _of(job: PublishJob, name: str) -> str:
+    """What a container was made of: files, and for a carousel its children."""
+    if name == TOP and len(job.draft.media) > 1:
+        return ",".join(_container(job, child) for child, _file in _children(job))
+    return _file(job, name).sha256 if job.draft.media else ""
+
+
+def _container(job: PublishJob, name: str) -> str:
+    """The id of a container that can still be used; "" when it has to be made."""
+    stored = job.witness.get(name) or {}
+    if not stored.get("id") or stored.get("of") != _of(job, name):
+        return ""
+    ends_at = datetime.fromisoformat(stored["made_at"]) + CONTAINER_LIFE
+    return str(stored["id"]) if ends_at > datetime.now(UTC) else ""
+
+
+def _is_ready(job: PublishJob, name: str) -> bool:
+    number = _container(job, name)
+    return bool(number) and job.witness.get(f"ready:{name}") == number
+
+
+def _failure(seen: Container) -> PlatformError:
+    """Why a container failed, by the subcode in its words."""
+    match = SUBCODE.search(seen.said)
+    means = SUBCODES.get(int(match[1])) if match else None
+    if seen.status == "EXPIRED" or means is None:
+        cause = Cause.MEDIA_EXPIRED if seen.status == "EXPIRED" else Cause.MEDIA_REFUSED
+        return TransientError(seen.said or seen.status, cause=cause)
+    error = means.make(seen.said, {"code": match[1] if match else ""})
+    if error.permanent:
+        raise error
+    return error
+
+
+def _remote_of(row: Mapping[str, Any]) -> RemotePost:
+    return RemotePost(
+        external_id=str(row["id"]),
+        permalink=str(row.get("permalink") or ""),
+        text=str(row.get("caption") or ""),
+        published_at=graph_time(row.get("timestamp")),
+    )
+
+
+def _comparable(caption: str) -> str:
+    """Without "@", which Instagram takes out for people who are no administrators."""
+    text = unicodedata.normalize("NFC", tidy(caption)).replace("@", "")
+    return " ".join(text.split())

@@ -1,0 +1,196 @@
+"""Instagram (professional accounts): facts as data.
+
+An account comes in one of two ways, which are two hosts, two apps and two kinds of
+token: with the Facebook Page that it is linked to ("facebook"), or by its own sign-in
+("instagram"). `Access.extra["variant"]` tells which.
+Source: https://developers.facebook.com/docs/instagram-platform (v26.0).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from ..base import (
+    Ability,
+    Call,
+    MediaRule,
+    OAuthFacts,
+    PlatformSpec,
+    Scope,
+    SignIn,
+)
+from .windows import BUCKETS, CALL, DRAWS
+
+FACEBOOK, INSTAGRAM = "facebook", "instagram"
+
+#: The counting unit is not documented; Python's length is never less than any other
+#: but UTF-16's.
+CAPTION_LIMIT = 2_200
+MAX_HASHTAGS = 30
+MAX_MENTIONS = 20
+#: width : height, from upright to wide
+MIN_RATIO, MAX_RATIO = 4 / 5, 1.91
+#: A container lives 24 h; one that ends within the hour is not worth starting with.
+CONTAINER_LIFE = timedelta(hours=23)
+#: Clock differences allowed for when looking for a post of ours.
+LOOK_BACK_S = 120
+#: A token younger than this cannot be refreshed.
+REFRESH_AFTER = timedelta(hours=24)
+
+COMMENTS, MESSAGES = "Comments and first comments", "Messages"
+_BASIC, _PUBLISH, _FIGURES, _COMMENTS, _MESSAGES = (
+    ("instagram_business_basic", "instagram_basic"),
+    ("instagram_business_content_publish", "instagram_content_publish"),
+    ("instagram_business_manage_insights", "instagram_manage_insights"),
+    ("instagram_business_manage_comments", "instagram_manage_comments"),
+    ("instagram_business_manage_messages", "instagram_manage_messages"),
+)
+_ALLOWS = (
+    (_BASIC, "read the profile and its posts", ""),
+    (_PUBLISH, "publish", ""),
+    (_FIGURES, "read the figures", ""),
+    (_COMMENTS, "read, answer, hide and delete comments", COMMENTS),
+    (_MESSAGES, "answer messages", MESSAGES),
+)
+SCOPES = (
+    *(
+        Scope(names[0], allows, True, asked=not later, later=later)
+        for names, allows, later in _ALLOWS
+    ),
+    # Those of accounts that come through a Page; Facebook's sign-in asks for them.
+    *(
+        Scope(names[1], f"{allows} (through Facebook)", True, False, later=later)
+        for names, allows, later in _ALLOWS
+    ),
+    Scope(
+        "instagram_manage_contents",
+        "delete posts (through Facebook)",
+        True,
+        False,
+        later="Deleting posts",
+    ),
+    Scope("pages_show_list", "list the Pages (through Facebook)", True, False),
+    Scope("pages_read_engagement", "read the Page (through Facebook)", True, False),
+    Scope("pages_manage_metadata", "be told of events", True, False, later="Webhooks"),
+)
+
+#: variant -> ability -> the scopes that it hangs on
+NEEDED: dict[str, dict[Ability, tuple[str, ...]]] = {
+    FACEBOOK: {
+        Ability.PUBLISH: (_BASIC[1], _PUBLISH[1], "pages_read_engagement"),
+        Ability.READ: (_BASIC[1], "pages_read_engagement"),
+        Ability.FIGURES: (_BASIC[1], _FIGURES[1], "pages_read_engagement"),
+    },
+    INSTAGRAM: {
+        Ability.PUBLISH: (_BASIC[0], _PUBLISH[0]),
+        Ability.READ: (_BASIC[0],),
+        Ability.FIGURES: (_BASIC[0], _FIGURES[0]),
+    },
+}
+
+_P, _R, _F = Ability.PUBLISH, Ability.READ, Ability.FIGURES
+#: key, feature, one of these scopes, ability
+_ROWS: tuple[tuple[str, str, tuple[str, ...], Ability], ...] = (
+    ("POST /oauth/access_token", "Connect", (), _R),
+    ("GET /access_token", "Connect", (), _R),
+    ("GET /refresh_access_token", "Refresh", _BASIC[:1], _R),
+    ("GET /debug_token", "Health and scopes", (), _R),
+    ("GET /me", "Identity and health", _BASIC[:1], _R),
+    ("GET /me/accounts", "Choose an account", _BASIC[1:], _R),
+    ("GET /:ig", "Identity and health", _BASIC, _R),
+    ("GET /:ig/content_publishing_limit", "Posts left, right to post", _PUBLISH, _P),
+    ("POST /:ig/media", "Images", _PUBLISH, _P),
+    ("GET /:container", "State of an image", _PUBLISH, _P),
+    ("POST /:ig/media_publish", "Publish", _PUBLISH, _P),
+    ("GET /:ig/media", "Find a post again", _BASIC, _R),
+    ("GET /:ig/stories", "Find a story again", _BASIC, _R),
+    ("GET /:media", "One post", _BASIC, _R),
+    ("DELETE /:media", "Unpublish", ("instagram_manage_contents",), _P),
+    ("GET /:media/comments", "Comment inbox", _COMMENTS, _R),
+    ("POST /:media/comments", "First comment", _COMMENTS, _R),
+    ("POST /:comment/replies", "Answer a comment", _COMMENTS, _R),
+    ("POST /:ig/messages", "Answer in private", _MESSAGES, _R),
+    ("GET /:ig/insights", "Figures of an account", _FIGURES, _F),
+    ("GET /:media/insights", "Figures of a post", _FIGURES, _F),
+    ("GET /:ig?business_discovery", "Other accounts", _BASIC[1:], _R),
+    ("GET /ig_hashtag_search", "Hashtags", _BASIC[1:], _R),
+)
+#: The audience would see these twice.
+MUTATING = frozenset(
+    {
+        "POST /:ig/media_publish",
+        "POST /:media/comments",
+        "POST /:comment/replies",
+        "POST /:ig/messages",
+    }
+)
+#: Rows that the windows' table does not name.
+_OTHER_DRAWS: dict[str, dict[str, int]] = {
+    "POST /oauth/access_token": {},
+    "GET /access_token": {},
+    "GET /refresh_access_token": {},
+    "GET /debug_token": {"app_calls": 1},
+    "GET /me": CALL,
+}
+
+SPEC = PlatformSpec(
+    slug="instagram",
+    name="Instagram",
+    sign_in=SignIn.OAUTH,
+    hosts={
+        "www": "https://www.instagram.com",
+        "api": "https://api.instagram.com",
+        "graph": "https://graph.instagram.com",
+        "facebook": "https://graph.facebook.com",
+    },
+    practice_paths={
+        "www": "/instagram/www",
+        "api": "/instagram/api",
+        "graph": "/instagram/graph",
+        "facebook": "/facebook/graph",
+    },
+    calls=tuple(
+        Call(
+            key,
+            feature,
+            any_scopes=scopes,
+            mutates=key in MUTATING,
+            ability=ability,
+            draws=DRAWS[key] if key in DRAWS else _OTHER_DRAWS[key],
+        )
+        for key, feature, scopes, ability in _ROWS
+    ),
+    buckets=BUCKETS,
+    scopes=SCOPES,
+    images=MediaRule(
+        mime_types=("image/jpeg",),
+        max_bytes=8 * 1024 * 1024,
+        max_alt=1_000,
+        max_count=10,
+    ),
+    needs_media=True,
+    oauth=OAuthFacts(
+        authorize_host="www",
+        authorize_path="/oauth/authorize",
+        pkce=False,
+        scopes=tuple(scope.name for scope in SCOPES if scope.asked),
+        scope_delimiter=",",
+        force_login_params={"force_reauth": "true"},
+    ),
+    api_version="v26.0",
+    account_kinds=("instagram",),
+    # The first call may still be running when its answer is given up.
+    look_after_s=(35, 80, 150),
+    also_through=("facebook",),
+    register_steps=(
+        "Accounts that are linked to a Facebook Page need nothing here: connect "
+        "Facebook, and they are offered beside their Pages.",
+        "For accounts without a Page: in your app at Meta for Developers add the "
+        "product Instagram and open API setup with Instagram login.",
+        "Under Set up Instagram business login enter the redirect address shown here, "
+        "exactly.",
+        "Copy the Instagram App ID and the Instagram App Secret; they are other numbers "
+        "than those of the Facebook app.",
+    ),
+    register_url="https://developers.facebook.com/apps",
+)
