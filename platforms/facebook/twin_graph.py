@@ -406,9 +406,12 @@ class Graph(MetaTokens):
             "profile_picture_url": lambda f: f"{self.url}/www/{account['id']}/picture",
             "followers_count": lambda f: 1_200,
             "follows_count": lambda f: 10,
-            "media_count": lambda f: len(self.all("media", ig=account["id"])),
+            "media_count": lambda f: self.media_count(account["id"]),
         }
         return self.pick("IGUser", fields, known)
+
+    def media_count(self, ig: str) -> int:
+        return self.world.count(self.STORE, f"grid:{ig}")
 
     # ------------------------------------------------------------ faults
 

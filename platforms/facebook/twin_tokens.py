@@ -274,18 +274,16 @@ class MetaTokens(Callbacks):
             subcode, token["app"], token["expires_at"], self.time()
         )
 
-    def token_state(self, token: Doc) -> str:
-        subcode = self.death(token)
-        return "expired" if subcode == 463 else "revoked" if subcode else "live"
-
     def token_row(self, id: str, token: Doc, account: str, person: str) -> Doc:
+        subcode = self.death(token)
+        state = "expired" if subcode == 463 else "revoked" if subcode else "live"
         return {
             "id": id[:12],
             "account": account,
             "person": person,
             "kind": token["type"].lower(),
-            "state": self.token_state(token),
-            "subcode": self.death(token),
+            "state": state,
+            "subcode": subcode,
             "issued_at": exact(token["issued_at"]),
             "expires_at": exact(token["expires_at"]) if token["expires_at"] else "",
             "scopes": self.granted_scopes(self.grant_of(token)),
@@ -350,10 +348,7 @@ class MetaTokens(Callbacks):
             return Reach(kind, [id], pairs, [page for _, page in pairs])
         page, own_ig = id, ""
         if kind == "ig":
-            linked = self.page_of_ig(id)
-            unlinked = self.all("page", unlinked_ig=id)
-            page = linked["id"] if linked else unlinked[0][0] if unlinked else ""
-            own_ig = id
+            page, own_ig = (self.get("ig", id) or {})["page"], id
         roles = [role for _, role in self.all("role", page=page)] if page else []
         pairs = [(role["person"], page) for role in roles]
         persons = [person for person, _ in pairs]
@@ -393,9 +388,7 @@ class MetaTokens(Callbacks):
             self._suspend(reach)
         elif kind == "unlinked":
             for page in reach.pages:
-                ig = (self.get("page", page) or {})["ig"]
-                if ig:
-                    self.change("page", page, ig="", unlinked_ig=ig)
+                self.change("page", page, ig="")
         elif kind == "not_professional":
             for ig in self._igs(reach):
                 self.change("ig", ig, account_type="PERSONAL")

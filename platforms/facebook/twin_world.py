@@ -209,6 +209,7 @@ class MetaWorld(SwitchedTwin):
             "account_type": "BUSINESS",
             "restricted": False,
             "password_no": 0,
+            "page": page,
         }
         self.put("ig", id, account)
         self.put("ig_name", username.lower(), {"id": id})
@@ -275,8 +276,10 @@ class MetaWorld(SwitchedTwin):
         return role if role and not role["lost"] else None
 
     def page_of_ig(self, ig: str) -> Doc | None:
-        found = self.all("page", ig=ig) if ig else []
-        return found[0][1] if found else None
+        """The Page that the account is linked to, if it still is."""
+        account = self.get("ig", ig)
+        page = self.get("page", account["page"]) if account else None
+        return page if page and page["ig"] == ig else None
 
     def page_url(self, page: Doc) -> str:
         return f"{self.base_url}/facebook/www/{page['username']}"

@@ -230,7 +230,6 @@ class InstagramLogin(Accounts):
             raise errors.missing_object(id)
         self.need(caller, BASIC, code=10)
         account = self.get("ig", id) or {}
-        media = sum(1 for _ in self.all("media", ig=id, deleted=False))
         picture = f"{self.url}/www/{id}/picture"
         known: dict[str, Callable[[Field], Any]] = {
             "id": lambda f: account["scoped_id"],
@@ -241,6 +240,6 @@ class InstagramLogin(Accounts):
             "profile_picture_url": lambda f: picture,
             "followers_count": lambda f: 1_200,
             "follows_count": lambda f: 10,
-            "media_count": lambda f: media,
+            "media_count": lambda f: self.media_count(id),
         }
         return self.pick("IGUser", self.wanted(request, "id"), known)

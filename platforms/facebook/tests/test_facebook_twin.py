@@ -387,6 +387,9 @@ def test_sixty_days_end_the_sign_in_and_leave_the_pages(call, cake):
     assert re.search(r"expired on \w+, .* PDT\. The current time is", error["message"])
     assert call.post(cake)
     assert call.refused("GET", "me/accounts", user) == (190, 463)
+    facts = {"client_id": APP_ID, "client_secret": APP_SECRET}
+    facts |= {"grant_type": "fb_exchange_token", "fb_exchange_token": user}
+    assert call.refused("GET", "oauth/access_token", **facts) == (190, 463)
 
 
 @pytest.mark.parametrize(
