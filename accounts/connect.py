@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
@@ -15,8 +16,10 @@ from enum import StrEnum
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
+from platforms import registry
 from platforms.base import (
     Ability,
     Access,
@@ -28,22 +31,29 @@ from platforms.base import (
     Scope,
     TokenSet,
 )
-from platforms.errors import Outcome, PlatformError
+from platforms.errors import Cause, Outcome, PlatformError
 
+from .disconnect import retire, revoke
 from .models import (
     AuditEvent,
     Brand,
+    CampaignItem,
     ConnectedAccount,
     Credential,
     Network,
     PendingConnection,
     PlatformApp,
+    ReconnectLink,
 )
 
 logger = logging.getLogger(__name__)
 
 #: Answers that say for certain that a credential may not post.
 DEFINITE = {Outcome.AUTH_EXPIRED, Outcome.AUTH_REVOKED, Outcome.PERMISSION}
+#: Pages that are proven while a person waits: so many at most, begun within so long.
+#: The health job proves the others within a minute or two.
+MOST_LOOKS = 4
+LOOKS_S = 8.0
 
 
 # ---------------------------------------------------------------- what hinders
@@ -90,12 +100,41 @@ class CannotPost(ConnectRefused):
         self.detail = detail
 
 
-class FewerRights(ConnectRefused):
-    """The new access allows less than the old one: a person has to say yes."""
+class AsksFirst(ConnectRefused):
+    """Something would be different from before: a person has to say yes to it.
 
-    def __init__(self, lost: Sequence[Scope]) -> None:
-        super().__init__("fewer permissions than before")
+    lost: permissions. lacking: accounts that the new sign-in may not post for any more;
+    back: how many it may. before: who gave the permission until now, when the new
+    sign-in is somebody else's.
+    """
+
+    def __init__(
+        self,
+        signed_in_as: str,
+        *,
+        lost: Sequence[Scope] = (),
+        lacking: Sequence[ConnectedAccount] = (),
+        back: int = 0,
+        before: str = "",
+    ) -> None:
+        super().__init__("asks first")
+        self.signed_in_as = signed_in_as
         self.lost = lost
+        self.lacking = lacking
+        self.back = back
+        self.before = before
+
+
+class SamePerson(ConnectRefused):
+    """Standby access has to be another person's."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("the same person")
+        self.name = name
+
+
+class LinkOver(ConnectRefused):
+    """The link was used, withdrawn or became too old meanwhile."""
 
 
 # ---------------------------------------------------------------- permissions
@@ -200,16 +239,45 @@ class Grant:
     def missing(self) -> list[Scope]:
         return missing_scopes(self.spec, self.asked, self.tokens.scopes)
 
-    def client(self) -> PlatformClient:
-        return self.app.client(access_of(self.tokens, self.subject))
+    @property
+    def has_pages(self) -> bool:
+        """Whether the platform derives a token per page from the person's."""
+        return any(identity.tokens for identity in self.identities)
 
-    def find(self, external_id: str) -> Identity | None:
-        return next((i for i in self.identities if i.external_id == external_id), None)
+    def platform_of(self, identity: Identity) -> str:
+        return identity.platform or self.app.platform
+
+    def find(self, external_id: str, platform: str = "") -> Identity | None:
+        """platform "": the one that was asked."""
+        slug = platform or self.app.platform
+        for identity in self.identities:
+            if identity.external_id == external_id:
+                if self.platform_of(identity) == slug:
+                    return identity
+        return None
+
+    def page_of(self, identity: Identity) -> Identity | None:
+        """The page whose own token acts for the identity; None: the person's does."""
+        page = self.find(identity.via) if identity.via else identity
+        return page if page is not None and page.tokens is not None else None
+
+    def tokens_of(self, page: Identity) -> TokenSet:
+        """The page's own tokens; permissions are those of the consent behind them."""
+        assert page.tokens is not None
+        scopes = page.tokens.scopes or self.tokens.scopes
+        return replace(page.tokens, scopes=scopes)
+
+    def client(self, identity: Identity | None = None) -> PlatformClient:
+        """Acts as the person who consented, or as one of the identities."""
+        who = identity or self.subject
+        page = self.page_of(who)
+        tokens = self.tokens_of(page) if page else self.tokens
+        return self.app.client(access_of(tokens, who), self.platform_of(who))
 
     def credential(self) -> Credential | None:
         """The stored credential of the same consent, a live one before a dead one."""
         rows = Credential.objects.filter(
-            app=self.app, subject_id=self.subject.external_id
+            app=self.app, parent=None, subject_id=self.subject.external_id
         ).order_by("-connected_at")
         live = rows.exclude(state=Credential.State.DISCONNECTED).first()
         return live or rows.first()
@@ -305,9 +373,9 @@ class FirstLook:
         return None
 
 
-def first_look(grant: Grant) -> FirstLook:
+def first_look(grant: Grant, identity: Identity | None = None) -> FirstLook:
     """Prove the grant once and read the server's limits; trouble there is no failure."""
-    client = grant.client()
+    client = grant.client(identity)
     proof: Proof | None = None
     trouble: PlatformError | None = None
     limits: Mapping[str, Any] = {}
@@ -318,6 +386,50 @@ def first_look(grant: Grant) -> FirstLook:
         trouble = error
         logger.info("first look at %s: %s", grant.app, error)
     return FirstLook(proof, trouble if proof is None else None, limits)
+
+
+@dataclass(frozen=True)
+class Looks:
+    """First looks at the consent itself, at pages, and at what acts through a page."""
+
+    root: FirstLook
+    #: by external id of the page, and by platform and external id
+    pages: Mapping[str, FirstLook]
+    through: Mapping[tuple[str, str], FirstLook]
+
+    def at(self, grant: Grant, identity: Identity) -> FirstLook | None:
+        """The look that tells most of this identity; None: it was not looked at."""
+        page = grant.page_of(identity)
+        if page is None:
+            return self.root
+        key = (grant.platform_of(identity), identity.external_id)
+        return self.through.get(key) or self.pages.get(page.external_id)
+
+    @property
+    def refusal(self) -> CannotPost | None:
+        looks = (self.root, *self.pages.values(), *self.through.values())
+        return next((look.refusal for look in looks if look.refusal), None)
+
+
+def look_at(grant: Grant, wanted: Iterable[Identity]) -> Looks:
+    """Prove the consent, and of the wanted identities the first few."""
+    end = time.monotonic() + LOOKS_S
+    root = first_look(grant)
+    pages: dict[str, FirstLook] = {}
+    through: dict[tuple[str, str], FirstLook] = {}
+    for identity in wanted:
+        page = grant.page_of(identity)
+        if page is None:
+            continue
+        made = len(pages) + len(through)
+        if made and (made >= MOST_LOOKS or time.monotonic() > end):
+            break
+        if page.external_id not in pages:
+            pages[page.external_id] = first_look(grant, page)
+        if page is not identity:
+            key = (grant.platform_of(identity), identity.external_id)
+            through[key] = first_look(grant, identity)
+    return Looks(root, pages, through)
 
 
 # ---------------------------------------------------------------- new accounts
@@ -338,6 +450,9 @@ class Offer:
     identity: Identity
     state: OfferState
     account: ConnectedAccount | None = None
+    platform: str = ""
+    #: the page that it acts through
+    through: str = ""
 
     @property
     def can_choose(self) -> bool:
@@ -345,48 +460,93 @@ class Offer:
 
 
 def offers(grant: Grant, user: Any) -> list[Offer]:
-    """Every identity of the grant and whether this person may connect it (2 queries)."""
+    """Every identity of the grant and whether this person may connect it (2 queries).
+
+    What acts through a page stands right behind it. Somebody who only brings pages is
+    no profile to connect.
+    """
     rows = ConnectedAccount.objects.filter(
-        platform=grant.app.platform,
         network=grant.app.network,
+        platform__in={grant.platform_of(i) for i in grant.identities},
         external_id__in=[i.external_id for i in grant.identities],
     )
-    known = {row.external_id: row for row in rows}
+    known = {(row.platform, row.external_id): row for row in rows}
     visible = {row.pk for row in rows.visible_to(user).select_related("brand")}
     found = []
-    for identity in grant.identities:
-        account = known.get(identity.external_id)
+    for identity in _by_page(grant):
+        key = (grant.platform_of(identity), identity.external_id)
+        account = known.get(key)
+        through = grant.find(identity.via) if identity.via else None
+        name = through.name if through else ""
         if account is not None and account.pk not in visible:
-            found.append(Offer(identity, OfferState.ELSEWHERE))
-        elif account is not None and account.health != "disconnected":
-            found.append(Offer(identity, OfferState.CONNECTED, account))
+            found.append(Offer(identity, OfferState.ELSEWHERE, None, key[0], name))
+            continue
+        if account is not None and account.health != "disconnected":
+            state = OfferState.CONNECTED
         elif not identity.can_publish:
-            found.append(Offer(identity, OfferState.CANNOT_PUBLISH, account))
+            state = OfferState.CANNOT_PUBLISH
         elif account is not None:
-            found.append(Offer(identity, OfferState.RESTORE, account))
+            state = OfferState.RESTORE
         else:
-            found.append(Offer(identity, OfferState.NEW))
+            state = OfferState.NEW
+        found.append(Offer(identity, state, account, key[0], name))
     return found
+
+
+def _by_page(grant: Grant) -> list[Identity]:
+    order = []
+    # What belongs to a platform that we do not publish to yet is none to offer.
+    known = [i for i in grant.identities if grant.platform_of(i) in registry.PLATFORMS]
+    for identity in known:
+        if identity.via and grant.find(identity.via):
+            continue  # comes behind its page
+        person = identity is grant.subject and grant.has_pages
+        if not (person and not identity.can_publish):
+            order.append(identity)
+        own = grant.find(identity.external_id) is identity
+        order += [i for i in known if own and i.via == identity.external_id]
+    return order
+
+
+def lacking(grant: Grant) -> list[ConnectedAccount]:
+    """Connected accounts of the same consent that it does not cover any more.
+
+    Where pages have tokens of their own, a new consent ends those that it leaves out.
+    """
+    before = grant.credential()
+    if before is None or not grant.has_pages:
+        return []
+    rows = ConnectedAccount.objects.connected().filter(credential__parent=before)
+    return [
+        row
+        for row in rows.select_related("credential").order_by("platform", "name")
+        if grant.find(row.external_id, row.platform) is None
+        and row.cause != Cause.ROLE_LOST
+    ]
 
 
 def connect(
     grant: Grant, picks: Sequence[tuple[Identity, Brand]], user: Any
 ) -> list[ConnectedAccount]:
-    """Connect the chosen identities, each once; they share the grant's credential.
+    """Connect the chosen identities, each once; they share the grant's credential, or
+    that of their page where pages have their own.
 
     One that was disconnected comes back in its own brand. Raises AlreadyConnected.
     """
-    open_to_person = {o.identity.external_id: o for o in offers(grant, user)}
+    open_to_person = {
+        (offer.platform, offer.identity.external_id): offer
+        for offer in offers(grant, user)
+    }
     for identity, _brand in picks:
-        offer = open_to_person[identity.external_id]
+        offer = open_to_person[grant.platform_of(identity), identity.external_id]
         if not offer.can_choose:
             raise AlreadyConnected(identity.name, offer.account)
-    look = first_look(grant)
+    looks = look_at(grant, [identity for identity, _brand in picks])
     try:
         with transaction.atomic():
-            credential = _store(grant, look, user)
+            stored = _store(grant, looks, user, [identity for identity, _ in picks])
             return [
-                _add(credential, identity, brand, look, user)
+                _add(stored, grant, identity, brand, looks, user)
                 for identity, brand in picks
             ]
     except IntegrityError:
@@ -396,33 +556,34 @@ def connect(
 
 
 def _add(
-    credential: Credential,
+    stored: Stored,
+    grant: Grant,
     identity: Identity,
     brand: Brand,
-    look: FirstLook,
+    looks: Looks,
     user: Any,
 ) -> ConnectedAccount:
-    app = credential.app
-    account = ConnectedAccount.objects.filter(
-        platform=app.platform, network=app.network, external_id=identity.external_id
-    ).first()
+    key = {
+        "platform": grant.platform_of(identity),
+        "network": grant.app.network,
+        "external_id": identity.external_id,
+    }
+    account = ConnectedAccount.objects.filter(**key).first()
     restored = account is not None
     if account is None:
-        account = ConnectedAccount(
-            platform=app.platform,
-            network=app.network,
-            external_id=identity.external_id,
-            brand=brand,
-            owner=user,
-        )
+        account = ConnectedAccount(**key, brand=brand, owner=user)
     elif account.health != "disconnected":
         raise AlreadyConnected(identity.name, None)
-    _attach(account, credential, identity, look)
+    look = looks.at(grant, identity)
+    _attach(account, stored.of(grant, identity), identity, look)
+    page = grant.page_of(identity)
+    if page not in (None, identity) and look and look.refusal:
+        account.set_trouble(look.refusal.cause, look.refusal.detail)
     AuditEvent.write(
         user,
         "reconnected" if restored else "connected",
         account,
-        signed_in_as=credential.subject_name,
+        signed_in_as=stored.root.subject_name,
     )
     return account
 
@@ -431,16 +592,18 @@ def _attach(
     account: ConnectedAccount,
     credential: Credential,
     identity: Identity,
-    look: FirstLook,
+    look: FirstLook | None,
 ) -> None:
     account.credential = credential
+    if account.standby_id == credential.pk:
+        account.standby = None
     account.kind = identity.kind
     account.name = (identity.name or identity.handle)[:200]
     account.handle = identity.handle[:200]
     account.url = identity.url[:500]
     account.avatar_url = identity.avatar_url[:1000]
     account.extra = dict(identity.extra)
-    if look.limits:
+    if look and look.limits:
         account.server_limits = dict(look.limits)
     account.trouble = account.trouble_detail = ""
     account.trouble_at = None
@@ -450,152 +613,315 @@ def _attach(
     account.save()
 
 
-def _store(grant: Grant, look: FirstLook, user: Any) -> Credential:
-    """Put the new tokens in the place of the old ones. Inside a transaction."""
+# ---------------------------------------------------------------- storing
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The credentials that a grant became: of the consent, and of pages by their id."""
+
+    root: Credential
+    pages: Mapping[str, Credential]
+
+    def of(self, grant: Grant, identity: Identity) -> Credential:
+        page = grant.page_of(identity)
+        return self.pages[page.external_id] if page else self.root
+
+
+def _store(grant: Grant, looks: Looks, user: Any, wanted: Iterable[Identity]) -> Stored:
+    """Put the new tokens in the place of the old ones. Inside a transaction.
+
+    Pages that are wanted or known from before get their own; one that was known and is
+    not among the new ones counts as lost, until a look tells otherwise.
+    """
     now = timezone.now()
-    subject = grant.subject
-    credential = grant.credential()
-    if credential is not None:
-        credential = Credential.objects.select_for_update().get(pk=credential.pk)
+    root = grant.credential()
+    if root is not None:
+        root = Credential.objects.select_for_update().get(pk=root.pk)
+    else:
+        root = Credential(app=grant.app, subject_id=grant.subject.external_id)
+    _renew(root, grant.subject, grant.tokens, looks.root, user, now)
+    children = root.children.select_for_update().order_by("connected_at")
+    known = {child.subject_id: child for child in children}
+    pages = {p.external_id: p for i in wanted if (p := grant.page_of(i))}
+    for page_id, child in known.items():
+        page = grant.find(page_id)
+        if page is not None and page.tokens is not None:
+            if child.state != Credential.State.DISCONNECTED:
+                pages[page_id] = page
+        elif grant.has_pages and child.state != Credential.State.DISCONNECTED:
+            child.lose_role(now)
+    stored = {}
+    for page_id, page in pages.items():
+        child = known.get(page_id) or Credential(
+            app=grant.app, parent=root, subject_id=page_id
+        )
+        tokens = grant.tokens_of(page)
+        _renew(child, page, tokens, looks.pages.get(page_id), user, now)
+        stored[page_id] = child
+    return Stored(root, stored)
+
+
+def _renew(
+    credential: Credential,
+    subject: Identity,
+    tokens: TokenSet,
+    look: FirstLook | None,
+    user: Any,
+    now: datetime,
+) -> None:
+    if credential.pk:
         # The old refresh token belongs to the old consent, and a renewal that is on
         # its way must not overwrite the new one.
         credential.refresh_token = ""
         credential.refresh_expires_at = None
         credential.refresh_fence += 1
-    else:
-        credential = Credential(app=grant.app, subject_id=subject.external_id)
-    credential.app = grant.app
     credential.kind = subject.kind
     credential.subject_name = (subject.handle or subject.name)[:200]
-    credential.connected_by = user
+    credential.connected_by = user if user and user.pk else None
     credential.connected_at = now
-    credential.store(grant.tokens, now=now)
-    if look.proof is not None:
+    credential.revoke_after = None
+    credential.revoke_tries = 0
+    credential.store(tokens, now=now)
+    if look is not None and look.proof is not None:
         credential.take_proof(look.proof, now)
     credential.save()
-    if look.error is not None and look.error.outcome in DEFINITE:
+    if look and look.error is not None and look.error.outcome in DEFINITE:
         credential.break_for(look.error)
-    return credential
 
 
 # ---------------------------------------------------------------- reconnecting
 
 
-def reconnect(
-    grant: Grant, account: ConnectedAccount, user: Any, *, fewer_is_fine: bool = False
-) -> list[ConnectedAccount]:
-    """Give an account new access in place; returns it and the siblings mended with it.
+@dataclass(frozen=True)
+class Reconnected:
+    """What a reconnect mended, the account that it was begun for first.
 
-    Nothing is overwritten unless the sign-in belongs to this account, allows as much
-    as before (or the person said yes) and is proven. Raises a ConnectRefused.
+    lacking: accounts of the same consent that it may not post for any more.
     """
-    identity = grant.find(account.external_id)
+
+    accounts: Sequence[ConnectedAccount]
+    lacking: Sequence[ConnectedAccount]
+    signed_in_as: str
+
+
+@dataclass(frozen=True)
+class _Change:
+    """What a reconnect would do to an account and to those of the same consent."""
+
+    #: with their identities, the account itself first
+    mends: Sequence[tuple[ConnectedAccount, Identity]]
+    lacking: Sequence[ConnectedAccount]
+    #: who gave the permission until now, when it is somebody else
+    before: str
+
+
+def _change(grant: Grant, account: ConnectedAccount) -> _Change:
+    """Raises OtherIdentity or CannotPost. Reads the database and changes nothing."""
+    identity = grant.find(account.external_id, account.platform)
+    old = account.credential
+    root = old.root if old is not None else None
+    same = root is not None and root.subject_id == grant.subject.external_id
     if identity is None:
+        if same:
+            raise CannotPost(Cause.ROLE_LOST)
         raise OtherIdentity(_called(grant.subject), account.handle or account.name)
     if not identity.can_publish:
-        raise CannotPost("role_lost")
-    before = account.credential
-    lost = grant.lost(before) or grant.lost(grant.credential())
-    if lost and not fewer_is_fine:
-        raise FewerRights(lost)
-    look = first_look(grant)
-    if refusal := look.refusal:
-        raise refusal
-    with transaction.atomic():
-        credential = _store(grant, look, user)
-        _attach(account, credential, identity, look)
-        mended = [account, *_mend_siblings(grant, account, before, credential)]
-        if before is not None and before.pk != credential.pk:
-            _retire(before)
-        AuditEvent.write(
-            user,
-            "reconnected",
-            account,
-            signed_in_as=credential.subject_name,
-            mended=len(mended),
-        )
-    return mended
+        raise CannotPost(Cause.ROLE_LOST)
+    before = ""
+    asked_of = {root.pk} if root is not None else set()
+    if root is not None and not same and _is_in_force(account, root):
+        before = root.subject_name or root.subject_id
+    elif mine := grant.credential():
+        asked_of.add(mine.pk)
+    siblings = (
+        ConnectedAccount.objects.connected()
+        .filter(Q(credential__in=asked_of) | Q(credential__parent__in=asked_of))
+        .exclude(pk=account.pk)
+        .select_related("credential__parent")
+        .order_by("platform", "name")
+    )
+    mends, lacking = [(account, identity)], []
+    for sibling in siblings:
+        own = grant.find(sibling.external_id, sibling.platform)
+        if before and account.health == "healthy":
+            # Nothing is broken: only what uses the very same page token goes along.
+            if not (grant.has_pages and sibling.credential_id == account.credential_id):
+                continue
+        if own is not None and own.can_publish:
+            mends.append((sibling, own))
+        elif not before:
+            lacking.append(sibling)
+    return _Change(mends, lacking, before)
 
 
-def _mend_siblings(
+def _is_in_force(account: ConnectedAccount, root: Credential) -> bool:
+    """Whether somebody else than before is worth a question."""
+    return bool(
+        account.health != "disconnected"
+        and root.state != Credential.State.DISCONNECTED
+        and root.subject_id
+    )
+
+
+def doubts(grant: Grant, account: ConnectedAccount) -> AsksFirst | None:
+    """What a person should say yes to before anything is overwritten."""
+    change = _change(grant, account)
+    old = account.credential.root if account.credential else None
+    lost = grant.lost(old) or grant.lost(grant.credential())
+    news = [a for a in change.lacking if a.cause != Cause.ROLE_LOST]
+    if not (lost or news or change.before):
+        return None
+    return AsksFirst(
+        _called(grant.subject),
+        lost=lost,
+        lacking=change.lacking,
+        back=len(change.mends),
+        before=change.before,
+    )
+
+
+def reconnect(
     grant: Grant,
     account: ConnectedAccount,
-    before: Credential | None,
-    credential: Credential,
-) -> list[ConnectedAccount]:
-    """Accounts of the same consent that the new one may act for too."""
-    ids = [i.external_id for i in grant.identities if i.can_publish]
-    rows = (
-        ConnectedAccount.objects.connected()
-        .filter(
-            credential__in=[c for c in (before, credential) if c is not None],
-            external_id__in=ids,
+    user: Any,
+    *,
+    yes: bool = False,
+    link: ReconnectLink | None = None,
+) -> Reconnected:
+    """Give an account new access in place, and all others of the same consent.
+
+    Nothing is overwritten unless the sign-in belongs to this account, allows as much
+    as before (or the person said yes) and is proven. Raises a ConnectRefused. link: the
+    way by which the person came; it is used up with what is stored.
+    """
+    change = _change(grant, account)
+    question = doubts(grant, account)
+    if question is not None and not yes:
+        raise question
+    identity = change.mends[0][1]
+    looks = look_at(grant, [identity])
+    if refusal := looks.refusal:
+        raise refusal
+    with transaction.atomic():
+        if link is not None and not link.use():
+            raise LinkOver
+        before = {a.credential_id: a.credential for a, _ in change.mends}
+        stored = _store(grant, looks, user, [own for _, own in change.mends])
+        _attach(
+            account, stored.of(grant, identity), identity, looks.at(grant, identity)
         )
-        .exclude(pk=account.pk)
+        for sibling, own in change.mends[1:]:
+            sibling.move_to(stored.of(grant, own))
+        for lost in change.lacking:
+            if lost.credential_id == stored.root.pk:
+                lost.set_trouble(Cause.ROLE_LOST, "")
+        now_used = {stored.root.pk, *(child.pk for child in stored.pages.values())}
+        for old in before.values():
+            if old is not None and old.pk not in now_used:
+                retire(old)
+        _write_down(change, stored, user, link)
+        CampaignItem.settle([a.pk for a, _ in change.mends], timezone.now())
+    return Reconnected(
+        [mended for mended, _ in change.mends], change.lacking, _called(grant.subject)
     )
-    siblings = list(rows)
-    for sibling in siblings:
-        sibling.credential = credential
-        sibling.trouble = sibling.trouble_detail = ""
-        sibling.trouble_at = None
-        sibling.save(
-            update_fields=["credential", "trouble", "trouble_detail", "trouble_at"]
-        )
-    return siblings
+
+
+def _write_down(
+    change: _Change, stored: Stored, user: Any, link: ReconnectLink | None
+) -> None:
+    who = stored.root.subject_name
+    account = change.mends[0][0]
+    facts: dict[str, Any] = {"signed_in_as": who, "mended": len(change.mends)}
+    if change.lacking:
+        facts["lacking"] = [lost.name for lost in change.lacking]
+    if link is not None:
+        facts["link_to"] = link.addressee
+    verb = "reconnected_by_link" if link else "reconnected"
+    AuditEvent.write(user, verb, account, **facts)
+    AuditEvent.objects.bulk_create(
+        AuditEvent.about(user, "mended", sibling, signed_in_as=who, through=account.pk)
+        for sibling, _ in change.mends[1:]
+    )
 
 
 def _called(identity: Identity) -> str:
     return identity.handle or identity.name
 
 
-# ---------------------------------------------------------------- disconnecting
+# ---------------------------------------------------------------- standby access
 
 
-def disconnect(account: ConnectedAccount, user: Any) -> None:
-    """End our access and keep the account's history. Telling the platform may fail."""
+def may_have_standby(account: ConnectedAccount) -> bool:
+    """Only for what several people may post for: nobody stands in for a profile."""
     credential = account.credential
-    last = credential is not None and not credential.accounts.connected().exclude(
-        pk=account.pk
+    return (
+        credential is not None
+        and account.health != "disconnected"
+        and credential.root.subject_id != account.external_id
     )
-    if credential is not None and last and credential.access_token:
-        _tell_platform(credential)
+
+
+def add_standby(
+    grant: Grant,
+    account: ConnectedAccount,
+    user: Any,
+    *,
+    link: ReconnectLink | None = None,
+) -> list[ConnectedAccount]:
+    """Keep a second person's access for the day on which the first one's ends.
+
+    Proven before it is stored. Where pages have their own tokens, accounts that act
+    through the same page get it as well; returns all, this one first.
+    """
+    identity = grant.find(account.external_id, account.platform)
+    current = account.credential
+    if identity is None:
+        raise OtherIdentity(_called(grant.subject), account.handle or account.name)
+    if current is None or current.root.subject_id == grant.subject.external_id:
+        raise SamePerson(_called(grant.subject))
+    if not identity.can_publish:
+        raise CannotPost(Cause.ROLE_LOST)
+    looks = look_at(grant, [identity])
+    if refusal := looks.refusal:
+        raise refusal
+    page = grant.page_of(identity)
     with transaction.atomic():
-        account.disconnected_at = timezone.now()
-        account.save(update_fields=["disconnected_at"])
-        if credential is not None:
-            _retire(credential)
-        AuditEvent.write(user, "disconnected", account)
+        if link is not None and not link.use():
+            raise LinkOver
+        stored = _store(grant, looks, user, [identity])
+        standby = stored.of(grant, identity)
+        served = [account]
+        if page is not None:
+            others = ConnectedAccount.objects.connected().filter(credential=current)
+            for other in others.exclude(pk=account.pk):
+                own = grant.find(other.external_id, other.platform)
+                if own and own.can_publish and grant.page_of(own) is page:
+                    served.append(other)
+        for one in served:
+            old, one.standby = one.standby, standby
+            one.save(update_fields=["standby"])
+            if old is not None and old.pk != standby.pk:
+                retire(old)
+            AuditEvent.write(
+                user, "standby_added", one, signed_in_as=stored.root.subject_name
+            )
+    return served
 
 
-def _tell_platform(credential: Credential) -> None:
-    try:
-        credential.app.client(credential.access()).revoke()
-    except NotImplementedError:
-        logger.info("%s has no way to revoke", credential.app)
-    except PlatformError as error:
-        logger.info("revoking at %s: %s", credential.app, error)
-
-
-def _retire(credential: Credential) -> None:
-    """Delete the tokens of a credential that no connected account uses any more."""
-    if credential.accounts.connected().exists():
+def remove_standby(account: ConnectedAccount, user: Any) -> None:
+    """Forget the second person's access to this account."""
+    standby = account.standby
+    if standby is None:
         return
-    credential.access_token = credential.refresh_token = ""
-    credential.state = Credential.State.DISCONNECTED
-    credential.refresh_after = None
-    credential.expires_at = credential.refresh_expires_at = None
-    credential.refresh_fence += 1
-    credential.save(
-        update_fields=[
-            "access_token",
-            "refresh_token",
-            "state",
-            "refresh_after",
-            "expires_at",
-            "refresh_expires_at",
-            "refresh_fence",
-        ]
-    )
+    with transaction.atomic():
+        account.standby = None
+        account.save(update_fields=["standby"])
+        ended = retire(standby, tell=True)
+        name = standby.root.subject_name
+        AuditEvent.write(user, "standby_removed", account, signed_in_as=name)
+    if ended is not None:
+        revoke(ended)
 
 
 # ---------------------------------------------------------------- while a person chooses
@@ -607,12 +933,17 @@ def park(
     *,
     brand: Brand | None = None,
     account: ConnectedAccount | None = None,
+    link: ReconnectLink | None = None,
 ) -> PendingConnection:
-    """Keep a grant, encrypted, until the person has chosen; old ones go."""
+    """Keep a grant, encrypted, until the person has chosen; old ones go.
+
+    link: the person came by it; who is signed in here, if anybody, does not matter.
+    """
     now = timezone.now()
     PendingConnection.objects.filter(expires_at__lt=now).delete()
     return PendingConnection.objects.create(
-        user=user,
+        user=None if link else user,
+        link=link,
         app=grant.app,
         brand=brand,
         account=account,
@@ -622,12 +953,13 @@ def park(
     )
 
 
-def parked(pk: Any, user: Any) -> tuple[PendingConnection, Grant] | None:
-    """The waiting grant of this person, or None when it is over."""
+def parked(
+    pk: Any, user: Any, link: ReconnectLink | None = None
+) -> tuple[PendingConnection, Grant] | None:
+    """The waiting grant of this person (or of this link), or None when it is over."""
+    whose: dict[str, Any] = {"link": link} if link else {"user": user, "link": None}
     row = (
-        PendingConnection.objects.filter(
-            pk=pk, user=user, expires_at__gte=timezone.now()
-        )
+        PendingConnection.objects.filter(pk=pk, expires_at__gte=timezone.now(), **whose)
         .select_related("app", "brand", "account__credential__app")
         .first()
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -21,37 +21,54 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
 
 from platforms import registry
 from platforms.base import PlatformSpec, Scope, SignIn
 from platforms.errors import Cause, Outcome, PlatformError
 from platforms.http import redact
 
-from . import oauth, practice, servers, troubles
+from . import links, oauth, practice, servers, troubles
 from .causes import explain
 from .connect import (
     AlreadyConnected,
+    AsksFirst,
     ConnectRefused,
-    FewerRights,
     Grant,
+    NobodyThere,
     OfferState,
+    add_standby,
     app_for,
     connect,
+    doubts,
+    lacking,
+    may_have_standby,
     network_of,
     offers,
     park,
     parked,
     receive,
     reconnect,
+    remove_standby,
 )
 from .forms import FORMS, AppPasswordForm, ConnectForm, InstanceForm, is_trusted_private
-from .models import Brand, ConnectedAccount, Network, PendingConnection, PlatformApp
+from .models import (
+    Brand,
+    ConnectedAccount,
+    Network,
+    PendingConnection,
+    PlatformApp,
+    ReconnectLink,
+)
+from .released import words_of
 from .roles import is_admin
 
 View = Callable[..., HttpResponse]
 
-#: Tries with a wrong app password, by handle and by person.
+#: Tries with a wrong app password, by handle and by person; by address, where nobody
+#: is signed in here.
 PASSWORD_TRIES = {"app_password": "5/10m/key,15/10m/user"}
+LINK_PASSWORD_TRIES = {"app_password": "5/10m/key,15/10m/ip"}
 #: Causes that belong to one field of a form rather than to a page.
 FIELD_OF_CAUSE = {
     Cause.WRONG_PASSWORD: "app_password",
@@ -105,6 +122,12 @@ def account_connect(request: HttpRequest) -> HttpResponse:
                     "spec": spec,
                     "url": start_url(spec, network, brand),
                     "words": _how(spec),
+                    "through": [
+                        (other, start_url(other, network, brand))
+                        for slug in spec.also_through
+                        if slug in registry.PLATFORMS
+                        for other in [registry.spec(slug)]
+                    ],
                     "ready": _is_ready(spec, network),
                 }
                 for spec in specs
@@ -154,21 +177,49 @@ def start_url(
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be connected: a new account for a brand, or this one again."""
+    """What is to be connected: a new account for a brand, or this one again.
+
+    spec: of the platform that is signed in at. standby: a second person's access beside
+    the present one. link: the person came by it and may do nothing else.
+    """
 
     spec: PlatformSpec
     network: Network
     brand: Brand | None = None
     account: ConnectedAccount | None = None
+    standby: bool = False
+    link: ReconnectLink | None = None
+
+    @classmethod
+    def again(cls, account: ConnectedAccount, **more: Any) -> Plan:
+        """An account may have been connected through another platform's sign-in."""
+        credential = account.credential
+        spec = credential.app.spec if credential is not None else account.spec
+        return cls(spec, Network(account.network), account=account, **more)
 
     @property
     def url(self) -> str:
+        if self.link is not None:
+            return reverse("reconnect_link")
+        if self.standby and self.account is not None:
+            return reverse("account_standby", args=[self.account.pk])
         brand = self.brand.pk if self.brand else ""
         return start_url(self.spec, self.network, brand, self.account)
 
     @property
     def apps_url(self) -> str:
         return reverse("platform_apps")
+
+    def show(self, request: HttpRequest, trouble: troubles.Trouble) -> HttpResponse:
+        return troubles.show(request, trouble, for_link=self.link is not None)
+
+    def refuse(self, request: HttpRequest, refusal: ConnectRefused) -> HttpResponse:
+        trouble = troubles.from_refusal(refusal, self.spec, self.url)
+        return self.show(request, trouble)
+
+    def fail(self, request: HttpRequest, error: PlatformError) -> HttpResponse:
+        trouble = troubles.from_error(error, self.url, self.apps_url)
+        return self.show(request, trouble)
 
 
 @admin_required
@@ -179,23 +230,53 @@ def connect_start(request: HttpRequest, platform: str) -> HttpResponse:
     network = network_of(request.GET.get("network", ""))
     if network == Network.PRACTICE and not practice.is_configured():
         raise Http404
-    return _ask(request, Plan(spec, network))
+    return ask(request, Plan(spec, network))
 
 
 @login_required
 @never_cache
 def account_reconnect(request: HttpRequest, pk: int) -> HttpResponse:
     """The same for an account that is there already: in place, with its queue."""
+    return ask(request, Plan.again(_for_admin(request, pk)))
+
+
+@login_required
+@never_cache
+def account_standby(request: HttpRequest, pk: int) -> HttpResponse:
+    """A second person signs in, whose access takes over when the first one's ends."""
+    account = _for_admin(request, pk)
+    if not may_have_standby(account):
+        messages.info(
+            request,
+            _("%(name)s is a profile of one person: nobody else can stand in for it.")
+            % {"name": account.name},
+        )
+        return redirect(account)
+    return ask(request, Plan.again(account, standby=True))
+
+
+@login_required
+@require_POST
+def standby_remove(request: HttpRequest, pk: int) -> HttpResponse:
+    account = _for_admin(request, pk)
+    remove_standby(account, request.user)
+    messages.success(request, _("The standby access was removed."))
+    return redirect(account)
+
+
+def _for_admin(request: HttpRequest, pk: int) -> ConnectedAccount:
+    """404 for strangers, 403 for those who may only look."""
+    rows = ConnectedAccount.objects.visible_to(request.user).with_health().distinct()
     account = get_object_or_404(
-        ConnectedAccount.objects.visible_to(request.user).with_health(), pk=pk
+        rows.select_related("standby__parent", "credential__parent"), pk=pk
     )
     if not is_admin(request.user):
         raise PermissionDenied
-    plan = Plan(account.spec, Network(account.network), account=account)
-    return _ask(request, plan)
+    return account
 
 
-def _ask(request: HttpRequest, plan: Plan) -> HttpResponse:
+def ask(request: HttpRequest, plan: Plan) -> HttpResponse:
+    """The form before the platform's own page; for a link, the link's whole page."""
     spec, account = plan.spec, plan.account
     if plan.network == Network.PRACTICE and request.method == "GET":
         practice.ensure_practice_apps()
@@ -215,13 +296,12 @@ def _ask(request: HttpRequest, plan: Plan) -> HttpResponse:
     )
     ready = spec.sign_in is not SignIn.OAUTH or bool(app and app.client_id)
     if request.method == "POST" and ready and form.is_valid():
-        answer = _begin(
-            request, Plan(spec, plan.network, form.chosen_brand, account), form
-        )
+        answer = _begin(request, replace(plan, brand=form.chosen_brand), form)
         if answer is not None:
             return answer
     status = 422 if form.errors else 200
     context = {
+        "plan": plan,
         "spec": spec,
         "account": account,
         "form": form,
@@ -231,14 +311,15 @@ def _ask(request: HttpRequest, plan: Plan) -> HttpResponse:
         "scopes": _scopes(spec, app),
         "redirect_uri": oauth.redirect_uri(spec.slug) if spec.oauth else "",
         "people": practice.people(spec.slug)
-        if plan.network == Network.PRACTICE
+        if plan.network == Network.PRACTICE and plan.link is None
         else [],
         "can_force_login": bool(spec.oauth and spec.oauth.force_login_params),
         "elsewhere": _other_address(request),
         "has_brand": account is not None
         or Brand.objects.visible_to(request.user).exists(),
     }
-    return render(request, "accounts/connect_start.html", context, status=status)
+    template = "accounts/link.html" if plan.link else "accounts/connect_start.html"
+    return render(request, template, context, status=status)
 
 
 def _has_some(plan: Plan) -> bool:
@@ -286,8 +367,7 @@ def _begin(request: HttpRequest, plan: Plan, form: ConnectForm) -> HttpResponse 
         if error.cause in ADDRESS_CAUSES and "address" in form.fields:
             _field_error(form, "address", error)
             return None
-        trouble = troubles.from_error(error, plan.url, plan.apps_url)
-        return troubles.show(request, trouble)
+        return plan.fail(request, error)
     scopes = registry.platform(plan.spec.slug).scopes_to_ask(
         app.granted_scopes, app.facts
     )
@@ -298,6 +378,8 @@ def _begin(request: HttpRequest, plan: Plan, form: ConnectForm) -> HttpResponse 
         {
             "brand": plan.brand.pk if plan.brand else None,
             "account": plan.account.pk if plan.account else None,
+            "standby": plan.standby,
+            "link": str(plan.link.pk) if plan.link else None,
         },
         other_login=bool(form.cleaned_data.get("other_login")),
     )
@@ -338,7 +420,7 @@ def _sign_in(
         request,
         app="accounts",
         action="app_password",
-        config=PASSWORD_TRIES,
+        config=LINK_PASSWORD_TRIES if plan.link else PASSWORD_TRIES,
         key=f"{plan.network} {identifier.lower()}",
     )
     if not usage:
@@ -361,11 +443,9 @@ def _sign_in(
         if name:
             _field_error(form, name, error)
             return None
-        trouble = troubles.from_error(error, plan.url, plan.apps_url)
-        return troubles.show(request, trouble)
+        return plan.fail(request, error)
     except ConnectRefused as refusal:
-        trouble = troubles.from_refusal(refusal, plan.spec, plan.url)
-        return troubles.show(request, trouble)
+        return plan.refuse(request, refusal)
     usage.rollback()
     return finish(request, grant, plan)
 
@@ -392,41 +472,57 @@ def _password_app(plan: Plan, server: str) -> PlatformApp:
 def connect_callback(request: HttpRequest, platform: str) -> HttpResponse:
     """Where the platform sends the person back. Signs nobody in, whatever it brings."""
     spec = spec_or_404(platform)
-    if not request.user.is_authenticated:
+    link = links.of_session(request)
+    if link is None and not request.user.is_authenticated:
         messages.info(
             request, _("Sign in here first, then start the connection once more.")
         )
         return redirect_to_login(reverse("account_connect"))
-    if not is_admin(request.user):
+    if link is None and not is_admin(request.user):
         raise PermissionDenied
     returned = oauth.take_state(request, platform)
     if returned is None:
-        trouble = troubles.state_lost(reverse("account_connect"))
-        return troubles.show(request, trouble)
+        begin = reverse("reconnect_link" if link else "account_connect")
+        trouble = troubles.state_lost(begin)
+        return troubles.show(request, trouble, for_link=link is not None)
+    plan = _plan_of(request, spec, returned.data, link)
     app = get_object_or_404(PlatformApp, pk=returned.data["app"], platform=platform)
-    plan = Plan(
-        spec,
-        Network(app.network),
-        _visible(Brand.objects.visible_to(request.user), returned.data["brand"]),
-        _visible(
-            ConnectedAccount.objects.visible_to(request.user).with_health(),
-            returned.data["account"],
-        ),
-    )
     if "error" in request.GET or not request.GET.get("code"):
-        return troubles.show(request, _sent_back(request, plan))
+        return plan.show(request, _sent_back(request, plan))
     try:
         tokens = oauth.exchange(app, request.GET["code"], returned)
         grant = receive(app, tokens, returned.data["asked"])
     except PlatformError as error:
         if error.cause == Cause.APP_GONE and app.instance_url:
             servers.forget_app(app)
-        trouble = troubles.from_error(error, plan.url, plan.apps_url)
-        return troubles.show(request, trouble)
+        return plan.fail(request, error)
     except ConnectRefused as refusal:
-        trouble = troubles.from_refusal(refusal, spec, plan.url)
-        return troubles.show(request, trouble)
+        return plan.refuse(request, refusal)
     return finish(request, grant, plan)
+
+
+def _plan_of(
+    request: HttpRequest,
+    spec: PlatformSpec,
+    data: Mapping[str, Any],
+    link: ReconnectLink | None,
+) -> Plan:
+    """What was begun with this state; 404 or 403 when it is out of reach by now."""
+    if wanted := data.get("link"):
+        if link is None or str(link.pk) != wanted:
+            raise Http404
+        return Plan.again(link.account, link=link)
+    if not is_admin(request.user):
+        raise PermissionDenied
+    app = get_object_or_404(PlatformApp, pk=data["app"])
+    accounts = ConnectedAccount.objects.visible_to(request.user).with_health()
+    return Plan(
+        spec,
+        Network(app.network),
+        _visible(Brand.objects.visible_to(request.user), data["brand"]),
+        _visible(accounts.distinct(), data["account"]),
+        standby=bool(data.get("standby")),
+    )
 
 
 def _visible(rows: Any, pk: Any) -> Any:
@@ -459,10 +555,14 @@ def _sent_back(request: HttpRequest, plan: Plan) -> troubles.Trouble:
 def finish(request: HttpRequest, grant: Grant, plan: Plan) -> HttpResponse:
     """Store what needs no further question; park the grant where a person must choose."""
     try:
+        if plan.account is not None and plan.standby:
+            return _stands_by(request, grant, plan)
         if plan.account is not None:
-            return _reconnected(request, grant, plan.account)
+            return _reconnected(request, grant, plan)
         found = offers(grant, request.user)
-        lost = grant.lost(grant.credential())
+        if not found:
+            raise NobodyThere
+        lost = grant.lost(grant.credential()) or lacking(grant)
         if len(found) > 1 or ((grant.missing or lost) and found[0].can_choose):
             return _park(request, grant, plan)
         only = found[0]
@@ -472,16 +572,18 @@ def finish(request: HttpRequest, grant: Grant, plan: Plan) -> HttpResponse:
             return _park(request, grant, plan)
         accounts = connect(grant, [(only.identity, plan.brand)], request.user)
         return _connected(request, accounts)
-    except FewerRights:
+    except AsksFirst:
         return _park(request, grant, plan)
     except ConnectRefused as refusal:
-        trouble = troubles.from_refusal(refusal, plan.spec, plan.url)
-        return troubles.show(request, trouble)
+        return plan.refuse(request, refusal)
 
 
 def _park(request: HttpRequest, grant: Grant, plan: Plan) -> HttpResponse:
-    row = park(grant, request.user, brand=plan.brand, account=plan.account)
-    return redirect(f"{reverse('connect_choose')}?{urlencode({'id': row.pk})}")
+    row = park(
+        grant, request.user, brand=plan.brand, account=plan.account, link=plan.link
+    )
+    page = "reconnect_link_choose" if plan.link else "connect_choose"
+    return redirect(f"{reverse(page)}?{urlencode({'id': row.pk})}")
 
 
 def _connected(request: HttpRequest, accounts: list[ConnectedAccount]) -> HttpResponse:
@@ -506,25 +608,38 @@ def _connected(request: HttpRequest, accounts: list[ConnectedAccount]) -> HttpRe
 
 
 def _reconnected(
-    request: HttpRequest,
-    grant: Grant,
-    account: ConnectedAccount,
-    *,
-    fewer_is_fine: bool = False,
+    request: HttpRequest, grant: Grant, plan: Plan, *, yes: bool = False
 ) -> HttpResponse:
-    mended = reconnect(grant, account, request.user, fewer_is_fine=fewer_is_fine)
-    others = len(mended) - 1
-    text = _("%(name)s is connected again. What waits goes out by itself.") % {
-        "name": account.name
-    }
-    if others:
-        text += " " + ngettext(
-            "%(count)s other account was mended with it.",
-            "%(count)s other accounts were mended with it.",
-            others,
-        ) % {"count": others}
-    messages.success(request, text)
-    return redirect(account)
+    account = plan.account
+    assert account is not None
+    done = reconnect(grant, account, request.user, yes=yes, link=plan.link)
+    return _told(request, plan, words_of(done), bool(done.lacking))
+
+
+def _stands_by(request: HttpRequest, grant: Grant, plan: Plan) -> HttpResponse:
+    account = plan.account
+    assert account is not None
+    served = add_standby(grant, account, request.user, link=plan.link)
+    text = ngettext(
+        "The access of %(who)s stands by for %(name)s and takes over when the present "
+        "one ends.",
+        "The access of %(who)s stands by for %(name)s and what acts through it, and "
+        "takes over when the present one ends.",
+        len(served),
+    ) % {"who": grant.subject.name or grant.subject.handle, "name": account.name}
+    return _told(request, plan, [text])
+
+
+def _told(
+    request: HttpRequest, plan: Plan, words: Sequence[str], is_partial: bool = False
+) -> HttpResponse:
+    """Say what came of it: on the account's page, or on the link's last one."""
+    if plan.link is not None:
+        return links.done(request, words)
+    assert plan.account is not None
+    level = messages.WARNING if is_partial else messages.SUCCESS
+    messages.add_message(request, level, " ".join(words))
+    return redirect(plan.account)
 
 
 # ---------------------------------------------------------------- choosing
@@ -533,45 +648,79 @@ def _reconnected(
 @admin_required
 @never_cache
 def connect_choose(request: HttpRequest) -> HttpResponse:
-    """Which profiles and pages, for which brand; or: yes to fewer permissions."""
-    try:
-        key = UUID(request.GET.get("id", ""))
-    except ValueError:
-        raise Http404 from None
-    waiting = parked(key, request.user)
+    """Which profiles and pages, for which brand; or: yes to what would be different."""
+    waiting = parked(_key(request), request.user)
     if waiting is None:
         trouble = troubles.state_lost(reverse("account_connect"))
         return troubles.show(request, trouble)
     row, grant = waiting
-    plan = Plan(grant.spec, Network(row.app.network), row.brand, row.account)
+    plan = Plan(grant.spec, Network(row.app.network), row.brand)
+    if row.account_id is not None:
+        plan = Plan.again(_for_admin(request, row.account_id))
+        return decide(request, row, grant, plan)
     if request.method == "POST" and request.POST.get("do") == "stop":
         row.delete()
         messages.info(request, _("Nothing was changed."))
-        return redirect(row.account or "account_list")
+        return redirect("account_list")
     try:
-        if row.account is not None:
-            return _confirm_fewer(request, row, grant, plan)
         return _choose(request, row, grant, plan)
     except ConnectRefused as refusal:
         row.delete()
-        trouble = troubles.from_refusal(refusal, plan.spec, plan.url)
-        return troubles.show(request, trouble)
+        return plan.refuse(request, refusal)
 
 
-def _confirm_fewer(
+def _key(request: HttpRequest) -> UUID:
+    try:
+        return UUID(request.GET.get("id", ""))
+    except ValueError:
+        raise Http404 from None
+
+
+@never_cache
+def reconnect_link_choose(request: HttpRequest) -> HttpResponse:
+    """The same questions to whoever came by a link, and no others."""
+    link = links.of_session(request)
+    waiting = parked(_key(request), None, link) if link else None
+    if link is None or waiting is None:
+        return redirect("reconnect_link")
+    row, grant = waiting
+    return decide(request, row, grant, Plan.again(link.account, link=link))
+
+
+def decide(
     request: HttpRequest, row: PendingConnection, grant: Grant, plan: Plan
 ) -> HttpResponse:
-    account = get_object_or_404(
-        ConnectedAccount.objects.visible_to(request.user).with_health(),
-        pk=row.account_id,
-    )
-    if request.method == "POST":
-        answer = _reconnected(request, grant, account, fewer_is_fine=True)
+    """Yes, or somebody else's access as a second one, or no: nothing is changed."""
+    account = plan.account
+    assert account is not None
+    do = request.POST.get("do", "") if request.method == "POST" else None
+    try:
+        if do == "stop":
+            row.delete()
+            messages.info(request, _("Nothing was changed."))
+            return redirect(plan.url if plan.link else account)
+        if do == "standby":
+            answer = _stands_by(request, grant, plan)
+        elif do is not None:
+            answer = _reconnected(request, grant, plan, yes=True)
+        else:
+            question = doubts(grant, account)
+            context = {
+                "plan": plan,
+                "account": account,
+                "spec": plan.spec,
+                "question": question,
+                "again": plan.url,
+                "can_stand_by": bool(question and question.before)
+                and may_have_standby(account),
+            }
+            template = "link_decide" if plan.link else "connect_decide"
+            return render(request, f"accounts/{template}.html", context)
+    except ConnectRefused as refusal:
         row.delete()
-        return answer
-    lost = grant.lost(account.credential) or grant.lost(grant.credential())
-    context = {"account": account, "spec": plan.spec, "lost": lost, "again": plan.url}
-    return render(request, "accounts/connect_fewer.html", context)
+        return plan.refuse(request, refusal)
+    row.delete()
+    return answer
 
 
 def _choose(
@@ -581,7 +730,8 @@ def _choose(
     by_pk = {str(brand.pk): brand for brand in brands}
     found = offers(grant, request.user)
     error = ""
-    if request.method == "POST":
+    tick_all = request.POST.get("do") == "all"
+    if request.method == "POST" and not tick_all:
         picks = []
         for number, offer in enumerate(found):
             if not request.POST.get(f"pick-{number}") or not offer.can_choose:
@@ -605,8 +755,8 @@ def _choose(
             "number": number,
             "offer": offer,
             "checked": bool(request.POST.get(f"pick-{number}"))
-            if request.method == "POST"
-            else len(choosable) == 1,
+            if request.method == "POST" and not tick_all
+            else tick_all or len(choosable) == 1,
             "brand": request.POST.get(f"brand-{number}")
             or str(plan.brand.pk if plan.brand else ""),
         }
@@ -618,6 +768,8 @@ def _choose(
         "rows": rows,
         "brands": brands,
         "can_choose": bool(choosable),
+        "are_many": len(choosable) > 1,
+        "lacking": lacking(grant),
         "missing": grant.missing,
         "lost": grant.lost(grant.credential()),
         "again": plan.url,

@@ -232,6 +232,44 @@ class PeopleForm(forms.ModelForm[ConnectedAccount]):
         return data
 
 
+class LinkForm(forms.Form):
+    """Whom a reconnect link goes to: somebody of the brand, or any mail address."""
+
+    person = forms.ModelChoiceField(
+        label=_("A person with a login here"),
+        queryset=get_user_model().objects.none(),
+        required=False,
+        empty_label=_("Nobody: a mail address"),
+    )
+    email = forms.EmailField(
+        label=_("Or a mail address"),
+        required=False,
+        help_text=_("Whoever can sign in at the platform; no login here is needed."),
+    )
+
+    def __init__(self, *args: Any, account: ConnectedAccount, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["person"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = (
+            get_user_model()
+            .objects.filter(is_active=True, brands=account.brand)
+            .exclude(email="")
+            .distinct()
+            .order_by("username")
+        )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if "email" in self.errors or "person" in self.errors:
+            return data
+        if data.get("person") and data.get("email"):
+            self.add_error("email", _("Choose one of the two: a person or an address."))
+        elif not (data.get("person") or data.get("email")):
+            self.add_error("email", _("Choose a person, or write a mail address."))
+        return data
+
+
 class PlatformAppForm(forms.ModelForm[PlatformApp]):
     """Our registration at a platform. The secret is written and never read back."""
 

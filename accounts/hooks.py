@@ -33,7 +33,8 @@ _timeline_sources: list[TimelineSource] = []
 
 
 def register_queue(source: QueueSource) -> QueueSource:
-    """Facts of what waits: next_at, next_url, waiting, held, at_risk, first_at_risk_at."""
+    """Facts of what waits: next_at, next_url, waiting, held, at_risk, first_at_risk_at,
+    following, first_at (what goes by itself once the account can post)."""
     if source not in _queue_sources:
         _queue_sources.append(source)
     return source

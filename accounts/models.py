@@ -259,6 +259,10 @@ class Credential(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
     )
     connected_at = models.DateTimeField(default=timezone.now)
+    #: of a disconnected one whose platform could not be told: the next try, and how many
+    #: there were; its access token waits for it
+    revoke_after = models.DateTimeField(null=True, blank=True)
+    revoke_tries = models.PositiveSmallIntegerField(default=0)
 
     state = models.CharField(max_length=15, choices=State.choices, default=State.ACTIVE)
     cause = models.CharField(max_length=40, blank=True)
@@ -405,6 +409,16 @@ class Credential(models.Model):
         )
         self.refresh_from_db(fields=["state", "cause", "detail", "broken_at"])
         return bool(changed)
+
+    def lose_role(self, now: datetime) -> None:
+        """A page was left out of a new consent: lost, until a look tells otherwise."""
+        self.state, self.cause = self.State.BROKEN, Cause.ROLE_LOST
+        self.detail = ""
+        self.broken_at = self.broken_at or now
+        self.next_proof_at = now
+        self.save(
+            update_fields=["state", "cause", "detail", "broken_at", "next_proof_at"]
+        )
 
     def take_proof(self, proof: Proof, now: datetime) -> None:
         """Store what a look told, ability by ability, and set the next one."""
@@ -583,6 +597,29 @@ class ConnectedAccount(models.Model):
         version = self.credential.app.version_end(self.platform)
         return sorted([*found, *([version] if version else [])])
 
+    def set_trouble(self, cause: str, detail: str) -> None:
+        """The credential lives, and may not post for this account; "": it may again."""
+        self.trouble, self.trouble_detail = cause, detail[:2000]
+        self.trouble_at = timezone.now() if cause else None
+        self.save(update_fields=["trouble", "trouble_detail", "trouble_at"])
+
+    def move_to(self, credential: Credential) -> None:
+        """Act through this credential from now on, free of what was wrong before."""
+        self.credential = credential
+        if self.standby_id == credential.pk:
+            self.standby = None
+        self.trouble = self.trouble_detail = ""
+        self.trouble_at = None
+        self.save(
+            update_fields=[
+                "credential",
+                "standby",
+                "trouble",
+                "trouble_detail",
+                "trouble_at",
+            ]
+        )
+
     def client(self) -> PlatformClient:
         """A client that acts as this account. Credential must be there."""
         assert self.credential is not None
@@ -599,7 +636,13 @@ class PendingConnection(models.Model):
     LIFE = timedelta(minutes=15)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    #: who signed in; null: whoever came by `link`
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True
+    )
+    link = models.ForeignKey(
+        "accounts.ReconnectLink", on_delete=models.CASCADE, null=True, blank=True
+    )
     app = models.ForeignKey(PlatformApp, on_delete=models.CASCADE)
     brand = models.ForeignKey(Brand, on_delete=models.CASCADE, null=True, blank=True)
     #: the account to reconnect; null: new accounts
@@ -615,7 +658,7 @@ class PendingConnection(models.Model):
         verbose_name = _("pending connection")
 
     def __str__(self) -> str:
-        return f"{self.app} by {self.user}"
+        return f"{self.app} by {self.user or 'link'}"
 
 
 class RefreshAttemptQuerySet(models.QuerySet["RefreshAttempt"]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import uuid
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -78,6 +79,20 @@ class CampaignItem(models.Model):
     def __str__(self) -> str:
         return f"{self.account_id} in {self.campaign_id}: {self.state}"
 
+    @classmethod
+    def settle(cls, account_ids: Iterable[int], now: datetime) -> int:
+        """Accounts that were reconnected, by whomever, are done in every campaign."""
+        return cls.objects.filter(
+            account__in=list(account_ids),
+            campaign__closed_at=None,
+            state__in=[cls.State.WAITING, cls.State.ASKED],
+        ).update(state=cls.State.DONE, done_at=now)
+
+
+class LinkQuerySet(models.QuerySet["ReconnectLink"]):
+    def open(self, now: datetime) -> LinkQuerySet:
+        return self.filter(used_at=None, withdrawn_at=None, expires_at__gt=now)
+
 
 class ReconnectLink(models.Model):
     """A one-time way to reconnect one account, for the person who can.
@@ -125,6 +140,8 @@ class ReconnectLink(models.Model):
     used_at = models.DateTimeField(null=True, blank=True)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
 
+    objects = LinkQuerySet.as_manager()
+
     class Meta:
         ordering = ["-created_at"]
         verbose_name = _("reconnect link")
@@ -143,6 +160,26 @@ class ReconnectLink(models.Model):
     def is_open(self, now: datetime | None = None) -> bool:
         now = now or timezone.now()
         return not (self.used_at or self.withdrawn_at) and now < self.expires_at
+
+    @property
+    def addressee(self) -> str:
+        """Whom it went to, as people here call them."""
+        return str(self.person) if self.person else self.email
+
+    def use(self) -> bool:
+        """Once; False when it is over by now."""
+        return self._mark("used_at")
+
+    def withdraw(self) -> bool:
+        return self._mark("withdrawn_at")
+
+    def _mark(self, field: str) -> bool:
+        now = timezone.now()
+        rows = ReconnectLink.objects.open(now).filter(pk=self.pk)
+        if not rows.update(**{field: now}):
+            return False
+        setattr(self, field, now)
+        return True
 
 
 class DataRequest(models.Model):

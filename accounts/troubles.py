@@ -21,8 +21,10 @@ from .connect import (
     AlreadyConnected,
     CannotPost,
     ConnectRefused,
+    LinkOver,
     NobodyThere,
     OtherIdentity,
+    SamePerson,
     ScopesRefused,
 )
 
@@ -56,10 +58,12 @@ class Trouble:
     status: int = 400
 
 
-def show(request: HttpRequest, trouble: Trouble) -> HttpResponse:
-    response = render(
-        request, "accounts/trouble.html", {"trouble": trouble}, status=trouble.status
-    )
+def show(
+    request: HttpRequest, trouble: Trouble, *, for_link: bool = False
+) -> HttpResponse:
+    """for_link: whoever came by a link has no way to our other pages."""
+    template = "accounts/link_trouble.html" if for_link else "accounts/trouble.html"
+    response = render(request, template, {"trouble": trouble}, status=trouble.status)
     response["Cache-Control"] = "no-store"
     return response
 
@@ -171,7 +175,7 @@ def _try_again(error: PlatformError) -> str:
 def from_refusal(
     refusal: ConnectRefused, spec: PlatformSpec, start_url: str
 ) -> Trouble:
-    """The page of a refusal of ours. FewerRights has a page of its own."""
+    """The page of a refusal of ours. AsksFirst has a page of its own."""
     if isinstance(refusal, ScopesRefused):
         return Trouble(
             _("The permission to post is missing"),
@@ -200,6 +204,32 @@ def from_refusal(
             % {"platform": spec.name, "owner": refusal.belongs_to},
             [again(start_url), to_accounts()],
             status=409,
+        )
+    if isinstance(refusal, SamePerson):
+        return Trouble(
+            _("This is the same person"),
+            _(
+                "%(name)s gives the present access already. Standby access has to be "
+                "another person's, because both would end together. Nothing was "
+                "changed."
+            )
+            % {"name": refusal.name},
+            _(
+                "Let somebody else sign in who may post for this account; sign out at "
+                "%(platform)s in this browser first, or use a private window."
+            )
+            % {"platform": spec.name},
+            [again(start_url), to_accounts()],
+            status=409,
+        )
+    if isinstance(refusal, LinkOver):
+        return Trouble(
+            _("This link is over"),
+            _(
+                "It was used, withdrawn or became too old meanwhile. Nothing was changed."
+            ),
+            _("Ask the person who sent it for a new one."),
+            status=410,
         )
     if isinstance(refusal, CannotPost):
         words = explain(refusal.cause)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import apps_pages, connect_views, views
+from . import apps_pages, connect_views, link_views, views
 
 urlpatterns = [
     path("", views.account_list, name="account_list"),
@@ -14,6 +14,17 @@ urlpatterns = [
         name="connect_callback",
     ),
     path("choose/", connect_views.connect_choose, name="connect_choose"),
+    path("link/", link_views.reconnect_link, name="reconnect_link"),
+    path(
+        "link/choose/",
+        connect_views.reconnect_link_choose,
+        name="reconnect_link_choose",
+    ),
+    path("link/done/", link_views.reconnect_link_done, name="reconnect_link_done"),
+    # Whatever follows: a mangled address must not be refused, and logged for that.
+    path(
+        "link/<path:secret>", link_views.reconnect_link_open, name="reconnect_link_open"
+    ),
     path("apps/", apps_pages.platform_apps, name="platform_apps"),
     path("apps/<int:pk>/", apps_pages.platform_app_edit, name="platform_app_edit"),
     path("<int:pk>/", views.account_detail, name="account_detail"),
@@ -24,4 +35,16 @@ urlpatterns = [
     ),
     path("<int:pk>/disconnect/", views.account_disconnect, name="account_disconnect"),
     path("<int:pk>/people/", views.account_people, name="account_people"),
+    path("<int:pk>/standby/", connect_views.account_standby, name="account_standby"),
+    path(
+        "<int:pk>/standby/remove/",
+        connect_views.standby_remove,
+        name="standby_remove",
+    ),
+    path("<int:pk>/links/", link_views.account_links, name="account_links"),
+    path(
+        "<int:pk>/links/<uuid:link>/withdraw/",
+        link_views.link_withdraw,
+        name="link_withdraw",
+    ),
 ]

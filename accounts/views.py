@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -20,8 +21,10 @@ from platforms import registry
 
 from . import hooks
 from .causes import explain
-from .connect import disconnect, permissions
+from .connect import may_have_standby, permissions
+from .disconnect import disconnect
 from .forms import PeopleForm
+from .links import may_send
 from .models import (
     AuditEvent,
     Brand,
@@ -166,7 +169,8 @@ def _with(request: HttpRequest, **changes: str) -> str:
 def _visible(request: HttpRequest, pk: int) -> ConnectedAccount:
     """404 for strangers."""
     rows = ConnectedAccount.objects.visible_to(request.user).with_health()
-    return get_object_or_404(rows.select_related("deputy").distinct(), pk=pk)
+    rows = rows.select_related("deputy", "credential__parent", "standby__parent")
+    return get_object_or_404(rows.distinct(), pk=pk)
 
 
 def _visible_to_admin(request: HttpRequest, pk: int) -> ConnectedAccount:
@@ -186,13 +190,15 @@ def account_detail(request: HttpRequest, pk: int) -> HttpResponse:
     siblings: list[ConnectedAccount] = []
     rights = []
     if credential is not None:
+        root = credential.root
         siblings = list(
-            credential.accounts.connected()
+            ConnectedAccount.objects.connected()
             .visible_to(request.user)
+            .filter(Q(credential=root) | Q(credential__parent=root))
             .exclude(pk=account.pk)
             .distinct()
         )
-        asked = registry.platform(account.platform).scopes_to_ask(
+        asked = registry.platform(credential.app.platform).scopes_to_ask(
             credential.app.granted_scopes, credential.app.facts
         )
         rights = permissions(credential, asked)
@@ -209,6 +215,9 @@ def account_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "missing": [right for right in rights if not right.is_granted],
         "timeline": _timeline(account, credential),
         "may_connect": is_admin(request.user),
+        "may_send_link": may_send(request.user, account),
+        "standby": account.standby,
+        "can_stand_by": may_have_standby(account),
         "is_stale": "unproven" in row.healths,
     }
     return render(request, "accounts/detail.html", context)
@@ -269,13 +278,29 @@ AUDIT_WORDS = {
     "reconnected": gettext_lazy("Reconnected by %(who)s"),
     "disconnected": gettext_lazy("Disconnected by %(who)s"),
     "people_changed": gettext_lazy("Owner or deputy changed by %(who)s"),
+    "mended": gettext_lazy("Came back with a sign-in of %(as)s"),
+    "reconnected_by_link": gettext_lazy(
+        "Reconnected by %(as)s, with the link to %(to)s"
+    ),
+    "link_made": gettext_lazy("Reconnect link sent to %(to)s by %(who)s"),
+    "link_withdrawn": gettext_lazy("Reconnect link to %(to)s withdrawn by %(who)s"),
+    "standby_added": gettext_lazy("Standby access of %(as)s added"),
+    "standby_removed": gettext_lazy("Standby access of %(as)s removed by %(who)s"),
+    "access_withdrawn": gettext_lazy("The platform said that access was withdrawn"),
+    "data_deleted": gettext_lazy(
+        "The platform asked for it: data of the person who gave access were deleted"
+    ),
 }
 
 
 def _audit_words(event: AuditEvent) -> str:
-    who = str(event.actor) if event.actor else _("SocialHub")
+    facts = {
+        "who": str(event.actor) if event.actor else _("SocialHub"),
+        "as": event.detail.get("signed_in_as") or _("somebody"),
+        "to": event.detail.get("link_to") or _("somebody"),
+    }
     words = AUDIT_WORDS.get(event.verb)
-    return str(words) % {"who": who} if words else f"{event.verb}: {who}"
+    return str(words) % facts if words else f"{event.verb}: {facts['who']}"
 
 
 @login_required
@@ -308,17 +333,26 @@ def account_disconnect(request: HttpRequest, pk: int) -> HttpResponse:
         messages.info(request, _("The account is disconnected already."))
         return redirect(account)
     if request.method == "POST":
-        disconnect(account, request.user)
-        messages.success(
-            request,
-            _("%(name)s is disconnected. Its history stays.") % {"name": account.name},
-        )
+        done = disconnect(account, request.user)
+        words = _("%(name)s is disconnected. Its history stays.")
+        messages.success(request, words % {"name": account.name})
+        if done.told is False:
+            messages.warning(
+                request,
+                _(
+                    "The platform could not be told yet. SocialHub tries again by "
+                    "itself for some days and deletes its token then; you can also "
+                    "remove SocialHub in the account's settings at the platform."
+                ),
+            )
         return redirect(account)
     assert account.credential is not None
+    root = account.credential.root
     context = {
         "account": account,
         "queue": hooks.queues([account])[account.pk],
-        "shares": account.credential.accounts.connected()
+        "shares": ConnectedAccount.objects.connected()
+        .filter(Q(credential=root) | Q(credential__parent=root))
         .exclude(pk=account.pk)
         .exists(),
     }

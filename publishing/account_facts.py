@@ -13,6 +13,8 @@ from accounts.models import ConnectedAccount
 from .models import Delivery
 from .risk import risks
 
+#: Holds that only a person ends.
+BY_HAND = (Delivery.Hold.STOPPED, Delivery.Hold.TOO_LATE, Delivery.Hold.TWICE)
 WAITING = (*Delivery.WAITING, Delivery.Status.PUBLISHING, Delivery.Status.HELD)
 #: So many scheduled posts are judged for one page, those that are due first.
 MAX_JUDGED = 2_000
@@ -20,11 +22,16 @@ MAX_JUDGED = 2_000
 
 def account_queue(accounts: Sequence[ConnectedAccount]) -> Mapping[int, dict[str, Any]]:
     """By account: next_at (aware, UTC), waiting, held, at_risk, first_at_risk_at, and
-    `risk`, the gravest reason of the first one at risk.
+    `risk`, the gravest reason of the first one at risk; what goes by itself once the
+    account can post: following, first_at.
 
     A fixed number of queries, however many accounts and posts. At risk is what
     `publishing.risk` says, of the MAX_JUDGED posts that are due first.
     """
+    now = timezone.now()
+    by_itself = Q(useful_until__gt=now) & ~(
+        Q(status=Delivery.Status.HELD) & Q(hold__in=BY_HAND)
+    )
     rows = Delivery.objects.filter(account__in=[account.pk for account in accounts])
     counted = (
         rows.filter(status__in=WAITING)
@@ -34,6 +41,8 @@ def account_queue(accounts: Sequence[ConnectedAccount]) -> Mapping[int, dict[str
             next_at=Min("due_at", filter=Q(due_at__gte=timezone.now())),
             waiting=Count("pk"),
             held=Count("pk", filter=Q(status=Delivery.Status.HELD)),
+            following=Count("pk", filter=by_itself),
+            first_at=Min("due_at", filter=by_itself),
         )
     )
     facts: dict[int, dict[str, Any]] = {

@@ -11,15 +11,14 @@ from django.utils import timezone
 from accounts import refresh
 from accounts.connect import (
     AlreadyConnected,
+    AsksFirst,
     CannotPost,
-    FewerRights,
     Grant,
     NobodyThere,
     OfferState,
     OtherIdentity,
     ScopesRefused,
     connect,
-    disconnect,
     features_without,
     is_allowed,
     may_publish,
@@ -30,6 +29,7 @@ from accounts.connect import (
     receive,
     reconnect,
 )
+from accounts.disconnect import disconnect
 from accounts.models import (
     AuditEvent,
     Brand,
@@ -198,8 +198,8 @@ def stored():
 
 
 def test_reconnecting_mends_in_place_and_its_siblings(grant_of, connected, author):
-    mended = reconnect(grant_of(ME, PAGE), connected, author)
-    assert {account.external_id for account in mended} == {"me", "page"}
+    done = reconnect(grant_of(ME, PAGE), connected, author)
+    assert {account.external_id for account in done.accounts} == {"me", "page"}
     assert stored().access_token == "new-access"
     assert all(a.health == "healthy" for a in ConnectedAccount.objects.all())
     assert ConnectedAccount.objects.count() == 2
@@ -209,7 +209,11 @@ def test_another_person_who_may_act_for_the_page_can_mend_it(
     grant_of, connected, author
 ):
     ben = Identity("ben", "member", "Ben", "ben", "")
-    reconnect(grant_of(ben, PAGE), connected, author)
+    with pytest.raises(AsksFirst) as asked:
+        reconnect(grant_of(ben, PAGE), connected, author)
+    assert (asked.value.signed_in_as, asked.value.before) == ("ben", "ana")
+    assert stored().access_token == "old"
+    reconnect(grant_of(ben, PAGE), connected, author, yes=True)
     connected.refresh_from_db()
     assert connected.credential.subject_id == "ben"
     ana = ConnectedAccount.objects.get(external_id="me")
@@ -233,11 +237,11 @@ def test_fewer_rights_need_a_yes(app, connected, author):
     Credential.objects.update(granted_scopes=["all", "figures"])
     connected.refresh_from_db()
     grant = receive(app, TokenSet("new-access", scopes=("all",)), ("all",), [ME, PAGE])
-    with pytest.raises(FewerRights) as refused:
+    with pytest.raises(AsksFirst) as refused:
         reconnect(grant, connected, author)
     assert [scope.name for scope in refused.value.lost] == ["figures"]
     assert stored().access_token == "old"
-    reconnect(grant, connected, author, fewer_is_fine=True)
+    reconnect(grant, connected, author, yes=True)
     assert stored().access_token == "new-access"
 
 

@@ -80,7 +80,9 @@ def text(answer):
 # -- who sees what
 
 
-@pytest.mark.parametrize("name", ["detail", "reconnect", "disconnect", "people"])
+@pytest.mark.parametrize(
+    "name", ["detail", "reconnect", "disconnect", "people", "standby", "links"]
+)
 def test_a_stranger_finds_nothing(account, stranger, name):
     assert (
         stranger.get(reverse(f"account_{name}", args=[account.pk])).status_code == 404
@@ -97,7 +99,7 @@ def test_staff_look_and_admins_change(account, writer):
     page = text(writer.get(reverse("account_detail", args=[account.pk])))
     assert "Acme Tools" in page
     assert reverse("account_disconnect", args=[account.pk]) not in page
-    for name in ("reconnect", "disconnect", "people"):
+    for name in ("reconnect", "disconnect", "people", "standby", "links"):
         url = reverse(f"account_{name}", args=[account.pk])
         assert writer.get(url).status_code == 403
         assert writer.post(url).status_code == 403

@@ -57,6 +57,8 @@ ADMIN_PAGES = {
     "connect-x-no-app": "/accounts/connect/x/?network=live",
     "account-people": "{account}people/",
     "account-disconnect": "{account}disconnect/",
+    "account-links": "{account}links/",
+    "account-standby": "{page}standby/",
     "platform-apps": "/accounts/apps/",
     "limit-size": "{limit_size}",
     "platform-app": "{app}",
@@ -82,6 +84,7 @@ def addresses(furnished: dict[str, str]) -> dict[str, str]:
     return {
         **furnished,
         "account": "/accounts/1/",
+        "page": "/accounts/2/",
         "app": "/accounts/apps/1/",
         "failed_admin": f"/publishing/delivery/{furnished['failed'].split('/')[2]}/change/",
     }
@@ -120,6 +123,34 @@ def test_every_page_before_signing_in_is_accessible_and_fits(
     page = visit()
     see(page, OPEN_PAGES[name])
     inspect(page, name)
+
+
+#: Prints the address of a link for an account; one of Ana's pages, unless filtered.
+MAKE_LINK = """
+import django; django.setup()
+import json
+from accounts import links
+from accounts.models import ConnectedAccount
+account = ConnectedAccount.objects.get(pk=%s)
+print(json.dumps(links.make(account, account.owner, email="jo@agency.example")[1]))
+"""
+
+
+def test_the_pages_of_a_reconnect_link_are_accessible_and_fit(
+    visit: Visit, site: Any, furnished: Any, inspect: Inspect
+) -> None:
+    page = visit(expected={410})
+    see(page, "/accounts/link/")
+    inspect(page, "link-over")
+    bluesky = "django; django.setup(); import json"
+    bluesky += "; from accounts.models import ConnectedAccount"
+    bluesky += (
+        "; print(json.dumps(ConnectedAccount.objects.get(platform='bluesky').pk))"
+    )
+    for name, pk in (("link", 2), ("link-password", site.rows(f"import {bluesky}"))):
+        see(page, site.rows(MAKE_LINK % pk))
+        expect(page).to_have_url(re.compile(r"/accounts/link/$"))
+        inspect(page, name)
 
 
 def test_pages_of_the_practice_network_are_accessible_and_fit(

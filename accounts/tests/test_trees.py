@@ -1,0 +1,357 @@
+"""One person's consent, a token per page, and accounts that act through a page."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.connect import (
+    AsksFirst,
+    CannotPost,
+    OfferState,
+    OtherIdentity,
+    SamePerson,
+    add_standby,
+    connect,
+    doubts,
+    lacking,
+    may_have_standby,
+    offers,
+    park,
+    parked,
+    reconnect,
+    remove_standby,
+)
+from accounts.disconnect import WAITS, disconnect, revoke_due
+from accounts.models import AuditEvent, ConnectedAccount, Credential
+from accounts.released import words_of
+from accounts.tests.trees import ANA, BEN
+from accounts.tests.trees import planted as planted
+from accounts.tests.trees import sign_in as sign_in
+from accounts.tests.trees import tree as tree
+from accounts.tests.trees import tree_app as tree_app
+from platforms.base import Ability, Proof, Verdict
+from platforms.errors import AuthRevoked, Cause, PermissionMissing, PlatformDown
+
+pytestmark = pytest.mark.django_db
+
+
+def reread(account):
+    return ConnectedAccount.objects.select_related(
+        "credential__parent", "standby__parent"
+    ).get(pk=account.pk)
+
+
+def token_of(account):
+    return reread(account).credential.access_token
+
+
+def break_tree():
+    for credential in Credential.objects.all():
+        credential.break_for(AuthRevoked(cause=Cause.PASSWORD_CHANGED))
+
+
+# -- connecting
+
+
+def test_a_page_gets_a_credential_of_its_own_and_what_acts_through_it_shares_it(
+    planted,
+):
+    root = Credential.objects.get(parent=None)
+    assert (root.kind, root.subject_id, root.access_token) == (
+        "user",
+        "ana",
+        "ana-user",
+    )
+    child = planted["page1"].credential
+    assert (child.parent, child.kind, child.subject_id) == (root, "page", "page1")
+    assert child.granted_scopes == ["all"]
+    assert planted["photo1"].credential == child
+    assert planted["photo1"].platform == "photos"
+    assert planted["photo1"].client().access.token == "ana-page1"
+    assert Credential.objects.count() == 4
+
+
+def test_only_the_first_few_pages_are_proven_while_one_waits(
+    tree, sign_in, brand, author
+):
+    grant = sign_in(pages=range(40), photos=())
+    connect(grant, [(i, brand) for i in grant.identities[1:]], author)
+    assert len(tree.asked) == 5  # the person and four pages
+    soon = Credential.objects.filter(next_proof_at__lte=timezone.now())
+    assert soon.count() == 36
+
+
+def test_offers_show_what_acts_through_a_page_behind_it_and_hide_the_person(
+    planted, sign_in, author
+):
+    found = offers(sign_in(pages=(1, 4), photos=(4, 1)), author)
+    assert [(o.identity.external_id, o.state) for o in found] == [
+        ("page1", OfferState.CONNECTED),
+        ("photo1", OfferState.CONNECTED),
+        ("page4", OfferState.NEW),
+        ("photo4", OfferState.NEW),
+    ]
+    assert (found[3].platform, found[3].through) == ("photos", "Page 4")
+
+
+def test_a_later_sign_in_renews_the_tokens_of_the_pages_it_had(
+    planted, sign_in, brand, author
+):
+    grant = sign_in(pages=(1, 2, 3, 4), by="later")
+    assert lacking(grant) == []
+    connect(grant, [(grant.find("page4"), brand)], author)
+    assert token_of(planted["page2"]) == "later-page2"
+    assert Credential.objects.filter(parent=None).count() == 1
+
+
+def test_pages_left_out_of_a_later_sign_in_are_named_before_it_is_stored(
+    planted, sign_in
+):
+    grant = sign_in(pages=(1, 4), photos=(), by="later")
+    assert [a.name for a in lacking(grant)] == ["Photo 1", "Page 2", "Page 3"]
+
+
+def test_a_tree_waits_encrypted_and_comes_back_whole(sign_in, author, brand):
+    grant = sign_in()
+    row = park(grant, author, brand=brand)
+    assert "ana-page1" not in repr(grant) + str(row)
+    assert parked(row.pk, author)[1].identities == grant.identities
+
+
+# -- reconnecting
+
+
+def test_one_reconnect_mends_the_root_and_all_pages(tree, planted, sign_in, author):
+    break_tree()
+    tree.asked.clear()
+    done = reconnect(sign_in(by="new"), reread(planted["page2"]), author)
+    assert len(done.accounts) == 4
+    assert tree.asked == ["scripted new-user", "scripted new-page2"]
+    assert all(reread(a).health == "healthy" for a in planted.values())
+    assert token_of(planted["photo1"]) == "new-page1"
+    assert AuditEvent.objects.filter(verb="mended").count() == 3
+
+
+def test_what_acts_through_a_page_is_proven_itself_when_it_is_reconnected(
+    tree, planted, sign_in, author
+):
+    break_tree()
+    tree.asked.clear()
+    reconnect(sign_in(by="new"), reread(planted["photo1"]), author)
+    assert tree.asked == [
+        "scripted new-user",
+        "scripted new-page1",
+        "photos new-page1",
+    ]
+
+
+@pytest.mark.parametrize("token", ["new-user", "new-page2"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        AuthRevoked(),
+        PermissionMissing(cause=Cause.ROLE_LOST),
+        Proof({Ability.PUBLISH: Verdict(False, Cause.SCOPE_MISSING)}),
+    ],
+)
+def test_a_token_of_the_tree_that_cannot_post_replaces_nothing(
+    tree, planted, sign_in, author, token, answer
+):
+    break_tree()
+    tree.answers[token] = answer
+    with pytest.raises(CannotPost):
+        reconnect(sign_in(by="new"), reread(planted["page2"]), author)
+    assert token_of(planted["page2"]) == "ana-page2"
+    assert not Credential.objects.filter(state="active").exists()
+
+
+def test_pages_that_do_not_come_back_are_named_and_need_a_yes(planted, sign_in, author):
+    break_tree()
+    grant = sign_in(pages=(1,), by="new")
+    with pytest.raises(AsksFirst) as asked:
+        reconnect(grant, reread(planted["page1"]), author)
+    assert [a.name for a in asked.value.lacking] == ["Page 2", "Page 3"]
+    assert asked.value.back == 2
+    assert token_of(planted["page1"]) == "ana-page1"
+    done = reconnect(grant, reread(planted["page1"]), author, yes=True)
+    assert words_of(done)[-1] == (
+        "2 of 4 came back; for these 2 Ana Lopez has no role any more: "
+        "Page 2 and Page 3."
+    )
+    assert reread(planted["page2"]).cause == Cause.ROLE_LOST
+
+
+def test_a_page_that_is_lost_is_broken_until_a_look_tells_otherwise(
+    planted, sign_in, author
+):
+    grant = sign_in(pages=(1,), by="new")
+    reconnect(grant, reread(planted["page1"]), author, yes=True)
+    lost = reread(planted["page2"])
+    assert (lost.health, lost.cause) == ("broken", Cause.ROLE_LOST)
+    assert lost.credential.next_proof_at <= timezone.now()
+    # It is known by now: nobody is asked the same again.
+    assert doubts(grant, reread(planted["page1"])) is None
+
+
+def test_the_clicked_page_has_to_be_there(planted, sign_in, author):
+    with pytest.raises(CannotPost) as same:
+        reconnect(sign_in(pages=(1,)), reread(planted["page2"]), author)
+    assert same.value.cause == Cause.ROLE_LOST
+    with pytest.raises(OtherIdentity) as other:
+        reconnect(sign_in(BEN, pages=(1,)), reread(planted["page2"]), author)
+    assert other.value.signed_in_as == "Ben Okri"
+
+
+# -- by another person
+
+
+def test_another_person_may_replace_all_that_is_broken(planted, sign_in, author):
+    break_tree()
+    grant = sign_in(BEN, pages=(1, 2))
+    with pytest.raises(AsksFirst) as asked:
+        reconnect(grant, reread(planted["page1"]), author)
+    assert (asked.value.before, asked.value.back) == ("Ana Lopez", 3)
+    assert asked.value.lacking == []
+    reconnect(grant, reread(planted["page1"]), author, yes=True)
+    assert token_of(planted["photo1"]) == "ben-page1"
+    assert token_of(planted["page2"]) == "ben-page2"
+    assert reread(planted["page3"]).credential.parent.subject_id == "ana"
+    forgotten = Credential.objects.get(parent__subject_id="ana", subject_id="page1")
+    assert forgotten.access_token == ""
+    assert Credential.objects.get(subject_id="ana").access_token == "ana-user"
+
+
+def test_where_nothing_is_broken_only_the_chosen_page_moves(planted, sign_in, author):
+    grant = sign_in(BEN)
+    reconnect(grant, reread(planted["page1"]), author, yes=True)
+    assert token_of(planted["photo1"]) == "ben-page1"
+    assert token_of(planted["page2"]) == "ana-page2"
+
+
+def test_the_former_consent_goes_with_its_last_page(planted, sign_in, author):
+    break_tree()
+    reconnect(sign_in(BEN), reread(planted["page1"]), author, yes=True)
+    ana = Credential.objects.get(subject_id="ana")
+    assert (ana.state, ana.access_token) == ("disconnected", "")
+
+
+# -- standby access
+
+
+def test_a_second_person_stands_by_for_a_page_and_what_acts_through_it(
+    tree, planted, sign_in, author
+):
+    tree.asked.clear()
+    served = add_standby(sign_in(BEN), reread(planted["page1"]), author)
+    assert [a.external_id for a in served] == ["page1", "photo1"]
+    assert tree.asked == ["scripted ben-user", "scripted ben-page1"]
+    one = reread(planted["page1"])
+    assert (one.credential.access_token, one.standby.access_token) == (
+        "ana-page1",
+        "ben-page1",
+    )
+    assert one.standby.parent.subject_id == "ben"
+    assert reread(planted["page2"]).standby is None
+
+
+def test_standby_access_is_proven_before_it_is_stored(tree, planted, sign_in, author):
+    tree.answers["ben-page1"] = PermissionMissing(cause=Cause.ROLE_LOST)
+    with pytest.raises(CannotPost):
+        add_standby(sign_in(BEN), reread(planted["page1"]), author)
+    assert not Credential.objects.filter(subject_id="ben").exists()
+
+
+def test_nobody_stands_by_for_themselves_or_for_another_page(planted, sign_in, author):
+    with pytest.raises(SamePerson):
+        add_standby(sign_in(ANA), reread(planted["page1"]), author)
+    with pytest.raises(OtherIdentity):
+        add_standby(sign_in(BEN, pages=(2,)), reread(planted["page1"]), author)
+
+
+def test_a_profile_has_no_standby(make_account):
+    assert not may_have_standby(make_account("x", "42"))
+
+
+def test_removed_standby_access_is_told_to_the_platform_and_forgotten(
+    tree, planted, sign_in, author
+):
+    add_standby(sign_in(BEN), reread(planted["page1"]), author)
+    remove_standby(reread(planted["page1"]), author)
+    assert tree.revoked == []  # the photo account has it still
+    remove_standby(reread(planted["photo1"]), author)
+    assert tree.revoked == ["ben-user"]
+    assert not Credential.objects.filter(subject_id="ben").exclude(access_token="")
+
+
+def test_a_standby_that_becomes_the_access_is_no_standby_any_more(
+    planted, sign_in, author
+):
+    add_standby(sign_in(BEN), reread(planted["page1"]), author)
+    reconnect(sign_in(BEN, by="ben2"), reread(planted["page1"]), author, yes=True)
+    one = reread(planted["page1"])
+    assert (one.standby, one.credential.access_token) == (None, "ben2-page1")
+
+
+# -- disconnecting
+
+
+def test_disconnecting_one_page_keeps_the_rest(tree, planted, author):
+    done = disconnect(reread(planted["page2"]), author)
+    assert done.shared
+    assert tree.revoked == []
+    assert Credential.objects.get(subject_id="page2").access_token == ""
+    assert token_of(planted["page3"]) == "ana-page3"
+    assert Credential.objects.get(parent=None).is_active
+
+
+def test_a_page_keeps_its_token_while_something_acts_through_it(planted, author):
+    disconnect(reread(planted["page1"]), author)
+    assert token_of(planted["photo1"]) == "ana-page1"
+
+
+def test_the_consent_is_revoked_with_its_last_account(tree, planted, author):
+    told = [disconnect(reread(account), author).told for account in planted.values()]
+    assert told == [None, None, None, True]
+    assert tree.revoked == ["ana-user"]
+    assert not Credential.objects.exclude(access_token="").exists()
+    assert set(Credential.objects.values_list("state", flat=True)) == {"disconnected"}
+
+
+def test_a_platform_that_cannot_be_told_is_told_later(tree, planted, author):
+    tree.answers["revoke"] = PlatformDown()
+    told = [disconnect(reread(account), author).told for account in planted.values()]
+    assert told[-1] is False
+    root = Credential.objects.get(parent=None)
+    assert (root.state, root.access_token) == ("disconnected", "ana-user")
+    assert revoke_due(timezone.now()) == 0
+    assert len(tree.revoked) == 1
+    del tree.answers["revoke"]
+    assert revoke_due(timezone.now() + WAITS[0] + timedelta(seconds=1)) == 1
+    root.refresh_from_db()
+    assert (root.access_token, root.revoke_after) == ("", None)
+
+
+def test_a_token_is_forgotten_when_the_platform_never_answers(tree, planted, author):
+    tree.answers["revoke"] = PlatformDown()
+    for account in planted.values():
+        disconnect(reread(account), author)
+    for number in range(1, 9):
+        revoke_due(timezone.now() + timedelta(days=10 * number))
+    assert len(tree.revoked) == 1 + len(WAITS)
+    assert Credential.objects.get(parent=None).access_token == ""
+
+
+def test_who_comes_back_before_the_platform_is_told_keeps_the_new_access(
+    tree, planted, sign_in, brand, author
+):
+    tree.answers["revoke"] = PlatformDown()
+    for account in planted.values():
+        disconnect(reread(account), author)
+    grant = sign_in(by="back")
+    connect(grant, [(grant.find("page1"), brand)], author)
+    assert revoke_due(timezone.now() + timedelta(days=1)) == 0
+    assert len(tree.revoked) == 1
+    assert token_of(planted["page1"]) == "back-page1"
