@@ -127,7 +127,7 @@ class Handout(MetaTokens):
             "external_id": ig,
             "handle": account["username"],
             "name": account["name"],
-            "kind": "business",
+            "kind": "instagram",
             "url": self.profile_url(account["username"]),
             "extra": {**extra, "page_name": made["name"]},
         }

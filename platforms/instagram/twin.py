@@ -94,8 +94,8 @@ class InstagramTwin(Login, InstagramLogin, Media, Handout):
         if options.get("kind") == "user":
             person = self.person_for(options, username, name)
             return self.tree_made(username, name, person, options)
-        if options.get("kind", "business") != "business":
-            raise ValueError("Instagram has the kinds business and user here")
+        if options.get("kind", "instagram") != "instagram":
+            raise ValueError("Instagram has the kinds instagram and user here")
         ig = self.ig_named(username)
         linked = self.page_of_ig(ig)
         page_name = str(linked["username"]) if linked else username
@@ -123,7 +123,7 @@ class InstagramTwin(Login, InstagramLogin, Media, Handout):
             "external_id": ig,
             "handle": account["username"],
             "name": account["name"],
-            "kind": "business",
+            "kind": "instagram",
             "url": self.profile_url(account["username"]),
             "access_token": secret,
             "refresh_token": "",

@@ -667,6 +667,18 @@ def test_one_photo_is_fetched_from_its_address(call, cake, web):
     assert call.ok("POST", path, token, url="https://cdn.example/c.jpg")["post_id"]
 
 
+def test_a_photo_that_appears_late_is_fetched_then(call, cake, web):
+    web.answers["/a.png"] = (200, "image/png", picture())
+    call.fault(kind="delayed_apply", seconds=0, times=1)
+    path, token = f"{cake['external_id']}/photos", cake["access_token"]
+    with pytest.raises(requests.ConnectionError):
+        call("POST", path, token, url=f"{web.url}/a.png")
+    call.server.settle()
+    (post,) = call.twin.posts()
+    assert post["media"] == 1
+    assert web.heard == [("/a.png", b"")]
+
+
 @pytest.mark.parametrize("form", ["json", "indexed"])
 def test_several_photos_make_one_post(call, cake, form):
     staged = [call.photo(cake, published="false").json() for _ in range(2)]
