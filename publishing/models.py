@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Brand, ConnectedAccount
 from platforms.base import Draft, MediaFile
 
+from . import public_media
 from .fingerprints import fingerprint
 
 #: No delivery may change the platform more often than this, whatever happens.
@@ -172,6 +173,11 @@ class MediaAsset(models.Model):
     def suffix(self) -> str:
         return self.SUFFIXES.get(self.mime_type, ".bin")
 
+    @property
+    def public_name(self) -> str:
+        """What platforms call the file; it tells nothing of its owner."""
+        return f"{self.sha256[:12]}{self.suffix}"
+
 
 class PostMedia(models.Model):
     """A file at its place in a post."""
@@ -202,8 +208,9 @@ class PostMedia(models.Model):
             height=asset.height,
             alt_text=self.alt_text or asset.alt_text,
             sha256=asset.sha256,
-            file_name=f"{asset.sha256[:12]}{asset.suffix}",
+            file_name=asset.public_name,
             open=lambda: asset.file.storage.open(str(asset.file.name), "rb"),
+            public_url=public_media.address(asset.pk, asset.public_name),
         )
 
 
@@ -252,8 +259,12 @@ def draft_from(doc: dict[str, Any]) -> Draft:
 
         return open_file
 
+    def address(pk: int) -> str:
+        asset = assets.get(pk)
+        return public_media.address(pk, asset.public_name) if asset else ""
+
     media = tuple(
-        MediaFile(**facts, open=opener(pk))
+        MediaFile(**facts, open=opener(pk), public_url=address(pk))
         for facts, pk in zip(doc["media"], pks, strict=True)
     )
     return Draft(**{**doc, "media": media})

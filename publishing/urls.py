@@ -43,4 +43,7 @@ urlpatterns: list[URLPattern] = [
     path("desk/send-again/", views.desk_send, name="desk_send"),
     path("media/upload/", compose_views.media_upload, name="media_upload"),
     path("media/<int:pk>/", views.media_file, name="media_file"),
+    path(
+        "media/public/<str:token>/<str:name>", views.media_public, name="media_public"
+    ),
 ]

@@ -15,14 +15,14 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.causes import Action
 from accounts.models import AuditEvent
 from accounts.roles import can_review, can_write, is_admin
 
 from . import desk as desks
-from . import listing, stops, twice
+from . import listing, public_media, stops, twice
 from .access import role_required, row_number
 from .composing import (
     CANCELLABLE,
@@ -475,6 +475,26 @@ def media_file(request: HttpRequest, pk: int) -> FileResponse:
     if not request.user.is_superuser:
         assets = assets.filter(brand__members=request.user.pk)
     asset = get_object_or_404(assets, pk=pk)
+    response = _file(asset)
+    # The address names the row; its bytes never change.
+    response["Cache-Control"] = "private, max-age=86400, immutable"
+    return response
+
+
+@require_safe
+def media_public(request: HttpRequest, token: str, name: str) -> FileResponse:
+    """The bytes of an image, to whoever holds its signed address: a platform that
+    fetches files itself. No session; nothing but the one file; 404 after a day."""
+    asset = get_object_or_404(MediaAsset, pk=public_media.asset_of(token))
+    if name != asset.public_name or asset.mime_type not in MediaAsset.SUFFIXES:
+        raise Http404
+    response = _file(asset)
+    response["Cache-Control"] = "private, max-age=3600"
+    response["X-Robots-Tag"] = "noindex"
+    return response
+
+
+def _file(asset: MediaAsset) -> FileResponse:
     try:
         stream = asset.file.open("rb")
     except FileNotFoundError:
@@ -483,11 +503,9 @@ def media_file(request: HttpRequest, pk: int) -> FileResponse:
     response = FileResponse(
         stream,
         as_attachment=not known,
-        filename=f"{asset.sha256[:12]}{asset.suffix}",
+        filename=asset.public_name,
         content_type=asset.mime_type if known else "application/octet-stream",
     )
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    # The address names the row; its bytes never change.
-    response["Cache-Control"] = "private, max-age=86400, immutable"
     return response
