@@ -11,6 +11,7 @@ from platforms import registry
 from platforms.base import Scope, SignIn
 
 from .connect_views import admin_required
+from .data_requests import addresses
 from .forms import PlatformAppForm
 from .models import AuditEvent, Network, PlatformApp
 from .oauth import redirect_uri
@@ -71,6 +72,7 @@ def platform_app_edit(request: HttpRequest, pk: int) -> HttpResponse:
         "form": form,
         "redirect_uri": redirect_uri(app.platform) if app.spec.oauth else "",
         "scopes": scopes_needed(app),
+        "callbacks": addresses(app),
     }
     status = 422 if form is not None and form.errors else 200
     return render(request, "accounts/app_edit.html", context, status=status)

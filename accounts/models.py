@@ -209,9 +209,14 @@ class PlatformApp(models.Model):
 
 class CredentialQuerySet(models.QuerySet["Credential"]):
     def proof_due(self, now: datetime) -> CredentialQuerySet:
-        """Every stored credential whose next look has come, broken ones included."""
-        return self.filter(next_proof_at__lte=now).exclude(
-            state=Credential.State.DISCONNECTED
+        """Every stored credential whose next look has come, broken ones included.
+
+        One whose tokens were deleted on the person's wish has nothing to ask with.
+        """
+        return (
+            self.filter(next_proof_at__lte=now)
+            .exclude(state=Credential.State.DISCONNECTED)
+            .exclude(access_token="")
         )
 
     def refresh_due(self, now: datetime) -> CredentialQuerySet:

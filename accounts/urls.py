@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import apps_pages, connect_views, link_views, views
+from . import apps_pages, connect_views, data_request_views, link_views, views
 
 urlpatterns = [
     path("", views.account_list, name="account_list"),
@@ -24,6 +24,21 @@ urlpatterns = [
     # Whatever follows: a mangled address must not be refused, and logged for that.
     path(
         "link/<path:secret>", link_views.reconnect_link_open, name="reconnect_link_open"
+    ),
+    path(
+        "told/<str:network>/<slug:platform>/left/",
+        data_request_views.person_left,
+        name="person_left",
+    ),
+    path(
+        "told/<str:network>/<slug:platform>/deletion/",
+        data_request_views.data_deletion,
+        name="data_deletion",
+    ),
+    path(
+        "deletion/<str:code>/",
+        data_request_views.data_deletion_status,
+        name="data_deletion_status",
     ),
     path("apps/", apps_pages.platform_apps, name="platform_apps"),
     path("apps/<int:pk>/", apps_pages.platform_app_edit, name="platform_app_edit"),

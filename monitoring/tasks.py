@@ -8,11 +8,16 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from accounts import breakers, health, refresh
-from accounts.models import Credential, PendingConnection, RefreshAttempt
+from accounts import breakers, data_requests, disconnect, health, refresh
+from accounts.models import (
+    Credential,
+    DataRequest,
+    PendingConnection,
+    RefreshAttempt,
+)
 
 from . import ahead, incidents
-from .models import CheckResult, Heartbeat
+from .models import CheckResult, Heartbeat, Incident
 from .rounds import Renewals
 
 logger = logging.getLogger(__name__)
@@ -111,3 +116,22 @@ def tidy() -> None:
     Heartbeat.objects.filter(name__contains="@", beat_at__lt=old).delete()
     tidy_pumps()
     breakers.tidy(now)
+
+
+def handle_data_request(pk: int) -> None:
+    """What a platform told of a person who left: done, and said in an incident."""
+    concerned = data_requests.work(pk)
+    if not concerned:
+        return
+    if DataRequest.objects.filter(pk=pk, kind=DataRequest.Kind.DELETION).exists():
+        # The platform's words about the person's access.
+        CheckResult.objects.filter(credential__in=concerned).delete()
+        Incident.objects.filter(credential__in=concerned).update(detail="")
+    incidents.review()
+
+
+def follow_up() -> None:
+    """Once more what a lost task or a silent platform left undone."""
+    for pk in data_requests.open_requests():
+        handle_data_request(pk)
+    disconnect.revoke_due(timezone.now())

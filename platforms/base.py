@@ -174,6 +174,9 @@ class PlatformSpec:
     needs_media: bool = False
     #: slugs of platforms whose sign-in brings accounts of this one as well
     also_through: tuple[str, ...] = ()
+    #: it calls us when a person removes our app or wants their data deleted
+    #: (`Platform.person_left`)
+    tells_who_left: bool = False
     #: what to tell the person who registers our app there, in order
     register_steps: tuple[str, ...] = ()
     register_url: str = ""
@@ -327,6 +330,14 @@ class Proof:
     scopes: tuple[str, ...] | None = None
     expires_at: datetime | None = None
     data_access_ends_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class PersonLeft:
+    """What a platform tells of a person who removed our app. at: when it happened."""
+
+    subject_id: str
+    at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -677,6 +688,13 @@ class Platform(abc.ABC):
         facts: from `instance_facts`, where there are servers.
         """
         return self.spec.oauth.scopes if self.spec.oauth else ()
+
+    def person_left(self, signed: str, secret: str) -> PersonLeft:
+        """Read what the platform signed with our app's secret (`tells_who_left`).
+
+        ValueError says why it is refused.
+        """
+        raise NotImplementedError(f"{self.spec.slug} does not tell who left")
 
     def normalise_instance(
         self,

@@ -16,6 +16,7 @@ from ..base import (
     Look,
     MediaFile,
     Observation,
+    PersonLeft,
     Platform,
     PlatformClient,
     PublishJob,
@@ -30,6 +31,7 @@ from ..errors import Cause
 from ..text import tidy, web_host, with_link
 from .client import FacebookClient, form_of
 from .graph import full_windows, graph_time
+from .signed_request import person_left
 from .spec import LOOK_BACK_S, SPEC, TEXT_LIMIT
 
 LOOK_COUNT = 25
@@ -39,6 +41,9 @@ LOOK_PAGES = 5
 class Facebook(Platform):
     spec = SPEC
     client_class = FacebookClient
+
+    def person_left(self, signed: str, secret: str) -> PersonLeft:
+        return person_left(signed, secret)
 
     def scopes_to_ask(
         self,

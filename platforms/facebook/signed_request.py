@@ -10,7 +10,10 @@ import binascii
 import hashlib
 import hmac
 import json
+from datetime import UTC, datetime
 from typing import Any
+
+from ..base import PersonLeft
 
 
 def read(signed_request: str, secret: str) -> dict[str, Any]:
@@ -35,6 +38,19 @@ def read(signed_request: str, secret: str) -> dict[str, Any]:
     if str(data.get("algorithm", "")).upper() != "HMAC-SHA256":
         raise ValueError("the algorithm is not HMAC-SHA256")
     return data
+
+
+def person_left(signed_request: str, secret: str) -> PersonLeft:
+    """Whom a deauthorize or data-deletion callback is about. ValueError as in `read`."""
+    data = read(signed_request, secret)
+    subject = data.get("user_id")
+    if not isinstance(subject, str | int) or not str(subject):
+        raise ValueError("it names no user_id")
+    issued = data.get("issued_at")
+    at = None
+    if isinstance(issued, int) and 0 < issued < 1 << 33:
+        at = datetime.fromtimestamp(issued, UTC)
+    return PersonLeft(str(subject), at)
 
 
 def _decode(part: str, name: str) -> bytes:

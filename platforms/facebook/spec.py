@@ -225,6 +225,7 @@ SPEC = PlatformSpec(
     account_kinds=("page", "user"),
     # Lists may lag some seconds behind.
     look_after_s=(15, 60, 150),
+    tells_who_left=True,
     register_steps=(
         "Create an app of the type Business at Meta for Developers and connect it to "
         "your verified business.",

@@ -22,6 +22,7 @@ from ..base import (
     Look,
     MediaFile,
     Observation,
+    PersonLeft,
     Platform,
     PlatformClient,
     PublishJob,
@@ -41,6 +42,7 @@ from ..errors import (
     TransientError,
 )
 from ..facebook.graph import full_windows, graph_time
+from ..facebook.signed_request import person_left
 from ..text import tidy, with_link
 from .client import QUOTA, SUBCODES, Container, InstagramClient
 from .spec import (
@@ -77,6 +79,9 @@ TOP = "container"
 class Instagram(Platform):
     spec = SPEC
     client_class = InstagramClient
+
+    def person_left(self, signed: str, secret: str) -> PersonLeft:
+        return person_left(signed, secret)
 
     def scopes_to_ask(
         self,

@@ -182,6 +182,7 @@ SPEC = PlatformSpec(
     # The first call may still be running when its answer is given up.
     look_after_s=(35, 80, 150),
     also_through=("facebook",),
+    tells_who_left=True,
     register_steps=(
         "Accounts that are linked to a Facebook Page need nothing here: connect "
         "Facebook, and they are offered beside their Pages.",

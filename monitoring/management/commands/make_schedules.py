@@ -27,6 +27,7 @@ SCHEDULES = (
     Job("check credentials", "monitoring.tasks.check_credentials", "monitor", 1),
     Job("refresh credentials", "monitoring.tasks.refresh_credentials", "monitor", 1),
     Job("review incidents", "monitoring.tasks.review_incidents", "monitor", 1),
+    Job("follow up", "monitoring.tasks.follow_up", "monitor", 5),
     Job("tidy", "monitoring.tasks.tidy", "monitor", DAY),
     Job("ensure pumps", "publishing.tasks.ensure_pumps", "publish", 1),
 )
