@@ -170,6 +170,8 @@ class PlatformSpec:
     #: what is over when a person has not confirmed us for so long that the platform
     #: shows us nothing more of theirs (`data_access_ends_at`)
     data_access_stops: tuple[Ability, ...] = ()
+    #: its usage headers tell per cent: of a window that has room they tell nothing
+    tells_percent: bool = False
     #: it takes no post without an image or a video
     needs_media: bool = False
     #: slugs of platforms whose sign-in brings accounts of this one as well

@@ -221,6 +221,7 @@ SPEC = PlatformSpec(
         # Pages that were unticked are asked for again, and data access is renewed.
         force_login_params={"auth_type": "rerequest"},
     ),
+    tells_percent=True,
     api_version="v26.0",
     account_kinds=("page", "user"),
     # Lists may lag some seconds behind.

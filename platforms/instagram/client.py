@@ -189,13 +189,11 @@ class InstagramClient(GraphClient):
                 },
             )
         except AuthExpired as error:
-            raise AuthRevoked(
-                error.detail,
-                cause=error.cause,
-                status=error.status,
-                code=error.code,
-                request_id=error.request_id,
-            ) from error
+            raise _as(AuthRevoked, error, cause=error.cause) from error
+        except InvalidContent as error:
+            # "Too young" has no code of its own, and ends nothing.
+            wait_s = REFRESH_AFTER.total_seconds() / 4
+            raise _as(TransientError, error, retry_after=wait_s) from error
 
     def revoke(self) -> None:
         raise NotImplementedError("access ends in Instagram's own settings")
@@ -439,6 +437,17 @@ class InstagramClient(GraphClient):
             return AmbiguousOutcome(fault.text, cause=Cause.PLATFORM_TROUBLE, **facts)
         means = SUBCODES.get(fault.subcode) or CODES.get(fault.code)
         return means.make(fault.text, facts) if means else None
+
+
+def _as(kind: type[PlatformError], error: PlatformError, **facts: Any) -> PlatformError:
+    """The same answer as an error of another class."""
+    return kind(
+        error.detail,
+        status=error.status,
+        code=error.code,
+        request_id=error.request_id,
+        **facts,
+    )
 
 
 def _flat(data: Mapping[str, Any]) -> Mapping[str, Any]:

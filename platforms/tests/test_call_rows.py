@@ -42,7 +42,16 @@ def modules(slug: str) -> list[Path]:
         path for path in (HOME / slug).glob("*.py") if not NOT_OURS.match(path.name)
     ]
     assert found, slug
-    return found
+    return [*found, *{path for own in found for path in shared_by(own)}]
+
+
+def shared_by(path: Path) -> Iterator[Path]:
+    """Modules of another platform that this one builds on (`from ..facebook.graph`)."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level == 2:
+            inner = HOME.joinpath(*(node.module or "").split(".")).with_suffix(".py")
+            if inner.exists() and inner.parent != HOME:
+                yield inner
 
 
 def functions(tree: ast.AST) -> Iterator[ast.FunctionDef]:
