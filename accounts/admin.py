@@ -14,6 +14,8 @@ from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
@@ -36,6 +38,7 @@ from .models import (
     ReconnectLink,
     RefreshAttempt,
 )
+from .permissions import group_of
 from .roles import is_admin
 
 RelatedOnly = admin.RelatedOnlyFieldListFilter
@@ -225,7 +228,35 @@ class PlatformAppAdmin(RoleAdmin):
     list_display = ["__str__", "platform", "network", "state", "api_version"]
     list_filter = ["platform", "network", "state"]
     search_fields = ["platform", "instance_url", "client_id"]
-    readonly_fields = ["facts_at", "created_at"]
+    readonly_fields = ["permission_lines", "facts_at", "created_at"]
+
+    def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        app = super().get_object(request, *args, **kwargs)
+        if app is not None:
+            app.shown_to = request.user
+        return app
+
+    @admin.display(description=_("permissions"))
+    def permission_lines(self, app: PlatformApp) -> str:
+        """The registry's lines of this app; reviews are entered on a page of its own."""
+        reader = getattr(app, "shown_to", None)
+        group = group_of(app, reader) if reader and app.pk else None
+        if group is None:
+            return "–"
+        return format_html_join(
+            mark_safe("<br>"),
+            "<b>{}</b>: {}; {} / {}. {}",
+            (
+                (
+                    line.scope.name,
+                    line.review.words if line.review else "–",
+                    line.lacking,
+                    line.known,
+                    line.sentence,
+                )
+                for line in group.lines
+            ),
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """An app serves all brands, and these say where their tokens are sent to."""

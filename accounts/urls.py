@@ -2,7 +2,14 @@
 
 from django.urls import path
 
-from . import apps_pages, connect_views, data_request_views, link_views, views
+from . import (
+    apps_pages,
+    connect_views,
+    data_request_views,
+    link_views,
+    permission_pages,
+    views,
+)
 
 urlpatterns = [
     path("", views.account_list, name="account_list"),
@@ -42,6 +49,12 @@ urlpatterns = [
     ),
     path("apps/", apps_pages.platform_apps, name="platform_apps"),
     path("apps/<int:pk>/", apps_pages.platform_app_edit, name="platform_app_edit"),
+    path("permissions/", permission_pages.permission_list, name="permissions"),
+    path(
+        "permissions/<int:pk>/",
+        permission_pages.permission_review,
+        name="permission_review",
+    ),
     path("<int:pk>/", views.account_detail, name="account_detail"),
     path(
         "<int:pk>/reconnect/",

@@ -32,6 +32,7 @@ from .models import (
     Credential,
     RefreshAttempt,
 )
+from .permissions import is_lacking
 from .refresh import LOST
 from .roles import is_admin
 
@@ -110,7 +111,14 @@ def account_list(request: HttpRequest) -> HttpResponse:
         accounts = accounts.filter(brand=by_pk[wanted_brand])
     if wanted_platform in registry.PLATFORMS:
         accounts = accounts.filter(platform=wanted_platform)
-    rows = make_rows(list(accounts), now)
+    wanted_app = request.GET.get("app", "")
+    if wanted_app.isdecimal() and len(wanted_app) <= 18:
+        accounts = accounts.filter(credential__app=int(wanted_app))
+    lacked = request.GET.get("lacks", "")
+    found = list(accounts)
+    if lacked:
+        found = [account for account in found if is_lacking(account, lacked)]
+    rows = make_rows(found, now)
     live = [row for row in rows if row.account.health != "disconnected"]
     gone = [row for row in rows if row.account.health == "disconnected"]
     tiles = [
@@ -140,13 +148,17 @@ def account_list(request: HttpRequest) -> HttpResponse:
         "gone": gone if wanted_health not in HEALTHS else [],
         "tiles": tiles,
         "any": bool(rows),
-        "filtered": bool(wanted_brand or wanted_platform or wanted_health),
+        "filtered": bool(
+            wanted_brand or wanted_platform or wanted_health or wanted_app or lacked
+        ),
+        "lacked": lacked,
         "brands": brands,
         "specs": registry.all_specs(),
         "wanted": {
             "brand": wanted_brand,
             "platform": wanted_platform,
             "health": wanted_health,
+            "app": wanted_app,
         },
         "may_connect": is_admin(request.user),
     }

@@ -150,10 +150,14 @@ limit = {
     "key": "GET /2/tweets:user",
     "subject": f"account:{x_account.pk}",
 }
+credential = accounts["linkedin"].credential
+linkedin_app = credential.app_id if credential else 0
 print(
     json.dumps(
         {
             "limit_size": f"/limits/size/?{urlencode(limit)}",
+            "permission_review": f"/accounts/permissions/{linkedin_app}/"
+            "?scope=w_organization_social",
             "draft": draft.get_absolute_url(),
             "coming": coming.get_absolute_url(),
             "unclear": unclear.get_absolute_url(),

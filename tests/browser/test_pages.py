@@ -62,6 +62,8 @@ ADMIN_PAGES = {
     "platform-apps": "/accounts/apps/",
     "limit-size": "{limit_size}",
     "platform-app": "{app}",
+    "permissions": "/accounts/permissions/",
+    "permission-review": "{permission_review}",
 }
 DJANGO_ADMIN_PAGES = {
     "admin": "/admin/",
