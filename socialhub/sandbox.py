@@ -26,7 +26,7 @@ from urllib.parse import urlsplit, urlunsplit
 import requests
 from cryptography.fernet import Fernet
 
-from . import processes
+from . import processes, ready_tables
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 NODE_DIR = BASE_DIR / "tests" / "node"
@@ -191,8 +191,13 @@ class Sandbox:
     # -- the parts of a running SocialHub
 
     def migrate(self) -> None:
-        self.manage("migrate", "--verbosity", "0")
-        self.manage("make_schedules")
+        """Tables and schedules, copied where this run has made them already."""
+
+        def make() -> None:
+            self.manage("migrate", "--verbosity", "0")
+            self.manage("make_schedules")
+
+        ready_tables.fill(self.env["DATABASE_URL"], make)
 
     def start_practice(self) -> None:
         self.spawn(

@@ -11,6 +11,7 @@ import pytest
 from cryptography.fernet import Fernet
 from django.conf import settings
 
+from socialhub.ready_tables import FOLDER
 from socialhub.sandbox import BASE_DIR
 from tests import needs
 
@@ -25,7 +26,7 @@ def test_no_crash_doubles_or_loses_a_post(tmp_path, broker):
     if broker == "redis" and "redis" in needs.missing():
         pytest.skip(needs.missing()["redis"])
     postgres = "postgresql" in settings.DATABASES["default"]["ENGINE"]
-    names = {"PATH", "HOME", "TEST_POSTGRES_URL", "TEST_REDIS_URL"}
+    names = {"PATH", "HOME", "TEST_POSTGRES_URL", "TEST_REDIS_URL", FOLDER}
     env = {k: v for k, v in os.environ.items() if k in names} | {
         "SOCIALHUB_ENV_FILE": "/nonexistent",
         "SECRET_KEY": "x" * 50,

@@ -11,6 +11,7 @@ import pytest
 from cryptography.fernet import Fernet
 from django.conf import settings
 
+from socialhub.ready_tables import FOLDER
 from socialhub.sandbox import BASE_DIR, bluesky_installed
 
 pytestmark = pytest.mark.live
@@ -21,7 +22,7 @@ def test_the_story_is_told_without_loss_or_double(tmp_path):
     env = {
         k: v
         for k, v in os.environ.items()
-        if k in {"PATH", "HOME", "TEST_POSTGRES_URL"}
+        if k in {"PATH", "HOME", "TEST_POSTGRES_URL", FOLDER}
     } | {
         "SOCIALHUB_ENV_FILE": "/nonexistent",
         "SECRET_KEY": "x" * 50,
