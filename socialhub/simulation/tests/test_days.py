@@ -17,7 +17,9 @@ from socialhub.simulation import limits as part
 from socialhub.simulation.days import Days, Tally
 from socialhub.simulation.limits import Limits, moment, total
 
-pytestmark = pytest.mark.django_db
+# Committed as in production: PostgreSQL walks over every version that a row has had in
+# an open transaction, and these write the same rows thousands of times.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 MARCH = datetime(2026, 3, 8, tzinfo=UTC)
 NOVEMBER = datetime(2026, 11, 1, tzinfo=UTC)
