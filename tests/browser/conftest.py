@@ -272,7 +272,7 @@ def shot(page: Page, name: str) -> None:
 
 @pytest.fixture
 def inspect() -> Iterator[Callable[[Page, str], None]]:
-    """`inspect(page, name)`: pictures in both themes and widths; faults fail the test."""
+    """`inspect(page, name)`: both themes and widths; faults fail the test."""
     found: list[str] = []
 
     def look(page: Page, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from playwright.sync_api import Page
@@ -38,7 +39,11 @@ THEME = "dark => document.documentElement.classList.toggle('dark', dark)"
 
 
 def faults_of(page: Page, name: str, shots: Any = None) -> list[str]:
-    """Faults of the page as it stands, in words; shots(page, name) takes pictures."""
+    """Faults of the page as it stands, in words.
+
+    shots(page, name) takes a picture of each light that shows a fault; SCREENSHOTS=1
+    has it take all of them, to be looked at.
+    """
     found: dict[str, list[str]] = {}
     was = page.viewport_size
     page.evaluate(needs.AXE.read_text())
@@ -52,9 +57,10 @@ def faults_of(page: Page, name: str, shots: Any = None) -> list[str]:
                 for rule in page.evaluate(RUN, COLOURS if theme == "dark" else [])
                 for node in rule["nodes"][:4]
             ]
-            for fault in words + page.evaluate(STICKING_OUT):
+            words += page.evaluate(STICKING_OUT)
+            for fault in words:
                 found.setdefault(fault, []).append(f"{width} {theme}")
-            if shots:
+            if shots and (words or os.environ.get("SCREENSHOTS") == "1"):
                 shots(page, f"screenshots/{name}-{width}-{theme}")
     page.emulate_media(color_scheme="light")
     page.evaluate(THEME, False)
