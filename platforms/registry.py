@@ -15,6 +15,8 @@ PLATFORMS: dict[str, str] = {
     "bluesky": "platforms.bluesky.publish.Bluesky",
     "x": "platforms.x.publish.X",
     "linkedin": "platforms.linkedin.publish.LinkedIn",
+    "facebook": "platforms.facebook.publish.Facebook",
+    "instagram": "platforms.instagram.publish.Instagram",
 }
 
 

@@ -18,7 +18,14 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE, VERSION, LICENCE = "simple-icons", "13.21.0", "CC0-1.0"
 TARGET = ROOT / "templates" / "_partials" / "platforms"
 #: our slug -> the name there
-MARKS = {"mastodon": "mastodon", "bluesky": "bluesky", "x": "x", "linkedin": "linkedin"}
+MARKS = {
+    "mastodon": "mastodon",
+    "bluesky": "bluesky",
+    "x": "x",
+    "linkedin": "linkedin",
+    "facebook": "facebook",
+    "instagram": "instagram",
+}
 
 
 def main() -> int:
