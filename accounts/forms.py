@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,8 +11,11 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as now_in_words
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from platforms import registry
 from platforms.base import PlatformSpec, SignIn
@@ -268,6 +272,54 @@ class LinkForm(forms.Form):
         elif not (data.get("person") or data.get("email")):
             self.add_error("email", _("Choose a person, or write a mail address."))
         return data
+
+
+class EndingForm(forms.Form):
+    """Which ending accounts a campaign asks for; stands in the address."""
+
+    DAYS = (7, 14, 21, 30, 60)
+
+    days = forms.TypedChoiceField(
+        label=_("Ends within"),
+        coerce=int,
+        choices=[
+            (n, ngettext_lazy("%(n)d day", "%(n)d days", "n") % {"n": n}) for n in DAYS
+        ],
+        initial=21,
+    )
+    brand = forms.ModelChoiceField(
+        label=_("Brand"),
+        queryset=Brand.objects.none(),
+        required=False,
+        empty_label=_("All brands"),
+    )
+
+    def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["brand"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = Brand.objects.visible_to(user)
+
+    def chosen(self) -> tuple[int, Brand | None]:
+        """What is not understood counts as not chosen."""
+        data = self.cleaned_data if self.is_bound and self.is_valid() else {}
+        return data.get("days") or 21, data.get("brand")
+
+    def until(self, now: datetime) -> str:
+        return date_format(localtime(now + timedelta(days=self.chosen()[0])), "j M Y")
+
+
+class CampaignForm(forms.Form):
+    """What a campaign is called and how often it reminds."""
+
+    name = forms.CharField(label=_("Name"), max_length=100)
+    remind_every_days = forms.IntegerField(
+        label=_("Remind every so many days"),
+        min_value=0,
+        max_value=30,
+        initial=3,
+        help_text=_("0: never. Whoever is done hears no more."),
+    )
 
 
 class PlatformAppForm(forms.ModelForm[PlatformApp]):

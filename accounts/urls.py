@@ -4,6 +4,7 @@ from django.urls import path
 
 from . import (
     apps_pages,
+    campaign_views,
     connect_views,
     data_request_views,
     link_views,
@@ -47,6 +48,9 @@ urlpatterns = [
         data_request_views.data_deletion_status,
         name="data_deletion_status",
     ),
+    path("campaigns/", campaign_views.campaign_list, name="campaign_list"),
+    path("campaigns/new/", campaign_views.campaign_new, name="campaign_new"),
+    path("campaigns/<int:pk>/", campaign_views.campaign_detail, name="campaign_detail"),
     path("apps/", apps_pages.platform_apps, name="platform_apps"),
     path("apps/<int:pk>/", apps_pages.platform_app_edit, name="platform_app_edit"),
     path("permissions/", permission_pages.permission_list, name="permissions"),

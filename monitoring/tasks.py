@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from accounts import breakers, data_requests, disconnect, health, refresh
+from accounts import breakers, campaigns, data_requests, disconnect, health, refresh
 from accounts.models import (
     Credential,
     DataRequest,
@@ -135,3 +135,8 @@ def follow_up() -> None:
     for pk in data_requests.open_requests():
         handle_data_request(pk)
     disconnect.revoke_due(timezone.now())
+
+
+def remind_campaigns() -> None:
+    """Ask for reconnects and remind; whoever is done hears no more."""
+    campaigns.run(timezone.now())

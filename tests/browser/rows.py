@@ -21,9 +21,13 @@ from django.utils import timezone  # noqa: E402
 
 from accounts.models import (  # noqa: E402
     Brand,
+    CampaignItem,
     CircuitBreaker,
     ConnectedAccount,
+    DataRequest,
+    PlatformApp,
     RateBucket,
+    ReconnectCampaign,
 )
 from platforms.errors import Cause, Outcome  # noqa: E402
 from publishing.models import Attempt, Delivery, Post, schedule  # noqa: E402
@@ -145,6 +149,29 @@ CircuitBreaker.objects.create(
     opened_at=now,
     retry_at=now + timedelta(hours=3),
 )
+campaign = ReconnectCampaign.objects.create(
+    name="Reconnect by Christmas", brand=brand, created_by=author
+)
+for slug, state, fields in (
+    ("linkedin", "asked", {"asked_at": now, "reminded_at": now, "reminders": 2}),
+    ("x", "done", {"asked_at": now, "done_at": now}),
+    ("bluesky", "skipped", {}),
+):
+    CampaignItem.objects.create(
+        campaign=campaign,
+        account=accounts[slug],
+        person=author,
+        state=state,
+        **fields,
+    )
+deletion = DataRequest.objects.create(
+    platform="x",
+    app=PlatformApp.objects.filter(platform="x").first(),
+    kind=DataRequest.Kind.DELETION,
+    code="0123456789abcdef01234567",
+    digest="0" * 64,
+    done_at=now,
+)
 limit = {
     "platform": "x",
     "key": "GET /2/tweets:user",
@@ -158,6 +185,8 @@ print(
             "limit_size": f"/limits/size/?{urlencode(limit)}",
             "permission_review": f"/accounts/permissions/{linkedin_app}/"
             "?scope=w_organization_social",
+            "campaign": f"/accounts/campaigns/{campaign.pk}/",
+            "deletion": f"/accounts/deletion/{deletion.code}/",
             "draft": draft.get_absolute_url(),
             "coming": coming.get_absolute_url(),
             "unclear": unclear.get_absolute_url(),

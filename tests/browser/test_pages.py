@@ -59,6 +59,9 @@ ADMIN_PAGES = {
     "account-disconnect": "{account}disconnect/",
     "account-links": "{account}links/",
     "account-standby": "{page}standby/",
+    "campaigns": "/accounts/campaigns/",
+    "campaign-new": "/accounts/campaigns/new/?days=60",
+    "campaign": "{campaign}",
     "platform-apps": "/accounts/apps/",
     "limit-size": "{limit_size}",
     "platform-app": "{app}",
@@ -127,23 +130,25 @@ def test_every_page_before_signing_in_is_accessible_and_fits(
     inspect(page, name)
 
 
-#: Prints the address of a link for an account; one of Ana's pages, unless filtered.
+#: Prints the address of a link for an account of a platform.
 MAKE_LINK = """
 import django; django.setup()
 import json
 from accounts import links
 from accounts.models import ConnectedAccount
-account = ConnectedAccount.objects.get(pk=%s)
+account = ConnectedAccount.objects.filter(platform="%s").last()
 print(json.dumps(links.make(account, account.owner, email="jo@agency.example")[1]))
 """
 
 
-def test_the_pages_of_a_reconnect_link_are_accessible_and_fit(
+def test_pages_for_people_without_a_login_are_accessible_and_fit(
     visit: Visit, site: Any, furnished: Any, inspect: Inspect
 ) -> None:
     page = visit(expected={410})
     see(page, "/accounts/link/")
     inspect(page, "link-over")
+    see(page, furnished["deletion"])
+    inspect(page, "data-deletion")
     bluesky = "django; django.setup(); import json"
     bluesky += "; from accounts.models import ConnectedAccount"
     bluesky += (

@@ -28,6 +28,7 @@ SCHEDULES = (
     Job("refresh credentials", "monitoring.tasks.refresh_credentials", "monitor", 1),
     Job("review incidents", "monitoring.tasks.review_incidents", "monitor", 1),
     Job("follow up", "monitoring.tasks.follow_up", "monitor", 5),
+    Job("remind campaigns", "monitoring.tasks.remind_campaigns", "monitor", 60),
     Job("tidy", "monitoring.tasks.tidy", "monitor", DAY),
     Job("ensure pumps", "publishing.tasks.ensure_pumps", "publish", 1),
 )

@@ -1,0 +1,192 @@
+"""The pages of reconnect campaigns: what ends, whom to ask, how far it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django_q.tasks import async_task
+
+from . import campaigns
+from .connect_views import admin_required
+from .forms import CampaignForm, EndingForm
+from .models import CampaignItem, ConnectedAccount, ReconnectCampaign
+
+RUN = "monitoring.tasks.remind_campaigns"
+
+
+@admin_required
+def campaign_list(request: HttpRequest) -> HttpResponse:
+    rows = campaigns.with_progress(campaigns.visible_to(request.user))
+    rows = list(rows.select_related("brand", "created_by")[:100])
+    context = {
+        "running": [row for row in rows if row.closed_at is None],
+        "closed": [row for row in rows if row.closed_at is not None],
+    }
+    return render(request, "accounts/campaigns.html", context)
+
+
+@admin_required
+def campaign_new(request: HttpRequest) -> HttpResponse:
+    """What ends by days and brand stands in the address; the preview below it."""
+    now = timezone.now()
+    choice = EndingForm(request.GET or None, user=request.user)
+    days, brand = choice.chosen()
+    found = campaigns.ending(request.user, days, brand, now)
+    left_out: set[str] = set()
+    form = CampaignForm(
+        request.POST if request.method == "POST" else None,
+        initial={"name": _("Reconnect by %(date)s") % {"date": choice.until(now)}},
+    )
+    if request.method == "POST":
+        ticked = set(request.POST.getlist("account"))
+        left_out = {str(e.account.pk) for e in found} - ticked
+        chosen = [e for e in found if str(e.account.pk) in ticked]
+        if not chosen:
+            form.add_error(None, _("Choose at least one account."))
+        elif form.is_valid():
+            campaign = campaigns.start(
+                request.user,
+                form.cleaned_data["name"],
+                brand,
+                chosen,
+                form.cleaned_data["remind_every_days"],
+            )
+            async_task(RUN, cluster="monitor")
+            messages.success(request, _("The mails are on their way."))
+            return redirect("campaign_detail", pk=campaign.pk)
+    groups = [
+        {
+            "person": person,
+            "rows": [
+                {
+                    "account": e.account,
+                    "ends_at": e.ends_at,
+                    "days_left": e.days_left(now),
+                    "is_ticked": str(e.account.pk) not in left_out,
+                }
+                for e in endings
+            ],
+        }
+        for person, endings in campaigns.by_person(found)
+    ]
+    context = {
+        "choice": choice,
+        "form": form,
+        "groups": groups,
+        "count": len(found),
+        "days": days,
+    }
+    status = 422 if form.errors else 200
+    return render(request, "accounts/campaign_new.html", context, status=status)
+
+
+@admin_required
+def campaign_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """Progress by person; done items turn so by themselves."""
+    now = timezone.now()
+    if request.method == "GET":
+        campaigns.settle(now)
+    rows = campaigns.with_progress(campaigns.visible_to(request.user))
+    campaign = get_object_or_404(rows, pk=pk)
+    visible = ConnectedAccount.objects.visible_to(request.user)
+    items = list(
+        campaign.items.filter(account__in=visible.values("pk"))
+        .select_related(
+            "account__brand",
+            "account__deputy",
+            "account__credential__app",
+            "account__credential__parent",
+            "person",
+        )
+        .order_by("person__username", "account__platform", "account__name")
+    )
+    if request.method == "POST":
+        _act(request, campaign, items)
+        return redirect("campaign_detail", pk=campaign.pk)
+    groups: dict[Any, dict[str, Any]] = {}
+    for item in items:
+        group = groups.setdefault(
+            item.person_id, {"person": item.person, "rows": [], "open": 0, "done": 0}
+        )
+        credential = item.account.credential
+        at = credential.ends_at(item.account.platform, now) if credential else None
+        group["rows"].append({"item": item, "ends_at": at})
+        group["open"] += item.state in campaigns.OPEN
+        group["done"] += item.state == CampaignItem.State.DONE
+    for group in groups.values():
+        deputies = [row["item"].account.deputy_id for row in group["rows"]]
+        group["deputy"] = next((pk for pk in deputies if pk), None)
+    context = {
+        "campaign": campaign,
+        "groups": list(groups.values()),
+        "people": list(campaigns.people_for(campaign)),
+        "share": 100 * campaign.done // campaign.total if campaign.total else 100,
+    }
+    return render(request, "accounts/campaign.html", context)
+
+
+def _act(
+    request: HttpRequest, campaign: ReconnectCampaign, items: list[CampaignItem]
+) -> None:
+    do = request.POST.get("do", "")
+    if campaign.closed_at is not None:
+        messages.info(request, _("The campaign is closed."))
+    elif do == "close":
+        campaigns.close(campaign, timezone.now())
+        messages.success(
+            request, _("The campaign is closed: nobody is reminded any more.")
+        )
+    elif do == "hand_over":
+        _hand_over(request, campaign, items)
+    else:
+        wanted = request.POST.get("item", "")
+        item = next((i for i in items if str(i.pk) == wanted), None)
+        if item is None:
+            messages.error(request, _("This account is not in the campaign any more."))
+        elif do == "leave_out" and campaigns.leave_out(item):
+            messages.success(
+                request, _("%(name)s is left out.") % {"name": item.account.name}
+            )
+        elif do == "take_in" and campaigns.take_in_again(item):
+            async_task(RUN, cluster="monitor")
+            messages.success(
+                request, _("%(name)s is asked for again.") % {"name": item.account.name}
+            )
+        else:
+            messages.info(request, _("It was changed meanwhile."))
+
+
+def _hand_over(
+    request: HttpRequest, campaign: ReconnectCampaign, items: list[CampaignItem]
+) -> None:
+    to = request.POST.get("to", "")
+    people = campaigns.people_for(campaign)
+    person = people.filter(pk=to).first() if to.isdecimal() else None
+    if person is None:
+        messages.error(request, _("Choose the person who takes over."))
+        return
+    whose = request.POST.get("person", "")
+    theirs = [i for i in items if str(i.person_id or "") == whose]
+    still = [i for i in theirs if i.state in campaigns.OPEN]
+    moved = campaigns.hand_over(still, person, timezone.now())
+    if moved:
+        async_task(RUN, cluster="monitor")
+        text = ngettext(
+            "%(who)s is asked for %(n)s account from now on.",
+            "%(who)s is asked for %(n)s accounts from now on.",
+            moved,
+        )
+        messages.success(request, text % {"who": person, "n": moved})
+    if stayed := len(still) - moved:
+        text = ngettext(
+            "%(n)s account stayed: %(who)s does not belong to its brand.",
+            "%(n)s accounts stayed: %(who)s does not belong to their brand.",
+            stayed,
+        )
+        messages.warning(request, text % {"who": person, "n": stayed})
