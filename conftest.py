@@ -19,6 +19,7 @@ def unmet_buckets() -> None:
     """A process remembers rows of the ledger, and each test has a database of its own."""
     limits._pks.clear()
     limits._left.clear()
+    limits._lately.clear()
 
 
 @pytest.fixture

@@ -1,87 +1,140 @@
-"""Proof: what can this credential still do? By read-only calls, never by arithmetic."""
+"""Proof: what can this credential still do? By read-only calls, never by arithmetic.
+
+A look is an errand: what it stores is done by the database thread, what it asks by I/O
+threads. It asks for room in the platform's windows like everybody else, after posts and
+their reconciliation, and meets breakers; when it has to wait, the credential is simply
+not proven since.
+
+Only a definite answer breaks a credential. What lies with our app breaks none: its
+breaker opens, which is one finding for all of them.
+"""
 
 from __future__ import annotations
 
 import logging
+import random
 import time
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
 
+from django.db import transaction
 from django.utils import timezone
 
-from platforms.base import Ability, Proof
-from platforms.errors import (
-    AuthExpired,
-    AuthRevoked,
-    Outcome,
-    PermissionMissing,
-    PlatformError,
+from platforms import registry
+from platforms.base import (
+    Ability,
+    PlatformClient,
+    Proof,
+    TokenSet,
 )
+from platforms.errors import Cause, Outcome, PlatformError
 
 from . import limits, refresh
-from .models import ConnectedAccount, Credential
+from .breakers import Caller
+from .errands import Errand, alone, asking
+from .hearing import Hearing, caller_of
+from .limits import Importance, Need
+from .models import ENDS_WITH_PARENT, ConnectedAccount, Credential
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 #: After a look that told nothing (network, 5xx, 429), look again.
 AGAIN_AFTER = timedelta(minutes=10)
+#: What waits for a limit asks again after so long at the latest.
+LONGEST_WAIT = timedelta(hours=6)
+#: While an app's or platform's breaker is open, its other looks wait for so long.
+PAUSED_FOR = timedelta(minutes=5)
+#: A look is worth less patience than a post.
+PATIENCE_S = 20
+#: Pages of one person that are asked about at once.
+PAGES_AT_ONCE = 8
+#: Only a person's consent mends it.
+GRANT_IS_OVER = ENDS_WITH_PARENT | {
+    Cause.TOKEN_EXPIRED,
+    Cause.APP_GONE,
+    Cause.ACCOUNT_GONE,
+}
+DAY_S = 86_400
+State = Credential.State
 
 
 @dataclass(frozen=True)
 class Finding:
-    """verdict: proven, failing or unknown. `changed`: the state is another than before."""
+    """verdict: proven, failing or unknown. `changed`: the state is another than before.
+
+    waits: nobody was asked, because a limit or a breaker stands in the way.
+    """
 
     verdict: str
     cause: str = ""
     evidence: str = ""
     duration_ms: int = 0
     changed: bool = False
+    waits: bool = False
 
 
-def check(credential: Credential) -> Finding:
+def check(credential: Credential, hearing: Hearing | None = None) -> Finding:
     """Look once, store what it told, and say it. Broken credentials are looked at too."""
+    return alone(errand(credential, hearing or Hearing()))
+
+
+def errand(credential: Credential, hearing: Hearing) -> Errand[Finding]:
+    """The same, side by side with others. hearing: what breakers shall hear of it."""
     before = (credential.state, credential.cause)
     start = time.monotonic()
-    finding = _check(credential)
+    finding = yield from _look(credential, hearing)
     spent = int((time.monotonic() - start) * 1000)
     credential.refresh_from_db()
     changed = (credential.state, credential.cause) != before or finding.changed
-    return Finding(finding.verdict, finding.cause, finding.evidence, spent, changed)
+    return replace(finding, duration_ms=spent, changed=changed)
 
 
-def _check(credential: Credential) -> Finding:
-    now = timezone.now()
-    if _must_renew(credential):
-        refresh.refresh(credential.pk)
+def _look(credential: Credential, hearing: Hearing) -> Errand[Finding]:
+    asked_at = timezone.now()
+    if must_renew(credential):
+        was_active = credential.is_active
+        yield from refresh.errand(credential.pk, even_broken=True)
         credential.refresh_from_db()
-        if not credential.is_active:
+        if was_active and not credential.is_active:
             _postpone(credential, credential.proof_gap())
             return Finding("failing", credential.cause, credential.detail)
-    client = credential.app.client(credential.access())
-    try:
-        try:
-            proof = client.prove()
-        finally:
-            limits.count(client, credential)
-    except (AuthExpired, AuthRevoked, PermissionMissing) as error:
-        if _replaced(credential):
-            return _asked_too_early(credential)
-        return _failed(credential, error)
-    except PlatformError as error:
-        wait = timedelta(seconds=error.retry_after or 0)
-        _postpone(credential, max(_again_after(credential), wait))
-        return Finding("unknown", error.cause, str(error))
+        if was_active and _is_over(credential):
+            # Somebody else is at it, or the platform has trouble.
+            _postpone(credential, _again_after(credential))
+            return Finding("unknown", evidence="renewal did not come about")
+    question = ask(credential, hearing)
+    if isinstance(question, Finding):
+        return question
+    [result] = yield [question.call]
+    question.answered(result, hearing)
     if _replaced(credential):
         return _asked_too_early(credential)
+    if isinstance(result, PlatformError):
+        if result.ends_access:
+            return (yield from _failed(credential, result))
+        wait = timedelta(seconds=result.retry_after or 0)
+        _postpone(credential, max(_again_after(credential), min(wait, LONGEST_WAIT)))
+        return Finding("unknown", result.cause, str(result))
     credential.refresh_from_db()
     if credential.state == Credential.State.DISCONNECTED:
         return Finding("unknown", evidence="disconnected meanwhile")
-    credential.take_proof(proof, now)
+    return (yield from _answered(credential, result, asked_at, hearing))
+
+
+def _answered(
+    credential: Credential, proof: Proof, asked_at: datetime, hearing: Hearing
+) -> Errand[Finding]:
+    credential.take_proof(proof, asked_at)
     credential.save(
         update_fields=[
             "abilities",
             "granted_scopes",
             "expires_at",
+            "data_access_ends_at",
             "looked_at",
             "proven_at",
             "state",
@@ -91,12 +144,120 @@ def _check(credential: Credential) -> Finding:
             "next_proof_at",
         ]
     )
-    changed = _check_pages(credential) if credential.is_active else False
+    changed = False
+    if credential.is_active:
+        changed = yield from _check_pages(credential, hearing)
+        changed |= yield from _derive_again(credential)
+    else:
+        credential.share_cause()
     publish = proof.abilities.get(Ability.PUBLISH)
     if publish and publish.ok is False:
         return Finding("failing", publish.cause or "", publish.detail)
     verdict = "proven" if publish and publish.ok else "unknown"
     return Finding(verdict, evidence=_evidence(proof), changed=changed)
+
+
+# ---------------------------------------------------------------- one question
+
+
+@dataclass(eq=False)
+class Question:
+    """A look that has its room in the windows. `call` does HTTP only."""
+
+    credential: Credential
+    #: a page that the credential acts for; None: its own subject
+    account: ConnectedAccount | None
+    client: PlatformClient
+    need: Need
+    asked_at: datetime
+    caller: Caller
+    trials: tuple[int, ...]
+
+    def call(self) -> Proof | PlatformError:
+        return asking(self.client.prove)()
+
+    def answered(self, result: Proof | PlatformError, hearing: Hearing) -> None:
+        """Count what was called, and tell breakers."""
+        limits.count(
+            self.client,
+            self.credential,
+            self.account,
+            reserved=self.need,
+            reserved_at=self.asked_at,
+        )
+        error = result if isinstance(result, PlatformError) else None
+        if error is None or error.cause != Cause.UNKNOWN_REFUSAL:
+            hearing.tell(
+                self.credential, self.caller, error, self.trials, timezone.now()
+            )
+
+
+def ask(
+    credential: Credential, hearing: Hearing, account: ConnectedAccount | None = None
+) -> Question | Finding:
+    """A question to put now, or the Finding that it has to wait (and it is put off).
+
+    account: one that the credential acts for, which is not its own subject.
+    """
+    now = timezone.now()
+    app = credential.app
+    platform = account.platform if account else app.platform
+    client = app.client(credential.access(account), platform)
+    client.http.total_s = min(client.http.total_s, PATIENCE_S)
+    caller = caller_of(credential, platform)
+    of = account.pk if account else limits.own_account(credential)
+    need = Need(
+        ref="",
+        platform=platform,
+        network=caller.network,
+        app_id=caller.app_id,
+        credential_id=caller.credential_id,
+        account_id=of,
+        draws=_draws(client),
+        importance=Importance.REFRESH_AND_HEALTH,
+    )
+    if need.draws:
+        with transaction.atomic():
+            denied = limits.reserve([need], now)[need.ref]
+        if denied:
+            opens_at = denied.opens_at or now + LONGEST_WAIT
+            _wait_until(credential, opens_at, now)
+            long = limits.rules(platform)[denied.key].window_s >= DAY_S
+            cause = Cause.DAILY_LIMIT if long else Cause.TOO_MANY_REQUESTS
+            words = f"no room in {denied.key}: posts will need it"
+            return Finding("unknown", cause, words, waits=True)
+    admission = hearing.admit(caller, now)
+    if refusal := admission.refusal:
+        limits.give_back(need, now)
+        _wait_until(credential, refusal.retry_at, now)
+        if refusal.scope != "token":
+            _pause(credential, now)
+        return Finding("unknown", refusal.cause, "a breaker is open", waits=True)
+    return Question(credential, account, client, need, now, caller, admission.trials)
+
+
+def _draws(client: PlatformClient) -> dict[str, int]:
+    platform = registry.platform(client.spec.slug)
+    units: dict[str, int] = {}
+    for key, times in client.calls_of_proof().items():
+        for bucket, price in platform.spec.call(key).draws.items():
+            units[bucket] = units.get(bucket, 0) + price * times
+    return units
+
+
+def _wait_until(credential: Credential, at: datetime, now: datetime) -> None:
+    """Nobody was asked, so it was not looked at."""
+    at = min(max(at, now + timedelta(minutes=1)), now + LONGEST_WAIT)
+    Credential.objects.filter(pk=credential.pk).update(next_proof_at=at)
+
+
+def _pause(credential: Credential, now: datetime) -> None:
+    """All others of this app would be refused alike: spare them the asking."""
+    due = Credential.objects.proof_due(now).filter(app=credential.app_id)
+    due.update(next_proof_at=now + PAUSED_FOR)
+
+
+# ---------------------------------------------------------------- what became of it
 
 
 def _replaced(credential: Credential) -> bool:
@@ -116,34 +277,44 @@ def _again_after(credential: Credential) -> timedelta:
     fresh = timezone.now() - timedelta(minutes=5)
     if credential.issued_at and credential.issued_at > fresh:
         return timedelta(minutes=1)
-    return AGAIN_AFTER
+    return AGAIN_AFTER * random.uniform(0.8, 1.2)  # noqa: S311
 
 
-def _must_renew(credential: Credential) -> bool:
-    """An access token that is over, but can be renewed, tells nothing of the grant."""
-    if not (credential.refresh_token and credential.is_active):
+def must_renew(credential: Credential) -> bool:
+    """An access token that is over, but can be renewed, tells nothing of the grant.
+
+    It is set to be renewed at once. A broken one as well, unless its grant is what was
+    refused: a suspension that is over shows only with a living token.
+    """
+    if not credential.refresh_token or credential.state == State.DISCONNECTED:
         return False
-    soon = timezone.now() + timedelta(seconds=30)
-    if credential.expires_at and credential.expires_at <= soon:
+    if credential.state == State.BROKEN and credential.cause in GRANT_IS_OVER:
+        return False
+    if _is_over(credential):
         credential.refresh_after = timezone.now()
         credential.save(update_fields=["refresh_after"])
         return True
     return False
 
 
-def _failed(credential: Credential, error: PlatformError) -> Finding:
+def _is_over(credential: Credential) -> bool:
+    soon = timezone.now() + timedelta(seconds=30)
+    return credential.expires_at is not None and credential.expires_at <= soon
+
+
+def _failed(credential: Credential, error: PlatformError) -> Errand[Finding]:
     expired = error.outcome == Outcome.AUTH_EXPIRED
     if expired and credential.refresh_token and credential.is_active:
         now = timezone.now()
         Credential.objects.filter(pk=credential.pk).update(refresh_after=now)
-        if refresh.refresh(credential.pk):
+        renewed = yield from refresh.errand(credential.pk)
+        credential.refresh_from_db()
+        if renewed:
             # A refresh that the platform granted is itself a proof of the grant.
-            credential.refresh_from_db()
             _postpone(credential, credential.proof_gap())
             return Finding("proven", evidence="renewed")
-        credential.refresh_from_db()
         if credential.is_active:
-            _postpone(credential, AGAIN_AFTER)
+            _postpone(credential, _again_after(credential))
             return Finding("unknown", error.cause, "renewal did not come about")
     else:
         credential.break_for(error)
@@ -158,36 +329,145 @@ def _postpone(credential: Credential, wait: timedelta) -> None:
     credential.save(update_fields=["looked_at", "next_proof_at"])
 
 
-def _check_pages(credential: Credential) -> bool:
+# ---------------------------------------------------------------- pages
+
+
+def _check_pages(credential: Credential, hearing: Hearing) -> Errand[bool]:
     """The same token, asked for each page that is not the person's own profile."""
     changed = False
     pages = credential.accounts.connected().exclude(external_id=credential.subject_id)
-    for account in pages:
-        client = account.client()
-        try:
-            proof = client.prove()
-            verdict = proof.abilities.get(Ability.PUBLISH)
-        except PermissionMissing as error:
-            changed |= _set_trouble(account, error.cause, error.detail)
-            continue
-        except PlatformError:
-            continue  # proves nothing of this page
-        finally:
-            limits.count(client, credential, account)
-        if verdict and verdict.ok is False:
-            changed |= _set_trouble(account, verdict.cause or "", verdict.detail)
-        elif verdict and verdict.ok:
-            changed |= _set_trouble(account, "", "")
+    for some in _batches(list(pages.order_by("pk"))):
+        questions = []
+        for account in some:
+            question = ask(credential, hearing, account)
+            if isinstance(question, Question):
+                questions.append((question, account))
+        if not questions:
+            break  # what is refused to these is refused to all
+        results = yield [question.call for question, _account in questions]
+        for (question, account), result in zip(questions, results, strict=True):
+            question.answered(result, hearing)
+            if not _replaced(credential):
+                changed |= _judge_page(account, result)
     return changed
 
 
-def _set_trouble(account: ConnectedAccount, cause: str, detail: str) -> bool:
-    if account.trouble == cause:
+def _judge_page(account: ConnectedAccount, result: Proof | PlatformError) -> bool:
+    if isinstance(result, PlatformError):
+        if not tells_of_page(result):
+            return False  # proves nothing of this page
+        return account.set_trouble(result.cause, result.detail)
+    verdict = result.abilities.get(Ability.PUBLISH)
+    if verdict is None or verdict.ok is None:
         return False
-    account.trouble, account.trouble_detail = cause, detail[:2000]
-    account.trouble_at = timezone.now() if cause else None
-    account.save(update_fields=["trouble", "trouble_detail", "trouble_at"])
-    return True
+    if verdict.ok:
+        return account.set_trouble("", "")
+    return account.set_trouble(verdict.cause or Cause.NOT_ALLOWED, verdict.detail)
+
+
+def tells_of_page(error: PlatformError) -> bool:
+    """A definite refusal of one page; that of the token is the credential's own look."""
+    of_page = error.outcome in {Outcome.PERMISSION, Outcome.NOT_FOUND}
+    trust = error.cause in {Cause.DATA_ACCESS_ENDED, Cause.ROLE_LOST}
+    return error.ends_access and (of_page or trust)
+
+
+# ---------------------------------------------------------------- trees
+
+
+def _derive_again(credential: Credential) -> Errand[bool]:
+    """A living parent brings tokens for those of its children whose own are dead.
+
+    Each is proven with its new token before the old one is given up, so a page whose
+    role was lost stays as it is until the role is back.
+    """
+    broken = {
+        child.subject_id: child
+        for child in credential.children.filter(
+            state=Credential.State.BROKEN
+        ).select_related("app", "parent")
+    }
+    if not broken:
+        return False
+    client = credential.app.client(credential.access())
+    [found] = yield [asking(client.identities)]
+    limits.count(client, credential)
+    if isinstance(found, PlatformError):
+        return False
+    tries = [
+        (child, identity.tokens)
+        for identity in found
+        if (child := broken.get(identity.external_id)) is not None
+        and identity.can_publish
+        and identity.tokens is not None
+        and identity.tokens.access_token != child.access_token
+    ]
+    changed = False
+    for some in _batches(tries):
+        clients = [_client_with(child, tokens) for child, tokens in some]
+        results = yield [asking(one.prove) for one in clients]
+        for (child, tokens), one, result in zip(some, clients, results, strict=True):
+            limits.count(one, child)
+            if isinstance(result, Proof) and _may_publish(result):
+                changed |= child.revive(tokens, result)
+    return changed
+
+
+def _client_with(child: Credential, tokens: TokenSet) -> PlatformClient:
+    access = replace(
+        child.access(),
+        token=tokens.access_token,
+        refresh_token=tokens.refresh_token,
+        scopes=tokens.scopes or tuple(child.granted_scopes),
+        issued_at=tokens.issued_at,
+        extra={**child.extra, **tokens.extra},
+    )
+    return child.app.client(access)
+
+
+def _may_publish(proof: Proof) -> bool:
+    publish = proof.abilities.get(Ability.PUBLISH)
+    return publish is not None and publish.ok is True
+
+
+# ---------------------------------------------------------------- standby access
+
+
+def prove_standby(account: ConnectedAccount, hearing: Hearing) -> Errand[bool]:
+    """Prove that the standby access may post for this account, and let it take over.
+
+    True when it did. Asked only for an account whose own access is over.
+    """
+    standby = account.standby
+    assert standby is not None
+    if must_renew(standby):
+        yield from refresh.errand(standby.pk)
+        standby.refresh_from_db()
+        if not standby.is_active or _is_over(standby):
+            return False
+    own = account.external_id == standby.subject_id
+    question = ask(standby, hearing, None if own else account)
+    if isinstance(question, Finding):
+        return False
+    [result] = yield [question.call]
+    question.answered(result, hearing)
+    if _replaced(standby):
+        return False
+    now = timezone.now()
+    Credential.objects.filter(pk=standby.pk).update(looked_at=now)
+    if isinstance(result, PlatformError):
+        if result.ends_access and not tells_of_page(result):
+            # Its own look decides whether a renewal mends it.
+            Credential.objects.filter(pk=standby.pk).update(next_proof_at=now)
+        return False
+    if not _may_publish(result):
+        return False
+    return account.take_standby()
+
+
+def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for at in range(0, len(items), PAGES_AT_ONCE):
+        yield items[at : at + PAGES_AT_ONCE]
 
 
 def _evidence(proof: Proof) -> str:

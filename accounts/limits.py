@@ -218,6 +218,7 @@ def forget() -> None:
     """Drop what this process remembers, for a world that begins anew (simulation)."""
     _left.clear()
     _pks.clear()
+    _lately.clear()
 
 
 def reserve(needs: Sequence[Need], now: datetime) -> dict[Hashable, Denied | None]:
@@ -238,8 +239,10 @@ def reserve(needs: Sequence[Need], now: datetime) -> dict[Hashable, Denied | Non
             for bucket, units in need.wanted
             if bucket in windows
         ]
-        figures = need.importance == Importance.FIGURES
-        answers[need.ref] = denied = _denied(draws, at, kept if figures else {})
+        yields = need.importance >= Importance.REFRESH_AND_HEALTH
+        answers[need.ref] = denied = _denied(
+            draws, at, kept[need.importance] if yields else {}
+        )
         if denied is None:
             for _, units, window in draws:
                 window.take(units, at)
@@ -337,23 +340,51 @@ def _kept(
     needs: Sequence[Need],
     windows: Mapping[BucketId, Window],
     now: datetime,
-) -> dict[BucketId, int]:
-    """What figures have to leave in the windows that they want units of."""
+) -> Mapping[Importance, Mapping[BucketId, int]]:
+    """What looks and figures have to leave in the windows that they want units of.
+
+    Both leave what posts will need, and figures some room for looks besides. A look
+    takes a unit or two, and asking costs to read all posts of a window: it asks once
+    half of the window is used, and believes an answer of the last minute.
+    """
     at = now.timestamp()
-    ends: dict[BucketId, datetime] = {}
+    looks: dict[BucketId, datetime] = {}
+    figures: dict[BucketId, datetime] = {}
     for need in needs:
-        if need.importance != Importance.FIGURES:
+        if need.importance < Importance.REFRESH_AND_HEALTH:
             continue
         for bucket, _ in need.wanted:
-            if window := windows.get(bucket):
-                ends[bucket] = datetime.fromtimestamp(window.counts_until(at), UTC)
-    if not ends:
-        return {}
-    kept = kept_for_publishing(ends, now)
-    for bucket in ends:
+            if (window := windows.get(bucket)) is None:
+                continue
+            end = datetime.fromtimestamp(window.counts_until(at), UTC)
+            if need.importance == Importance.FIGURES:
+                figures[bucket] = end
+            elif 2 * (window.free(at) or 0) < (window.size or 0):
+                looks[bucket] = end
+    for_looks = _known_lately(looks, now) if looks else {}
+    for_figures = kept_for_publishing(figures, now) if figures else {}
+    for bucket in figures:
         floor = int((windows[bucket].size or 0) * FIGURES_LEAVE)
-        kept[bucket] = kept.get(bucket, 0) + floor
-    return kept
+        for_figures[bucket] = for_figures.get(bucket, 0) + floor
+    return {Importance.REFRESH_AND_HEALTH: for_looks, Importance.FIGURES: for_figures}
+
+
+#: What posts need of a window, and until when that is believed.
+_lately: dict[BucketId, tuple[float, int]] = {}
+BELIEVED_S = 60.0
+
+
+def _known_lately(
+    ends: Mapping[BucketId, datetime], now: datetime
+) -> Mapping[BucketId, int]:
+    at = now.timestamp()
+    unknown = {b: end for b, end in ends.items() if _lately.get(b, (0.0, 0))[0] <= at}
+    if unknown:
+        if len(_lately) > MAX_LEFT:
+            _lately.clear()
+        told = kept_for_publishing(unknown, now)
+        _lately.update({b: (at + BELIEVED_S, told.get(b, 0)) for b in unknown})
+    return {bucket: _lately[bucket][1] for bucket in ends}
 
 
 # ---------------------------------------------------------------- calls not reserved
@@ -363,15 +394,19 @@ def count(
     client: PlatformClient,
     credential: Credential,
     account: ConnectedAccount | None = None,
+    *,
+    reserved: Need | None = None,
+    reserved_at: datetime | None = None,
 ) -> None:
     """Count what the client has called since this was last asked, after the commit.
 
-    For calls that must not wait for a limit: sign-in, renewal, health. account: for
-    whom; else the credential's own. Two statements more at most, and never an error.
+    For calls that must not wait for a limit (sign-in, renewal), or whose units were
+    reserved at a time: then what was not used is given back. account: for whom; else the
+    credential's own. Two statements more at most, and never an error.
     """
     logs, usage = client.http.drain(), dict(client.http.usage)
     client.http.usage.clear()
-    if not logs:
+    if not logs and not (reserved and reserved.draws):
         return
     platform, now = registry.platform(client.spec.slug), timezone.now()
     taken: dict[str, int] = {}
@@ -383,23 +418,35 @@ def count(
     ]
 
     def write() -> None:
-        own = credential.accounts.filter(external_id=credential.subject_id)
-        pk = account.pk if account else own.values_list("pk", flat=True).first()
-        need = Need(
+        need = reserved or Need(
             "",
             platform.spec.slug,
             credential.app.network,
             credential.app_id,
             credential.pk,
-            pk or 0,
+            account.pk if account else own_account(credential),
             {},
             Importance.REFRESH_AND_HEALTH,
         )
+        since = reserved_at or logs[0].at
         with transaction.atomic():
-            settle([Use(need, taken, logs[0].at, seen)], now)
+            settle([Use(need, taken, since, seen)], now)
 
     # On its own: the caller may hold rows that somebody wants who holds a bucket.
     transaction.on_commit(write, robust=True)
+
+
+def own_account(credential: Credential) -> int:
+    """Primary key of the account that is the credential's own subject; 0: none."""
+    own = credential.accounts.filter(external_id=credential.subject_id)
+    return own.values_list("pk", flat=True).first() or 0
+
+
+def give_back(need: Need, reserved_at: datetime) -> None:
+    """Nothing was called after all."""
+    if need.draws:
+        with transaction.atomic():
+            settle([Use(need, {}, reserved_at)], timezone.now())
 
 
 # ---------------------------------------------------------------- looking ahead

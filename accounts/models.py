@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -24,7 +24,7 @@ from platforms.base import (
     Proof,
     TokenSet,
 )
-from platforms.errors import Cause, Outcome, PlatformError
+from platforms.errors import ABOUT_ACCESS, Cause, PlatformError
 from platforms.http import Http
 
 from . import ends
@@ -207,6 +207,22 @@ class PlatformApp(models.Model):
         return made.client(environment, access, http)
 
 
+DAY_S = 86_400
+#: Near the golden section of a day and prime to it: so numbers that follow each other
+#: come far apart, and each second of the day has its turn.
+SLOT_STEP = 53_399
+#: Causes that take a whole tree of credentials along.
+ENDS_WITH_PARENT = {
+    Cause.TOKEN_REVOKED,
+    Cause.TOKEN_INVALID,
+    Cause.PASSWORD_CHANGED,
+    Cause.ROTATION_LOST,
+    Cause.REFRESH_REFUSED,
+}
+#: So long after a breakage its tree is looked at because of it.
+SHAKEN_FOR = timedelta(hours=1)
+
+
 class CredentialQuerySet(models.QuerySet["Credential"]):
     def proof_due(self, now: datetime) -> CredentialQuerySet:
         """Every stored credential whose next look has come, broken ones included.
@@ -218,6 +234,30 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
             .exclude(state=Credential.State.DISCONNECTED)
             .exclude(access_token="")
         )
+
+    def shaken(self, now: datetime) -> list[int]:
+        """Living ones whose parent, child or sibling was found broken after they were
+        looked at last: one failure makes the whole tree be checked. Two queries.
+        """
+        broken = self.filter(
+            Q(parent__isnull=False) | Q(children__isnull=False),
+            state=Credential.State.BROKEN,
+            broken_at__gte=now - SHAKEN_FOR,
+        )
+        since: dict[int, datetime] = {}
+        for pk, parent, at in broken.values_list("pk", "parent", "broken_at"):
+            root = parent or pk
+            since[root] = max(at, since.get(root, at))
+        if not since:
+            return []
+        living = self.filter(
+            Q(pk__in=since) | Q(parent__in=since), state=Credential.State.ACTIVE
+        ).order_by("pk")
+        return [
+            pk
+            for pk, parent, looked in living.values_list("pk", "parent", "looked_at")
+            if looked is None or looked < since[parent or pk]
+        ]
 
     def refresh_due(self, now: datetime) -> CredentialQuerySet:
         """To be renewed, and nobody is at it."""
@@ -392,15 +432,14 @@ class Credential(models.Model):
     def break_for(self, error: PlatformError) -> bool:
         """A definite answer ended it. True when it was healthy until now.
 
-        Only AuthExpired (without a way to refresh), AuthRevoked and PermissionMissing
-        may come here; network trouble proves nothing.
+        Only AuthExpired (without a way to refresh), AuthRevoked, PermissionMissing and
+        an account that is gone may come here; network trouble proves nothing.
         """
-        if error.outcome not in {
-            Outcome.AUTH_EXPIRED,
-            Outcome.AUTH_REVOKED,
-            Outcome.PERMISSION,
-        }:
+        gone = error.cause == Cause.ACCOUNT_GONE
+        if error.outcome not in ABOUT_ACCESS and not gone:
             raise ValueError(f"{error.outcome} does not break a credential")
+        if not error.ends_access:
+            return False  # our app is at fault
         now = timezone.now()
         # Not the tokens that came meanwhile: what was refused is what we had read.
         same = Credential.objects.filter(
@@ -413,6 +452,8 @@ class Credential(models.Model):
             broken_at=now,
         )
         self.refresh_from_db(fields=["state", "cause", "detail", "broken_at"])
+        if changed:
+            self.share_cause()
         return bool(changed)
 
     def lose_role(self, now: datetime) -> None:
@@ -424,6 +465,39 @@ class Credential(models.Model):
         self.save(
             update_fields=["state", "cause", "detail", "broken_at", "next_proof_at"]
         )
+
+    def share_cause(self) -> None:
+        """What ended a parent's access ended that of its children: one cause for all.
+
+        The children's own answers are often less telling. Not of a user token whose
+        time is over, which its pages outlive, and not of a page's lost role.
+        """
+        dead = Credential.objects.filter(
+            state=self.State.BROKEN, cause__in=ENDS_WITH_PARENT | {Cause.TOKEN_EXPIRED}
+        )
+        if self.parent_id is None:
+            if self.cause in ENDS_WITH_PARENT:
+                dead.filter(parent=self.pk).update(cause=self.cause)
+            return
+        told = Credential.objects.filter(
+            pk=self.parent_id, state=self.State.BROKEN, cause__in=ENDS_WITH_PARENT
+        )
+        if cause := told.values_list("cause", flat=True).first():
+            dead.filter(pk=self.pk).update(cause=cause)
+            self.refresh_from_db(fields=["cause"])
+
+    def revive(self, tokens: TokenSet, proof: Proof) -> bool:
+        """Take tokens that its parent derived anew, and that were proven. True: alive."""
+        now = timezone.now()
+        with transaction.atomic():
+            row = Credential.objects.select_for_update().get(pk=self.pk)
+            if row.state != self.State.BROKEN or row.issued_at != self.issued_at:
+                return False  # reconnected or disconnected meanwhile
+            row.store(tokens, now=now)
+            row.take_proof(proof, now)
+            row.refresh_fence += 1
+            row.save()
+        return True
 
     def take_proof(self, proof: Proof, now: datetime) -> None:
         """Store what a look told, ability by ability, and set the next one."""
@@ -453,11 +527,16 @@ class Credential(models.Model):
             self.state = self.State.BROKEN
             self.cause = publish.cause or Cause.NOT_ALLOWED
             self.detail = publish.detail[:2000]
-        self.next_proof_at = now + self.proof_gap()
+        self.next_proof_at = now + self.proof_gap(now)
 
-    def proof_gap(self) -> timedelta:
-        """24 h, spread by the row's number so that many credentials make no peak."""
-        return timedelta(hours=22, seconds=(self.pk or 0) * 7919 % 14400)
+    def proof_gap(self, now: datetime | None = None) -> timedelta:
+        """Until its own second of the day, by its number: however many were connected
+        at once, their looks make no peak. After a look within the last hour, tomorrow's.
+        """
+        slot = (self.pk or 0) * SLOT_STEP % DAY_S
+        second = int((now or timezone.now()).timestamp()) % DAY_S
+        wait = (slot - second) % DAY_S
+        return timedelta(seconds=wait if wait > 3600 else wait + DAY_S)
 
 
 class AccountQuerySet(models.QuerySet["ConnectedAccount"]):
@@ -477,6 +556,14 @@ class AccountQuerySet(models.QuerySet["ConnectedAccount"]):
     def broken(self) -> AccountQuerySet:
         return self.connected().filter(
             Q(credential__state=Credential.State.BROKEN) | ~Q(trouble="")
+        )
+
+    def without_access(self) -> AccountQuerySet:
+        """Broken ones whose standby access lives."""
+        return (
+            self.broken()
+            .filter(standby__isnull=False, standby__state=Credential.State.ACTIVE)
+            .select_related("credential")
         )
 
     def with_health(self) -> AccountQuerySet:
@@ -602,11 +689,46 @@ class ConnectedAccount(models.Model):
         version = self.credential.app.version_end(self.platform)
         return sorted([*found, *([version] if version else [])])
 
-    def set_trouble(self, cause: str, detail: str) -> None:
-        """The credential lives, and may not post for this account; "": it may again."""
+    def set_trouble(self, cause: str, detail: str) -> bool:
+        """What keeps its living credential from posting for it; "": nothing any more.
+        True when that is news."""
+        if self.trouble == cause:
+            return False
         self.trouble, self.trouble_detail = cause, detail[:2000]
         self.trouble_at = timezone.now() if cause else None
         self.save(update_fields=["trouble", "trouble_detail", "trouble_at"])
+        return True
+
+    def take_standby(self) -> bool:
+        """Its standby access, proven just now, takes the place of the one that ended.
+
+        The former stands by from now on. False when something changed meanwhile.
+        """
+        with transaction.atomic():
+            row = (
+                ConnectedAccount.objects.select_for_update(of=("self",))
+                .without_access()
+                .filter(pk=self.pk, standby=self.standby_id)
+                .first()
+            )
+            if row is None or row.credential_id != self.credential_id:
+                return False
+            before, cause = row.credential_id, row.cause
+            row.credential_id, row.standby_id = row.standby_id, before
+            row.trouble = row.trouble_detail = ""
+            row.trouble_at = None
+            row.save(
+                update_fields=[
+                    "credential",
+                    "standby",
+                    "trouble",
+                    "trouble_detail",
+                    "trouble_at",
+                ]
+            )
+            detail = {"from": before, "to": row.credential_id, "cause": cause}
+            AuditEvent.write(None, "standby_took_over", row, **detail)
+        return True
 
     def move_to(self, credential: Credential) -> None:
         """Act through this credential from now on, free of what was wrong before."""

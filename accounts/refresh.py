@@ -48,6 +48,8 @@ LONGEST_WAIT = timedelta(hours=1)
 LOST = "lost"
 #: The platform may have done it although we got no answer that we could use.
 UNANSWERED = {Cause.TIMED_OUT, Cause.ANSWER_LOST, Cause.ANSWER_UNREADABLE}
+#: What a renewal of something broken leaves as it is.
+JUDGED = ("state", "cause", "detail", "broken_at", "next_proof_at")
 #: Seconds between tries to store new tokens in a database that does not answer: what
 #: is not stored is lost, so this waits longer than anything else would.
 STORE_AGAIN_S = (0.5, 1, 2, 4, 8, 16)
@@ -67,16 +69,22 @@ class Ticket:
         return asking(self.client.refresh)()
 
 
-def begin(credential_id: int) -> Ticket | None:
-    """Take the lease and re-read inside it; None when there is nothing to do."""
+def begin(credential_id: int, *, even_broken: bool = False) -> Ticket | None:
+    """Take the lease and re-read inside it; None when there is nothing to do.
+
+    even_broken: for a look at what may have mended itself (a suspension that is over).
+    """
     now = timezone.now()
+    states = [Credential.State.ACTIVE]
+    if even_broken:
+        states.append(Credential.State.BROKEN)
     with transaction.atomic():
         free = Q(refresh_lease_until=None) | Q(refresh_lease_until__lt=now)
         taken = (
             Credential.objects.filter(
                 free,
                 pk=credential_id,
-                state=Credential.State.ACTIVE,
+                state__in=states,
                 refresh_after__lte=now,
             )
             .exclude(refresh_token="")
@@ -121,7 +129,12 @@ def _store(ticket: Ticket, result: TokenSet | PlatformError) -> bool:
             attempt.update(finished_at=now, outcome="renewed")
             if credential is None:
                 return False
+            found = {name: getattr(credential, name) for name in JUDGED}
             credential.store(result, now=now)
+            if found["state"] == Credential.State.BROKEN:
+                # What broke it is for the look to judge, which asked for this.
+                for name, value in found.items():
+                    setattr(credential, name, value)
             # Whoever asks with the former token right now may say nothing of this one.
             credential.refresh_fence += 1
             credential.save()
@@ -176,9 +189,9 @@ def _was_lost(credential: Credential) -> bool:
     return _tries(credential).filter(unknown).exists()
 
 
-def errand(credential_id: int) -> Errand[bool]:
+def errand(credential_id: int, *, even_broken: bool = False) -> Errand[bool]:
     """Begin, call and finish. True when it was renewed."""
-    ticket = begin(credential_id)
+    ticket = begin(credential_id, even_broken=even_broken)
     if ticket is None:
         return False
     [result] = yield [ticket.call]

@@ -289,6 +289,7 @@ AUDIT_WORDS = {
     "connected": gettext_lazy("Connected by %(who)s"),
     "reconnected": gettext_lazy("Reconnected by %(who)s"),
     "disconnected": gettext_lazy("Disconnected by %(who)s"),
+    "standby_took_over": gettext_lazy("Standby access took over, by %(who)s"),
     "people_changed": gettext_lazy("Owner or deputy changed by %(who)s"),
     "mended": gettext_lazy("Came back with a sign-in of %(as)s"),
     "reconnected_by_link": gettext_lazy(

@@ -52,12 +52,16 @@ def looks_before_posts(now: datetime) -> QuerySet[Delivery, int]:
         looked = Q(account__credential__looked_at__gte=F("due_at") - lead)
         soon = Q(due_at__gt=now + lead - made_up, due_at__lte=now + lead)
         wanted |= soon & ~looked
-    sooner = _scheduled(now, None).filter(
-        account__credential=OuterRef("account__credential"),
+    # By account and not by credential: one index finds it, whatever waits elsewhere.
+    sooner = Delivery.objects.filter(
+        account=OuterRef("account"),
+        status=Delivery.Status.SCHEDULED,
+        due_at__gt=now,
         due_at__lt=OuterRef("due_at"),
-    )
+    ).order_by()
+    farthest = now + max(lead for lead, _made_up in LOOKS)
     return (
-        _scheduled(now, None)
+        _scheduled(now, farthest)
         .filter(wanted, ~Exists(sooner), account__credential__isnull=False)
         .exclude(account__credential__state=Credential.State.DISCONNECTED)
         .order_by("due_at")
@@ -65,10 +69,10 @@ def looks_before_posts(now: datetime) -> QuerySet[Delivery, int]:
     )
 
 
-def _scheduled(after: datetime, until: datetime | None) -> QuerySet[Delivery]:
-    found = Delivery.objects.filter(
+def _scheduled(after: datetime, until: datetime) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(
         status=Delivery.Status.SCHEDULED,
         due_at__gt=after,
+        due_at__lte=until,
         account__disconnected_at=None,
-    )
-    return found.filter(due_at__lte=until).order_by() if until else found.order_by()
+    ).order_by()

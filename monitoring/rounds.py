@@ -5,21 +5,30 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Sequence
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 
-from accounts import refresh
+from accounts import health, refresh
 from accounts.errands import Running, SideBySide
 from accounts.hearing import Hearing
 from accounts.models import Credential
+
+from . import ahead, standbys
+from .models import CheckResult
 
 #: A round begins nothing new after so many seconds: two kinds of job side by side must
 #: leave the heartbeat its turn.
 BOUND_S = 20.0
 #: What is on its way then asks nothing more after so many seconds in all.
 DROP_AFTER_S = 40.0
+#: A look that was begun belongs to its worker for so long.
+TAKEN = timedelta(minutes=5)
+#: Before all others go so many at most, so that others have their turn as well.
+MOST_URGENT = 1000
 
 
 class Round:
@@ -58,6 +67,89 @@ class Round:
         return chosen
 
 
+class Looks(Round):
+    """Who is due, and before them those who cannot wait: whose next post comes near,
+    and the parents and siblings of what was just found broken."""
+
+    def __init__(self, seconds: float = BOUND_S, threads: int = 0) -> None:
+        super().__init__(seconds, threads)
+        #: incidents should be looked through
+        self.changed = False
+        now = timezone.now()
+        self._urgent = dict.fromkeys(ahead.looks_before_posts(now)[:MOST_URGENT])
+        self._tried_standbys: set[int] = set()
+        self._shake()
+
+    def _shake(self) -> None:
+        """What just broke has its tree looked at, and its standby asked."""
+        now = timezone.now()
+        shaken = Credential.objects.shaken(now)[:MOST_URGENT]
+        self._urgent.update(dict.fromkeys(shaken))
+        # Looked at in this round already, but before the breakage.
+        self.seen.difference_update(shaken)
+        self._standbys = list(standbys.wanted(now).exclude(pk__in=self._tried_standbys))
+
+    def take(self, room: int, full: Collection[Hashable]) -> Sequence[Running]:
+        takeovers = self._takeovers(room, full)
+        if len(takeovers) == room:
+            return takeovers
+        room -= len(takeovers)
+        looks = self._looks(list(self._urgent), room, full) if self._urgent else []
+        for pk in looks:
+            self._urgent.pop(pk, None)
+        if len(looks) < room:
+            due = (
+                Credential.objects.proof_due(timezone.now())
+                .exclude(app__in=list(full))
+                .exclude(pk__in=self.seen)
+                .order_by("next_proof_at")
+                .values_list("pk", "app")
+            )
+            looks += self.choose(due[: room * 4], room - len(looks), full)
+        rows = Credential.objects.select_related("app", "parent").in_bulk(looks)
+        begun = [rows[pk] for pk in looks if pk in rows and taken(rows[pk])]
+        return [*takeovers, *map(self._look, begun)]
+
+    def _looks(
+        self, pks: list[int], room: int, full: Collection[Hashable]
+    ) -> list[int]:
+        """Of the urgent ones those for whom there is room; who is gone is forgotten."""
+        apps = dict(
+            Credential.objects.filter(pk__in=pks)
+            .exclude(state=Credential.State.DISCONNECTED)
+            .values_list("pk", "app")
+        )
+        for pk in pks:
+            if pk not in apps or pk in self.seen:
+                self._urgent.pop(pk, None)
+        return self.choose([(pk, apps[pk]) for pk in pks if pk in apps], room, full)
+
+    def _look(self, row: Credential) -> Running:
+        errand = health.errand(row, self.hearing)
+        return Running(row.app_id, errand, partial(self._looked, row))
+
+    def _looked(self, row: Credential, found: health.Finding | Exception) -> None:
+        finding = record(row, found)
+        if finding.changed:
+            self.changed = True
+            self._shake()
+
+    def _takeovers(self, room: int, full: Collection[Hashable]) -> list[Running]:
+        begun: list[Running] = []
+        for account in list(self._standbys):
+            assert account.standby is not None
+            lane = account.standby.app_id
+            if len(begun) < room and lane not in full:
+                self._standbys.remove(account)
+                self._tried_standbys.add(account.pk)
+                errand = standbys.errand(account, self.hearing)
+                begun.append(Running(lane, errand, self._took_over))
+        return begun
+
+    def _took_over(self, done: bool | Exception) -> None:
+        self.changed |= done is True
+
+
 class Renewals(Round):
     """What is to be renewed, longest due first."""
 
@@ -75,6 +167,31 @@ class Renewals(Round):
 
     def _renewal(self, row: Credential) -> Running:
         return Running(row.app_id, refresh.scheduled(row, self.hearing), _nothing)
+
+
+def taken(credential: Credential) -> bool:
+    """Two workers never look at the same credential for the same due time."""
+    return bool(
+        Credential.objects.filter(
+            pk=credential.pk, next_proof_at=credential.next_proof_at
+        ).update(next_proof_at=timezone.now() + TAKEN)
+    )
+
+
+def record(credential: Credential, found: health.Finding | Exception) -> health.Finding:
+    """Keep what a look told. One that had to wait told nothing, and is no look."""
+    if isinstance(found, Exception):
+        # One odd server must not keep the others from being looked at.
+        found = health.Finding("unknown", evidence=type(found).__name__)
+    if not found.waits:
+        CheckResult.objects.create(
+            credential=credential,
+            verdict=found.verdict,
+            cause=found.cause,
+            evidence=found.evidence[:2000],
+            duration_ms=found.duration_ms,
+        )
+    return found
 
 
 def _nothing(_value: Any) -> None:

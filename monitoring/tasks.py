@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-import time
 from datetime import timedelta
 
 from django.utils import timezone
 
 from accounts import breakers, campaigns, data_requests, disconnect, health, refresh
+from accounts.errands import alone
+from accounts.hearing import Hearing
 from accounts.models import (
     Credential,
     DataRequest,
@@ -16,78 +17,51 @@ from accounts.models import (
     RefreshAttempt,
 )
 
-from . import ahead, incidents
+from . import ahead, incidents, standbys
 from .models import CheckResult, Heartbeat, Incident
-from .rounds import Renewals
+from .rounds import Looks, Renewals, record
 
 logger = logging.getLogger(__name__)
 
-#: A run stops taking new rows after so many seconds: two kinds of job side by side must
-#: leave the heartbeat its turn.
-BOUND_S = 20
 #: Check results and renewals are kept for so long.
 KEEP = timedelta(days=90)
+#: Accounts whose standby access is asked for at once, one after the other.
+MOST_TAKEOVERS = 20
 
 
 def check_credentials() -> None:
     """Prove every credential whose time has come, broken ones included."""
-    end = time.monotonic() + BOUND_S
-    seen: set[int] = set()
-    changed = False
-    while time.monotonic() < end:
-        credential = (
-            Credential.objects.proof_due(timezone.now())
-            .exclude(pk__in=seen)
-            .select_related("app")
-            .order_by("next_proof_at")
-            .first()
-        )
-        if credential is None or not _take(credential):
-            if credential is None:
-                break
-            seen.add(credential.pk)
-            continue
-        seen.add(credential.pk)
-        changed |= _check(credential)
-    if changed:
+    looks = Looks()
+    looks.run()
+    if looks.changed or looks.hearing.changed:
         incidents.review()
 
 
 def check_credential(credential_id: int) -> None:
     """ "Check now": one credential, at once."""
     credential = (
-        Credential.objects.select_related("app").filter(pk=credential_id).first()
+        Credential.objects.select_related("app", "parent")
+        .filter(pk=credential_id)
+        .first()
     )
     if credential is None or credential.state == Credential.State.DISCONNECTED:
         return
-    _check(credential)
+    try:
+        record(credential, health.check(credential))
+    except Exception as exc:
+        logger.exception("check of credential %s", credential.pk)
+        record(credential, exc)
+    take_over()
     incidents.review()
 
 
-def _take(credential: Credential) -> bool:
-    """Two workers never look at the same credential for the same due time."""
-    return bool(
-        Credential.objects.filter(
-            pk=credential.pk, next_proof_at=credential.next_proof_at
-        ).update(next_proof_at=timezone.now() + timedelta(minutes=5))
-    )
-
-
-def _check(credential: Credential) -> bool:
-    try:
-        finding = health.check(credential)
-    except Exception as exc:
-        # One odd server must not keep the others from being looked at.
-        logger.exception("check of credential %s", credential.pk)
-        finding = health.Finding("unknown", evidence=type(exc).__name__)
-    CheckResult.objects.create(
-        credential=credential,
-        verdict=finding.verdict,
-        cause=finding.cause,
-        evidence=finding.evidence[:2000],
-        duration_ms=finding.duration_ms,
-    )
-    return finding.changed
+def take_over() -> None:
+    """What ended while posting is replaced by standby access before anybody is told."""
+    for account in standbys.wanted(timezone.now())[:MOST_TAKEOVERS]:
+        try:
+            alone(standbys.errand(account, Hearing()))
+        except Exception:
+            logger.exception("standby access of account %s", account.pk)
 
 
 def refresh_credentials() -> None:
@@ -100,6 +74,7 @@ def refresh_credentials() -> None:
 
 
 def review_incidents() -> None:
+    take_over()
     incidents.review()
 
 

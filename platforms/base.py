@@ -595,6 +595,13 @@ class PlatformClient(abc.ABC):
         network trouble, 5xx and 429 raise their own classes and prove nothing.
         """
 
+    def calls_of_proof(self) -> Mapping[str, int]:
+        """Call key -> how often at most `prove` makes it; {}: it is not known before.
+
+        A look waits while the windows of these calls are needed for posts.
+        """
+        return {}
+
     def server_limits(self) -> dict[str, Any]:
         """Limits that this account's own server announces; {} where there are none."""
         return {}

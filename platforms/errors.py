@@ -100,6 +100,17 @@ class Cause(StrEnum):
     UNKNOWN_REFUSAL = "unknown_refusal"
 
 
+#: Our app is at fault, and no account.
+OF_OUR_APP = {
+    Cause.APP_REFUSED,
+    Cause.APP_SUSPENDED,
+    Cause.VERSION_ENDED,
+    Cause.CREDITS_USED_UP,
+    Cause.PLAN_LIMIT,
+}
+ABOUT_ACCESS = {Outcome.AUTH_EXPIRED, Outcome.AUTH_REVOKED, Outcome.PERMISSION}
+
+
 class PlatformError(Exception):
     """What a call came to when it did not succeed. Never holds a token.
 
@@ -138,6 +149,20 @@ class PlatformError(Exception):
         self.reset_at = reset_at
         #: Facts that the engine may need, such as the id a duplicate answer names.
         self.extra = extra or {}
+
+    @property
+    def ends_access(self) -> bool:
+        """A definite word that this access is over (an expired one may be renewed).
+
+        Not where our app is at fault, which no reconnect mends, and not where the
+        platform is in trouble or the answer makes no sense.
+        """
+        if self.cause in OF_OUR_APP:
+            return False
+        if self.reach == Reach.APP and self.cause != Cause.APP_GONE:
+            return False
+        gone = self.outcome == Outcome.NOT_FOUND and self.cause == Cause.ACCOUNT_GONE
+        return gone or self.outcome in ABOUT_ACCESS
 
     def __str__(self) -> str:
         where = (

@@ -291,6 +291,15 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             | Q(status=Delivery.Status.UNCERTAIN, next_attempt_at=None)
         )
 
+    def access_renewed(self, account_id: int) -> int:
+        """The account has other access: a permission that the former lacked holds
+        nothing back any more. What waits for access alone goes out by itself."""
+        return self.filter(
+            account=account_id,
+            status=Delivery.Status.HELD,
+            hold=Delivery.Hold.PERMISSION,
+        ).update(hold=Delivery.Hold.ACCESS)
+
     def for_pages(self) -> DeliveryQuerySet:
         return self.select_related("post__brand", "post__author", "account__credential")
 

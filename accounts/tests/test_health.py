@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts import health, refresh
-from accounts.models import Credential
-from platforms.base import Ability, Proof, TokenSet, Verdict
+from accounts import health, limits, refresh
+from accounts.limits import BucketId
+from accounts.models import CircuitBreaker, Credential, RateBucket
+from platforms.base import (
+    Ability,
+    Bucket,
+    Call,
+    Proof,
+    TokenSet,
+    Verdict,
+    WindowKind,
+)
 from platforms.errors import (
+    OF_OUR_APP,
     AmbiguousOutcome,
     AuthExpired,
     AuthRevoked,
     Cause,
+    NotFound,
     PermissionMissing,
     PlatformDown,
     RateLimited,
+    Reach,
     TransientError,
 )
+from tests.scripted_platform import SPEC, Scripted, ScriptedClient
 
 pytestmark = pytest.mark.django_db
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -45,7 +61,7 @@ def test_a_living_credential_is_proven_and_looked_at_again_in_a_day(account):
     assert health.check(credential).verdict == "proven"
     assert credential.proven_at is not None
     wait = credential.next_proof_at - timezone.now()
-    assert timedelta(hours=21) < wait < timedelta(hours=27)
+    assert timedelta(minutes=59) < wait <= timedelta(hours=25)
     assert credential.ability(Ability.PUBLISH) is True
 
 
@@ -82,6 +98,176 @@ def test_a_definite_answer_breaks_it_with_its_cause(account, script, error, caus
     assert account.credential.cause == cause
     account.refresh_from_db()
     assert account.health == "broken"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermissionMissing(cause=Cause.APP_REFUSED, reach=Reach.APP),
+        PermissionMissing(cause=Cause.APP_SUSPENDED, reach=Reach.APP),
+        AuthRevoked(cause=Cause.TOKEN_INVALID, reach=Reach.APP),
+        PlatformDown(cause=Cause.VERSION_ENDED, reach=Reach.APP),
+        PermissionMissing(cause=Cause.VERSION_ENDED),
+        RateLimited(cause=Cause.CREDITS_USED_UP, reach=Reach.APP),
+    ],
+)
+def test_what_lies_with_our_app_breaks_no_credential(account, script, error):
+    script.answers["prove"] = [error]
+    assert health.check(account.credential).verdict == "unknown"
+    assert not account.credential.break_for(AuthRevoked(reach=Reach.APP))
+    assert account.credential.is_active
+    opened = list(CircuitBreaker.objects.filter(state="open"))
+    assert len(opened) == (error.reach == Reach.APP and error.cause in OF_OUR_APP)
+    assert all(breaker.scope == "app" for breaker in opened)
+
+
+def test_a_registration_that_is_gone_is_mended_account_by_account(account, script):
+    script.answers["prove"] = [AuthRevoked(cause=Cause.APP_GONE, reach=Reach.APP)]
+    assert health.check(account.credential).verdict == "failing"
+
+
+def test_an_account_that_is_gone_is_broken(account, script):
+    script.answers["prove"] = [NotFound(cause=Cause.ACCOUNT_GONE, reach=Reach.TOKEN)]
+    assert health.check(account.credential).verdict == "failing"
+    assert account.credential.cause == Cause.ACCOUNT_GONE
+
+
+def test_something_else_that_is_not_found_says_nothing(account, script):
+    script.answers["prove"] = [NotFound()]
+    assert health.check(account.credential).verdict == "unknown"
+
+
+def test_lost_figures_are_seen_and_keep_no_post_back(account, script):
+    lost = Verdict(False, Cause.SCOPE_MISSING, "read_insights")
+    script.answers["prove"] = [
+        Proof({Ability.PUBLISH: Verdict(True), Ability.FIGURES: lost})
+    ]
+    assert health.check(account.credential).verdict == "proven"
+    assert account.credential.is_active
+    assert account.credential.ability(Ability.FIGURES) is False
+    assert account.credential.abilities["figures"]["cause"] == Cause.SCOPE_MISSING
+
+
+def test_an_end_of_data_access_that_a_look_tells_is_kept(account, script):
+    at = timezone.now() + timedelta(days=20)
+    script.answers["prove"] = [
+        Proof({Ability.PUBLISH: Verdict(True)}, data_access_ends_at=at)
+    ]
+    health.check(account.credential)
+    assert Credential.objects.get().data_access_ends_at == at
+
+
+def test_a_suspension_that_is_over_is_seen_with_a_renewed_token(renewable, script):
+    """The access token lives for hours, the suspension lasted for days."""
+    renewable.break_for(PermissionMissing(cause=Cause.ACCOUNT_SUSPENDED))
+    script.answers["prove"] = [
+        PermissionMissing(cause=Cause.ACCOUNT_SUSPENDED),
+        Proof({Ability.PUBLISH: Verdict(True)}),
+    ]
+    assert health.check(renewable).verdict == "failing"
+    assert renewable.access_token == "renewed"
+    assert renewable.cause == Cause.ACCOUNT_SUSPENDED, "renewed, and not mended by it"
+    Credential.objects.update(expires_at=timezone.now())
+    renewable.refresh_from_db()
+    assert health.check(renewable).verdict == "proven"
+    assert renewable.is_active
+
+
+def test_a_grant_that_is_over_is_not_asked_to_be_renewed(renewable, script):
+    renewable.break_for(AuthRevoked())
+    script.answers["prove"] = [AuthExpired()]
+    health.check(renewable)
+    assert script.asked == ["prove"]
+
+
+# ---------------------------------------------------------------- spread over the day
+
+
+def test_fifty_thousand_looks_make_no_peak():
+    now = timezone.now()
+    minutes: Counter[int] = Counter()
+    for pk in range(1, 50_001):
+        wait = Credential(pk=pk).proof_gap(now).total_seconds()
+        assert 3600 < wait <= 25 * 3600
+        minutes[int((wait - 1) // 60)] += 1
+    mean = 50_000 / (24 * 60)
+    assert max(minutes.values()) <= mean * 1.1
+    assert min(minutes.values()) >= mean * 0.9
+
+
+def test_numbers_with_gaps_make_no_peak_either():
+    """Every second one, as where two kinds of account are connected in turn."""
+    now = timezone.now()
+    minutes = Counter(
+        int(Credential(pk=pk).proof_gap(now).total_seconds() // 600)
+        for pk in range(2, 20_001, 2)
+    )
+    assert max(minutes.values()) <= 1.25 * 10_000 / 144
+
+
+def test_looks_come_a_day_apart_and_stay_spread():
+    now = timezone.now()
+    for pk in (1, 2, 77, 4711):
+        row = Credential(pk=pk)
+        at = now + row.proof_gap(now)
+        assert abs(row.proof_gap(at) - timedelta(days=1)) < timedelta(seconds=2)
+
+
+def test_what_is_due_is_found_by_its_index():
+    due = Credential.objects.proof_due(timezone.now()).order_by("next_proof_at")
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+    assert "credential_proof_due" in due.explain()
+
+
+# ---------------------------------------------------------------- limits and breakers
+
+
+def test_a_look_leaves_what_posts_need_and_is_made_up_for(
+    account, script, monkeypatch, django_capture_on_commit_callbacks
+):
+    rule = Bucket("few", "token", 4, WindowKind.FIXED_UTC_DAY, 86400)
+    call = Call("GET /me", "health", draws={"few": 3})
+    spec = replace(SPEC, buckets=(*SPEC.buckets, rule), calls=(*SPEC.calls, call))
+    monkeypatch.setattr(Scripted, "spec", spec)
+    monkeypatch.setattr(ScriptedClient, "spec", spec)
+    monkeypatch.setattr(ScriptedClient, "calls_of_proof", lambda self: {"GET /me": 1})
+    bucket = BucketId("scripted", "few", f"token:{account.credential_id}")
+    kept = {bucket: 2}
+    with limits.kept_only_by(lambda ends, now: {b: kept[b] for b in ends}):
+        now = timezone.now()
+        RateBucket.objects.create(
+            **bucket._asdict(), used=1, started_at=now, resets_at=now + DAY, size_set=4
+        )
+        with django_capture_on_commit_callbacks(execute=True):
+            health.check(account.credential)
+        assert script.asked == ["prove"], "half of the window was free"
+        assert RateBucket.objects.get().used == 1, "what it did not call is given back"
+        RateBucket.objects.update(used=3)
+        limits.forget()
+        looked_at = Credential.objects.get().looked_at
+        finding = health.check(account.credential)
+    assert (finding.verdict, finding.waits) == ("unknown", True)
+    assert finding.cause == Cause.DAILY_LIMIT
+    assert script.asked == ["prove"]
+    credential = Credential.objects.get()
+    assert credential.looked_at == looked_at, "nobody looked"
+    wait = credential.next_proof_at - timezone.now()
+    assert timedelta(0) < wait <= health.LONGEST_WAIT
+
+
+def test_while_an_app_is_refused_its_looks_wait_together(account, script, make_account):
+    others = [make_account("scripted", f"other{n}").credential for n in range(3)]
+    Credential.objects.update(next_proof_at=timezone.now())
+    script.answers["prove"] = [
+        PermissionMissing(cause=Cause.APP_SUSPENDED, reach=Reach.APP)
+    ]
+    health.check(account.credential)
+    assert not health.check(others[0]).waits, "one look goes through each breaker"
+    assert health.check(others[1]).waits
+    assert script.asked == ["prove", "prove"]
+    assert not Credential.objects.proof_due(timezone.now()).exists()
 
 
 def test_a_broken_credential_is_looked_at_too_and_may_come_back(account, script):

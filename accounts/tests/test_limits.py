@@ -387,7 +387,21 @@ def test_figures_that_straddle_the_end_of_a_window_leave_what_the_next_one_needs
     assert ends[BucketId("toy", "token", "token:1")] >= NOW + timedelta(minutes=10)
 
 
-@pytest.mark.parametrize("importance", list(Importance)[:-1])
+def test_looks_at_accounts_leave_what_posts_need_once_half_of_a_window_is_used(kept):
+    told, asked = kept
+    told[BucketId("toy", "token", "token:1")] = 45
+    health = Importance.REFRESH_AND_HEALTH
+    assert take(need("a", importance=health, token=50))["a"] is None
+    assert not asked, "reading what posts need is dear"
+    assert take(need("post", token=1))["post"] is None
+    assert take(need("b", importance=health, token=4))["b"] is None
+    denied = take(need("c", importance=health, token=1))["c"]
+    assert denied.key == "token"
+    assert len(asked) == 1, "and believed for a minute"
+    assert take(need("p", token=45))["p"] is None
+
+
+@pytest.mark.parametrize("importance", [Importance.PUBLISH, Importance.RECONCILE])
 def test_nothing_else_is_held_back_for_posts(kept, importance):
     told, asked = kept
     told[BucketId("toy", "token", "token:1")] = 100

@@ -310,6 +310,11 @@ class BlueskyClient(PlatformClient):
             expires_at=_unix(claims.get("exp")),
         )
 
+    def calls_of_proof(self) -> Mapping[str, int]:
+        # One that was deactivated is looked up in the directory as well, which counts
+        # nothing.
+        return {"GET com.atproto.server.getSession": 1}
+
     def _get_session(self) -> dict[str, Any]:
         session = self.xrpc(
             self.pds, "GET com.atproto.server.getSession", headers=self._user()

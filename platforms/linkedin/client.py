@@ -280,6 +280,13 @@ class LinkedInClient(PlatformClient):
             expires_at=_epoch_s(token.get("expires_at")),
         )
 
+    def calls_of_proof(self) -> Mapping[str, int]:
+        me = "GET /v2/userinfo" if "openid" in self.access.scopes else "GET /v2/me"
+        calls = {"POST /oauth/v2/introspectToken": 1, me: 1}
+        if self.access.kind == "organization":
+            calls["GET /rest/organizationAuthorizations"] = 1
+        return calls
+
     def _judge(self, token: Mapping[str, Any]) -> None:
         """Raise when introspection says that the token is dead."""
         if token.get("active"):

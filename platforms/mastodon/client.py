@@ -343,6 +343,9 @@ class MastodonClient(PlatformClient):
             scopes=self.access.scopes or None,
         )
 
+    def calls_of_proof(self) -> Mapping[str, int]:
+        return {"GET /api/v1/accounts/verify_credentials": 1}
+
     def _verify_credentials(self) -> dict[str, Any]:
         key = "GET /api/v1/accounts/verify_credentials"
         url = self.base + "/api/v1/accounts/verify_credentials"

@@ -73,6 +73,11 @@ def test_its_folder_has_every_part(platform):
         assert (folder / name).exists(), name
 
 
+def test_a_look_at_an_account_is_made_of_calls_with_rows(platform):
+    rows = {call.key for call in platform.spec.calls}
+    assert client(platform).calls_of_proof().keys() <= rows
+
+
 def test_its_rows_are_unique_and_point_to_what_exists(platform):
     spec = platform.spec
     keys = [call.key for call in spec.calls]

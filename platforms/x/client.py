@@ -186,6 +186,9 @@ class XClient(PlatformClient):
             scopes=granted or None,
         )
 
+    def calls_of_proof(self) -> Mapping[str, int]:
+        return {"GET /2/users/me": 1}
+
     def me(self) -> Identity:
         """The account of the token (75 calls in 15 min; one User read a day)."""
         answer = self._get(

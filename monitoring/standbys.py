@@ -1,0 +1,37 @@
+"""Standby access: another person's, which takes over when the first one ends."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db.models import F, Q
+
+from accounts import health
+from accounts.errands import Errand
+from accounts.hearing import Hearing
+from accounts.models import AccountQuerySet, ConnectedAccount
+from publishing.models import Delivery
+
+#: A standby that could not take over is asked again after so long.
+AGAIN_AFTER = timedelta(minutes=10)
+
+
+def wanted(now: datetime) -> AccountQuerySet:
+    """Accounts that could post again with their standby access. One query."""
+    looked = F("standby__looked_at")
+    news = Q(standby__looked_at=None) | Q(standby__looked_at__lte=now - AGAIN_AFTER)
+    news |= Q(credential__broken_at__gt=looked) | Q(trouble_at__gt=looked)
+    return (
+        ConnectedAccount.objects.without_access()
+        .filter(news)
+        .select_related("standby__app", "standby__parent", "credential")
+        .order_by("pk")
+    )
+
+
+def errand(account: ConnectedAccount, hearing: Hearing) -> Errand[bool]:
+    """Prove it, swap, and let go what waits. True when it took over."""
+    took_over = yield from health.prove_standby(account, hearing)
+    if took_over:
+        Delivery.objects.access_renewed(account.pk)
+    return took_over
