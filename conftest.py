@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from accounts import limits
 from accounts.models import Brand, ConnectedAccount, Credential, Network, PlatformApp
 from publishing.models import Delivery, Post, schedule
 from tests import needs
+
+PLATFORMS = Path(__file__).parent / "platforms"
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +108,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     missing = needs.missing()
     browser = missing.get("browser") or missing.get("axe")
     for item in items:
+        if PLATFORMS in item.path.parents and needs.asks_for_database(item):
+            # They run on one database only (tests/run.py): this one would be missed.
+            raise pytest.UsageError(
+                f"{item.nodeid} asks for a database, and platforms have none:"
+                " move it to the app whose rows it needs"
+            )
         if item.get_closest_marker("browser") and browser:
             item.add_marker(pytest.mark.skip(reason=browser))
         if item.get_closest_marker("bluesky_server") and "bluesky_server" in missing:

@@ -7,6 +7,8 @@ import shutil
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 NODE_MODULES = Path(__file__).resolve().parent / "node" / "node_modules"
 AXE = NODE_MODULES / "axe-core" / "axe.min.js"
 NPM_CURE = "install Node 20 and run `make test-servers`"
@@ -66,3 +68,10 @@ def missing() -> dict[str, str]:
     if not _redis():
         found["redis"] = "start Redis, or name one in TEST_REDIS_URL"
     return found
+
+
+def asks_for_database(item: pytest.Item) -> bool:
+    """Whether this test may reach Django's database: all others are refused it."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    marked = item.get_closest_marker("django_db") is not None
+    return marked or not fixtures.isdisjoint({"db", "transactional_db"})
