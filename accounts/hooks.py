@@ -26,9 +26,12 @@ class Happening:
     detail: str = ""
 
 
+#: What is wrong, for a reader: each with the template that shows it as `card`.
+IncidentSource = Callable[[Any], Sequence[tuple[str, Any]]]
 TimelineSource = Callable[[ConnectedAccount], Sequence[Happening]]
 
 _queue_sources: list[QueueSource] = []
+_incident_sources: list[IncidentSource] = []
 _timeline_sources: list[TimelineSource] = []
 
 
@@ -44,6 +47,17 @@ def register_timeline(source: TimelineSource) -> TimelineSource:
     if source not in _timeline_sources:
         _timeline_sources.append(source)
     return source
+
+
+def register_incidents(source: IncidentSource) -> IncidentSource:
+    """Open incidents that the reader may see, those with the first due post on top."""
+    if source not in _incident_sources:
+        _incident_sources.append(source)
+    return source
+
+
+def incidents(reader: Any) -> list[tuple[str, Any]]:
+    return [found for source in _incident_sources for found in source(reader)]
 
 
 def queues(accounts: Sequence[ConnectedAccount]) -> dict[int, dict[str, Any]]:

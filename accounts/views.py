@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -21,9 +19,11 @@ from platforms import registry
 
 from . import hooks
 from .causes import explain
-from .connect import may_have_standby, permissions
+from .connect import may_have_standby
 from .disconnect import disconnect
 from .forms import PeopleForm
+from .health_rows import HEALTHS, make_rows, tree, urgency
+from .limit_pages import subjects_of, windows
 from .links import may_send
 from .models import (
     AuditEvent,
@@ -32,79 +32,29 @@ from .models import (
     Credential,
     RefreshAttempt,
 )
-from .permissions import is_lacking
+from .permissions import ABILITY_WORDS, abilities, is_lacking, rights
 from .refresh import LOST
 from .roles import is_admin
 
-#: Ends within this time are worth a notice.
-SOON = timedelta(days=21)
-#: A credential is looked at once a day; two days without a proof is worth a word.
-STALE = timedelta(days=2)
 TIMELINE_LINES = 30
 
-#: name in the address -> words on the tile
-HEALTHS = {
-    "healthy": gettext_lazy("Able to post"),
-    "ending": gettext_lazy("End within 21 days"),
-    "broken": gettext_lazy("Reconnect needed"),
-    "unproven": gettext_lazy("Not proven for 2 days"),
-}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One account as the list shows it."""
-
-    account: ConnectedAccount
-    queue: dict[str, Any]
-    ends_at: datetime | None
-    days_left: int | None
-    healths: frozenset[str]
-
-    @property
-    def proven_at(self) -> datetime | None:
-        credential = self.account.credential
-        return credential.proven_at if credential else None
-
-
-def make_rows(accounts: Sequence[ConnectedAccount], now: datetime) -> list[Row]:
-    """Facts for the list; accounts have to come with their credentials."""
-    queues = hooks.queues(accounts)
-    return [_row(account, queues[account.pk], now) for account in accounts]
-
-
-def _row(account: ConnectedAccount, queue: dict[str, Any], now: datetime) -> Row:
-    credential = account.credential
-    live = credential is not None and account.health != "disconnected"
-    ends_at = credential.ends_at(account.platform, now) if credential and live else None
-    healths = {account.health}
-    if credential is not None and account.health == "healthy":
-        if ends_at and ends_at <= now + SOON:
-            healths.add("ending")
-        if not credential.proven_at or credential.proven_at < now - STALE:
-            healths.add("unproven")
-    left = max(0, (ends_at - now).days) if ends_at else None
-    return Row(account, queue, ends_at, left, frozenset(healths))
-
-
-def _urgency(row: Row) -> tuple[bool, datetime, str]:
-    """Time until the next post is hit: broken ones with posts waiting come first."""
-    far = datetime.max.replace(tzinfo=timezone.get_default_timezone())
-    at_stake = row.account.health == "broken" or "ending" in row.healths
-    hit = row.queue.get("first_at_risk_at") or row.queue.get("next_at") or far
-    return (not at_stake, hit, row.account.name.lower())
+#: Rows of one page of the list.
+PAGE_SIZE = 100
 
 
 @login_required
 def account_list(request: HttpRequest) -> HttpResponse:
-    """Filters stand in the address: brand, platform, health (a tile is a filter)."""
+    """Filters stand in the address: search, brand, platform, health (a tile is one)."""
     now = timezone.now()
     brands = list(Brand.objects.visible_to(request.user))
     wanted_brand = request.GET.get("brand", "")
     wanted_platform = request.GET.get("platform", "")
     wanted_health = request.GET.get("health", "")
     accounts = (
-        ConnectedAccount.objects.visible_to(request.user).with_health().distinct()
+        ConnectedAccount.objects.visible_to(request.user)
+        .with_health()
+        .defer("credential__access_token", "credential__app__client_secret")
+        .distinct()
     )
     by_pk = {str(brand.pk): brand for brand in brands}
     if wanted_brand in by_pk:
@@ -114,6 +64,9 @@ def account_list(request: HttpRequest) -> HttpResponse:
     wanted_app = request.GET.get("app", "")
     if wanted_app.isdecimal() and len(wanted_app) <= 18:
         accounts = accounts.filter(credential__app=int(wanted_app))
+    wanted_text = " ".join(request.GET.get("q", "").split())[:100]
+    for word in wanted_text.split():
+        accounts = accounts.filter(_says(word))
     lacked = request.GET.get("lacks", "")
     found = list(accounts)
     if lacked:
@@ -126,7 +79,7 @@ def account_list(request: HttpRequest) -> HttpResponse:
             "health": "",
             "words": _("All"),
             "count": len(live),
-            "url": _with(request, health=""),
+            "url": _with(request, health="", page=""),
             "is_current": wanted_health not in HEALTHS,
         }
     ]
@@ -135,7 +88,7 @@ def account_list(request: HttpRequest) -> HttpResponse:
             "health": health,
             "words": words,
             "count": sum(health in row.healths for row in live),
-            "url": _with(request, health=health),
+            "url": _with(request, health=health, page=""),
             "is_current": health == wanted_health,
         }
         for health, words in HEALTHS.items()
@@ -143,13 +96,24 @@ def account_list(request: HttpRequest) -> HttpResponse:
     shown = live
     if wanted_health in HEALTHS:
         shown = [row for row in live if wanted_health in row.healths]
+    page = Paginator(sorted(shown, key=urgency), PAGE_SIZE).get_page(
+        request.GET.get("page")
+    )
     context = {
-        "rows": sorted(shown, key=_urgency),
+        "rows": page.object_list,
+        "page": page,
+        "page_query": _with(request, page=""),
+        "incidents": hooks.incidents(request.user),
         "gone": gone if wanted_health not in HEALTHS else [],
         "tiles": tiles,
         "any": bool(rows),
         "filtered": bool(
-            wanted_brand or wanted_platform or wanted_health or wanted_app or lacked
+            wanted_brand
+            or wanted_platform
+            or wanted_health
+            or wanted_app
+            or wanted_text
+            or lacked
         ),
         "lacked": lacked,
         "brands": brands,
@@ -159,10 +123,27 @@ def account_list(request: HttpRequest) -> HttpResponse:
             "platform": wanted_platform,
             "health": wanted_health,
             "app": wanted_app,
+            "q": wanted_text,
         },
         "may_connect": is_admin(request.user),
     }
     return render(request, "accounts/list.html", context)
+
+
+def _says(word: str) -> Q:
+    """What a person would look for: the account, its brand, who owns or connected it."""
+    found = Q()
+    for field in (
+        "name",
+        "handle",
+        "brand__name",
+        "credential__subject_name",
+        "owner__username",
+        "owner__first_name",
+        "owner__last_name",
+    ):
+        found |= Q(**{f"{field}__icontains": word})
+    return found
 
 
 def _with(request: HttpRequest, **changes: str) -> str:
@@ -199,21 +180,7 @@ def account_detail(request: HttpRequest, pk: int) -> HttpResponse:
     now = timezone.now()
     row = make_rows([account], now)[0]
     credential = account.credential
-    siblings: list[ConnectedAccount] = []
-    rights = []
-    if credential is not None:
-        root = credential.root
-        siblings = list(
-            ConnectedAccount.objects.connected()
-            .visible_to(request.user)
-            .filter(Q(credential=root) | Q(credential__parent=root))
-            .exclude(pk=account.pk)
-            .distinct()
-        )
-        asked = registry.platform(credential.app.platform).scopes_to_ask(
-            credential.app.granted_scopes, credential.app.facts
-        )
-        rights = permissions(credential, asked)
+    given = rights(account)
     broken = account.health == "broken"
     context = {
         "account": account,
@@ -222,9 +189,17 @@ def account_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "queue": row.queue,
         "why": explain(account.cause) if broken else None,
         "facts": _facts(account),
-        "siblings": siblings,
-        "rights": rights,
-        "missing": [right for right in rights if not right.is_granted],
+        "tree": tree(account, request.user, now),
+        "rights": given,
+        "missing": [right for right in given if not right.is_granted],
+        "abilities": [
+            (ABILITY_WORDS[able.ability], able) for able in abilities(account).values()
+        ],
+        "windows": [
+            line
+            for line in windows(now, subjects_of([account]))
+            if line.size is not None and line.bucket.platform == account.platform
+        ],
         "timeline": _timeline(account, credential),
         "may_connect": is_admin(request.user),
         "may_send_link": may_send(request.user, account),
