@@ -339,6 +339,38 @@ def test_a_worker_that_died_after_its_intent_leads_to_a_look(delivery, script):
     assert script.asked == ["post", "look"]
 
 
+def out_without_address(script):
+    script.answers["post"] = [StepResult(witness={"post": "m1"})]
+    script.answers["address"] = [StepResult(remote=RemotePost("m1", "https://e/m1"))]
+
+
+def test_a_step_after_the_commit_tells_the_address(delivery, script):
+    out_without_address(script)
+    turn(delivery)
+    assert delivery.status == Status.PUBLISHED
+    assert (delivery.external_id, delivery.permalink) == ("m1", "https://e/m1")
+    assert delivery.commit_count == 1
+    assert script.asked == ["post", "address"]
+
+
+def test_a_worker_that_died_after_the_commit_never_sends_again(delivery, script):
+    class Dies(InlinePump):
+        def submit(self, call):
+            if not script.asked:
+                call()
+
+    out_without_address(script)
+    Dies().turn()
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.witness) == (Status.PUBLISHING, {"post": "m1"})
+    recover_abandoned(timezone.now() + timedelta(minutes=5))
+    delivery.refresh_from_db()
+    assert delivery.status == Status.UNCERTAIN
+    script.answers["look"] = [Look(Sighting.FOUND, RemotePost("m1", "https://e/m1"))]
+    assert look_soon(delivery).status == Status.PUBLISHED
+    assert script.asked == ["post", "look"]
+
+
 def test_a_late_worker_cannot_overwrite_its_successor(delivery, script):
     late = InlinePump()
     late.submit = lambda call: None  # type: ignore[method-assign]
