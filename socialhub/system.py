@@ -345,6 +345,10 @@ def redirect_address(slug: str) -> str:
     return f"{settings.SITE_URL}/accounts/callback/{slug}/"
 
 
+def _name_of(slug: str) -> str:
+    return registry.spec(slug).name
+
+
 def _platform_apps() -> Iterator[Line]:
     """One line per network where our app is registered by hand.
 
@@ -364,7 +368,12 @@ def _platform_apps() -> Iterator[Line]:
                 key,
                 title,
                 NOTE,
-                _("Not set up: real accounts cannot be connected yet."),
+                _(
+                    "Not set up: only accounts that come with %(names)s can be connected."
+                )
+                % {"names": ", ".join(map(_name_of, spec.also_through))}
+                if spec.also_through
+                else _("Not set up: real accounts cannot be connected yet."),
                 _(
                     "Register our app there and enter its id and secret under Platforms."
                 ),

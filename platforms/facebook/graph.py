@@ -318,12 +318,23 @@ class GraphClient(PlatformClient):
         Raises AuthExpired, AuthRevoked or PermissionMissing for one that is dead.
         """
         inspected = token or self.access.token
-        answer = self.graph(
-            "GET /debug_token",
-            "debug_token",
-            {"input_token": inspected},
-            token=self.app_token,
-        )
+        try:
+            answer = self.graph(
+                "GET /debug_token",
+                "debug_token",
+                {"input_token": inspected},
+                token=self.app_token,
+            )
+        except (AuthExpired, AuthRevoked) as error:
+            # Refused was the app's own token: its id or secret is wrong here.
+            raise PermissionMissing(
+                error.detail,
+                cause=Cause.APP_REFUSED,
+                reach=Reach.APP,
+                status=error.status,
+                code=error.code,
+                request_id=error.request_id,
+            ) from error
         data = answer.data().get("data")
         if not isinstance(data, dict):
             raise unreadable(answer, mutates=False)

@@ -491,6 +491,16 @@ def test_trouble_and_throttling_prove_nothing(
     }
 
 
+@pytest.mark.parametrize("code", [(190, 0), (104, 0), (190, 467)])
+def test_a_secret_of_ours_that_is_wrong_ends_no_account(
+    page: FacebookClient, api: responses.RequestsMock, code: tuple[int, int]
+) -> None:
+    api.get(DEBUG, json=fault(*code), status=400)
+    error = raised(page.prove)
+    assert (error.outcome, error.cause) == (Outcome.PERMISSION, Cause.APP_REFUSED)
+    assert error.reach is Reach.APP
+
+
 # ------------------------------------------------------------------ errors
 
 

@@ -1,7 +1,7 @@
 """Client and twin of Facebook and Instagram, written apart from one sheet, talking."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -191,6 +191,19 @@ def test_an_app_that_requires_proofs_gets_them(tree: Tree) -> None:
     finally:
         with tree.server.world.transaction():
             facebook.set_setting("require_proof", False)
+
+
+def test_a_secret_that_is_not_ours_any_more_is_no_fault_of_an_account(
+    tree: Tree,
+) -> None:
+    for one in tree.clients():
+        one.environment = replace(one.environment, client_secret="another")
+        with pytest.raises(PlatformError) as caught:
+            one.prove()
+        assert (caught.value.cause, caught.value.reach) == (
+            Cause.APP_REFUSED,
+            Reach.APP,
+        )
 
 
 def test_what_a_person_takes_back_is_gone_for_all(tree: Tree) -> None:
