@@ -1,231 +1,151 @@
-"""Incidents: one per root cause, one alert each, closed by themselves."""
+"""Incidents: one per root cause, opened, kept up to date, closed by themselves."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable
-from datetime import timedelta
+import contextlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
-from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.core.mail import EmailMultiAlternatives
 from django.db import IntegrityError, transaction
-from django.db.models import Q
-from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils import timezone
 
-from accounts import paused
-from accounts.breakers import accounts_behind
-from accounts.causes import explain
-from accounts.models import ConnectedAccount, Credential
 from accounts.paused import Paused
-from accounts.roles import ADMIN
-from publishing.models import Delivery
 
+from . import escalation, notices, outages, roots, sending, takeovers, telling, waiting
 from .models import Alert, Incident
-
-logger = logging.getLogger(__name__)
-
-ACCESS, BREAKER = "access", "breaker"
-#: Trouble that comes and goes is mailed once in so long.
-MAILED_ONCE_IN = timedelta(hours=6)
+from .roots import Root
 
 
-def review() -> None:
-    """Open what is wrong, close what is well again, send what was not sent yet."""
-    broken: dict[str, tuple[Credential, str, str]] = {}
-    for credential in Credential.objects.filter(state=Credential.State.BROKEN):
-        if credential.accounts.connected().exists():
-            key = f"access:{credential.pk}"
-            broken[key] = (credential, credential.cause, credential.detail)
-    troubled = (
-        ConnectedAccount.objects.connected()
-        .exclude(trouble="")
-        .filter(credential__state=Credential.State.ACTIVE)
-        .select_related("credential")
-    )
-    for account in troubled:
-        assert account.credential is not None
-        broken[f"account:{account.pk}"] = (
-            account.credential,
-            account.trouble,
-            account.trouble_detail,
-        )
-    for key, (credential, cause, detail) in broken.items():
-        found = Incident(
-            dedup_key=key,
-            kind=ACCESS,
-            credential=credential,
-            cause=cause,
-            detail=detail,
-        )
-        _open(found, _owners(found))
-    for incident in Incident.objects.open().filter(kind=ACCESS):
-        if incident.dedup_key not in broken:
-            incident.resolve()
-    _review_breakers()
-    send_alerts()
+def review(now: datetime | None = None) -> None:
+    """Open what is wrong, close what is well again, tell and send what is due.
 
-
-def _review_breakers() -> None:
-    """A platform's or an app's trouble: one incident each while its breaker is open.
-
-    Only admins are mailed, and only where somebody has to act: an outage passes by
-    itself, and what is late because of it says so. A token's breaker is no incident: a
-    limit is reached, and the time when it ends is known.
+    Two workers at once do no harm: an incident is open once per key, a message exists
+    once per person, and each is taken by one worker.
     """
-    pauses = {_key(pause): pause for pause in _lasting()}
-    for key, pause in pauses.items():
-        row = pause.breaker
-        found = Incident(
-            dedup_key=key, kind=BREAKER, cause=row.cause, detail=row.detail
-        )
-        _open(found, _admins() if pause.needs_admin and not _mailed(key) else ())
-    for incident in Incident.objects.open().filter(kind=BREAKER):
-        if incident.dedup_key not in pauses:
-            incident.resolve()
+    now = now or timezone.now()
+    pauses = outages.lasting()
+    found = _find(pauses)
+    outages.review(pauses, now)
+    for root in found.values():
+        _open(root, now)
+    _close_gone(found, pauses, now)
+    _keep_up_to_date(found)
+    _tell(found, now)
+    takeovers.review(now)
+    notices.review(now)
+    escalation.review(now)
+    telling.say_solved(now)
+    sending.send_mails(now)
 
 
-def _lasting() -> list[Paused]:
-    """What is wrong now, or stays wrong until a person acts."""
-    return [
-        pause
-        for pause in paused.not_closed()
-        if pause.scope != "token" and (pause.is_current or pause.needs_admin)
-    ]
+def _find(pauses: Sequence[Paused]) -> dict[str, Root]:
+    return roots.find([pause for pause in pauses if pause.needs_admin])
 
 
-def _key(pause: Paused) -> str:
-    """Another cause is another incident: an outage may end in a refusal of our app."""
-    row = pause.breaker
-    word = row.cause if pause.needs_admin else "passing"
-    return f"{BREAKER}:{row.platform}:{row.subject}:{word}"
-
-
-def _mailed(key: str) -> bool:
-    since = timezone.now() - MAILED_ONCE_IN
-    before = Alert.objects.filter(incident__dedup_key=key, created_at__gte=since)
-    return before.exists()
-
-
-def _admins() -> Iterable[object]:
-    people = get_user_model().objects.filter(is_active=True)
-    return people.filter(Q(groups__name=ADMIN) | Q(is_superuser=True)).distinct()
-
-
-def _open(found: Incident, people: Iterable[object]) -> None:
-    if Incident.objects.open().filter(dedup_key=found.dedup_key).exists():
+def _open(root: Root, now: datetime) -> None:
+    if Incident.objects.open().filter(dedup_key=root.key).exists():
         return
     try:
         with transaction.atomic():
-            found.save(force_insert=True)
-            for user in Alert.recipients(people):
-                Alert.objects.create(incident=found, user=user)
-    except IntegrityError:
-        return  # another worker was first
-
-
-def accounts_of(incident: Incident) -> list[ConnectedAccount]:
-    """The accounts that an incident of one access concerns."""
-    accounts = ConnectedAccount.objects.connected().select_related("owner", "brand")
-    kind, _, pk = incident.dedup_key.partition(":")
-    if kind == "account":
-        return list(accounts.filter(pk=pk))
-    return list(accounts.filter(credential=incident.credential_id))
-
-
-def _owners(incident: Incident) -> list[object]:
-    """Owners; where an account has none, who connected it."""
-    people: list[object] = []
-    for account in accounts_of(incident):
-        fallback = incident.credential.connected_by if incident.credential else None
-        people.append(account.owner or fallback)
-    return people
-
-
-def waiting_posts(accounts: list[ConnectedAccount]) -> list[Delivery]:
-    """What cannot go out meanwhile, first due first."""
-    return list(
-        Delivery.objects.filter(
-            account__in=accounts,
-            status__in=[Delivery.Status.SCHEDULED, Delivery.Status.HELD],
-        ).order_by("due_at")[:500]
-    )
-
-
-def send_alerts() -> None:
-    """Each alert leaves once: it is marked before it is handed to the mail server.
-
-    A mail server that refuses is noted with the alert and tried again.
-    """
-    for alert in Alert.objects.filter(
-        sent_at=None, channel=None, incident__state=Incident.State.OPEN
-    ).select_related("incident__credential__app", "user"):
-        taken = Alert.objects.filter(pk=alert.pk, sent_at=None).update(
-            sent_at=timezone.now()
-        )
-        if not taken:
-            continue
-        try:
-            _mail(alert)
-        except OSError as exc:
-            logger.warning("alert %s was not sent: %s", alert.pk, type(exc).__name__)
-            Alert.objects.filter(pk=alert.pk).update(
-                sent_at=None, error=f"{type(exc).__name__}: {exc}"[:500]
+            Incident.objects.create(
+                dedup_key=root.key,
+                kind=root.kind,
+                credential=root.credential,
+                cause=root.cause,
+                detail=root.detail,
+                opened_at=now,
+                # Where only admins can act, they are told first: there is no way up.
+                level=2 if root.needs_admin else 0,
             )
+    except IntegrityError:
+        pass  # another worker was first
 
 
-def _mail(alert: Alert) -> None:
-    assert alert.user is not None
-    incident = alert.incident
-    if incident.kind == BREAKER:
-        name, context = "breaker", _breaker_context(incident)
-    else:
-        name, context = "incident", _access_context(incident)
-    if not context:
-        return  # it is over, or concerns nobody any more
-    context |= {
-        "user": alert.user,
-        "incident": incident,
-        "site_url": settings.SITE_URL,
-    }
-    head = render_to_string(f"monitoring/mail/{name}_subject.txt", context)
-    subject = " ".join(head.split())
-    body = render_to_string(f"monitoring/mail/{name}.txt", context)
-    message = EmailMultiAlternatives(subject, body, to=[alert.user.email])
-    html = render_to_string(f"monitoring/mail/{name}.html", context)
-    message.attach_alternative(html, "text/html")
-    message.send()
-    Alert.objects.filter(pk=alert.pk).update(subject=subject[:200], body=body, error="")
+def _close_gone(
+    found: Mapping[str, Root], pauses: Sequence[Paused], now: datetime
+) -> None:
+    """Close what is well again; what turned out to be part of a larger cause joins it."""
+    gone = [
+        incident
+        for incident in Incident.objects.open().filter(
+            kind__in=[Incident.Kind.ACCESS, Incident.Kind.APP]
+        )
+        if incident.dedup_key not in found
+    ]
+    if not gone:
+        return
+    covers: dict[int, tuple[str, datetime]] = {}
+    for pause in pauses:
+        if pause.needs_admin and pause.since:
+            held = outages.behind(pause).broken().values_list("pk", flat=True)
+            covers |= dict.fromkeys(held, (outages.key_of(pause), pause.since))
+    for key, root in found.items():
+        if root.covers_others:
+            covers |= dict.fromkeys(root.accounts, (key, root.since))
+    for incident in gone:
+        theirs = set(incident.accounts.broken().values_list("pk", flat=True))
+        within = {covers.get(pk) for pk in theirs}
+        larger = within.pop() if len(within) == 1 else None
+        if larger is None:
+            incident.resolve(now)
+            continue
+        key, since = larger
+        into = Incident.objects.open().filter(dedup_key=key).first()
+        if into is None or incident.opened_at < since - roots.SAME_TIME:
+            # Another trouble came on top of an old one: that is told anew.
+            incident.become_part_of(key, now)
+            continue
+        # Another worker may tell somebody just now: then the next review looks again.
+        with contextlib.suppress(IntegrityError):
+            _absorb(incident, into, now)
 
 
-def _access_context(incident: Incident) -> dict[str, object]:
-    accounts = accounts_of(incident)
-    if not accounts:
-        return {}
-    posts = waiting_posts(accounts)
-    path = reverse("account_reconnect", args=[accounts[0].pk])
-    return {
-        "explanation": explain(incident.cause),
-        "accounts": accounts,
-        "posts": posts,
-        "first_due": posts[0].due_at if posts else None,
-        "link": settings.SITE_URL + path,
-    }
+def _absorb(part: Incident, into: Incident, now: datetime) -> None:
+    """What was told of the part counts as told of the whole: nobody hears it twice."""
+    with transaction.atomic():
+        rows = Incident.objects.select_for_update().open()
+        if not rows.filter(pk=part.pk).exists():
+            return
+        part.alerts.filter(sent_at=None, tries=0).delete()
+        known = set(into.alerts.values_list("user", "channel", "kind", "days"))
+        was_told = part.alerts.exists()
+        for alert in part.alerts.all():
+            who = (alert.user_id, alert.channel_id, alert.kind, alert.days)
+            if who not in known:
+                Alert.objects.filter(pk=alert.pk).update(incident=into)
+        if was_told:  # its page is linked from a message
+            part.become_part_of(into.dedup_key, now)
+        else:
+            part.delete()
 
 
-def _breaker_context(incident: Incident) -> dict[str, object]:
-    pause = next((p for p in _lasting() if _key(p) == incident.dedup_key), None)
-    if pause is None:
-        return {}
-    accounts = ConnectedAccount.objects.connected()
-    behind = list(accounts.filter(**accounts_behind(pause.breaker)))
-    posts = waiting_posts(behind)
-    return {
-        "pause": pause,
-        "account_count": len(behind),
-        "posts": posts,
-        "first_due": posts[0].due_at if posts else None,
-        "link": settings.SITE_URL + reverse("admin:accounts_circuitbreaker_changelist"),
-    }
+def _keep_up_to_date(found: Mapping[str, Root]) -> None:
+    rows = list(Incident.objects.open().filter(dedup_key__in=found))
+    waits = waiting.by_account(
+        {pk for row in rows for pk in found[row.dedup_key].accounts}
+    )
+    for row in rows:
+        root = found[row.dedup_key]
+        row.name_accounts(set(root.accounts))
+        theirs = [waits[pk] for pk in root.accounts if pk in waits]
+        row.note(
+            account_count=len(root.accounts),
+            post_count=sum(count for count, _first in theirs),
+            first_due_at=min((first for _count, first in theirs), default=None),
+            # The first finding may have been one member's, before the root's.
+            cause=root.cause,
+            detail=root.detail,
+        )
+
+
+def _tell(found: Mapping[str, Root], now: datetime) -> None:
+    rows = Incident.objects.open().filter(dedup_key__in=found).order_by("pk")
+    settled = [
+        row for row in rows if telling.has_settled(row, found[row.dedup_key], now)
+    ]
+    new = telling.untold(settled, found)
+    if not new:
+        return
+    # Looked at again: another worker may have closed meanwhile what we found open.
+    still = _find(outages.lasting())
+    telling.write([alert for alert in new if alert.incident.dedup_key in still], now)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.fields import EncryptedTextField
-from accounts.models import Credential
+from accounts.models import ConnectedAccount, Credential
 
 
 class Heartbeat(models.Model):
@@ -71,9 +70,37 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
     def open(self) -> IncidentQuerySet:
         return self.exclude(state=Incident.State.RESOLVED)
 
+    def visible_to(self, user: Any) -> IncidentQuerySet:
+        """Those of the person's brands; a platform's own trouble concerns everybody."""
+        if user.is_superuser:
+            return self
+        own = Incident.accounts.through.objects.filter(
+            connectedaccount__brand__members=user.pk
+        )
+        return self.filter(
+            Q(kind=Incident.Kind.BREAKER) | Q(pk__in=own.values("incident"))
+        )
+
+    def of_person(self, user: Any) -> IncidentQuerySet:
+        """Those that the person looks after, or was told of."""
+        theirs = Incident.accounts.through.objects.filter(
+            Q(connectedaccount__owner=user.pk) | Q(connectedaccount__deputy=user.pk)
+        )
+        told = Alert.objects.filter(user=user.pk)
+        return self.filter(
+            Q(pk__in=theirs.values("incident")) | Q(pk__in=told.values("incident"))
+        )
+
 
 class Incident(models.Model):
     """A lasting problem with one cause; one open per dedup key."""
+
+    class Kind(models.TextChoices):
+        ACCESS = "access", _("Access was lost")
+        APP = "app", _("Our app was refused")
+        BREAKER = "breaker", _("A platform has trouble")
+        ENDS = "ends", _("Access ends soon")
+        STANDBY = "standby", _("Standby access took over")
 
     class State(models.TextChoices):
         OPEN = "open", _("Open")
@@ -81,13 +108,17 @@ class Incident(models.Model):
         RESOLVED = "resolved", _("Solved")
 
     dedup_key = models.CharField(max_length=120)
-    kind = models.CharField(max_length=30)  # "access", "breaker"
+    kind = models.CharField(max_length=30, choices=Kind.choices)
     credential = models.ForeignKey(
         Credential,
         on_delete=models.CASCADE,
         null=True,
         blank=True,
         related_name="incidents",
+    )
+    #: whom it concerns, as of the last review; of a platform's trouble nobody by name
+    accounts = models.ManyToManyField(
+        ConnectedAccount, related_name="incidents", blank=True
     )
     cause = models.CharField(max_length=40)
     detail = models.TextField(blank=True)
@@ -112,6 +143,15 @@ class Incident(models.Model):
     #: how far up it went: 0 owners, 1 deputies, 2 admins
     level = models.PositiveSmallIntegerField(default=0)
     escalated_at = models.DateTimeField(null=True, blank=True)
+    #: people who dismissed its banner
+    hidden_for = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, related_name="+", blank=True
+    )
+
+    #: begins the key of one that turned out to be part of another
+    PART = "part:"
+    #: "I am on it" holds for so long
+    ACKNOWLEDGED_FOR = timedelta(days=1)
 
     objects = IncidentQuerySet.as_manager()
 
@@ -129,142 +169,104 @@ class Incident(models.Model):
     def __str__(self) -> str:
         return f"{self.kind}: {self.cause}"
 
-    def resolve(self) -> bool:
-        """True when it was open until now."""
+    def get_absolute_url(self) -> str:
+        from django.urls import reverse
+
+        return reverse("incident_detail", args=[self.pk])
+
+    @property
+    def is_open(self) -> bool:
+        return self.state != self.State.RESOLVED
+
+    def is_taken(self, now: datetime) -> bool:
+        """Somebody said less than a day ago that they are on it."""
+        at = self.acknowledged_at
+        return at is not None and now < at + self.ACKNOWLEDGED_FOR
+
+    def acknowledge(self, user: Any) -> bool:
+        """ "I am on it": nobody further up is told for a day. False when it is over."""
+        now = timezone.now()
         changed = (
             Incident.objects.open()
             .filter(pk=self.pk)
-            .update(state=self.State.RESOLVED, resolved_at=timezone.now())
+            .update(
+                state=self.State.ACKNOWLEDGED,
+                acknowledged_by=user,
+                acknowledged_at=now,
+            )
         )
+        if changed:
+            self.refresh_from_db(fields=["state", "acknowledged_by", "acknowledged_at"])
+        return bool(changed)
+
+    def escalate(self, level: int, now: datetime) -> bool:
+        """Go up to this level; False when another worker was first or it is settled."""
+        changed = (
+            Incident.objects.open()
+            .filter(pk=self.pk, level=self.level)
+            .filter(
+                Q(acknowledged_at=None)
+                | Q(acknowledged_at__lte=now - self.ACKNOWLEDGED_FOR)
+            )
+            .update(level=level, escalated_at=now, state=self.State.OPEN)
+        )
+        if changed:
+            self.level, self.escalated_at = level, now
+            self.state = self.State.OPEN
+        return bool(changed)
+
+    def resolve(self, now: datetime | None = None) -> bool:
+        """True when it was open until now. What nobody was told yet is not told."""
+        now = now or timezone.now()
+        with transaction.atomic():
+            changed = (
+                Incident.objects.open()
+                .filter(pk=self.pk)
+                .update(state=self.State.RESOLVED, resolved_at=now)
+            )
+            if changed:
+                self.alerts.filter(sent_at=None, tries=0).delete()
         if changed:
             self.refresh_from_db(fields=["state", "resolved_at"])
         return bool(changed)
 
+    def become_part_of(self, key: str, now: datetime) -> bool:
+        """Close it in silence: the incident with this key tells of it from now on."""
+        closed = self.resolve(now)
+        if closed:
+            self.dedup_key = f"{self.PART}{key}"[:120]
+            Incident.objects.filter(pk=self.pk).update(dedup_key=self.dedup_key)
+        return closed
 
-class AlertChannel(models.Model):
-    """A place that incidents are told to besides people: a chat room or a program."""
+    def name_accounts(self, wanted: set[int]) -> None:
+        """Keep the accounts that it concerns; two workers may do so at once.
 
-    class Kind(models.TextChoices):
-        SLACK = "slack", _("Slack-compatible webhook")
-        WEBHOOK = "webhook", _("Signed webhook")
+        Once somebody was told of it, those that are well again stay named: "solved"
+        speaks of all of them.
+        """
+        link = Incident.accounts.through.objects
+        stored = set(
+            link.filter(incident=self).values_list("connectedaccount_id", flat=True)
+        )
+        link.bulk_create(
+            [
+                Incident.accounts.through(incident_id=self.pk, connectedaccount_id=pk)
+                for pk in wanted - stored
+            ],
+            ignore_conflicts=True,
+        )
+        if stored - wanted and not self.alerts.exists():
+            link.filter(incident=self, connectedaccount__in=stored - wanted).delete()
 
-    name = models.CharField(_("name"), max_length=100)
-    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
-    url = EncryptedTextField(_("address"))
-    #: signs what a generic webhook gets
-    secret = EncryptedTextField(blank=True, editable=False)
-    #: null: of every brand
-    brand = models.ForeignKey(
-        "accounts.Brand", on_delete=models.CASCADE, null=True, blank=True
-    )
-    is_active = models.BooleanField(_("active"), default=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    last_ok_at = models.DateTimeField(null=True, blank=True, editable=False)
-    last_error = models.CharField(max_length=300, blank=True, editable=False)
-
-    class Meta:
-        ordering = ["name"]
-        verbose_name = _("alert channel")
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class AlertPreference(models.Model):
-    """How one person wants to be told. Pages show everything, whatever stands here."""
-
-    class Mail(models.TextChoices):
-        AT_ONCE = "at_once", _("At once")
-        DIGEST = "digest", _("Once a day, together")
-        NEVER = "never", _("Never")
-
-    user = models.OneToOneField(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.CASCADE,
-        related_name="alert_preference",
-    )
-    mail = models.CharField(
-        _("mails"), max_length=10, choices=Mail.choices, default=Mail.AT_ONCE
-    )
-    #: in the person's own time zone; both or neither, may span midnight
-    quiet_from = models.TimeField(_("quiet from"), null=True, blank=True)
-    quiet_until = models.TimeField(_("quiet until"), null=True, blank=True)
-    digest_at = models.TimeField(_("daily mail at"), default=time(8, 0))
-    #: a post is due within the next hours: then quiet hours and digests do not hold it
-    urgent_breaks_quiet = models.BooleanField(
-        _("urgent ones always at once"), default=True
-    )
-
-    def __str__(self) -> str:
-        return f"alerts of {self.user}"
+    def note(self, **values: Any) -> None:
+        """Store what changed of its numbers and cause, while it is open."""
+        changed = {name: to for name, to in values.items() if getattr(self, name) != to}
+        if changed and Incident.objects.open().filter(pk=self.pk).update(**changed):
+            for name, to in changed.items():
+                setattr(self, name, to)
 
 
-class Alert(models.Model):
-    """One message about an incident: to a person or a channel, at most one of a kind."""
-
-    class Kind(models.TextChoices):
-        OPENED = "opened", _("Something is wrong")
-        NOTICE = "notice", _("Something will end")
-        ESCALATED = "escalated", _("Nobody has acted")
-        TAKEN_OVER = "taken_over", _("Standby access took over")
-        RESOLVED = "resolved", _("It is solved")
-
-    incident = models.ForeignKey(
-        Incident, on_delete=models.CASCADE, related_name="alerts"
-    )
-    #: one of these two
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.CASCADE,
-        null=True,
-        blank=True,
-        related_name="alerts",
-    )
-    channel = models.ForeignKey(
-        AlertChannel,
-        on_delete=models.CASCADE,
-        null=True,
-        blank=True,
-        related_name="alerts",
-    )
-    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.OPENED)
-    #: of a notice: so many days before the end
-    days = models.PositiveSmallIntegerField(default=0)
-    created_at = models.DateTimeField(default=timezone.now)
-    #: not before (quiet hours, digest); null: at once
-    send_after = models.DateTimeField(null=True, blank=True)
-    sent_at = models.DateTimeField(null=True, blank=True)
-    tries = models.PositiveSmallIntegerField(default=0)
-    read_at = models.DateTimeField(null=True, blank=True)
-    error = models.TextField(blank=True)
-    #: what the message said
-    subject = models.CharField(max_length=200, blank=True)
-    body = models.TextField(blank=True)
-
-    class Meta:
-        ordering = ["-created_at"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["incident", "user", "kind", "days"],
-                name="alert_once_per_person",
-            ),
-            models.UniqueConstraint(
-                fields=["incident", "channel", "kind", "days"],
-                name="alert_once_per_channel",
-            ),
-            models.CheckConstraint(
-                condition=Q(user=None) ^ Q(channel=None), name="alert_to_one"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.subject or self.kind
-
-    @staticmethod
-    def recipients(owners: Any) -> list[Any]:
-        """Distinct people with an address, in order."""
-        seen: dict[int, Any] = {}
-        for user in owners:
-            if user is not None and user.is_active and user.email:
-                seen.setdefault(user.pk, user)
-        return list(seen.values())
+# Rows of the same app in a module of their own.
+from .alert_models import Alert as Alert  # noqa: E402
+from .alert_models import AlertChannel as AlertChannel  # noqa: E402
+from .alert_models import AlertPreference as AlertPreference  # noqa: E402

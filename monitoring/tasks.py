@@ -17,7 +17,7 @@ from accounts.models import (
     RefreshAttempt,
 )
 
-from . import ahead, incidents, standbys
+from . import ahead, incidents, notices, sending, standbys
 from .models import CheckResult, Heartbeat, Incident
 from .rounds import Looks, Renewals, record
 
@@ -76,6 +76,15 @@ def refresh_credentials() -> None:
 def review_incidents() -> None:
     take_over()
     incidents.review()
+
+
+def tell_ends() -> None:
+    """Notices of access that ends in days; a day's run that is missed costs nothing."""
+    notices.tell(timezone.now())
+
+
+def send_to_channels() -> None:
+    sending.send_to_channels(timezone.now())
 
 
 def tidy() -> None:

@@ -2,8 +2,43 @@
 
 from django.urls import path
 
-from . import views
+from . import alert_views, channel_views, incident_views, views
 
 urlpatterns = [
+    path("incidents/", incident_views.incident_list, name="incident_list"),
+    path("incidents/<int:pk>/", incident_views.incident_detail, name="incident_detail"),
+    path(
+        "incidents/<int:pk>/acknowledge/",
+        incident_views.incident_acknowledge,
+        name="incident_acknowledge",
+    ),
+    path(
+        "incidents/<int:pk>/dismiss/",
+        incident_views.incident_dismiss,
+        name="incident_dismiss",
+    ),
+    path("alerts/", alert_views.alert_list, name="alert_list"),
+    path("alerts/read/", alert_views.alerts_read, name="alerts_read"),
+    path("alerts/<int:pk>/", alert_views.alert_open, name="alert_open"),
+    path("me/", alert_views.alert_preferences, name="alert_preferences"),
+    path("channels/", channel_views.channel_list, name="channel_list"),
+    path("channels/add/", channel_views.channel_add, name="channel_add"),
+    path("channels/<int:pk>/", channel_views.channel_edit, name="channel_edit"),
+    path("channels/<int:pk>/test/", channel_views.channel_test, name="channel_test"),
+    path(
+        "channels/<int:pk>/switch/",
+        channel_views.channel_switch,
+        name="channel_switch",
+    ),
+    path(
+        "channels/<int:pk>/secret/",
+        channel_views.channel_secret,
+        name="channel_secret",
+    ),
+    path(
+        "channels/<int:pk>/delete/",
+        channel_views.channel_delete,
+        name="channel_delete",
+    ),
     path("accounts/<int:pk>/check/", views.check_account, name="account_check"),
 ]

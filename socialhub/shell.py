@@ -13,12 +13,15 @@ from django.utils.translation import gettext as _
 
 from accounts.models import ConnectedAccount
 from accounts.roles import can_review, can_write, is_admin, roles_of
-from monitoring.models import Heartbeat
+from monitoring.letters import incident_head
+from monitoring.models import Alert, Heartbeat, Incident
 from publishing import stops
 from publishing.models import Delivery, Stop
 
 #: Broken accounts that the sidebar names; the rest are counted.
 SHOWN_BROKEN = 6
+#: Lost accesses that every page spells out; the rest are counted.
+SHOWN_INCIDENTS = 2
 #: Emergency stops that every page spells out; the rest are counted.
 SHOWN_STOPS = 3
 
@@ -110,6 +113,49 @@ class Shell:
     def more_stops(self) -> int:
         return max(0, len(self._stops) - SHOWN_STOPS)
 
+    # -- what broke
+
+    @cached_property
+    def _incidents(self) -> list[Incident]:
+        """Of what the reader looks after or was told of, unless they dismissed it."""
+        if not self.knows_reader:
+            return []
+        kinds = [Incident.Kind.ACCESS, Incident.Kind.APP]
+        rows = (
+            Incident.objects.open()
+            .filter(kind__in=kinds)
+            .of_person(self.user)
+            .exclude(hidden_for=self.user)
+            .select_related("credential__app")
+            .only(
+                "kind",
+                "cause",
+                "account_count",
+                "post_count",
+                "ends_at",
+                "credential__subject_name",
+                "credential__subject_id",
+                "credential__app__platform",
+            )
+            .order_by("first_due_at", "pk")
+        )
+        found = list(rows)
+        for row in found:
+            row.head = incident_head(row)  # type: ignore[attr-defined]
+        return found
+
+    @property
+    def incidents(self) -> list[Incident]:
+        return self._incidents[:SHOWN_INCIDENTS]
+
+    @property
+    def more_incidents(self) -> int:
+        return max(0, len(self._incidents) - SHOWN_INCIDENTS)
+
+    @cached_property
+    def unread_count(self) -> int:
+        return Alert.objects.unread_by(self.user).count() if self.knows_reader else 0
+
     # -- what waits for the reader
 
     @cached_property
@@ -157,6 +203,8 @@ class Shell:
         if not self.knows_reader:
             return []
         daily: list[dict[str, Any]] = [_item(_("Home"), "home", "home")]
+        bell: dict[str, Any] = {"badge": self.unread_count, "badge_words": _("unread")}
+        daily.append(_item(_("Messages"), "notifications", "alert_list") | bell)
         if self.has_role:
             daily += [
                 _item(_("Calendar"), "calendar_month", "calendar"),
@@ -166,6 +214,7 @@ class Shell:
             daily.append(_item(_("New post"), "edit_square", "compose"))
         if self.has_role:
             daily.append(_item(_("Accounts"), "group", "account_list"))
+            daily.append(_item(_("Incidents"), "e911_emergency", "incident_list"))
         if self.can_review:
             desk = _item(_("Failure desk"), "build_circle", "failure_desk")
             words: dict[str, Any] = {
@@ -182,6 +231,7 @@ class Shell:
                 _item(_("Platforms"), "hub", "platform_apps"),
                 _item(_("People"), "badge", "people"),
                 _item(_("Brands"), "sell", "brands"),
+                _item(_("Alert channels"), "campaign", "channel_list"),
                 _item(_("Fire drill"), "local_fire_department", "fire_drill"),
                 _item(_("System check"), "monitor_heart", "system_check"),
             ]

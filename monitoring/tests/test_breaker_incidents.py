@@ -16,7 +16,7 @@ from accounts import breakers
 from accounts.breakers import Caller, Heard
 from accounts.models import CircuitBreaker
 from accounts.roles import ADMIN
-from monitoring import incidents
+from monitoring import incidents, telling
 from monitoring.models import Incident
 from platforms.errors import Cause, PlatformDown, PlatformError, RateLimited, Reach
 
@@ -114,6 +114,11 @@ def test_trouble_that_comes_and_goes_is_a_mail_in_hours(account):
         mend()
     assert Incident.objects.count() == 3
     assert len(mail.outbox) == 1
+    later = timezone.now() + telling.KEPT_AWAY
+    incidents.review(later)
+    incidents.review(later)
+    _opened, solved = mail.outbox
+    assert solved.subject == "Solved: The platform's credits are used up"
 
 
 def test_an_outage_that_ends_in_a_refusal_of_our_app_is_told_as_such(make_account):

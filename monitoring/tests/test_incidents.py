@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.core.mail import EmailMultiAlternatives
 from django.utils import timezone
 
 from accounts.models import Credential
@@ -75,16 +76,18 @@ def test_network_trouble_alerts_nobody(account, script):
 def test_a_mail_server_that_refuses_is_tried_again(account, monkeypatch):
     account.credential.break_for(AuthRevoked())
 
-    def refuse(alert):
+    def refuse(*args):
         raise ConnectionRefusedError("no mail server")
 
     with monkeypatch.context() as patched:
-        patched.setattr(incidents, "_mail", refuse)
+        patched.setattr(EmailMultiAlternatives, "send", refuse)
         incidents.review()
     alert = Alert.objects.get()
     assert alert.sent_at is None
     assert "ConnectionRefusedError" in alert.error
     incidents.review()
+    assert mail.outbox == [], "not again at once"
+    incidents.review(timezone.now() + timedelta(minutes=2))
     assert len(mail.outbox) == 1
 
 

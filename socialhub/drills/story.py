@@ -249,8 +249,7 @@ class Teller:
         self._wait(
             "the incident to close", lambda: not Incident.objects.open().exists()
         )
-        if len(self._mails()) != 1:
-            raise Lost(f"{len(self._mails())} mails were sent, not one")
+        self._wait("the mail that it is solved", lambda: len(self._mails()) == 2)
 
     def _lost_answer(self) -> None:
         say("X accepts a post and drops the answer")

@@ -24,11 +24,13 @@ from accounts.models import (  # noqa: E402
     CampaignItem,
     CircuitBreaker,
     ConnectedAccount,
+    Credential,
     DataRequest,
     PlatformApp,
     RateBucket,
     ReconnectCampaign,
 )
+from monitoring.models import Alert, AlertChannel, Incident  # noqa: E402
 from platforms.errors import Cause, Outcome  # noqa: E402
 from publishing.models import Attempt, Delivery, Post, schedule  # noqa: E402
 
@@ -179,9 +181,57 @@ limit = {
 }
 credential = accounts["linkedin"].credential
 linkedin_app = credential.app_id if credential else 0
+# An access that another one stands in for, and one that was lost and is back.
+former = Credential.objects.create(
+    app=x_account.credential.app,
+    subject_name="Jo Weber",
+    state=Credential.State.BROKEN,
+    cause=Cause.PASSWORD_CHANGED,
+    next_proof_at=now + timedelta(days=30),
+)
+incident = Incident.objects.create(
+    dedup_key="standby:browser",
+    kind=Incident.Kind.STANDBY,
+    credential=former,
+    cause=former.cause,
+    account_count=2,
+    detail="The session has been invalidated because the user changed the password. "
+    * 3,
+)
+incident.accounts.set([accounts["linkedin"], accounts["x"]])
+solved = Incident.objects.create(
+    dedup_key="access:browser",
+    kind=Incident.Kind.ACCESS,
+    credential=accounts["mastodon"].credential,
+    cause=Cause.TOKEN_REVOKED,
+    opened_at=now - timedelta(days=2),
+    state=Incident.State.RESOLVED,
+    resolved_at=now - timedelta(days=1),
+    account_count=1,
+)
+solved.accounts.set([accounts["mastodon"]])
+for row, kind in (
+    (incident, Alert.Kind.TAKEN_OVER),
+    (solved, Alert.Kind.OPENED),
+    (solved, Alert.Kind.RESOLVED),
+):
+    Alert.objects.create(
+        incident=row, user=author, kind=kind, created_at=now, sent_at=now, tries=1
+    )
+channel = AlertChannel.objects.create(
+    name="Operations",
+    kind=AlertChannel.Kind.WEBHOOK,
+    url="https://ops.example/socialhub",
+    secret=AlertChannel.new_secret(),
+    is_active=False,
+    last_ok_at=now,
+    last_error="It answered 503: Service Unavailable",
+)
 print(
     json.dumps(
         {
+            "incident": incident.get_absolute_url(),
+            "channel": f"/health/channels/{channel.pk}/",
             "limit_size": f"/limits/size/?{urlencode(limit)}",
             "permission_review": f"/accounts/permissions/{linkedin_app}/"
             "?scope=w_organization_social",

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from socialhub.sandbox import wait_for
 from tests.browser.guide import (
     BAKERY,
     BLUESKY,
@@ -285,7 +286,8 @@ def test_a_revoked_access_is_seen_posts_are_held_and_reconnecting_releases_them(
     load_until(ada, account, ada.locator(".sh-head").get_by_text("Able to post"))
     mara.goto(future)
     expect(row_of(mara, LINKEDIN, "Scheduled")).to_be_visible()
-    assert len(list((site.box.dir / "mail").glob("*.log"))) == 1
+    mail = site.box.dir / "mail"
+    wait_for(lambda: len(list(mail.glob("*.log"))) == 2, 60, name="the solved mail")
 
 
 # -- the answer gets lost

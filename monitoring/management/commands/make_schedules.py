@@ -29,6 +29,8 @@ SCHEDULES = (
     Job("review incidents", "monitoring.tasks.review_incidents", "monitor", 1),
     Job("follow up", "monitoring.tasks.follow_up", "monitor", 5),
     Job("remind campaigns", "monitoring.tasks.remind_campaigns", "monitor", 60),
+    Job("send to channels", "monitoring.tasks.send_to_channels", "monitor", 1),
+    Job("tell what ends", "monitoring.tasks.tell_ends", "monitor", 15),
     Job("tidy", "monitoring.tasks.tidy", "monitor", DAY),
     Job("ensure pumps", "publishing.tasks.ensure_pumps", "publish", 1),
 )

@@ -1,0 +1,228 @@
+"""Incidents: what is wrong now, what ends soon, what was solved, and who acts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import Count, Min, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
+
+from accounts.causes import Action, explain
+from accounts.models import AuditEvent, ConnectedAccount
+from accounts.roles import is_admin
+from platforms import registry
+
+from . import letters, outages, waiting
+from .models import Alert, Incident, IncidentQuerySet
+
+PER_PAGE = 25
+#: Accounts that the page of one incident lists; the rest is counted.
+LISTED = 60
+NO_TOKENS = (
+    "credential__access_token",
+    "credential__refresh_token",
+    "credential__app__client_secret",
+)
+#: state -> tone, icon
+LOOKS = {
+    Incident.State.OPEN: ("bad", "error"),
+    Incident.State.ACKNOWLEDGED: ("info", "person_check"),
+    Incident.State.RESOLVED: ("ok", "check_circle"),
+}
+
+
+def rows_for(reader: Any) -> IncidentQuerySet:
+    """What the reader may see, without what turned out to be part of another."""
+    rows = Incident.objects.visible_to(reader)
+    return (
+        rows.exclude(dedup_key__startswith=Incident.PART)
+        .select_related("credential__app", "acknowledged_by")
+        .defer(*NO_TOKENS)
+    )
+
+
+class Card:
+    """One incident as the reader sees it."""
+
+    def __init__(
+        self, incident: Incident, parts: str, account: int | None, reader: Any
+    ) -> None:
+        self.incident, self.parts = incident, parts
+        words = explain(incident.cause)
+        self.head = letters.incident_head(incident)
+        self.sentence, self.cure = str(words.sentence), str(words.cure)
+        if incident.kind == Incident.Kind.ENDS:
+            self.sentence = _("The platform gives access for a limited time.")
+            self.cure = _("Reconnect before then, and nothing stops.")
+        elif incident.kind == Incident.Kind.STANDBY:
+            self.sentence = _(
+                "Posts go out with the standby access; the former access ended: %(why)s."
+            ) % {"why": str(words.head)}
+            self.cure = _("Reconnect, so that there is a standby again.")
+        self.tone, self.icon = LOOKS[Incident.State(incident.state)]
+        if incident.is_open and incident.kind in (
+            Incident.Kind.ENDS,
+            Incident.Kind.STANDBY,
+        ):
+            self.tone, self.icon = "warn", "schedule"
+        self.reconnect = self.links = ""
+        mends = words.action == Action.RECONNECT or incident.kind == Incident.Kind.ENDS
+        if account and incident.is_open and mends:
+            if is_admin(reader):
+                self.reconnect = reverse("account_reconnect", args=[account])
+            self.links = reverse("account_links", args=[account])
+        self.is_for_admins = words.action == Action.OPERATOR
+        self.may_take = incident.is_open and incident.acknowledged_by_id != reader.pk
+        if incident.state == Incident.State.OPEN:
+            self.may_take = incident.is_open
+
+
+def cards(incidents: Sequence[Incident], reader: Any) -> list[Card]:
+    """With how many accounts of each platform; two queries for all."""
+    link = Incident.accounts.through.objects.filter(incident__in=incidents)
+    seen = ConnectedAccount.objects.connected().visible_to(reader)
+    if not is_admin(reader):  # who may send links: as accounts.links.may_send
+        seen = seen.filter(Q(owner=reader.pk) | Q(deputy=reader.pk))
+    mine = link.filter(connectedaccount__in=seen.values("pk"))
+    first = dict(
+        mine.order_by().values_list("incident").annotate(Min("connectedaccount"))
+    )
+    parts: dict[int, list[str]] = {}
+    grouped = link.order_by().values_list("incident", "connectedaccount__platform")
+    counted = sorted(grouped.annotate(n=Count("pk")), key=lambda row: -row[2])
+    for pk, platform, number in counted:
+        name = (
+            registry.spec(platform).name if platform in registry.PLATFORMS else platform
+        )
+        words = ngettext("%(n)d %(name)s account", "%(n)d %(name)s accounts", number)
+        parts.setdefault(pk, []).append(words % {"n": number, "name": name})
+    made = []
+    for incident in incidents:
+        words = ", ".join(parts.get(incident.pk, ()))
+        if not words and incident.account_count:
+            words = ngettext(
+                "%(n)d account", "%(n)d accounts", incident.account_count
+            ) % {"n": incident.account_count}
+        made.append(Card(incident, words, first.get(incident.pk), reader))
+    return made
+
+
+@login_required
+def incident_list(request: HttpRequest) -> HttpResponse:
+    rows = rows_for(request.user)
+    ends = Q(kind__in=[Incident.Kind.ENDS, Incident.Kind.STANDBY])
+    tabs = {
+        "open": (_("Open"), rows.open().exclude(ends).order_by("first_due_at", "pk")),
+        "ends": (_("Soon"), rows.open().filter(ends).order_by("ends_at", "pk")),
+        "solved": (
+            _("Solved"),
+            rows.filter(state=Incident.State.RESOLVED).order_by("-resolved_at"),
+        ),
+    }
+    chosen = request.GET.get("tab", "open")
+    if chosen not in tabs:
+        chosen = "open"
+    page = Paginator(tabs[chosen][1], PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "tabs": [
+            {
+                "key": key,
+                "label": label,
+                "count": found.count(),
+                "is_current": key == chosen,
+            }
+            for key, (label, found) in tabs.items()
+        ],
+        "tab": chosen,
+        "page": page,
+        "cards": cards(list(page.object_list), request.user),
+    }
+    return render(request, "monitoring/incident_list.html", context)
+
+
+@login_required
+def incident_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """One incident: what it concerns, what waits, who was told when."""
+    incident = get_object_or_404(
+        Incident.objects.visible_to(request.user)
+        .select_related("credential__app", "acknowledged_by")
+        .defer(*NO_TOKENS),
+        pk=pk,
+    )
+    if incident.dedup_key.startswith(Incident.PART):
+        key = incident.dedup_key.removeprefix(Incident.PART)
+        whole = rows_for(request.user).filter(dedup_key=key).first()
+        if whole is not None:
+            return redirect(whole)
+    if incident.kind == Incident.Kind.BREAKER:
+        pause = outages.pause_of(incident)
+        accounts = outages.behind(pause) if pause else ConnectedAccount.objects.none()
+    else:
+        pause, accounts = None, ConnectedAccount.objects.filter(incidents=incident)
+    accounts = accounts.visible_to(request.user).with_health().order_by("name", "pk")
+    listed = list(accounts.distinct()[:LISTED])
+    waits = waiting.by_account([account.pk for account in listed])
+    context = {
+        "card": cards([incident], request.user)[0],
+        "incident": incident,
+        "pause": pause,
+        "accounts": [
+            {"account": account, "waits": waits.get(account.pk)} for account in listed
+        ],
+        "more_accounts": accounts.distinct().count() - len(listed),
+        "told": _told(incident, request.user),
+    }
+    return render(request, "monitoring/incident_detail.html", context)
+
+
+def _told(incident: Incident, reader: Any) -> list[Alert]:
+    """Who was told when; channels of other brands are nobody's business."""
+    alerts = incident.alerts.select_related("user", "channel__brand")
+    if not reader.is_superuser:
+        own = Q(channel=None) | Q(channel__brand=None)
+        alerts = alerts.filter(own | Q(channel__brand__members=reader.pk))
+    return list(alerts.order_by("created_at", "pk").distinct())
+
+
+@login_required
+@require_POST
+def incident_acknowledge(request: HttpRequest, pk: int) -> HttpResponse:
+    incident = get_object_or_404(Incident.objects.visible_to(request.user), pk=pk)
+    if incident.acknowledge(request.user):
+        AuditEvent.write(request.user, "incident acknowledged", incident)
+        messages.success(
+            request,
+            _("Good. For a day nobody further is told, unless it is solved before."),
+        )
+    else:
+        messages.info(request, _("It is solved already."))
+    return redirect(_back(request, incident))
+
+
+@login_required
+@require_POST
+def incident_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take its banner away, for this person."""
+    incident = get_object_or_404(Incident.objects.visible_to(request.user), pk=pk)
+    reader: Any = request.user
+    incident.hidden_for.add(reader)
+    return redirect(_back(request, incident))
+
+
+def _back(request: HttpRequest, incident: Incident) -> str:
+    """The page that the button stood on."""
+    wanted = request.POST.get("next", "")
+    hosts = {request.get_host()}
+    if url_has_allowed_host_and_scheme(wanted, hosts, request.is_secure()):
+        return wanted
+    return incident.get_absolute_url()

@@ -1,0 +1,192 @@
+"""Notices before an access ends: 21, 14, 7, 3 and 1 days ahead, one of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+
+from accounts.models import ConnectedAccount, Credential
+from platforms.errors import Cause
+
+from . import people, telling, waiting
+from .models import Alert, Incident
+from .roots import Tree, trees_of
+
+ENDS = Incident.Kind.ENDS
+DAYS = (1, 3, 7, 14, 21)
+#: From here on deputies are told as well, and from there on admins, when nobody acts.
+TO_DEPUTIES, TO_ADMINS = 7, 3
+#: An end that moved by less is the same end: platforms count from each answer.
+SAME_END = timedelta(hours=12)
+
+
+@dataclass
+class Ending:
+    """The first end within one tree. from_at: since when this access was to end so."""
+
+    tree: Tree
+    ends_at: datetime
+    from_at: datetime
+    accounts: dict[int, ConnectedAccount] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        return f"{ENDS}:{self.tree.root.pk}"
+
+
+def review(now: datetime) -> None:
+    """Close what was renewed or is over. Cheap: looks only at what is open."""
+    rows = Incident.objects.open().filter(kind=ENDS).select_related("credential")
+    keys = [row.credential_id for row in rows]
+    if not keys:
+        return
+    known = {ending.key: ending for ending in _endings(now, only=keys)}
+    for row in rows:
+        ending = known.get(row.dedup_key)
+        if ending is None or row.ends_at is None or _is_other(ending, row):
+            row.resolve(now)
+
+
+def tell(now: datetime) -> None:
+    """Open an incident per tree that ends soon, and write the notice that is due.
+
+    A day that was missed is made up for by the nearest notice only.
+    """
+    review(now)
+    for ending in _endings(now):
+        days = days_left(ending.ends_at, now)
+        step = next((step for step in DAYS if days <= step), None)
+        if step is None or ending.ends_at - ending.from_at <= timedelta(days=step):
+            continue  # far away, or it never was any further
+        incident = _open(ending, now)
+        if incident is None:
+            continue
+        accounts = list(ending.accounts.values())
+        incident.name_accounts(set(ending.accounts))
+        count, first = waiting.figures(
+            ConnectedAccount.objects.filter(pk__in=ending.accounts)
+        )
+        incident.note(
+            ends_at=ending.ends_at,
+            account_count=len(accounts),
+            post_count=count,
+            first_due_at=first,
+        )
+        new = [
+            Alert(incident=incident, user=person, kind=Alert.Kind.NOTICE, days=step)
+            for person in _audience(incident, accounts, step, now)
+        ]
+        new += [
+            Alert(incident=incident, channel=channel, kind=Alert.Kind.NOTICE, days=step)
+            for channel in telling.channels(accounts)
+        ]
+        # What still waits for somebody's daily mail has been overtaken.
+        incident.alerts.filter(sent_at=None, tries=0, days__gt=step).delete()
+        known = set(
+            incident.alerts.filter(days=step).values_list("user_id", "channel_id")
+        )
+        telling.write([a for a in new if (a.user_id, a.channel_id) not in known], now)
+
+
+def days_left(ends_at: datetime, now: datetime) -> int:
+    """In days of the calendar: an end tomorrow morning is a day away all day long."""
+    zone = ZoneInfo(settings.DEFAULT_READER_TIME_ZONE)
+    return (ends_at.astimezone(zone).date() - now.astimezone(zone).date()).days
+
+
+def end_of(credential: Credential, now: datetime) -> datetime | None:
+    """The first end to come that needs a person."""
+    return min(
+        (end.at for end in credential.ends(now=now) if end.at > now), default=None
+    )
+
+
+def _endings(now: datetime, only: Sequence[int | None] = ()) -> list[Ending]:
+    """Trees with a living access that ends within the longest notice.
+
+    only: of these roots; empty: all.
+    """
+    until = now + timedelta(days=DAYS[-1] + 1)
+    rows = Credential.objects.filter(
+        Q(refresh_token="", expires_at__lte=until)
+        | ~Q(refresh_token="") & Q(refresh_expires_at__lte=until)
+        | Q(data_access_ends_at__lte=until),
+        state=Credential.State.ACTIVE,
+    )
+    if only:
+        rows = rows.filter(
+            Q(pk__in=only) | Q(parent__in=only) | Q(parent__parent__in=only)
+        )
+    # The refresh token tells whether an end matters; the access token is not needed.
+    candidates = list(
+        rows.select_related("app", "connected_by").defer(
+            "access_token", "app__client_secret"
+        )
+    )
+    by_member = trees_of(candidates)
+    found: dict[int, Ending] = {}
+    for row in candidates:
+        tree, end = by_member[row.pk], end_of(row, now)
+        if end is None or tree.root.state == Credential.State.BROKEN:
+            continue
+        from_at = row.issued_at or row.connected_at
+        ending = found.setdefault(tree.root.pk, Ending(tree, end, from_at))
+        if end < ending.ends_at:
+            ending.ends_at, ending.from_at = end, from_at
+        for member in _made_from(row, tree):
+            for account in tree.accounts.get(member.pk, ()):
+                ending.accounts[account.pk] = account
+    return [ending for ending in found.values() if ending.accounts]
+
+
+def _made_from(credential: Credential, tree: Tree) -> Iterable[Credential]:
+    """It and all below it that still live."""
+    keys = {credential.pk}
+    for member in tree.members:  # parents stand before their children
+        if member.pk == credential.pk or member.parent_id in keys:
+            keys.add(member.pk)
+            if member.is_active:
+                yield member
+
+
+def _is_other(ending: Ending, row: Incident) -> bool:
+    assert row.ends_at is not None
+    return abs(ending.ends_at - row.ends_at) > SAME_END
+
+
+def _open(ending: Ending, now: datetime) -> Incident | None:
+    """The open incident of this end; None when another worker was just first."""
+    rows = Incident.objects.open().filter(dedup_key=ending.key)
+    if row := rows.first():
+        return row
+    try:
+        with transaction.atomic():
+            return Incident.objects.create(
+                dedup_key=ending.key,
+                kind=ENDS,
+                credential=ending.tree.root,
+                cause=Cause.TOKEN_EXPIRED,
+                ends_at=ending.ends_at,
+                opened_at=now,
+            )
+    except IntegrityError:
+        return rows.first()
+
+
+def _audience(
+    incident: Incident, accounts: Sequence[ConnectedAccount], step: int, now: datetime
+) -> list[Any]:
+    persons = people.owners(accounts)
+    if not incident.is_taken(now):
+        if step <= TO_DEPUTIES:
+            persons += people.deputies(accounts)
+        if step <= TO_ADMINS:
+            persons += people.admins(accounts)
+    return people.distinct(persons)

@@ -1,0 +1,302 @@
+"""Root causes: what is broken now, grouped so that one cause is one finding.
+
+A platform's tree (a person's token, the page tokens made from it, the Instagram accounts
+behind those) dies of one cause and is mended by one reconnect, so it is one finding,
+whichever of its members was looked at first. What only one page lost is that page's own.
+What the platform refuses our app is the app's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from accounts.breakers import MANY_LOST_ACCESS
+from accounts.causes import Action, explain
+from accounts.models import ConnectedAccount, Credential
+from accounts.paused import Paused
+from platforms.errors import Cause
+
+from .models import Incident
+
+#: A person's consent ended: all that was made from it ends with it.
+CONSENT_ENDED = frozenset(
+    {
+        Cause.TOKEN_EXPIRED,
+        Cause.TOKEN_REVOKED,
+        Cause.TOKEN_INVALID,
+        Cause.PASSWORD_CHANGED,
+        Cause.DATA_ACCESS_ENDED,
+        Cause.REFRESH_REFUSED,
+        Cause.ROTATION_LOST,
+        Cause.WRONG_PASSWORD,
+        Cause.SECOND_FACTOR_WANTED,
+        Cause.ACCOUNT_LOCKED,
+    }
+)
+#: Of these, those that leave nothing alive: members that were not looked at since are
+#: taken for dead. A page's token may outlive its person's that only ran out.
+ALL_DEAD = CONSENT_ENDED - {Cause.TOKEN_EXPIRED, Cause.ROTATION_LOST}
+#: The platform refuses our app, not an account.
+OUR_APP = frozenset(
+    {
+        Cause.APP_REFUSED,
+        Cause.APP_SUSPENDED,
+        Cause.APP_GONE,
+        Cause.VERSION_ENDED,
+        Cause.CREDITS_USED_UP,
+    }
+)
+#: One consent left it out for all that was made from it.
+OF_THE_CONSENT = frozenset({Cause.SCOPE_MISSING})
+#: What was found so long before its root broke may be the first sign of it.
+SAME_TIME = timedelta(hours=1)
+
+NO_TOKENS = ("access_token", "refresh_token", "app__client_secret")
+
+
+@dataclass
+class Root:
+    """One cause. credential: None for an app's; since: when it was first seen."""
+
+    key: str
+    kind: str
+    cause: str
+    detail: str
+    credential: Credential | None
+    since: datetime
+    accounts: dict[int, ConnectedAccount] = field(default_factory=dict)
+    #: every member of its tree has been looked at since
+    is_complete: bool = True
+
+    @property
+    def needs_admin(self) -> bool:
+        """Nothing that an account's owner could do."""
+        return explain(self.cause).action == Action.OPERATOR
+
+    @property
+    def covers_others(self) -> bool:
+        """Its members' own troubles may have been the first signs of it."""
+        if self.credential is None:
+            return True
+        return self.credential.parent_id is None and self.cause in CONSENT_ENDED
+
+    def take(self, accounts: Iterable[ConnectedAccount]) -> None:
+        self.accounts.update((account.pk, account) for account in accounts)
+
+
+class Tree:
+    """A topmost credential, all that was made from it, and their connected accounts."""
+
+    def __init__(self, root: Credential) -> None:
+        self.root = root
+        self.members: list[Credential] = [root]
+        self.accounts: dict[int, list[ConnectedAccount]] = {}
+
+    @property
+    def is_single(self) -> bool:
+        return len(self.members) == 1
+
+    @property
+    def all_accounts(self) -> list[ConnectedAccount]:
+        return [a for accounts in self.accounts.values() for a in accounts]
+
+    def was_seen_since(self, at: datetime) -> bool:
+        return all(_was_seen(member, at) for member in self.members)
+
+    def root_was_seen_since(self, at: datetime) -> bool:
+        return _was_seen(self.root, at)
+
+
+def _was_seen(credential: Credential, at: datetime) -> bool:
+    """Looked at since, or dead."""
+    looked = credential.looked_at
+    return not credential.is_active or bool(looked and looked >= at)
+
+
+def trees_of(credentials: Sequence[Credential]) -> dict[int, Tree]:
+    """The whole tree of each credential, by the credential's key; no tokens are read.
+
+    A query per level of the deepest tree, not per credential.
+    """
+    rows = Credential.objects.select_related("app", "connected_by").defer(*NO_TOKENS)
+    known = {row.pk: row for row in credentials}
+    wanted = {row.parent_id for row in known.values() if row.parent_id} - set(known)
+    while wanted:
+        above = {row.pk: row for row in rows.filter(pk__in=wanted)}
+        known |= above
+        wanted = {row.parent_id for row in above.values() if row.parent_id}
+        wanted -= set(known)
+    trees: dict[int, Tree] = {}
+    for row in known.values():
+        top = row
+        while top.parent_id:
+            top = known[top.parent_id]
+        trees.setdefault(top.pk, Tree(top))
+    by_member = {pk: tree for pk, tree in trees.items()}
+    level = list(trees)
+    while level:
+        below = rows.filter(parent__in=level).exclude(
+            state=Credential.State.DISCONNECTED
+        )
+        level = []
+        for row in below:
+            assert row.parent_id is not None
+            tree = by_member[row.parent_id]
+            tree.members.append(row)
+            by_member[row.pk] = tree
+            level.append(row.pk)
+    accounts = (
+        ConnectedAccount.objects.connected()
+        .filter(credential__in=by_member)
+        .select_related("owner", "deputy", "brand")
+    )
+    for account in accounts.order_by("name", "pk"):
+        assert account.credential_id is not None
+        tree = by_member[account.credential_id]
+        tree.accounts.setdefault(account.credential_id, []).append(account)
+    return by_member
+
+
+def find(pauses: Sequence[Paused] = ()) -> dict[str, Root]:
+    """What is broken now, by key. pauses: app breakers that cover what they hold."""
+    broken = list(
+        Credential.objects.filter(state=Credential.State.BROKEN)
+        .select_related("app", "connected_by")
+        .defer(*NO_TOKENS)
+    )
+    troubled = list(
+        ConnectedAccount.objects.connected()
+        .exclude(trouble="")
+        .filter(credential__state=Credential.State.ACTIVE)
+        .select_related("owner", "deputy", "brand")
+    )
+    theirs = Credential.objects.filter(
+        pk__in={account.credential_id for account in troubled}
+    )
+    held = list(theirs.select_related("app", "connected_by").defer(*NO_TOKENS))
+    by_member = trees_of([*broken, *held])
+    search = _Search(pauses)
+    for tree in {id(tree): tree for tree in by_member.values()}.values():
+        search.judge(tree)
+    for account in troubled:
+        assert account.credential_id is not None
+        search.judge_account(account, by_member[account.credential_id])
+    return {key: root for key, root in search.found.items() if root.accounts}
+
+
+class _Search:
+    def __init__(self, pauses: Sequence[Paused]) -> None:
+        self.found: dict[str, Root] = {}
+        self.refused = {
+            pause.breaker.subject_id: pause for pause in pauses if pause.scope == "app"
+        }
+
+    def judge(self, tree: Tree) -> None:
+        root = tree.root
+        root_is_dead = not root.is_active and root.cause in CONSENT_ENDED
+        dead = [m for m in tree.members if m.state == Credential.State.BROKEN]
+        ended: list[Credential] = []
+        for member in dead:
+            if self._is_covered(member):
+                continue
+            if member.cause in CONSENT_ENDED or (
+                root_is_dead and _about(member) >= _about(root) - SAME_TIME
+            ):
+                ended.append(member)
+            elif member.cause in OUR_APP:
+                self._of_app(member, tree)
+            elif member.cause in OF_THE_CONSENT:
+                key = f"access:{root.pk}:{member.cause}"
+                self._take(key, member.cause, member, root, [member], tree)
+            else:
+                key = f"access:{member.pk}"
+                self._take(key, member.cause, member, member, [member], tree)
+        if not ended:
+            return
+        teller = root if root in ended else _usual(ended)
+        concerned = list(ended)
+        if root in ended and root.cause in ALL_DEAD:
+            concerned += [
+                member
+                for member in tree.members
+                if member.is_active
+                and not (member.proven_at and member.proven_at > _about(root))
+            ]
+        self._take(f"access:{root.pk}", teller.cause, teller, root, concerned, tree)
+
+    def judge_account(self, account: ConnectedAccount, tree: Tree) -> None:
+        """The credential lives, but may not post for this account."""
+        credential = next(m for m in tree.members if m.pk == account.credential_id)
+        cause, since = account.trouble, account.trouble_at or timezone.now()
+        key, kind = f"account:{account.pk}", Incident.Kind.ACCESS
+        if cause in OUR_APP:
+            if credential.app_id in self.refused:
+                return
+            key, kind = f"app:{credential.app_id}:{cause}", Incident.Kind.APP
+        elif cause in OF_THE_CONSENT:
+            key = f"access:{tree.root.pk}:{cause}"
+        of = None if kind == Incident.Kind.APP else credential
+        detail = account.trouble_detail
+        found = self.found.setdefault(key, Root(key, kind, cause, detail, of, since))
+        found.take([account])
+
+    def _is_covered(self, member: Credential) -> bool:
+        """Our app's breaker tells of it: the accounts are not at fault."""
+        pause = self.refused.get(member.app_id)
+        if pause is None:
+            return False
+        if member.cause in OUR_APP:
+            return True
+        if pause.breaker.cause != MANY_LOST_ACCESS:
+            return False
+        return bool(pause.since and _about(member) >= pause.since - SAME_TIME)
+
+    def _of_app(self, member: Credential, tree: Tree) -> None:
+        key = f"app:{member.app_id}:{member.cause}"
+        found = self.found.get(key)
+        if found is None:
+            kind, at = Incident.Kind.APP, _about(member)
+            found = Root(key, kind, member.cause, member.detail, None, at)
+            self.found[key] = found
+        found.since = min(found.since, _about(member))
+        found.take(tree.accounts.get(member.pk, ()))
+
+    def _take(
+        self,
+        key: str,
+        cause: str,
+        teller: Credential,
+        owner: Credential,
+        members: Sequence[Credential],
+        tree: Tree,
+    ) -> None:
+        since = min(_about(m) for m in members if not m.is_active)
+        found = self.found.get(key)
+        if found is None:
+            kind = Incident.Kind.ACCESS
+            found = Root(key, kind, cause, teller.detail, owner, since)
+            self.found[key] = found
+        found.since = min(found.since, since)
+        for member in members:
+            found.take(tree.accounts.get(member.pk, ()))
+        if owner is tree.root:
+            found.is_complete = tree.is_single or tree.was_seen_since(found.since)
+        else:
+            # Unless its root is found dead as well, it is a trouble of its own.
+            found.is_complete = tree.root_was_seen_since(found.since)
+
+
+def _about(credential: Credential) -> datetime:
+    return credential.broken_at or credential.looked_at or credential.connected_at
+
+
+def _usual(members: Sequence[Credential]) -> Credential:
+    """The first that has the commonest cause among them."""
+    (cause, _count), *_rest = Counter(m.cause for m in members).most_common(1)
+    first = [m for m in members if m.cause == cause]
+    return min(first, key=lambda m: (_about(m), m.pk))

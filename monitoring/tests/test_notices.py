@@ -1,0 +1,163 @@
+"""21, 14, 7, 3 and 1 days before an access ends: one notice each, in one daily mail."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.db.models import F
+
+from accounts.models import Credential
+from monitoring import incidents, notices
+from monitoring.models import Alert, Incident
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("script")]
+
+ENDS = datetime(2027, 1, 31, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def account(make_account: Any) -> Any:
+    account = make_account("scripted", "a", expires_at=ENDS)
+    Credential.objects.update(issued_at=ENDS - timedelta(days=60))
+    return account
+
+
+def day(days: float) -> None:
+    """A run so many days before the end, and the mails of nine o'clock."""
+    now = ENDS - timedelta(days=days, hours=3)
+    notices.tell(now)
+    incidents.review(now)
+
+
+def told(person: str = "ana") -> list[int]:
+    rows = Alert.objects.filter(kind="notice", user__username=person)
+    return list(rows.order_by("-days").values_list("days", flat=True))
+
+
+@pytest.fixture(autouse=True)
+def _mails_leave_at_nine(monkeypatch: Any) -> None:
+    monkeypatch.setattr("monitoring.sending._Run._last_daily", lambda *args: None)
+    monkeypatch.setattr("monitoring.quiet.next_daily", lambda p, z, since: since)
+
+
+def test_each_step_is_told_once(account: Any) -> None:
+    for left in (25, 22, 21, 20, 14, 13, 7, 6, 3, 2, 1, 0):
+        day(left)
+        day(left)
+    assert told() == [21, 14, 7, 3, 1]
+    assert len(mail.outbox) == 5
+    first = mail.outbox[0]
+    assert first.subject == "Access ends in 21 days: Acme Tools"
+    assert "Reconnect before then" in first.body
+    assert f"/accounts/{account.pk}/reconnect/" in first.body
+
+
+@pytest.mark.parametrize(
+    ("runs", "steps"),
+    [([22, 5], [7]), ([21, 2], [21, 3]), ([0.1], [1]), ([14, 6.5, 0.5], [14, 7, 1])],
+)
+def test_after_missed_days_only_the_nearest_is_told(
+    account: Any, runs: list[float], steps: list[int]
+) -> None:
+    for left in runs:
+        day(left)
+    assert told() == steps
+
+
+def test_who_has_renewed_hears_nothing_more(account: Any) -> None:
+    day(21)
+    Credential.objects.update(expires_at=ENDS + timedelta(days=60))
+    day(14)
+    assert told() == [21]
+    assert not Incident.objects.open().exists()
+    assert len(mail.outbox) == 1, "nothing broke, so nothing is solved"
+
+
+def test_a_renewal_takes_back_what_waits_for_the_daily_mail(account: Any) -> None:
+    now = ENDS - timedelta(days=14)
+    notices.tell(now)
+    Credential.objects.update(expires_at=ENDS + timedelta(days=60))
+    incidents.review(now)
+    assert (told(), mail.outbox) == ([], [])
+
+
+def test_a_renewal_that_ends_soon_again_is_told_from_the_start(account: Any) -> None:
+    day(7)
+    Credential.objects.update(
+        expires_at=ENDS + timedelta(days=10), issued_at=ENDS - timedelta(days=30)
+    )
+    day(4)
+    assert told() == [14, 7]
+    assert Incident.objects.filter(kind="ends").count() == 2
+
+
+def test_an_access_that_was_never_given_for_longer_is_told_only_near_its_end(
+    account: Any,
+) -> None:
+    Credential.objects.update(issued_at=ENDS - timedelta(days=10))
+    for left in (10, 8, 7, 3):
+        day(left)
+    assert told() == [7, 3]
+
+
+def test_deputies_hear_at_seven_days_and_admins_at_three(
+    account: Any, brand: Any, django_user_model: Any
+) -> None:
+    make = django_user_model.objects.create_user
+    dev = make("dev", "dev@example.com")
+    mia = make("mia", "mia@example.com")
+    brand.members.add(dev, mia)
+    account.owner, account.deputy = mia, dev
+    account.save()
+    for left in (14, 7, 3, 1):
+        day(left)
+    assert told("mia") == [14, 7, 3, 1]
+    assert told("dev") == [7, 3, 1]
+    assert told("ana") == [3, 1]
+
+
+def test_i_am_on_it_keeps_the_notice_with_its_owner(
+    account: Any, brand: Any, django_user_model: Any
+) -> None:
+    account.owner = mia = django_user_model.objects.create_user("mia", "m@example.com")
+    account.save()
+    day(7)
+    incident = Incident.objects.get()
+    incident.acknowledge(mia)
+    Incident.objects.update(acknowledged_at=ENDS - timedelta(days=3, hours=5))
+    day(3)
+    assert (told("mia"), told("ana")) == ([7, 3], [])
+
+
+def test_many_accounts_of_one_person_are_one_mail(
+    account: Any, make_account: Any, make_tree: Any
+) -> None:
+    for number in range(3):
+        make_account("scripted", f"b{number}", name=f"B{number}", expires_at=ENDS)
+    tree = make_tree(pages=4)
+    Credential.objects.filter(pk=tree.root.pk).update(expires_at=ENDS)
+    Credential.objects.update(issued_at=F("connected_at") - timedelta(days=60))
+    day(7)
+    assert Incident.objects.filter(kind="ends").count() == 5
+    (sent,) = mail.outbox
+    assert "and 4 more" in sent.subject
+    assert "B2" in sent.body
+    assert "4 accounts of Jo Weber" in sent.body
+    html = sent.alternatives[0][0]
+    assert html.count("Reconnect</a>") == 5
+
+
+def test_posts_after_the_end_are_counted(account: Any, make_delivery: Any) -> None:
+    late = make_delivery(account)
+    type(late).objects.update(due_at=ENDS + timedelta(days=1))
+    day(3)
+    assert "1 post is planned for after that" in mail.outbox[0].body
+
+
+def test_a_broken_access_has_no_end_to_come(account: Any) -> None:
+    Credential.objects.update(state="broken", cause="token_revoked")
+    notices.tell(ENDS - timedelta(days=3))
+    assert not Incident.objects.exists()
