@@ -172,6 +172,20 @@ def test_a_wrong_practice_app_password_is_a_field_error(browser, network, brand)
     assert not ConnectedAccount.objects.exists()
 
 
+def test_instagram_is_connected_by_its_own_sign_in_and_renewed_by_itself(
+    browser, network, brand
+):
+    connect(browser, network, "instagram", brand)
+    account = ConnectedAccount.objects.get()
+    assert (account.platform, account.kind) == ("instagram", "instagram")
+    assert account.extra["variant"] == "instagram"
+    credential = account.credential
+    assert credential.proven_at is not None
+    assert credential.refresh_token == credential.access_token
+    assert credential.refresh_after is not None
+    assert credential.refresh_after < credential.expires_at
+
+
 def test_linkedin_offers_the_member_and_the_pages(browser, network, brand):
     answer = connect(browser, network, "linkedin", brand)
     assert answer["Location"].startswith(reverse("connect_choose"))
