@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -32,6 +32,8 @@ from .models import (
 )
 
 Kind = DataRequest.Kind
+#: Platforms say whole seconds, and clocks differ a little.
+LENIENCE = timedelta(seconds=5)
 
 #: What the platform's own settings call the two addresses, and their names here.
 ADDRESSES = (
@@ -145,7 +147,7 @@ def _concerned(row: DataRequest) -> list[Credential]:
     found: list[Credential] = []
     for root in roots.select_for_update():
         family = [root, *root.children.select_for_update()]
-        if root.connected_at > said_at.astimezone(UTC):
+        if root.connected_at > said_at.astimezone(UTC) + LENIENCE:
             Credential.objects.filter(pk__in=[c.pk for c in family]).update(
                 next_proof_at=timezone.now()
             )

@@ -61,6 +61,9 @@ def walk(browser, answer, *, person, decision="allow", untick=()):
             fields = dict(form.fields)
             fields["decision"] = [decision]
             fields["scope"] = [s for s in fields.get("scope", []) if s not in untick]
+            for name in ("page", "instagram"):
+                ticked = fields.get(name, [])
+                fields[name] = [t for t in ticked if t.split(":")[-1] not in untick]
             people = [v for name, v in form.choices if name == "person"]
             if people:
                 fields["person"] = [people[person]]
@@ -297,6 +300,151 @@ def test_disconnecting_revokes_at_the_platform(browser, network, brand):
     again = connect(browser, network, "mastodon", brand)
     assert again["Location"] == account.get_absolute_url()
     assert ConnectedAccount.objects.get().health == "healthy"
+
+
+# -- a person, forty pages and what acts through them
+
+
+def by_name(network, platform, name):
+    return next(
+        number
+        for number, person in enumerate(people(network, platform))
+        if person["name"] == name
+    )
+
+
+def handle_of(network, platform, name):
+    rows = people(network, platform)
+    return next(row["handle"] for row in rows if row["name"] == name)
+
+
+def plant(browser, network, brand, name):
+    """Everything that this person may act for, connected."""
+    answer = connect(
+        browser, network, "facebook", brand, by_name(network, "facebook", name)
+    )
+    page = browser.get(answer["Location"])
+    numbers = [row["number"] for row in page.context["rows"]]
+    return browser.post(
+        answer["Location"],
+        {f"pick-{n}": "1" for n in numbers}
+        | {f"brand-{n}": str(brand.pk) for n in numbers},
+    )
+
+
+def test_one_reconnect_brings_forty_pages_and_twelve_instagram_accounts_back(
+    browser, network, brand
+):
+    from accounts import health
+
+    plant(browser, network, brand, "Dora Chen")
+    assert ConnectedAccount.objects.filter(platform="facebook").count() == 40
+    assert ConnectedAccount.objects.filter(platform="instagram").count() == 12
+    assert Credential.objects.count() == 41
+    account = ConnectedAccount.objects.filter(platform="instagram").first()
+    dora = handle_of(network, "facebook", "Dora Chen")
+    end_access(network, "facebook", dora, "password_changed")
+    health.check(account.credential)
+    health.check(account.credential.parent)
+    account.refresh_from_db()
+    assert account.cause == "password_changed"
+    answer = browser.post(reverse("account_reconnect", args=[account.pk]))
+    answer = walk(browser, answer, person=by_name(network, "facebook", "Dora Chen"))
+    assert answer["Location"] == account.get_absolute_url()
+    said = text(browser.get(answer["Location"]))
+    assert "40 Facebook accounts and 12 Instagram accounts are back." in said
+    for credential in Credential.objects.exclude(parent=None)[:3]:
+        assert health.check(credential).verdict == "proven"
+
+
+def test_pages_left_out_at_the_platform_are_named_and_a_second_admin_may_stand_by(
+    browser, network, brand
+):
+    from accounts import health
+
+    plant(browser, network, brand, "Ana Lopez")
+    cafe = ConnectedAccount.objects.get(name="Acme Cafe")
+    account = ConnectedAccount.objects.get(platform="facebook", name="Acme Tools")
+    again = reverse("account_reconnect", args=[account.pk])
+    ana = by_name(network, "facebook", "Ana Lopez")
+    asked = walk(browser, browser.post(again), person=ana, untick={cafe.external_id})
+    page = text(browser.get(asked["Location"]))
+    assert "Not every account comes back" in page
+    assert "Acme Cafe" in page
+    browser.post(asked["Location"], {"do": "stop"})
+    cafe.refresh_from_db()
+    assert cafe.health == "healthy"
+
+    ben = by_name(network, "facebook", "Ben Okafor")
+    asked = walk(browser, browser.post(again), person=ben)
+    page = text(browser.get(asked["Location"]))
+    assert "You signed in as <strong>Ben Okafor</strong>" in page
+    assert "Until now <strong>Ana Lopez</strong> gave the permission" in page
+    browser.post(asked["Location"], {"do": "standby"})
+    account = ConnectedAccount.objects.get(pk=account.pk)
+    assert account.credential.root.subject_name == "Ana Lopez"
+    assert account.standby.root.subject_name == "Ben Okafor"
+    assert health.check(account.standby).verdict == "proven"
+    through = ConnectedAccount.objects.get(platform="instagram", name="Acme Tools")
+    assert through.standby == account.standby
+
+
+@pytest.fixture
+def told():
+    """What the platform sends by itself, caught instead of answered by a real site."""
+    import threading
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+    from urllib.parse import parse_qs
+
+    caught, came = [], threading.Event()
+
+    class Catch(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            caught.append((self.path, parse_qs(body)))
+            self.send_response(200)
+            self.end_headers()
+            came.set()
+
+        def log_message(self, *args):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Catch)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", caught, came
+    server.shutdown()
+    server.server_close()
+
+
+def test_who_removes_the_app_at_the_platform_is_believed_at_once(
+    browser, network, brand, told, monkeypatch
+):
+    from accounts import data_requests
+    from monitoring.tasks import follow_up
+
+    monkeypatch.setattr("accounts.data_request_views.async_task", lambda *a, **o: None)
+    plant(browser, network, brand, "Ana Lopez")
+    app = PlatformApp.objects.get(platform="facebook", network=Network.PRACTICE)
+    ours = dict(zip(("left", "deletion"), data_requests.addresses(app), strict=True))
+    root, caught, came = told
+    path = urlsplit(ours["left"][1]).path
+    requests.post(
+        f"{network.url}/api/switches",
+        json={"platform": "facebook", "name": "deauthorize_url", "value": root + path},
+        headers={"X-Practice": "1"},
+        timeout=10,
+    ).raise_for_status()
+    end_access(network, "facebook", handle_of(network, "facebook", "Ana Lopez"))
+    assert came.wait(20)
+    address, form = caught[0]
+    answer = Client(enforce_csrf_checks=True).post(
+        address, {"signed_request": form["signed_request"][0]}
+    )
+    assert answer.status_code == 200
+    follow_up()
+    assert not ConnectedAccount.objects.healthy().exists()
+    assert {a.cause for a in ConnectedAccount.objects.all()} == {"token_revoked"}
 
 
 def test_the_practice_side_takes_no_real_server(browser, network, brand):
