@@ -136,6 +136,15 @@ class Caller:
     network: str
     app_id: int
     credential_id: int
+    #: the credential that it was derived from (a Page's token: the person's); 0: none
+    parent_id: int = 0
+
+    def counted(self, kind: Kind) -> int:
+        """As whom a failure counts: one person's new password ends forty Pages, and
+        is one loss; trouble of forty Pages is that of forty tokens."""
+        if kind == Kind.ACCESS and self.parent_id:
+            return self.parent_id
+        return self.credential_id
 
     @property
     def token(self) -> Key:
@@ -545,7 +554,7 @@ def _failed(row: CircuitBreaker, event: Heard, now: datetime) -> bool:
 def _remember(row: CircuitBreaker, event: Heard, kind: Kind, start: float) -> None:
     at = event.at.timestamp()
     others = [seen for seen in row.failures if seen[2] != kind or seen[0] > start]
-    row.failures = [*others, [at, event.caller.credential_id, kind]][-KEPT:]
+    row.failures = [*others, [at, event.caller.counted(kind), kind]][-KEPT:]
 
 
 def _learn_successes(key: Key, row: CircuitBreaker, now: datetime) -> None:

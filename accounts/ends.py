@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,10 @@ from platforms.base import Ability, PlatformSpec
 
 if TYPE_CHECKING:
     from .models import Credential
+
+
+#: A renewal that is late by so much is no hiccup any more.
+STUCK_AFTER = timedelta(days=2)
 
 
 class EndKind(StrEnum):
@@ -61,11 +65,9 @@ def of_credential(
 
 
 def _moves_on(credential: Credential, spec: PlatformSpec, now: datetime) -> bool:
-    """Each renewal puts the end off; half of its life without one: it is stuck."""
-    renewal, issued = credential.refresh_expires_at, credential.issued_at
-    if not (spec.renewal_rotates and renewal and issued):
-        return False
-    return now < issued + (renewal - issued) / 2
+    """Each renewal puts the end off, unless they have not come about for days."""
+    due = credential.due_for_renewal()
+    return spec.renewal_rotates and due is not None and now < due + STUCK_AFTER
 
 
 def of_version(spec: PlatformSpec, version: str = "") -> End | None:

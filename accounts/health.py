@@ -187,9 +187,7 @@ class Question:
         )
         error = result if isinstance(result, PlatformError) else None
         if error is None or error.cause != Cause.UNKNOWN_REFUSAL:
-            hearing.tell(
-                self.credential, self.caller, error, self.trials, timezone.now()
-            )
+            hearing.tell(self.caller, error, self.trials, timezone.now())
 
 
 def ask(

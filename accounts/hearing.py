@@ -8,7 +8,6 @@ each of these would hold posts back although nothing is wrong with the platform.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from django.db import transaction
@@ -23,14 +22,20 @@ from .models import Credential
 def caller_of(credential: Credential, platform: str = "") -> Caller:
     """Whom breakers know it by. platform: of an account that is not the app's own."""
     app = credential.app
-    return Caller(platform or app.platform, app.network, app.pk, credential.pk)
+    return Caller(
+        platform or app.platform,
+        app.network,
+        app.pk,
+        credential.pk,
+        credential.parent_id or 0,
+    )
 
 
 class Hearing:
     """What the looks of one round came to."""
 
     def __init__(self) -> None:
-        #: people who got an answer, and failures of those who did not, by breaker
+        #: by breaker, who got an answer, and the failures of those who did not
         self._fine: dict[Key, set[int]] = {}
         self._failed: dict[Key, dict[int, Heard]] = {}
         #: a breaker has opened or closed
@@ -42,7 +47,6 @@ class Hearing:
 
     def tell(
         self,
-        credential: Credential,
         caller: Caller,
         error: PlatformError | None,
         trials: tuple[int, ...],
@@ -50,7 +54,7 @@ class Hearing:
     ) -> None:
         """error None: it got its answer. trials: from the Admission."""
         heard = Heard(caller, error, now, trials, looking=True)
-        told = self._weigh(heard, credential.root.pk)
+        told = self._weigh(heard)
         if trials and heard not in told:
             told.append(heard)
         if not told:
@@ -58,24 +62,22 @@ class Hearing:
         with transaction.atomic():
             self.changed |= bool(breakers.hear(told, now))
 
-    def _weigh(self, heard: Heard, person: int) -> list[Heard]:
-        """What is to be told now. One person counts once, however many their pages."""
+    def _weigh(self, heard: Heard) -> list[Heard]:
+        """What is to be told now."""
         error, kind = heard.error, breakers.kind_of(heard.error)
         if error is None or kind is None:
             for key in heard.caller.keys:
-                self._fine.setdefault(key, set()).add(person)
+                self._fine.setdefault(key, set()).add(heard.caller.credential_id)
             return []
         if kind not in (Kind.TROUBLE, Kind.ACCESS):
             return [heard]
         key = breakers.key_of(heard.caller, error, kind)
-        of_person = replace(heard, caller=replace(heard.caller, credential_id=person))
         failed = self._failed.setdefault(key, {})
-        failed.setdefault(person, of_person)
+        failed.setdefault(heard.caller.counted(kind), heard)
         fine = self._fine.get(key, set()) - failed.keys()
-        if len(failed) < breakers.MANY or len(fine) > breakers.HARDLY * (
-            len(fine) + len(failed)
-        ):
+        tried = len(fine) + len(failed)
+        if len(failed) < breakers.MANY or len(fine) > breakers.HARDLY * tried:
             return []
-        told = [one for one in failed.values() if one.error is not None]
+        told = list(failed.values())
         failed.clear()
         return told

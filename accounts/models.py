@@ -397,10 +397,10 @@ class Credential(models.Model):
         if tokens.data_access_ends_at:
             self.data_access_ends_at = tokens.data_access_ends_at
         self.extra = {**self.extra, **tokens.extra}
-        self.refresh_after = self._refresh_time()
+        self.refresh_after = self.due_for_renewal()
         self.mend(now)
 
-    def _refresh_time(self) -> datetime | None:
+    def due_for_renewal(self) -> datetime | None:
         """When to renew although nobody needs the access token right now.
 
         One that lives for days is renewed at three quarters of its life. One that lives

@@ -164,8 +164,8 @@ class PlatformSpec:
     look_after_s: tuple[float, ...] = (5, 30, 120)
     #: an access token has a fixed life even when the answer does not say (seconds)
     token_life_s: int | None = None
-    #: each renewal brings another refresh token with a life of its own, and ends the
-    #: one before; else the one that we have stays, and its end with it
+    #: each renewal brings a new permission to renew with a life of its own, and may end
+    #: the one before; else the one that we have stays, and its end with it
     renewal_rotates: bool = False
     #: what is over when a person has not confirmed us for so long that the platform
     #: shows us nothing more of theirs (`data_access_ends_at`)

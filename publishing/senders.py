@@ -146,7 +146,13 @@ def _sender(account: ConnectedAccount) -> Sender:
 
 def caller_of(credential: Credential, platform: str) -> Caller:
     """Whom breakers know this credential by."""
-    return Caller(platform, credential.app.network, credential.app_id, credential.pk)
+    return Caller(
+        platform,
+        credential.app.network,
+        credential.app_id,
+        credential.pk,
+        credential.parent_id or 0,
+    )
 
 
 def _wordings(pks: list[int]) -> QuerySet[Post]:

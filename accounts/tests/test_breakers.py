@@ -617,3 +617,14 @@ def test_who_needs_a_row_that_was_not_locked_is_no_trial(monkeypatch):
     assert second.refusal
     assert third.trials == (row("platform:live").pk,)
     assert row("token:2").state == State.OPEN
+
+
+def test_forty_pages_of_one_person_are_one_loss(db):
+    """A new password ends them all at once: nothing points to our app."""
+    lost = AuthRevoked()
+    pages = [Caller("x", "live", 1, pk, parent_id=7) for pk in range(100, 140)]
+    breakers.hear([Heard(page, lost, NOW) for page in pages], NOW)
+    assert not CircuitBreaker.objects.filter(state="open").exists()
+    others = [Caller("x", "live", 1, pk) for pk in (8, 9)]
+    breakers.hear([Heard(other, lost, NOW) for other in others], NOW)
+    assert CircuitBreaker.objects.get(state="open").cause == breakers.MANY_LOST_ACCESS

@@ -69,6 +69,28 @@ def credential(platform: str, **fields: object) -> Credential:
             },
             [(EndKind.RENEWAL, 20)],
         ),
+        (  # renewed at three quarters of its life, and that moves its end on
+            "instagram",
+            {
+                "issued_at": days(-44),
+                "expires_at": days(16),
+                "refresh_token": "r",
+                "refresh_expires_at": days(16),
+            },
+            [],
+        ),
+        (
+            "instagram",
+            {
+                "issued_at": days(-48),
+                "expires_at": days(12),
+                "refresh_token": "r",
+                "refresh_expires_at": days(12),
+            },
+            [(EndKind.RENEWAL, 12)],
+        ),
+        ("instagram", {"data_access_ends_at": days(5)}, [(EndKind.DATA_ACCESS, 5)]),
+        ("facebook", {"data_access_ends_at": days(5)}, []),
         ("mastodon", {"data_access_ends_at": days(5)}, []),
     ],
 )
@@ -105,6 +127,20 @@ def test_the_end_of_a_version_is_known_only_of_the_one_that_we_tested():
     )
     assert ends.of_version(spec, "202609") == ending
     assert ends.of_version(spec, "202701") is None
+
+
+@pytest.mark.django_db
+def test_trust_that_ends_stops_the_instagram_account_and_not_its_page(make_account):
+    """Both act with the Page's token, which has no end of its own."""
+    page = make_account("facebook", "page")
+    photos = make_account("instagram", "photos")
+    photos.credential = page.credential
+    page.credential.data_access_ends_at = days(5)
+    stops = [end.stops_publishing for end in photos.ends(NOW)]
+    assert stops[0] is True
+    assert EndKind.DATA_ACCESS not in {end.kind for end in page.ends(NOW)}
+    assert photos.credential.ends_at("instagram", NOW) == days(5)
+    assert page.credential.ends_at(now=NOW) is None
 
 
 @pytest.mark.django_db

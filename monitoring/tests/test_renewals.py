@@ -7,8 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from accounts.breakers import Caller
-from accounts.hearing import Hearing
+from accounts.hearing import Hearing, caller_of
 from accounts.models import CircuitBreaker, Credential, RefreshAttempt
 from monitoring import ahead, tasks
 from platforms.base import TokenSet
@@ -103,8 +102,7 @@ def test_a_post_that_is_due_soon_has_its_access_renewed_before(
 
 
 def tell(hearing: Hearing, credential: Credential, error: Exception | None) -> None:
-    caller = Caller("scripted", "live", credential.app_id, credential.pk)
-    hearing.tell(credential, caller, error, (), timezone.now())  # type: ignore[arg-type]
+    hearing.tell(caller_of(credential), error, (), timezone.now())  # type: ignore[arg-type]
 
 
 def opened() -> list[str]:
@@ -135,6 +133,16 @@ def test_one_person_s_forty_pages_are_one_person(many):
         page.refresh_from_db()
         tell(hearing, page, AuthRevoked())
     assert opened() == []
+
+
+def test_trouble_of_one_person_s_pages_is_trouble_all_the_same(many):
+    parent, *pages = many
+    Credential.objects.exclude(pk=parent.pk).update(parent=parent)
+    hearing = Hearing()
+    for page in pages[:4]:
+        page.refresh_from_db()
+        tell(hearing, page, TransientError())
+    assert opened() == [Cause.PLATFORM_TROUBLE]
 
 
 def test_many_people_without_access_at_once_point_to_our_app(many):

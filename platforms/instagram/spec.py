@@ -203,6 +203,10 @@ SPEC = PlatformSpec(
     ),
     api_version="v26.0",
     account_kinds=("instagram",),
+    # Of its own sign-in: each renewal brings another 60 days.
+    renewal_rotates=True,
+    # Its permissions are not exempt from the end of data access, as those of Pages are.
+    data_access_stops=tuple(Ability),
     # The first call may still be running when its answer is given up.
     look_after_s=(35, 80, 150),
     also_through=("facebook",),
