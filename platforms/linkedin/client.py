@@ -264,13 +264,13 @@ class LinkedInClient(PlatformClient):
         token = self.introspect()
         granted = split_scopes(token.get("scope")) or self.access.scopes
         self._judge(token)
-        identity = self._as_granted(granted).member()
         kind = self.access.kind if self.access.kind in self.spec.account_kinds else ""
         kind = kind or "member"
         abilities = {
             ability: self._verdict(kind, ability, granted) for ability in Ability
         }
-        if kind == "organization" and abilities[Ability.PUBLISH].ok:
+        identity = self._served(granted, posts=abilities[Ability.PUBLISH].ok is True)
+        if kind == "organization" and abilities[Ability.PUBLISH].ok and identity:
             abilities[Ability.PUBLISH] = self._role(identity.external_id, granted)
         return Proof(
             abilities=abilities,
@@ -279,6 +279,23 @@ class LinkedInClient(PlatformClient):
             scopes=granted or None,
             expires_at=_epoch_s(token.get("expires_at")),
         )
+
+    def _served(self, granted: tuple[str, ...], *, posts: bool) -> Identity | None:
+        """Who the token is, as the API itself serves it.
+
+        None: the right to read the profile is gone, which no post needs.
+        """
+        try:
+            return self._as_granted(granted).member()
+        except AuthExpired as error:
+            if error.cause is not Cause.TOKEN_INVALID:
+                raise
+            # LinkedIn has just said that it lives: an odd 401 proves nothing.
+            raise TransientError(error.detail, status=error.status) from error
+        except PermissionMissing as error:
+            if error.cause is not Cause.SCOPE_MISSING or not posts:
+                raise
+            return None
 
     def calls_of_proof(self) -> Mapping[str, int]:
         me = "GET /v2/userinfo" if "openid" in self.access.scopes else "GET /v2/me"
@@ -497,8 +514,10 @@ class LinkedInClient(PlatformClient):
             return self._trouble(answer, mutates, codes, text, facts)
         if "unable to obtain activity" in lower:
             return TransientError(text, **facts)
-        if status == 401:
+        if status == 401 and data:
             return self._refused_token(data, codes, text, facts)
+        if status == 401:  # not in LinkedIn's words: something in between refused it
+            return TransientError(text, reach=Reach.PLATFORM, **facts)
         if status == 403:
             return self._forbidden(answer, said, text, facts)
         if status == 404:
@@ -582,7 +601,7 @@ class LinkedInClient(PlatformClient):
             )
         if "application" in lower and "suspended" in lower:
             return PermissionMissing(
-                text, cause=Cause.APP_REFUSED, reach=Reach.APP, **facts
+                text, cause=Cause.APP_SUSPENDED, reach=Reach.APP, **facts
             )
         if "not enough permissions" in lower:
             return PermissionMissing(text, cause=Cause.SCOPE_MISSING, **facts)

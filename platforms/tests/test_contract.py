@@ -27,6 +27,7 @@ from platforms.base import (
     StepKind,
 )
 from platforms.errors import Cause
+from platforms.http import Answer
 from platforms.practice.framework import World
 from platforms.practice.server import TWINS, load_twins, start_practice
 
@@ -76,6 +77,34 @@ def test_its_folder_has_every_part(platform):
 def test_a_look_at_an_account_is_made_of_calls_with_rows(platform):
     rows = {call.key for call in platform.spec.calls}
     assert client(platform).calls_of_proof().keys() <= rows
+
+
+#: What stands between us and a platform answers with: proxies, bot walls, half a page.
+NONSENSE = {
+    "a page": b"<!doctype html><title>Just a moment</title>",
+    "nothing": b"",
+    "half of it": b'{"error": {"code": 190, "mess',
+    "a list": b"[]",
+    "a number": b"401",
+    "an empty object": b"{}",
+}
+STATUSES = (301, 400, 401, 403, 404, 408, 409, 410, 418, 429, 451, 500, 502, 503, 504)
+
+
+@pytest.mark.parametrize("body", NONSENSE.values(), ids=NONSENSE)
+def test_an_answer_that_makes_no_sense_ends_no_access(platform, body):
+    for status in STATUSES:
+        for mutates in (False, True):
+            error = client(platform).error_from(Answer(status, {}, body), mutates)
+            assert not error.ends_access, (status, error)
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_no_limit_and_no_trouble_of_its_own_ends_access(platform, status):
+    """Whatever words stand in it."""
+    words = b'{"error": "invalid_grant", "message": "revoked", "code": "Unauthorized"}'
+    error = client(platform).error_from(Answer(status, {}, words), mutates=False)
+    assert not error.ends_access
 
 
 def test_its_rows_are_unique_and_point_to_what_exists(platform):

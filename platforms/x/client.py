@@ -333,8 +333,10 @@ class XClient(PlatformClient):
         said = "; ".join(_texts(data))
         text = redact(said) or answer.text()
         facts = _facts(answer, code=kind or str(data.get("title") or ""))
-        if status == 401:
+        if status == 401 and data:
             return self._refused_token(text, facts)
+        if status == 401:  # not in X's words: something in between refused it
+            return TransientError(text, reach=Reach.PLATFORM, **facts)
         if status == 402:
             return RateLimited(
                 text, cause=Cause.CREDITS_USED_UP, reach=Reach.APP, **facts

@@ -363,6 +363,27 @@ AUTHORIZATION = (
 )
 
 
+def test_a_profile_that_may_no_longer_be_read_keeps_no_post_back(
+    client: LinkedInClient, api: responses.RequestsMock
+) -> None:
+    api.post(INTROSPECT, json=introspection())
+    refusal = denied("Not enough permissions to access: userinfo.GET.NO_VERSION")
+    api.get(API + "/v2/userinfo", json=refusal, status=403)
+    proof = client.prove()
+    assert proof.abilities[Ability.PUBLISH].ok is True
+    assert proof.identity is None
+
+
+def test_an_odd_401_after_a_living_introspection_proves_nothing(
+    client: LinkedInClient, api: responses.RequestsMock
+) -> None:
+    api.post(INTROSPECT, json=introspection())
+    api.get(API + "/v2/userinfo", json={"message": "who are you?"}, status=401)
+    with pytest.raises(PlatformError) as caught:
+        client.prove()
+    assert caught.value.outcome is Outcome.TRANSIENT
+
+
 @pytest.mark.parametrize(
     ("status", "ok"),
     [
@@ -498,7 +519,8 @@ INVALID, TRANSIENT = Outcome.INVALID_CONTENT, Outcome.TRANSIENT
             Outcome.AUTH_REVOKED,
             Cause.TOKEN_INVALID,
         ),
-        (401, {}, Outcome.AUTH_EXPIRED, Cause.TOKEN_INVALID),
+        (401, {"status": 401}, Outcome.AUTH_EXPIRED, Cause.TOKEN_INVALID),
+        (401, {}, TRANSIENT, Cause.PLATFORM_TROUBLE),
         (
             403,
             denied("Not enough permissions to access: partnerApiPostsExternal.CREATE"),
@@ -510,7 +532,7 @@ INVALID, TRANSIENT = Outcome.INVALID_CONTENT, Outcome.TRANSIENT
             403,
             denied("This application has been suspended"),
             Outcome.PERMISSION,
-            Cause.APP_REFUSED,
+            Cause.APP_SUSPENDED,
         ),
         (
             403,
