@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts import health, refresh
 from accounts.errands import Running, SideBySide
 from accounts.hearing import Hearing
-from accounts.models import Credential
+from accounts.models import ConnectedAccount, Credential
 
 from . import ahead, standbys
 from .models import CheckResult
@@ -67,17 +67,48 @@ class Round:
         return chosen
 
 
-class Looks(Round):
-    """Who is due, and before them those who cannot wait: whose next post comes near,
-    and the parents and siblings of what was just found broken."""
+class Takeovers(Round):
+    """Accounts whose own access is over, and whose standby access may take its place."""
 
     def __init__(self, seconds: float = BOUND_S, threads: int = 0) -> None:
         super().__init__(seconds, threads)
         #: incidents should be looked through
         self.changed = False
-        now = timezone.now()
-        self._urgent = dict.fromkeys(ahead.looks_before_posts(now)[:MOST_URGENT])
         self._tried_standbys: set[int] = set()
+        self._standbys: list[ConnectedAccount] = []
+        self._look_for_standbys()
+
+    def take(self, room: int, full: Collection[Hashable]) -> Sequence[Running]:
+        return self._takeovers(room, full)
+
+    def _look_for_standbys(self) -> None:
+        wanted = standbys.wanted(timezone.now())
+        self._standbys = list(wanted.exclude(pk__in=self._tried_standbys)[:MOST_URGENT])
+
+    def _takeovers(self, room: int, full: Collection[Hashable]) -> list[Running]:
+        begun: list[Running] = []
+        for account in list(self._standbys):
+            assert account.standby is not None
+            lane = account.standby.app_id
+            if len(begun) < room and lane not in full:
+                self._standbys.remove(account)
+                self._tried_standbys.add(account.pk)
+                errand = standbys.errand(account, self.hearing)
+                begun.append(Running(lane, errand, self._took_over))
+        return begun
+
+    def _took_over(self, done: bool | Exception) -> None:
+        self.changed |= done is True
+
+
+class Looks(Takeovers):
+    """Who is due, and before them those who cannot wait: whose next post comes near,
+    and the parents and siblings of what was just found broken."""
+
+    def __init__(self, seconds: float = BOUND_S, threads: int = 0) -> None:
+        super().__init__(seconds, threads)
+        ahead_of_posts = ahead.looks_before_posts(timezone.now())[:MOST_URGENT]
+        self._urgent = dict.fromkeys(ahead_of_posts)
         self._shake()
 
     def _shake(self) -> None:
@@ -87,7 +118,7 @@ class Looks(Round):
         self._urgent.update(dict.fromkeys(shaken))
         # Looked at in this round already, but before the breakage.
         self.seen.difference_update(shaken)
-        self._standbys = list(standbys.wanted(now).exclude(pk__in=self._tried_standbys))
+        self._look_for_standbys()
 
     def take(self, room: int, full: Collection[Hashable]) -> Sequence[Running]:
         takeovers = self._takeovers(room, full)
@@ -133,21 +164,6 @@ class Looks(Round):
         if finding.changed:
             self.changed = True
             self._shake()
-
-    def _takeovers(self, room: int, full: Collection[Hashable]) -> list[Running]:
-        begun: list[Running] = []
-        for account in list(self._standbys):
-            assert account.standby is not None
-            lane = account.standby.app_id
-            if len(begun) < room and lane not in full:
-                self._standbys.remove(account)
-                self._tried_standbys.add(account.pk)
-                errand = standbys.errand(account, self.hearing)
-                begun.append(Running(lane, errand, self._took_over))
-        return begun
-
-    def _took_over(self, done: bool | Exception) -> None:
-        self.changed |= done is True
 
 
 class Renewals(Round):

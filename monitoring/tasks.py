@@ -8,8 +8,6 @@ from datetime import timedelta
 from django.utils import timezone
 
 from accounts import breakers, campaigns, data_requests, disconnect, health, refresh
-from accounts.errands import alone
-from accounts.hearing import Hearing
 from accounts.models import (
     Credential,
     DataRequest,
@@ -19,14 +17,12 @@ from accounts.models import (
 
 from . import ahead, incidents, notices, sending, standbys
 from .models import CheckResult, Heartbeat, Incident
-from .rounds import Looks, Renewals, record
+from .rounds import Looks, Renewals, Takeovers, record
 
 logger = logging.getLogger(__name__)
 
 #: Check results and renewals are kept for so long.
 KEEP = timedelta(days=90)
-#: Accounts whose standby access is asked for at once, one after the other.
-MOST_TAKEOVERS = 20
 
 
 def check_credentials() -> None:
@@ -47,21 +43,20 @@ def check_credential(credential_id: int) -> None:
     if credential is None or credential.state == Credential.State.DISCONNECTED:
         return
     try:
-        record(credential, health.check(credential))
+        finding = record(credential, health.check(credential))
     except Exception as exc:
         logger.exception("check of credential %s", credential.pk)
-        record(credential, exc)
-    take_over()
+        finding = record(credential, exc)
+    if finding.changed:
+        # What hangs together with it is looked at now, and standby access asked.
+        Looks().run()
     incidents.review()
 
 
 def take_over() -> None:
     """What ended while posting is replaced by standby access before anybody is told."""
-    for account in standbys.wanted(timezone.now())[:MOST_TAKEOVERS]:
-        try:
-            alone(standbys.errand(account, Hearing()))
-        except Exception:
-            logger.exception("standby access of account %s", account.pk)
+    if standbys.wanted(timezone.now()).exists():
+        Takeovers().run()
 
 
 def refresh_credentials() -> None:
@@ -70,6 +65,7 @@ def refresh_credentials() -> None:
     refresh.sweep(now)
     ahead.renew_for_posts(now)
     Renewals().run()
+    take_over()
     incidents.review()
 
 

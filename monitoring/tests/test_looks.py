@@ -317,7 +317,7 @@ def test_what_ends_while_posting_is_replaced_before_anybody_is_told(backed, tree
     tasks.review_incidents()
     account = ConnectedAccount.objects.get(pk=backed.pk)
     assert account.credential == backed.standby
-    assert not Incident.objects.filter(credential=backed.credential).exists()
+    assert not Incident.objects.filter(kind="access").exists()
 
 
 def test_access_that_came_back_meanwhile_is_not_replaced(backed):
@@ -334,3 +334,11 @@ def test_access_that_stands_by_is_proven_like_any_other(backed, tree):
     tasks.check_credentials()
     standby.refresh_from_db()
     assert standby.proven_at >= before
+
+
+def test_a_look_that_a_person_asks_for_sets_off_the_same(planted, tree):
+    calm()
+    tree.answers |= {f"ana-page{n}": PASSWORD for n in (1, 2, 3)}
+    tree.answers["ana-user"] = PASSWORD
+    tasks.check_credential(of("page1").pk)
+    assert len(causes()) == 4
