@@ -52,7 +52,12 @@ SCOPES = (
     Scope("business_management", "find Pages that a business portfolio owns", True),
     Scope("instagram_basic", "find the Instagram account of a Page", True),
     Scope("instagram_content_publish", "publish on that Instagram account", True),
-    Scope("instagram_manage_insights", "read the figures on Instagram", True),
+    Scope(
+        "instagram_manage_insights",
+        "read the figures on Instagram",
+        True,
+        later="Figures",
+    ),
     Scope(
         "pages_read_user_content", "read what people write", True, False, later=COMMENTS
     ),

@@ -79,6 +79,7 @@ PLATFORMS: dict[str, dict[str, Any]] = {
     "bluesky": {},
     "x": {},
     "linkedin": {"kind": "organization"},
+    "facebook": {},
 }
 #: One account in ten of this platform is one that no app may read. Where networks
 #: forget, there are none: such posts are repeated on the strength of the network's own
@@ -90,6 +91,7 @@ FORGET = (
     ("mastodon", "flavour", "gotosocial"),
     ("x", "duplicate_window_s", "0"),
     ("linkedin", "duplicate_live_s", "0"),
+    ("facebook", "duplicate_s", "0"),
 )
 #: What a Mastodon server tells of itself that keeps an idempotency key.
 KEEPS_KEYS = {"software": "mastodon", "api_level": 10}
