@@ -150,6 +150,53 @@ print(json.dumps(links.make(account, account.owner, email="jo@agency.example")[1
 """
 
 
+#: Prints the addresses of sign-ins that wait for a choice: pages to connect, and
+#: another person's access to one that is there, for staff and for a link.
+PARK = """
+import django; django.setup()
+import json
+from django.contrib.auth import get_user_model
+from accounts import links
+from accounts.connect import Grant, park
+from accounts.models import ConnectedAccount
+from platforms.base import Identity, TokenSet
+ada = get_user_model().objects.get(username="ada")
+account = ConnectedAccount.objects.filter(
+    platform="linkedin", kind="organization").first()
+app = account.credential.app
+ben = Identity("ben", "user", "Ben Okafor", "", "", can_publish=False)
+pages = [Identity(f"p{n}", "page", f"A page with a long name, number {n}", f"page{n}",
+    "", tokens=TokenSet(f"token-{n}")) for n in range(12)]
+through = [Identity(f"i{n}", "x", f"Through {n}", f"through{n}", "", via=f"p{n}",
+    platform="x") for n in range(3)]
+less = TokenSet("t", scopes=("w_organization_social",))
+new = park(Grant(app, less, (), (ben, *pages, *through)), ada, brand=account.brand)
+grant = Grant(app, less, (), (ben, account.identity()))
+decide = park(grant, ada, account=account)
+link, url = links.make(account, ada, email="ben@agency.example")
+by_link = park(grant, None, account=account, link=link)
+print(json.dumps({"choose-pages": f"/accounts/choose/?id={new.pk}",
+    "decide": f"/accounts/choose/?id={decide.pk}", "link": url,
+    "link-decide": f"/accounts/link/choose/?id={by_link.pk}"}))
+"""
+
+
+def test_what_a_sign_in_asks_before_it_is_stored_is_accessible_and_fits(
+    visit: Visit, site: Any, furnished: Any, inspect: Inspect
+) -> None:
+    found = site.rows(PARK)
+    page = visit("ada", seat=True)
+    for name in ("choose-pages", "decide"):
+        see(page, found[name])
+        inspect(page, name)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("status").first).to_contain_text("Nothing was changed.")
+    outside = visit()
+    see(outside, found["link"])
+    see(outside, found["link-decide"])
+    inspect(outside, "link-decide")
+
+
 def test_pages_for_people_without_a_login_are_accessible_and_fit(
     visit: Visit, site: Any, furnished: Any, inspect: Inspect
 ) -> None:
