@@ -1,16 +1,32 @@
 """Client and twin of Facebook and Instagram, written apart from one sheet, talking."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+from PIL import Image
 
 from platforms import registry
-from platforms.base import Ability, Access, Identity, PlatformClient
+from platforms.base import (
+    Ability,
+    Access,
+    Draft,
+    Identity,
+    MediaFile,
+    Platform,
+    PlatformClient,
+    PublishJob,
+    Sighting,
+    StepKind,
+)
 from platforms.errors import Cause, Outcome, PlatformError, Reach
 from platforms.practice.server import TWINS, start_practice
 
@@ -204,6 +220,101 @@ def test_a_secret_that_is_not_ours_any_more_is_no_fault_of_an_account(
             Cause.APP_REFUSED,
             Reach.APP,
         )
+
+
+# ------------------------------------------------------------------ lost answers
+
+
+class Shelf(BaseHTTPRequestHandler):
+    """Hands a picture out to whom fetches it."""
+
+    picture = b""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "image/jpeg")
+        self.end_headers()
+        self.wfile.write(self.picture)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def picture() -> Iterator[MediaFile]:
+    out = BytesIO()
+    Image.new("RGB", (400, 400), "teal").save(out, "JPEG")
+    Shelf.picture = out.getvalue()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Shelf) as shelf:
+        threading.Thread(target=shelf.serve_forever, daemon=True).start()
+        yield MediaFile(
+            key="a1",
+            mime_type="image/jpeg",
+            size_bytes=len(Shelf.picture),
+            width=400,
+            height=400,
+            alt_text="Teal",
+            sha256="ab" * 32,
+            file_name="a.jpg",
+            open=lambda: BytesIO(Shelf.picture),
+            public_url=f"http://127.0.0.1:{shelf.server_port}/a.jpg",
+        )
+        shelf.shutdown()
+
+
+def go_on(platform: Platform, job: PublishJob, client: PlatformClient) -> PublishJob:
+    """Run the steps up to the end, or up to the error."""
+    for _ in range(20):
+        step = platform.next_step(job, client)
+        if step.kind is StepKind.COMMIT and job.first_sent_at is None:
+            job = replace(job, first_sent_at=datetime.now(UTC))
+        try:
+            result = step.run()
+        except PlatformError as error:
+            if error.outcome is not Outcome.AMBIGUOUS:
+                raise
+            forgotten = error.extra.get("forget", "").split(",")
+            left = {k: v for k, v in job.witness.items() if k not in forgotten}
+            return replace(job, witness=left)
+        job = replace(job, witness={**job.witness, **result.witness})
+        if result.remote:
+            return job
+    raise AssertionError("no end")
+
+
+@pytest.mark.parametrize("who", ["page", "instagram"])
+@pytest.mark.parametrize(
+    ("fault", "sighting"),
+    [
+        ("drop_answer", Sighting.FOUND),
+        ("server_error_after_write", Sighting.FOUND),
+        ("cut", Sighting.ABSENT),
+    ],
+)
+def test_after_a_lost_answer_the_look_tells_and_nothing_is_there_twice(
+    tree: Tree, picture: MediaFile, who: str, fault: str, sighting: Sighting
+) -> None:
+    acting: PlatformClient = getattr(tree, who)
+    slug, number = acting.spec.slug, acting.access.external_id
+    platform = registry.platform(slug)
+    answer = requests.post(
+        f"{tree.server.url}/api/faults",
+        json={"platform": slug, "kind": fault, "call": "commit", "times": 1},
+        headers={"X-Practice": "1"},
+        timeout=10,
+    )
+    answer.raise_for_status()
+    account = Identity(number, acting.access.kind, "Acme", "acme", "")
+    draft = Draft(f"Hello @{number}", media=(picture,))
+    job = PublishJob("a" * 32, datetime.now(UTC), draft, account)
+    job = go_on(platform, job, acting)
+    assert job.first_sent_at is not None
+    assert platform.look(job, acting).sighting is sighting
+    if sighting is Sighting.ABSENT:
+        go_on(platform, job, acting)
+    with tree.server.world.transaction():
+        there = [p for p in tree.server.twins[slug].posts() if p["account"] == number]
+    assert [post["text"] for post in there] == [f"Hello @{number}"]
 
 
 def test_what_a_person_takes_back_is_gone_for_all(tree: Tree) -> None:
