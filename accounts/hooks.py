@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from .models import ConnectedAccount
@@ -28,10 +28,29 @@ class Happening:
 
 #: What is wrong, for a reader: each with the template that shows it as `card`.
 IncidentSource = Callable[[Any], Sequence[tuple[str, Any]]]
+
+
+@dataclass(frozen=True)
+class HealthOn:
+    """How many accounts were in which state on a day (UTC)."""
+
+    day: date
+    able: int
+    ending: int
+    broken: int
+    unproven: int
+
+    @property
+    def total(self) -> int:
+        return self.able + self.ending + self.broken + self.unproven
+
+
+HistorySource = Callable[[Sequence[int], datetime], Sequence[HealthOn]]
 TimelineSource = Callable[[ConnectedAccount], Sequence[Happening]]
 
 _queue_sources: list[QueueSource] = []
 _incident_sources: list[IncidentSource] = []
+_history_sources: list[HistorySource] = []
 _timeline_sources: list[TimelineSource] = []
 
 
@@ -58,6 +77,17 @@ def register_incidents(source: IncidentSource) -> IncidentSource:
 
 def incidents(reader: Any) -> list[tuple[str, Any]]:
     return [found for source in _incident_sources for found in source(reader)]
+
+
+def register_history(source: HistorySource) -> HistorySource:
+    """Health over time of some brands (primary keys), oldest day first."""
+    if source not in _history_sources:
+        _history_sources.append(source)
+    return source
+
+
+def history(brands: Sequence[int], now: datetime) -> list[HealthOn]:
+    return [day for source in _history_sources for day in source(brands, now)]
 
 
 def queues(accounts: Sequence[ConnectedAccount]) -> dict[int, dict[str, Any]]:

@@ -19,6 +19,7 @@ from platforms import registry
 
 from . import hooks
 from .causes import explain
+from .charts import ends_by_week, health_over_time
 from .connect import may_have_standby
 from .disconnect import disconnect
 from .forms import PeopleForm
@@ -96,13 +97,19 @@ def account_list(request: HttpRequest) -> HttpResponse:
     shown = live
     if wanted_health in HEALTHS:
         shown = [row for row in live if wanted_health in row.healths]
+    chosen = [
+        b.pk for b in brands if wanted_brand not in by_pk or str(b.pk) == wanted_brand
+    ]
     page = Paginator(sorted(shown, key=urgency), PAGE_SIZE).get_page(
         request.GET.get("page")
     )
     context = {
         "rows": page.object_list,
         "page": page,
+        "zone": timezone.get_current_timezone_name(),
         "page_query": _with(request, page=""),
+        "health_chart": health_over_time(hooks.history(chosen, now)),
+        "ends_chart": ends_by_week(live, now),
         "incidents": hooks.incidents(request.user),
         "gone": gone if wanted_health not in HEALTHS else [],
         "tiles": tiles,

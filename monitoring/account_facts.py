@@ -3,16 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from django.db.models import F
 from django.utils.translation import gettext as _
 
 from accounts.causes import explain
 from accounts.hooks import Happening
 from accounts.models import ConnectedAccount
 
-from .models import CheckResult
+from .models import CheckResult, Incident
 
 LINES = 30
+#: So many incidents stand above the accounts; the rest has a page.
+INCIDENTS = 10
+
+
+def open_incidents(reader: Any) -> Sequence[tuple[str, Any]]:
+    """What is wrong now, first due first, as the page of incidents shows it.
+
+    Three queries. What only ends soon stands in the rows, and on the incidents' page.
+    """
+    from .incident_views import cards, rows_for
+
+    soon = [Incident.Kind.ENDS, Incident.Kind.STANDBY]
+    rows = (
+        rows_for(reader)
+        .open()
+        .exclude(kind__in=soon)
+        .order_by(F("first_due_at").asc(nulls_last=True), "pk")
+    )
+    return [
+        ("monitoring/_incident_card.html", card)
+        for card in cards(list(rows[:INCIDENTS]), reader)
+    ]
 
 
 def check_happenings(account: ConnectedAccount) -> Sequence[Happening]:

@@ -270,3 +270,4 @@ class Incident(models.Model):
 from .alert_models import Alert as Alert  # noqa: E402
 from .alert_models import AlertChannel as AlertChannel  # noqa: E402
 from .alert_models import AlertPreference as AlertPreference  # noqa: E402
+from .history_models import HealthDay as HealthDay  # noqa: E402

@@ -15,7 +15,7 @@ from accounts.models import (
     RefreshAttempt,
 )
 
-from . import ahead, incidents, notices, sending, standbys
+from . import ahead, history, incidents, notices, sending, standbys
 from .models import CheckResult, Heartbeat, Incident
 from .rounds import Looks, Renewals, Takeovers, record
 
@@ -81,6 +81,11 @@ def tell_ends() -> None:
 
 def send_to_channels() -> None:
     sending.send_to_channels(timezone.now())
+
+
+def note_health() -> None:
+    """Today's numbers for the chart on the accounts page."""
+    history.note()
 
 
 def tidy() -> None:

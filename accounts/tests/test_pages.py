@@ -159,7 +159,7 @@ def test_the_list_costs_the_same_for_many_accounts(
 ):
     for number in range(12):
         make_account("x", str(number), name=f"Account {number}")
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(18):
         admin.get(reverse("account_list"))
 
 

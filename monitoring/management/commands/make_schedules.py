@@ -31,6 +31,7 @@ SCHEDULES = (
     Job("remind campaigns", "monitoring.tasks.remind_campaigns", "monitor", 60),
     Job("send to channels", "monitoring.tasks.send_to_channels", "monitor", 1),
     Job("tell what ends", "monitoring.tasks.tell_ends", "monitor", 15),
+    Job("note health", "monitoring.tasks.note_health", "monitor", 60),
     Job("tidy", "monitoring.tasks.tidy", "monitor", DAY),
     Job("ensure pumps", "publishing.tasks.ensure_pumps", "publish", 1),
 )

@@ -1,0 +1,130 @@
+"""What the charts of the accounts page show, and the same in words and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from .health_rows import Row
+from .hooks import HealthOn
+
+WEEKS = 12
+
+
+@dataclass(frozen=True)
+class Chart:
+    """data: for the script that draws; summary: for those who do not see it."""
+
+    data: dict[str, Any]
+    summary: str
+    heads: Sequence[str]
+    lines: Sequence[Sequence[Any]]
+
+    @property
+    def table(self) -> list[list[tuple[str, Any]]]:
+        """Each cell with the head of its column."""
+        return [list(zip(self.heads, line, strict=True)) for line in self.lines]
+
+
+def health_over_time(days: Sequence[HealthOn]) -> Chart | None:
+    """None where less than two days are known: a dot is no line."""
+    if len(days) < 2:
+        return None
+    first, last = days[0], days[-1]
+    sets = [
+        (_("Able to post"), "ok", [day.able for day in days]),
+        (_("End within 21 days"), "warn", [day.ending for day in days]),
+        (_("Reconnect needed"), "bad", [day.broken for day in days]),
+        (_("Not proven"), "soft", [day.unproven for day in days]),
+    ]
+    summary = _(
+        "%(from)s to %(to)s: able to post %(able0)s, then %(able)s; reconnect needed "
+        "%(broken0)s, then %(broken)s; at most %(worst)s on one day."
+    ) % {
+        "from": date_format(first.day, "j M Y"),
+        "to": date_format(last.day, "j M Y"),
+        "able0": first.able,
+        "able": last.able,
+        "broken0": first.broken,
+        "broken": last.broken,
+        "worst": max(day.broken for day in days),
+    }
+    return Chart(
+        {
+            "type": "line",
+            "labels": [date_format(day.day, "j M") for day in days],
+            "sets": [
+                {"label": label, "tone": tone, "values": values}
+                for label, tone, values in sets
+            ],
+        },
+        summary,
+        [_("Day"), *(label for label, _tone, _values in sets)],
+        [
+            (
+                date_format(day.day, "j M Y"),
+                day.able,
+                day.ending,
+                day.broken,
+                day.unproven,
+            )
+            for day in reversed(days)
+        ],
+    )
+
+
+def ends_by_week(rows: Iterable[Row], now: datetime) -> Chart | None:
+    """Accounts whose access ends in each of the next weeks; None where none does.
+
+    Weeks begin on Monday in the reader's zone; the first is the one that runs.
+    """
+    today = timezone.localtime(now).date()
+    monday = today - timedelta(days=today.weekday())
+    counts = [0] * WEEKS
+    for row in rows:
+        if row.ends_at is None or row.account.health != "healthy":
+            continue
+        week = (_local(row.ends_at) - monday).days // 7
+        if 0 <= week < WEEKS:
+            counts[week] += 1
+    if not any(counts):
+        return None
+    weeks = [monday + timedelta(days=7 * number) for number in range(WEEKS)]
+    worst = max(range(WEEKS), key=lambda number: counts[number])
+    summary = ngettext(
+        "%(n)s account ends in the next 12 weeks, most of them in the week of %(week)s "
+        "(%(most)s).",
+        "%(n)s accounts end in the next 12 weeks, most of them in the week of %(week)s "
+        "(%(most)s).",
+        sum(counts),
+    ) % {
+        "n": sum(counts),
+        "week": date_format(weeks[worst], "j M"),
+        "most": counts[worst],
+    }
+    return Chart(
+        {
+            "type": "bar",
+            "labels": [date_format(week, "j M") for week in weeks],
+            "sets": [
+                {"label": _("Accounts that end"), "tone": "warn", "values": counts}
+            ],
+        },
+        summary,
+        [_("Week of"), _("Accounts that end")],
+        [
+            (date_format(week, "j M Y"), count)
+            for week, count in zip(weeks, counts, strict=True)
+        ],
+    )
+
+
+def _local(at: datetime) -> date:
+    return timezone.localtime(at).date()
