@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Count, Min, Q
+from django.db.models import Count, F, Min, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -21,6 +21,7 @@ from accounts.causes import Action, explain
 from accounts.models import AuditEvent, ConnectedAccount
 from accounts.roles import is_admin
 from platforms import registry
+from platforms.errors import Cause
 
 from . import letters, outages, waiting
 from .models import Alert, Incident, IncidentQuerySet
@@ -64,20 +65,22 @@ class Card:
         if incident.kind == Incident.Kind.ENDS:
             self.sentence = _("The platform gives access for a limited time.")
             self.cure = _("Reconnect before then, and nothing stops.")
+            if incident.cause == Cause.VERSION_ENDED:
+                self.sentence = _("The platform switches the version that we use off.")
+                self.cure = str(words.cure)
         elif incident.kind == Incident.Kind.STANDBY:
             self.sentence = _(
                 "Posts go out with the standby access; the former access ended: %(why)s."
             ) % {"why": str(words.head)}
             self.cure = _("Reconnect, so that there is a standby again.")
         self.tone, self.icon = LOOKS[Incident.State(incident.state)]
-        if incident.is_open and incident.kind in (
-            Incident.Kind.ENDS,
-            Incident.Kind.STANDBY,
-        ):
+        self.state = incident.get_state_display()
+        quiet = (Incident.Kind.ENDS, Incident.Kind.STANDBY)
+        if incident.state == Incident.State.OPEN and incident.kind in quiet:
             self.tone, self.icon = "warn", "schedule"
+            self.state = incident.get_kind_display()
         self.reconnect = self.links = ""
-        mends = words.action == Action.RECONNECT or incident.kind == Incident.Kind.ENDS
-        if account and incident.is_open and mends:
+        if account and incident.is_open and words.action == Action.RECONNECT:
             if is_admin(reader):
                 self.reconnect = reverse("account_reconnect", args=[account])
             self.links = reverse("account_links", args=[account])
@@ -122,7 +125,12 @@ def incident_list(request: HttpRequest) -> HttpResponse:
     rows = rows_for(request.user)
     ends = Q(kind__in=[Incident.Kind.ENDS, Incident.Kind.STANDBY])
     tabs = {
-        "open": (_("Open"), rows.open().exclude(ends).order_by("first_due_at", "pk")),
+        "open": (
+            _("Open"),
+            rows.open()
+            .exclude(ends)
+            .order_by(F("first_due_at").asc(nulls_last=True), "pk"),
+        ),
         "ends": (_("Soon"), rows.open().filter(ends).order_by("ends_at", "pk")),
         "solved": (
             _("Solved"),

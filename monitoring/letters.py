@@ -22,6 +22,8 @@ from accounts.causes import Action, explain
 from accounts.links import may_send
 from accounts.models import ConnectedAccount
 from accounts.roles import is_admin
+from platforms import registry
+from platforms.errors import Cause
 
 from . import notices, outages, people, waiting
 from .models import Alert, Incident
@@ -69,7 +71,10 @@ def headline(alert: Alert) -> str:
 def incident_head(incident: Incident) -> str:
     """A few words that name it; no query when the credential's app is selected."""
     if incident.kind == Incident.Kind.ENDS and incident.ends_at:
-        words = _("Access ends on %(when)s") % {"when": _day(incident.ends_at)}
+        words = _("Access ends on %(when)s")
+        if incident.cause == Cause.VERSION_ENDED:
+            words = _("The version that we use ends on %(when)s")
+        words %= {"when": _day(incident.ends_at)}
     elif incident.kind == Incident.Kind.STANDBY:
         words = _("Standby access took over")
     else:
@@ -79,10 +84,13 @@ def incident_head(incident: Incident) -> str:
 
 
 def subject_of(incident: Incident) -> str:
-    """ "Acme (Facebook)"; "" where it is no single login."""
+    """ "Acme (Facebook)"; of what concerns a whole platform or our app there: "X"."""
     credential = incident.credential
     if credential is None:
-        return ""
+        # Keys of these name the platform: "app:x:3:app_suspended".
+        word = incident.dedup_key.removeprefix(Incident.PART).split(":")[1:2]
+        known = word[0] if word and word[0] in registry.PLATFORMS else ""
+        return registry.spec(known).name if known else ""
     name = credential.subject_name or credential.subject_id
     return f"{name} ({credential.app.spec.name})"
 
@@ -173,7 +181,7 @@ class _Composer:
             return self.accounts[0].name
         number = len(self.accounts)
         of = subject_of(self.incident)
-        if of:
+        if of and self.incident.credential is not None:
             return _("%(n)d accounts of %(who)s") % {"n": number, "who": of}
         return _("%(n)d accounts") % {"n": number}
 
@@ -254,10 +262,8 @@ class _Composer:
             "when": when,
             "who": self.who,
         }
-        before = waiting.waiting([one.pk for one in self.accounts])
-        self.count = before.filter(due_at__gte=ends_at).count()
-        later = before.filter(due_at__gte=ends_at).order_by("due_at")
-        self.first = later.values_list("due_at", flat=True).first()
+        keys = [one.pk for one in self.accounts]
+        self.count, self.first = waiting.figures(keys, since=ends_at)
         posts = _("No post is planned for after that.")
         if self.count and self.first:
             posts = ngettext(
@@ -266,11 +272,19 @@ class _Composer:
                 self.count,
             ) % {"n": self.count, "due": _clock(self.first)}
         way = self._way_out()
-        way["cure"] = _("Reconnect before then, and nothing stops. It takes a minute.")
+        sentence = _(
+            "The platform gives access for a limited time; this one ends %(when)s."
+        )
+        if self.incident.cause == Cause.VERSION_ENDED:
+            subject = f"{subject_of(self.incident)}: " + _(
+                "the version that we use ends in %(when)s"
+            ) % {"when": when}
+            sentence = _("The platform switches the version that we use off: %(when)s.")
+        else:
+            way["cure"] = _("Reconnect before then, and nothing stops.")
         return self._letter(
             subject,
-            _("The platform gives access for a limited time; this one ends %(when)s.")
-            % {"when": _clock(ends_at)},
+            sentence % {"when": _clock(ends_at)},
             posts=posts,
             reason=_("You get this message because you look after these accounts."),
             **way,

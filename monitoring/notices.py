@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from accounts.models import ConnectedAccount, Credential
+from accounts.models import ConnectedAccount, Credential, PlatformApp
 from platforms.errors import Cause
 
 from . import people, telling, waiting
@@ -29,25 +29,33 @@ SAME_END = timedelta(hours=12)
 
 @dataclass
 class Ending:
-    """The first end within one tree. from_at: since when this access was to end so."""
+    """The first end of one tree of accesses, or of the version that our app speaks.
 
-    tree: Tree
+    from_at: since when it was to end so; None: nobody knows. root: None for a version,
+    which is the admins' matter.
+    """
+
+    key: str
+    root: Credential | None
     ends_at: datetime
-    from_at: datetime
+    from_at: datetime | None
     accounts: dict[int, ConnectedAccount] = field(default_factory=dict)
 
-    @property
-    def key(self) -> str:
-        return f"{ENDS}:{self.tree.root.pk}"
+    def was_never_further(self, days: int) -> bool:
+        since = self.from_at
+        return since is not None and self.ends_at - since <= timedelta(days=days)
 
 
 def review(now: datetime) -> None:
     """Close what was renewed or is over. Cheap: looks only at what is open."""
-    rows = Incident.objects.open().filter(kind=ENDS).select_related("credential")
-    keys = [row.credential_id for row in rows]
-    if not keys:
+    rows = list(Incident.objects.open().filter(kind=ENDS))
+    if not rows:
         return
-    known = {ending.key: ending for ending in _endings(now, only=keys)}
+    keys = [row.credential_id for row in rows if row.credential_id]
+    endings = _endings(now, only=keys) if keys else []
+    if len(keys) < len(rows):
+        endings += _versions(now)
+    known = {ending.key: ending for ending in endings}
     for row in rows:
         ending = known.get(row.dedup_key)
         if ending is None or row.ends_at is None or _is_other(ending, row):
@@ -60,19 +68,17 @@ def tell(now: datetime) -> None:
     A day that was missed is made up for by the nearest notice only.
     """
     review(now)
-    for ending in _endings(now):
+    for ending in [*_endings(now), *_versions(now)]:
         days = days_left(ending.ends_at, now)
         step = next((step for step in DAYS if days <= step), None)
-        if step is None or ending.ends_at - ending.from_at <= timedelta(days=step):
+        if step is None or ending.was_never_further(step):
             continue  # far away, or it never was any further
         incident = _open(ending, now)
         if incident is None:
             continue
         accounts = list(ending.accounts.values())
         incident.name_accounts(set(ending.accounts))
-        count, first = waiting.figures(
-            ConnectedAccount.objects.filter(pk__in=ending.accounts)
-        )
+        count, first = waiting.figures(list(ending.accounts), since=ending.ends_at)
         incident.note(
             ends_at=ending.ends_at,
             account_count=len(accounts),
@@ -108,7 +114,7 @@ def end_of(credential: Credential, now: datetime) -> datetime | None:
     )
 
 
-def _endings(now: datetime, only: Sequence[int | None] = ()) -> list[Ending]:
+def _endings(now: datetime, only: Sequence[int] = ()) -> list[Ending]:
     """Trees with a living access that ends within the longest notice.
 
     only: of these roots; empty: all.
@@ -137,13 +143,39 @@ def _endings(now: datetime, only: Sequence[int | None] = ()) -> list[Ending]:
         if end is None or tree.root.state == Credential.State.BROKEN:
             continue
         from_at = row.issued_at or row.connected_at
-        ending = found.setdefault(tree.root.pk, Ending(tree, end, from_at))
+        root = tree.root
+        ending = found.setdefault(
+            root.pk, Ending(f"{ENDS}:{root.pk}", root, end, from_at)
+        )
         if end < ending.ends_at:
             ending.ends_at, ending.from_at = end, from_at
         for member in _made_from(row, tree):
             for account in tree.accounts.get(member.pk, ()):
                 ending.accounts[account.pk] = account
     return [ending for ending in found.values() if ending.accounts]
+
+
+def _versions(now: datetime) -> list[Ending]:
+    """Versions that end within the longest notice, of apps that accounts live by."""
+    until = now + timedelta(days=DAYS[-1] + 1)
+    ends: dict[tuple[int, str], datetime] = {}
+    connected = ConnectedAccount.objects.connected().exclude(credential=None)
+    pairs = connected.order_by().values_list("credential__app", "platform").distinct()
+    for pk, platform in pairs:
+        app = PlatformApp.objects.only("platform", "api_version").get(pk=pk)
+        end = app.version_end(platform)
+        if end is not None and now < end.at <= until:
+            ends[pk, platform] = end.at
+    found = []
+    for (pk, platform), at in ends.items():
+        ending = Ending(f"{ENDS}:{platform}:{pk}", None, at, None)
+        theirs = connected.filter(credential__app=pk, platform=platform)
+        ending.accounts = {
+            account.pk: account
+            for account in theirs.select_related("owner", "deputy", "brand")
+        }
+        found.append(ending)
+    return found
 
 
 def _made_from(credential: Credential, tree: Tree) -> Iterable[Credential]:
@@ -171,8 +203,9 @@ def _open(ending: Ending, now: datetime) -> Incident | None:
             return Incident.objects.create(
                 dedup_key=ending.key,
                 kind=ENDS,
-                credential=ending.tree.root,
-                cause=Cause.TOKEN_EXPIRED,
+                credential=ending.root,
+                cause=Cause.TOKEN_EXPIRED if ending.root else Cause.VERSION_ENDED,
+                level=0 if ending.root else 2,
                 ends_at=ending.ends_at,
                 opened_at=now,
             )
@@ -183,6 +216,8 @@ def _open(ending: Ending, now: datetime) -> Incident | None:
 def _audience(
     incident: Incident, accounts: Sequence[ConnectedAccount], step: int, now: datetime
 ) -> list[Any]:
+    if incident.cause == Cause.VERSION_ENDED:
+        return people.admins()
     persons = people.owners(accounts)
     if not incident.is_taken(now):
         if step <= TO_DEPUTIES:

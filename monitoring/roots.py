@@ -237,7 +237,7 @@ class _Search:
         if cause in OUR_APP:
             if credential.app_id in self.refused:
                 return
-            key, kind = f"app:{credential.app_id}:{cause}", Incident.Kind.APP
+            key, kind = _app_key(credential, cause), Incident.Kind.APP
         elif cause in OF_THE_CONSENT:
             key = f"access:{tree.root.pk}:{cause}"
         of = None if kind == Incident.Kind.APP else credential
@@ -257,7 +257,7 @@ class _Search:
         return bool(pause.since and _about(member) >= pause.since - SAME_TIME)
 
     def _of_app(self, member: Credential, tree: Tree) -> None:
-        key = f"app:{member.app_id}:{member.cause}"
+        key = _app_key(member, member.cause)
         found = self.found.get(key)
         if found is None:
             kind, at = Incident.Kind.APP, _about(member)
@@ -293,6 +293,11 @@ class _Search:
 
 def _about(credential: Credential) -> datetime:
     return credential.broken_at or credential.looked_at or credential.connected_at
+
+
+def _app_key(credential: Credential, cause: str) -> str:
+    app = credential.app
+    return f"{Incident.Kind.APP}:{app.platform}:{app.pk}:{cause}"
 
 
 def _usual(members: Sequence[Credential]) -> Credential:

@@ -31,10 +31,16 @@ def review(now: datetime) -> None:
         is_back = former is None or bool(proven and proven >= row.opened_at)
         if is_back or now >= row.opened_at + SHOWN_FOR:
             row.resolve(now)
+    # The former access stands by afterwards, so these are all that can have happened.
+    watched = ConnectedAccount.objects.connected().exclude(standby=None)
+    keys = [str(pk) for pk in watched.values_list("pk", flat=True)]
+    if not keys:
+        return
     events = list(
         AuditEvent.objects.filter(
             verb=VERB,
             target_type=ConnectedAccount._meta.label_lower,
+            target_id__in=keys,
             at__gte=now - LOOK_BACK,
         ).order_by("at")
     )

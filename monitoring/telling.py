@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
 
 from accounts.models import ConnectedAccount
 
@@ -30,6 +29,8 @@ MAILED_ONCE_IN = timedelta(hours=6)
 KEPT_AWAY = timedelta(minutes=15)
 #: A message of these says that it broke.
 BROKE = (Alert.Kind.OPENED, Alert.Kind.ESCALATED)
+#: a person's key or a channel's
+Who = tuple[int | None, int | None]
 
 
 def has_settled(incident: Incident, root: Root, now: datetime) -> bool:
@@ -106,19 +107,21 @@ def mailed_lately(key: str, now: datetime) -> bool:
 
 def say_solved(now: datetime) -> None:
     """To those who were told that it broke, and to nobody else."""
-    over = Incident.objects.filter(
+    rows = Incident.objects.filter(
         state=Incident.State.RESOLVED,
         resolved_at__gte=now - SAID_FOR,
         kind__in=[Kind.ACCESS, Kind.APP, Kind.BREAKER],
     ).exclude(dedup_key__startswith=Incident.PART)
+    over = list(rows)
+    if not over:
+        return
+    told, said = _knows(over)
     new: list[Alert] = []
     for incident in over:
-        same = _same_trouble(incident, now)
-        if same is None:
-            continue
-        solved = Alert.objects.filter(same, kind=Alert.Kind.RESOLVED)
-        said = set(solved.values_list("user", "channel"))
-        told = Alert.objects.filter(same, kind__in=BROKE).exclude(sent_at=None)
+        if incident.kind == Kind.BREAKER:
+            who = _of_outage(incident, now)
+        else:
+            who = told.get(incident.pk, set()) - said.get(incident.pk, set())
         new += [
             Alert(
                 incident=incident,
@@ -126,21 +129,40 @@ def say_solved(now: datetime) -> None:
                 channel_id=channel,
                 kind=Alert.Kind.RESOLVED,
             )
-            for user, channel in set(told.values_list("user", "channel")) - said
+            for user, channel in who
         ]
     if new:
         write(new, now)
 
 
-def _same_trouble(incident: Incident, now: datetime) -> Q | None:
-    """Messages about the incident's trouble; None when it is too early to call it over."""
-    if incident.kind != Kind.BREAKER:
-        return Q(incident=incident)
+def _knows(over: Iterable[Incident]) -> tuple[dict[int, set[Who]], dict[int, set[Who]]]:
+    """By incident: who was told that it broke, and who that it is solved. One query."""
+    told: dict[int, set[Who]] = {}
+    said: dict[int, set[Who]] = {}
+    sent = Alert.objects.filter(incident__in=over).exclude(sent_at=None, kind__in=BROKE)
+    for pk, user, channel, kind in sent.values_list(
+        "incident", "user", "channel", "kind"
+    ):
+        if kind == Alert.Kind.RESOLVED:
+            said.setdefault(pk, set()).add((user, channel))
+        elif kind in BROKE:
+            told.setdefault(pk, set()).add((user, channel))
+    return told, said
+
+
+def _of_outage(incident: Incident, now: datetime) -> set[Who]:
+    """Who was told of it lately and not yet that it is over, once it has kept away."""
     assert incident.resolved_at is not None
     again = Incident.objects.filter(
         dedup_key=incident.dedup_key, opened_at__gt=incident.opened_at
     )
     if now < incident.resolved_at + KEPT_AWAY or again.exists():
-        return None
-    since = incident.opened_at - MAILED_ONCE_IN
-    return Q(incident__dedup_key=incident.dedup_key, created_at__gte=since)
+        return set()
+    same = Alert.objects.filter(
+        incident__dedup_key=incident.dedup_key,
+        created_at__gte=incident.opened_at - MAILED_ONCE_IN,
+    )
+    told = same.filter(kind__in=BROKE).exclude(sent_at=None)
+    said = same.filter(kind=Alert.Kind.RESOLVED)
+    who: set[Who] = set(told.values_list("user", "channel"))
+    return who - set(said.values_list("user", "channel"))

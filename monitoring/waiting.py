@@ -35,7 +35,12 @@ def by_account(accounts: Collection[int]) -> dict[int, tuple[int, datetime]]:
     return {pk: (count, first) for pk, count, first in rows}
 
 
-def figures(accounts: Any) -> tuple[int, datetime | None]:
-    """How many wait, and when the first is due."""
-    found = waiting(accounts).aggregate(n=Count("pk"), first=Min("due_at"))
+def figures(
+    accounts: Any, since: datetime | None = None
+) -> tuple[int, datetime | None]:
+    """How many wait, and when the first is due; since: only those due from then on."""
+    rows = waiting(accounts)
+    if since:
+        rows = rows.filter(due_at__gte=since)
+    found = rows.aggregate(n=Count("pk"), first=Min("due_at"))
     return found["n"], found["first"]

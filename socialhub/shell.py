@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from django.db.models import F
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
@@ -129,6 +130,7 @@ class Shell:
             .select_related("credential__app")
             .only(
                 "kind",
+                "dedup_key",
                 "cause",
                 "account_count",
                 "post_count",
@@ -137,7 +139,7 @@ class Shell:
                 "credential__subject_id",
                 "credential__app__platform",
             )
-            .order_by("first_due_at", "pk")
+            .order_by(F("first_due_at").asc(nulls_last=True), "pk")
         )
         found = list(rows)
         for row in found:

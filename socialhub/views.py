@@ -16,7 +16,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.mail import send_mail
 from django.db import DatabaseError, connection
-from django.db.models import Count, Prefetch
+from django.db.models import Count, F, Prefetch
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
@@ -29,6 +29,9 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts import paused
 from accounts.models import AuditEvent, Brand, ConnectedAccount, Profile
 from accounts.roles import ROLES, is_admin, roles_of
+from monitoring.incident_views import rows_for
+from monitoring.letters import incident_head
+from monitoring.models import Incident
 from publishing.models import Delivery
 from publishing.risk import at_risk, by_root
 
@@ -74,6 +77,7 @@ def home(request: HttpRequest) -> HttpResponse:
             for pause in paused.not_closed(request.user, now)
             if pause.scope != "token" and (pause.is_current or pause.needs_admin)
         ],
+        **_lost(request.user),
         "risk_count": len(threatened),
         "risk_groups": by_root(threatened),
         "risk_days": RISK_DAYS,
@@ -87,6 +91,20 @@ def home(request: HttpRequest) -> HttpResponse:
         "has_brand": Brand.objects.visible_to(request.user).exists(),
     }
     return render(request, "socialhub/home.html", context)
+
+
+def _lost(reader: Any) -> dict[str, Any]:
+    """The open incidents of lost access, as the page of incidents has them."""
+    kinds = [Incident.Kind.ACCESS, Incident.Kind.APP]
+    rows = list(
+        rows_for(reader)
+        .open()
+        .filter(kind__in=kinds)
+        .order_by(F("first_due_at").asc(nulls_last=True), "pk")
+    )
+    for row in rows[:SHOWN]:
+        row.head = incident_head(row)  # type: ignore[attr-defined]
+    return {"incidents": rows[:SHOWN], "more_incidents": max(0, len(rows) - SHOWN)}
 
 
 # ---------------------------------------------------------------- one's own settings

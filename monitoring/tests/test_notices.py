@@ -9,7 +9,8 @@ import pytest
 from django.core import mail
 from django.db.models import F
 
-from accounts.models import Credential
+from accounts.ends import End, EndKind
+from accounts.models import Credential, PlatformApp
 from monitoring import incidents, notices
 from monitoring.models import Alert, Incident
 
@@ -161,3 +162,20 @@ def test_a_broken_access_has_no_end_to_come(account: Any) -> None:
     Credential.objects.update(state="broken", cause="token_revoked")
     notices.tell(ENDS - timedelta(days=3))
     assert not Incident.objects.exists()
+
+
+def test_the_end_of_our_version_is_told_to_admins(
+    account: Any, brand: Any, django_user_model: Any, monkeypatch: Any
+) -> None:
+    account.owner = mia = django_user_model.objects.create_user("mia", "m@example.com")
+    account.save()
+    Credential.objects.update(expires_at=None)
+    version = End(ENDS, EndKind.VERSION)
+    monkeypatch.setattr(PlatformApp, "version_end", lambda app, platform="": version)
+    for left in (21, 20, 3):
+        day(left)
+    assert (told("ana"), told(mia.username)) == ([21, 3], [])
+    assert mail.outbox[0].subject == "Scripted: the version that we use ends in 21 days"
+    monkeypatch.setattr(PlatformApp, "version_end", lambda app, platform="": None)
+    day(2)
+    assert not Incident.objects.open().exists()

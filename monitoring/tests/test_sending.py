@@ -204,7 +204,7 @@ def test_a_standby_that_took_over_is_told_once_for_all_its_accounts(
     formers = {page.pk: page.credential_id for page in tree.pages}
     tree.kill_all()
     for page in tree.pages:
-        page.credential = other
+        page.credential, page.standby = other, page.credential
         page.save()
         AuditEvent.write(
             None,
