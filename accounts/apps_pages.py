@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from platforms import registry
@@ -15,6 +16,7 @@ from .data_requests import addresses
 from .forms import PlatformAppForm
 from .models import AuditEvent, Network, PlatformApp
 from .oauth import redirect_uri
+from .radar import radar
 
 
 def scopes_needed(app: PlatformApp) -> list[tuple[Scope, bool]]:
@@ -40,6 +42,10 @@ def platform_apps(request: HttpRequest) -> HttpResponse:
     context = {
         "own": [a for a in apps if _is_ours_to_fill(a)],
         "others": [a for a in apps if not _is_ours_to_fill(a)],
+        "radar": radar(
+            (a for a in apps if a.client_id and a.network == Network.LIVE),
+            timezone.now(),
+        ),
     }
     return render(request, "accounts/apps.html", context)
 

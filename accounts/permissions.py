@@ -248,8 +248,8 @@ class Group:
 
 def specs_of(app: PlatformApp) -> list[PlatformSpec]:
     """The app's platform, and those whose accounts its sign-in brings as well."""
-    more = [slug for slug in app.spec.also_through if slug in registry.PLATFORMS]
-    return [app.spec, *(registry.spec(slug) for slug in more)]
+    more = [spec for spec in registry.all_specs() if app.platform in spec.also_through]
+    return [app.spec, *more]
 
 
 def groups(reader: Any) -> list[Group]:

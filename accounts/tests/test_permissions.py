@@ -313,3 +313,17 @@ def test_the_admin_shows_the_registry_and_changes_nothing(
     page = client.get(f"/admin/accounts/platformapp/{app.pk}/change/").content.decode()
     assert "Without media.write on 1 account" in page
     assert 'name="reviews"' not in page
+
+
+def test_an_app_covers_the_accounts_that_its_sign_in_brings(
+    make_account: Any, author: Any
+) -> None:
+    """Facebook's sign-in brings Instagram accounts, which need scopes of its own."""
+    page = make_account("facebook", "1", kind="page", scopes=["pages_show_list"])
+    account = make_account("instagram", "2", scopes=["instagram_basic"])
+    account.credential.app = page.credential.app
+    account.credential.save()
+    group = group_of(page.credential.app, author)
+    line = line_of(group, "instagram_content_publish")
+    assert line.lacking == 1
+    assert "publishing off" in line.sentence
