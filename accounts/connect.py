@@ -517,10 +517,11 @@ def lacking(grant: Grant) -> list[ConnectedAccount]:
     if before is None or not grant.has_pages:
         return []
     rows = ConnectedAccount.objects.connected().filter(credential__parent=before)
+    rows = rows.select_related("credential").order_by("platform", "name")
     return [
         row
-        for row in rows.select_related("credential").order_by("platform", "name")
-        if grant.find(row.external_id, row.platform) is None
+        for row in rows
+        if not ((own := grant.find(row.external_id, row.platform)) and own.can_publish)
         and row.cause != Cause.ROLE_LOST
     ]
 
@@ -646,7 +647,7 @@ def _store(grant: Grant, looks: Looks, user: Any, wanted: Iterable[Identity]) ->
     pages = {p.external_id: p for i in wanted if (p := grant.page_of(i))}
     for page_id, child in known.items():
         page = grant.find(page_id)
-        if page is not None and page.tokens is not None:
+        if page is not None and page.tokens is not None and page.can_publish:
             if child.state != Credential.State.DISCONNECTED:
                 pages[page_id] = page
         elif grant.has_pages and child.state != Credential.State.DISCONNECTED:

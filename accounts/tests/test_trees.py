@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -34,6 +35,8 @@ from accounts.tests.trees import tree as tree
 from accounts.tests.trees import tree_app as tree_app
 from platforms.base import Ability, Proof, Verdict
 from platforms.errors import AuthRevoked, Cause, PermissionMissing, PlatformDown
+from publishing.models import Delivery
+from publishing.sweeps import release_held
 
 pytestmark = pytest.mark.django_db
 
@@ -148,6 +151,32 @@ def test_what_acts_through_a_page_is_proven_itself_when_it_is_reconnected(
     ]
 
 
+def test_what_waited_for_the_tree_is_let_go_in_order_and_said(
+    planted, sign_in, author, make_delivery
+):
+    first = make_delivery(planted["page1"])
+    second = make_delivery(planted["page1"], "Later", due_in=timedelta(minutes=1))
+    third = make_delivery(planted["page3"], due_in=timedelta(hours=3))
+    late = make_delivery(planted["photo1"], due_in=timedelta(hours=-9))
+    break_tree()
+    now = timezone.now()
+    Delivery.objects.exclude(pk=third.pk).update(
+        status="held", hold=Delivery.Hold.ACCESS, held_at=now
+    )
+    done = reconnect(sign_in(by="new"), reread(planted["page2"]), author)
+    assert words_of(done) == [
+        "3 Scripted accounts and 1 Photos account are back.",
+        "3 posts follow, the first at once.",
+    ]
+    assert release_held(timezone.now()) >= 2
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.status, second.status) == ("scheduled", "scheduled")
+    assert first.next_attempt_at < second.next_attempt_at
+    late.refresh_from_db()
+    assert late.useful_until < now  # it needs a person's yes, so it was not counted
+
+
 @pytest.mark.parametrize("token", ["new-user", "new-page2"])
 @pytest.mark.parametrize(
     "answer",
@@ -194,6 +223,17 @@ def test_a_page_that_is_lost_is_broken_until_a_look_tells_otherwise(
     assert lost.credential.next_proof_at <= timezone.now()
     # It is known by now: nobody is asked the same again.
     assert doubts(grant, reread(planted["page1"])) is None
+
+
+def test_a_page_at_which_one_may_only_look_now_counts_as_lost(planted, sign_in, author):
+    grant = sign_in(by="new")
+    watched = replace(grant.find("page3"), can_publish=False)
+    found = [watched if i.external_id == "page3" else i for i in grant.identities]
+    grant = replace(grant, identities=tuple(found))
+    assert [a.name for a in lacking(grant)] == ["Page 3"]
+    done = reconnect(grant, reread(planted["page1"]), author, yes=True)
+    assert [a.name for a in done.lacking] == ["Page 3"]
+    assert reread(planted["page3"]).cause == Cause.ROLE_LOST
 
 
 def test_the_clicked_page_has_to_be_there(planted, sign_in, author):
