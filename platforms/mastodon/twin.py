@@ -975,7 +975,12 @@ class MastodonTwin(Twin):
 
     def _account_json(self, id: str, doc: Doc) -> Doc:
         latest = self.world.page(self.slug, f"by:{id}", 1)
+        moved: Doc = {}
+        if doc["state"] == "moved":
+            there = {"id": "9", "acct": f"{doc['username']}@elsewhere.example"}
+            moved = {"moved": {**there, "username": doc["username"]}}
         return {
+            **moved,
             "id": id,
             "username": doc["username"],
             "acct": doc["username"],

@@ -337,6 +337,15 @@ def test_each_ending_has_the_server_s_words_and_a_way_back(
     assert call("GET", "/api/v1/accounts/verify_credentials").status_code == 200
 
 
+def test_an_account_that_moved_away_says_so_to_whoever_reads_it(call, twin, acme):
+    path = "/api/v1/accounts/verify_credentials"
+    assert "moved" not in call("GET", path).json()
+    twin.end_tokens(acme["external_id"], "move")
+    answer = call("GET", path)
+    assert answer.status_code == 200
+    assert answer.json()["moved"]["acct"] == "acme@elsewhere.example"
+
+
 def test_endings_that_mastodon_has_not_are_refused(twin, acme):
     for how in ("role_lost", "scope_lost:tea", "nonsense"):
         with pytest.raises(ValueError, match="Mastodon has no"):
