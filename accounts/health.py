@@ -48,6 +48,8 @@ AGAIN_AFTER = timedelta(minutes=10)
 LONGEST_WAIT = timedelta(hours=6)
 #: While an app's or platform's breaker is open, its other looks wait for so long.
 PAUSED_FOR = timedelta(minutes=5)
+#: A token with less time left is as good as over.
+AT_ONCE = timedelta(seconds=30)
 #: A look is worth less patience than a post.
 PATIENCE_S = 20
 #: Pages of one person that are asked about at once.
@@ -82,20 +84,29 @@ def check(credential: Credential, hearing: Hearing | None = None) -> Finding:
     return alone(errand(credential, hearing or Hearing()))
 
 
-def errand(credential: Credential, hearing: Hearing) -> Errand[Finding]:
-    """The same, side by side with others. hearing: what breakers shall hear of it."""
+def errand(
+    credential: Credential, hearing: Hearing, needed_for: timedelta = AT_ONCE
+) -> Errand[Finding]:
+    """The same, side by side with others. hearing: what breakers shall hear of it.
+
+    needed_for: how long the access token should live on. Before a post it is renewed
+    when it would not last: a renewal tells of the grant what a token that outlives a
+    revocation for hours (Bluesky) does not.
+    """
     before = (credential.state, credential.cause)
     start = time.monotonic()
-    finding = yield from _look(credential, hearing)
+    finding = yield from _look(credential, hearing, needed_for)
     spent = int((time.monotonic() - start) * 1000)
     credential.refresh_from_db()
     changed = (credential.state, credential.cause) != before or finding.changed
     return replace(finding, duration_ms=spent, changed=changed)
 
 
-def _look(credential: Credential, hearing: Hearing) -> Errand[Finding]:
+def _look(
+    credential: Credential, hearing: Hearing, needed_for: timedelta
+) -> Errand[Finding]:
     asked_at = timezone.now()
-    if must_renew(credential):
+    if must_renew(credential, needed_for):
         was_active = credential.is_active
         yield from refresh.errand(credential.pk, even_broken=True)
         credential.refresh_from_db()
@@ -278,7 +289,7 @@ def _again_after(credential: Credential) -> timedelta:
     return AGAIN_AFTER * random.uniform(0.8, 1.2)  # noqa: S311
 
 
-def must_renew(credential: Credential) -> bool:
+def must_renew(credential: Credential, needed_for: timedelta = AT_ONCE) -> bool:
     """An access token that is over, but can be renewed, tells nothing of the grant.
 
     It is set to be renewed at once. A broken one as well, unless its grant is what was
@@ -288,15 +299,15 @@ def must_renew(credential: Credential) -> bool:
         return False
     if credential.state == State.BROKEN and credential.cause in GRANT_IS_OVER:
         return False
-    if _is_over(credential):
+    if _is_over(credential, needed_for):
         credential.refresh_after = timezone.now()
         credential.save(update_fields=["refresh_after"])
         return True
     return False
 
 
-def _is_over(credential: Credential) -> bool:
-    soon = timezone.now() + timedelta(seconds=30)
+def _is_over(credential: Credential, needed_for: timedelta = AT_ONCE) -> bool:
+    soon = timezone.now() + needed_for
     return credential.expires_at is not None and credential.expires_at <= soon
 
 
@@ -304,9 +315,14 @@ def _failed(credential: Credential, error: PlatformError) -> Errand[Finding]:
     expired = error.outcome == Outcome.AUTH_EXPIRED
     if expired and credential.refresh_token and credential.is_active:
         now = timezone.now()
+        had_time = not _is_over(credential)
         Credential.objects.filter(pk=credential.pk).update(refresh_after=now)
         renewed = yield from refresh.errand(credential.pk)
         credential.refresh_from_db()
+        if had_time and credential.cause == Cause.REFRESH_REFUSED:
+            # Both refused, and the first before its time (X says no more): withdrawn.
+            credential.cause = Cause.TOKEN_REVOKED
+            credential.save(update_fields=["cause"])
         if renewed:
             # A refresh that the platform granted is itself a proof of the grant.
             _postpone(credential, credential.proof_gap())

@@ -20,6 +20,8 @@ LOOKS: tuple[tuple[timedelta, timedelta], ...] = (
     (timedelta(hours=24), timedelta(hours=2)),
     (timedelta(minutes=60), timedelta(minutes=60)),
 )
+#: What a token is to live on for at least, when it is looked at before a post.
+LIVES_ON = timedelta(minutes=65)
 
 
 def renew_for_posts(now: datetime) -> int:

@@ -108,14 +108,15 @@ class Looks(Takeovers):
     def __init__(self, seconds: float = BOUND_S, threads: int = 0) -> None:
         super().__init__(seconds, threads)
         ahead_of_posts = ahead.looks_before_posts(timezone.now())[:MOST_URGENT]
-        self._urgent = dict.fromkeys(ahead_of_posts)
+        self._urgent = dict.fromkeys(ahead_of_posts, ahead.LIVES_ON)
         self._shake()
 
     def _shake(self) -> None:
         """What just broke has its tree looked at, and its standby asked."""
         now = timezone.now()
         shaken = Credential.objects.shaken(now)[:MOST_URGENT]
-        self._urgent.update(dict.fromkeys(shaken))
+        for pk in shaken:
+            self._urgent.setdefault(pk, health.AT_ONCE)
         # Looked at in this round already, but before the breakage.
         self.seen.difference_update(shaken)
         self._look_for_standbys()
@@ -126,8 +127,7 @@ class Looks(Takeovers):
             return takeovers
         room -= len(takeovers)
         looks = self._looks(list(self._urgent), room, full) if self._urgent else []
-        for pk in looks:
-            self._urgent.pop(pk, None)
+        needed_for = {pk: self._urgent.pop(pk) for pk in looks}
         if len(looks) < room:
             due = (
                 Credential.objects.proof_due(timezone.now())
@@ -139,7 +139,10 @@ class Looks(Takeovers):
             looks += self.choose(due[: room * 4], room - len(looks), full)
         rows = Credential.objects.select_related("app", "parent").in_bulk(looks)
         begun = [rows[pk] for pk in looks if pk in rows and taken(rows[pk])]
-        return [*takeovers, *map(self._look, begun)]
+        looking = [
+            self._look(row, needed_for.get(row.pk, health.AT_ONCE)) for row in begun
+        ]
+        return [*takeovers, *looking]
 
     def _looks(
         self, pks: list[int], room: int, full: Collection[Hashable]
@@ -155,8 +158,8 @@ class Looks(Takeovers):
                 self._urgent.pop(pk, None)
         return self.choose([(pk, apps[pk]) for pk in pks if pk in apps], room, full)
 
-    def _look(self, row: Credential) -> Running:
-        errand = health.errand(row, self.hearing)
+    def _look(self, row: Credential, needed_for: timedelta) -> Running:
+        errand = health.errand(row, self.hearing, needed_for)
         return Running(row.app_id, errand, partial(self._looked, row))
 
     def _looked(self, row: Credential, found: health.Finding | Exception) -> None:

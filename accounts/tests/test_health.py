@@ -173,6 +173,22 @@ def test_a_suspension_that_is_over_is_seen_with_a_renewed_token(renewable, scrip
     assert renewable.is_active
 
 
+@pytest.mark.parametrize(
+    ("left", "cause"),
+    [(timedelta(hours=1), Cause.TOKEN_REVOKED), (-DAY, Cause.REFRESH_REFUSED)],
+)
+def test_a_token_that_is_refused_before_its_time_was_withdrawn(
+    renewable, script, left, cause
+):
+    """X answers the same to expired and revoked ones; its time tells them apart."""
+    Credential.objects.update(expires_at=timezone.now() + left)
+    renewable.refresh_from_db()
+    script.answers["prove"] = [AuthExpired()]
+    script.answers["refresh"] = [AuthRevoked(cause=Cause.REFRESH_REFUSED)]
+    health.check(renewable)
+    assert (renewable.state, renewable.cause) == ("broken", cause)
+
+
 def test_a_grant_that_is_over_is_not_asked_to_be_renewed(renewable, script):
     renewable.break_for(AuthRevoked())
     script.answers["prove"] = [AuthExpired()]

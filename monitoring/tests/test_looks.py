@@ -125,6 +125,26 @@ def test_whose_post_comes_near_is_looked_at_before_those_who_are_due(
     assert looked[0] == last.credential_id
 
 
+@pytest.mark.parametrize(("minutes", "asked"), [(50, "refresh"), (110, "prove")])
+def test_a_token_that_would_not_last_until_the_post_is_renewed_by_the_look_before_it(
+    script, make_account, make_delivery, minutes, asked
+):
+    """A token may outlive the grant's end by hours; the renewal tells."""
+    now = timezone.now()
+    account = make_account(
+        "scripted",
+        "me",
+        refresh_token="first",
+        expires_at=now + timedelta(minutes=minutes),
+    )
+    calm()
+    make_delivery(account, due_in=timedelta(minutes=59))
+    script.answers["refresh"] = [AuthRevoked(cause=Cause.TOKEN_REVOKED)]
+    tasks.check_credentials()
+    assert script.asked == [asked]
+    assert bool(causes()) is (asked == "refresh")
+
+
 # ---------------------------------------------------------------- rounds
 
 
