@@ -16,6 +16,7 @@ from .models import (
     AlertChannel,
     AlertPreference,
     CheckResult,
+    HealthDay,
     Heartbeat,
     Incident,
 )
@@ -57,7 +58,7 @@ class AlertInline(ReadOnlyInline):
 
 @admin.register(Incident)
 class IncidentAdmin(RoleAdmin):
-    brand_path = "credential__accounts__brand__members"
+    brand_path = "accounts__brand__members"
     deferred = NO_TOKENS
     list_display = ["__str__", "credential_name", "state", "opened_at", "resolved_at"]
     list_select_related = ["credential"]
@@ -69,8 +70,8 @@ class IncidentAdmin(RoleAdmin):
     inlines = [AlertInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """A platform's trouble has no credential and concerns every brand."""
-        all_rows = self.model._default_manager.filter(credential=None)
+        """A platform's trouble names no account and concerns every brand."""
+        all_rows = self.model._default_manager.filter(kind=Incident.Kind.BREAKER)
         return super().get_queryset(request) | all_rows.defer(*self.deferred)
 
     @admin.display(description=_("credential"))
@@ -116,4 +117,16 @@ class AlertPreferenceAdmin(RoleAdmin):
     list_filter = ["mail"]
     search_fields = ["user__username"]
     fields = field_names(AlertPreference, "id")
+    readonly_fields = fields
+
+
+@admin.register(HealthDay)
+class HealthDayAdmin(RoleAdmin):
+    brand_path = "brand__members"
+    list_display = ["brand", "day", "able", "ending", "broken", "unproven"]
+    list_select_related = ["brand"]
+    list_filter = ["is_derived", "brand"]
+    search_fields = ["brand__name"]
+    date_hierarchy = "day"
+    fields = field_names(HealthDay, "id")
     readonly_fields = fields

@@ -96,14 +96,19 @@ def drill_was_done(user: Any) -> bool:
     accounts = ConnectedAccount.objects.visible_to(user).filter(
         network=Network.PRACTICE
     )
-    lately = Incident.objects.filter(
-        credential__accounts__in=accounts, resolved_at__isnull=False
-    ).distinct()
+    lately = _losses(accounts).filter(resolved_at__isnull=False)
     posts = Delivery.objects.visible_to(user)
     return any(
-        all(_marks(one, posts.filter(account__credential=one.credential_id)))
+        all(_marks(one, posts.filter(account__incidents=one)))
         for one in lately.order_by("-opened_at")[:10]
     )
+
+
+def _losses(accounts: Any) -> Any:
+    """Incidents in which these accounts lost their access."""
+    return Incident.objects.filter(
+        kind=Incident.Kind.ACCESS, accounts__in=accounts
+    ).distinct()
 
 
 def drill(user: Any) -> list[Step]:
@@ -112,13 +117,9 @@ def drill(user: Any) -> list[Step]:
         network=Network.PRACTICE
     )
     account = accounts.connected().order_by("-connected_at").first()
-    incident = (
-        Incident.objects.filter(credential__accounts__in=accounts)
-        .order_by("-opened_at")
-        .first()
-    )
+    incident = _losses(accounts).order_by("-opened_at").first()
     if incident is not None:
-        broken = accounts.filter(credential=incident.credential_id).first()
+        broken = accounts.filter(incidents=incident).first()
         account = broken or account
     posts = Delivery.objects.visible_to(user).filter(account__in=accounts)
     mailed = was_held = went_out = False

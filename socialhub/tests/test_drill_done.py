@@ -30,6 +30,7 @@ def test_a_later_loss_of_access_does_not_undo_the_drill(
         resolved_at=now - 2 * hour,
         state=Incident.State.RESOLVED,
     )
+    incident.accounts.add(account)
     Alert.objects.create(incident=incident, user=author, sent_at=now)
     delivery = make_delivery(account)
     assert not drill_was_done(author)
@@ -37,10 +38,11 @@ def test_a_later_loss_of_access_does_not_undo_the_drill(
         held_at=now - 2 * hour, published_at=now - hour
     )
     assert drill_was_done(author)
-    Incident.objects.create(
+    again = Incident.objects.create(
         dedup_key="access:2",
         kind="access",
         credential=account.credential,
         cause="token_revoked",
     )
+    again.accounts.add(account)
     assert drill_was_done(author)

@@ -39,12 +39,14 @@ def break_access(account: Any) -> Incident:
     Credential.objects.filter(pk=account.credential_id).update(
         state=Credential.State.BROKEN, cause=Cause.TOKEN_REVOKED
     )
-    return Incident.objects.create(
+    incident = Incident.objects.create(
         dedup_key=f"access:{account.credential_id}",
         kind="access",
         credential=account.credential,
         cause=Cause.TOKEN_REVOKED,
     )
+    incident.accounts.add(account)
+    return incident
 
 
 @time_machine.travel(NOON, tick=False)

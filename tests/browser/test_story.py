@@ -278,7 +278,7 @@ def test_a_revoked_access_is_seen_posts_are_held_and_reconnecting_releases_them(
     inspect(ada, "accounts-reconnect-needed")
 
     ada.goto(account)
-    ada.get_by_role("link", name="Reconnect", exact=True).click()
+    ada.get_by_role("link", name="Reconnect", exact=True).first.click()
     inspect(ada, "account-reconnect")
     go_on(ada, "LinkedIn")
     consent(ada, "Ana Lopez")
