@@ -234,6 +234,11 @@ class Group:
         return f"{self.spec.slug}-{self.app.pk if self.app else 0}"
 
     @property
+    def is_lacked(self) -> bool:
+        """An account lacks what code needs today: a reader should see that first."""
+        return any(line.lacking and line.today for line in self.lines)
+
+    @property
     def to_ask(self) -> list[Line]:
         """What one review should ask for: all that needs one and was not asked yet."""
         return [

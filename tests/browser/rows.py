@@ -30,7 +30,12 @@ from accounts.models import (  # noqa: E402
     RateBucket,
     ReconnectCampaign,
 )
-from monitoring.models import Alert, AlertChannel, Incident  # noqa: E402
+from monitoring.models import (  # noqa: E402
+    Alert,
+    AlertChannel,
+    HealthDay,
+    Incident,
+)
 from platforms.errors import Cause, Outcome  # noqa: E402
 from publishing.models import Attempt, Delivery, Post, schedule  # noqa: E402
 
@@ -179,6 +184,17 @@ limit = {
     "key": "GET /2/tweets:user",
     "subject": f"account:{x_account.pk}",
 }
+# A month in which a login ended and was mended, for the chart.
+for back in range(30):
+    HealthDay.objects.update_or_create(
+        brand=brand,
+        day=(now - timedelta(days=back)).date(),
+        defaults={
+            "able": 4 if 5 < back < 9 else 6,
+            "broken": 2 if 5 < back < 9 else 0,
+            "ending": back % 3,
+        },
+    )
 credential = accounts["linkedin"].credential
 linkedin_app = credential.app_id if credential else 0
 # An access that another one stands in for, and one that was lost and is back.
