@@ -112,14 +112,13 @@ class Looks(Takeovers):
         self._shake()
 
     def _shake(self) -> None:
-        """What just broke has its tree looked at, and its standby asked."""
+        """What just broke has its tree looked at."""
         now = timezone.now()
         shaken = Credential.objects.shaken(now)[:MOST_URGENT]
         for pk in shaken:
             self._urgent.setdefault(pk, health.AT_ONCE)
         # Looked at in this round already, but before the breakage.
         self.seen.difference_update(shaken)
-        self._look_for_standbys()
 
     def take(self, room: int, full: Collection[Hashable]) -> Sequence[Running]:
         takeovers = self._takeovers(room, full)
@@ -167,6 +166,8 @@ class Looks(Takeovers):
         if finding.changed:
             self.changed = True
             self._shake()
+            if row.accounts.filter(standby__isnull=False).exists():
+                self._look_for_standbys()
 
 
 class Renewals(Round):
