@@ -247,7 +247,8 @@ class Teller:
         self._until(post, Status.PUBLISHED)
         self.figures["released"] += 1
         self._wait(
-            "the incident to close", lambda: not Incident.objects.open().exists()
+            "the incident to close",
+            lambda: not Incident.objects.open().filter(kind="access").exists(),
         )
         self._wait("the mail that it is solved", lambda: len(self._mails()) == 2)
 
