@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from platforms.base import MediaKind
 from platforms.errors import Cause
 
 
@@ -258,21 +261,21 @@ EXPLANATIONS: dict[str, Explanation] = {
         Action.EDIT,
     ),
     Cause.TOO_MANY_MEDIA: _e(
-        _("Too many images"),
-        _("The post has more images than this platform accepts."),
+        _("Too many files"),
+        _("The post has more files than this platform accepts."),
         _("Remove some of them."),
         Action.EDIT,
     ),
     Cause.MEDIA_MIXED: _e(
         _("These files do not go together"),
         _("The platform does not accept this mixture of files in one post."),
-        _("Keep images or one video, not both."),
+        _("Keep one kind: images, or one video, one animation or one document."),
         Action.EDIT,
     ),
     Cause.MEDIA_TYPE: _e(
         _("The file type is not accepted"),
         _("The platform does not accept this kind of file."),
-        _("Save the image as JPEG or PNG and add it again."),
+        _("Save an image as JPEG or PNG, a video as MP4 with H.264, and add it again."),
         Action.EDIT,
     ),
     Cause.MEDIA_TOO_LARGE: _e(
@@ -287,31 +290,139 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("Crop the image and add it again."),
         Action.EDIT,
     ),
+    Cause.MEDIA_KIND: _e(
+        _("SocialHub does not send this kind of file there yet"),
+        _("SocialHub does not send this kind of file to this platform yet."),
+        _("Remove the file, or leave out the accounts on this platform."),
+        Action.EDIT,
+    ),
+    Cause.ANIMATION_TOO_LARGE: _e(
+        _("The animation is too large"),
+        _("The animation has more pixels than this platform accepts."),
+        _("Make it smaller or shorter, and add it again."),
+        Action.EDIT,
+    ),
+    Cause.ANIMATION_TOO_LONG: _e(
+        _("The animation has too many pictures"),
+        _("The animation has more pictures than this platform accepts."),
+        _("Make it shorter, or add it as a video."),
+        Action.EDIT,
+    ),
+    Cause.ANIMATION_LOST: _e(
+        _("The animation will stand still"),
+        _("This platform shows only the first picture of an animation."),
+        _("Look whether its first picture says enough."),
+        Action.EDIT,
+    ),
+    Cause.VIDEO_TOO_SHORT: _e(
+        _("The video is too short"),
+        _("The video is shorter than this platform accepts."),
+        _("Make it longer, or leave it out."),
+        Action.EDIT,
+    ),
+    Cause.VIDEO_TOO_LONG: _e(
+        _("The video is too long"),
+        _("The video is longer than this platform accepts."),
+        _("Trim it and add it again."),
+        Action.EDIT,
+    ),
+    Cause.VIDEO_TOO_LARGE: _e(
+        _("The video file is too large"),
+        _("The video has more bytes than this platform accepts."),
+        _("Export it with a lower bitrate or fewer pixels, and add it again."),
+        Action.EDIT,
+    ),
+    Cause.VIDEO_TOO_SMALL: _e(
+        _("The video file is too small"),
+        _("The video has fewer bytes than this platform accepts."),
+        _("Export it in a better quality, and add it again."),
+        Action.EDIT,
+    ),
+    Cause.VIDEO_TOO_MANY_PIXELS: _e(
+        _("The video has too many pixels"),
+        _("The pictures of the video are larger than this platform accepts."),
+        _("Export it smaller, such as 1280 × 720, and add it again."),
+        Action.EDIT,
+    ),
+    Cause.VIDEO_TOO_FEW_PIXELS: _e(
+        _("The video has too few pixels"),
+        _("The pictures of the video are smaller than this platform accepts."),
+        _("Export it larger, such as 1280 × 720, and add it again."),
+        Action.EDIT,
+    ),
+    Cause.VIDEO_SHAPE: _e(
+        _("The video is too wide or too tall"),
+        _("The platform accepts only videos between two proportions."),
+        _("Crop the video and add it again."),
+        Action.EDIT,
+    ),
+    Cause.VIDEO_CODEC: _e(
+        _("The video is encoded in a way that is not accepted"),
+        _("The platform does not accept the way in which the video is encoded."),
+        _("Export it as MP4 with H.264, and add it again."),
+        Action.EDIT,
+    ),
+    Cause.SOUND_CODEC: _e(
+        _("The sound is encoded in a way that is not accepted"),
+        _("The platform does not accept the way in which the sound is encoded."),
+        _("Export it as MP4 with AAC sound, and add it again."),
+        Action.EDIT,
+    ),
+    Cause.VIDEO_FRAME_RATE: _e(
+        _("The video has too many or too few pictures per second"),
+        _("The platform accepts only frame rates between two numbers."),
+        _("Export it with 30 pictures per second, and add it again."),
+        Action.EDIT,
+    ),
+    Cause.VIDEO_BITRATE: _e(
+        _("The bitrate of the video is too high"),
+        _("The video has more bits per second than this platform accepts."),
+        _("Export it with a lower bitrate, and add it again."),
+        Action.EDIT,
+    ),
+    Cause.VIDEO_INDEX_LAST: _e(
+        _("The video cannot be played before all of it is there"),
+        _("The index of the video stands at its end, which this platform refuses."),
+        _("Export it “for the web” or with “fast start”, and add it again."),
+        Action.EDIT,
+    ),
+    Cause.DOCUMENT_TOO_LARGE: _e(
+        _("The document is too large"),
+        _("The document has more bytes than this platform accepts."),
+        _("Export it with smaller images, and add it again."),
+        Action.EDIT,
+    ),
+    Cause.DOCUMENT_TOO_LONG: _e(
+        _("The document has too many pages"),
+        _("The document has more pages than this platform accepts."),
+        _("Take pages out and add it again."),
+        Action.EDIT,
+    ),
     Cause.MEDIA_NOT_PUBLIC: _e(
-        _("The platform cannot fetch the image"),
+        _("The platform cannot fetch the file"),
         _(
-            "This platform fetches images from SocialHub itself, and SocialHub's address "
+            "This platform fetches files from SocialHub itself, and SocialHub's address "
             "cannot be reached from outside, or did not answer."
         ),
         _("Ask an operator to check SITE_URL: it has to be open to the internet."),
         Action.OPERATOR,
     ),
     Cause.MEDIA_REFUSED: _e(
-        _("The image was refused"),
-        _("The platform could not use this image."),
-        _("Add it again in another format, or use another image."),
+        _("The file was refused"),
+        _("The platform could not use this file."),
+        _("Add it again in another format, or use another one."),
         Action.EDIT,
     ),
     Cause.ALT_TEXT_TOO_LONG: _e(
         _("The alternative text is too long"),
-        _("The description of an image is longer than this platform accepts."),
+        _("The description of a file is longer than this platform accepts."),
         _("Shorten the description."),
         Action.EDIT,
     ),
     Cause.ALT_TEXT_MISSING: _e(
-        _("An image has no alternative text"),
-        _("People who cannot see the image will not know what it shows."),
-        _("Describe the image in a sentence."),
+        _("It has no alternative text"),
+        _("People who cannot see it will not know what it shows."),
+        _("Describe in a sentence what it shows."),
         Action.EDIT,
     ),
     Cause.DUPLICATE_TEXT: _e(
@@ -464,10 +575,51 @@ def explain_pause(key: str, cause: str, *, who: str, platform: str) -> Explanati
     return Explanation(head, sentence, cure, known.action)
 
 
+#: kinds of file as the middle of a sentence
+_KINDS: dict[str, Any] = {
+    MediaKind.IMAGE: _("images"),
+    MediaKind.GIF: _("animated images"),
+    MediaKind.VIDEO: _("videos"),
+    MediaKind.DOCUMENT: _("documents"),
+}
+
+
 def finding_sentence(cause: str, values: Mapping[str, Any]) -> str:
     """A sentence for the composer's checks, with the numbers where there are some."""
     sentence = str(explain(cause).head)
-    if "used" in values and "limit" in values:
-        unit = values.get("unit", "")
-        return f"{sentence}: {values['used']} / {values['limit']} {unit}".strip()
+    if "kind" in values and "network" in values:
+        return gettext("SocialHub does not send %(kind)s to %(network)s yet") % {
+            "kind": _KINDS[values["kind"]],
+            "network": values["network"],
+        }
+    if "codec" in values:
+        return gettext("%(what)s: %(codec)s; it takes %(allowed)s") % {
+            "what": sentence,
+            **values,
+        }
+    if "used" not in values:
+        return sentence
+    unit = values.get("unit", "")
+    if "least" in values:
+        used, least = _pair(values["used"], values["least"], unit)
+        return gettext("%(what)s: %(used)s, at least %(least)s") % {
+            "what": sentence,
+            "used": used,
+            "least": least,
+        }
+    if "limit" in values:
+        return f"{sentence}: {' / '.join(_pair(values['used'], values['limit'], unit))}"
     return sentence
+
+
+def _pair(used: float, limit: float, unit: str) -> tuple[str, str]:
+    """Two numbers as people write them, the second with its unit."""
+    if unit == "bytes":
+        sizes = filesizeformat(used), filesizeformat(limit)
+        if sizes[0] != sizes[1]:
+            return sizes
+    return _plain(used), f"{_plain(limit)} {unit}".strip()
+
+
+def _plain(number: float) -> str:
+    return f"{number:.2f}".rstrip("0").rstrip(".")

@@ -130,13 +130,75 @@ class SignIn(StrEnum):
     APP_PASSWORD = "app_password"  # handle and app password
 
 
+class MediaKind(StrEnum):
+    """What a file is to those who see it, whatever it is called."""
+
+    IMAGE = "image"
+    GIF = "gif"  # an animated image: GIF, WebP or PNG
+    VIDEO = "video"
+    DOCUMENT = "document"
+
+
 @dataclass(frozen=True)
 class MediaRule:
+    """What a platform takes of one kind of file; None: it has no such limit.
+
+    max_count: how many of them in one post.
+    """
+
     mime_types: tuple[str, ...]
     max_bytes: int
     max_pixels: int | None = None
     max_alt: int | None = None
     max_count: int = 4
+
+
+@dataclass(frozen=True)
+class GifRule(MediaRule):
+    """Animated images. max_volume: width x height x pictures.
+
+    shown_still: it is taken, and only its first picture is shown.
+    """
+
+    max_count: int = 1
+    max_width: int | None = None
+    max_height: int | None = None
+    max_frames: int | None = None
+    max_volume: int | None = None
+    shown_still: bool = False
+
+
+@dataclass(frozen=True)
+class VideoRule(MediaRule):
+    """Videos. Codecs as FFmpeg spells them ("h264", "hevc", "aac"); (): any.
+
+    Pixels, sides and ratio (width / height) are those that the viewer sees. A max_alt
+    of 0 says that a video has no alternative text there.
+    """
+
+    max_count: int = 1
+    min_bytes: int = 0
+    video_codecs: tuple[str, ...] = ()
+    audio_codecs: tuple[str, ...] = ()
+    min_s: float | None = None
+    max_s: float | None = None
+    min_width: int | None = None
+    min_height: int | None = None
+    max_width: int | None = None
+    max_height: int | None = None
+    min_ratio: float | None = None
+    max_ratio: float | None = None
+    min_fps: float | None = None
+    max_fps: float | None = None
+    max_bitrate: int | None = None
+    #: the index has to stand before the pictures ("fast start")
+    index_first: bool = False
+
+
+@dataclass(frozen=True)
+class DocumentRule(MediaRule):
+    max_count: int = 1
+    max_pages: int | None = None
 
 
 @dataclass(frozen=True)
@@ -152,6 +214,12 @@ class PlatformSpec:
     buckets: tuple[Bucket, ...]
     scopes: tuple[Scope, ...]
     images: MediaRule
+    #: None: the platform has them not, or our code does not send them there yet
+    gifs: GifRule | None = None
+    videos: VideoRule | None = None
+    documents: DocumentRule | None = None
+    #: sets of kinds that may stand in one post; without one each kind stands alone
+    mixes: tuple[frozenset[MediaKind], ...] = ()
     oauth: OAuthFacts | None = None
     api_version: str = ""
     api_version_ends_at: date | None = None
@@ -346,6 +414,8 @@ class PersonLeft:
 class MediaFile:
     """A measured file. `open()` gives a new binary stream at its start.
 
+    width and height as the viewer sees them, rotation applied. None, 0 or "": the kind
+    has no such thing (a document has no pixels), or it could not be told.
     public_url: where a platform that fetches files itself gets this one, "" when there
     is no such address; it ends, so it is made anew for each attempt.
     """
@@ -360,6 +430,22 @@ class MediaFile:
     file_name: str
     open: Callable[[], IO[bytes]] = field(repr=False, compare=False)
     public_url: str = field(default="", repr=False, compare=False)
+    kind: MediaKind = MediaKind.IMAGE
+    duration_s: float | None = None
+    frame_rate: float | None = None
+    #: pictures of an animated image
+    frames: int | None = None
+    #: of a document
+    pages: int | None = None
+    #: as FFmpeg spells them: "mp4", "mov", "webm"; "h264", "hevc"; "aac"
+    container: str = ""
+    video_codec: str = ""
+    audio_codec: str = ""
+    #: bits per second, of all that is in it
+    bitrate: int | None = None
+    has_audio: bool = False
+    #: the index stands before the pictures, so that playing starts at once
+    index_first: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,24 @@
-"""Findings that read the same on every network: link, number and kind of images."""
+"""Findings that read the same on every network: link, number and kind of files."""
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Any
 from urllib.parse import urlsplit
 
-from .base import Draft, Finding, Identity, Level, MediaRule
+from .base import (
+    DocumentRule,
+    Draft,
+    Finding,
+    GifRule,
+    Identity,
+    Level,
+    MediaFile,
+    MediaKind,
+    MediaRule,
+    PlatformSpec,
+    VideoRule,
+)
 from .errors import Cause
 from .text import is_web_link
 from .transport import is_public
@@ -17,35 +31,160 @@ def link_findings(draft: Draft) -> list[Finding]:
     return []
 
 
-def image_findings(draft: Draft, rule: MediaRule) -> list[Finding]:
-    """What the rule says about each image; fields are media and media:N from 1."""
-    found = []
-    if len(draft.media) > rule.max_count:
-        values = {"count": len(draft.media), "limit": rule.max_count}
-        found.append(Finding(Level.REFUSED, Cause.TOO_MANY_MEDIA, "media", values))
+def media_findings(draft: Draft, spec: PlatformSpec) -> list[Finding]:
+    """What the spec's rules say of the files; fields are media and media:N from 1.
+
+    spec: with its rules replaced where an account's own server announces others.
+    """
+    found = _number_of_files(draft, spec)
     for number, media in enumerate(draft.media, 1):
-        where = f"media:{number}"
-        if media.mime_type not in rule.mime_types:
-            kinds = {
-                "mime_type": media.mime_type,
-                "allowed": ", ".join(rule.mime_types),
-            }
-            found.append(Finding(Level.REFUSED, Cause.MEDIA_TYPE, where, kinds))
-        pixels = media.width * media.height
-        for used, limit, unit in (
-            (media.size_bytes, rule.max_bytes, "bytes"),
-            (pixels, rule.max_pixels, "pixels"),
-        ):
-            if limit is not None and used > limit:
-                size = {"used": used, "limit": limit, "unit": unit}
-                found.append(Finding(Level.REFUSED, Cause.MEDIA_TOO_LARGE, where, size))
-        alt = len(media.alt_text.strip())
-        if not alt:
-            found.append(Finding(Level.WARNING, Cause.ALT_TEXT_MISSING, where))
-        elif rule.max_alt is not None and alt > rule.max_alt:
-            length = {"used": alt, "limit": rule.max_alt, "unit": "characters"}
-            found.append(Finding(Level.REFUSED, Cause.ALT_TEXT_TOO_LONG, where, length))
+        rule = _rule(spec, media.kind)
+        if rule is None:
+            values = {"kind": str(media.kind), "network": spec.name}
+            field = f"media:{number}"
+            found.append(Finding(Level.REFUSED, Cause.MEDIA_KIND, field, values))
+        else:
+            found += _Judge(media, number).findings(rule)
     return found
+
+
+def _rule(spec: PlatformSpec, kind: MediaKind) -> MediaRule | None:
+    rules: dict[MediaKind, MediaRule | None] = {
+        MediaKind.IMAGE: spec.images,
+        MediaKind.GIF: spec.gifs,
+        MediaKind.VIDEO: spec.videos,
+        MediaKind.DOCUMENT: spec.documents,
+    }
+    return rules[kind]
+
+
+def _number_of_files(draft: Draft, spec: PlatformSpec) -> list[Finding]:
+    """Too many of one kind, or of all together, or kinds that exclude each other."""
+    kinds = Counter(media.kind for media in draft.media)
+    rules = {kind: rule for kind in kinds if (rule := _rule(spec, kind))}
+    mixed = len(rules) > 1
+    if mixed and not any(set(rules) <= mix for mix in spec.mixes):
+        return [Finding(Level.REFUSED, Cause.MEDIA_MIXED, "media")]
+    for kind, rule in rules.items():
+        if kinds[kind] > rule.max_count:
+            values: dict[str, Any] = {"count": kinds[kind], "limit": rule.max_count}
+            return [Finding(Level.REFUSED, Cause.TOO_MANY_MEDIA, "media", values)]
+    together = sum(kinds[kind] for kind in rules)
+    limit = max((rule.max_count for rule in rules.values()), default=0)
+    if mixed and together > limit:
+        values = {"count": together, "limit": limit}
+        return [Finding(Level.REFUSED, Cause.TOO_MANY_MEDIA, "media", values)]
+    return []
+
+
+#: kind -> what it has when it is too many bytes
+_TOO_HEAVY = {
+    MediaKind.IMAGE: Cause.MEDIA_TOO_LARGE,
+    MediaKind.GIF: Cause.MEDIA_TOO_LARGE,
+    MediaKind.VIDEO: Cause.VIDEO_TOO_LARGE,
+    MediaKind.DOCUMENT: Cause.DOCUMENT_TOO_LARGE,
+}
+
+
+class _Judge:
+    """Holds one file against the rule of its kind. What was not measured passes."""
+
+    def __init__(self, media: MediaFile, number: int) -> None:
+        self.media = media
+        self.field = f"media:{number}"
+        self.found: list[Finding] = []
+
+    def findings(self, rule: MediaRule) -> list[Finding]:
+        media = self.media
+        if media.mime_type not in rule.mime_types:
+            self._refuse(
+                Cause.MEDIA_TYPE,
+                mime_type=media.mime_type,
+                allowed=", ".join(rule.mime_types),
+            )
+        self._at_most(_TOO_HEAVY[media.kind], media.size_bytes, rule.max_bytes, "bytes")
+        pixels = media.width * media.height
+        many = Cause.MEDIA_TOO_LARGE
+        if media.kind is MediaKind.VIDEO:
+            many = Cause.VIDEO_TOO_MANY_PIXELS
+        self._at_most(many, pixels, rule.max_pixels, "pixels")
+        if isinstance(rule, GifRule):
+            self._animation(rule)
+        elif isinstance(rule, VideoRule):
+            self._video(rule)
+        elif isinstance(rule, DocumentRule):
+            self._at_most(Cause.DOCUMENT_TOO_LONG, media.pages, rule.max_pages, "pages")
+        if media.kind in {MediaKind.IMAGE, MediaKind.GIF} or rule.max_alt:
+            self._alternative_text(rule)
+        return self.found
+
+    def _animation(self, rule: GifRule) -> None:
+        media = self.media
+        large = Cause.ANIMATION_TOO_LARGE
+        self._at_most(large, media.width, rule.max_width, "pixels wide")
+        self._at_most(large, media.height, rule.max_height, "pixels high")
+        self._at_most(
+            Cause.ANIMATION_TOO_LONG, media.frames, rule.max_frames, "pictures"
+        )
+        if media.frames:
+            volume = media.width * media.height * media.frames
+            self._at_most(large, volume, rule.max_volume, "pixels in all pictures")
+        if rule.shown_still:
+            self.found.append(Finding(Level.WARNING, Cause.ANIMATION_LOST, self.field))
+
+    def _video(self, rule: VideoRule) -> None:
+        media = self.media
+        length, rate = media.duration_s, media.frame_rate
+        self._at_most(Cause.VIDEO_TOO_LONG, length, rule.max_s, "seconds")
+        self._at_least(Cause.VIDEO_TOO_SHORT, length, rule.min_s, "seconds")
+        self._at_least(Cause.VIDEO_TOO_SMALL, media.size_bytes, rule.min_bytes, "bytes")
+        many, few = Cause.VIDEO_TOO_MANY_PIXELS, Cause.VIDEO_TOO_FEW_PIXELS
+        self._at_most(many, media.width, rule.max_width, "pixels wide")
+        self._at_most(many, media.height, rule.max_height, "pixels high")
+        self._at_least(few, media.width, rule.min_width, "pixels wide")
+        self._at_least(few, media.height, rule.min_height, "pixels high")
+        self._at_most(Cause.VIDEO_FRAME_RATE, rate, rule.max_fps, "per second")
+        self._at_least(Cause.VIDEO_FRAME_RATE, rate, rule.min_fps, "per second")
+        self._at_most(
+            Cause.VIDEO_BITRATE, media.bitrate, rule.max_bitrate, "bits per second"
+        )
+        if media.height:
+            ratio = round(media.width / media.height, 3)
+            self._at_most(Cause.VIDEO_SHAPE, ratio, rule.max_ratio, "wide to high")
+            self._at_least(Cause.VIDEO_SHAPE, ratio, rule.min_ratio, "wide to high")
+        for cause, codec, allowed in (
+            (Cause.VIDEO_CODEC, media.video_codec, rule.video_codecs),
+            (Cause.SOUND_CODEC, media.audio_codec, rule.audio_codecs),
+        ):
+            if codec and allowed and codec not in allowed:
+                self._refuse(cause, codec=codec, allowed=", ".join(allowed))
+        if rule.index_first and not media.index_first:
+            self._refuse(Cause.VIDEO_INDEX_LAST)
+
+    def _alternative_text(self, rule: MediaRule) -> None:
+        length = len(self.media.alt_text.strip())
+        if not length:
+            self.found.append(
+                Finding(Level.WARNING, Cause.ALT_TEXT_MISSING, self.field)
+            )
+        else:
+            long = Cause.ALT_TEXT_TOO_LONG
+            self._at_most(long, length, rule.max_alt, "characters")
+
+    def _at_most(
+        self, cause: Cause, used: float | None, limit: float | None, unit: str
+    ) -> None:
+        if used is not None and limit is not None and used > limit:
+            self._refuse(cause, used=used, limit=limit, unit=unit)
+
+    def _at_least(
+        self, cause: Cause, used: float | None, least: float | None, unit: str
+    ) -> None:
+        if used is not None and least is not None and used < least:
+            self._refuse(cause, used=used, least=least, unit=unit)
+
+    def _refuse(self, cause: Cause, **values: Any) -> None:
+        self.found.append(Finding(Level.REFUSED, cause, self.field, values))
 
 
 def fetch_findings(draft: Draft, account: Identity | None) -> list[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from ..base import (
     Count,
@@ -14,6 +14,7 @@ from ..base import (
     Identity,
     Level,
     Look,
+    MediaRule,
     Observation,
     Platform,
     PlatformClient,
@@ -25,7 +26,7 @@ from ..base import (
     StepKind,
     StepResult,
 )
-from ..checks import image_findings, link_findings
+from ..checks import link_findings, media_findings
 from ..errors import (
     Cause,
     DuplicateContent,
@@ -37,12 +38,15 @@ from ..limits import header_number, header_time, meant_bucket
 from ..text import graphemes, is_web_link, tidy, utf8_bytes, web_host, with_link
 from .client import BlueskyClient, Record
 from .richtext import facets, find_mentions
-from .spec import MAX_BYTES, MAX_GRAPHEMES, POST, SPEC
+from .spec import GIFS, IMAGES, MAX_BYTES, MAX_GRAPHEMES, POST, SPEC
 from .tid import tid
 
 #: A time that was fixed longer ago than this, and never sent, is fixed anew.
 FRESH = timedelta(minutes=1)
 FORGET_BLOBS = "blobs"
+
+
+R = TypeVar("R", bound=MediaRule)
 
 
 class Bluesky(Platform):
@@ -79,10 +83,14 @@ class Bluesky(Platform):
         if over:
             values = {"used": over.used, "limit": over.limit, "unit": over.unit}
             found.append(Finding(Level.REFUSED, Cause.TEXT_TOO_LONG, "text", values))
-        rule = SPEC.images
+        spec = self.spec
         if blob_limit := (limits or {}).get("blob_upload_limit"):
-            rule = replace(rule, max_bytes=min(rule.max_bytes, int(blob_limit)))
-        return found + image_findings(draft, rule)
+            spec = replace(
+                spec,
+                images=_at_most(IMAGES, int(blob_limit)),
+                gifs=_at_most(GIFS, int(blob_limit)),
+            )
+        return found + media_findings(draft, spec)
 
     # ------------------------------------------------------------ steps
 
@@ -266,3 +274,8 @@ class Bluesky(Platform):
             self._remote(job, client, rkey, record),
             evidence=f"record {rkey}",
         )
+
+
+def _at_most(rule: R, max_bytes: int) -> R:
+    """The rule on a server that takes blobs of so many bytes only."""
+    return replace(rule, max_bytes=min(rule.max_bytes, max_bytes))

@@ -6,6 +6,8 @@ from ..base import (
     Ability,
     Bucket,
     Call,
+    GifRule,
+    MediaKind,
     MediaRule,
     PlatformSpec,
     Scope,
@@ -13,6 +15,18 @@ from ..base import (
     WindowKind,
 )
 
+IMAGES = MediaRule(
+    mime_types=("image/jpeg", "image/png", "image/webp", "image/gif"),
+    max_bytes=2_000_000,
+    max_alt=2000,
+)
+GIFS = GifRule(
+    mime_types=("image/png", "image/webp", "image/gif"),
+    max_bytes=2_000_000,
+    max_alt=2000,
+    max_count=4,
+    shown_still=True,
+)
 MAX_GRAPHEMES = 300
 MAX_BYTES = 3000
 MAX_TAG_GRAPHEMES = 64
@@ -221,11 +235,9 @@ SPEC = PlatformSpec(
             asked=False,
         ),
     ),
-    images=MediaRule(
-        mime_types=("image/jpeg", "image/png", "image/webp", "image/gif"),
-        max_bytes=2_000_000,
-        max_alt=2000,
-    ),
+    images=IMAGES,
+    gifs=GIFS,
+    mixes=(frozenset({MediaKind.IMAGE, MediaKind.GIF}),),
     token_life_s=7200,
     renewal_rotates=True,
     register_steps=(

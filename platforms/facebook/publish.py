@@ -26,7 +26,7 @@ from ..base import (
     StepKind,
     StepResult,
 )
-from ..checks import image_findings, link_findings
+from ..checks import link_findings, media_findings
 from ..errors import Cause
 from ..text import tidy, web_host, with_link
 from .client import FacebookClient, form_of
@@ -91,7 +91,7 @@ class Facebook(Platform):
         if not draft.media and _is_facebooks(link):
             # Known to fail when it is posted as a card (1609008).
             refuse(Cause.LINK_REFUSED, "link", link=link)
-        return found + link_findings(draft) + image_findings(draft, self.spec.images)
+        return found + link_findings(draft) + media_findings(draft, self.spec)
 
     # --- steps
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from ..base import (
     Ability,
     Call,
+    GifRule,
+    MediaKind,
     MediaRule,
     OAuthFacts,
     PlatformSpec,
@@ -217,6 +219,12 @@ SPEC = PlatformSpec(
         max_bytes=4 * 1024 * 1024 - 1,
         max_count=MAX_PHOTOS,
     ),
+    gifs=GifRule(
+        mime_types=("image/gif",),
+        max_bytes=4 * 1024 * 1024 - 1,
+        max_count=MAX_PHOTOS,
+    ),
+    mixes=(frozenset({MediaKind.IMAGE, MediaKind.GIF}),),
     oauth=OAuthFacts(
         authorize_host="www",
         authorize_path="/dialog/oauth",

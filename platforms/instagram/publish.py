@@ -21,6 +21,7 @@ from ..base import (
     Level,
     Look,
     MediaFile,
+    MediaKind,
     Observation,
     PersonLeft,
     Platform,
@@ -32,7 +33,7 @@ from ..base import (
     StepKind,
     StepResult,
 )
-from ..checks import fetch_findings, image_findings, link_findings
+from ..checks import fetch_findings, link_findings, media_findings
 from ..errors import (
     AmbiguousOutcome,
     Cause,
@@ -129,15 +130,18 @@ class Instagram(Platform):
         if not draft.media:
             refuse(Cause.MEDIA_MISSING, "media")
         for number, media in enumerate(draft.media, 1):
-            if media.height and not (
-                MIN_RATIO <= media.width / media.height <= MAX_RATIO
+            is_image = media.kind is MediaKind.IMAGE
+            if (
+                is_image
+                and media.height
+                and not (MIN_RATIO <= media.width / media.height <= MAX_RATIO)
             ):
                 refuse(Cause.MEDIA_SHAPE, f"media:{number}")
         return [
             *found,
             *fetch_findings(draft, account),
             *link_findings(draft),
-            *image_findings(draft, self.spec.images),
+            *media_findings(draft, self.spec),
         ]
 
     # --- steps

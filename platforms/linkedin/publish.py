@@ -26,7 +26,7 @@ from ..base import (
     StepKind,
     StepResult,
 )
-from ..checks import image_findings, link_findings
+from ..checks import link_findings, media_findings
 from ..errors import (
     Cause,
     DuplicateContent,
@@ -113,7 +113,7 @@ class LinkedIn(Platform):
             refuse(Cause.TEXT_EMPTY, "text")
         if count.over:
             refuse(Cause.TEXT_TOO_LONG, "text", used=count.used, limit=count.limit)
-        return found + link_findings(draft) + image_findings(draft, self.spec.images)
+        return found + link_findings(draft) + media_findings(draft, self.spec)
 
     # --- steps
 

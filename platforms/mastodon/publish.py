@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import unquote
 
 import regex
@@ -31,7 +31,7 @@ from ..base import (
     StepKind,
     StepResult,
 )
-from ..checks import image_findings, link_findings
+from ..checks import link_findings, media_findings
 from ..errors import (
     AmbiguousOutcome,
     Cause,
@@ -44,7 +44,7 @@ from ..limits import header_number, meant_bucket
 from ..text import find_urls, graphemes, tidy, with_link
 from . import spec as facts_of
 from .client import MastodonClient, Status
-from .spec import SPEC
+from .spec import GIFS, IMAGES, SPEC
 
 VISIBILITIES = ("public", "unlisted", "private", "direct")
 
@@ -63,6 +63,8 @@ MAX_PAGES = 5
 MAX_SOURCES = 5
 #: A server's clock may be a little behind ours.
 CLOCK_SLACK = timedelta(seconds=5)
+
+R = TypeVar("R", bound=MediaRule)
 
 
 class Mastodon(Platform):
@@ -103,7 +105,12 @@ class Mastodon(Platform):
                 found.append(
                     Finding(Level.REFUSED, Cause.TEXT_TOO_LONG, "text", values)
                 )
-        return found + image_findings(draft, image_rule(limits or {}))
+        spec = replace(
+            self.spec,
+            images=server_rule(IMAGES, limits or {}),
+            gifs=server_rule(GIFS, limits or {}),
+        )
+        return found + media_findings(draft, spec)
 
     # ------------------------------------------------------------ steps
 
@@ -402,9 +409,8 @@ def mastodon_length(text: str, per_url: int) -> int:
     return graphemes(shown) + len(urls) * (per_url - 1)
 
 
-def image_rule(limits: Mapping[str, Any]) -> MediaRule:
+def server_rule(rule: R, limits: Mapping[str, Any]) -> R:
     """The server's own limits over Mastodon's defaults."""
-    rule = SPEC.images
     kinds = tuple(t for t in limits.get("mime_types", ()) if t.startswith("image/"))
     return replace(
         rule,

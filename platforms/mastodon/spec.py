@@ -12,6 +12,7 @@ from ..base import (
     Ability,
     Bucket,
     Call,
+    GifRule,
     MediaRule,
     OAuthFacts,
     PlatformSpec,
@@ -34,6 +35,20 @@ IMAGE_TYPES = (
     "image/heif",
     "image/webp",
     "image/avif",
+)
+IMAGES = MediaRule(
+    mime_types=IMAGE_TYPES,
+    max_bytes=IMAGE_SIZE_LIMIT,
+    max_pixels=IMAGE_MATRIX_LIMIT,
+    max_alt=DESCRIPTION_LIMIT,
+    max_count=MAX_MEDIA,
+)
+#: one in a post and nothing beside it: the server makes a video without sound of it
+GIFS = GifRule(
+    mime_types=IMAGE_TYPES,
+    max_bytes=IMAGE_SIZE_LIMIT,
+    max_pixels=IMAGE_MATRIX_LIMIT,
+    max_alt=DESCRIPTION_LIMIT,
 )
 
 #: The server keeps an Idempotency-Key for an hour; five minutes of it are ours.
@@ -210,13 +225,8 @@ SPEC = PlatformSpec(
         Scope("write:statuses", "publish, edit and delete posts"),
         Scope("write:media", "upload pictures"),
     ),
-    images=MediaRule(
-        mime_types=IMAGE_TYPES,
-        max_bytes=IMAGE_SIZE_LIMIT,
-        max_pixels=IMAGE_MATRIX_LIMIT,
-        max_alt=DESCRIPTION_LIMIT,
-        max_count=MAX_MEDIA,
-    ),
+    images=IMAGES,
+    gifs=GIFS,
     oauth=OAuthFacts(
         authorize_host="instance",
         authorize_path="/oauth/authorize",

@@ -26,7 +26,7 @@ from ..base import (
     StepKind,
     StepResult,
 )
-from ..checks import image_findings, link_findings
+from ..checks import link_findings, media_findings
 from ..errors import Cause, InvalidContent, TransientError
 from ..limits import header_number, header_time, meant_bucket
 from .client import XClient, created_at
@@ -102,7 +102,7 @@ class X(Platform):
             refuse(Cause.TEXT_REFUSED, "text", reason="forbidden characters")
         if len(CASHTAG.findall(text)) > MAX_CASHTAGS:
             refuse(Cause.TEXT_REFUSED, "text", reason="more than one cashtag")
-        return found + link_findings(draft) + image_findings(draft, self.spec.images)
+        return found + link_findings(draft) + media_findings(draft, self.spec)
 
     # --- steps
 
