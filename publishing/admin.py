@@ -81,18 +81,20 @@ class VariantAdmin(RoleAdmin):
 class MediaAssetAdmin(RoleAdmin):
     brand_path = "brand__members"
     can_change = True
-    list_display = ["name", "brand", "mime_type", "size_bytes", "width", "height"]
+    list_display = ["name", "brand", "kind", "mime_type", "size_bytes", "details"]
     list_select_related = ["brand"]
-    list_filter = ["mime_type", ("brand", RelatedOnly)]
+    list_filter = ["kind", "mime_type", ("brand", RelatedOnly)]
     search_fields = ["name", "alt_text", "sha256"]
     fields = [
         "name",
         "alt_text",
         "brand",
+        "kind",
         "mime_type",
         "size_bytes",
         "width",
         "height",
+        "facts",
         "sha256",
         "uploaded_by",
         "created_at",

@@ -1,10 +1,11 @@
-"""The composer: write, check, attach images, save, schedule, change."""
+"""The composer: write, check, attach files, save, schedule, change."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -20,11 +21,13 @@ from django.views.decorators.http import require_POST
 from accounts.models import Brand
 from accounts.roles import can_write, is_admin
 
-from . import composing, media, risk
+from . import composing, incoming, media, risk
 from .access import role_required, row_number
 from .composing import AccountChecks, Composition, Line, Timing
 from .forms import PostForm, new_token
-from .models import Delivery, Post, StaleState
+from .models import Delivery, MediaAsset, Post, StaleState
+from .upload_models import UploadBusy
+from .upload_views import PART_BYTES, upload_of
 
 #: What a button of the composer asks for besides saving.
 SAVING = {"draft", "schedule"}
@@ -55,8 +58,8 @@ def build_panel(form: PostForm, now: datetime) -> Panel:
     if form.is_bound:
         form.is_valid()
         for name, errors in form.errors.items():
-            label = form.fields[name].label if name in form.fields else _("Images")
-            anchor = f"id_{name}" if name in form.fields else "images"
+            label = form.fields[name].label if name in form.fields else _("Files")
+            anchor = f"id_{name}" if name in form.fields else "media"
             panel.reasons += [_reason(str(e), anchor, str(label or "")) for e in errors]
     composition = form.composition()
     if composition is None:
@@ -196,12 +199,12 @@ def compose_check(request: HttpRequest) -> HttpResponse:
 @require_POST
 @role_required(can_write)
 def media_upload(request: HttpRequest) -> HttpResponse:
-    """Store files, reorder or remove images; answer with the images part of the form."""
+    """Store files, reorder or remove them; answer with the files part of the form."""
     data = request.POST.copy()
-    problems = _images(request, data, _post_named(request))
+    problems = _files(request, data, _post_named(request))
     form = PostForm(data, user=request.user, post=_post_named(request))
-    context = {"form": form, "image_problems": problems}
-    return render(request, "publishing/_images.html", context)
+    context = {"form": form, "file_problems": problems, "arriving": _arriving(data)}
+    return render(request, "publishing/_files.html", context)
 
 
 def _post_named(request: HttpRequest) -> Post | None:
@@ -217,7 +220,7 @@ def _post_named(request: HttpRequest) -> Post | None:
 
 def _submit(request: HttpRequest, post: Post | None) -> HttpResponse:
     data = request.POST.copy()
-    problems = _images(request, data, post)
+    problems = _files(request, data, post)
     form = PostForm(data, user=request.user, post=post)
     action = str(data.get("action", ""))
     if action not in SAVING or problems:
@@ -346,31 +349,40 @@ def _tell(
         )
 
 
-def _images(request: HttpRequest, data: QueryDict, post: Post | None) -> list[str]:
-    """Take uploaded files into the form's data, and do what its image buttons ask.
+def _files(request: HttpRequest, data: QueryDict, post: Post | None) -> list[str]:
+    """Take what has arrived into the form's data, and do what its file buttons ask.
 
-    Returns sentences about files that were refused.
+    Files of the form itself, and `upload`: those that came in parts. Returns sentences
+    about files that were refused.
     """
-    problems: list[str] = []
+    problems = list(incoming.refused_files(request))
     form = PostForm(data, user=request.user, post=post)
-    kept = [asset.pk for asset, _alt in form.images]
-    for file in request.FILES.getlist("files"):
-        if len(kept) >= composing.MAX_IMAGES:
+    kept = [asset.pk for asset, _alt in form.attached]
+    still: list[str] = []
+    for name, take in _arrivals(request, data, form.brand_now):
+        if len(kept) >= composing.MAX_FILES:
             problems.append(
-                _("%(name)s was left out: at most %(n)s images.")
-                % {"name": file.name, "n": composing.MAX_IMAGES}
+                _("%(name)s was left out: at most %(n)s files.")
+                % {"name": name, "n": composing.MAX_FILES}
             )
             continue
         if form.brand_now is None:
             problems.append(_("Choose a brand first."))
             break
         try:
-            asset = media.take_upload(file, form.brand_now, request.user)
+            asset = take()
         except media.UploadRefused as refused:
             problems.append(str(refused))
             continue
+        except UploadBusy as busy:
+            still.append(str(busy))
+            problems.append(
+                _("%(name)s is still being looked into. Wait a moment and try again.")
+                % {"name": name}
+            )
+            continue
         if asset.pk in kept:
-            problems.append(_("%(name)s is already in the post.") % {"name": file.name})
+            problems.append(_("%(name)s is already in the post.") % {"name": name})
             continue
         kept.append(asset.pk)
     verb, _sep, number = str(data.get("action", "")).partition(":")
@@ -378,10 +390,31 @@ def _images(request: HttpRequest, data: QueryDict, post: Post | None) -> list[st
         place = kept.index(row_number(number))
         if verb == "remove":
             kept.pop(place)
-        elif verb == "earlier" and place:
-            kept[place - 1], kept[place] = kept[place], kept[place - 1]
-    data.setlist("image", [str(pk) for pk in kept])
+        elif verb in {"earlier", "later"}:
+            other = place + (1 if verb == "later" else -1)
+            if 0 <= other < len(kept):
+                kept[place], kept[other] = kept[other], kept[place]
+    data.setlist("media", [str(pk) for pk in kept])
+    data.setlist("upload", still)
     return problems
+
+
+def _arrivals(
+    request: HttpRequest, data: QueryDict, brand: Brand | None
+) -> Iterator[tuple[str, Callable[[], MediaAsset]]]:
+    """Name of each new file, and what takes it in."""
+    for file in request.FILES.getlist("files"):
+        if brand is not None:
+            yield str(file.name), partial(media.take_upload, file, brand, request.user)
+    for key in dict.fromkeys(data.getlist("upload")):
+        upload = upload_of(request.user, str(key))
+        if upload is not None:
+            yield upload.name, upload.finish
+
+
+def _arriving(data: QueryDict) -> list[str]:
+    """Uploads that were not taken in yet: the form names them again."""
+    return [str(key) for key in data.getlist("upload")]
 
 
 # ---------------------------------------------------------------- showing
@@ -399,7 +432,9 @@ def _page(
         "form": form,
         "post": post,
         "panel": panel or build_panel(form, timezone.now()),
-        "image_problems": problems,
+        "file_problems": problems,
+        "arriving": _arriving(form.data) if isinstance(form.data, QueryDict) else [],
+        "part_bytes": PART_BYTES,
         "zones": _zones(form.zone_now),
         "has_deliveries": bool(form.deliveries),
         "show_reasons": form.is_bound,
@@ -457,7 +492,7 @@ def _content(post: Post) -> dict[str, Any]:
         "link_title": saved.link_title,
         "link_description": saved.link_description,
         "own": saved.own,
-        "images": saved.images,
+        "media": saved.files,
         "accounts": [account.pk for account in saved.accounts],
     }
 

@@ -37,7 +37,8 @@ from .models import (
 )
 from .risk import Risk
 
-MAX_IMAGES = 4
+#: More than any network takes in one post that we send there.
+MAX_FILES = 20
 #: What a person may still change: sending has not begun.
 CHANGEABLE = (Delivery.Status.SCHEDULED, Delivery.Status.HELD)
 #: What went out as it was then, whatever is written since.
@@ -62,7 +63,7 @@ class Composition:
     link_description: str = ""
     own: dict[str, str] = field(default_factory=dict)
     #: (asset, alternative text), in order
-    images: list[tuple[MediaAsset, str]] = field(default_factory=list)
+    files: list[tuple[MediaAsset, str]] = field(default_factory=list)
     accounts: list[ConnectedAccount] = field(default_factory=list)
 
     def wording(self, platform: str) -> str:
@@ -76,7 +77,7 @@ class Composition:
             link_description=self.link_description,
             media=tuple(
                 PostMedia(asset=asset, position=place, alt_text=alt).as_file()
-                for place, (asset, alt) in enumerate(self.images)
+                for place, (asset, alt) in enumerate(self.files)
             ),
         )
 
@@ -156,9 +157,11 @@ def _line(finding: Finding, slug: str, composition: Composition) -> Line:
     elif name == "link":
         anchor, label = "id_link_url", _("Link")
     elif number:
-        anchor, label = f"image-{number}", _("Image %(n)s") % {"n": number}
+        anchor = f"media-{number}"
+        kind = composition.files[int(number) - 1][0].get_kind_display()
+        label = _("%(kind)s %(n)s") % {"kind": kind, "n": number}
     else:
-        anchor, label = "images", _("Images")
+        anchor, label = "media", _("Files")
     return Line(
         finding.level == Level.REFUSED,
         finding_sentence(finding.cause, finding.values),
@@ -378,7 +381,7 @@ def _write_parts(post: Post, composition: Composition, user: Any) -> None:
             position=place,
             alt_text=alt,
         )
-        for place, (asset, alt) in enumerate(composition.images)
+        for place, (asset, alt) in enumerate(composition.files)
     )
 
 
@@ -460,7 +463,7 @@ def close_if_cancelled(post: Post) -> None:
             Post.objects.filter(pk=post.pk).update(state=Post.State.CANCELLED)
 
 
-def saved_images(post: Post) -> list[tuple[MediaAsset, str]]:
+def saved_files(post: Post) -> list[tuple[MediaAsset, str]]:
     return [(use.asset, use.alt_text) for use in post.media.select_related("asset")]
 
 
@@ -473,6 +476,6 @@ def saved_composition(post: Post) -> Composition:
         link_title=post.link_title,
         link_description=post.link_description,
         own={v.platform: v.text for v in post.variants.all()},
-        images=saved_images(post),
+        files=saved_files(post),
         accounts=list(post.accounts.with_health()),
     )

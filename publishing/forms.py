@@ -28,7 +28,7 @@ from . import stops
 from .access import row_number
 from .composing import (
     CHANGEABLE,
-    MAX_IMAGES,
+    MAX_FILES,
     Composition,
     Timing,
     timing,
@@ -44,7 +44,7 @@ MAX_TEXT = 50_000
 class PostForm(forms.Form):
     """Reads the whole composer. Needs the reader's brands; keeps what was typed.
 
-    Per network: `own_<slug>` (box) and `text_<slug>`. Images: `image` (asset ids in
+    Per network: `own_<slug>` (box) and `text_<slug>`. Files: `media` (asset ids in
     order) and `alt_<id>`.
     """
 
@@ -181,11 +181,11 @@ class PostForm(forms.Form):
         ]
 
     @cached_property
-    def images(self) -> list[tuple[MediaAsset, str]]:
+    def attached(self) -> list[tuple[MediaAsset, str]]:
         """Assets that the person may see, in form order, with their alt texts."""
         if not self.is_bound:
-            return list(self.initial.get("images", ()))
-        ids = [row_number(v) for v in self._list("image")][: MAX_IMAGES * 2]
+            return list(self.initial.get("media", ()))
+        ids = [row_number(v) for v in self._list("media")][: MAX_FILES * 2]
         visible = MediaAsset.objects.filter(brand__in=self._all_brands).in_bulk(ids)
         return [
             (visible[pk], tidy(str(self.data.get(f"alt_{pk}", ""))[:5000]))
@@ -237,7 +237,7 @@ class PostForm(forms.Form):
             link_title=self._typed("link_title").strip(),
             link_description=self._typed("link_description").strip(),
             own=self.own,
-            images=self.images,
+            files=self.attached,
             accounts=self.chosen,
         )
 
@@ -264,9 +264,9 @@ class PostForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        if len(self.images) > MAX_IMAGES:
+        if len(self.attached) > MAX_FILES:
             self.add_error(
-                None, _("At most %(n)s images. Remove some.") % {"n": MAX_IMAGES}
+                None, _("At most %(n)s files. Remove some.") % {"n": MAX_FILES}
             )
         return cleaned
 

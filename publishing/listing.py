@@ -24,7 +24,7 @@ from platforms import registry
 
 from . import stops
 from .composing import wording_of
-from .models import Delivery, DeliveryQuerySet, Post, PostQuerySet
+from .models import Delivery, DeliveryQuerySet, MediaAsset, Post, PostQuerySet
 from .risk import Risk, risks
 from .wording import Trouble, held_in_short, next_sentence, trouble
 
@@ -163,8 +163,14 @@ class Row:
     @property
     def excerpt(self) -> str:
         text = wording_of(self.delivery) if self.delivery else self.post.text
-        text = " ".join(text.split()) or self.post.link_url or _("Images only")
+        text = " ".join(text.split()) or self.post.link_url or _("Files only")
         return text if len(text) <= EXCERPT else text[: EXCERPT - 1].rstrip() + "…"
+
+    @property
+    def picture(self) -> MediaAsset | None:
+        """The first of its files that has a small picture. Reads post.media."""
+        assets = (use.asset for use in self.post.media.all())
+        return next((asset for asset in assets if asset.preview), None)
 
     @property
     def trouble(self) -> Trouble | None:
@@ -271,7 +277,7 @@ def instants(first: date, last: date) -> tuple[datetime, datetime]:
 
 
 def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
-    """Month or week around a day. Four queries and two prefetches at most."""
+    """Month or week around a day. Four queries and their prefetches at most."""
     today = reader_today()
     if view == "week":
         first = day - timedelta(days=day.weekday())
@@ -298,9 +304,13 @@ def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
     found = rows_of(for_rows(deliveries).order_by("due_at", "pk"))
     if filters.status == AT_RISK:
         found = [row for row in found if row.risk]
-    drafts = filters.drafts(
-        Post.objects.visible_to(user).filter(due_at__gte=start, due_at__lt=stop)
-    ).select_related("brand", "author")
+    drafts = (
+        filters.drafts(
+            Post.objects.visible_to(user).filter(due_at__gte=start, due_at__lt=stop)
+        )
+        .select_related("brand", "author")
+        .prefetch_related("media__asset")
+    )
     found += [Row(post) for post in drafts]
     found.sort(key=lambda row: (row.at or start, row.post.pk))
     for row in found:

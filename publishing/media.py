@@ -1,244 +1,153 @@
-"""Taking image files in: measured by content, cleaned of places, kept once."""
+"""Keeping files: measured by content, cleaned of places, stored once."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import struct
-import warnings
-import zlib
-from dataclasses import dataclass
-from pathlib import PurePath
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path, PurePath
 from typing import Any
 
-from django.core.files.base import ContentFile
+from django.conf import settings
+from django.core.files import File
 from django.core.files.uploadedfile import UploadedFile
+from django.db.models import Sum
+from django.utils import timezone
 from django.utils.translation import gettext as _
-from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from accounts.models import Brand
 
-from .models import MediaAsset
+from . import incoming
+from .measuring import Measured, measured
+from .measuring import UploadRefused as UploadRefused
+from .models import MediaAsset, media_path, preview_path
 
-MAX_BYTES = 20 * 1024 * 1024
-#: A small file can unfold to gigabytes; phones make up to 50 million pixels.
-MAX_PIXELS = 50_000_000
-#: Pillow's name of the content -> MIME type and the endings that are honest about it.
-#: MPO is what phones write when a JPEG holds a second picture.
-FORMATS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "JPEG": ("image/jpeg", (".jpg", ".jpeg", ".jpe", ".jfif")),
-    "MPO": ("image/jpeg", (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")),
-    "PNG": ("image/png", (".png",)),
-    "GIF": ("image/gif", (".gif",)),
-    "WEBP": ("image/webp", (".webp",)),
-}
-ENDINGS = {ending for _mime, endings in FORMATS.values() for ending in endings}
-#: What Pillow raises for files that are not what they begin like.
-BROKEN = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    IndexError,
-    KeyError,
-    struct.error,
-)
-#: EXIF orientations that swap width and height for the viewer.
-TURNED = {5, 6, 7, 8}
+#: The window of MEDIA_DAILY_MB.
+DAY = timedelta(days=1)
 
 
-class UploadRefused(Exception):
-    """The message is a sentence for the person who chose the file."""
+class _Lying(File):
+    """A file that lies on this disk already: a storage on the same disk renames it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path.open("rb"), name=path.name)
+        self.path = path
+
+    def temporary_file_path(self) -> str:
+        return str(self.path)
 
 
-@dataclass(frozen=True)
-class Measured:
-    """width and height as a viewer sees them, orientation applied."""
-
-    data: bytes
-    mime_type: str
-    width: int
-    height: int
-
-
-def measure(data: bytes, name: str) -> Measured:
-    """Tell what the bytes are and take GPS positions out; UploadRefused with the cure."""
-    if not data:
-        raise UploadRefused(_("%(name)s is empty.") % {"name": name})
-    try:
-        with warnings.catch_warnings():
-            # Our own limit below says it in words.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=["JPEG", "PNG", "GIF", "WEBP"])
-    except Image.DecompressionBombError:
-        raise UploadRefused(_too_many_pixels(name)) from None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as exc:
-        raise UploadRefused(
-            _(
-                "%(name)s is not a JPEG, PNG, GIF or WebP image. Save it as one of these."
-            )
-            % {"name": name}
-        ) from exc
-    if image.width * image.height > MAX_PIXELS:
-        raise UploadRefused(_too_many_pixels(name))
-    mime_type, endings = FORMATS[str(image.format)]
-    ending = PurePath(name).suffix.lower()
-    if ending not in endings:
-        raise UploadRefused(
-            _("%(name)s is really a %(kind)s image. Rename it to %(ending)s.")
-            % {
-                "name": name,
-                "kind": mime_type.partition("/")[2].upper(),
-                "ending": PurePath(name).stem + endings[0],
-            }
-        )
-    try:
-        # verify() reads structure and checksums, load() the pixels: a cut file
-        # passes the first and not the second.
-        Image.open(io.BytesIO(data), formats=[_parser(image)]).verify()
-        image.load()
-        exif = image.getexif()
-        tells_place = bool(exif.get_ifd(ExifTags.IFD.GPSInfo))
-    except BROKEN as exc:
-        raise UploadRefused(
-            _("%(name)s is damaged or not complete. Export it again and add it again.")
-            % {"name": name}
-        ) from exc
-    width, height = image.size
-    orientation = exif.get(ExifTags.Base.Orientation)
-    if orientation in TURNED:
-        width, height = height, width
-    if tells_place and mime_type == "image/jpeg":
-        data = _without_gps(image, exif)
-    elif tells_place and mime_type == "image/png":
-        data = _png_without_notes(data, _only_turned(orientation))
-    elif tells_place and mime_type == "image/webp":
-        data = _webp_without_notes(data, _only_turned(orientation))
-    return Measured(data, mime_type, width, height)
-
-
-def _parser(image: ImageFile.ImageFile) -> str:
-    return "JPEG" if image.format == "MPO" else str(image.format)
-
-
-def _too_many_pixels(name: str) -> str:
-    return _("%(name)s has too many pixels: at most %(limit)s million.") % {
-        "name": name,
-        "limit": MAX_PIXELS // 1_000_000,
-    }
-
-
-def _without_gps(image: ImageFile.ImageFile, exif: Image.Exif) -> bytes:
-    """The same JPEG without its position; orientation and colours stay."""
-    del exif[ExifTags.IFD.GPSInfo]
-    out = io.BytesIO()
-    # "keep" uses the picture's own tables, so that nothing is lost twice; Pillow
-    # offers it for plain JPEG only. XMP can repeat the position, so it goes too.
-    image.save(
-        out,
-        "JPEG",
-        quality="keep" if image.format == "JPEG" else 95,
-        exif=exif.tobytes(),
-        icc_profile=image.info.get("icc_profile"),
-        xmp=b"",
-    )
-    return out.getvalue()
-
-
-def _only_turned(orientation: Any) -> bytes:
-    """EXIF that says how to turn the picture and nothing else; b"" when it need not."""
-    if orientation not in TURNED | {2, 3, 4}:
-        return b""
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = orientation
-    return exif.tobytes().removeprefix(b"Exif\0\0")
-
-
-def _png_without_notes(data: bytes, exif: bytes) -> bytes:
-    """The same pixels without EXIF, XMP and other texts.
-
-    Source: https://www.w3.org/TR/png-3/#5Chunk-layout
-    """
-    parts, at = [data[:8]], 8
-    while at < len(data):
-        end = at + 12 + int.from_bytes(data[at : at + 4])
-        kind = data[at + 4 : at + 8]
-        if kind not in {b"eXIf", b"iTXt", b"tEXt", b"zTXt"}:
-            parts.append(data[at:end])
-        if kind == b"IHDR" and exif:
-            body = b"eXIf" + exif
-            sum_of_it = zlib.crc32(body).to_bytes(4)
-            parts.append(len(exif).to_bytes(4) + body + sum_of_it)
-        at = end
-    return b"".join(parts)
-
-
-def _webp_without_notes(data: bytes, exif: bytes) -> bytes:
-    """The same pixels without EXIF and XMP.
-
-    Source: https://developers.google.com/speed/webp/docs/riff_container
-    """
-    parts, at = [b"WEBP"], 12
-    while at < len(data):
-        size = int.from_bytes(data[at + 4 : at + 8], "little")
-        end = at + 8 + size + size % 2
-        kind, chunk = data[at : at + 4], bytearray(data[at:end])
-        if kind == b"VP8X":
-            chunk[8] = chunk[8] & ~0x0C | (0x08 if exif else 0)  # EXIF and XMP flags
-        if kind not in {b"EXIF", b"XMP "}:
-            parts.append(bytes(chunk))
-        at = end
-    if exif:
-        padding = b"\0" * (len(exif) % 2)
-        parts.append(b"EXIF" + len(exif).to_bytes(4, "little") + exif + padding)
-    body = b"".join(parts)
-    return b"RIFF" + len(body).to_bytes(4, "little") + body
+def short_name(name: str | None) -> str:
+    """What the person calls the file, without folders, as long as a row has room."""
+    return PurePath((name or "file").replace("\\", "/")).name[-200:] or "file"
 
 
 def take_upload(file: UploadedFile, brand: Brand, user: Any) -> MediaAsset:
-    """Store one uploaded file for a brand; the same bytes twice are one row.
+    """Keep one file of a form for a brand; the same bytes twice are one row.
 
     Raises UploadRefused.
     """
-    name = PurePath(file.name or "image").name[-200:]
-    if file.size is None or file.size > MAX_BYTES:
-        raise UploadRefused(
-            _("%(name)s is too large: at most %(limit)s MB.")
-            % {"name": name, "limit": MAX_BYTES // 1024 // 1024}
-        )
-    if PurePath(name).suffix.lower() not in ENDINGS:
-        raise UploadRefused(
-            _("%(name)s is not an image file. Use JPEG, PNG, GIF or WebP.")
-            % {"name": name}
-        )
-    file.seek(0)
-    measured = measure(file.read(), name)
-    return _keep(measured, name, brand, user)
+    name = short_name(file.name)
+    if file.size is None or file.size > incoming.max_bytes():
+        raise UploadRefused(incoming.too_large(name))
+    check_allowance(user, name, file.size)
+    with _on_disk(file, name) as path:
+        return keep(path, name, brand, user)
 
 
-def _keep(measured: Measured, name: str, brand: Brand, user: Any) -> MediaAsset:
-    sha256 = hashlib.sha256(measured.data).hexdigest()
-    same = MediaAsset.objects.filter(sha256=sha256)
-    mine = same.filter(brand=brand).first()
-    if mine:
-        return mine
-    asset = MediaAsset(
-        brand=brand,
-        name=name,
-        mime_type=measured.mime_type,
-        size_bytes=len(measured.data),
-        width=measured.width,
-        height=measured.height,
-        sha256=sha256,
-        uploaded_by=user,
+def check_allowance(user: Any, name: str, size: int) -> None:
+    """UploadRefused when so many bytes are more than the person may add in a day."""
+    limit = int(settings.MEDIA_DAILY_MB)
+    if not limit:
+        return
+    lately = MediaAsset.objects.filter(
+        uploaded_by=user.pk, created_at__gt=timezone.now() - DAY
     )
-    other = same.first()
-    if other and other.file.storage.exists(str(other.file.name)):
-        asset.file.name = other.file.name
+    total = lately.aggregate(total=Sum("size_bytes"))["total"] or 0
+    if size + total > limit * incoming.MB:
+        raise UploadRefused(
+            _(
+                "%(name)s is more than you may add today: at most %(limit)s MB in 24 "
+                "hours. Add it tomorrow, or ask an operator to raise MEDIA_DAILY_MB."
+            )
+            % {"name": name, "limit": limit}
+        )
+
+
+@contextmanager
+def _on_disk(file: UploadedFile, name: str) -> Iterator[Path]:
+    if hasattr(file, "temporary_file_path"):
+        yield Path(file.temporary_file_path())
+        return
+    with _room_for(name):
+        handle, written = tempfile.mkstemp(suffix=".form", dir=incoming.folder())
+        with open(handle, "wb") as copy:
+            file.seek(0)
+            for block in file.chunks():
+                copy.write(block)
+    try:
+        yield Path(written)
+    finally:
+        Path(written).unlink(missing_ok=True)
+
+
+@contextmanager
+def _room_for(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno not in incoming.NO_ROOM:
+            raise
+        raise UploadRefused(incoming.no_room(name)) from exc
+
+
+def keep(path: Path, name: str, brand: Brand, user: Any) -> MediaAsset:
+    """Measure the file that lies there and make it the brand's; it may be moved away.
+
+    Raises UploadRefused; then it lies there still. Reads it in blocks.
+    """
+    with _room_for(name), measured(path, name) as found:
+        sha256 = incoming.digest(incoming.blocks_of(found.path))
+        same = MediaAsset.objects.filter(sha256=sha256)
+        mine = same.filter(brand=brand).first()
+        if mine:
+            return mine
+        asset = MediaAsset(
+            brand=brand,
+            name=name,
+            size_bytes=found.path.stat().st_size,
+            sha256=sha256,
+            uploaded_by=user,
+        )
+        asset.take_facts(found.facts)
+        _store(asset, found)
         asset.save()
-    else:
-        asset.file.save("", ContentFile(measured.data), save=True)
-    return asset
+        return asset
+
+
+def _store(asset: MediaAsset, found: Measured) -> None:
+    """Put the bytes where their hash says, unless they are there already."""
+    storage = asset.file.storage
+    asset.file.name = media_path(asset, "")
+    if not _is_there(storage, str(asset.file.name), asset.size_bytes):
+        with _Lying(found.path) as lying:
+            os.fsync(lying.fileno())
+            asset.file.name = storage.save(str(asset.file.name), lying)
+    if found.preview is None:
+        return
+    asset.preview.name = preview_path(asset, "")
+    size = found.preview.stat().st_size
+    if not _is_there(storage, str(asset.preview.name), size):
+        with _Lying(found.preview) as lying:
+            asset.preview.name = storage.save(str(asset.preview.name), lying)
+
+
+def _is_there(storage: Any, name: str, size: int) -> bool:
+    with suppress(OSError):
+        return bool(storage.exists(name) and storage.size(name) == size)
+    return False
 
 
 def for_brand(asset: MediaAsset, brand: Brand, user: Any) -> MediaAsset:

@@ -15,10 +15,11 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import Truncator
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Brand, ConnectedAccount
-from platforms.base import Draft, MediaFile
+from platforms.base import Draft, MediaFile, MediaKind
 
 from . import public_media
 from .fingerprints import fingerprint
@@ -139,6 +140,28 @@ def media_path(asset: MediaAsset, filename: str) -> str:
     return f"assets/{asset.sha256[:2]}/{asset.sha256}{asset.suffix}"
 
 
+def preview_path(asset: MediaAsset, filename: str) -> str:
+    return f"previews/{asset.sha256[:2]}/{asset.sha256}.webp"
+
+
+#: What else was measured, by the names that `MediaFile` has for it.
+MEASURED = (
+    "duration_s",
+    "frame_rate",
+    "frames",
+    "pages",
+    "container",
+    "video_codec",
+    "audio_codec",
+    "bitrate",
+    "has_audio",
+    "index_first",
+)
+
+
+OFFICE = "application/vnd.openxmlformats-officedocument."
+
+
 class MediaAsset(models.Model):
     """A file as measured by us, never as its name claims."""
 
@@ -147,14 +170,32 @@ class MediaAsset(models.Model):
         "image/png": ".png",
         "image/gif": ".gif",
         "image/webp": ".webp",
+        "video/mp4": ".mp4",
+        "video/quicktime": ".mov",
+        "video/webm": ".webm",
+        "application/pdf": ".pdf",
+        f"{OFFICE}wordprocessingml.document": ".docx",
+        f"{OFFICE}presentationml.presentation": ".pptx",
     }
+
+    class Kind(models.TextChoices):
+        IMAGE = MediaKind.IMAGE.value, _("Image")
+        GIF = MediaKind.GIF.value, _("Animated image")
+        VIDEO = MediaKind.VIDEO.value, _("Video")
+        DOCUMENT = MediaKind.DOCUMENT.value, _("Document")
+
     brand = models.ForeignKey(Brand, on_delete=models.PROTECT, related_name="media")
     file = models.FileField(upload_to=media_path)
+    #: a small picture of it (WebP): of a video, one of its pictures
+    preview = models.FileField(upload_to=preview_path, blank=True)
     name = models.CharField(max_length=200)
-    mime_type = models.CharField(max_length=50)
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.IMAGE)
+    mime_type = models.CharField(max_length=100)
     size_bytes = models.PositiveBigIntegerField()
     width = models.PositiveIntegerField(default=0)
     height = models.PositiveIntegerField(default=0)
+    #: the rest of what was measured, by the names in MEASURED
+    facts = models.JSONField(default=dict, blank=True)
     sha256 = models.CharField(max_length=64, db_index=True)
     alt_text = models.TextField(_("alternative text"), blank=True)
     uploaded_by = models.ForeignKey(
@@ -177,6 +218,40 @@ class MediaAsset(models.Model):
     def public_name(self) -> str:
         """What platforms call the file; it tells nothing of its owner."""
         return f"{self.sha256[:12]}{self.suffix}"
+
+    @property
+    def measured(self) -> dict[str, Any]:
+        """What `MediaFile` takes besides type, bytes and pixels."""
+        return {name: self.facts[name] for name in MEASURED if name in self.facts}
+
+    @property
+    def details(self) -> str:
+        """What was measured, in a line for people: "0:15, 1280 × 720, H264, AAC"."""
+        facts = self.facts
+        parts = []
+        if seconds := facts.get("duration_s"):
+            whole = max(1, round(seconds))
+            parts.append(f"{whole // 60}:{whole % 60:02}")
+        if self.width and self.height:
+            parts.append(f"{self.width} × {self.height}")
+        if pages := facts.get("pages"):
+            parts.append(ngettext("%(n)s page", "%(n)s pages", pages) % {"n": pages})
+        parts += [
+            str(facts[codec]).upper()
+            for codec in ("video_codec", "audio_codec")
+            if facts.get(codec)
+        ]
+        if self.kind == self.Kind.VIDEO and not facts.get("has_audio"):
+            parts.append(gettext("no sound"))
+        return ", ".join(parts)
+
+    def take_facts(self, facts: dict[str, Any]) -> None:
+        """Take over what was measured."""
+        for name in ("kind", "mime_type", "width", "height"):
+            setattr(self, name, facts[name])
+        self.facts = {
+            name: facts[name] for name in MEASURED if facts.get(name) is not None
+        }
 
 
 class PostMedia(models.Model):
@@ -211,6 +286,8 @@ class PostMedia(models.Model):
             file_name=asset.public_name,
             open=lambda: asset.file.storage.open(str(asset.file.name), "rb"),
             public_url=public_media.address(asset.pk, asset.public_name),
+            kind=MediaKind(asset.kind),
+            **asset.measured,
         )
 
 
@@ -240,6 +317,8 @@ _FILE_FACTS = (
     "alt_text",
     "sha256",
     "file_name",
+    "kind",
+    *MEASURED,
 )
 
 
@@ -264,7 +343,11 @@ def draft_from(doc: dict[str, Any]) -> Draft:
         return public_media.address(pk, asset.public_name) if asset else ""
 
     media = tuple(
-        MediaFile(**facts, open=opener(pk), public_url=address(pk))
+        MediaFile(
+            **{**facts, "kind": MediaKind(facts.get("kind", MediaKind.IMAGE))},
+            open=opener(pk),
+            public_url=address(pk),
+        )
         for facts, pk in zip(doc["media"], pks, strict=True)
     )
     return Draft(**{**doc, "media": media})
@@ -777,3 +860,4 @@ def schedule(post: Post, accounts: Any) -> list[Delivery]:
 
 # Rows of the same app in a module of their own.
 from .stop_models import Stop as Stop  # noqa: E402
+from .upload_models import Upload as Upload  # noqa: E402

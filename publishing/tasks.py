@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from . import liveness
+from . import upload_models as uploads
 from .engine import PumpRun
 from .models import Pump
 from .waking import stop_wanted
@@ -64,3 +65,8 @@ def tidy_pumps() -> None:
     """Forget pumps of yesterday."""
     Pump.objects.filter(beat_at__lt=timezone.now() - timedelta(days=1)).delete()
     liveness.tidy()
+
+
+def tidy_uploads() -> None:
+    """Forget files that were begun and have not moved for a day."""
+    uploads.tidy(timezone.now())

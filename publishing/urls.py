@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from . import compose_views, limit_views, stop_views, views
+from . import compose_views, limit_views, stop_views, upload_views, views
 
 urlpatterns: list[URLPattern] = [
     path("posts/", views.post_list, name="post_list"),
@@ -42,7 +42,10 @@ urlpatterns: list[URLPattern] = [
     path("desk/", views.failure_desk, name="failure_desk"),
     path("desk/send-again/", views.desk_send, name="desk_send"),
     path("media/upload/", compose_views.media_upload, name="media_upload"),
+    path("media/uploads/", upload_views.upload_begin, name="upload_begin"),
+    path("media/uploads/<uuid:pk>/", upload_views.upload_part, name="upload_part"),
     path("media/<int:pk>/", views.media_file, name="media_file"),
+    path("media/<int:pk>/preview/", views.media_preview, name="media_preview"),
     path(
         "media/public/<str:token>/<str:name>", views.media_public, name="media_public"
     ),

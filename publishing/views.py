@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
+from django.db.models.fields.files import FieldFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -470,20 +471,37 @@ def desk_send(request: HttpRequest) -> HttpResponse:
 
 @login_required
 def media_file(request: HttpRequest, pk: int) -> FileResponse:
-    """The bytes of an image, to people of its brand only."""
-    assets = MediaAsset.objects.all()
-    if not request.user.is_superuser:
-        assets = assets.filter(brand__members=request.user.pk)
-    asset = get_object_or_404(assets, pk=pk)
-    response = _file(asset)
+    """The bytes of a file, to people of its brand only."""
+    response = _file(_asset(request, pk))
     # The address names the row; its bytes never change.
     response["Cache-Control"] = "private, max-age=86400, immutable"
     return response
 
 
+@login_required
+def media_preview(request: HttpRequest, pk: int) -> FileResponse:
+    """A small picture of a file, to people of its brand only. 404: it has none."""
+    asset = _asset(request, pk)
+    if asset.preview:
+        response = _guarded(_stream(asset.preview), "image/webp", "preview.webp")
+    elif asset.mime_type.startswith("image/"):
+        response = _file(asset)  # of before there were previews
+    else:
+        raise Http404
+    response["Cache-Control"] = "private, max-age=86400, immutable"
+    return response
+
+
+def _asset(request: HttpRequest, pk: int) -> MediaAsset:
+    assets = MediaAsset.objects.all()
+    if not request.user.is_superuser:
+        assets = assets.filter(brand__members=request.user.pk)
+    return get_object_or_404(assets, pk=pk)
+
+
 @require_safe
 def media_public(request: HttpRequest, token: str, name: str) -> FileResponse:
-    """The bytes of an image, to whoever holds its signed address: a platform that
+    """The bytes of a file, to whoever holds its signed address: a platform that
     fetches files itself. No session; nothing but the one file; 404 after a day."""
     asset = get_object_or_404(MediaAsset, pk=public_media.asset_of(token))
     if name != asset.public_name or asset.mime_type not in MediaAsset.SUFFIXES:
@@ -495,16 +513,28 @@ def media_public(request: HttpRequest, token: str, name: str) -> FileResponse:
 
 
 def _file(asset: MediaAsset) -> FileResponse:
+    stream = _stream(asset.file)
+    if asset.mime_type not in MediaAsset.SUFFIXES:
+        return _guarded(
+            stream, "application/octet-stream", asset.public_name, save=True
+        )
+    # A document may hold scripts of its own: it is saved, not shown.
+    is_document = asset.kind == MediaAsset.Kind.DOCUMENT
+    return _guarded(stream, asset.mime_type, asset.public_name, save=is_document)
+
+
+def _stream(file: FieldFile) -> Any:
     try:
-        stream = asset.file.open("rb")
+        return file.open("rb")
     except FileNotFoundError:
         raise Http404(_("The file is gone from the storage.")) from None
-    known = asset.mime_type in MediaAsset.SUFFIXES
+
+
+def _guarded(
+    stream: Any, mime_type: str, name: str, *, save: bool = False
+) -> FileResponse:
     response = FileResponse(
-        stream,
-        as_attachment=not known,
-        filename=asset.public_name,
-        content_type=asset.mime_type if known else "application/octet-stream",
+        stream, as_attachment=save, filename=name, content_type=mime_type
     )
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"

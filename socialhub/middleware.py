@@ -34,8 +34,9 @@ OPEN_WITHOUT_FACTOR = {
 }
 
 
-#: Bytes of a request's body: forms of strangers are small, people send images.
+#: Bytes of a request's body: forms of strangers are small, people send files.
 MAX_STRANGER_BODY = 1024 * 1024
+#: What a form may hold besides the largest file.
 MAX_BODY = 90 * 1024 * 1024
 
 
@@ -88,8 +89,9 @@ class BodyLimitMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         announced = str(request.META.get("CONTENT_LENGTH") or "0")
         length = int(announced) if announced.isdecimal() else 0
+        most = MAX_BODY + settings.MEDIA_MAX_MB * 1024 * 1024
         if length > MAX_STRANGER_BODY and (
-            length > MAX_BODY or not request.user.is_authenticated
+            length > most or not request.user.is_authenticated
         ):
             return HttpResponse(
                 _("This is too large to be taken in."),

@@ -208,6 +208,16 @@ STORAGES = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "publishing.incoming.FormFileHandler",
+]
+#: the largest file that may be added to a post
+MEDIA_MAX_MB = env.number("MEDIA_MAX_MB", 4096, low=1, high=1024 * 1024)
+#: what one person may add within 24 hours; 0: any amount
+MEDIA_DAILY_MB = env.number("MEDIA_DAILY_MB", 20 * 1024, low=0, high=1024 * 1024 * 1024)
+#: what uploads leave free on the disk of DATA_DIR/media for database and logs
+MEDIA_KEEP_FREE_MB = env.number("MEDIA_KEEP_FREE_MB", 1024, low=0, high=1024 * 1024)
 
 # --- mail -----------------------------------------------------------------------
 EMAIL_FILE_PATH = str(DATA_DIR / "mail")

@@ -52,6 +52,192 @@ function keepFileField() {
 keepFileField();
 document.addEventListener("htmx:afterSwap", keepFileField);
 
+// ---- files, sent in parts. publishing/upload_views.py says how.
+
+const PAUSES_MS = [1000, 2000, 4000, 8000, 15000];
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+class Stopped extends Error {}
+
+// One request: status, offset and the server's sentence. Status 0: nobody answered.
+function ask(method, url, { token, body, headers = {}, progress, signal }) {
+  return new Promise((answer, stop) => {
+    const request = new XMLHttpRequest();
+    request.open(method, url);
+    request.setRequestHeader("X-CSRFToken", token);
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+    if (progress) request.upload.onprogress = (event) => progress(event.loaded);
+    request.onloadend = () => {
+      if (signal.aborted) return stop(new Stopped());
+      let data = {};
+      try {
+        data = JSON.parse(request.responseText);
+      } catch {
+        // A page in place of an answer: signed out, or a proxy's own.
+      }
+      const offset = request.getResponseHeader("Upload-Offset");
+      const elsewhere = request.responseURL && !request.responseURL.endsWith(url);
+      answer({ status: elsewhere ? 401 : request.status, offset: Number(offset ?? NaN), data });
+    };
+    signal.addEventListener("abort", () => request.abort());
+    request.send(body);
+  });
+}
+
+class FileUpload {
+  constructor(list, form, file) {
+    this.list = list;
+    this.form = form;
+    this.file = file;
+    this.stop = new AbortController();
+    const row = document.getElementById("upload-row").content.cloneNode(true);
+    this.row = row.querySelector("li");
+    for (const name of this.row.querySelectorAll("[data-name]")) name.textContent = ` ${file.name}`;
+    this.bar = this.row.querySelector("progress");
+    this.bar.setAttribute("aria-label", file.name);
+    this.said = this.row.querySelector("[data-said]");
+    this.goOn = this.row.querySelector("[data-go-on]");
+    this.row.querySelector("[data-cancel]").addEventListener("click", () => this.cancel());
+    list.append(this.row);
+  }
+
+  send(method, url, options = {}) {
+    const token = this.form.querySelector("[name=csrfmiddlewaretoken]").value;
+    return ask(method, url, { token, signal: this.stop.signal, ...options });
+  }
+
+  show(bytes) {
+    this.bar.value = this.file.size ? bytes / this.file.size : 1;
+    this.bar.textContent = `${Math.floor(this.bar.value * 100)} %`;
+  }
+
+  // Resolves to the id of the upload; throws Stopped when it was cancelled.
+  async run() {
+    for (;;) {
+      const problem = await this.tryOnce();
+      if (!problem) return this.id;
+      this.said.textContent = problem.sentence;
+      this.goOn.hidden = !problem.again;
+      await new Promise((again, stop) => {
+        this.goOn.onclick = again;
+        this.stop.signal.addEventListener("abort", () => stop(new Stopped()));
+      });
+      this.goOn.hidden = true;
+      this.said.textContent = "";
+    }
+  }
+
+  async tryOnce() {
+    const { broke, signedOut, refused, looking } = this.list.dataset;
+    const data = new FormData();
+    data.set("brand", this.form.querySelector("[name=brand]").value);
+    data.set("name", this.file.name);
+    data.set("size", this.file.size);
+    data.set("changed", this.file.lastModified);
+    const begun = await this.send("POST", this.list.dataset.begin, { body: data });
+    if (begun.status === 401) return { sentence: signedOut, again: true };
+    if (!begun.status || begun.status >= 500) return { sentence: broke, again: true };
+    if (begun.status !== 201) return { sentence: begun.data.problem || refused, again: false };
+    this.id = begun.data.id;
+    this.address = begun.data.address;
+    let { offset } = begun;
+    let failures = 0;
+    while (offset < this.file.size) {
+      this.show(offset);
+      const end = Math.min(offset + Number(this.list.dataset.partBytes), this.file.size);
+      const answer = await this.send("PUT", this.address, {
+        body: this.file.slice(offset, end),
+        headers: { "Upload-Offset": offset, "Content-Type": "application/octet-stream" },
+        progress: (loaded) => this.show(offset + loaded),
+      });
+      if (answer.status === 204) failures = 0;
+      else if (answer.status === 401) return { sentence: signedOut, again: true };
+      else if (answer.status === 507) return { sentence: answer.data.problem, again: true };
+      else if ([403, 404, 413].includes(answer.status)) return { sentence: refused, again: true };
+      else if (answer.status !== 409) {
+        if (failures === PAUSES_MS.length) return { sentence: broke, again: true };
+        await pause(PAUSES_MS[failures]);
+        failures += 1;
+      }
+      if (Number.isNaN(answer.offset)) {
+        const there = await this.send("HEAD", this.address);
+        if (!Number.isNaN(there.offset)) offset = there.offset;
+      } else offset = answer.offset;
+    }
+    this.show(offset);
+    this.said.textContent = looking;
+    return null;
+  }
+
+  cancel() {
+    this.stop.abort();
+    this.row.remove();
+    if (!this.address) return;
+    const token = this.form.querySelector("[name=csrfmiddlewaretoken]").value;
+    fetch(this.address, { method: "DELETE", headers: { "X-CSRFToken": token } });
+  }
+}
+
+function startUploads(form) {
+  const list = document.getElementById("uploads");
+  const wait = document.getElementById("uploads-wait");
+  const media = document.getElementById("media");
+  const waiting = [];
+  let busy = false;
+
+  const work = async () => {
+    if (busy) return;
+    busy = true;
+    const arrived = [];
+    while (waiting.length) {
+      const upload = waiting.shift();
+      try {
+        const id = await upload.run();
+        arrived.push(upload);
+        const field = document.createElement("input");
+        Object.assign(field, { type: "hidden", name: "upload", value: id });
+        media.append(field);
+      } catch (error) {
+        if (!(error instanceof Stopped)) throw error;
+      }
+    }
+    busy = false;
+    if (arrived.length) document.getElementById("id_files").dispatchEvent(new CustomEvent("whole"));
+    document.addEventListener(
+      "htmx:afterSettle",
+      () => {
+        for (const upload of arrived) upload.row.remove();
+        list.hidden = !list.children.length;
+      },
+      { once: true },
+    );
+    list.hidden = !list.children.length;
+    wait.hidden = true;
+  };
+
+  form.addEventListener("change", (event) => {
+    if (event.target.id !== "id_files") return;
+    for (const file of event.target.files) waiting.push(new FileUpload(list, form, file));
+    // They go on their own road; the form must not send them a second time.
+    event.target.value = "";
+    list.hidden = !list.children.length;
+    work();
+  });
+  form.addEventListener("submit", (event) => {
+    if (!busy) return;
+    event.preventDefault();
+    wait.textContent = list.dataset.wait;
+    wait.hidden = false;
+  });
+  window.addEventListener("beforeunload", (event) => {
+    if (busy) event.preventDefault();
+  });
+  // A button that is gone after the swap takes the focus with it.
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (event.target === media && document.activeElement === document.body) media.focus();
+  });
+}
+
 // One box that picks or unpicks the whole list of held posts.
 function startPicking(form) {
   const all = form.querySelector("[data-pick-all]");
@@ -74,7 +260,10 @@ function startPicking(form) {
 
 document.addEventListener("DOMContentLoaded", () => {
   const form = document.getElementById("compose");
-  if (form) startComposer(form);
+  if (form) {
+    startComposer(form);
+    startUploads(form);
+  }
   const held = document.getElementById("held");
   if (held) startPicking(held);
 });

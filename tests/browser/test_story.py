@@ -188,7 +188,7 @@ def test_one_post_goes_to_all_networks(
     page.get_by_label("Text for X", exact=True).fill("Spring sale! #spring")
     expect(checks).to_contain_text("20 / 25000 characters")
 
-    page.get_by_label("Add images").set_input_files(picture)
+    page.get_by_label("Add files").set_input_files(picture)
     expect(checks).to_contain_text("lternative text")
     page.get_by_label("Alternative text").fill("Two seedlings in a pot")
     expect(checks).not_to_contain_text("lternative text")

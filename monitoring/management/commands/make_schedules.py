@@ -33,6 +33,7 @@ SCHEDULES = (
     Job("tell what ends", "monitoring.tasks.tell_ends", "monitor", 15),
     Job("note health", "monitoring.tasks.note_health", "monitor", 60),
     Job("tidy", "monitoring.tasks.tidy", "monitor", DAY),
+    Job("tidy uploads", "publishing.tasks.tidy_uploads", "monitor", 60),
     Job("ensure pumps", "publishing.tasks.ensure_pumps", "publish", 1),
 )
 

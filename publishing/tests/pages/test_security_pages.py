@@ -41,8 +41,8 @@ def test_the_checks_never_run_over_more_than_the_longest_text(
     ("name", "data"),
     [
         ("compose_check", {"post": ENDLESS}),
-        ("compose_check", {"image": ENDLESS}),
-        ("compose_check", {"image": "9" * 30}),
+        ("compose_check", {"media": ENDLESS}),
+        ("compose_check", {"media": "9" * 30}),
         ("media_upload", {"action": f"remove:{ENDLESS}"}),
         ("desk_send", {"delivery": ENDLESS}),
         ("desk_send", {"delivery": "9" * 30}),

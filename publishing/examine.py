@@ -1,0 +1,619 @@
+"""Looks into one file and tells what it is. Run as a program, in a process of its own.
+
+    python -I examine.py PATH OUTPUT_FOLDER
+
+Whatever the file does to the libraries that read it happens here, where time, memory,
+written bytes and open files are bounded, and never in a process that serves people. It
+imports nothing of ours and knows no settings. One line of JSON says what was found:
+`{"facts": {...}}` or `{"refused": code, "values": {...}}`. Beside it, in the output
+folder: `preview.webp`, a small picture of it, and `clean`, the same file without the
+place where it was taken.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import resource
+import struct
+import sys
+import warnings
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, Any
+
+MEMORY = 2 << 30  # address space; the libraries alone map 400 MB
+CPU_S = 40
+WRITTEN = 64 << 20
+OPEN_FILES = 32
+
+#: A small file can unfold to gigabytes; phones make up to 50 million pixels.
+MAX_PIXELS = 50_000_000
+#: 8K, a little over
+MAX_VIDEO_PIXELS = 8192 * 4352
+MAX_VIDEO_S = 12 * 3600
+#: Images are decoded whole; these are the largest that any network takes.
+MAX_IMAGE_BYTES = 20 << 20
+MAX_DOCUMENT_BYTES = 100 << 20
+MAX_FRAMES = 10_000
+MAX_PARTS = 20_000
+PREVIEW = (640, 640)
+
+#: What these read is fuzzed all day; the hundreds of others that FFmpeg has are not
+#: needed, and what is not opened cannot be broken.
+VIDEO_CODECS = {"h264", "hevc", "vp8", "vp9", "av1", "libdav1d", "mpeg4", "prores"}
+#: FFmpeg calls some by the library that decodes them.
+CODEC_NAMES = {"libdav1d": "av1", "mp3float": "mp3"}
+
+
+class Refused(Exception):
+    """code: a reason that `measuring` has a sentence for."""
+
+    def __init__(self, code: str, **values: Any) -> None:
+        super().__init__(code)
+        self.code = code
+        self.values = values
+
+
+def examine(path: Path, out: Path) -> dict[str, Any]:
+    """The file's facts by its content alone; Refused with the reason."""
+    size = path.stat().st_size
+    if not size:
+        raise Refused("empty")
+    with path.open("rb") as file:
+        head = file.read(4096)
+        file.seek(0)
+        if _is_image(head):
+            _at_most(size, MAX_IMAGE_BYTES)
+            return _image(file, head, out)
+        if head[4:8] in {b"ftyp", b"moov", b"wide", b"mdat", b"free", b"skip"}:
+            return _mp4(file, head, size, out)
+        if head[:4] == b"\x1a\x45\xdf\xa3":
+            return _webm(file, head, size, out)
+        if head[:5] == b"%PDF-":
+            _at_most(size, MAX_DOCUMENT_BYTES)
+            return _pdf(file, size)
+        if head[:4] == b"PK\x03\x04":
+            _at_most(size, MAX_DOCUMENT_BYTES)
+            return _office(file)
+    raise Refused("unknown")
+
+
+def _at_most(size: int, limit: int) -> None:
+    if size > limit:
+        raise Refused("too_large", limit=limit >> 20)
+
+
+# ---------------------------------------------------------------- images
+
+#: Pillow's name of the content -> MIME type. MPO is what phones write when a JPEG
+#: holds a second picture.
+IMAGE_TYPES = {
+    "JPEG": "image/jpeg",
+    "MPO": "image/jpeg",
+    "PNG": "image/png",
+    "GIF": "image/gif",
+    "WEBP": "image/webp",
+}
+#: What Pillow raises for files that are not what they begin like.
+BROKEN = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    IndexError,
+    KeyError,
+    struct.error,
+    zlib.error,
+)
+#: EXIF orientations that swap width and height for the viewer.
+TURNED = {5, 6, 7, 8}
+
+
+def _is_image(head: bytes) -> bool:
+    return (
+        head[:3] == b"\xff\xd8\xff"
+        or head[:8] == b"\x89PNG\r\n\x1a\n"
+        or head[:6] in {b"GIF87a", b"GIF89a"}
+        or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+    )
+
+
+def _image(file: IO[bytes], head: bytes, out: Path) -> dict[str, Any]:
+    from PIL import ExifTags, Image, ImageOps
+
+    try:
+        with warnings.catch_warnings():
+            # Our own limit below says it in words.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(file, formats=["JPEG", "PNG", "GIF", "WEBP"])
+    except Image.DecompressionBombError:
+        raise Refused("pixels", limit=MAX_PIXELS // 1_000_000) from None
+    except BROKEN:
+        raise Refused("damaged") from None
+    if image.width * image.height > MAX_PIXELS:
+        raise Refused("pixels", limit=MAX_PIXELS // 1_000_000)
+    kind = str(image.format)
+    mime_type = IMAGE_TYPES[kind]
+    try:
+        frames, duration_s = _animation(file, kind)
+        # verify() reads structure and checksums, load() the pixels: a cut file
+        # passes the first and not the second.
+        file.seek(0)
+        Image.open(file, formats=["JPEG" if kind == "MPO" else kind]).verify()
+        file.seek(0)
+        image = Image.open(file, formats=[kind])
+        image.load()
+        exif = image.getexif()
+        tells_place = bool(exif.get_ifd(ExifTags.IFD.GPSInfo))
+    except BROKEN:
+        raise Refused("damaged") from None
+    width, height = image.size
+    orientation = exif.get(ExifTags.Base.Orientation)
+    if orientation in TURNED:
+        width, height = height, width
+    if tells_place:
+        (out / "clean").write_bytes(_without_place(file, image, exif, mime_type))
+    small = ImageOps.exif_transpose(image)
+    _preview(small, out)
+    facts: dict[str, Any] = {
+        "kind": "gif" if frames > 1 else "image",
+        "mime_type": mime_type,
+        "width": width,
+        "height": height,
+        "container": mime_type.partition("/")[2],
+    }
+    if frames > 1:
+        facts["frames"] = frames
+        if duration_s:
+            facts["duration_s"] = round(duration_s, 3)
+            facts["frame_rate"] = round(frames / duration_s, 3)
+    return facts
+
+
+def _preview(image: Any, out: Path) -> None:
+    has_alpha = "A" in image.getbands() or "transparency" in image.info
+    small = image.convert("RGBA" if has_alpha else "RGB")
+    small.thumbnail(PREVIEW)
+    small.save(out / "preview.webp", "WEBP", quality=80)
+
+
+def _animation(file: IO[bytes], kind: str) -> tuple[int, float]:
+    """Number of pictures and seconds, by the file's structure; nothing is decoded."""
+    file.seek(0)
+    read = {"GIF": _gif, "WEBP": _animated_webp, "PNG": _animated_png}.get(kind)
+    frames, duration_s = read(file) if read else (1, 0.0)
+    if frames > MAX_FRAMES:
+        raise Refused("frames", limit=MAX_FRAMES)
+    return frames, duration_s
+
+
+def _gif(file: IO[bytes]) -> tuple[int, float]:
+    """Source: https://www.w3.org/Graphics/GIF/spec-gif89a.txt"""
+
+    def table(flags: int) -> None:
+        if flags & 0x80:
+            file.seek(3 << ((flags & 7) + 1), io.SEEK_CUR)
+
+    def blocks() -> bytes:
+        first = b""
+        while size := _exactly(file, 1)[0]:
+            data = _exactly(file, size)
+            first = first or data
+        return first
+
+    table(_exactly(file, 13)[10])
+    frames, hundredths = 0, 0
+    while (mark := _exactly(file, 1)) != b";":
+        if mark == b"!":
+            is_control = _exactly(file, 1) == b"\xf9"
+            data = blocks()
+            if is_control and len(data) >= 3:
+                # Browsers show what is faster than 1/50 s for 1/10 s.
+                delay = int.from_bytes(data[1:3], "little")
+                hundredths += delay if delay > 1 else 10
+        elif mark == b",":
+            table(_exactly(file, 9)[8])
+            file.seek(1, io.SEEK_CUR)
+            blocks()
+            frames += 1
+        else:
+            raise Refused("damaged")
+    return frames, hundredths / 100
+
+
+def _animated_webp(file: IO[bytes]) -> tuple[int, float]:
+    """Source: https://developers.google.com/speed/webp/docs/riff_container"""
+    end = 8 + int.from_bytes(_exactly(file, 12)[4:8], "little")
+    frames, milliseconds = 0, 0
+    while file.tell() + 8 <= end:
+        kind, size = struct.unpack("<4sI", _exactly(file, 8))
+        following = file.tell() + size + size % 2
+        if kind == b"ANMF":
+            frames += 1
+            milliseconds += int.from_bytes(_exactly(file, 16)[12:15], "little")
+        file.seek(following)
+    return max(frames, 1), milliseconds / 1000
+
+
+def _animated_png(file: IO[bytes]) -> tuple[int, float]:
+    """Source: https://www.w3.org/TR/png-3/#apng-frame-based-animation"""
+    _exactly(file, 8)
+    frames, seconds = 0, 0.0
+    while True:
+        size, kind = struct.unpack(">I4s", _exactly(file, 8))
+        following = file.tell() + size + 4
+        if kind == b"IEND":
+            return max(frames, 1), seconds
+        if kind == b"fcTL":
+            frames += 1
+            part, whole = struct.unpack(">20xHH2x", _exactly(file, 26))
+            seconds += part / (whole or 100)
+        file.seek(following)
+
+
+def _exactly(file: IO[bytes], size: int) -> bytes:
+    data = file.read(size)
+    if len(data) < size:
+        raise Refused("damaged")
+    return data
+
+
+def _without_place(file: IO[bytes], image: Any, exif: Any, mime_type: str) -> bytes:
+    from PIL import ExifTags
+
+    orientation = exif.get(ExifTags.Base.Orientation)
+    if mime_type == "image/jpeg":
+        return _without_gps(image, exif)
+    file.seek(0)
+    data = file.read()
+    if mime_type == "image/png":
+        return _png_without_notes(data, _only_turned(orientation))
+    return _webp_without_notes(data, _only_turned(orientation))
+
+
+def _without_gps(image: Any, exif: Any) -> bytes:
+    """The same JPEG without its position; orientation and colours stay."""
+    from PIL import ExifTags
+
+    del exif[ExifTags.IFD.GPSInfo]
+    out = io.BytesIO()
+    # "keep" uses the picture's own tables, so that nothing is lost twice; Pillow
+    # offers it for plain JPEG only. XMP can repeat the position, so it goes too.
+    image.save(
+        out,
+        "JPEG",
+        quality="keep" if image.format == "JPEG" else 95,
+        exif=exif.tobytes(),
+        icc_profile=image.info.get("icc_profile"),
+        xmp=b"",
+    )
+    return out.getvalue()
+
+
+def _only_turned(orientation: Any) -> bytes:
+    """EXIF that says how to turn the picture and nothing else; b"" when it need not."""
+    from PIL import ExifTags, Image
+
+    if orientation not in TURNED | {2, 3, 4}:
+        return b""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    return exif.tobytes().removeprefix(b"Exif\0\0")
+
+
+def _png_without_notes(data: bytes, exif: bytes) -> bytes:
+    """The same pixels without EXIF, XMP and other texts.
+
+    Source: https://www.w3.org/TR/png-3/#5Chunk-layout
+    """
+    parts, at = [data[:8]], 8
+    while at < len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4])
+        kind = data[at + 4 : at + 8]
+        if kind not in {b"eXIf", b"iTXt", b"tEXt", b"zTXt"}:
+            parts.append(data[at:end])
+        if kind == b"IHDR" and exif:
+            body = b"eXIf" + exif
+            sum_of_it = zlib.crc32(body).to_bytes(4)
+            parts.append(len(exif).to_bytes(4) + body + sum_of_it)
+        at = end
+    return b"".join(parts)
+
+
+def _webp_without_notes(data: bytes, exif: bytes) -> bytes:
+    """The same pixels without EXIF and XMP.
+
+    Source: https://developers.google.com/speed/webp/docs/riff_container
+    """
+    parts, at = [b"WEBP"], 12
+    while at < len(data):
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        end = at + 8 + size + size % 2
+        kind, chunk = data[at : at + 4], bytearray(data[at:end])
+        if kind == b"VP8X":
+            chunk[8] = chunk[8] & ~0x0C | (0x08 if exif else 0)  # EXIF and XMP flags
+        if kind not in {b"EXIF", b"XMP "}:
+            parts.append(bytes(chunk))
+        at = end
+    if exif:
+        padding = b"\0" * (len(exif) % 2)
+        parts.append(b"EXIF" + len(exif).to_bytes(4, "little") + exif + padding)
+    body = b"".join(parts)
+    return b"RIFF" + len(body).to_bytes(4, "little") + body
+
+
+# ---------------------------------------------------------------- videos
+
+
+def _mp4(file: IO[bytes], head: bytes, size: int, out: Path) -> dict[str, Any]:
+    """MP4 and QuickTime. A cut file is told by its boxes, which say how long they are."""
+    order = _boxes(file, size)
+    if b"moov" not in order:
+        raise Refused("damaged")
+    quick = head[4:8] != b"ftyp" or head[8:12] == b"qt  "
+    facts = {
+        "mime_type": "video/quicktime" if quick else "video/mp4",
+        "container": "mov" if quick else "mp4",
+        "index_first": b"mdat" not in order
+        or order.index(b"moov") < order.index(b"mdat"),
+    }
+    return _video(file, "mov", size, facts, out)
+
+
+def _boxes(file: IO[bytes], size: int) -> list[bytes]:
+    """Names of the outermost boxes in order."""
+    names: list[bytes] = []
+    at = 0
+    while at < size:
+        file.seek(at)
+        length, name = struct.unpack(">I4s", _exactly(file, 8))
+        if length == 1:
+            length = int.from_bytes(_exactly(file, 8), "big")
+        elif length == 0:  # to the end of the file
+            length = size - at
+        if length < 8 or at + length > size or len(names) > MAX_PARTS:
+            raise Refused("damaged")
+        names.append(name)
+        at += length
+    return names
+
+
+def _webm(file: IO[bytes], head: bytes, size: int, out: Path) -> dict[str, Any]:
+    if b"webm" not in head[:64]:
+        raise Refused("unknown")
+    length, at = _ebml_number(head, 4)
+    at += length
+    if head[at : at + 4] == b"\x18\x53\x80\x67":
+        length, start = _ebml_number(head, at + 4)
+        unknown = length + 1 == 1 << 7 * (start - at - 4)  # a live recording
+        if not unknown and start + length > size:
+            raise Refused("damaged")
+    facts = {"mime_type": "video/webm", "container": "webm", "index_first": True}
+    return _video(file, "matroska", size, facts, out)
+
+
+def _ebml_number(data: bytes, at: int) -> tuple[int, int]:
+    """A number of variable length, and where the next thing begins.
+
+    Source: https://www.rfc-editor.org/rfc/rfc8794#name-variable-size-integer
+    """
+    if at >= len(data) or not data[at]:
+        raise Refused("damaged")
+    length = 9 - data[at].bit_length()
+    bare = data[at] & ((1 << 8 - length) - 1)
+    return int.from_bytes(
+        bytes([bare]) + data[at + 1 : at + length], "big"
+    ), at + length
+
+
+def _video(
+    file: IO[bytes], demuxer: str, size: int, facts: dict[str, Any], out: Path
+) -> dict[str, Any]:
+    import av
+    from av.error import FFmpegError
+
+    def nothing_else(*args: Any, **kwargs: Any) -> Any:
+        # Some containers name further files or addresses to read.
+        raise PermissionError("only the file itself is read")
+
+    av.logging.set_level(av.logging.PANIC)
+    file.seek(0)
+    try:
+        container = av.open(file, format=demuxer, io_open=nothing_else)
+        if not container.streams.video:
+            raise Refused("no_pictures")
+        stream = container.streams.video[0]
+        codec = stream.codec_context
+        name = CODEC_NAMES.get(codec.name, codec.name)
+        if codec.name not in VIDEO_CODECS:
+            raise Refused("codec", codec=name)
+        width, height = codec.width, codec.height
+        if width * height > MAX_VIDEO_PIXELS:
+            raise Refused("video_pixels", width=width, height=height)
+        duration_s = _duration(container)
+        if duration_s > MAX_VIDEO_S:
+            raise Refused("too_long", hours=MAX_VIDEO_S // 3600)
+        # Threads would each hold pictures of their own.
+        stream.thread_type = "NONE"
+        picture = _picture(container, stream, duration_s)
+    except Refused:
+        raise
+    except (FFmpegError, OSError, ValueError, EOFError, AttributeError):
+        raise Refused("damaged") from None
+    if picture is None or not (picture.width and picture.height):
+        raise Refused("damaged")
+    turned = round(picture.rotation / 90) * 90
+    _poster(picture, turned, out)
+    width, height = picture.width, picture.height
+    if turned % 180:
+        width, height = height, width
+    sound = (
+        container.streams.audio[0].codec_context if container.streams.audio else None
+    )
+    rate = stream.average_rate or stream.guessed_rate
+    return facts | {
+        "kind": "video",
+        "width": width,
+        "height": height,
+        "duration_s": round(duration_s, 3),
+        "frame_rate": round(float(rate), 3) if rate else None,
+        "video_codec": name,
+        "audio_codec": CODEC_NAMES.get(sound.name, sound.name) if sound else "",
+        "has_audio": sound is not None,
+        "bitrate": round(size * 8 / duration_s) if duration_s else None,
+    }
+
+
+def _duration(container: Any) -> float:
+    """Seconds. What a recording in a browser does not say is read off its packets."""
+    if container.duration:
+        return float(container.duration) / 1_000_000
+    end = 0.0
+    for packet in container.demux(container.streams.video[0]):
+        if packet.pts is not None:
+            end = max(
+                end, float((packet.pts + (packet.duration or 0)) * packet.time_base)
+            )
+    container.seek(0)
+    if not end:
+        raise Refused("damaged")
+    return end
+
+
+def _picture(container: Any, stream: Any, duration_s: float) -> Any:
+    """One picture: a tenth into the video, for the first is often black."""
+    container.seek(int(min(duration_s / 10, 3) * 1_000_000))
+    for frame in container.decode(stream):
+        return frame
+    # Nothing after that place: a video of one picture.
+    container.seek(0)
+    return next(container.decode(stream), None)
+
+
+def _poster(picture: Any, turned: int, out: Path) -> None:
+    scale = min(1.0, PREVIEW[0] / max(picture.width, picture.height))
+    small = picture.reformat(
+        width=max(2, round(picture.width * scale)),
+        height=max(2, round(picture.height * scale)),
+        format="rgb24",
+    ).to_image()
+    _preview(small.rotate(turned, expand=True), out)
+
+
+# ---------------------------------------------------------------- documents
+
+#: Main part of an Office file -> type, and where its pages lie as files of their own.
+OFFICE = {
+    "word/document.xml": (
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "docx",
+    ),
+    "ppt/presentation.xml": (
+        "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+        "pptx",
+    ),
+}
+MAX_UNPACKED = 1 << 30
+MAX_RATIO = 200
+
+
+def _pdf(file: IO[bytes], size: int) -> dict[str, Any]:
+    from pypdf import PdfReader
+    from pypdf.errors import PyPdfError
+
+    file.seek(max(0, size - 2048))
+    if b"%%EOF" not in file.read():
+        raise Refused("damaged")
+    file.seek(0)
+    try:
+        reader = PdfReader(file, strict=False)
+        if reader.is_encrypted:
+            raise Refused("locked")
+        pages = reader.get_num_pages()
+    except Refused:
+        raise
+    except (PyPdfError, RecursionError, TypeError, AttributeError, *BROKEN):
+        raise Refused("damaged") from None
+    if not pages:
+        raise Refused("damaged")
+    return _document("application/pdf", "pdf", pages)
+
+
+def _office(file: IO[bytes]) -> dict[str, Any]:
+    """Only the list of its parts is read: nothing is unpacked."""
+    try:
+        parts = zipfile.ZipFile(file).infolist()
+    except (zipfile.BadZipFile, NotImplementedError, *BROKEN):
+        raise Refused("damaged") from None
+    names = {part.filename for part in parts}
+    main = next((name for name in OFFICE if name in names), None)
+    if main is None or "[Content_Types].xml" not in names:
+        raise Refused("unknown")
+    unpacked = sum(part.file_size for part in parts)
+    packed = sum(part.compress_size for part in parts)
+    if (
+        len(parts) > MAX_PARTS
+        or unpacked > MAX_UNPACKED
+        or (unpacked > 100 << 20 and unpacked > packed * MAX_RATIO)
+    ):
+        raise Refused("bomb")
+    if any(part.flag_bits & 1 for part in parts):
+        raise Refused("locked")
+    if any(name.lower().endswith("vbaproject.bin") for name in names):
+        raise Refused("macros")
+    mime_type, container = OFFICE[main]
+    slides = sum(
+        name.startswith("ppt/slides/slide") and name.endswith(".xml") for name in names
+    )
+    return _document(mime_type, container, slides or None)
+
+
+def _document(mime_type: str, container: str, pages: int | None) -> dict[str, Any]:
+    facts = {
+        "kind": "document",
+        "mime_type": mime_type,
+        "container": container,
+        "width": 0,
+        "height": 0,
+    }
+    return facts | ({"pages": pages} if pages else {})
+
+
+# ---------------------------------------------------------------- the program
+
+
+def _bound() -> None:
+    """From here on the process cannot take more than this, whatever it reads."""
+    for what, limit in (
+        (resource.RLIMIT_AS, MEMORY),
+        (resource.RLIMIT_CPU, CPU_S),
+        (resource.RLIMIT_FSIZE, WRITTEN),
+        (resource.RLIMIT_NOFILE, OPEN_FILES),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        _soft, hard = resource.getrlimit(what)
+        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(what, (limit, limit))
+
+
+def main() -> None:
+    _bound()
+    path, out = Path(sys.argv[1]), Path(sys.argv[2])
+    try:
+        answer: dict[str, Any] = {"facts": examine(path, out)}
+    except Refused as refused:
+        answer = {"refused": refused.code, "values": refused.values}
+    except MemoryError:
+        answer = {"refused": "too_much", "values": {}}
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        answer = {"refused": "no_room", "values": {}}
+    sys.stdout.write(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,226 @@
+"""What is told of a file by its content alone, and what is refused."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import pytest
+from PIL import ExifTags, Image
+
+from publishing import examine
+from publishing.examine import Refused
+from publishing.tests.made_files import (
+    animation,
+    claiming,
+    office,
+    pdf,
+    picture,
+    slides,
+    sound_only,
+    upright_video,
+    video,
+)
+
+WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+POWERPOINT = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+
+
+@pytest.fixture
+def look(tmp_path):
+    def look(data: bytes) -> dict:
+        path, out = tmp_path / "file", tmp_path / "out"
+        path.write_bytes(data)
+        out.mkdir(exist_ok=True)
+        return examine.examine(path, out)
+
+    return look
+
+
+def refusal(look, data: bytes) -> str:
+    with pytest.raises(Refused) as refused:
+        look(data)
+    return refused.value.code
+
+
+def test_a_video_is_measured_and_gets_a_poster(look, tmp_path):
+    assert look(video(sound="aac")) == {
+        "kind": "video",
+        "mime_type": "video/mp4",
+        "container": "mp4",
+        "index_first": True,
+        "width": 64,
+        "height": 48,
+        "duration_s": 0.5,
+        "frame_rate": 30.0,
+        "video_codec": "h264",
+        "audio_codec": "aac",
+        "has_audio": True,
+        "bitrate": round(len(video(sound="aac")) * 8 / 0.5),
+    }
+    poster = Image.open(tmp_path / "out" / "preview.webp")
+    assert (poster.format, poster.size) == ("WEBP", (64, 48))
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "mime_type", "name"),
+    [
+        ("mov", "libx264", "video/quicktime", "h264"),
+        ("webm", "libvpx", "video/webm", "vp8"),
+        ("mp4", "mpeg4", "video/mp4", "mpeg4"),
+    ],
+)
+def test_other_containers_and_codecs_have_their_names(
+    look, container, codec, mime_type, name
+):
+    found = look(video(container, codec))
+    assert (found["mime_type"], found["video_codec"]) == (mime_type, name)
+    assert found["duration_s"] == pytest.approx(0.5, abs=0.05)
+    assert not found["has_audio"]
+
+
+def test_an_index_at_the_end_is_told(look):
+    assert look(video(index_first=False))["index_first"] is False
+
+
+def test_a_video_of_a_phone_held_upright_is_upright(look, tmp_path):
+    found = look(upright_video())
+    assert (found["width"], found["height"]) == (48, 64)
+    assert Image.open(tmp_path / "out" / "preview.webp").size == (48, 64)
+
+
+def test_a_recording_that_does_not_say_how_long_it_is_is_counted(look):
+    data = video("webm", "libvpx")
+    # EBML "Duration", 8 bytes: made a "Void" element, which is skipped.
+    at = data.index(b"\x44\x89\x88")
+    silent = data[:at] + b"\xec\x89" + bytes(9) + data[at + 11 :]
+    assert look(silent)["duration_s"] == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_an_animated_image_is_told_from_a_still_one(look, kind):
+    found = look(animation(kind, frames=3, ms=200))
+    assert (found["kind"], found["frames"]) == ("gif", 3)
+    assert found["duration_s"] == pytest.approx(0.6)
+    assert look(picture(kind))["kind"] == "image"
+
+
+def test_a_large_image_gets_a_small_picture(look, tmp_path):
+    look(picture("PNG", (900, 300)))
+    assert Image.open(tmp_path / "out" / "preview.webp").size == (640, 213)
+
+
+def test_documents_are_told_with_their_pages(look):
+    assert look(pdf(3))["pages"] == 3
+    assert look(slides(4)) == {
+        "kind": "document",
+        "mime_type": POWERPOINT,
+        "container": "pptx",
+        "width": 0,
+        "height": 0,
+        "pages": 4,
+    }
+    word = look(office())
+    assert (word["mime_type"], word.get("pages")) == (WORD, None)
+
+
+def webp_with_a_wrong_length() -> bytes:
+    data = animation("WEBP")
+    return data[:4] + struct.pack("<I", 1 << 30) + data[8:]
+
+
+@pytest.mark.parametrize(
+    ("make", "code"),
+    [
+        (lambda: b"", "empty"),
+        (lambda: b"<html>", "unknown"),
+        (lambda: b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", "unknown"),
+        (lambda: b"GIF89a", "damaged"),
+        (lambda: video()[:-200], "damaged"),
+        (lambda: video(index_first=False)[:-200], "damaged"),
+        (lambda: video()[:100], "damaged"),
+        (lambda: video("webm", "libvpx")[:-100], "damaged"),
+        (lambda: b"\0\0\0\x18ftypmp42" + bytes(400), "damaged"),
+        (lambda: b"\x1a\x45\xdf\xa3\x84webm\0\0", "damaged"),
+        (lambda: b"\x1a\x45\xdf\xa3" + bytes(100), "unknown"),
+        (lambda: sound_only(), "no_pictures"),
+        (lambda: video("mov", "mpeg2video"), "codec"),
+        (lambda: animation("GIF")[:-3], "damaged"),
+        (lambda: animation("PNG")[:-30], "damaged"),
+        (lambda: webp_with_a_wrong_length(), "damaged"),
+        (lambda: picture("PNG", (300, 300))[:-60], "damaged"),
+        (lambda: picture("JPEG", (300, 300))[:-400], "damaged"),
+        (lambda: pdf()[:-100], "damaged"),
+        (lambda: b"%PDF-1.7\n" + bytes(300) + b"%%EOF", "damaged"),
+        (lambda: pdf(password="secret"), "locked"),
+        (lambda: office()[:-30], "damaged"),
+        (lambda: office("any/thing.xml"), "unknown"),
+        (lambda: office(**{"word/vbaProject.bin": b"x"}), "macros"),
+        (lambda: office(**{"word/bomb.xml": bytes(120 << 20)}), "bomb"),
+    ],
+)
+def test_what_is_damaged_hostile_or_unknown_is_refused(look, make, code):
+    assert refusal(look, make()) == code
+
+
+def test_a_small_image_of_huge_size_is_refused_before_it_is_unfolded(look):
+    bomb = io.BytesIO()
+    Image.new("1", (9000, 9000)).save(bomb, "PNG")
+    assert len(bomb.getvalue()) < 100_000
+    assert refusal(look, bomb.getvalue()) == "pixels"
+
+
+def test_dimensions_that_only_the_container_claims_are_not_believed(look):
+    found = look(claiming(video(), 65_000, 65_000))
+    assert (found["width"], found["height"]) == (64, 48)
+
+
+def test_a_video_of_too_many_pixels_is_refused_before_it_is_unfolded(look, monkeypatch):
+    monkeypatch.setattr(examine, "MAX_VIDEO_PIXELS", 64 * 48 - 1)
+    monkeypatch.setattr(examine, "_picture", None)
+    assert refusal(look, video()) == "video_pixels"
+
+
+def test_a_video_of_too_many_hours_is_refused(look, monkeypatch):
+    monkeypatch.setattr(examine, "MAX_VIDEO_S", 0.4)
+    assert refusal(look, video()) == "too_long"
+
+
+def test_an_animation_of_too_many_pictures_is_refused(look, monkeypatch):
+    monkeypatch.setattr(examine, "MAX_FRAMES", 2)
+    assert refusal(look, animation(frames=3)) == "frames"
+
+
+def test_an_image_that_is_an_archive_as_well_is_an_image(look):
+    assert look(picture("JPEG") + office())["mime_type"] == "image/jpeg"
+
+
+def with_exif(*, gps=False, orientation=0, kind="JPEG") -> bytes:
+    exif = Image.Exif()
+    if orientation:
+        exif[ExifTags.Base.Orientation] = orientation
+    if gps:
+        exif[ExifTags.IFD.GPSInfo] = {
+            ExifTags.GPS.GPSLatitudeRef: "N",
+            ExifTags.GPS.GPSLatitude: (52.0, 31.0, 12.0),
+        }
+    return picture(kind, exif=exif.tobytes())
+
+
+def test_a_turned_photo_is_measured_and_previewed_as_it_is_seen(look, tmp_path):
+    found = look(with_exif(orientation=6))
+    assert (found["width"], found["height"]) == (30, 40)
+    assert Image.open(tmp_path / "out" / "preview.webp").size == (30, 40)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_the_place_is_taken_out_and_the_orientation_stays(look, tmp_path, kind):
+    look(with_exif(gps=True, orientation=6, kind=kind))
+    exif = Image.open(tmp_path / "out" / "clean").getexif()
+    assert not exif.get_ifd(ExifTags.IFD.GPSInfo)
+    assert exif[ExifTags.Base.Orientation] == 6
+
+
+def test_a_photo_without_a_place_is_kept_as_it_is(look, tmp_path):
+    look(with_exif(orientation=3))
+    assert not (tmp_path / "out" / "clean").exists()
