@@ -445,9 +445,16 @@ class Delivery(models.Model):
     #: the stop that holds it, or held it: set by `stops.name_holds`
     stop: Stop | None = None
 
-    post = models.ForeignKey(Post, on_delete=models.PROTECT, related_name="deliveries")
+    # Both are found by indexes that begin with them: each post writes all indexes of its
+    # row twice, which is most of what it costs the database.
+    post = models.ForeignKey(
+        Post, on_delete=models.PROTECT, related_name="deliveries", db_index=False
+    )
     account = models.ForeignKey(
-        ConnectedAccount, on_delete=models.PROTECT, related_name="deliveries"
+        ConnectedAccount,
+        on_delete=models.PROTECT,
+        related_name="deliveries",
+        db_index=False,
     )
     status = models.CharField(
         max_length=12, choices=Status.choices, default=Status.SCHEDULED
@@ -482,7 +489,8 @@ class Delivery(models.Model):
     #: from doubling. Only a repeat as it was, and soon, leads out of here: never a
     #: hold, an edit or a cancellation, for it may be live.
     repeat_is_safe = models.BooleanField(default=False)
-    marker = models.CharField(max_length=32, unique=True, editable=False)
+    #: unique, but not as a field: PostgreSQL would get a second index, for LIKE
+    marker = models.CharField(max_length=32, editable=False)
     #: what earlier steps stored: media ids, session addresses
     witness = models.JSONField(default=dict, blank=True)
     #: What marker and witness belong to: the wording and files of the last try. People
@@ -513,6 +521,7 @@ class Delivery(models.Model):
         verbose_name = _("delivery")
         verbose_name_plural = _("deliveries")
         constraints = [
+            models.UniqueConstraint(fields=["marker"], name="delivery_marker_once"),
             models.UniqueConstraint(
                 fields=["post", "account"], name="delivery_once_per_account"
             ),
@@ -761,8 +770,9 @@ class Attempt(models.Model):
         PUBLISH = "publish", _("Send")
         LOOK = "look", _("Look whether it is there")
 
+    # Found by the index of its unique number.
     delivery = models.ForeignKey(
-        Delivery, on_delete=models.CASCADE, related_name="attempts"
+        Delivery, on_delete=models.CASCADE, related_name="attempts", db_index=False
     )
     number = models.PositiveIntegerField()
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.PUBLISH)
