@@ -39,7 +39,7 @@ from .errors import (
     PlatformError,
     TransientError,
 )
-from .transport import GUARDED, OPEN, AddressRefused, Outgoing
+from .transport import GUARDED, OPEN, AddressRefused, Outgoing, Reply
 from .transport import is_public as is_public
 
 logger = logging.getLogger(__name__)
@@ -350,9 +350,7 @@ class Http:
                 if not 200 <= status < 300:
                     for secret in secrets:
                         body = body.replace(secret.encode(), b"[removed]")
-                answer = Answer(
-                    status, {k.lower(): v for k, v in response.headers.items()}, body
-                )
+                answer = Answer(status, self._headers(response), body)
                 return answer
         except requests.RequestException as exc:
             raise self._error(exc, mutates, secrets) from exc
@@ -383,6 +381,12 @@ class Http:
     def drain(self) -> list[CallLog]:
         log, self.log = self.log, []
         return log
+
+    @staticmethod
+    def _headers(response: requests.Response) -> dict[str, str]:
+        if isinstance(response.raw, Reply):  # of our transport: as we want them
+            return dict(response.raw.headers.items())
+        return {k.lower(): v for k, v in response.headers.items()}
 
     @staticmethod
     def _read(response: requests.Response, max_bytes: int) -> bytes:

@@ -6,6 +6,8 @@ import os
 from django.apps import AppConfig
 from django.conf import settings
 
+from platforms import registry
+
 
 class ShellConfig(AppConfig):
     name = "socialhub"
@@ -15,6 +17,8 @@ class ShellConfig(AppConfig):
     def ready(self) -> None:
         if settings.IN_CLUSTER:
             # Workers share their parent's memory until somebody writes to it, as the
-            # garbage collector does when it looks at what is there.
+            # garbage collector does when it looks at what is there. What each of them
+            # would load by itself is loaded before.
+            registry.all_specs()
             gc.collect()
             os.register_at_fork(before=gc.freeze)
