@@ -66,10 +66,14 @@ class _Maker(Generic[M]):
                 ]
         self.extras = [(n, name) for n, name in enumerate(columns) if name not in known]
 
-    def make(self, row: tuple[Any, ...]) -> M:
+    def values(self, row: tuple[Any, ...]) -> list[Any]:
         values = list(row)
         for place, convert, column in self.converters:
             values[place] = convert(values[place], column, connection)
+        return values
+
+    def make(self, row: tuple[Any, ...]) -> M:
+        values = self.values(row)
         made = self.model.from_db(
             connection.alias, self.names, [values[place] for place in self.places]
         )
@@ -103,16 +107,26 @@ class FixedQuery(Generic[M]):
 
     def objects(self, *values: Any) -> list[M]:
         """Instances, without the fields that the queryset leaves out (`only`)."""
+        maker, rows = self._made_of(values)
+        return [maker.make(row) for row in rows] if maker else []
+
+    def values(self, *values: Any) -> list[list[Any]]:
+        """What the fields make of the rows of a `values_list` of columns."""
+        maker, rows = self._made_of(values)
+        return [maker.values(row) for row in rows] if maker else []
+
+    def _made_of(
+        self, values: tuple[Any, ...]
+    ) -> tuple[_Maker[M] | None, list[tuple[Any, ...]]]:
+        """The rows, and who makes something of them; None without any."""
         words = self._words()
         with connection.cursor() as cursor:
             cursor.execute(words.sql, words.bind(values))
             rows = cursor.fetchall()
-            if not rows:
-                return []
-            if connection.vendor not in self._makers:
+            if rows and connection.vendor not in self._makers:
                 columns = [column[0] for column in cursor.description]
                 self._makers[connection.vendor] = _Maker(words.model, columns)
-        return [self._makers[connection.vendor].make(row) for row in rows]
+        return (self._makers[connection.vendor] if rows else None), rows
 
     def _words(self) -> _Words[M]:
         vendor = connection.vendor

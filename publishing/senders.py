@@ -1,8 +1,8 @@
 """As whom a pump sends: accounts with credential and app, kept from claim to claim.
 
 Building the rows, opening the tokens and working out the addresses costs more than the
-rest of a claim. So the bare columns are read each time, and all the rest only when one
-of them has changed.
+rest of a claim. So it is only asked each time whether one of them has changed, and all
+the rest is read when that is so.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import Error as DatabaseFault
+from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.breakers import Caller
 from accounts.fixed_query import FixedQuery
-from accounts.models import ConnectedAccount, Credential
+from accounts.models import ConnectedAccount, Credential, PlatformApp
 from platforms import registry
 from platforms.base import (
     Access,
@@ -60,7 +61,7 @@ class Sender:
 
 
 class Senders:
-    """By account. Nothing old is ever handed out: the columns are compared each time."""
+    """By account. Nothing old is ever handed out: it is compared each time."""
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[tuple[Any, ...], ConnectedAccount]] = {}
@@ -71,7 +72,7 @@ class Senders:
     def attach(self, rows: Collection[Delivery]) -> None:
         """Give each row its account, credential and app, as they are now."""
         wanted = {row.account_id for row in rows}
-        columns = {row[0]: row for row in _columns.rows(list(wanted))}
+        columns = _as_they_are(wanted)
         stale = [
             pk for pk in wanted if self._known.get(pk, (None, None))[0] != columns[pk]
         ]
@@ -92,7 +93,7 @@ class Senders:
             return
         self._met.update(new)
         try:
-            columns = {row[0]: row for row in _columns.rows(new)}
+            columns = _as_they_are(new)
             self._read(columns, columns)
             for pk in columns:
                 account = self._known[pk][1]
@@ -128,6 +129,26 @@ def _accounts(pks: Collection[int]) -> Any:
 #: All columns of accounts, their credentials and apps: as the driver gives them they
 #: are cheap to read, and good for nothing but to be compared.
 _columns = FixedQuery(lambda pks: _accounts(pks).order_by(), [0])
+
+
+def _as_they_are(pks: Collection[int]) -> dict[int, tuple[Any, ...]]:
+    """By account: what differs after any change of it, its credential or app."""
+    if connection.vendor != "postgresql":
+        return {row[0]: row for row in _columns.rows(list(pks))}
+    # PostgreSQL knows it by itself: each change writes the row anew, in another place
+    # or by another transaction.
+    account, credential, app = (
+        connection.ops.quote_name(model._meta.db_table)
+        for model in (ConnectedAccount, Credential, PlatformApp)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT a.id, a.xmin, a.ctid, c.xmin, c.ctid, p.xmin, p.ctid"  # noqa: S608
+            f" FROM {account} AS a LEFT JOIN {credential} AS c ON c.id = a.credential_id"
+            f" LEFT JOIN {app} AS p ON p.id = c.app_id WHERE a.id = ANY(%s)",
+            [list(pks)],
+        )
+        return {row[0]: row for row in cursor.fetchall()}
 
 
 def _sender(account: ConnectedAccount) -> Sender:

@@ -34,8 +34,15 @@ class Other:
 _with_words = FixedQuery(
     lambda accounts, words: (
         Delivery.objects.filter(account_id__in=accounts, fingerprint__in=words)
-        .only("account_id", "fingerprint", "published_at", "status", "repeat_is_safe")
         .order_by("published_at", "pk")
+        .values_list(
+            "id",
+            "account_id",
+            "fingerprint",
+            "published_at",
+            "status",
+            "repeat_is_safe",
+        )
     ),
     [0],
     ["sample"],
@@ -55,15 +62,11 @@ def others(rows: Iterable[Delivery], now: datetime) -> dict[int, Other]:
     accounts = list({row.account_id for row in asked})
     words = list({row.fingerprint for row in asked})
     by_words: dict[tuple[int, str], list[Other]] = {}
-    for known in _with_words.objects(accounts, words):
-        at = known.published_at
-        lately = bool(known.status == Status.PUBLISHED and at and at > now - WINDOW)
-        leaving = known.status in LEAVING or (
-            known.status == Status.SCHEDULED and known.repeat_is_safe
-        )
+    for pk, account_id, said, at, status, safe in _with_words.values(accounts, words):
+        lately = bool(status == Status.PUBLISHED and at and at > now - WINDOW)
+        leaving = status in LEAVING or (status == Status.SCHEDULED and safe)
         if lately or leaving:
-            key = (known.account_id, known.fingerprint)
-            by_words.setdefault(key, []).append(Other(known.pk, at))
+            by_words.setdefault((account_id, said), []).append(Other(pk, at))
     found: dict[int, Other] = {}
     for row in asked:
         same = by_words.setdefault((row.account_id, row.fingerprint), [])

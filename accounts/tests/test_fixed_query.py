@@ -52,6 +52,20 @@ def test_it_finds_what_the_orm_finds_with_any_values(rows):
     assert found.objects([], NOW + timedelta(hours=1)) == []
 
 
+def test_its_values_are_what_the_fields_make_of_them(rows):
+    names = ("subject", "retry_at", "looks_pass", "failures")
+    listed = FixedQuery(
+        lambda subjects: CircuitBreaker.objects.filter(
+            subject__in=subjects
+        ).values_list(*names),
+        ["sample"],
+    )
+    assert listed.values(["token:3"]) == [
+        ["token:3", NOW + timedelta(minutes=3), False, [[3, 3, "trouble"]]]
+    ]
+    assert listed.values([]) == []
+
+
 def test_its_objects_have_real_values_and_leave_the_rest_for_later(rows):
     (found,) = query().objects(["token:3"], NOW + timedelta(hours=1))
     assert found.retry_at == NOW + timedelta(minutes=3)
