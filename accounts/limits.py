@@ -221,16 +221,21 @@ def forget() -> None:
     _lately.clear()
 
 
-def reserve(needs: Sequence[Need], now: datetime) -> dict[Hashable, Denied | None]:
+def reserve(
+    needs: Sequence[Need], now: datetime, uses: Sequence[Use] = ()
+) -> dict[Hashable, Denied | None]:
     """Take the units of each need, or none of it; earlier ones in the list win.
 
     None for a need that was admitted. Inside of the caller's transaction, and before
     it locks anything that another transaction may hold while it waits for a bucket.
+    uses: settled first, as `settle` does, with the same statements.
     """
     _must_be_in_transaction()
     at = now.timestamp()
-    buckets = {bucket for need in needs for bucket, _ in need.wanted}
-    windows = _load(buckets, lock=True)
+    news = _news(uses, at)
+    buckets = {bucket for need in needs for bucket, _ in need.wanted} | news.buckets
+    windows = _load(buckets, lock=True, learnt=news.informative)
+    news.tell(windows, at)
     kept = _kept(needs, windows, now)
     answers: dict[Hashable, Denied | None] = {}
     for need in needs:
@@ -258,6 +263,45 @@ def settle(uses: Sequence[Use], now: datetime) -> None:
     """
     _must_be_in_transaction()
     at = now.timestamp()
+    news = _news(uses, at)
+    windows = _load(news.buckets, lock=True, learnt=news.informative)
+    news.tell(windows, at)
+    _store(windows)
+    _remember(news.buckets, windows, at)
+
+
+def has_news(uses: Sequence[Use], now: datetime) -> bool:
+    """False when settling them would change nothing, as most answers do. No query."""
+    return bool(_news(uses, now.timestamp()).buckets)
+
+
+@dataclass(frozen=True)
+class _News:
+    """What some uses tell that windows do not know yet."""
+
+    #: (bucket, reserved at) -> units reserved and units taken
+    sums: dict[tuple[BucketId, float], list[int]]
+    seen: list[tuple[BucketId, Observation]]
+
+    @property
+    def buckets(self) -> set[BucketId]:
+        return {bucket for bucket, _ in (*self.sums, *self.seen)}
+
+    @property
+    def informative(self) -> set[BucketId]:
+        return {bucket for bucket, told in self.seen if told.limit is not None}
+
+    def tell(self, windows: Mapping[BucketId, Window], at: float) -> None:
+        for (bucket, since), (reserved, taken) in self.sums.items():
+            if found := windows.get(bucket):
+                if found.size is not None:
+                    found.settle(reserved, taken, since, at)
+        for bucket, told in sorted(self.seen, key=lambda pair: pair[1].at):
+            if found := windows.get(bucket):
+                found.correct(told, at)
+
+
+def _news(uses: Sequence[Use], at: float) -> _News:
     sums: dict[tuple[BucketId, float], list[int]] = {}
     seen: list[tuple[BucketId, Observation]] = []
     for use in uses:
@@ -278,18 +322,7 @@ def settle(uses: Sequence[Use], now: datetime) -> None:
             if left_at < since or not window or window.learns_from(told, at):
                 if subject:
                     seen.append((bucket, told))
-    buckets = {bucket for bucket, _ in (*sums, *seen)}
-    informative = {bucket for bucket, told in seen if told.limit is not None}
-    windows = _load(buckets, lock=True, learnt=informative)
-    for (bucket, since), (reserved, taken) in sums.items():
-        if found := windows.get(bucket):
-            if found.size is not None:
-                found.settle(reserved, taken, since, at)
-    for bucket, told in sorted(seen, key=lambda pair: pair[1].at):
-        if found := windows.get(bucket):
-            found.correct(told, at)
-    _store(windows)
-    _remember(buckets, windows, at)
+    return _News(sums, seen)
 
 
 def _reserved_and_taken(use: Use) -> Iterator[tuple[BucketId, int, int]]:

@@ -37,7 +37,7 @@ from .senders import Sender, Senders, attach_posts
 from .settlement import TooOften, intent
 from .waking import wake_review
 from .work import LEASE, Work, last_start
-from .writes import Writes
+from .writes import Opened, Writes
 
 logger = logging.getLogger(__name__)
 
@@ -145,12 +145,15 @@ _lanes_of_others = FixedQuery(_sent_by_others, SAMPLE_TIME, "sample")
 class Claim:
     """One batch. Use inside a transaction; `works` may be handed out after it."""
 
-    def __init__(self, pump: Pump, now: datetime) -> None:
+    def __init__(self, pump: Pump, now: datetime, uses: Sequence[Use] = ()) -> None:
+        """uses: what answers told of the platforms' windows, to be settled with it."""
         self.pump = pump
         self.now = now
+        self.uses = uses
+        self.settled = False
         self.writes = Writes()
         self.works: list[Work] = []
-        #: reserved and not needed after all: to be given back with the next results
+        #: reserved and not needed after all: to be given back with the next `uses`
         self.unused: list[Use] = []
 
     def take(self, pks: Sequence[int]) -> list[Work]:
@@ -360,7 +363,9 @@ class Claim:
 
     def _reserve(self, ready: list[Ready]) -> list[Ready]:
         """Those whose calls the platforms' windows will take; their units are taken."""
-        denials = limits.reserve([one.need for one in ready], self.now)
+        needs = [one.need for one in ready]
+        denials = limits.reserve(needs, self.now, self.uses)
+        self.settled = True
         left = []
         for one in ready:
             denied = denials[one.row.pk]
@@ -417,7 +422,7 @@ class Claim:
             **changes,
         )
         # Opened before the call: an Attempt that never closes marks a crash.
-        attempt = Attempt(
+        attempt = Opened(
             delivery_id=row.pk,
             number=row.attempt_count,
             kind=Attempt.Kind.LOOK if one.looking else Attempt.Kind.PUBLISH,

@@ -18,7 +18,6 @@ import queue
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -38,6 +37,7 @@ from . import claiming, liveness
 from .agenda import Agenda
 from .claiming import Claim
 from .crash_points import crash_point
+from .hands import Hands
 from .liveness import Life
 from .models import Attempt, Delivery, Pump, StaleState
 from .senders import Senders
@@ -57,6 +57,9 @@ NAP_S = 0.2
 #: that one transaction writes several.
 CROWD = 4
 GATHER_S = 0.004
+#: The moment is half of what the last writing took, so that pumps which wait for a busy
+#: database write more at a time; at most this.
+GATHER_MOST_S = 0.05
 
 
 class PumpRun:
@@ -68,17 +71,20 @@ class PumpRun:
         self.seconds = seconds if seconds is not None else settings.PUMP_SECONDS
         self.threads = threads or settings.PUBLISH_THREADS
         self.id = uuid.uuid4().hex
-        self.results: queue.Queue[Done | Renewed] = queue.Queue()
+        self.results: queue.SimpleQueue[Done | Renewed] = queue.SimpleQueue()
         self.in_flight: dict[int, Work] = {}
         self.renewing: set[int] = set()
         self.unsaved: list[Done | Renewed] = []
         self.handled = 0
         self.agenda = Agenda()
         self.senders = Senders()
-        #: reserved units that are given back with the next results
-        self._unused: list[Use] = []
+        #: What became of reserved units. The next claim tells the ledger, which has the
+        #: same windows before it; where there is none, the end of the turn.
+        self._uses: list[Use] = []
         #: fewer rows were ready than there are threads
         self._hungry = True
+        #: seconds that the last turn spent with the database
+        self._spent_s = 0.0
         self._swept_at = 0.0
         self._released_at = timezone.now()
         #: this pump's place among all that run, and how many there are
@@ -98,14 +104,14 @@ class PumpRun:
         end = time.monotonic() + self.seconds
         handed = False
         with liveness.hold(self.id) as self.life:
-            with ThreadPoolExecutor(self.threads, thread_name_prefix="pump") as pool:
+            with Hands(self.threads) as pool:
                 self.pool = pool
                 while True:
                     now = time.monotonic()
                     if not handed and (now > end - 2 or stop_wanted()):
                         handed = self._guarded(lambda: self._hand_over(hand_over))
                     closing = now > end or stop_wanted()
-                    left = self.in_flight or self.renewing or self.unsaved
+                    left = self.in_flight or self.renewing or self.unsaved or self._uses
                     if closing and not left:
                         break
                     if now > end + LEASE.total_seconds():
@@ -143,19 +149,32 @@ class PumpRun:
             if not closing:
                 self._sweep()
                 self._claim()
+            self._settle_windows()
             nap = self._nap()
 
+        began = time.monotonic()
         if not self._guarded(work):
             time.sleep(0.5)
             return
+        self._spent_s = time.monotonic() - began
         try:
             self.unsaved.append(self.results.get(timeout=max(nap, 0.001)))
-            if len(self.in_flight) > CROWD:
-                time.sleep(GATHER_S)
+            self._gather()
             while True:
                 self.unsaved.append(self.results.get_nowait())
         except queue.Empty:
             pass
+
+    def _gather(self) -> None:
+        """Let more results come, if more are on their way than a few."""
+        if len(self.in_flight) <= CROWD:
+            return
+        end = time.monotonic() + min(self._spent_s / 2, GATHER_MOST_S)
+        time.sleep(GATHER_S)
+        while self.results.qsize() + len(self.unsaved) < len(self.in_flight):
+            if time.monotonic() >= end:
+                return
+            time.sleep(GATHER_S)
 
     def _nap(self) -> float:
         """Seconds until something can be due, at most NAP_S."""
@@ -233,7 +252,8 @@ class PumpRun:
             self.agenda.bar,
             self.agenda.expire,
         )
-        claim = Claim(me, now)
+        uses = list(self._uses)
+        claim = Claim(me, now, uses)
         try:
             with transaction.atomic():
                 works = claim.take(pks)
@@ -243,16 +263,35 @@ class PumpRun:
             if len(pks) == 1:
                 return []
         except Exception:
-            if len(pks) == 1:
+            if uses:
+                # Not these rows may be to blame, but what they were to be claimed with.
+                self._settle_windows()
+            elif len(pks) == 1:
                 logger.exception("delivery %s cannot be claimed", pks[0])
                 Delivery.objects.filter(pk=pks[0], lease_expires_at=None).update(
                     next_attempt_at=now + claiming.BROKEN_NAP
                 )
                 return []
         else:
-            self._unused += claim.unused
+            if claim.settled:
+                del self._uses[: len(uses)]
+            self._uses += claim.unused
             return works
         return [work for pk in pks for work in self._take([pk])]
+
+    def _settle_windows(self) -> None:
+        """Tell the ledger what the last claim did not."""
+        now = timezone.now()
+        try:
+            if limits.has_news(self._uses, now):
+                with transaction.atomic():
+                    limits.settle(self._uses, now)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            # Their units stay taken: too much is counted, never too little.
+            logger.exception("the ledger of limits does not take %s", self._uses)
+        self._uses.clear()
 
     def _renew(self, credential: Credential) -> None:
         """Renew in an I/O thread; the lane waits for it."""
@@ -308,8 +347,7 @@ class PumpRun:
 
         Where the database refuses the batch, each is written alone.
         """
-        writes, unused = Writes(), list(self._unused)
-        now = timezone.now()
+        writes, now = Writes(), timezone.now()
         try:
             with transaction.atomic():
                 rows = self._rows(dones)
@@ -320,14 +358,14 @@ class PumpRun:
                     for done in dones
                 ]
                 writes.write()
-                # Always in this order, so that two pumps never wait for each other:
-                # deliveries, buckets, breakers.
                 ended = [
                     done
                     for done, follow in zip(dones, follows, strict=True)
                     if follow is None
                 ]
-                limits.settle(unused + [use(done.work, now) for done in ended], now)
+                uses = [use(done.work, now) for done in ended]
+                # Deliveries before breakers, as a claim does, so that two pumps never
+                # wait for each other.
                 self._tell_breakers(ended, now)
         except (OperationalError, InterfaceError):
             writes.undo()
@@ -338,7 +376,7 @@ class PumpRun:
                 self._log_lost(dones[0].work, exc)
                 return [None]
         else:
-            del self._unused[: len(unused)]
+            self._uses += uses
             return follows
         return [self._settle([done])[0] for done in dones]
 

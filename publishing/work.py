@@ -34,6 +34,7 @@ from platforms.errors import (
 
 from .crash_points import crash_point
 from .models import Attempt, Delivery
+from .writes import Opened
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class Work:
     fence: int
     lane: int
     kind: str  # Attempt.Kind
-    attempt: Attempt
+    attempt: Opened
     platform: Platform
     client: PlatformClient
     job: PublishJob

@@ -331,6 +331,30 @@ def test_units_taken_near_the_end_of_a_window_are_settled_in_the_row(transaction
     assert RateBucket.objects.get(key="app_day").log == []
 
 
+def test_a_claim_settles_what_came_before_it_with_its_own_statements(transactional_db):
+    at = ENDS - timedelta(seconds=60)  # noted for the next window as well
+    first = need(1, token=1)
+    take(first, now=at)
+    later = at + timedelta(seconds=1)
+    use = Use(first, {}, at)
+    assert limits.has_news([use], later)
+    with CaptureQueriesContext(connection) as seen, transaction.atomic():
+        reserve([need(2, token=5)], later, [use])
+    ours = [q for q in seen.captured_queries if "ratebucket" in q["sql"]]
+    assert len(ours) == 2
+    assert used("token", "token:1") == 5
+    assert not limits.has_news([], later)
+
+
+def test_what_is_given_back_may_be_taken_by_the_same_claim(transactional_db):
+    first = need(1, own=3)
+    take(first)
+    with transaction.atomic():
+        answers = reserve([need(2, own=3)], LATE, [Use(first, {}, NOW)])
+    assert answers == {2: None}
+    assert used("own", "account:1") == 3
+
+
 def test_a_reservation_that_was_rolled_back_is_not_remembered(taken):
     """Else an answer would be held for known that the row has never heard of."""
     with transaction.atomic():

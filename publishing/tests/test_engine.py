@@ -54,6 +54,7 @@ class InlinePump(PumpRun):
         while not self.results.empty():
             self.unsaved.append(self.results.get())
             self._save_results()
+        self._settle_windows()
 
 
 def turn(delivery: Delivery) -> Delivery:

@@ -10,6 +10,7 @@ import time_machine
 from django.utils import timezone
 
 from accounts import breakers, limits
+from accounts.limits import Need, Use
 from accounts.models import CircuitBreaker, Credential, RateBucket
 from platforms.base import Bucket, Look, RemotePost, Sighting, StepResult, WindowKind
 from platforms.errors import AmbiguousOutcome, Cause, RateLimited
@@ -38,6 +39,7 @@ class InlinePump(PumpRun):
         while not self.results.empty():
             self.unsaved.append(self.results.get())
             self._save_results()
+        self._settle_windows()
 
 
 def turn(*deliveries: Delivery) -> None:
@@ -217,6 +219,37 @@ def test_units_of_calls_that_never_left_are_given_back(
     assert used() == 0
 
 
+def test_the_next_claim_settles_what_answers_told(
+    account, make_delivery, script, two_a_day, monkeypatch
+):
+    monkeypatch.setattr(Scripted, "draws_of_calls", lambda *args: {})
+    script.answers["post"] = [RateLimited(retry_after=60)]
+    pump = InlinePump()
+    make_delivery(account, "First")
+    pump._settle_windows, settle = (lambda: None), pump._settle_windows
+    pump.turn()
+    assert (used(), len(pump._uses)) == (1, 1)
+    make_delivery(account, "Second")
+    pump.agenda.read(timezone.now())
+    pump._claim()
+    assert (used(), pump._uses) == (1, []), "one given back, one taken"
+    settle()
+    assert used() == 1, "nothing is given back twice"
+
+
+def test_a_use_that_cannot_be_settled_hinders_no_claim(
+    account, make_delivery, script, posts_go, two_a_day, caplog
+):
+    delivery, pump = make_delivery(account, "First"), InlinePump()
+    stray = Use(Need("", "scripted", "live", 0, 0, 0, {"gone": 1}), {}, timezone.now())
+    pump._uses = [stray]
+    pump.turn()
+    delivery.refresh_from_db()
+    assert delivery.status == Status.PUBLISHED
+    assert pump._uses == []
+    assert "does not take" in caplog.text
+
+
 # ---------------------------------------------------------------- breakers
 
 
@@ -244,14 +277,12 @@ def test_behind_an_open_breaker_a_post_is_held_without_a_call(
 def test_what_an_open_breaker_refuses_takes_no_units(
     tired, make_delivery, script, two_a_day
 ):
-    script.steps = ["upload"]  # another account's result carries the units back
     pump = InlinePump()
     delivery = make_delivery(tired, "Next")
     pump.turn()
     delivery.refresh_from_db()
     assert delivery.status == Status.HELD
-    assert used() == 1
-    assert pump._unused, "they go back with the next results"
+    assert used() == 0
 
 
 def test_what_a_process_that_stood_still_heard_says_nothing_of_the_platform(
