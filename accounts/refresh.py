@@ -148,12 +148,9 @@ def _store(ticket: Ticket, result: TokenSet | PlatformError) -> bool:
         if credential is None:
             return False
         credential.refresh_lease_until = None
-        if result.outcome in {Outcome.AUTH_REVOKED, Outcome.AUTH_EXPIRED}:
+        if result.ends_access:
             credential.save(update_fields=["refresh_lease_until"])
-            cause = Cause.ROTATION_LOST if _was_lost(credential) else result.cause
-            credential.break_for(
-                AuthRevoked(result.detail, cause=cause, status=result.status)
-            )
+            credential.break_for(_ending(credential, result))
             return False
         credential.refresh_after = now + _wait(credential, result.retry_after)
         credential.save(update_fields=["refresh_lease_until", "refresh_after"])
@@ -163,6 +160,15 @@ def _store(ticket: Ticket, result: TokenSet | PlatformError) -> bool:
             credential.next_proof_at = now
             credential.save(update_fields=["next_proof_at"])
         return False
+
+
+def _ending(credential: Credential, refusal: PlatformError) -> PlatformError:
+    """What the refusal of a renewal means: the grant is over, or the account is at
+    fault (suspended), which the grant outlives."""
+    if refusal.outcome not in {Outcome.AUTH_REVOKED, Outcome.AUTH_EXPIRED}:
+        return refusal
+    cause = Cause.ROTATION_LOST if _was_lost(credential) else refusal.cause
+    return AuthRevoked(refusal.detail, cause=cause, status=refusal.status)
 
 
 def _tries(credential: Credential) -> QuerySet[RefreshAttempt]:

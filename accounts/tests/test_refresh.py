@@ -12,7 +12,14 @@ from django.utils import timezone
 from accounts import refresh
 from accounts.models import Credential, RefreshAttempt
 from platforms.base import TokenSet
-from platforms.errors import AmbiguousOutcome, AuthRevoked, Cause, TransientError
+from platforms.errors import (
+    AmbiguousOutcome,
+    AuthRevoked,
+    Cause,
+    PermissionMissing,
+    Reach,
+    TransientError,
+)
 from tests.scripted_platform import SPEC, Scripted
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -156,6 +163,29 @@ def test_a_refusal_after_a_lost_rotation_says_what_was_lost(
 
 
 @pytest.mark.django_db
+@pytest.mark.django_db
+def test_a_renewal_that_is_refused_because_of_the_account_says_what_is_wrong_with_it(
+    renewable, script
+):
+    error = PermissionMissing("taken down", cause=Cause.ACCOUNT_SUSPENDED)
+    script.answers["refresh"] = [error]
+    assert not again(renewable)
+    renewable.refresh_from_db()
+    assert (renewable.state, renewable.cause) == ("broken", Cause.ACCOUNT_SUSPENDED)
+
+
+@pytest.mark.django_db
+def test_a_renewal_that_is_refused_because_of_our_app_breaks_no_access(
+    renewable, script
+):
+    error = PermissionMissing(cause=Cause.APP_REFUSED, reach=Reach.APP)
+    script.answers["refresh"] = [error]
+    assert not again(renewable)
+    renewable.refresh_from_db()
+    assert renewable.is_active
+    assert renewable.refresh_after > timezone.now()
+
+
 def test_where_nothing_rotates_nothing_was_lost(renewable, script):
     die_in_a_renewal(renewable)
     refresh.sweep(timezone.now())
