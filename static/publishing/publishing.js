@@ -55,6 +55,7 @@ document.addEventListener("htmx:afterSwap", keepFileField);
 // ---- files, sent in parts. publishing/upload_views.py says how.
 
 const PAUSES_MS = [1000, 2000, 4000, 8000, 15000];
+const AGAIN_MS = 3000;
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 class Stopped extends Error {}
@@ -184,6 +185,7 @@ function startUploads(form) {
   const media = document.getElementById("media");
   const waiting = [];
   let busy = false;
+  const take = () => document.getElementById("id_files").dispatchEvent(new CustomEvent("whole"));
 
   const work = async () => {
     if (busy) return;
@@ -202,15 +204,17 @@ function startUploads(form) {
       }
     }
     busy = false;
-    if (arrived.length) document.getElementById("id_files").dispatchEvent(new CustomEvent("whole"));
-    document.addEventListener(
-      "htmx:afterSettle",
-      () => {
+    if (arrived.length) {
+      const done = (event) => {
+        // The panel settles as well; and what was refused has its sentence by then.
+        if (event.target !== media) return;
+        document.removeEventListener("htmx:afterSettle", done);
         for (const upload of arrived) upload.row.remove();
         list.hidden = !list.children.length;
-      },
-      { once: true },
-    );
+      };
+      document.addEventListener("htmx:afterSettle", done);
+      take();
+    }
     list.hidden = !list.children.length;
     wait.hidden = true;
   };
@@ -234,7 +238,10 @@ function startUploads(form) {
   });
   // A button that is gone after the swap takes the focus with it.
   document.addEventListener("htmx:afterSettle", (event) => {
-    if (event.target === media && document.activeElement === document.body) media.focus();
+    if (event.target !== media) return;
+    if (document.activeElement === document.body) media.focus();
+    // Another tab, or the page as it was before, is just having it looked into.
+    if (!busy && media.querySelector('input[name="upload"]')) setTimeout(take, AGAIN_MS);
   });
 }
 

@@ -1,0 +1,104 @@
+"""Files come in parts, go on after a break, and are looked after by keyboard."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from publishing.tests.made_files import pdf, picture, video
+from tests.browser.guide import X, account_box
+from tests.browser.inspection import PHONE
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[..., Page]
+Inspect = Callable[[Page, str], None]
+
+PARTS = re.compile(r"/media/uploads/[0-9a-f-]{36}/$")
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """A video of three parts: a real one with nothing behind it."""
+    path = tmp_path / "clip.mp4"
+    size = 18 << 20
+    path.write_bytes(video(sound="aac") + struct.pack(">I4s", size, b"free"))
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - 8 + size)
+    return path
+
+
+def test_a_large_file_survives_a_break_and_a_page_that_was_left(
+    visit: Visit, connected: None, clip: Path, tmp_path: Path, inspect: Inspect
+) -> None:
+    page = visit("mara", size=PHONE)
+    page.goto("/posts/new/")
+    account_box(page, X).check()
+    offsets: list[int] = []
+    broken: list[int] = []
+    here = "first visit"
+
+    def on_the_way(route: Route) -> None:
+        if route.request.method != "PUT":
+            return route.continue_()
+        offsets.append(int(route.request.headers["upload-offset"]))
+        if here == "first visit" and offsets[-1]:
+            return None  # neither sent nor answered until the page is left
+        if here == "second visit" and not broken:
+            broken.append(offsets[-1])
+            return route.abort("aborted")
+        return route.continue_()
+
+    page.route(PARTS, on_the_way)
+    page.get_by_label("Add files").set_input_files(clip)
+    bar = page.get_by_role("progressbar", name="clip.mp4")
+    expect(bar).to_have_attribute("value", re.compile(r"^0\.4"))
+    page.get_by_role("button", name="Save draft").click()
+    expect(page.get_by_text("Files are still being sent.")).to_be_visible()
+    inspect(page, "compose-uploading")
+
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.goto("/posts/new/")
+    here = "second visit"
+    account_box(page, X).check()
+    page.get_by_label("Add files").set_input_files(clip)
+    files = page.get_by_role("region", name="Files").get_by_role("listitem")
+    expect(files).to_contain_text("Video 1: clip.mp4 0:01, 64 × 48, H264, AAC")
+    # The first part was never sent again; the one that broke was, and the last.
+    part = 8 << 20
+    assert offsets == [0, part, part, part, 2 * part], offsets
+    poster = files.locator("img")
+    assert (
+        poster.evaluate("image => image.decode().then(() => image.naturalWidth)") == 64
+    )
+    said = "SocialHub does not send videos to X yet"
+    expect(page.locator("#panel")).to_contain_text(said)
+
+    picture_path, document = tmp_path / "a.png", tmp_path / "plan.pdf"
+    picture_path.write_bytes(picture("PNG"))
+    document.write_bytes(pdf(2))
+    page.get_by_label("Add files").set_input_files([picture_path, document])
+    expect(files).to_have_count(3)
+    expect(files.nth(2)).to_contain_text("Document 3: plan.pdf 2 pages")
+    later = files.nth(0).get_by_role("button", name="Move back")
+    later.focus()
+    page.keyboard.press("Enter")
+    expect(files.nth(1)).to_contain_text("Video 2: clip.mp4")
+    # The focus is on the same button of the same file.
+    expect(files.nth(1).get_by_role("button", name="Move back")).to_be_focused()
+    files.nth(2).get_by_role("button", name="Remove").focus()
+    page.keyboard.press("Enter")
+    expect(files).to_have_count(2)
+    expect(page.locator("#media")).to_be_focused()
+    inspect(page, "compose-files")
+
+    page.get_by_label("Text for all networks").fill("With a video")
+    page.get_by_role("button", name="Save draft").click()
+    page.wait_for_url(re.compile(r"/posts/\d+/$"))
+    expect(page.get_by_role("link", name="Video: clip.mp4")).to_be_visible()
+    inspect(page, "post-files")
