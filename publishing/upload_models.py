@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -154,6 +155,8 @@ class Upload(models.Model):
                     raise
                 raise UploadRefused(incoming.no_room(self.name)) from exc
             finally:
+                # What is noted has to be there after a power cut as well.
+                os.fsync(file.fileno())
                 self.save(update_fields=["received_bytes", "changed_at"])
 
     def _copy(self, stream: IO[bytes], file: IO[bytes]) -> None:
@@ -178,6 +181,7 @@ class Upload(models.Model):
             if self.asset is not None:
                 return self.asset
             if not self.is_whole:
+                self.save(update_fields=["received_bytes"])
                 raise UploadRefused(
                     _("%(name)s has not arrived whole. Add it again to go on.")
                     % {"name": self.name}
@@ -221,6 +225,10 @@ class Upload(models.Model):
                     raise UploadRefused(GONE % {"name": self.name}) from None
                 if self.asset_id is not None:
                     self.path.unlink(missing_ok=True)
+                else:
+                    # A restored backup may know of more than the disk has.
+                    there = os.fstat(file.fileno()).st_size
+                    self.received_bytes = min(self.received_bytes, there)
                 yield file
         except OSError as exc:
             if exc.errno not in incoming.NO_ROOM:

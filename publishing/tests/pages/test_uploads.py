@@ -128,6 +128,28 @@ def test_bytes_that_a_killed_process_did_not_note_are_written_again(upload):
     assert row.path.read_bytes() == data
 
 
+def test_bytes_that_are_noted_and_not_there_are_sent_again(upload):
+    data = video()
+    row = upload(data)
+    row.receive(0, io.BytesIO(data[:500]))
+    os.truncate(row.path, 200)
+    with pytest.raises(WrongOffset):
+        row.receive(500, io.BytesIO(data[500:]))
+    assert row.received_bytes == 200
+    row.receive(200, io.BytesIO(data[200:]))
+    assert row.path.read_bytes() == data
+
+
+def test_a_whole_file_that_is_not_there_any_more_is_not_taken(upload):
+    row = upload(video())
+    row.receive(0, io.BytesIO(video()))
+    row.path.unlink()
+    with pytest.raises(UploadRefused, match="has not arrived whole"):
+        row.finish()
+    row.refresh_from_db()
+    assert row.received_bytes == 0
+
+
 def test_a_part_at_another_place_is_refused_with_the_place(ana, world):
     data = video()
     address = begin(ana, world, data).json()["address"]
