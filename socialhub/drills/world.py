@@ -37,6 +37,14 @@ class Practice:
     def fault(self, **rule: Any) -> str:
         return str(self._ask("POST", "/api/faults", json=rule)["id"])
 
+    def remove_fault(self, id: str) -> None:
+        """Safe when it is used up already."""
+        answer = requests.delete(
+            f"{self.url}/api/faults/{id}", headers=HEADERS, timeout=20
+        )
+        if answer.status_code != 404:
+            answer.raise_for_status()
+
     def clear_faults(self) -> None:
         self._ask("DELETE", "/api/faults")
 

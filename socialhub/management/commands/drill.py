@@ -3,6 +3,7 @@
 from django.core.management.base import CommandParser
 
 from socialhub.drills.crash import Crash
+from socialhub.drills.health import Health
 from socialhub.drills.runner import SandboxedCommand
 from socialhub.drills.story import Story
 
@@ -10,11 +11,13 @@ from socialhub.drills.story import Story
 class Command(SandboxedCommand):
     help = "Act out a story in a sandbox of its own; one JSON line last."
     word = "drill"
-    parts = {"crash": Crash(), "story": Story()}
+    parts = {"crash": Crash(), "health": Health(), "story": Story()}
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--deliveries", type=int, default=2000)
+        parser.add_argument("--credentials", type=int, default=500)
+        parser.add_argument("--days", type=int, default=90)
         parser.add_argument(
             "--seed", type=int, default=1, help="the same blows in the same order"
         )

@@ -1,0 +1,597 @@
+"""Does SocialHub notice in time that an access has died, and cry wolf never?
+
+Weeks pass on a clock of its own, in one process: the practice network, whose accesses
+end in every way that it knows, whose answers are lost and whose servers stumble; and
+the jobs of the monitor cluster as its schedules run them, with the real clients over
+real HTTP. Posts are rows only: what is asked is whether their account was known to be
+dead before they were due.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import json
+import logging
+import math
+import random
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.management.base import CommandError
+from django.db import connection
+from django.db.models import Min
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from django_q.models import OrmQ
+
+from accounts import connect
+from accounts.connect import ConnectRefused, Grant
+from accounts.models import ConnectedAccount, Credential, Network, PlatformApp
+from accounts.practice import ensure_practice_apps
+from monitoring.management.commands.make_schedules import DAY as DAY_MIN
+from monitoring.management.commands.make_schedules import SCHEDULES
+from monitoring.models import Alert, Incident
+from platforms.base import TokenSet
+from platforms.errors import Cause, PlatformError
+from platforms.practice.server import start_practice
+from publishing.models import Delivery
+
+from ..sandbox import Sandbox
+from .health_record import Death, Record
+from .health_script import (
+    DAY,
+    INSTAGRAM,
+    RENEWALS,
+    TROUBLE,
+    TROUBLE_EVERY,
+    Ending,
+    Reach,
+    cast,
+    death_of,
+    next_gap,
+    tree_deaths,
+)
+from .runner import Part, say
+from .world import Practice, adopt, make_delivery, make_people
+
+logger = logging.getLogger(__name__)
+
+Status = Delivery.Status
+#: The clock goes in such steps: looks come late by as much, never early.
+STEP = timedelta(minutes=15)
+#: The drill never skips more than this: incidents are reviewed by the clock.
+LONGEST_STEP = timedelta(minutes=20)
+#: A person reacts to a message so much later.
+REACTS_H = (1.0, 12.0)
+#: One in so many lets an announced end pass.
+FORGETS_EACH = 4
+#: Looks ahead of a post, by which a credential has to have been asked.
+AHEAD = (timedelta(hours=24), timedelta(minutes=60))
+
+
+class Health(Part):
+    def prepare(self, box: Sandbox, options: dict[str, Any]) -> None:
+        try:
+            import time_machine  # noqa: F401
+        except ImportError:
+            raise CommandError(
+                "This drill moves the clock with the package time-machine, which "
+                "`make setup` installs with the packages of the tests."
+            ) from None
+        box.migrate()
+
+    def inside(self, options: dict[str, Any]) -> None:
+        import time_machine
+
+        start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        # The practice network runs in this very process, so that it has the same clock.
+        port = urlsplit(settings.PRACTICE_NETWORK_URL).port
+        assert port is not None
+        with time_machine.travel(start, tick=True) as clock:
+            network = start_practice(Path(settings.DATA_DIR), port)
+            try:
+                weeks = Weeks(options, start, clock.move_to)
+                figures = weeks.run()
+            finally:
+                network.stop()
+        print(json.dumps(figures), flush=True)  # noqa: T201
+        bad = figures["false_alarms"] or figures["lost_by_refresh"]
+        if bad or (figures["detected_share"] or 0) < 1:
+            raise SystemExit(1)
+
+
+class Weeks:
+    """The time that passes, what happens in it, and what SocialHub made of it."""
+
+    def __init__(
+        self,
+        options: dict[str, Any],
+        start: datetime,
+        move_to: Callable[[datetime], None],
+    ) -> None:
+        self.credentials: int = options["credentials"]
+        self.days: int = options["days"]
+        self.start, self.end = start, start + self.days * DAY
+        self.move_to = move_to
+        self.dice = random.Random(options["seed"])  # noqa: S311 - a script, no secret
+        self.seed: int = options["seed"]
+        self.practice = Practice()
+        self.user, self.brand = make_people()
+        self.record = Record()
+        self.accounts: dict[int, ConnectedAccount] = {}
+        #: (when, tie-breaker, what)
+        self._events: list[tuple[datetime, int, Callable[[datetime], None]]] = []
+        self._numbers = itertools.count()
+        self._next_due: dict[int, datetime] = {}
+        self._ran: dict[str, datetime] = {}
+        #: account -> how its person signs in, where that is not by its handle
+        self._sign_ins: dict[int, dict[str, Any]] = {}
+        #: account -> since when the answer to its renewal may have been lost
+        self._cut: dict[int, datetime] = {}
+        self._said_day = -1
+        self.figures: dict[str, Any] = defaultdict(int)
+
+    # -- the whole
+
+    def run(self) -> dict[str, Any]:
+        say("making accounts")
+        self._make_cast()
+        now = self.start
+        while now < self.end:
+            now = min(self._next_time(now), self.end)
+            self.move_to(now)
+            self._happen(now)
+            self._posts_due(now)
+            self._jobs(now)
+            self._observe(now)
+            self._tell(now)
+        return self._result()
+
+    def _tell(self, now: datetime) -> None:
+        day = (now - self.start).days
+        if day != self._said_day and day % 5 == 0:
+            self._said_day = day
+            found = sum(d.found_at is not None for d in self.record.deaths)
+            say(f"day {day}: {len(self.record.deaths)} deaths, {found} found")
+
+    def _at(self, when: datetime, what: Callable[[datetime], None]) -> None:
+        heapq.heappush(self._events, (when, next(self._numbers), what))
+
+    # -- who takes part
+
+    def _make_cast(self) -> None:
+        counts, trees = cast(self.credentials)
+        for platform, count in counts.items():
+            for number in range(count):
+                self._make_account(platform, number)
+        for number, pages in enumerate(trees):
+            self._make_tree(number, pages)
+        moment = self.start
+        while (moment := moment + TROUBLE_EVERY) < self.end:
+            self._at(moment, self._trouble)
+
+    def _make_account(self, platform: str, number: int) -> None:
+        options: dict[str, Any] = {}
+        if platform == "linkedin" and number % 2:
+            options = {"kind": "organization"}
+        handle = f"{platform[:4]}{number}"
+        made = self.practice.add_account(platform, handle, **options)
+        account = adopt(platform, made, self.brand, self.user)
+        self._begin(account)
+        at, ending = death_of(
+            platform, account.kind, self.dice, self.start, self.days, number
+        )
+        self._at(at, partial(self._die, account.pk, ending))
+        if platform in RENEWALS and number % 3 == 0:
+            at = self.start + DAY + (self.days - 3) * DAY * self.dice.random()
+            self._at(at, partial(self._cut_renewal, account.pk))
+        self._plan_renewal(account.pk)
+
+    def _begin(self, account: ConnectedAccount) -> None:
+        """Its first look and its first post, at any time of the first day and after."""
+        spread = self.dice.random() * DAY
+        assert account.credential_id is not None
+        Credential.objects.filter(pk=account.credential_id).update(
+            next_proof_at=self.start + spread
+        )
+        self.accounts[account.pk] = account
+        self._plan_post(account.pk, self.start + spread)
+
+    def _make_tree(self, number: int, pages: int) -> None:
+        """One person with Pages and Instagram accounts, connected as people do it."""
+        linked = min(INSTAGRAM, pages // 3)
+        sign_in = {
+            "handle": f"person{number}",
+            "kind": "user",
+            "pages": pages,
+            "instagram": linked,
+        }
+        ensure_practice_apps()
+        app = PlatformApp.objects.get(platform="facebook", network=Network.PRACTICE)
+        grant = self._grant(app, sign_in)
+        picks = [(i, self.brand) for i in grant.identities if i.kind != "user"]
+        accounts = connect.connect(grant, picks, self.user)
+        for account in accounts:
+            self._begin(account)
+            self._sign_ins[account.pk] = sign_in
+        members = frozenset(account.pk for account in accounts)
+        person = grant.subject.external_id
+        deaths = tree_deaths(self.dice, self.start, self.days, number)
+        for at, ending in deaths:
+            self._at(at, partial(self._die_in_tree, members, person, ending))
+
+    # -- what happens
+
+    def _happen(self, now: datetime) -> None:
+        while self._events and self._events[0][0] <= now:
+            _when, _number, what = heapq.heappop(self._events)
+            what(now)
+
+    def _die(self, pk: int, ending: Ending, now: datetime) -> None:
+        if self.record.of(pk):
+            return  # it is dead already
+        account = self._fresh(pk)
+        self.practice.end_tokens(account.platform, account.external_id, ending.how)
+        hit = [account] if ending.reach == Reach.ONE else self._sharing(account)
+        death = self._died(ending.name, account.platform, ending.causes, hit, now)
+        death.can_be_told = ending.can_be_told
+        if ending.restored:
+            death.restore = account.external_id
+        if not ending.can_be_told and death.next_due_at:
+            # Its post is refused and held, and somebody looks into it.
+            wait = timedelta(hours=self.dice.uniform(*REACTS_H))
+            self._at(death.next_due_at + wait, partial(self._cure, death))
+
+    def _die_in_tree(
+        self, members: frozenset[int], person: str, ending: Ending, now: datetime
+    ) -> None:
+        if any(self.record.of(pk) for pk in members):
+            return  # the last one is not mended yet
+        rows = ConnectedAccount.objects.filter(pk__in=members).order_by("pk")
+        accounts = list(rows.select_related("credential__app"))
+        pages = [a for a in accounts if a.platform == "facebook"]
+        whose = person
+        hit = accounts
+        if ending.reach == Reach.PAGES:
+            hit = pages
+        elif ending.reach == Reach.INSTAGRAM:
+            hit = [a for a in accounts if a.platform != "facebook"]
+        elif ending.reach == Reach.ACCESS:
+            page = self.dice.choice(pages)
+            hit = self._sharing(page)
+            whose = f"{person}/{page.external_id}"
+        self.practice.end_tokens(ending.platform, whose, ending.how)
+        if not hit:
+            return
+        death = self._died(ending.name, ending.platform, ending.causes, hit, now)
+        if ending.restored:
+            death.restore = whose
+
+    def _died(
+        self,
+        kind: str,
+        platform: str,
+        causes: frozenset[str],
+        hit: list[ConnectedAccount],
+        now: datetime,
+    ) -> Death:
+        pks = frozenset(account.pk for account in hit)
+        due = [at for pk in pks if (at := self._next_due.get(pk)) and at > now]
+        death = Death(kind, platform, now, pks, causes, min(due, default=None))
+        self.record.deaths.append(death)
+        return death
+
+    def _sharing(self, account: ConnectedAccount) -> list[ConnectedAccount]:
+        """All accounts that act with the same access."""
+        rows = ConnectedAccount.objects.connected()
+        return list(rows.filter(credential=account.credential_id))
+
+    def _cut_renewal(self, pk: int, now: datetime) -> None:
+        """The answer to the next renewal is lost after the platform has rotated."""
+        if self.record.of(pk):
+            return
+        account = self._fresh(pk)
+        self.practice.fault(
+            kind="drop_answer",
+            platform=account.platform,
+            account=account.external_id,
+            call=RENEWALS[account.platform],
+            times=1,
+        )
+        self._cut[pk] = now
+        self.figures["renewals_cut"] += 1
+
+    def _trouble(self, now: datetime) -> None:
+        kind, more = self.dice.choice(TROUBLE)
+        platform = self.dice.choice(sorted({a.platform for a in self._all()}))
+        times = self.dice.randint(1, 40)
+        rule = self.practice.fault(
+            kind=kind, platform=platform, call="any", times=times, **more
+        )
+        self.figures["troubles"] += 1
+        self._at(now + timedelta(hours=2), lambda _now: self._calm(rule))
+
+    def _calm(self, rule: str) -> None:
+        self.practice.remove_fault(rule)
+
+    # -- ends that are known ahead
+
+    def _plan_renewal(self, pk: int) -> None:
+        """Somebody reconnects when the message of the third day before has come."""
+        account = self._fresh(pk)
+        ends_at = account.credential.ends_at() if account.credential else None
+        if ends_at is None or ends_at >= self.end:
+            return
+        if pk % FORGETS_EACH == 0:
+            self._at(ends_at, partial(self._ran_out, pk, ends_at))
+        else:
+            wait = timedelta(hours=self.dice.uniform(*REACTS_H))
+            early = ends_at - 3 * DAY + wait
+            self._at(early, partial(self._renew_ahead, pk, ends_at))
+
+    def _announced(self, pk: int, ends_at: datetime) -> bool:
+        """Whether a message told of this end before it came."""
+        credential = self._fresh(pk).credential
+        return (
+            credential is not None
+            and Alert.objects.filter(
+                kind=Alert.Kind.NOTICE,
+                incident__credential=credential,
+                created_at__lt=ends_at,
+                created_at__gte=ends_at - 22 * DAY,
+            ).exists()
+        )
+
+    def _renew_ahead(self, pk: int, ends_at: datetime, now: datetime) -> None:
+        if self.record.of(pk):
+            return
+        account = self._fresh(pk)
+        if account.credential is None or account.credential.ends_at() != ends_at:
+            return  # reconnected meanwhile
+        self.figures["ends"] += 1
+        self.figures["ends_announced"] += self._announced(pk, ends_at)
+        self._reconnect(account)
+        self._plan_renewal(pk)
+
+    def _ran_out(self, pk: int, ends_at: datetime, now: datetime) -> None:
+        account = self._fresh(pk)
+        credential = account.credential
+        if self.record.of(pk) or credential is None or credential.ends_at() != ends_at:
+            return
+        self.figures["ends"] += 1
+        self.figures["ends_announced"] += self._announced(pk, ends_at)
+        causes = frozenset({Cause.TOKEN_EXPIRED.value})
+        self._died("ran_out", account.platform, causes, self._sharing(account), now)
+
+    # -- posts
+
+    def _plan_post(self, pk: int, after: datetime) -> None:
+        due = after + next_gap(self.dice)
+        if due >= self.end:
+            self._next_due.pop(pk, None)
+            return
+        make_delivery(self.accounts[pk], f"Post of {due:%j %H:%M} for {pk}", due)
+        self._next_due[pk] = due
+        self.figures["posts"] += 1
+
+    def _posts_due(self, now: datetime) -> None:
+        """Due ones leave the queue, as the engine would have it."""
+        for pk, due in list(self._next_due.items()):
+            if due > now:
+                continue
+            rows = Delivery.objects.filter(account=pk, status=Status.SCHEDULED)
+            if self._fresh(pk).health == "healthy":
+                for row in rows:
+                    rows.filter(pk=row.pk).update(
+                        status=Status.PUBLISHED,
+                        published_at=due,
+                        external_id=row.marker,
+                        next_attempt_at=None,
+                    )
+            else:
+                rows.update(status=Status.HELD, hold=Delivery.Hold.ACCESS)
+                self.figures["held"] += 1
+            self._plan_post(pk, due)
+
+    # -- the monitor cluster
+
+    def _jobs(self, now: datetime) -> None:
+        for job in SCHEDULES:
+            if job.cluster != "monitor":
+                continue
+            last = self._ran.get(job.name)
+            if (
+                last
+                and now - last < timedelta(minutes=job.minutes)
+                and job.minutes < DAY_MIN
+            ):
+                continue
+            if last and job.minutes >= DAY_MIN and now - last < DAY:
+                continue
+            self._ran[job.name] = now
+            import_string(job.function)()
+        self._drain()
+
+    def _drain(self) -> None:
+        """What was put into the queue is done at once, as a worker would."""
+        for row in OrmQ.objects.filter(key="monitor").order_by("pk"):
+            task = row.task()
+            row.delete()
+            func = task["func"]
+            (import_string(func) if isinstance(func, str) else func)(*task["args"])
+        OrmQ.objects.all().delete()
+
+    def _next_time(self, now: datetime) -> datetime:
+        """The next step at which anything can be due."""
+        first = now + LONGEST_STEP
+        if self._events:
+            first = min(first, self._events[0][0])
+        live = Credential.objects.exclude(state=Credential.State.DISCONNECTED)
+        found = live.aggregate(proof=Min("next_proof_at"))
+        refresh = live.filter(state=Credential.State.ACTIVE).exclude(refresh_token="")
+        found |= refresh.aggregate(renewal=Min("refresh_after"))
+        times = [at for at in found.values() if at]
+        for due in self._next_due.values():
+            times += [due - ahead for ahead in AHEAD if due - ahead > now]
+            times.append(due)
+        first = min([first, *times])
+        steps = max(1, math.ceil((first - self.start) / STEP))
+        return max(self.start + steps * STEP, now + STEP)
+
+    # -- what was found
+
+    def _observe(self, now: datetime) -> None:
+        broken = {account.pk: account for account in self._all(broken=True)}
+        for death in self.record.open():
+            if death.found_at is None:
+                hit = [pk for pk in death.accounts if pk in broken]
+                if not hit:
+                    continue
+                death.found_at = now
+                death.found_cause = broken[hit[0]].cause
+                if death.found_cause not in death.causes:
+                    say(f"{death.name} is called {death.found_cause}")
+                wait = timedelta(hours=self.dice.uniform(*REACTS_H))
+                self._at(now + wait, partial(self._cure, death))
+        for pk, account in broken.items():
+            if self.record.of(pk) is None:
+                self._unexplained(account, now)
+
+    def _unexplained(self, account: ConnectedAccount, now: datetime) -> None:
+        """Broken although nothing was done to it: by our own renewal, or by mistake."""
+        line = (now, str(account), account.cause)
+        if account.pk in self._cut:
+            if account.cause != Cause.ROTATION_LOST:
+                self.record.lost_by_refresh.append(line)
+            causes = frozenset({Cause.ROTATION_LOST.value})
+            at = self._cut.pop(account.pk)
+            self._died("renewal_cut", account.platform, causes, [account], at)
+            death = self.record.deaths[-1]
+            death.can_be_told = False  # it dies when it is renewed, not when we say
+            death.found_at, death.found_cause = now, account.cause
+            wait = timedelta(hours=self.dice.uniform(*REACTS_H))
+            self._at(now + wait, partial(self._cure, death))
+            return
+        by_refresh = account.cause == Cause.REFRESH_REFUSED
+        (
+            self.record.lost_by_refresh if by_refresh else self.record.false_alarms
+        ).append(line)
+        say(f"{now:%d %b %H:%M} without a reason: {account} {account.cause}")
+        death = Death(
+            "false_alarm",
+            account.platform,
+            now,
+            frozenset({account.pk}),
+            frozenset(),
+            can_be_told=False,
+            found_at=now,
+        )
+        self.record.deaths.append(death)
+        self._cure(death, now)
+
+    # -- what people do then
+
+    def _cure(self, death: Death, now: datetime) -> None:
+        """A person puts it right at the platform and reconnects here."""
+        accounts = [self._fresh(pk) for pk in sorted(death.accounts)]
+        if death.restore:
+            self.practice.end_tokens(death.platform, death.restore, "restore")
+        try:
+            self._reconnect(accounts[0])
+        except (ConnectRefused, PlatformError) as exc:
+            # A server may stumble in this very moment: people try again.
+            logger.info("reconnecting %s: %s", accounts[0], exc)
+            self.figures["tried_again"] += 1
+            self._at(now + timedelta(minutes=30), partial(self._cure, death))
+            return
+        death.cured_at = now
+        for account in accounts:
+            if self._fresh(account.pk).health != "healthy":
+                self.figures["not_mended"] += 1
+                say(f"{account} is not well after a reconnect: {account.cause}")
+            self._plan_renewal(account.pk)
+
+    def _reconnect(self, account: ConnectedAccount) -> None:
+        assert account.credential is not None
+        sign_in = self._sign_ins.get(account.pk) or {
+            "handle": account.handle,
+            **({"kind": account.kind} if account.platform == "linkedin" else {}),
+        }
+        grant = self._grant(account.credential.app, sign_in)
+        connect.reconnect(grant, account, self.user, yes=True)
+        self._cut.pop(account.pk, None)
+        self.figures["reconnects"] += 1
+
+    def _grant(self, app: PlatformApp, sign_in: dict[str, Any]) -> Grant:
+        """The sign-in of a person, from the token exchange on."""
+        options = dict(sign_in)
+        handle = options.pop("handle")
+        made = self.practice.add_account(app.platform, handle, **options)
+        now = timezone.now()
+
+        def at(seconds: Any) -> datetime | None:
+            return now + timedelta(seconds=float(seconds)) if seconds else None
+
+        extra = dict(made.get("extra") or {})
+        if options.get("kind") == "user":
+            extra = {}  # a tree's list of Pages: the client reads them by itself
+        tokens = TokenSet(
+            access_token=made["access_token"],
+            refresh_token=made.get("refresh_token") or "",
+            issued_at=now,
+            expires_at=at(made.get("expires_in")),
+            refresh_expires_at=at(made.get("refresh_expires_in")),
+            scopes=tuple(made.get("scopes") or ()),
+            extra=extra,
+        )
+        return connect.receive(app, tokens, tokens.scopes)
+
+    # -- rows
+
+    def _fresh(self, pk: int) -> ConnectedAccount:
+        found = ConnectedAccount.objects.select_related("credential__app").get(pk=pk)
+        return found
+
+    def _all(self, *, broken: bool = False) -> list[ConnectedAccount]:
+        rows = ConnectedAccount.objects.connected()
+        if broken:
+            rows = rows.broken()
+        return list(rows.select_related("credential__app"))
+
+    # -- the end
+
+    def _result(self) -> dict[str, Any]:
+        opened = Alert.objects.filter(
+            kind=Alert.Kind.OPENED, incident__kind="access", channel=None
+        )
+        incidents = Incident.objects.filter(kind="access")
+        told = opened.values("incident").distinct().count()
+        figures = self.figures
+        return {
+            **self.record.figures(),
+            "credentials": Credential.objects.count(),
+            "accounts": len(self.accounts),
+            "days": self.days,
+            "incidents": incidents.count(),
+            "alerts_per_incident": round(opened.count() / told, 3) if told else None,
+            "ends_announced_share": (
+                round(figures["ends_announced"] / figures["ends"], 4)
+                if figures["ends"]
+                else None
+            ),
+            "posts": figures["posts"],
+            "held": figures["held"],
+            "troubles": figures["troubles"],
+            "renewals_cut": figures["renewals_cut"],
+            "reconnects": figures["reconnects"],
+            "not_mended": figures["not_mended"],
+            "seed": self.seed,
+            "database": connection.vendor,
+        }

@@ -1,0 +1,127 @@
+"""What a drill of health did to credentials, against what SocialHub found of it."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+#: The last look before a post is an hour before it: what dies later is told by the post
+#: itself, which is held.
+LAST_LOOK = timedelta(minutes=60)
+
+
+@dataclass
+class Death:
+    """One end of an access, as the drill let it happen.
+
+    accounts: primary keys of those that cannot post because of it. causes: the words
+    that are right for it. next_due_at: the first post of any of them after it.
+    """
+
+    kind: str
+    platform: str
+    at: datetime
+    accounts: frozenset[int]
+    causes: frozenset[str]
+    next_due_at: datetime | None = None
+    found_at: datetime | None = None
+    found_cause: str = ""
+    cured_at: datetime | None = None
+    #: False: no read-only call tells it
+    can_be_told: bool = True
+    #: whose ending has to be taken back at the platform before anybody can reconnect
+    restore: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.platform}.{self.kind}"
+
+    @property
+    def is_over(self) -> bool:
+        return self.cured_at is not None
+
+    @property
+    def counts(self) -> bool:
+        """Whether some look lies between it and the next post."""
+        return (
+            self.can_be_told
+            and self.next_due_at is not None
+            and self.next_due_at - self.at > LAST_LOOK
+        )
+
+    @property
+    def in_time(self) -> bool:
+        return (
+            self.found_at is not None
+            and self.next_due_at is not None
+            and self.found_at <= self.next_due_at
+        )
+
+    @property
+    def delay_h(self) -> float | None:
+        if self.found_at is None:
+            return None
+        return (self.found_at - self.at).total_seconds() / 3600
+
+
+@dataclass
+class Record:
+    deaths: list[Death] = field(default_factory=list)
+    #: (when, whose, cause) of what was called broken although nothing had happened
+    false_alarms: list[tuple[datetime, str, str]] = field(default_factory=list)
+    #: the same, where it was our own renewal that ended it, or nobody was told why
+    lost_by_refresh: list[tuple[datetime, str, str]] = field(default_factory=list)
+
+    def open(self) -> list[Death]:
+        return [death for death in self.deaths if not death.is_over]
+
+    def of(self, account: int) -> Death | None:
+        """The open death that an account suffers from; the oldest of several."""
+        return next((d for d in self.open() if account in d.accounts), None)
+
+    def figures(self) -> dict[str, Any]:
+        """The keys of the drill's JSON line that come from deaths."""
+        by_kind: dict[str, list[Death]] = defaultdict(list)
+        for death in self.deaths:
+            by_kind[death.name].append(death)
+        return {
+            **_summary(self.deaths),
+            "false_alarms": len(self.false_alarms),
+            "lost_by_refresh": len(self.lost_by_refresh),
+            "kinds": {name: _summary(by_kind[name]) for name in sorted(by_kind)},
+        }
+
+
+def _summary(deaths: Iterable[Death]) -> dict[str, Any]:
+    deaths = list(deaths)
+    counted = [death for death in deaths if death.counts]
+    found = [death for death in deaths if death.found_at is not None]
+    named = [death for death in found if death.found_cause in death.causes]
+    return {
+        "deaths": len(deaths),
+        "detected_share": _share(sum(d.in_time for d in counted), len(counted)),
+        "delay_p99_h": percentile([d.delay_h or 0.0 for d in found], 0.99),
+        "never_found": sum(d.found_at is None and d.can_be_told for d in deaths),
+        "in_last_hour": sum(
+            d.next_due_at is not None and d.next_due_at - d.at <= LAST_LOOK
+            for d in deaths
+        ),
+        "named_share": _share(len(named), len(found)),
+    }
+
+
+def _share(part: int, whole: int) -> float | None:
+    """None: there was nothing to take a share of."""
+    return round(part / whole, 4) if whole else None
+
+
+def percentile(values: list[float], share: float) -> float | None:
+    """The smallest value that so large a share does not exceed; None of none."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    return round(ordered[max(0, math.ceil(share * len(ordered)) - 1)], 2)

@@ -1,0 +1,62 @@
+"""What the drill of health counts as found, as late and as a false alarm."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from socialhub.drills.health_record import Death, Record, percentile
+
+T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def death(**changes: object) -> Death:
+    values = {
+        "kind": "revoked",
+        "platform": "x",
+        "at": T0,
+        "accounts": frozenset({1}),
+        "causes": frozenset({"token_revoked"}),
+        "next_due_at": T0 + 5 * HOUR,
+    }
+    return Death(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def test_found_before_the_next_post_counts_as_detected() -> None:
+    record = Record([death(found_at=T0 + 4 * HOUR, found_cause="token_revoked")])
+    figures = record.figures()
+    assert figures["detected_share"] == 1.0
+    assert figures["delay_p99_h"] == 4.0
+    assert figures["kinds"]["x.revoked"]["named_share"] == 1.0
+
+
+def test_found_after_the_post_or_never_is_missed() -> None:
+    late = death(found_at=T0 + 6 * HOUR, found_cause="token_revoked")
+    figures = Record([late, death()]).figures()
+    assert figures["detected_share"] == 0.0
+    assert figures["never_found"] == 1
+
+
+def test_what_dies_after_the_last_look_is_counted_apart() -> None:
+    record = Record([death(next_due_at=T0 + HOUR / 2, found_at=T0 + HOUR)])
+    figures = record.figures()
+    assert figures["detected_share"] is None
+    assert figures["in_last_hour"] == 1
+
+
+def test_another_cause_than_the_right_one_lowers_the_share_of_named_ones() -> None:
+    wrong = death(found_at=T0 + HOUR, found_cause="not_allowed")
+    assert Record([wrong]).figures()["named_share"] == 0.0
+
+
+def test_an_account_suffers_from_the_oldest_death_that_is_not_over() -> None:
+    over, first, second = death(cured_at=T0), death(kind="a"), death(kind="b")
+    record = Record([over, first, second])
+    assert record.of(1) is first
+    assert record.of(2) is None
+
+
+def test_a_percentile_is_one_of_the_values() -> None:
+    assert percentile([float(n) for n in range(1, 101)], 0.99) == 99.0
+    assert percentile([3.0], 0.99) == 3.0
+    assert percentile([], 0.99) is None
