@@ -64,9 +64,8 @@ def refresh_credentials() -> None:
     now = timezone.now()
     refresh.sweep(now)
     ahead.renew_for_posts(now)
-    Renewals().run()
-    take_over()
-    incidents.review()
+    if Renewals().run():
+        review_incidents()
 
 
 def review_incidents() -> None:
