@@ -8,8 +8,8 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models.fields.files import FieldFile
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -23,7 +23,7 @@ from accounts.models import AuditEvent
 from accounts.roles import can_review, can_write, is_admin
 
 from . import desk as desks
-from . import listing, public_media, stops, twice
+from . import listing, public_media, serving, stops, twice
 from .access import role_required, row_number
 from .composing import (
     CANCELLABLE,
@@ -470,22 +470,22 @@ def desk_send(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-def media_file(request: HttpRequest, pk: int) -> FileResponse:
+def media_file(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The bytes of a file, to people of its brand only."""
-    response = _file(_asset(request, pk))
+    response = serving.stored(request, _asset(request, pk))
     # The address names the row; its bytes never change.
     response["Cache-Control"] = "private, max-age=86400, immutable"
     return response
 
 
 @login_required
-def media_preview(request: HttpRequest, pk: int) -> FileResponse:
+def media_preview(request: HttpRequest, pk: int) -> HttpResponseBase:
     """A small picture of a file, to people of its brand only. 404: it has none."""
     asset = _asset(request, pk)
     if asset.preview:
-        response = _guarded(_stream(asset.preview), "image/webp", "preview.webp")
+        response = serving.preview(asset)
     elif asset.mime_type.startswith("image/"):
-        response = _file(asset)  # of before there were previews
+        response = serving.stored(request, asset)  # of before there were previews
     else:
         raise Http404
     response["Cache-Control"] = "private, max-age=86400, immutable"
@@ -500,42 +500,13 @@ def _asset(request: HttpRequest, pk: int) -> MediaAsset:
 
 
 @require_safe
-def media_public(request: HttpRequest, token: str, name: str) -> FileResponse:
+def media_public(request: HttpRequest, token: str, name: str) -> HttpResponseBase:
     """The bytes of a file, to whoever holds its signed address: a platform that
     fetches files itself. No session; nothing but the one file; 404 after a day."""
     asset = get_object_or_404(MediaAsset, pk=public_media.asset_of(token))
     if name != asset.public_name or asset.mime_type not in MediaAsset.SUFFIXES:
         raise Http404
-    response = _file(asset)
+    response = serving.stored(request, asset)
     response["Cache-Control"] = "private, max-age=3600"
     response["X-Robots-Tag"] = "noindex"
-    return response
-
-
-def _file(asset: MediaAsset) -> FileResponse:
-    stream = _stream(asset.file)
-    if asset.mime_type not in MediaAsset.SUFFIXES:
-        return _guarded(
-            stream, "application/octet-stream", asset.public_name, save=True
-        )
-    # A document may hold scripts of its own: it is saved, not shown.
-    is_document = asset.kind == MediaAsset.Kind.DOCUMENT
-    return _guarded(stream, asset.mime_type, asset.public_name, save=is_document)
-
-
-def _stream(file: FieldFile) -> Any:
-    try:
-        return file.open("rb")
-    except FileNotFoundError:
-        raise Http404(_("The file is gone from the storage.")) from None
-
-
-def _guarded(
-    stream: Any, mime_type: str, name: str, *, save: bool = False
-) -> FileResponse:
-    response = FileResponse(
-        stream, as_attachment=save, filename=name, content_type=mime_type
-    )
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response

@@ -102,3 +102,20 @@ def test_a_large_file_survives_a_break_and_a_page_that_was_left(
     page.wait_for_url(re.compile(r"/posts/\d+/$"))
     expect(page.get_by_role("link", name="Video: clip.mp4")).to_be_visible()
     inspect(page, "post-files")
+
+
+def test_a_video_plays_when_it_is_opened(
+    visit: Visit, connected: None, tmp_path: Path
+) -> None:
+    path = tmp_path / "open.webm"
+    path.write_bytes(video("webm", "libvpx"))
+    page = visit("mara")
+    page.goto("/posts/new/")
+    page.get_by_label("Add files").set_input_files(path)
+    files = page.get_by_role("region", name="Files").get_by_role("listitem")
+    expect(files).to_contain_text("Video 1: open.webm")
+    page.get_by_label("Text for all networks").fill("With a video")
+    page.get_by_role("button", name="Save draft").click()
+    page.wait_for_url(re.compile(r"/posts/\d+/$"))
+    page.get_by_role("link", name="Video: open.webm").click()
+    expect(page.locator("video")).to_have_js_property("videoWidth", 64)

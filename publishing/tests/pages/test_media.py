@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from django.utils import timezone
 from PIL import ExifTags, Image
 
 from accounts.models import Brand
@@ -17,6 +18,7 @@ from platforms.base import Draft, MediaKind
 from publishing.media import UploadRefused, take_upload
 from publishing.models import MediaAsset, PostMedia, draft_doc, draft_from
 from publishing.tests.made_files import pdf, picture, video
+from publishing.tests.pages.conftest import make_delivery
 
 
 def take(world, name: str, data: bytes) -> MediaAsset:
@@ -129,6 +131,57 @@ def test_images_are_served_to_their_brand_with_safe_headers(
     assert b"".join(answer.streaming_content) == picture("PNG")
     assert sign_in(world.stranger).get(address).status_code == 404
     assert client.get(address).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "last"),
+    [
+        ("bytes=0-9", 0, 9),
+        ("bytes=10-", 10, None),
+        ("bytes=-7", -7, None),
+        ("bytes=5-99999999", 5, None),
+    ],
+)
+def test_a_range_of_a_file_is_served_as_it_is_asked_for(world, ana, asked, first, last):
+    asset = take(world, "a.mp4", video())
+    address = reverse("media_file", args=[asset.pk])
+    answer = ana.get(address, headers={"Range": asked})
+    wanted = video()[first : last and last + 1]
+    start = first % len(video())
+    assert b"".join(answer.streaming_content) == wanted
+    assert answer.status_code == 206
+    assert answer["Content-Length"] == str(len(wanted))
+    end = start + len(wanted) - 1
+    assert answer["Content-Range"] == f"bytes {start}-{end}/{len(video())}"
+    assert answer["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("asked", ["bytes=99999999-", "bytes=9-3", "bytes=-0"])
+def test_a_range_that_is_not_there_is_refused_with_the_size(world, ana, asked):
+    asset = take(world, "a.mp4", video())
+    answer = ana.get(reverse("media_file", args=[asset.pk]), headers={"Range": asked})
+    assert answer.status_code == 416
+    assert answer["Content-Range"] == f"bytes */{len(video())}"
+
+
+@pytest.mark.parametrize(
+    "asked", ["", "bytes=", "bytes=-", "lines=1-2", "bytes=1-2,4-5"]
+)
+def test_what_is_no_range_gets_the_whole_file(world, ana, asked):
+    asset = take(world, "a.mp4", video())
+    answer = ana.get(reverse("media_file", args=[asset.pk]), headers={"Range": asked})
+    assert answer.status_code == 200
+    assert b"".join(answer.streaming_content) == video()
+
+
+def test_the_calendar_shows_a_picture_of_the_post(world, ana):
+    asset = take(world, "a.mp4", video())
+    row = make_delivery(world.x, world.ana)
+    row.post.media.create(asset=asset, position=0)
+    page = ana.get(reverse("calendar")).content.decode()
+    day = timezone.localtime(row.due_at).date().isoformat()
+    page += ana.get(reverse("calendar"), {"date": day}).content.decode()
+    assert reverse("media_preview", args=[asset.pk]) in page
 
 
 def test_previews_are_served_to_their_brand_only(world, ana, sign_in):
