@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from django.db import transaction
 from django.db.models import Q
@@ -131,6 +131,31 @@ def planned(
             at = now
         taken.setdefault(account_id, []).append(max(at, now))
     return taken
+
+
+class Sent(NamedTuple):
+    """When an account's newest post went out, and when it was due."""
+
+    at: datetime
+    due_at: datetime
+
+
+def last_sent(account_ids: Iterable[int], now: datetime) -> dict[int, Sent]:
+    """The newest post of each account that went out within the gap. One query."""
+    rows = Delivery.objects.filter(
+        account_id__in=list(account_ids),
+        status=Status.PUBLISHED,
+        published_at__gt=now - GAP,
+        # What is older cannot be found by an index; it went out long after its time.
+        due_at__gt=now - timedelta(days=7),
+    )
+    found: dict[int, Sent] = {}
+    for account_id, at, due_at in rows.order_by("published_at").values_list(
+        "account_id", "published_at", "due_at"
+    ):
+        if at is not None:
+            found[account_id] = Sent(at, due_at)
+    return found
 
 
 # ---------------------------------------------------------------- by a person's hand

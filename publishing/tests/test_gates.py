@@ -14,6 +14,7 @@ from accounts.limits import Need, Use
 from accounts.models import CircuitBreaker, Credential, RateBucket
 from platforms.base import Bucket, Look, RemotePost, Sighting, StepResult, WindowKind
 from platforms.errors import AmbiguousOutcome, Cause, RateLimited
+from publishing import valve
 from publishing.engine import PumpRun
 from publishing.models import Delivery, Stop
 from publishing.sweeps import release_held
@@ -373,3 +374,65 @@ def test_a_broken_credential_is_asked_for_before_any_unit_is_taken(
     turn(delivery)
     assert delivery.hold == "access"
     assert not RateBucket.objects.exists()
+
+
+# ---------------------------------------------------------------- a backlog
+
+
+def left_behind(delivery: Delivery, *, held: bool = False, minutes: int = 30) -> None:
+    """As an engine finds it that has stood still for so long."""
+    past = timezone.now() - timedelta(minutes=minutes)
+    Delivery.objects.filter(pk=delivery.pk).update(
+        due_at=past, next_attempt_at=past, held_at=past if held else None
+    )
+
+
+@pytest.mark.parametrize("held", [True, False], ids=["released", "never held"])
+def test_what_an_outage_left_behind_goes_out_at_a_gap(
+    make_account, make_delivery, script, posts_go, held
+):
+    account = make_account("scripted", "me")
+    rows = [make_delivery(account, f"post {n}") for n in range(3)]
+    for number, row in enumerate(rows):
+        left_behind(row, held=held, minutes=40 - 10 * number)
+    start = timezone.now()
+    for seconds in range(0, 60, 4):
+        with time_machine.travel(start + timedelta(seconds=seconds), tick=False):
+            turn(*rows)
+    gaps = [
+        b.published_at - a.published_at for a, b in zip(rows, rows[1:], strict=False)
+    ]
+    assert all(valve.GAP <= gap <= timedelta(seconds=28) for gap in gaps), gaps
+
+
+def test_late_posts_that_were_meant_to_go_together_do_so(
+    make_account, make_delivery, script, posts_go
+):
+    account = make_account("scripted", "me")
+    pair = [make_delivery(account, "one"), make_delivery(account, "two")]
+    past = timezone.now() - timedelta(minutes=30)
+    Delivery.objects.update(due_at=past, next_attempt_at=past)
+    turn()
+    turn(*pair)
+    assert [row.status for row in pair] == ["published", "published"]
+
+
+def test_late_posts_of_other_accounts_do_not_wait_for_each_other(
+    make_account, make_delivery, script, posts_go
+):
+    rows = [make_delivery(make_account("scripted", str(n)), "hi") for n in range(2)]
+    for number, row in enumerate(rows):
+        left_behind(row, held=True, minutes=30 - number)
+    turn(*rows)
+    assert [row.status for row in rows] == ["published", "published"]
+
+
+def test_what_is_on_time_asks_for_no_gap(
+    make_account, make_delivery, script, posts_go, monkeypatch
+):
+    account = make_account("scripted", "me")
+    pair = [make_delivery(account, "one"), make_delivery(account, "two")]
+    monkeypatch.setattr(valve, "last_sent", None)  # to be called would break it
+    turn()
+    turn(*pair)
+    assert [row.status for row in pair] == ["published", "published"]
