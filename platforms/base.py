@@ -172,8 +172,8 @@ class GifRule(MediaRule):
 class VideoRule(MediaRule):
     """Videos. Codecs as FFmpeg spells them ("h264", "hevc", "aac"); (): any.
 
-    Pixels, sides and ratio (width / height) are those that the viewer sees. A max_alt
-    of 0 says that a video has no alternative text there.
+    Pixels, sides and ratio (width / height) are those that the viewer sees. Without a
+    max_alt a video has no alternative text there, and none is missed.
     """
 
     max_count: int = 1
