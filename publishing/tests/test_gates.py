@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 from typing import Any
 
@@ -399,9 +400,7 @@ def test_what_an_outage_left_behind_goes_out_at_a_gap(
     for seconds in range(0, 60, 4):
         with time_machine.travel(start + timedelta(seconds=seconds), tick=False):
             turn(*rows)
-    gaps = [
-        b.published_at - a.published_at for a, b in zip(rows, rows[1:], strict=False)
-    ]
+    gaps = [b.published_at - a.published_at for a, b in itertools.pairwise(rows)]
     assert all(valve.GAP <= gap <= timedelta(seconds=28) for gap in gaps), gaps
 
 
