@@ -133,8 +133,9 @@ class Weeks:
         self._ran: dict[str, datetime] = {}
         #: account -> how its person signs in, where that is not by its handle
         self._sign_ins: dict[int, dict[str, Any]] = {}
-        #: account -> since when the answer to its renewal may have been lost
-        self._cut: dict[int, datetime] = {}
+        #: account -> since when the answer to its renewal may have been lost, by which
+        #: rule of the practice network
+        self._cut: dict[int, tuple[datetime, str]] = {}
         self._said_day = -1
         self.figures: dict[str, Any] = defaultdict(int)
 
@@ -238,6 +239,8 @@ class Weeks:
         if self.record.of(pk):
             return  # it is dead already
         account = self._fresh(pk)
+        if pk in self._cut:  # one thing at a time, so that it can be told what it was
+            self.practice.remove_fault(self._cut.pop(pk)[1])
         self.practice.end_tokens(account.platform, account.external_id, ending.how)
         hit = [account] if ending.reach == Reach.ONE else self._sharing(account)
         death = self._died(ending.name, account.platform, ending.causes, hit, now)
@@ -298,14 +301,14 @@ class Weeks:
         if self.record.of(pk):
             return
         account = self._fresh(pk)
-        self.practice.fault(
+        rule = self.practice.fault(
             kind="drop_answer",
             platform=account.platform,
             account=account.external_id,
             call=RENEWALS[account.platform],
             times=1,
         )
-        self._cut[pk] = now
+        self._cut[pk] = now, rule
         self.figures["renewals_cut"] += 1
 
     def _trouble(self, now: datetime) -> None:
@@ -471,7 +474,7 @@ class Weeks:
             if account.cause != Cause.ROTATION_LOST:
                 self.record.lost_by_refresh.append(line)
             causes = frozenset({Cause.ROTATION_LOST.value})
-            at = self._cut.pop(account.pk)
+            at, _rule = self._cut.pop(account.pk)
             self._died("renewal_cut", account.platform, causes, [account], at)
             death = self.record.deaths[-1]
             death.can_be_told = False  # it dies when it is renewed, not when we say
