@@ -28,6 +28,7 @@ from platforms.base import (
     PlatformClient,
     Proof,
     TokenSet,
+    Verdict,
 )
 from platforms.errors import Cause, Outcome, PlatformError
 
@@ -139,7 +140,10 @@ def _look(
 def _answered(
     credential: Credential, proof: Proof, asked_at: datetime, hearing: Hearing
 ) -> Errand[Finding]:
-    credential.take_proof(proof, asked_at)
+    publish = proof.abilities.get(Ability.PUBLISH)
+    refused = publish is not None and publish.ok is False
+    lives = refused and _serves_another_platform(credential)
+    credential.take_proof(proof, asked_at, lives=lives)
     credential.save(
         update_fields=[
             "abilities",
@@ -157,13 +161,14 @@ def _answered(
     )
     changed = False
     if credential.is_active:
-        changed = yield from _check_pages(credential, hearing)
+        changed = _judge_own(credential, publish)
+        changed |= yield from _check_pages(credential, hearing)
         changed |= yield from _derive_again(credential)
     else:
         credential.share_cause()
-    publish = proof.abilities.get(Ability.PUBLISH)
     if publish and publish.ok is False:
-        return Finding("failing", publish.cause or "", publish.detail)
+        cause = publish.cause or ""
+        return Finding("failing", cause, publish.detail, changed=changed)
     verdict = "proven" if publish and publish.ok else "unknown"
     return Finding(verdict, evidence=_evidence(proof), changed=changed)
 
@@ -346,6 +351,24 @@ def _postpone(credential: Credential, wait: timedelta) -> None:
 # ---------------------------------------------------------------- pages
 
 
+def _serves_another_platform(credential: Credential) -> bool:
+    """Accounts of another platform act with it (Instagram's with its Page's token)."""
+    accounts = credential.accounts.connected()
+    return accounts.exclude(platform=credential.app.platform).exists()
+
+
+def _judge_own(credential: Credential, publish: Verdict | None) -> bool:
+    """What the look of a living credential says of its own account. True: news."""
+    if publish is None or publish.ok is None:
+        return False
+    own = credential.accounts.connected().filter(
+        platform=credential.app.platform, external_id=credential.subject_id
+    )
+    if publish.ok:
+        own = own.exclude(trouble="")
+    return any([_judge(account, publish) for account in own])
+
+
 def _check_pages(credential: Credential, hearing: Hearing) -> Errand[bool]:
     """The same token, asked for each page that is not the person's own profile."""
     changed = False
@@ -371,7 +394,10 @@ def _judge_page(account: ConnectedAccount, result: Proof | PlatformError) -> boo
         if not tells_of_page(result):
             return False  # proves nothing of this page
         return account.set_trouble(result.cause, result.detail)
-    verdict = result.abilities.get(Ability.PUBLISH)
+    return _judge(account, result.abilities.get(Ability.PUBLISH))
+
+
+def _judge(account: ConnectedAccount, verdict: Verdict | None) -> bool:
     if verdict is None or verdict.ok is None:
         return False
     if verdict.ok:

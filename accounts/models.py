@@ -211,6 +211,8 @@ DAY_S = 86_400
 #: Near the golden section of a day and prime to it: so numbers that follow each other
 #: come far apart, and each second of the day has its turn.
 SLOT_STEP = 53_399
+#: One consent left it out, or ran out, for all that was made from it and needs it.
+OF_THE_CONSENT = frozenset({Cause.SCOPE_MISSING, Cause.DATA_ACCESS_ENDED})
 #: Causes that take a whole tree of credentials along.
 ENDS_WITH_PARENT = {
     Cause.TOKEN_REVOKED,
@@ -236,16 +238,21 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         )
 
     def shaken(self, now: datetime) -> list[int]:
-        """Living ones whose parent, child or sibling was found broken after they were
-        looked at last: one failure makes the whole tree be checked. Two queries.
+        """Living ones whose parent, child or sibling was found broken, or lacking what
+        the consent has to give, after they were looked at last: one failure makes the
+        whole tree be checked. Three queries.
         """
-        broken = self.filter(
-            Q(parent__isnull=False) | Q(children__isnull=False),
-            state=Credential.State.BROKEN,
-            broken_at__gte=now - SHAKEN_FOR,
+        lately = now - SHAKEN_FOR
+        members = self.filter(Q(parent__isnull=False) | Q(children__isnull=False))
+        broken = members.filter(state=Credential.State.BROKEN, broken_at__gte=lately)
+        lacking = members.filter(
+            accounts__trouble__in=OF_THE_CONSENT, accounts__trouble_at__gte=lately
         )
         since: dict[int, datetime] = {}
-        for pk, parent, at in broken.values_list("pk", "parent", "broken_at"):
+        for pk, parent, at in [
+            *broken.values_list("pk", "parent", "broken_at"),
+            *lacking.values_list("pk", "parent", "accounts__trouble_at"),
+        ]:
             root = parent or pk
             since[root] = max(at, since.get(root, at))
         if not since:
@@ -499,8 +506,12 @@ class Credential(models.Model):
             row.save()
         return True
 
-    def take_proof(self, proof: Proof, now: datetime) -> None:
-        """Store what a look told, ability by ability, and set the next one."""
+    def take_proof(self, proof: Proof, now: datetime, *, lives: bool = False) -> None:
+        """Store what a look told, ability by ability, and set the next one.
+
+        lives: accounts of another platform act with it, so that its own platform's "no"
+        to posts is its own account's trouble and not the end of the access.
+        """
         self.abilities = {
             ability.value: {
                 "ok": verdict.ok,
@@ -517,8 +528,9 @@ class Credential(models.Model):
             self.data_access_ends_at = proof.data_access_ends_at
         publish = proof.abilities.get(Ability.PUBLISH)
         self.looked_at = now
-        if publish and publish.ok:
-            self.proven_at = now
+        if publish and (publish.ok or lives):
+            if publish.ok:
+                self.proven_at = now
             self.state = self.State.ACTIVE
             self.cause = self.detail = ""
             self.broken_at = None

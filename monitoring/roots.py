@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from accounts.breakers import MANY_LOST_ACCESS
 from accounts.causes import Action, explain
-from accounts.models import ConnectedAccount, Credential
+from accounts.models import OF_THE_CONSENT, ConnectedAccount, Credential
 from accounts.paused import Paused
 from platforms.errors import Cause
 
@@ -51,8 +51,6 @@ OUR_APP = frozenset(
         Cause.CREDITS_USED_UP,
     }
 )
-#: One consent left it out for all that was made from it.
-OF_THE_CONSENT = frozenset({Cause.SCOPE_MISSING})
 #: What was found so long before its root broke may be the first sign of it.
 SAME_TIME = timedelta(hours=1)
 
@@ -244,6 +242,9 @@ class _Search:
         detail = account.trouble_detail
         found = self.found.setdefault(key, Root(key, kind, cause, detail, of, since))
         found.take([account])
+        if cause in OF_THE_CONSENT:
+            found.since = min(found.since, since)
+            found.is_complete = tree.is_single or tree.was_seen_since(found.since)
 
     def _is_covered(self, member: Credential) -> bool:
         """Our app's breaker tells of it: the accounts are not at fault."""

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from accounts import health
 from accounts.connect import (
     AsksFirst,
     CannotPost,
@@ -395,3 +396,27 @@ def test_who_comes_back_before_the_platform_is_told_keeps_the_new_access(
     assert revoke_due(timezone.now() + timedelta(days=1)) == 0
     assert len(tree.revoked) == 1
     assert token_of(planted["page1"]) == "back-page1"
+
+
+# -- looks
+
+
+def test_what_a_page_may_not_do_leaves_who_acts_through_it_alone(tree, planted):
+    page, photo, other = (planted[n] for n in ("page1", "photo1", "page2"))
+    missing = Verdict(False, Cause.SCOPE_MISSING, "posts")
+    tree.answers["scripted ana-page1"] = Proof({Ability.PUBLISH: missing})
+    tree.answers["scripted ana-page2"] = Proof({Ability.PUBLISH: missing})
+    finding = health.check(page.credential)
+    assert (finding.verdict, finding.cause, finding.changed) == (
+        "failing",
+        Cause.SCOPE_MISSING,
+        True,
+    )
+    assert (reread(page).health, reread(page).cause) == ("broken", Cause.SCOPE_MISSING)
+    assert reread(photo).health == "healthy"
+    # Nobody acts through this one: its access is good for nothing.
+    health.check(other.credential)
+    assert reread(other).credential.state == Credential.State.BROKEN
+    del tree.answers["scripted ana-page1"]
+    health.check(reread(page).credential)
+    assert reread(page).health == "healthy"

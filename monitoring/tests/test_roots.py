@@ -186,6 +186,25 @@ def test_pages_that_share_a_token_and_lack_one_permission_are_one_incident(
     assert len(mail.outbox) == 1
 
 
+def test_what_a_consent_lacks_for_many_accounts_is_told_once_when_all_were_looked_at(
+    make_tree: Any, review: Any
+) -> None:
+    tree = make_tree(pages=4, behind=3)
+    *_pages, first, second, third = tree.pages
+    first.set_trouble(Cause.DATA_ACCESS_ENDED, "")
+    review()
+    assert mail.outbox == [], "the others are being looked at"
+    waits = set(Credential.objects.shaken(timezone.now()))
+    assert waits == {member.pk for member in tree.members}
+    for account in (second, third):
+        account.set_trouble(Cause.DATA_ACCESS_ENDED, "")
+    tree.prove(*tree.members)
+    review(1)
+    assert Incident.objects.get().account_count == 3
+    assert len(mail.outbox) == 1
+    assert Credential.objects.shaken(timezone.now()) == []
+
+
 def test_a_suspended_app_is_one_incident_for_admins_and_no_mail_to_owners(
     make_account: Any, review: Any, brand: Any, django_user_model: Any
 ) -> None:
