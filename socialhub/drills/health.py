@@ -14,9 +14,13 @@ import itertools
 import json
 import logging
 import math
+import os
 import random
-from collections import defaultdict
-from collections.abc import Callable
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -43,8 +47,8 @@ from platforms.errors import Cause, PlatformError
 from platforms.practice.server import start_practice
 from publishing.models import Delivery
 
-from ..sandbox import Sandbox
-from .health_record import Death, Record
+from ..sandbox import BASE_DIR, Sandbox
+from .health_record import Death, Record, share_of
 from .health_script import (
     DAY,
     INSTAGRAM,
@@ -58,7 +62,7 @@ from .health_script import (
     next_gap,
     tree_deaths,
 )
-from .runner import Part, say
+from .runner import Part, say, server_url
 from .world import Practice, adopt, make_delivery, make_people
 
 logger = logging.getLogger(__name__)
@@ -74,9 +78,19 @@ REACTS_H = (1.0, 12.0)
 FORGETS_EACH = 4
 #: Looks ahead of a post, by which a credential has to have been asked.
 AHEAD = (timedelta(hours=24), timedelta(minutes=60))
+ACCESS = Incident.Kind.ACCESS
+#: A world's share of the credentials and its seed, as JSON.
+SHARE = "SOCIALHUB_HEALTH_SHARE"
+#: Fewer credentials than this are not worth a world.
+SMALLEST_WORLD = 50
+#: Seeds of worlds do not meet those of other runs.
+MOST_WORLDS = 1000
 
 
 class Health(Part):
+    """One world for each core, each with its share of the credentials and a seed of its
+    own: accesses of different people have nothing to do with each other."""
+
     def prepare(self, box: Sandbox, options: dict[str, Any]) -> None:
         try:
             import time_machine  # noqa: F401
@@ -85,26 +99,107 @@ class Health(Part):
                 "This drill moves the clock with the package time-machine, which "
                 "`make setup` installs with the packages of the tests."
             ) from None
-        box.migrate()
 
     def inside(self, options: dict[str, Any]) -> None:
-        import time_machine
-
-        start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-        # The practice network runs in this very process, so that it has the same clock.
-        port = urlsplit(settings.PRACTICE_NETWORK_URL).port
-        assert port is not None
-        with time_machine.travel(start, tick=True) as clock:
-            network = start_practice(Path(settings.DATA_DIR), port)
-            try:
-                weeks = Weeks(options, start, clock.move_to)
-                figures = weeks.run()
-            finally:
-                network.stop()
+        if share := os.environ.get(SHARE):
+            print(json.dumps(_live_through({**options, **json.loads(share)})))  # noqa: T201
+            return
+        told = self._all_worlds(options)
+        figures = {
+            **Record.load(told).figures(),
+            **_of_incidents(told),
+            "days": options["days"],
+            "seed": options["seed"],
+            "worlds": len(told),
+            "database": connection.vendor,
+        }
         print(json.dumps(figures), flush=True)  # noqa: T201
         bad = figures["false_alarms"] or figures["lost_by_refresh"]
         if bad or (figures["detected_share"] or 0) < 1:
             raise SystemExit(1)
+
+    def _all_worlds(self, options: dict[str, Any]) -> list[dict[str, Any]]:
+        """What each world told, as `_live_through` returns it."""
+        credentials: int = options["credentials"]
+        count = max(1, min(os.cpu_count() or 1, credentials // SMALLEST_WORLD))
+        with ExitStack() as stack:
+            running = []
+            for number in range(count):
+                share = {
+                    # The first ones take what cannot be divided.
+                    "credentials": credentials // count
+                    + (number < credentials % count),
+                    "seed": options["seed"] * MOST_WORLDS + number,
+                }
+                server = "same" if connection.vendor == "postgresql" else "sqlite"
+                box = stack.enter_context(Sandbox(server_url(server)))
+                box.migrate()
+                running.append(stack.enter_context(self._world(box, share)))
+            told = []
+            for world in running:
+                out, _ = world.communicate()
+                if world.returncode:
+                    raise SystemExit(world.returncode)
+                told.append(json.loads(out.splitlines()[-1]))
+        return told
+
+    @staticmethod
+    @contextmanager
+    def _world(box: Sandbox, share: dict[str, int]) -> Iterator[subprocess.Popen[str]]:
+        world = subprocess.Popen(  # noqa: S603 - this very command, for one share
+            [sys.executable, *sys.argv],
+            env={**box.env, SHARE: json.dumps(share)},
+            cwd=BASE_DIR,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield world
+        finally:
+            if world.poll() is None:
+                world.terminate()
+                world.wait()
+
+
+def _live_through(options: dict[str, Any]) -> dict[str, Any]:
+    import time_machine
+
+    start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    # The practice network runs in this very process, so that it has the same clock.
+    port = urlsplit(settings.PRACTICE_NETWORK_URL).port
+    assert port is not None
+    with time_machine.travel(start, tick=True) as clock:
+        network = start_practice(Path(settings.DATA_DIR), port)
+        try:
+            return Weeks(options, start, clock.move_to).run()
+        finally:
+            network.stop()
+
+
+def _of_incidents(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The counts of all worlds together, and the shares that come from them."""
+    sums: Counter[str] = Counter()
+    for world in told:
+        sums.update(world["counts"])
+    return {
+        "alerts_per_incident": share_of(sums["alerts"], sums["incidents_told"], 3),
+        "incidents_per_death": share_of(sums["incidents"], sums["found"], 3),
+        "ends_announced_share": share_of(sums["ends_announced"], sums["ends"]),
+        **{
+            key: sums[key]
+            for key in (
+                "credentials",
+                "accounts",
+                "incidents",
+                "posts",
+                "held",
+                "troubles",
+                "renewals_cut",
+                "reconnects",
+                "not_mended",
+            )
+        },
+    }
 
 
 class Weeks:
@@ -121,7 +216,6 @@ class Weeks:
         self.start, self.end = start, start + self.days * DAY
         self.move_to = move_to
         self.dice = random.Random(options["seed"])  # noqa: S311 - a script, no secret
-        self.seed: int = options["seed"]
         self.practice = Practice()
         self.user, self.brand = make_people()
         self.record = Record()
@@ -571,30 +665,19 @@ class Weeks:
     # -- the end
 
     def _result(self) -> dict[str, Any]:
+        """What a world tells: the record, and numbers that can be added up."""
         opened = Alert.objects.filter(
-            kind=Alert.Kind.OPENED, incident__kind="access", channel=None
+            kind=Alert.Kind.OPENED, incident__kind=ACCESS, channel=None
         )
-        incidents = Incident.objects.filter(kind="access")
-        told = opened.values("incident").distinct().count()
-        figures = self.figures
-        return {
-            **self.record.figures(),
-            "credentials": Credential.objects.count(),
-            "accounts": len(self.accounts),
-            "days": self.days,
-            "incidents": incidents.count(),
-            "alerts_per_incident": round(opened.count() / told, 3) if told else None,
-            "ends_announced_share": (
-                round(figures["ends_announced"] / figures["ends"], 4)
-                if figures["ends"]
-                else None
-            ),
-            "posts": figures["posts"],
-            "held": figures["held"],
-            "troubles": figures["troubles"],
-            "renewals_cut": figures["renewals_cut"],
-            "reconnects": figures["reconnects"],
-            "not_mended": figures["not_mended"],
-            "seed": self.seed,
-            "database": connection.vendor,
-        }
+        counts = Counter(
+            {
+                **self.figures,
+                "credentials": Credential.objects.count(),
+                "accounts": len(self.accounts),
+                "incidents": Incident.objects.filter(kind=ACCESS).count(),
+                "incidents_told": opened.values("incident").distinct().count(),
+                "alerts": opened.count(),
+                "found": sum(d.found_at is not None for d in self.record.deaths),
+            }
+        )
+        return {"record": self.record.dump(), "counts": counts}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 #: The last look before a post is an hour before it: what dies later is told by the post
 #: itself, which is held.
 LAST_LOOK = timedelta(minutes=60)
+TIMES = ("at", "next_due_at", "found_at", "cured_at")
 
 
 @dataclass
@@ -83,6 +85,22 @@ class Record:
         """The open death that an account suffers from; the oldest of several."""
         return next((d for d in self.open() if account in d.accounts), None)
 
+    def dump(self) -> dict[str, Any]:
+        """As JSON has it, for another process."""
+        return json.loads(json.dumps(asdict(self), default=_plain))
+
+    @classmethod
+    def load(cls, told: Iterable[dict[str, Any]]) -> Record:
+        """One record of what several worlds told (`{"record": dump()}`)."""
+        whole = cls()
+        for world in told:
+            record = world["record"]
+            whole.deaths += [_death_of(row) for row in record["deaths"]]
+            for name in ("false_alarms", "lost_by_refresh"):
+                lines = [(_at(at), who, why) for at, who, why in record[name]]
+                getattr(whole, name).extend(lines)
+        return whole
+
     def figures(self) -> dict[str, Any]:
         """The keys of the drill's JSON line that come from deaths."""
         by_kind: dict[str, list[Death]] = defaultdict(list)
@@ -96,6 +114,20 @@ class Record:
         }
 
 
+def _plain(value: Any) -> Any:
+    return sorted(value) if isinstance(value, frozenset) else value.isoformat()
+
+
+def _at(word: str) -> datetime:
+    return datetime.fromisoformat(word)
+
+
+def _death_of(row: dict[str, Any]) -> Death:
+    times = {name: _at(at) for name, at in row.items() if name in TIMES and at}
+    sets = {name: frozenset(row[name]) for name in ("accounts", "causes")}
+    return Death(**{**row, **times, **sets})
+
+
 def _summary(deaths: Iterable[Death]) -> dict[str, Any]:
     deaths = list(deaths)
     counted = [death for death in deaths if death.counts]
@@ -103,20 +135,20 @@ def _summary(deaths: Iterable[Death]) -> dict[str, Any]:
     named = [death for death in found if death.found_cause in death.causes]
     return {
         "deaths": len(deaths),
-        "detected_share": _share(sum(d.in_time for d in counted), len(counted)),
+        "detected_share": share_of(sum(d.in_time for d in counted), len(counted)),
         "delay_p99_h": percentile([d.delay_h or 0.0 for d in found], 0.99),
         "never_found": sum(d.found_at is None and d.can_be_told for d in deaths),
         "in_last_hour": sum(
             d.next_due_at is not None and d.next_due_at - d.at <= LAST_LOOK
             for d in deaths
         ),
-        "named_share": _share(len(named), len(found)),
+        "named_share": share_of(len(named), len(found)),
     }
 
 
-def _share(part: int, whole: int) -> float | None:
+def share_of(part: int, whole: int, digits: int = 4) -> float | None:
     """None: there was nothing to take a share of."""
-    return round(part / whole, 4) if whole else None
+    return round(part / whole, digits) if whole else None
 
 
 def percentile(values: list[float], share: float) -> float | None:

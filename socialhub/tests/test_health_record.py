@@ -60,3 +60,14 @@ def test_a_percentile_is_one_of_the_values() -> None:
     assert percentile([float(n) for n in range(1, 101)], 0.99) == 99.0
     assert percentile([3.0], 0.99) == 3.0
     assert percentile([], 0.99) is None
+
+
+def test_records_of_several_worlds_become_one() -> None:
+    found = death(
+        found_at=T0 + HOUR, found_cause="token_revoked", cured_at=T0 + 2 * HOUR
+    )
+    one = Record([found], [(T0, "me", "why")])
+    other = Record([death(next_due_at=None)])
+    whole = Record.load([{"record": r.dump()} for r in (one, other)])
+    assert whole.deaths == [*one.deaths, *other.deaths]
+    assert whole.false_alarms == one.false_alarms
