@@ -16,7 +16,7 @@ from accounts.connect_views import admin_required
 from accounts.models import AuditEvent, Brand
 
 from . import webhooks
-from .forms import ChannelForm
+from .forms import ChannelForm, sees_all_brands
 from .models import Alert, AlertChannel
 
 
@@ -29,8 +29,15 @@ def _visible_to(user: Any) -> QuerySet[AlertChannel]:
     return rows.filter(brand__in=brands) | rows.filter(brand=None)
 
 
+def _open_to(user: Any) -> QuerySet[AlertChannel]:
+    """Channels that the admin may change: whoever points one of all brands somewhere
+    else hears of accounts that they do not see."""
+    rows = _visible_to(user)
+    return rows if sees_all_brands(user) else rows.exclude(brand=None)
+
+
 def _get(request: HttpRequest, pk: int) -> AlertChannel:
-    return get_object_or_404(_visible_to(request.user), pk=pk)
+    return get_object_or_404(_open_to(request.user), pk=pk)
 
 
 @admin_required
@@ -38,7 +45,15 @@ def channel_list(request: HttpRequest) -> HttpResponse:
     channels = list(_visible_to(request.user))
     waiting = Alert.objects.pending().filter(channel__in=channels, tries__gt=0)
     late = set(waiting.values_list("channel", flat=True))
-    rows = [{"channel": row, "is_late": row.pk in late} for row in channels]
+    may_all = sees_all_brands(request.user)
+    rows = [
+        {
+            "channel": row,
+            "is_late": row.pk in late,
+            "may_change": may_all or row.brand_id is not None,
+        }
+        for row in channels
+    ]
     return render(request, "monitoring/channel_list.html", {"rows": rows})
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.html import escape
 from django.utils.translation import gettext as now_in_words
 from django.utils.translation import gettext_lazy as _
 
@@ -16,6 +18,9 @@ from platforms.http import is_public
 
 from .models import AlertChannel, AlertPreference
 from .webhooks import may_be_private
+
+#: What a host is written with: names, and addresses of both kinds.
+HOST = re.compile(r"[\w.:-]+")
 
 
 class PreferenceForm(forms.ModelForm[AlertPreference]):
@@ -95,11 +100,15 @@ class ChannelForm(forms.ModelForm[AlertChannel]):
             self.fields["kind"].disabled = True
             address.help_text = now_in_words(
                 "Stored: an address at %(host)s. Leave it empty to keep it."
-            ) % {"host": self.instance.host}
+            ) % {"host": escape(self.instance.host)}  # shown as markup, as all help is
         brand = self.fields["brand"]
         assert isinstance(brand, forms.ModelChoiceField)
         brand.queryset = Brand.objects.visible_to(user)
-        brand.empty_label = now_in_words("All brands")
+        if sees_all_brands(user):
+            brand.empty_label = now_in_words("All brands")
+        else:
+            brand.required = True
+            brand.empty_label = now_in_words("Choose")
         brand.help_text = now_in_words("It hears only of accounts of this brand.")
 
     def clean_url(self) -> str:
@@ -110,6 +119,8 @@ class ChannelForm(forms.ModelForm[AlertChannel]):
             parts = urlsplit(url)
             host = parts.hostname or ""
             _port = parts.port
+            if host and not HOST.fullmatch(host):
+                raise ValueError(host)
         except ValueError:
             raise ValidationError(
                 _("This is no address. Copy it once more from where you set it up.")
@@ -130,6 +141,12 @@ class ChannelForm(forms.ModelForm[AlertChannel]):
                 )
             )
         return url
+
+
+def sees_all_brands(user: Any) -> bool:
+    """Only then may one hear, or have a room hear, of all of them."""
+    seen = Brand.objects.visible_to(user)
+    return not Brand.objects.exclude(pk__in=seen.values("pk")).exists()
 
 
 def _may_be_public(host: str) -> bool:

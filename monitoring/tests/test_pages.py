@@ -252,6 +252,7 @@ def test_a_signed_channels_secret_is_shown_once(client: Client, admin: Any) -> N
         ("https://localhost/x", "private network"),
         ("https://[fe80::1/x", "This is no address"),
         ("https://hooks.chat.example:99999999/x", "This is no address"),
+        ("https://<b x-data x-init='go'>.example/x", "This is no address"),
     ],
 )
 def test_an_address_that_cannot_be_called_is_refused_with_the_reason(
@@ -305,6 +306,33 @@ def test_channels_of_other_brands_are_no_business_of_an_admin(
     for name in ("edit", "test", "switch", "secret", "delete"):
         url = reverse(f"channel_{name}", args=[room.pk])
         assert client.post(url).status_code == 404
+
+
+def test_a_stored_host_is_no_markup_on_the_page(client: Client, admin: Any) -> None:
+    room = AlertChannel.objects.create(
+        name="Room", kind="slack", url="https://<b x-data x-init=go>.example/x"
+    )
+    page = page_of(client, admin, "channel_edit", room.pk)
+    assert "<b x-data" not in page
+    assert "&lt;b x-data" in page
+
+
+def test_a_room_of_all_brands_is_for_who_sees_them_all(
+    client: Client, admin: Any, brand: Brand
+) -> None:
+    room = AlertChannel.objects.create(name="Room", kind="slack", url=ROOM)
+    Brand.objects.create(name="Globex")
+    values = {"name": "Spy", "kind": "slack", "url": "https://spy.example/x"}
+    assert client.post(reverse("channel_add"), values).status_code == 422
+    for name in ("edit", "test", "switch", "secret", "delete"):
+        url = reverse(f"channel_{name}", args=[room.pk])
+        assert client.post(url, values).status_code == 404
+    assert AlertChannel.objects.get().url == ROOM
+    page = page_of(client, admin, "channel_list")
+    assert "For who sees all brands" in page
+    assert reverse("channel_switch", args=[room.pk]) not in page
+    client.post(reverse("channel_add"), {**values, "brand": brand.pk})
+    assert AlertChannel.objects.get(name="Spy").brand == brand
 
 
 @pytest.mark.parametrize("name", ["channel_list", "channel_add"])
