@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -52,8 +52,12 @@ class CheckResultAdmin(RoleAdmin):
 
 class AlertInline(ReadOnlyInline):
     model = Alert
-    fields = ["user", "channel", "kind", "created_at", "sent_at", "error", "subject"]
+    #: no subject: it may name an account of a brand that the reader does not see
+    fields = ["user", "channel", "kind", "created_at", "sent_at", "error"]
     readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return Alert.objects.within_sight_of(request.user)
 
 
 @admin.register(Incident)
@@ -108,6 +112,13 @@ class AlertChannelAdmin(RoleAdmin):
     search_fields = ["name"]
     fields = ["name", "kind", "brand", "is_active", "last_ok_at", "last_error"]
     readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        reader: Any = request.user
+        if reader.is_superuser:
+            return rows
+        return rows.filter(Q(brand=None) | Q(brand__in=reader.brands.all()))
 
 
 @admin.register(AlertPreference)

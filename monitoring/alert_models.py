@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.fields import EncryptedTextField
+from accounts.models import Brand
 
 
 class AlertChannel(models.Model):
@@ -120,6 +121,17 @@ class AlertQuerySet(models.QuerySet["Alert"]):
         """Pending, and neither in a worker's hands nor waiting after a failure."""
         waits = Q(tries__gt=0, send_after__gt=now)
         return self.pending().exclude(waits)
+
+    def within_sight_of(self, reader: Any) -> AlertQuerySet:
+        """To people and rooms of the reader's brands, to superusers, and to rooms of all
+        brands; the others are nobody's business."""
+        if reader.is_superuser:
+            return self
+        brands = Brand.objects.visible_to(reader).values("pk")
+        people = Brand.members.through.objects.filter(brand__in=brands).values("user")
+        to_people = Q(user__in=people) | Q(user=reader.pk) | Q(user__is_superuser=True)
+        rooms = Q(channel__brand=None) | Q(channel__brand__in=brands)
+        return self.filter(to_people | Q(channel__isnull=False) & rooms)
 
     def unread_by(self, user: Any) -> AlertQuerySet:
         return self.filter(user=user.pk, read_at=None)

@@ -25,6 +25,7 @@ from platforms.errors import Cause
 
 from . import letters, outages, waiting
 from .models import Alert, Incident, IncidentQuerySet
+from .sight import own_part
 
 PER_PAGE = 25
 #: Accounts that the page of one incident lists; the rest is counted.
@@ -91,8 +92,13 @@ class Card:
 
 
 def cards(incidents: Sequence[Incident], reader: Any) -> list[Card]:
-    """With how many accounts of each platform; two queries for all."""
+    """With how many of the reader's accounts of each platform; three queries for all,
+    and one more for each that reaches into brands that the reader does not see."""
     link = Incident.accounts.through.objects.filter(incident__in=incidents)
+    if not reader.is_superuser:
+        inside = ConnectedAccount.objects.visible_to(reader)
+        link = link.filter(connectedaccount__in=inside.values("pk"))
+    own_part(incidents, reader)
     seen = ConnectedAccount.objects.connected().visible_to(reader)
     if not is_admin(reader):  # who may send links: as accounts.links.may_send
         seen = seen.filter(Q(owner=reader.pk) | Q(deputy=reader.pk))
@@ -194,12 +200,9 @@ def incident_detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _told(incident: Incident, reader: Any) -> list[Alert]:
-    """Who was told when; channels of other brands are nobody's business."""
-    alerts = incident.alerts.select_related("user", "channel__brand")
-    if not reader.is_superuser:
-        own = Q(channel=None) | Q(channel__brand=None)
-        alerts = alerts.filter(own | Q(channel__brand__members=reader.pk))
-    return list(alerts.order_by("created_at", "pk").distinct())
+    """Who was told when, as far as the reader knows them."""
+    alerts = Alert.objects.within_sight_of(reader).filter(incident=incident)
+    return list(alerts.select_related("user", "channel").order_by("created_at", "pk"))
 
 
 @login_required

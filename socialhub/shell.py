@@ -16,6 +16,7 @@ from accounts.models import ConnectedAccount
 from accounts.roles import can_review, can_write, is_admin, roles_of
 from monitoring.letters import incident_head
 from monitoring.models import Alert, Heartbeat, Incident
+from monitoring.sight import own_part
 from publishing import stops
 from publishing.models import Delivery, Stop
 
@@ -48,7 +49,8 @@ def _last_seen(head: str, beat: Heartbeat | None) -> str:
 
 
 class Shell:
-    """What the pages around a request show. Each part costs one query, once."""
+    """What the pages around a request show. Each part costs one query, once (two or
+    three where an access of the reader's is lost)."""
 
     def __init__(self, request: HttpRequest) -> None:
         self.request = request
@@ -142,6 +144,7 @@ class Shell:
             .order_by(F("first_due_at").asc(nulls_last=True), "pk")
         )
         found = list(rows)
+        own_part(found[:SHOWN_INCIDENTS], self.user)
         for row in found:
             row.head = incident_head(row)  # type: ignore[attr-defined]
         return found

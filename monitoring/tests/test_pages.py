@@ -213,6 +213,66 @@ def test_a_wish_that_cannot_be_is_explained_and_nothing_typed_is_lost(
     assert not AlertPreference.objects.exists()
 
 
+@pytest.fixture
+def shared(
+    incident: Incident, make_account: Any, make_delivery: Any, person: Any
+) -> Any:
+    """The same incident reaches into a brand that its first reader does not see."""
+    globex = Brand.objects.create(name="Globex")
+    gil = person("gil", inside=False)
+    globex.members.add(gil)
+    other = make_account("scripted", "b", name="secret-launch", owner=gil)
+    other.brand = globex
+    other.save(update_fields=["brand"])
+    make_delivery(other)
+    incident.accounts.add(other)
+    Alert.objects.create(
+        incident=incident, user=gil, kind="opened", subject="secret-launch: lost"
+    )
+    Incident.objects.update(account_count=2, post_count=1, first_due_at=timezone.now())
+    incident.refresh_from_db()
+    return gil
+
+
+def test_nobody_sees_of_an_incident_what_belongs_to_other_brands(
+    client: Client, incident: Incident, shared: Any, mia: Any, person: Any
+) -> None:
+    pages = [
+        page_of(client, mia, "incident_list"),
+        page_of(client, mia, "incident_detail", incident.pk),
+        page_of(client, mia, "profile"),
+    ]
+    for page in pages:
+        assert "gil" not in page
+        assert "secret-launch" not in page
+        assert "2 accounts" not in page
+        assert "2 Scripted" not in page
+        assert "1 post waits" not in page
+    assert "1 Scripted account" in pages[0]
+    shown = page_of(client, shared, "incident_detail", incident.pk)
+    assert "secret-launch" in shown
+    assert "mia" not in shown
+    incident.refresh_from_db()
+    assert (incident.account_count, incident.post_count) == (2, 1)
+
+
+def test_an_admin_of_one_brand_reads_no_messages_of_others(
+    client: Client, incident: Incident, shared: Any, person: Any
+) -> None:
+    admin = person("ada", ADMIN)
+    admin.is_staff = True
+    admin.save()
+    globex = Brand.objects.get(name="Globex")
+    AlertChannel.objects.create(name="Hush", kind="slack", url=ROOM, brand=globex)
+    page = page_of(client, admin, "admin:monitoring_incident_change", incident.pk)
+    assert "mia" in page
+    assert "gil" not in page
+    assert "secret-launch" not in page
+    assert "Hush" not in page_of(
+        client, admin, "admin:monitoring_alertchannel_changelist"
+    )
+
+
 # ---------------------------------------------------------------- channels
 
 
