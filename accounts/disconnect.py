@@ -47,9 +47,14 @@ class Disconnected:
 
 
 def disconnect(account: ConnectedAccount, user: Any) -> Disconnected:
-    """End our access and keep the account's history. Telling the platform may fail."""
+    """End our access and keep the account's history. Telling the platform may fail.
+
+    Links that were sent before bring it back no more.
+    """
     with transaction.atomic():
-        account.disconnected_at = timezone.now()
+        now = timezone.now()
+        account.reconnect_links.open(now).update(withdrawn_at=now)
+        account.disconnected_at = now
         standby, account.standby = account.standby, None
         account.save(update_fields=["disconnected_at", "standby"])
         ended = [

@@ -110,7 +110,13 @@ def _counted(request: HttpRequest, action: str, config: dict[str, str]) -> bool:
 @csrf_exempt
 def reconnect_link_open(request: HttpRequest, secret: str) -> HttpResponse:
     """Always leads on to the same address, whatever the secret and the method: an
-    answer that says "no" would be written into a log together with the address."""
+    answer that says "no" would be written into a log together with the address.
+
+    Only following it opens it: a form of another site comes without the cookie of a
+    session that is there, and would put a new one in its place.
+    """
+    if request.method != "GET":
+        return _alone(redirect("reconnect_link"))
     links.forget(request)
     request.session.pop(links.DONE_KEY, None)
     if _counted(request, "reconnect_link", OPENED):

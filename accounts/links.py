@@ -99,7 +99,10 @@ def find(secret: str) -> ReconnectLink | None:
 
 
 def of_session(request: HttpRequest) -> ReconnectLink | None:
-    """The open link that this browser came by. No query for browsers without one."""
+    """The open link that this browser came by. No query for browsers without one.
+
+    One for a person here ends with their login.
+    """
     key = request.session.get(SESSION_KEY)
     if not key:
         return None
@@ -116,7 +119,9 @@ def of_session(request: HttpRequest) -> ReconnectLink | None:
         .filter(pk=key)
         .first()
     )
-    return link if link is not None and link.is_open() else None
+    if link is None or (link.person is not None and not link.person.is_active):
+        return None
+    return link if link.is_open() else None
 
 
 def forget(request: HttpRequest) -> None:

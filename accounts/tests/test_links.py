@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from accounts import links
 from accounts.connect import LinkOver, reconnect
+from accounts.disconnect import disconnect
 from accounts.models import (
     AuditEvent,
     Brand,
@@ -216,6 +217,32 @@ def test_a_link_that_is_over_opens_nothing_and_does_not_say_why(link, end):
     assert "This link is over" in text(page)
     assert "Acme" not in text(page)
     assert client.post(PAGE).status_code == 410
+
+
+def test_disconnecting_an_account_ends_its_links(link, account, author, visitor):
+    disconnect(account, author)
+    assert visitor.get(PAGE).status_code == 410
+    assert ReconnectLink.objects.get().withdrawn_at is not None
+
+
+def test_a_link_ends_with_the_login_of_the_person_that_it_was_for(account, author):
+    _client, leaver = person(account.brand, "lea", MARKETING)
+    _link, url = links.make(account, author, person=leaver)
+    client = Client()
+    client.get(urlsplit(url).path)
+    assert client.get(PAGE).status_code == 200
+    leaver.is_active = False
+    leaver.save()
+    assert client.get(PAGE).status_code == 410
+
+
+def test_only_following_the_link_opens_it(link):
+    """A form of another site reaches this without cookies: were a session begun, its
+    cookie would take the place of the one that the person is signed in with."""
+    path = urlsplit(link[1]).path
+    answer = Client(enforce_csrf_checks=True).post(path)
+    assert (answer.status_code, answer["Location"]) == (302, PAGE)
+    assert not answer.cookies
 
 
 def test_the_secret_is_in_no_log_and_no_row(link, account, caplog):
