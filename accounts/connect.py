@@ -731,6 +731,9 @@ def _change(grant: Grant, account: ConnectedAccount) -> _Change:
         raise CannotPost(Cause.ROLE_LOST)
     before = ""
     asked_of = {root.pk} if root is not None else set()
+    if root is not None and not same and account.health == "disconnected":
+        # It left the consent that others may still use: those are no business of this.
+        asked_of = set()
     if root is not None and not same and _is_in_force(account, root):
         before = root.subject_name or root.subject_id
     elif mine := grant.credential():
@@ -745,8 +748,8 @@ def _change(grant: Grant, account: ConnectedAccount) -> _Change:
     mends, lacking = [(account, identity)], []
     for sibling in siblings:
         own = grant.find(sibling.external_id, sibling.platform)
-        if before and account.health == "healthy":
-            # Nothing is broken: only what uses the very same page token goes along.
+        if before and (account.health == "healthy" or _is_well(sibling)):
+            # What is not broken stays: only what uses the same page token goes along.
             if not (grant.has_pages and sibling.credential_id == account.credential_id):
                 continue
         if own is not None and own.can_publish:
@@ -754,6 +757,13 @@ def _change(grant: Grant, account: ConnectedAccount) -> _Change:
         elif not before:
             lacking.append(sibling)
     return _Change(mends, lacking, before)
+
+
+def _is_well(account: ConnectedAccount) -> bool:
+    """Able to post, and nothing is wrong with the consent behind it."""
+    credential = account.credential
+    alive = credential is not None and credential.root.is_active
+    return alive and account.health == "healthy"
 
 
 def _is_in_force(account: ConnectedAccount, root: Credential) -> bool:

@@ -272,6 +272,27 @@ def test_where_nothing_is_broken_only_the_chosen_page_moves(planted, sign_in, au
     assert token_of(planted["page2"]) == "ana-page2"
 
 
+def test_what_is_well_stays_with_its_person_when_another_page_is_lost(
+    planted, sign_in, author
+):
+    planted["page3"].set_trouble(Cause.ROLE_LOST, "")
+    reconnect(sign_in(BEN), reread(planted["page3"]), author, yes=True)
+    assert token_of(planted["page3"]) == "ben-page3"
+    assert token_of(planted["page1"]) == "ana-page1"
+    assert token_of(planted["photo1"]) == "ana-page1"
+
+
+def test_a_page_that_comes_back_by_another_person_brings_no_other_along(
+    planted, sign_in, author
+):
+    disconnect(reread(planted["page2"]), author)
+    grant = sign_in(BEN)
+    reconnect(grant, reread(planted["page2"]), author, yes=True)
+    assert token_of(planted["page2"]) == "ben-page2"
+    assert token_of(planted["page1"]) == "ana-page1"
+    assert reread(planted["page3"]).credential.root.subject_id == "ana"
+
+
 def test_the_former_consent_goes_with_its_last_page(planted, sign_in, author):
     break_tree()
     reconnect(sign_in(BEN), reread(planted["page1"]), author, yes=True)
