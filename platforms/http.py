@@ -13,7 +13,7 @@ import logging
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -245,8 +245,9 @@ def sent_secrets(
     return {s for s in found if isinstance(s, str) and len(s) >= 6}
 
 
-def without(secrets: set[str], text: str) -> str:
-    for secret in secrets:
+def without(secrets: Iterable[str], text: str) -> str:
+    # Longer ones first: one may hold another, and would not be found in pieces.
+    for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "[removed]")
     return text
 
@@ -348,7 +349,7 @@ class Http:
                 status = response.status_code
                 body = self._read(response, max_bytes)
                 if not 200 <= status < 300:
-                    for secret in secrets:
+                    for secret in sorted(secrets, key=len, reverse=True):
                         body = body.replace(secret.encode(), b"[removed]")
                 answer = Answer(status, self._headers(response), body)
                 return answer

@@ -21,7 +21,7 @@ from platforms.errors import (
     PlatformError,
     TransientError,
 )
-from platforms.http import Answer, Http, is_public, redact
+from platforms.http import Answer, Http, is_public, redact, without
 
 
 @pytest.mark.parametrize(
@@ -274,3 +274,10 @@ def test_a_server_with_absurd_numbers_gives_a_token_or_an_error_of_ours(
 
     assert tokens.access_token == "t"
     assert tokens.expires_at is None
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_secret_that_holds_another_is_taken_out_whole(order: int) -> None:
+    address = "https://hooks.example/in/key"
+    secrets = dict.fromkeys([address, "in/key"][::order])
+    assert without(secrets, f"no {address}") == "no [removed]"
