@@ -63,8 +63,12 @@ def take_in(platform: str, network: str, kind: Kind, signed: str) -> DataRequest
     if not ours:
         raise LookupError(f"no app of {platform} has a secret here")
     app, told = _read(ours, signed)
+    # A signature can be written in several ways; what it signs cannot.
+    what = signed.partition(".")[2]
     row, _made = DataRequest.objects.get_or_create(
-        digest=hashlib.sha256(f"{kind} {signed}".encode()).hexdigest(),
+        digest=hashlib.sha256(
+            f"{kind} {platform} {network} {what}".encode()
+        ).hexdigest(),
         defaults={
             "platform": platform,
             "app": app,

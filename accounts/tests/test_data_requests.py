@@ -135,6 +135,15 @@ def test_deletion_answers_with_an_address_and_a_code(pages):
     }
 
 
+def test_the_same_word_with_its_signature_written_otherwise_is_no_new_one(pages):
+    word = signed()
+    mark, body = word.split(".")
+    client = Client()
+    for same in (word, f"{mark}=.{body}", f"{mark}==.{body}"):
+        assert client.post(DELETION, {"signed_request": same}).status_code == 200
+    assert DataRequest.objects.count() == 1
+
+
 def test_the_same_word_again_is_the_same_request(pages, queued):
     words = signed()
     codes = {tell(DELETION, words).json()["confirmation_code"] for _ in range(3)}
