@@ -11,24 +11,20 @@ https://docs.x.com/fundamentals/authentication/oauth-2-0/authorization-code.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
-import io
 import json
 import re
 import secrets
 import string
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from http import HTTPStatus
 from typing import Any, ClassVar
 from urllib.parse import urlencode, urlsplit
 
-from PIL import Image
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
@@ -42,12 +38,26 @@ from ..practice.framework import (
     iso,
     route,
 )
-from ..practice.switches import Switch, SwitchedTwin
+from ..practice.switches import Switch
 from . import twin_text
+from .twin_calls import (
+    DAY,
+    ENDPOINTS,
+    EPOCH_MS,
+    ID,
+    PREMIUM_PLANS,
+    QUARTER,
+    Caller,
+    Refused,
+    digest,
+    forbidden,
+    invalid,
+    sent_json,
+)
+from .twin_media import Media
 
 CLIENT_ID = "practice-x"
 CLIENT_SECRET = "practice-x-secret"
-APP_ONLY_TOKEN = "practice-x-app-only"
 
 SWITCHES = (
     Switch("field_names", "Field names", "old", ("old", "new")),
@@ -111,45 +121,10 @@ CONNECT_SCOPES = (
     "offline.access",
 )
 
-QUARTER = 900
-DAY = 86400
-EPOCH_MS = 1288834974657
-MEDIA_LIFE_S = 86400
 EDIT_WINDOW_S = 3600
 MAX_EDITS = 5
 LIMIT = 280
 PREMIUM_LIMIT = 25_000
-PREMIUM_PLANS = ("Basic", "Premium", "PremiumPlus")
-IMAGE_TYPES = {
-    "JPEG": "image/jpeg",
-    "PNG": "image/png",
-    "WEBP": "image/webp",
-    "GIF": "image/gif",
-}
-MAX_IMAGE_BYTES = 5 * 1024 * 1024
-MAX_GIF_BYTES = 15 * 1024 * 1024
-MAX_VIDEO_BYTES = 17_179_869_184
-MAX_SEGMENT_BYTES = 8 * 1024 * 1024
-VIDEO_TYPES = ("video/mp4", "video/quicktime", "video/webm", "video/mp2t")
-MEDIA_KEYS = {
-    "tweet_image": "3",
-    "dm_image": "3",
-    "tweet_gif": "16",
-    "tweet_video": "7",
-}
-
-NEW_NAMES = {
-    "edit_history_tweet_ids": "edit_history_post_ids",
-    "referenced_tweets": "referenced_posts",
-    "note_tweet": "note_post",
-    "most_recent_tweet_id": "most_recent_post_id",
-    "pinned_tweet_id": "pinned_post_id",
-    "retweet_count": "repost_count",
-    "tweet_count": "post_count",
-    "tweet.fields": "post.fields",
-    "referenced_tweets.id": "referenced_posts.id",
-}
-OLD_NAMES = {new: old for old, new in NEW_NAMES.items()}
 
 
 def words(text: str) -> frozenset[str]:
@@ -203,140 +178,14 @@ CREATE_FLAGS = (
     "for_super_followers_only",
 )
 REPLY_SETTINGS = ("following", "mentionedUsers", "subscribers", "verified")
-ID = re.compile(r"[0-9]{1,19}")
 
 PERMISSION_TEXT = "You are not permitted to perform this action."
 REPLY_TEXT = (
     "Reply to this conversation is not allowed because you have not been mentioned or "
     "otherwise engaged by the author of the post you are replying to."
 )
-BAD_MEDIA = "Your media IDs are invalid."
 BAD_CODE = "Value passed for the authorization code was invalid."
 BAD_REFRESH = "Value passed for the token was invalid."
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """One row of the rate limit table: (calls, seconds) per user and per app."""
-
-    key: str
-    scopes: tuple[str, ...]
-    user: tuple[int, int] | None = None
-    app: tuple[int, int] | None = None
-
-
-READ = ("tweet.read", "users.read")
-WRITE = ("tweet.write", *READ)
-UPLOAD = ("media.write",)
-ENDPOINTS = {
-    row.key: row
-    for row in (
-        Endpoint("POST /2/tweets", WRITE, (100, QUARTER), (10_000, DAY)),
-        Endpoint("DELETE /2/tweets/:id", WRITE, (50, QUARTER)),
-        Endpoint("GET /2/tweets", READ, (5000, QUARTER), (3500, QUARTER)),
-        Endpoint("GET /2/tweets/:id", READ, (900, QUARTER), (450, QUARTER)),
-        Endpoint("GET /2/users/me", READ, (75, QUARTER)),
-        Endpoint("GET /2/users/:id/tweets", READ, (900, QUARTER), (10_000, QUARTER)),
-        Endpoint("POST /2/media/upload", UPLOAD, (500, QUARTER), (50_000, DAY)),
-        Endpoint("GET /2/media/upload", UPLOAD, (1000, QUARTER), (100_000, DAY)),
-        Endpoint(
-            "POST /2/media/upload/initialize", UPLOAD, (1875, QUARTER), (180_000, DAY)
-        ),
-        Endpoint(
-            "POST /2/media/upload/:id/append", UPLOAD, (1875, QUARTER), (180_000, DAY)
-        ),
-        Endpoint(
-            "POST /2/media/upload/:id/finalize",
-            UPLOAD,
-            (1875, QUARTER),
-            (180_000, DAY),
-        ),
-        Endpoint("POST /2/media/metadata", UPLOAD, (500, QUARTER), (50_000, DAY)),
-    )
-}
-
-
-class Refused(Exception):
-    """A refusal in X's words.
-
-    problem: the last part of its type, a whole address, or "" for about:blank.
-    body: instead of the usual shape.
-    """
-
-    def __init__(
-        self,
-        status: int,
-        title: str,
-        detail: str,
-        problem: str = "",
-        *,
-        body: Doc | None = None,
-        **more: Any,
-    ) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.title = title
-        self.detail = detail
-        self.problem = problem
-        self.body = body
-        self.more = more
-
-
-def unauthorized() -> Refused:
-    return Refused(401, "Unauthorized", "Unauthorized")
-
-
-def forbidden(detail: str = "Forbidden", problem: str = "") -> Refused:
-    return Refused(403, "Forbidden", detail, problem)
-
-
-def invalid(*errors: tuple[str, Mapping[str, list[str]]]) -> Refused:
-    """A validation error; errors: (message, the parameters that it is about)."""
-    return Refused(
-        400,
-        "Invalid Request",
-        "One or more parameters to your request was invalid.",
-        "invalid-request",
-        errors=[
-            {"parameters": dict(parameters), "message": message}
-            for message, parameters in errors
-        ],
-    )
-
-
-def bad_media() -> Refused:
-    return Refused(400, "Invalid Request", BAD_MEDIA)
-
-
-@dataclass(frozen=True)
-class Window:
-    """One bucket as it stands: `kind` is user, app, user_day or cap."""
-
-    kind: str
-    id: str
-    size: int
-    length_s: int
-    opened_at: int
-    used: int
-
-    @property
-    def reset_at(self) -> int:
-        return self.opened_at + self.length_s
-
-    @property
-    def left(self) -> int:
-        return max(0, self.size - self.used)
-
-
-@dataclass(frozen=True)
-class Caller:
-    user: Doc
-    scopes: frozenset[str]
-    client: str
-
-    @property
-    def id(self) -> str:
-        return str(self.user["id"])
 
 
 @dataclass
@@ -353,10 +202,6 @@ class Reading:
     errors: list[Doc] = field(default_factory=list)
 
 
-def digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
-
-
 def x_time(ms: int) -> str:
     moment = datetime.fromtimestamp(ms / 1000, UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
@@ -366,17 +211,7 @@ def exact(at: float) -> str:
     return iso(datetime.fromtimestamp(at, UTC))
 
 
-def sent_json(request: Request) -> Doc:
-    try:
-        body = json.loads(request.get_data())
-    except ValueError:
-        raise invalid(("Could not parse the request body as JSON.", {})) from None
-    if not isinstance(body, dict):
-        raise invalid(("$: an object is expected", {}))
-    return body
-
-
-class XTwin(SwitchedTwin):
+class XTwin(Media):
     slug: ClassVar[str] = "x"
     name: ClassVar[str] = "X"
     endings = (
@@ -389,13 +224,6 @@ class XTwin(SwitchedTwin):
     SWITCHES = SWITCHES
 
     # ------------------------------------------------------------ world
-
-    def time(self) -> float:
-        return self.world.now().timestamp()
-
-    @cached_property
-    def web(self) -> str:
-        return f"{self.url}/web"
 
     def seed(self) -> None:
         if self.get("app", CLIENT_ID):
@@ -541,11 +369,6 @@ class XTwin(SwitchedTwin):
             {**common, "kind": "access", "expires_at": now + life},
         )
         return answer
-
-    def _state(self, token: Doc) -> str:
-        if token["state"] != "live":
-            return "revoked"
-        return "expired" if token["expires_at"] <= self.time() else "live"
 
     def tokens(self) -> list[Doc]:
         names = {id: user["name"] for id, user in self.all("user")}
@@ -794,274 +617,7 @@ class XTwin(SwitchedTwin):
             body["error_description"] = description
         return self._json(body, status)
 
-    # ------------------------------------------------------------ around every call
-
-    def _api(
-        self,
-        request: Request,
-        key: str,
-        work: Callable[[Request, Caller], Response],
-    ) -> Response:
-        """Run the checks that come before the schema, then `work`.
-
-        The rate headers stand on every answer, refusals included.
-        """
-        endpoint = ENDPOINTS[key]
-        headers: dict[str, str] = self._rate_headers(self._windows(endpoint, None))
-        try:
-            caller = self._caller(request)
-            windows = self._windows(endpoint, caller)
-            headers = self._rate_headers(windows)
-            self._check_credits(caller)
-            windows = self._draw(windows)
-            headers = self._rate_headers(windows)
-            response = work(request, caller)
-        except Refused as refusal:
-            response = self._problem(refusal)
-        response.headers.extend(headers)
-        return response
-
-    def _json(self, data: Any, status: int = 200) -> Response:
-        is_problem = isinstance(data, dict) and "title" in data
-        return Response(
-            json.dumps(data),
-            status,
-            headers={
-                "x-transaction-id": secrets.token_hex(8),
-                "x-access-level": "read-write",
-                "api-version": "2.168",
-            },
-            content_type=(
-                "application/problem+json" if is_problem else "application/json"
-            ),
-        )
-
-    def _type(self, problem: str) -> str:
-        if not problem:
-            return "about:blank"
-        if problem.startswith("https://"):
-            return problem
-        is_new = self.setting("field_names") == "new"
-        host = "api.x.com" if is_new else "api.twitter.com"
-        return f"https://{host}/2/problems/{problem}"
-
-    def _problem(self, refusal: Refused) -> Response:
-        if refusal.body is not None:
-            return self._json(refusal.body, refusal.status)
-        body = {
-            **refusal.more,
-            "title": refusal.title,
-            "detail": refusal.detail,
-            "type": self._type(refusal.problem),
-        }
-        if refusal.problem != "invalid-request":
-            body["status"] = refusal.status
-        return self._json(body, refusal.status)
-
-    def _caller(self, request: Request) -> Caller:
-        header = request.headers.get("Authorization", "")
-        scheme, _, secret = header.partition(" ")
-        if scheme.lower() != "bearer" or not secret:
-            raise unauthorized()
-        if hmac.compare_digest(secret.encode(), APP_ONLY_TOKEN.encode()):
-            raise Refused(
-                403,
-                "Unsupported Authentication",
-                "Authenticating with OAuth 2.0 Application-Only is forbidden for this "
-                "endpoint.  Supported authentication types are [OAuth 1.0a User "
-                "Context, OAuth 2.0 User Context].",
-                "unsupported-authentication",
-            )
-        token = self.get("token", digest(secret))
-        if not token or token["kind"] != "access" or self._state(token) != "live":
-            raise unauthorized()
-        if self.setting("app_state") == "suspended":
-            raise self._not_enrolled()
-        user = self.get("user", token["user"])
-        if not user:
-            raise unauthorized()
-        return Caller(user, frozenset(token["scopes"]), token["client"])
-
-    def _not_enrolled(self) -> Refused:
-        return Refused(
-            403,
-            "Client Forbidden",
-            "When authenticating requests to the X API v2 endpoints, you must use keys "
-            "and tokens from an app that is enrolled and in good standing.",
-            "client-forbidden",
-            reason="client-not-enrolled",
-            registration_url="https://developer.x.com/en/docs/projects/overview",
-        )
-
-    def _permit(self, caller: Caller, key: str) -> None:
-        if not caller.scopes.issuperset(ENDPOINTS[key].scopes):
-            raise forbidden()
-        if caller.user["suspended"]:
-            raise Refused(
-                403,
-                "Forbidden",
-                "Your account is suspended and is not permitted to access this feature",
-                "user-suspended",
-            )
-
-    # --- money
-
-    def _check_credits(self, caller: Caller) -> None:
-        credits = self.setting("credits_milli_usd")
-        if credits is not None and credits <= 0:
-            raise self._no_credits()
-
-    def _no_credits(self) -> Refused:
-        if self.setting("credits_body") == "credits-depleted":
-            return Refused(
-                402,
-                "Payment Required",
-                "credits depleted",
-                "https://api.x.com/2/problems/credits-depleted",
-            )
-        return Refused(
-            402,
-            "CreditsDepleted",
-            "Your enrolled account [1500000000000000001] does not have any credits to "
-            "fulfill this request.",
-            "https://api.x.com/2/problems/credits",
-        )
-
-    def _bill(self, price: int, once_a_day: str = "") -> None:
-        """Take thousandths of a dollar; a resource read twice on a UTC day costs once."""
-        credits = self.setting("credits_milli_usd")
-        if credits is None:
-            return
-        if once_a_day:
-            id = f"{self.world.now():%Y-%m-%d} {once_a_day}"
-            if self.get("billed", id) is not None:
-                return
-            self.put("billed", id, {})
-        self.set_setting("credits_milli_usd", credits - price)
-
-    # --- windows
-
-    def _windows(self, endpoint: Endpoint, caller: Caller | None) -> list[Window]:
-        """The buckets of a call as they stand; full ones for a caller nobody knows."""
-        sizes: list[tuple[str, str, tuple[int, int]]] = []
-        user = caller.id if caller else "?"
-        if endpoint.user:
-            sizes.append(("user", user, endpoint.user))
-        if endpoint.app:
-            sizes.append(("app", "app", endpoint.app))
-        if endpoint.key == "POST /2/tweets":
-            daily = self.setting("user_posts_per_day")
-            if daily is not None:
-                sizes.append(("user_day", user, (daily, DAY)))
-            cap = self.setting("posts_per_3_hours")
-            if cap is not None:
-                sizes.append(("cap", user, (cap, 3 * 3600)))
-        changed = self.setting("limits")
-        now = int(self.time())
-        windows = []
-        for kind, partition, (size, length) in sizes:
-            id = f"{endpoint.key} {kind} {partition}"
-            doc = self.get("bucket", id) if caller else None
-            if not doc or now >= doc["opened_at"] + length:
-                doc = {"opened_at": now, "used": 0}
-            size = changed.get(f"{endpoint.key} {kind}", size)
-            windows.append(
-                Window(kind, id, size, length, doc["opened_at"], doc["used"])
-            )
-        return windows
-
-    def _draw(self, windows: list[Window]) -> list[Window]:
-        if any(window.left == 0 for window in windows):
-            raise self._too_many()
-        drawn = []
-        for window in windows:
-            used = window.used + 1
-            self.put("bucket", window.id, {"opened_at": window.opened_at, "used": used})
-            drawn.append(
-                Window(
-                    window.kind,
-                    window.id,
-                    window.size,
-                    window.length_s,
-                    window.opened_at,
-                    used,
-                )
-            )
-        return drawn
-
-    def _rate_headers(self, windows: Iterable[Window]) -> dict[str, str]:
-        headers: dict[str, str] = {}
-        short = [
-            window
-            for window in windows
-            if window.kind in ("user", "app") and window.length_s == QUARTER
-        ]
-        if short:
-            tight = min(short, key=lambda window: window.left)
-            headers |= self._rate_header("x-rate-limit", tight)
-        for window in windows:
-            if window.length_s == DAY:
-                whose = "user" if window.kind == "user_day" else "app"
-                headers |= self._rate_header(f"x-{whose}-limit-24hour", window)
-        return headers
-
-    def _rate_header(self, prefix: str, window: Window) -> dict[str, str]:
-        return {
-            f"{prefix}-limit": str(window.size),
-            f"{prefix}-remaining": str(window.left),
-            f"{prefix}-reset": str(window.reset_at),
-        }
-
-    def _too_many(self) -> Refused:
-        refused = Refused(429, "Too Many Requests", "Too Many Requests")
-        shape = self.setting("rate_limit_body")
-        if shape == "usage_capped":
-            return Refused(
-                429,
-                "UsageCapExceeded",
-                "Usage cap exceeded: Monthly product cap",
-                "usage-capped",
-                period="Monthly",
-                scope="Product",
-            )
-        limit: Doc = {"code": 88, "message": "Rate limit exceeded"}
-        if shape == "code_88":
-            refused.body = {"errors": [limit]}
-        elif shape == "simulator":
-            named = {
-                "title": "Rate Limit Exceeded",
-                "type": self._type("rate-limit-exceeded"),
-            }
-            detail = {"detail": "Rate limit exceeded"}
-            refused.body = {"errors": [limit | named], **named, **detail}
-        return refused
-
     # ------------------------------------------------------------ reading
-
-    def _query(self, request: Request, allowed: Iterable[str]) -> dict[str, str]:
-        """The query in the old names; refuses names that the endpoint has not."""
-        known = {self._spelled(name) for name in allowed}
-        wrong = [
-            (
-                f"The query parameter '{name}' is not valid for this endpoint",
-                {name: [v]},
-            )
-            for name, v in request.args.items()
-            if name not in known
-        ]
-        if wrong:
-            raise invalid(*wrong)
-        return {self._unspelled(name): value for name, value in request.args.items()}
-
-    def _spelled(self, name: str) -> str:
-        return NEW_NAMES.get(name, name) if self._is_new else name
-
-    def _unspelled(self, name: str) -> str:
-        return OLD_NAMES.get(name, name) if self._is_new else name
-
-    @property
-    def _is_new(self) -> bool:
-        return bool(self.setting("field_names") == "new")
 
     def _list(
         self, query: Mapping[str, str], name: str, allowed: frozenset[str]
@@ -1112,16 +668,6 @@ class XTwin(SwitchedTwin):
                 )
             )
         return int(value)
-
-    def _id(self, name: str, value: str) -> str:
-        if not ID.fullmatch(value):
-            raise invalid(
-                (
-                    f"The `{name}` query parameter value [{value}] is not valid",
-                    {name: [value]},
-                )
-            )
-        return value
 
     def _moment(self, query: Mapping[str, str], name: str) -> int | None:
         """An RFC 3339 time as epoch milliseconds."""
@@ -1219,7 +765,9 @@ class XTwin(SwitchedTwin):
         if "attachments.media_keys" in reading.expansions:
             for doc in media:
                 if doc:
-                    reading.pictures[doc["media_key"]] = self._media_json(doc, reading)
+                    reading.pictures[doc["media_key"]] = self._media_json(
+                        doc, reading.media
+                    )
         if "author_id" in reading.expansions:
             author = self.get("user", user)
             assert author is not None
@@ -1244,23 +792,6 @@ class XTwin(SwitchedTwin):
             f" with id: [{id}].",
             "type": self._type("not-authorized-for-field"),
         }
-
-    def _media_json(self, media: Doc, reading: Reading) -> Doc:
-        kinds = {"tweet_gif": "animated_gif", "tweet_video": "video"}
-        kind = kinds.get(media["category"], "photo")
-        shown: Doc = {"media_key": media["media_key"], "type": kind}
-        values = {
-            "alt_text": media["alt"],
-            "width": media["width"],
-            "height": media["height"],
-            "url": f"{self.web}/media/{media['id']}" if kind == "photo" else None,
-        }
-        shown |= {
-            name: value
-            for name, value in values.items()
-            if name in reading.media and value
-        }
-        return shown
 
     def _user_json(self, user: Doc, wanted: frozenset[str]) -> Doc:
         is_paying = user["subscription_type"] in PREMIUM_PLANS
@@ -1545,29 +1076,6 @@ class XTwin(SwitchedTwin):
         if not body.get("text") and not parts:
             yield "$: one of text or media is required"
 
-    def _attachable(self, body: Doc, caller: Caller) -> list[Doc]:
-        """The uploads that a post names: one user's, alive, ready, and fitting."""
-        ids = body.get("media", {}).get("media_ids", [])
-        media = []
-        now = self.time()
-        for id in ids:
-            doc = self.get("media", id)
-            usable = (
-                doc
-                and doc["user"] == caller.id
-                and doc["expires_at"] > now
-                and doc["category"] in ("tweet_image", "tweet_gif", "tweet_video")
-                and self._processing(doc)["state"] == "succeeded"
-                and doc["ready_at"] + self.setting("media_lag_s") <= now
-            )
-            if not doc or not usable:
-                raise bad_media()
-            media.append(doc)
-        moving = [doc for doc in media if doc["category"] != "tweet_image"]
-        if (moving and len(media) > 1) or len(set(ids)) < len(ids):
-            raise bad_media()
-        return media
-
     def _check_text(self, text: str, caller: Caller) -> None:
         is_paying = caller.user["subscription_type"] in PREMIUM_PLANS
         limit = PREMIUM_LIMIT if is_paying else LIMIT
@@ -1728,13 +1236,6 @@ class XTwin(SwitchedTwin):
         self.put("user", caller.id, {**caller.user, "most_recent": id, "count": count})
         return tweet
 
-    def _new_id(self, kind: str) -> str:
-        """A snowflake of this millisecond that no document of the kind has yet."""
-        id = (int(self.time() * 1000) - EPOCH_MS) << 22
-        while self.get(kind, str(id)):
-            id += 1
-        return str(id)
-
     def _short_link(self) -> str:
         letters = string.ascii_letters + string.digits
         return "https://t.co/" + "".join(secrets.choice(letters) for _ in range(10))
@@ -1784,330 +1285,6 @@ class XTwin(SwitchedTwin):
         self._bill(10)
         return self._json({"data": {"deleted": True}})
 
-    # ------------------------------------------------------------ media
-
-    @route("POST", "/2/media/upload")
-    def upload(self, request: Request) -> Response:
-        return self._api(request, "POST /2/media/upload", self._upload)
-
-    def _upload(self, request: Request, caller: Caller) -> Response:
-        self._query(request, ())
-        data, category = self._uploaded(request)
-        self._permit(caller, "POST /2/media/upload")
-        if category not in ("tweet_image", "dm_image"):
-            raise invalid(
-                (f"media_category [{category}] is not valid for a simple upload", {})
-            )
-        if len(data) > MAX_IMAGE_BYTES:
-            raise invalid((f"File size exceeds {MAX_IMAGE_BYTES} bytes.", {}))
-        mime, width, height = self._measure(data)
-        media = self._new_media(caller, category, mime, len(data), width, height)
-        self.world.put_blob(self.slug, media["id"], mime, data)
-        return self._json(
-            {
-                "data": {
-                    "id": media["id"],
-                    "media_key": media["media_key"],
-                    "size": len(data),
-                    "expires_after_secs": MEDIA_LIFE_S,
-                    "image": {"image_type": mime, "w": width, "h": height},
-                }
-            }
-        )
-
-    def _uploaded(self, request: Request) -> tuple[bytes, str]:
-        """(bytes, category) of a multipart form or of JSON with base64."""
-        if request.mimetype == "multipart/form-data":
-            category = request.form.get("media_category", "")
-            if "media" in request.files:
-                data = request.files["media"].read()
-            else:
-                data = request.form.get("media", "").encode()
-        else:
-            body = sent_json(request)
-            category = str(body.get("media_category", ""))
-            try:
-                data = base64.b64decode(str(body.get("media", "")), validate=True)
-            except binascii.Error:
-                raise invalid(("$.media: is not base64", {})) from None
-        wrong: list[tuple[str, Mapping[str, list[str]]]] = []
-        if not data:
-            wrong.append(("$.media: is missing but it is required", {}))
-        if not category:
-            wrong.append(("$.media_category: is missing but it is required", {}))
-        if wrong:
-            raise invalid(*wrong)
-        return data, category
-
-    def _measure(self, data: bytes) -> tuple[str, int, int]:
-        try:
-            with Image.open(io.BytesIO(data)) as image:
-                mime = IMAGE_TYPES.get(image.format or "")
-                width, height = image.size
-                image.verify()
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-            mime, width, height = None, 0, 0
-        if mime is None:
-            raise invalid(("media type unrecognized.", {}))
-        return mime, width, height
-
-    def _new_media(
-        self,
-        caller: Caller,
-        category: str,
-        mime: str,
-        size: int,
-        width: int = 0,
-        height: int = 0,
-    ) -> Doc:
-        id = self._new_id("media")
-        now = self.time()
-        media = {
-            "id": id,
-            "media_key": f"{MEDIA_KEYS[category]}_{id}",
-            "user": caller.id,
-            "category": category,
-            "type": mime,
-            "size": size,
-            "width": width,
-            "height": height,
-            "alt": "",
-            "ready_at": now,
-            "expires_at": now + MEDIA_LIFE_S,
-            "error": None,
-        }
-        self.put("media", id, media)
-        return media
-
-    @route("POST", "/2/media/upload/initialize")
-    def initialize(self, request: Request) -> Response:
-        return self._api(request, "POST /2/media/upload/initialize", self._initialize)
-
-    def _initialize(self, request: Request, caller: Caller) -> Response:
-        body = sent_json(request)
-        known = {
-            "media_type",
-            "total_bytes",
-            "media_category",
-            "shared",
-            "additional_owners",
-        }
-        wrong = [
-            f"$.{name}: is not defined in the schema and the schema does not allow "
-            "additional properties"
-            for name in body
-            if name not in known
-        ]
-        category = body.get("media_category")
-        mime = body.get("media_type")
-        size = body.get("total_bytes")
-        types = {
-            "tweet_image": tuple(IMAGE_TYPES.values()),
-            "tweet_gif": ("image/gif",),
-            "tweet_video": VIDEO_TYPES,
-        }
-        if category not in types:
-            wrong.append("$.media_category: does not have a value in the enumeration")
-        elif mime not in types[category]:
-            wrong.append("$.media_type: does not have a value in the enumeration")
-        if type(size) is not int or not 1 <= size <= MAX_VIDEO_BYTES:
-            wrong.append(f"$.total_bytes: must be between 1 and {MAX_VIDEO_BYTES}")
-        if wrong:
-            raise invalid(*((message, {}) for message in wrong))
-        self._permit(caller, "POST /2/media/upload/initialize")
-        assert isinstance(size, int)
-        limits = {"tweet_image": MAX_IMAGE_BYTES, "tweet_gif": MAX_GIF_BYTES}
-        if size > limits.get(str(category), MAX_VIDEO_BYTES):
-            raise invalid((f"File size exceeds {limits[str(category)]} bytes.", {}))
-        media = self._new_media(caller, str(category), str(mime), size)
-        self.put("media", media["id"], {**media, "ready_at": None})
-        return self._json(
-            {
-                "data": {
-                    "id": media["id"],
-                    "media_key": media["media_key"],
-                    "expires_after_secs": MEDIA_LIFE_S,
-                }
-            }
-        )
-
-    @route(
-        "POST",
-        "/2/media/upload/<id>/append",
-        call="POST /2/media/upload/:id/append",
-    )
-    def append(self, request: Request, id: str) -> Response:
-        def work(request: Request, caller: Caller) -> Response:
-            index = request.form.get("segment_index", "")
-            if not re.fullmatch(r"[0-9]{1,3}", index):
-                raise invalid(("$.segment_index: must be between 0 and 999", {}))
-            if "media" not in request.files:
-                raise invalid(("$.media: is missing but it is required", {}))
-            data = request.files["media"].read()
-            self._permit(caller, "POST /2/media/upload/:id/append")
-            if len(data) > MAX_SEGMENT_BYTES:
-                raise Refused(413, "Payload Too Large", "Segment too large")
-            media = self._open_upload(id, caller)
-            self.world.put_blob(self.slug, f"{id}:{int(index)}", "", data)
-            return self._json({"data": {"expires_at": int(media["expires_at"])}})
-
-        return self._api(request, "POST /2/media/upload/:id/append", work)
-
-    def _open_upload(self, id: str, caller: Caller) -> Doc:
-        media = self.get("media", id)
-        is_open = (
-            media
-            and media["user"] == caller.id
-            and media["ready_at"] is None
-            and media["expires_at"] > self.time()
-        )
-        if not media or not is_open:
-            raise bad_media()
-        return media
-
-    @route(
-        "POST",
-        "/2/media/upload/<id>/finalize",
-        call="POST /2/media/upload/:id/finalize",
-    )
-    def finalize(self, request: Request, id: str) -> Response:
-        def work(request: Request, caller: Caller) -> Response:
-            self._permit(caller, "POST /2/media/upload/:id/finalize")
-            media = self._open_upload(id, caller)
-            data = self._joined(id)
-            if len(data) != media["size"]:
-                raise invalid(
-                    (
-                        f"Segments do not add up to provided total file size: "
-                        f"{len(data)} of {media['size']} bytes.",
-                        {},
-                    )
-                )
-            media |= {"ready_at": self.time(), "error": self._fault_of(media, data)}
-            if media["category"] == "tweet_image":
-                _, media["width"], media["height"] = self._measure(data)
-            self.put("media", id, media)
-            self.world.put_blob(self.slug, id, media["type"], data)
-            for index in range(1000):
-                self.world.delete_blob(self.slug, f"{id}:{index}")
-            return self._json({"data": self._upload_state(media)})
-
-        return self._api(request, "POST /2/media/upload/:id/finalize", work)
-
-    def _joined(self, id: str) -> bytes:
-        """The segments from 0 on, up to the first that is missing."""
-        parts = []
-        for index in range(1000):
-            segment = self.world.get_blob(self.slug, f"{id}:{index}")
-            if not segment:
-                break
-            parts.append(segment[1])
-        return b"".join(parts)
-
-    def _fault_of(self, media: Doc, data: bytes) -> Doc | None:
-        is_fine = {
-            "tweet_gif": data[:4] == b"GIF8",
-            "tweet_video": data[4:8] == b"ftyp"
-            or data[:4] == b"\x1a\x45\xdf\xa3"
-            or data[:1] == b"G",
-        }
-        if is_fine.get(media["category"], True):
-            return None
-        kind = "video" if media["category"] == "tweet_video" else "image"
-        return {
-            "code": 1,
-            "name": "InvalidMedia",
-            "message": f"Unsupported {kind} format",
-        }
-
-    def _processing(self, media: Doc) -> Doc:
-        """`processing_info` of now; uploads that need no work have succeeded."""
-        if media["ready_at"] is None:
-            return {"state": "pending", "check_after_secs": 1}
-        whole = self.setting("video_processing_s")
-        if media["category"] in ("tweet_image", "dm_image") or whole <= 0:
-            spent = whole = 1.0
-        else:
-            spent = self.time() - media["ready_at"]
-        if spent >= whole:
-            if media["error"]:
-                return {"state": "failed", "error": media["error"]}
-            return {"state": "succeeded", "progress_percent": 100}
-        if spent < whole / 4:
-            return {"state": "pending", "check_after_secs": 1}
-        return {
-            "state": "in_progress",
-            "check_after_secs": 1,
-            "progress_percent": int(100 * spent / whole),
-        }
-
-    def _upload_state(self, media: Doc) -> Doc:
-        shown = {
-            "id": media["id"],
-            "media_key": media["media_key"],
-            "size": media["size"],
-            "expires_after_secs": max(0, int(media["expires_at"] - self.time())),
-        }
-        if media["category"] in ("tweet_gif", "tweet_video"):
-            shown["processing_info"] = self._processing(media)
-        return shown
-
-    @route("GET", "/2/media/upload")
-    def upload_status(self, request: Request) -> Response:
-        return self._api(request, "GET /2/media/upload", self._upload_status)
-
-    def _upload_status(self, request: Request, caller: Caller) -> Response:
-        query = self._query(request, {"command", "media_id"})
-        if query.get("command") != "STATUS":
-            raise invalid(("The `command` query parameter must be STATUS", {}))
-        id = self._id("media_id", query.get("media_id", ""))
-        self._permit(caller, "GET /2/media/upload")
-        media = self.get("media", id)
-        if not media or media["user"] != caller.id:
-            raise bad_media()
-        return self._json({"data": self._upload_state(media)})
-
-    @route("POST", "/2/media/metadata")
-    def metadata(self, request: Request) -> Response:
-        return self._api(request, "POST /2/media/metadata", self._metadata)
-
-    def _metadata(self, request: Request, caller: Caller) -> Response:
-        body = sent_json(request)
-        about = body.get("metadata")
-        alt = about.get("alt_text") if isinstance(about, dict) else None
-        text = alt.get("text") if isinstance(alt, dict) else None
-        wrong = [
-            f"$.{name}: is not defined in the schema and the schema does not allow "
-            "additional properties"
-            for name in body
-            if name not in ("id", "metadata")
-        ]
-        id = body.get("id")
-        if not isinstance(id, str) or not ID.fullmatch(id):
-            wrong.append("$.id: is missing but it is required")
-        if not isinstance(text, str):
-            wrong.append("$.metadata.alt_text.text: is missing but it is required")
-        elif len(text) > 1000:
-            wrong.append(
-                "$.metadata.alt_text.text: must be at most 1000 characters long"
-            )
-        if wrong:
-            raise invalid(*((message, {}) for message in wrong))
-        self._permit(caller, "POST /2/media/metadata")
-        media = self.get("media", str(id))
-        if (
-            not media
-            or media["user"] != caller.id
-            or media["expires_at"] <= self.time()
-            or media["category"] == "tweet_video"
-        ):
-            raise bad_media()
-        self.put("media", str(id), {**media, "alt": text})
-        self._bill(5)
-        return self._json(
-            {"data": {"id": id, "associated_metadata": {"alt_text": {"text": text}}}}
-        )
-
     # ------------------------------------------------------------ pages
 
     @route("GET", "/", browser=True)
@@ -2138,17 +1315,6 @@ class XTwin(SwitchedTwin):
         if not tweet or tweet["deleted"]:
             return pages.no_page(self)
         return self._show("a post", [tweet])
-
-    @route("GET", "/web/media/<id>", browser=True)
-    def picture(self, request: Request, id: str) -> Response:
-        found = self.world.get_blob(self.slug, id)
-        if not found or not found[0].startswith("image/"):
-            return pages.no_page(self)
-        return Response(
-            found[1],
-            headers={"X-Content-Type-Options": "nosniff"},
-            content_type=found[0],
-        )
 
     def _show(self, title: str, tweets: Iterable[Doc]) -> Response:
         return pages.posts_page(self, title, map(self._view, tweets))

@@ -20,7 +20,8 @@ from werkzeug.wrappers import Request, Response
 
 from platforms.practice.framework import Refusal, World
 from platforms.x import twin_text
-from platforms.x.twin import APP_ONLY_TOKEN, CLIENT_ID, CLIENT_SECRET, XTwin
+from platforms.x.twin import CLIENT_ID, CLIENT_SECRET, XTwin
+from platforms.x.twin_calls import APP_ONLY_TOKEN
 
 CALLBACK = "http://127.0.0.1:8000/callback"
 VERIFIER = "v" * 43
