@@ -7,19 +7,13 @@ own texts; GoToSocial: https://docs.gotosocial.org/.
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
 import hmac
-import io
-import json
 import secrets
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import urlencode, urlsplit
 
-from PIL import Image, UnidentifiedImageError
-from werkzeug.http import parse_options_header
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
@@ -27,7 +21,6 @@ from platforms.practice.framework import (
     Doc,
     Person,
     Refusal,
-    Twin,
     arrived_at,
     iso,
     json_response,
@@ -42,6 +35,15 @@ from platforms.practice.pages import (
 )
 
 from . import twin_text
+from .twin_calls import SWITCHES, ApiError, Who, api, rate_headers, sent_fields
+from .twin_media import (
+    DESCRIPTION,
+    IMAGE_BYTES,
+    IMAGE_PIXELS,
+    MIME_TYPES,
+    VIDEO_BYTES,
+    Media,
+)
 
 CLIENT_ID = "practice-mastodon"
 CLIENT_SECRET = "practice-mastodon-secret"
@@ -49,8 +51,6 @@ OOB = "urn:ietf:wg:oauth:2.0:oob"
 
 CODE_LIFE_S = 600
 KEY_LIFE_S = 3600
-#: How often a media file answers 206 before it is ready, when the switch says so.
-POLLS_UNTIL_READY = 2
 
 SCOPES: dict[str, str] = {
     "profile": "see who you are",
@@ -72,73 +72,6 @@ DEFAULT_SCOPES = [
     "write:media",
 ]
 
-IMAGE_TYPES = {
-    "JPEG": "image/jpeg",
-    "PNG": "image/png",
-    "GIF": "image/gif",
-    "WEBP": "image/webp",
-    "AVIF": "image/avif",
-}
-VIDEO_TYPES = ("video/webm", "video/mp4", "video/quicktime", "video/ogg")
-AUDIO_TYPES = (
-    "audio/wave",
-    "audio/wav",
-    "audio/ogg",
-    "audio/mpeg",
-    "audio/mp3",
-    "audio/webm",
-    "audio/flac",
-    "audio/aac",
-    "audio/m4a",
-    "audio/mp4",
-    "audio/3gpp",
-)
-MIME_TYPES = [*IMAGE_TYPES.values(), "image/heic", "image/heif"]
-MIME_TYPES += [*VIDEO_TYPES, *AUDIO_TYPES]
-IMAGE_BYTES = 16 * 1024 * 1024
-IMAGE_PIXELS = 33_177_600
-VIDEO_BYTES = 103_809_024
-DESCRIPTION = 1500
-
-#: (size, seconds) of each bucket; windows are fixed and aligned to the epoch.
-LIMITS = {
-    "token": (300, 300),
-    "user": (1500, 300),
-    "ip": (300, 300),
-    "media": (30, 1800),
-    "delete": (30, 1800),
-    "paging": (300, 900),
-    "apps": (5, 600),
-    "statuses": (300, 10_800),
-}
-
-ON_OFF = [("on", "On"), ("off", "Off")]
-#: name -> (label, default, choices); [] takes a number.
-SWITCHES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
-    "flavour": (
-        "Software",
-        "mastodon",
-        [("mastodon", "Mastodon 4.6"), ("gotosocial", "GoToSocial 0.20")],
-    ),
-    "discovery": (
-        "Discovery document, PKCE and the scope profile (off: Mastodon 4.2)",
-        "on",
-        ON_OFF,
-    ),
-    "media": (
-        "Uploaded images are ready",
-        "at_once",
-        [("at_once", "At once"), ("later", "After a while")],
-    ),
-    "unknown_media": (
-        "A post with an unknown or used image is",
-        "refused",
-        [("refused", "Refused"), ("ignored", "Posted without it (older servers)")],
-    ),
-    "rate_limits": ("Limits on how often", "on", ON_OFF),
-    "app_limit": ("Limit on registering apps (5 in 10 minutes)", "off", ON_OFF),
-    "max_characters": ("Longest text (0: as the software has it)", "0", []),
-}
 
 INVALID_GRANT = (
     "The provided authorization grant is invalid, expired, revoked, does not match the"
@@ -153,56 +86,7 @@ INVALID_CLIENT = (
 TEMPORARY = "There was a temporary problem serving your request, please try again"
 
 
-class ApiError(Exception):
-    def __init__(self, status: int, text: str, description: str = "") -> None:
-        super().__init__(text)
-        self.status = status
-        self.body = {"error": text}
-        if description:
-            self.body["error_description"] = description
-
-
-class Who:
-    """The caller: a token with its user, an app alone, or nobody."""
-
-    def __init__(self, token: Doc | None, account_id: str, account: Doc | None) -> None:
-        self.token = token
-        self.id = account_id
-        self.account = account or {}
-
-    def has(self, *any_scopes: str) -> bool:
-        granted = self.token["scopes"] if self.token else []
-        return any(s in granted or s.split(":")[0] in granted for s in any_scopes)
-
-
-def api(
-    method: str,
-    path: str,
-    call: str,
-    *any_scopes: str,
-    commit: bool = False,
-    anonymous: bool = False,
-    app_token: bool = False,
-) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
-    """A call of the REST API: limits, token and scope are checked before the handler.
-
-    any_scopes: one of them is enough. anonymous: works without a token, too.
-    app_token: a token without a user will do.
-    """
-
-    def mark(handler: Callable[..., Response]) -> Callable[..., Response]:
-        @functools.wraps(handler)
-        def guarded(self: MastodonTwin, request: Request, **values: Any) -> Response:
-            return self._guarded(
-                request, handler, any_scopes, anonymous, app_token, values
-            )
-
-        return route(method, path, call=call, commit=commit)(guarded)
-
-    return mark
-
-
-class MastodonTwin(Twin):
+class MastodonTwin(Media):
     slug = "mastodon"
     name = "Mastodon"
     endings: ClassVar[tuple[tuple[str, str], ...]] = (
@@ -214,10 +98,6 @@ class MastodonTwin(Twin):
         ("move", "Account moves away"),
         ("restore", "Restore"),
     )
-
-    def __init__(self, world: Any, base_url: str) -> None:
-        super().__init__(world, base_url)
-        self._last_id = 0
 
     # ------------------------------------------------------------ for the panel
 
@@ -365,7 +245,7 @@ class MastodonTwin(Twin):
             wait = refusal.retry_after_s or 300.0
             reset = iso(self.world.now() + timedelta(seconds=wait))
             return json_response(
-                {"error": "Too many requests"}, 429, _rate_headers(300, 0, reset)
+                {"error": "Too many requests"}, 429, rate_headers(300, 0, reset)
             )
         if refusal.kind in text:
             status, words = text[refusal.kind]
@@ -403,25 +283,6 @@ class MastodonTwin(Twin):
 
     # ------------------------------------------------------------ small things
 
-    def _is(self, name: str) -> str:
-        doc = self.get("setting", name)
-        return str(doc["value"]) if doc else SWITCHES[name][1]
-
-    @property
-    def _gotosocial(self) -> bool:
-        return self._is("flavour") == "gotosocial"
-
-    @property
-    def _modern(self) -> bool:
-        """Has a discovery document, PKCE and the scope `profile` as Mastodon 4.3 has."""
-        return self._is("discovery") == "on" and not self._gotosocial
-
-    def _content_limits(self) -> dict[str, int]:
-        own = int(self._is("max_characters"))
-        if self._gotosocial:
-            return {"characters": own or 5000, "media": 6, "per_url": 25, "poll": 6}
-        return {"characters": own or 500, "media": 4, "per_url": 23, "poll": 4}
-
     def _external(self, account_id: str) -> str:
         return f"{self.url.partition('://')[2]}/{account_id}"
 
@@ -450,16 +311,6 @@ class MastodonTwin(Twin):
         )
         return id
 
-    def _new_id(self) -> str:
-        """Grows with time; 18 digits, or 26 characters where the software has ULIDs."""
-        milliseconds = int(self.world.now().timestamp() * 1000)
-        self._last_id = max(self._last_id + 1, milliseconds << 16)
-        if not self._gotosocial:
-            return str(self._last_id)
-        number = self._last_id << 64 | secrets.randbits(64)
-        digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-        return "".join(digits[number >> shift & 31] for shift in range(125, -1, -5))
-
     def _issue(self, account: str, app: str, scopes: list[str]) -> str:
         token = secrets.token_urlsafe(32)
         self.put(
@@ -476,114 +327,6 @@ class MastodonTwin(Twin):
             },
         )
         return token
-
-    def _token(self, request: Request) -> Doc | None:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            return None
-        found = self.get("token", token.strip())
-        return {**found, "token": token.strip()} if found else None
-
-    # ------------------------------------------------------------ the way in
-
-    def _guarded(
-        self,
-        request: Request,
-        handler: Callable[..., Response],
-        any_scopes: tuple[str, ...],
-        anonymous: bool,
-        app_token: bool,
-        values: Mapping[str, Any],
-    ) -> Response:
-        token = self._token(request)
-        headers, over = self._throttle(request, token)
-        if over:
-            return json_response({"error": "Too many requests"}, 429, headers)
-        try:
-            who = self._who(request, token, any_scopes, anonymous, app_token)
-            response = handler(self, request, who=who, **values)
-        except ApiError as exc:
-            response = json_response(exc.body, exc.status)
-        for name, value in headers.items():
-            response.headers.setdefault(name, value)
-        return response
-
-    def _who(
-        self,
-        request: Request,
-        token: Doc | None,
-        any_scopes: tuple[str, ...],
-        anonymous: bool,
-        app_token: bool,
-    ) -> Who:
-        sent = "Authorization" in request.headers
-        if anonymous and not sent:
-            return Who(None, "", None)
-        gts = self._gotosocial
-        if token is None or token["state"] != "live":
-            words = {"revoked": "was revoked", "expired": "expired"}
-            state = words.get(token["state"], "is invalid") if token else "is invalid"
-            if gts:
-                raise ApiError(401, "Unauthorized: token not supplied")
-            raise ApiError(401, f"The access token {state}")
-        account = self.get("account", token["account"]) if token["account"] else None
-        who = Who(token, token["account"], account)
-        if any_scopes and not who.has(*any_scopes):
-            raise ApiError(
-                403,
-                "Forbidden: token has insufficient scope permission"
-                if gts
-                else "This action is outside the authorized scopes",
-            )
-        if account is None and not app_token:
-            raise ApiError(422, "This method requires an authenticated user")
-        if account is not None and account["state"] == "disabled":
-            if gts:
-                raise ApiError(401, "Unauthorized: user not supplied or not authorized")
-            raise ApiError(403, "Your login is currently disabled")
-        return who
-
-    def _throttle(
-        self, request: Request, token: Doc | None
-    ) -> tuple[dict[str, str], bool]:
-        """Count this request; (headers of the tightest bucket, whether it is too many)."""
-        if self._is("rate_limits") == "off":
-            return {}, False
-        path = request.path.removeprefix(f"/{self.slug}")
-        address = request.remote_addr or "unknown"
-        if self._gotosocial:
-            group = "/".join(path.split("/")[:4])
-            draws = [("ip", f"{address}{group}")]
-        elif token is None:
-            draws = [("ip", address)]
-        else:
-            user = token["account"] or token["app"]
-            draws = [("token", token["serial"]), ("user", user)]
-            if request.method == "POST" and path in ("/api/v1/media", "/api/v2/media"):
-                draws.append(("media", user))
-            if request.method == "DELETE" and path.startswith("/api/v1/statuses/"):
-                draws.append(("delete", user))
-        paging = {"page", "min_id", "max_id", "since_id"} & set(request.args)
-        if paging and not self._gotosocial:
-            draws.append(("paging", token["account"] if token else address))
-        if path == "/api/v1/apps" and self._is("app_limit") == "on":
-            draws.append(("apps", address))
-        counted = [self._draw(key, partition) for key, partition in draws]
-        size, used, reset = min(counted, key=lambda c: (c[0] - c[1], c[2]))
-        headers = _rate_headers(size, max(0, size - used), reset)
-        return headers, used > size
-
-    def _draw(self, key: str, partition: str, units: int = 1) -> tuple[int, int, str]:
-        """(size, used, reset) of a bucket after taking `units`."""
-        size, period = LIMITS[key]
-        now = self.world.now().timestamp()
-        start = int(now - now % period)
-        doc = self.get("bucket", f"{key}:{partition}")
-        used = doc["used"] if doc and doc["start"] == start else 0
-        used += units
-        if units:
-            self.put("bucket", f"{key}:{partition}", {"start": start, "used": used})
-        return size, used, iso(datetime.fromtimestamp(start + period, UTC))
 
     # ------------------------------------------------------------ the server itself
 
@@ -700,7 +443,7 @@ class MastodonTwin(Twin):
 
     @api("POST", "/api/v1/apps", "POST /api/v1/apps", anonymous=True, app_token=True)
     def register_app(self, request: Request, who: Who) -> Response:
-        sent = _sent(request)
+        sent = sent_fields(request)
         uris = sent.get("redirect_uris") or ""
         listed = uris if isinstance(uris, list) else str(uris).split()
         name = str(sent.get("client_name") or "")
@@ -996,129 +739,6 @@ class MastodonTwin(Twin):
             "last_status_at": latest[0][1]["day"] if latest else None,
         }
 
-    # ------------------------------------------------------------ media
-
-    @api("POST", "/api/v2/media", "POST /api/v2/media", "write:media")
-    def upload(self, request: Request, who: Who) -> Response:
-        id, doc = self._take_file(request, who)
-        ready = doc["state"] == "ready"
-        return json_response(self._media_json(id, doc), 200 if ready else 202)
-
-    @api("POST", "/api/v1/media", "POST /api/v1/media", "write:media")
-    def upload_v1(self, request: Request, who: Who) -> Response:
-        id, doc = self._take_file(request, who)
-        self.put("media", id, {**doc, "state": "ready"})
-        return json_response(self._media_json(id, {**doc, "state": "ready"}))
-
-    def _take_file(self, request: Request, who: Who) -> tuple[str, Doc]:
-        file = request.files.get("file")
-        if file is None:
-            raise ApiError(422, "Validation failed: File can't be blank")
-        body = file.read()
-        description = request.form.get("description") or None
-        if description and len(description) > DESCRIPTION:
-            raise ApiError(
-                422,
-                "Validation failed: Description is too long"
-                f" (maximum is {DESCRIPTION} characters)",
-            )
-        mime, width, height = _measure(body, file.mimetype or "")
-        kind = mime.partition("/")[0]
-        if not mime:
-            raise ApiError(
-                422,
-                "Validation failed: File content type is invalid, File is invalid",
-            )
-        limit = IMAGE_BYTES if kind == "image" else VIDEO_BYTES
-        if len(body) > limit:
-            megabytes = limit // (1024 * 1024)
-            raise ApiError(
-                422,
-                f"Validation failed: File file size must be less than {megabytes} MB",
-            )
-        if width * height > IMAGE_PIXELS:
-            raise ApiError(422, f"{width}x{height} images are not supported")
-        later = kind != "image" or self._is("media") == "later"
-        later = later and not self._gotosocial
-        id = self._new_id()
-        doc = {
-            "account": who.id,
-            "mime": mime,
-            "size": len(body),
-            "width": width,
-            "height": height,
-            "description": description,
-            "focus": _focus(request.form.get("focus", "")),
-            "state": "processing" if later else "ready",
-            "polls_left": POLLS_UNTIL_READY,
-            "status": None,
-        }
-        self.put("media", id, doc)
-        self.world.put_blob(self.slug, id, mime, body)
-        return id, doc
-
-    def _own_media(self, id: str, who: Who) -> Doc:
-        doc = self.get("media", id)
-        if doc is None or doc["account"] != who.id or doc["status"] is not None:
-            raise ApiError(404, "Record not found")
-        return doc
-
-    @api("GET", "/api/v1/media/<id>", "GET /api/v1/media/:id", "write:media")
-    def poll_media(self, request: Request, who: Who, id: str) -> Response:
-        doc = self._own_media(id, who)
-        if doc["state"] == "processing":
-            doc["polls_left"] -= 1
-            if doc["polls_left"] < 0:
-                doc["state"] = "ready"
-            self.put("media", id, doc)
-        ready = doc["state"] == "ready"
-        return json_response(self._media_json(id, doc), 200 if ready else 206)
-
-    @api("PUT", "/api/v1/media/<id>", "PUT /api/v1/media/:id", "write:media")
-    def edit_media(self, request: Request, who: Who, id: str) -> Response:
-        doc = self._own_media(id, who)
-        sent = _sent(request)
-        if "description" in sent:
-            doc["description"] = str(sent["description"])[:DESCRIPTION] or None
-        if "focus" in sent:
-            doc["focus"] = _focus(str(sent["focus"]))
-        self.put("media", id, doc)
-        return json_response(self._media_json(id, doc))
-
-    @api("DELETE", "/api/v1/media/<id>", "DELETE /api/v1/media/:id", "write:media")
-    def delete_media(self, request: Request, who: Who, id: str) -> Response:
-        self._own_media(id, who)
-        self.drop("media", id)
-        self.world.delete_blob(self.slug, id)
-        return json_response({})
-
-    def _media_json(self, id: str, doc: Doc) -> Doc:
-        url = f"{self.url}/media/{id}" if doc["state"] == "ready" else None
-        size = {"width": doc["width"], "height": doc["height"]}
-        if doc["height"]:
-            size["size"] = f"{doc['width']}x{doc['height']}"
-            size["aspect"] = doc["width"] / doc["height"]
-        return {
-            "id": id,
-            "type": doc["mime"].partition("/")[0],
-            "url": url,
-            "preview_url": url,
-            "remote_url": None,
-            "text_url": None,
-            "meta": {"focus": doc["focus"], "original": size},
-            "description": doc["description"],
-            "blurhash": "UFBWY:8_0Jxv4mx]t8t64.%M-:IUWGWAt6M}",
-        }
-
-    @route("GET", "/media/<id>", browser=True)
-    def media_file(self, request: Request, id: str) -> Response:
-        found = self.world.get_blob(self.slug, id)
-        if found is None:
-            return error_page(self, "Not here", "There is no such file.", 404)
-        response = Response(found[1], mimetype=found[0])
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
-
     # ------------------------------------------------------------ statuses
 
     @api(
@@ -1129,7 +749,7 @@ class MastodonTwin(Twin):
         commit=True,
     )
     def post_status(self, request: Request, who: Who) -> Response:
-        sent = _sent(request)
+        sent = sent_fields(request)
         key = request.headers.get("Idempotency-Key", "")
         if key and not self._gotosocial:
             known = self.get("key", f"{who.id}:{key}")
@@ -1144,7 +764,7 @@ class MastodonTwin(Twin):
         limited = self._is("rate_limits") == "on" and not self._gotosocial
         if limited and used >= size:
             return json_response(
-                {"error": "Too many requests"}, 429, _rate_headers(size, 0, reset)
+                {"error": "Too many requests"}, 429, rate_headers(size, 0, reset)
             )
         draft |= {"key": key, "arrived_at": arrived_at(request)}
         assert who.token is not None
@@ -1164,7 +784,7 @@ class MastodonTwin(Twin):
             self.put("key", f"{who.id}:{key}", {"id": id, "kind": kind, "at": at})
         if limited:
             size, used, reset = self._draw("statuses", who.id)
-            response.headers.update(_rate_headers(size, size - used, reset))
+            response.headers.update(rate_headers(size, size - used, reset))
         return response
 
     def _replay(self, known: Doc, who: Who) -> Response:
@@ -1227,39 +847,6 @@ class MastodonTwin(Twin):
             raise ApiError(
                 422, f"Validation failed: Text character limit of {limit} exceeded"
             )
-
-    def _attachable(self, ids: list[str], has_poll: bool, who: Who) -> list[str]:
-        limit = self._content_limits()["media"]
-        if len(ids) > limit or (ids and has_poll):
-            if self._gotosocial:
-                raise ApiError(
-                    400, f"Bad Request: media files exceed max count ({limit})"
-                )
-            raise ApiError(422, f"Cannot attach more than {limit} files")
-        found = {}
-        for id in ids:
-            doc = self.get("media", id)
-            if doc and doc["account"] == who.id and doc["status"] is None:
-                found[id] = doc
-        missing = [id for id in ids if id not in found]
-        if missing and self._is("unknown_media") == "refused":
-            raise ApiError(
-                422,
-                f"Media {', '.join(missing)} not found or already attached to another"
-                " post",
-            )
-        kinds = [doc["mime"].partition("/")[0] for doc in found.values()]
-        if len(kinds) > 1 and set(kinds) != {"image"}:
-            raise ApiError(
-                422, "Cannot attach a video to a post that already contains images"
-            )
-        if any(doc["state"] != "ready" for doc in found.values()):
-            raise ApiError(
-                422,
-                "Cannot attach files that have not finished processing. Try again in a"
-                " moment!",
-            )
-        return [id for id in ids if id in found]
 
     def _when(self, sent: Doc) -> datetime | None:
         """When a scheduled status is due; None: now (a past time is dropped)."""
@@ -1420,7 +1007,7 @@ class MastodonTwin(Twin):
     )
     def edit_status(self, request: Request, who: Who, id: str) -> Response:
         doc = self._own(id, who)
-        sent = _sent(request)
+        sent = sent_fields(request)
         text = str(sent.get("status") or "")
         spoiler = str(sent.get("spoiler_text") or "")
         self._check_length(text, spoiler, bool(doc["media"] or doc["poll"]))
@@ -1659,14 +1246,6 @@ class MastodonTwin(Twin):
 # ---------------------------------------------------------------- plain functions
 
 
-def _rate_headers(size: int, remaining: int, reset: str) -> dict[str, str]:
-    return {
-        "X-RateLimit-Limit": str(size),
-        "X-RateLimit-Remaining": str(remaining),
-        "X-RateLimit-Reset": reset,
-    }
-
-
 def _oauth_error(status: int, error: str, description: str) -> Response:
     return json_response({"error": error, "error_description": description}, status)
 
@@ -1683,50 +1262,9 @@ def _absolute(uri: object) -> bool:
     return bool(parts.scheme and parts.netloc and not parts.fragment)
 
 
-def _sent(request: Request) -> Doc:
-    """The fields of a form or a JSON object, query string included."""
-    kind, _ = parse_options_header(request.headers.get("Content-Type", ""))
-    if kind == "application/json":
-        try:
-            value = json.loads(request.get_data() or b"{}")
-        except ValueError:
-            raise ApiError(400, "Error occurred while parsing request parameters")
-        return value if isinstance(value, dict) else {}
-    pairs = [*request.args.items(multi=True), *request.form.items(multi=True)]
-    return twin_text.nested(pairs)
-
-
 def _oauth_fields(request: Request) -> Doc:
-    """As `_sent`; a body that cannot be read names no client."""
+    """As `sent_fields`; a body that cannot be read names no client."""
     try:
-        return _sent(request)
+        return sent_fields(request)
     except ApiError:
         return {}
-
-
-def _focus(value: str) -> dict[str, float]:
-    try:
-        x, y = (max(-1.0, min(1.0, float(part))) for part in value.split(","))
-    except ValueError:
-        x, y = 0.0, 0.0
-    return {"x": x, "y": y}
-
-
-def _measure(body: bytes, declared: str) -> tuple[str, int, int]:
-    """(MIME type by the bytes, width, height); ("", 0, 0) for what the server refuses."""
-    try:
-        with Image.open(io.BytesIO(body)) as image:
-            mime = IMAGE_TYPES.get(image.format or "", "")
-            return (mime, *image.size) if mime else ("", 0, 0)
-    except Image.DecompressionBombError:
-        return "image/png", 1 << 16, 1 << 16
-    except (UnidentifiedImageError, OSError, ValueError):
-        pass
-    if body[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1"):
-        return "image/heic", 0, 0
-    if body[4:8] == b"ftyp" and declared in (*VIDEO_TYPES, *AUDIO_TYPES):
-        return declared, 0, 0
-    starts = (b"\x1aE\xdf\xa3", b"OggS", b"RIFF", b"ID3", b"\xff\xfb", b"fLaC")
-    if body.startswith(starts) and declared in (*VIDEO_TYPES, *AUDIO_TYPES):
-        return declared, 0, 0
-    return "", 0, 0
