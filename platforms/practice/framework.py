@@ -459,7 +459,9 @@ class Twin:
     def posts(self) -> list[Doc]:
         """Every post that is live: {"id", "account", "text", "url", "created_at" (ISO,
         UTC, microseconds), "arrived_at" (the same, when the request came in), "media":
-        number, "alt_texts": [...], "link": "", "marker": ""}, oldest first."""
+        number, "alt_texts": [...], "link": "", "marker": ""}, oldest first. A twin that
+        takes more than images adds "media_kinds" (image, gif, video, audio) and
+        "media_sha256", both in the order of the post."""
         raise NotImplementedError
 
 

@@ -30,8 +30,11 @@ CANCEL_LOGIN = Markup(
 
 @dataclass(frozen=True)
 class Picture:
+    """kind: image, gif or video."""
+
     url: str
     alt: str
+    kind: str = "image"
 
 
 @dataclass(frozen=True)
@@ -115,8 +118,12 @@ def article(post: PostView) -> Markup:
     figure = Markup(
         '<figure><img src="{}" alt="{}"><figcaption>{}</figcaption></figure>'
     )
+    film = Markup(
+        '<figure><video controls src="{}" aria-label="{}"></video>'
+        "<figcaption>{}</figcaption></figure>"
+    )
     pictures = html.join(
-        figure.format(
+        (film if picture.kind == "video" else figure).format(
             picture.url,
             picture.alt,
             f"Alt text: {picture.alt}" if picture.alt else "No alt text",

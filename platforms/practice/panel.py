@@ -405,7 +405,7 @@ class Panel:
             ]
             for post in reversed(posts[-limit:])
         ]
-        heads = ["Time (UTC)", "Account", "Post", "Images"]
+        heads = ["Time (UTC)", "Account", "Post", "Files"]
         shown = html.table(heads, rows, "Nothing has gone out yet.")
         if len(posts) <= limit:
             return shown

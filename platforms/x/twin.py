@@ -38,6 +38,7 @@ from ..practice.framework import (
     iso,
     route,
 )
+from ..practice.moving import KEPT_BYTES
 from ..practice.switches import Switch
 from . import twin_text
 from .twin_calls import (
@@ -54,7 +55,7 @@ from .twin_calls import (
     invalid,
     sent_json,
 )
-from .twin_media import Media
+from .twin_media import KINDS, MEDIA_SWITCHES, Media
 
 CLIENT_ID = "practice-x"
 CLIENT_SECRET = "practice-x-secret"
@@ -88,18 +89,14 @@ SWITCHES = (
     Switch("posts_per_3_hours", "Posts per user and 3 hours", None),
     Switch("duplicate_window_s", "Same text counts as duplicate for (seconds)", 86400),
     Switch(
-        "media_makes_unique", "Other pictures make the same text another post", False
-    ),
-    Switch(
         "too_long_status", "Status for a text that is too long", 403, ("403", "400")
     ),
     Switch("visible_after_s", "The timeline shows a post after (seconds)", 0),
-    Switch("media_lag_s", "An upload can be attached after (seconds)", 0),
-    Switch("video_processing_s", "Processing of a video (seconds)", 2),
     Switch(
         "delete_unknown_status", "Status for deleting what is gone", 404, ("404", "200")
     ),
     Switch("blocked_hosts", "Hosts that X blocks", ["blocked.example"]),
+    *MEDIA_SWITCHES,
 )
 
 SCOPES = {
@@ -1341,9 +1338,11 @@ class XTwin(Media):
             when=x_time(tweet["created_ms"]),
             url=self._permalink(user, tweet["id"]),
             pictures=[
-                pages.Picture(f"{self.web}/media/{doc['id']}", doc["alt"])
+                pages.Picture(
+                    f"{self.web}/media/{doc['id']}", doc["alt"], KINDS[doc["category"]]
+                )
                 for doc in media
-                if doc["type"].startswith("image/")
+                if doc["size"] <= KEPT_BYTES
             ],
             link=link,
             notes=notes,
@@ -1352,12 +1351,12 @@ class XTwin(Media):
     def posts(self) -> list[Doc]:
         shown = []
         users = {id: user for id, user in self.all("user")}
-        pictures = {id: media["alt"] for id, media in self.all("media")}
+        files = dict(self.all("media"))
         for id, tweet in self.all("tweet"):
             if tweet["deleted"] or tweet["history"][-1] != id:
                 continue
             found = twin_text.urls(tweet["sent"])
-            alts = [pictures[media] for media in tweet["media"]]
+            media = [files[id] for id in tweet["media"]]
             shown.append(
                 {
                     "id": id,
@@ -1366,8 +1365,10 @@ class XTwin(Media):
                     "url": self._permalink(users[tweet["user"]], id),
                     "created_at": exact(tweet["created_ms"] / 1000),
                     "arrived_at": tweet["arrived_at"],
-                    "media": len(alts),
-                    "alt_texts": alts,
+                    "media": len(media),
+                    "media_kinds": [KINDS[doc["category"]] for doc in media],
+                    "media_sha256": [doc.get("sha256", "") for doc in media],
+                    "alt_texts": [doc["alt"] for doc in media],
                     "link": found[-1].expanded if found else "",
                     "marker": "",
                 }

@@ -1,21 +1,39 @@
-"""Pictures, animated GIFs and videos on X."""
+"""Pictures, animated GIFs and videos on X.
+
+A file is taken in segments, joined, looked into, and processed for a while. X refuses
+what it cannot read in processing, and what is out of its limits when a post is created.
+Sources: https://docs.x.com/x-api/media/quickstart/media-upload-chunked,
+https://docs.x.com/x-api/media/quickstart/best-practices.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import io
 import re
 from collections.abc import Mapping
+from typing import IO
 
 from PIL import Image
 from werkzeug.wrappers import Request, Response
 
 from ..practice import pages
 from ..practice.framework import Doc, route
-from .twin_calls import ID, Caller, Calls, Refused, invalid, sent_json
+from ..practice.moving import KEPT_BYTES, Moving, animation, joined, measured
+from ..practice.switches import Switch
+from .twin_calls import (
+    ID,
+    PREMIUM_PLANS,
+    Caller,
+    Calls,
+    Refused,
+    forbidden,
+    invalid,
+    sent_json,
+)
 
-MEDIA_LIFE_S = 86400
 IMAGE_TYPES = {
     "JPEG": "image/jpeg",
     "PNG": "image/png",
@@ -33,6 +51,41 @@ MEDIA_KEYS = {
     "tweet_gif": "16",
     "tweet_video": "7",
 }
+#: picture and sound; the second half is what WebM holds
+CODECS = {
+    *(("h264", sound) for sound in ("", "aac")),
+    *((video, sound) for video in ("vp8", "vp9") for sound in ("", "opus", "vorbis")),
+}
+#: category of an upload -> what it is to those who see it
+KINDS = {"tweet_image": "image", "tweet_gif": "gif", "tweet_video": "video"}
+MEDIA_SWITCHES = (
+    Switch("media_makes_unique", "Other media make the same text another post", False),
+    Switch("media_lag_s", "An upload can be attached after (seconds)", 0),
+    Switch("media_life_s", "Life of an upload (seconds)", 86400),
+    Switch("video_processing_s", "Processing of a video (seconds)", 2),
+    Switch("video_polls", "Or so many looks until it is ready (empty: time)", None),
+    Switch("check_after_s", "Asks to look again after (seconds)", 1),
+    Switch(
+        "processing_ends",
+        "Processing of a video ends",
+        "by_content",
+        ("by_content", "failed", "never"),
+    ),
+    Switch(
+        "video_out_of_spec",
+        "A video out of the limits is refused",
+        "at_create",
+        ("at_create", "fails_in_processing"),
+    ),
+    Switch("video_minutes", "Longest video (minutes)", 20),
+    Switch("video_minutes_premium", "Longest video with Premium (minutes)", 125),
+    Switch(
+        "finalize_again",
+        "A repeated finalize is",
+        "refused",
+        ("refused", "same_answer"),
+    ),
+)
 BAD_MEDIA = "Your media IDs are invalid."
 
 
@@ -40,29 +93,75 @@ def bad_media() -> Refused:
     return Refused(400, "Invalid Request", BAD_MEDIA)
 
 
+def invalid_media(message: str) -> Doc:
+    return {"code": 1, "name": "InvalidMedia", "message": message}
+
+
+def is_paying(caller: Caller) -> bool:
+    return caller.user["subscription_type"] in PREMIUM_PLANS
+
+
+def fits_as_gif(found: Moving) -> bool:
+    return (
+        found.width <= 1280
+        and found.height <= 1080
+        and found.frames <= 350
+        and found.width * found.height * found.frames <= 300_000_000
+    )
+
+
+def fits_as_video(found: Moving, is_paying: bool) -> bool:
+    """An upright one has the limits of a lying one, turned."""
+    long, short = sorted((found.width, found.height), reverse=True)
+    widest, highest = (1920, 1080) if is_paying else (1280, 1024)
+    return (
+        short >= 32
+        and long <= widest
+        and short <= highest
+        and long <= 3 * short
+        and found.rate <= 60
+        and found.duration_s >= 0.5
+    )
+
+
 class Media(Calls):
     def _attachable(self, body: Doc, caller: Caller) -> list[Doc]:
         """The uploads that a post names: one user's, alive, ready, and fitting."""
         ids = body.get("media", {}).get("media_ids", [])
-        media = []
-        now = self.time()
-        for id in ids:
-            doc = self.get("media", id)
-            usable = (
-                doc
-                and doc["user"] == caller.id
-                and doc["expires_at"] > now
-                and doc["category"] in ("tweet_image", "tweet_gif", "tweet_video")
-                and self._processing(doc)["state"] == "succeeded"
-                and doc["ready_at"] + self.setting("media_lag_s") <= now
-            )
-            if not doc or not usable:
-                raise bad_media()
-            media.append(doc)
+        media = [self._usable(id, caller) for id in ids]
         moving = [doc for doc in media if doc["category"] != "tweet_image"]
         if (moving and len(media) > 1) or len(set(ids)) < len(ids):
             raise bad_media()
+        for doc in media:
+            self._check_length_of(doc, caller)
         return media
+
+    def _usable(self, id: str, caller: Caller) -> Doc:
+        now = self.time()
+        doc = self.get("media", id)
+        usable = (
+            doc
+            and doc["user"] == caller.id
+            and doc["expires_at"] > now
+            and doc["category"] in ("tweet_image", "tweet_gif", "tweet_video")
+            and self._processing(doc)["state"] == "succeeded"
+            and not doc.get("out_of_spec")
+            and self._done_at(doc) + self.setting("media_lag_s") <= now
+        )
+        if not doc or not usable:
+            raise bad_media()
+        return doc
+
+    def _check_length_of(self, media: Doc, caller: Caller) -> None:
+        """What was processed well can still be too long for who posts it."""
+        minutes = self.setting(
+            "video_minutes_premium" if is_paying(caller) else "video_minutes"
+        )
+        if media.get("duration_s", 0) > minutes * 60:
+            raise forbidden(
+                f"This user is not allowed to post a video longer than {minutes} "
+                "minutes."
+            )
 
     def _media_json(self, media: Doc, wanted: frozenset[str]) -> Doc:
         kinds = {"tweet_gif": "animated_gif", "tweet_video": "video"}
@@ -74,6 +173,9 @@ class Media(Calls):
             "height": media["height"],
             "url": f"{self.web}/media/{media['id']}" if kind == "photo" else None,
         }
+        if kind == "video":
+            values["duration_ms"] = round(media.get("duration_s", 0) * 1000)
+            values["public_metrics"] = {"view_count": 0}
         shown |= {
             name: value for name, value in values.items() if name in wanted and value
         }
@@ -95,6 +197,8 @@ class Media(Calls):
             raise invalid((f"File size exceeds {MAX_IMAGE_BYTES} bytes.", {}))
         mime, width, height = self._measure(data)
         media = self._new_media(caller, category, mime, len(data), width, height)
+        media["sha256"] = hashlib.sha256(data).hexdigest()
+        self.put("media", media["id"], media)
         self.world.put_blob(self.slug, media["id"], mime, data)
         return self._json(
             {
@@ -102,7 +206,7 @@ class Media(Calls):
                     "id": media["id"],
                     "media_key": media["media_key"],
                     "size": len(data),
-                    "expires_after_secs": MEDIA_LIFE_S,
+                    "expires_after_secs": self.setting("media_life_s"),
                     "image": {"image_type": mime, "w": width, "h": height},
                 }
             }
@@ -165,8 +269,9 @@ class Media(Calls):
             "width": width,
             "height": height,
             "alt": "",
+            "sha256": "",
             "ready_at": now,
-            "expires_at": now + MEDIA_LIFE_S,
+            "expires_at": now + self.setting("media_life_s"),
             "error": None,
         }
         self.put("media", id, media)
@@ -210,16 +315,18 @@ class Media(Calls):
         self._permit(caller, "POST /2/media/upload/initialize")
         assert isinstance(size, int)
         limits = {"tweet_image": MAX_IMAGE_BYTES, "tweet_gif": MAX_GIF_BYTES}
-        if size > limits.get(str(category), MAX_VIDEO_BYTES):
-            raise invalid((f"File size exceeds {limits[str(category)]} bytes.", {}))
+        video = MAX_VIDEO_BYTES if is_paying(caller) else MAX_VIDEO_BYTES // 2
+        limit = limits.get(str(category), video)
+        if size > limit:
+            raise invalid((f"File size exceeds {limit} bytes.", {}))
         media = self._new_media(caller, str(category), str(mime), size)
-        self.put("media", media["id"], {**media, "ready_at": None})
+        self.put("media", media["id"], {**media, "ready_at": None, "segments": {}})
         return self._json(
             {
                 "data": {
                     "id": media["id"],
                     "media_key": media["media_key"],
-                    "expires_after_secs": MEDIA_LIFE_S,
+                    "expires_after_secs": self.setting("media_life_s"),
                 }
             }
         )
@@ -241,6 +348,9 @@ class Media(Calls):
             if len(data) > MAX_SEGMENT_BYTES:
                 raise Refused(413, "Payload Too Large", "Segment too large")
             media = self._open_upload(id, caller)
+            # A segment that comes again takes the place of the first.
+            media.setdefault("segments", {})[str(int(index))] = len(data)
+            self.put("media", id, media)
             self.world.put_blob(self.slug, f"{id}:{int(index)}", "", data)
             return self._json({"data": {"expires_at": int(media["expires_at"])}})
 
@@ -266,73 +376,117 @@ class Media(Calls):
     def finalize(self, request: Request, id: str) -> Response:
         def work(request: Request, caller: Caller) -> Response:
             self._permit(caller, "POST /2/media/upload/:id/finalize")
+            known = self.get("media", id)
+            is_again = known and known["user"] == caller.id and known["ready_at"]
+            if known and is_again and self.setting("finalize_again") == "same_answer":
+                return self._json({"data": self._upload_state(known)})
             media = self._open_upload(id, caller)
-            data = self._joined(id)
-            if len(data) != media["size"]:
-                raise invalid(
-                    (
-                        f"Segments do not add up to provided total file size: "
-                        f"{len(data)} of {media['size']} bytes.",
-                        {},
-                    )
-                )
-            media |= {"ready_at": self.time(), "error": self._fault_of(media, data)}
-            if media["category"] == "tweet_image":
-                _, media["width"], media["height"] = self._measure(data)
+            self._join(media, caller)
             self.put("media", id, media)
-            self.world.put_blob(self.slug, id, media["type"], data)
-            for index in range(1000):
-                self.world.delete_blob(self.slug, f"{id}:{index}")
             return self._json({"data": self._upload_state(media)})
 
         return self._api(request, "POST /2/media/upload/:id/finalize", work)
 
-    def _joined(self, id: str) -> bytes:
-        """The segments from 0 on, up to the first that is missing."""
-        parts = []
-        for index in range(1000):
-            segment = self.world.get_blob(self.slug, f"{id}:{index}")
-            if not segment:
-                break
-            parts.append(segment[1])
-        return b"".join(parts)
+    def _join(self, media: Doc, caller: Caller) -> None:
+        """Make one file of the segments from 0 on, up to the first that is missing."""
+        id, sent = media["id"], media.pop("segments", {})
+        sizes: list[int] = []
+        while str(len(sizes)) in sent:
+            sizes.append(sent[str(len(sizes))])
+        if sum(sizes) != media["size"]:
+            raise invalid(
+                (
+                    "Segments do not add up to provided total file size: "
+                    f"{sum(sizes)} of {media['size']} bytes.",
+                    {},
+                )
+            )
 
-    def _fault_of(self, media: Doc, data: bytes) -> Doc | None:
-        is_fine = {
-            "tweet_gif": data[:4] == b"GIF8",
-            "tweet_video": data[4:8] == b"ftyp"
-            or data[:4] == b"\x1a\x45\xdf\xa3"
-            or data[:1] == b"G",
-        }
-        if is_fine.get(media["category"], True):
-            return None
-        kind = "video" if media["category"] == "tweet_video" else "image"
-        return {
-            "code": 1,
-            "name": "InvalidMedia",
-            "message": f"Unsupported {kind} format",
-        }
+        def part(index: int) -> bytes:
+            found = self.world.get_blob(self.slug, f"{id}:{index}")
+            return found[1] if found else b""
+
+        media |= {"ready_at": self.time(), "looks": 0}
+        self._look_into(media, joined(sizes, part), caller)
+        seen = hashlib.sha256()
+        for index in range(len(sizes)):
+            seen.update(part(index))
+        media["sha256"] = seen.hexdigest()
+        if media["size"] <= KEPT_BYTES:
+            data = b"".join(map(part, range(len(sizes))))
+            self.world.put_blob(self.slug, id, media["type"], data)
+        for index in sent:
+            self.world.delete_blob(self.slug, f"{id}:{index}")
+
+    def _look_into(self, media: Doc, file: IO[bytes], caller: Caller) -> None:
+        """Measure the file; what is wrong with it shows in processing, or at create."""
+        if media["category"] == "tweet_image":
+            _, media["width"], media["height"] = self._measure(file.read())
+            return
+        is_video = media["category"] == "tweet_video"
+        found = measured(file) if is_video else animation(file)
+        if not found or not (found.video if is_video else found.container == "gif"):
+            media["error"] = invalid_media(
+                f"Unsupported {'video' if is_video else 'image'} format"
+            )
+            return
+        media |= {"width": found.width, "height": found.height}
+        if not is_video:
+            if not fits_as_gif(found):
+                media["error"] = invalid_media("Unsupported image dimensions")
+            return
+        media["duration_s"] = found.duration_s
+        if (found.video, found.audio) not in CODECS:
+            media["error"] = invalid_media("Unsupported video format")
+        elif not fits_as_video(found, is_paying(caller)):
+            if self.setting("video_out_of_spec") == "fails_in_processing":
+                media["error"] = invalid_media("Unsupported video format")
+            media["out_of_spec"] = True
+
+    def _done_at(self, media: Doc) -> float:
+        """When processing ended by the practice clock, if it did."""
+        is_at_once = (
+            media["category"] in ("tweet_image", "dm_image")
+            or self.setting("video_polls") is not None
+        )
+        whole = 0 if is_at_once else self.setting("video_processing_s")
+        return float(media["ready_at"] + whole)
 
     def _processing(self, media: Doc) -> Doc:
         """`processing_info` of now; uploads that need no work have succeeded."""
+        soon = {"check_after_secs": self.setting("check_after_s")}
         if media["ready_at"] is None:
-            return {"state": "pending", "check_after_secs": 1}
-        whole = self.setting("video_processing_s")
-        if media["category"] in ("tweet_image", "dm_image") or whole <= 0:
-            spent = whole = 1.0
-        else:
-            spent = self.time() - media["ready_at"]
-        if spent >= whole:
-            if media["error"]:
-                return {"state": "failed", "error": media["error"]}
+            return {"state": "pending", **soon}
+        is_image = media["category"] in ("tweet_image", "dm_image")
+        share = self._share_done(media)
+        end = "by_content" if is_image else self.setting("processing_ends")
+        if end == "never":
+            share = min(share, 0.99)
+        if share >= 1:
+            error = media["error"]
+            if end == "failed":
+                error = invalid_media("Unsupported video format")
+            if error:
+                return {"state": "failed", "error": error}
             return {"state": "succeeded", "progress_percent": 100}
-        if spent < whole / 4:
-            return {"state": "pending", "check_after_secs": 1}
+        if share < 0.25:
+            return {"state": "pending", **soon}
         return {
             "state": "in_progress",
-            "check_after_secs": 1,
-            "progress_percent": int(100 * spent / whole),
+            **soon,
+            "progress_percent": int(100 * share),
         }
+
+    def _share_done(self, media: Doc) -> float:
+        """By the looks at it where a switch counts them, otherwise by the clock."""
+        if media["category"] in ("tweet_image", "dm_image"):
+            return 1.0
+        polls = self.setting("video_polls")
+        if polls is not None:
+            return 1.0 if not polls else media.get("looks", 0) / polls
+        whole = self.setting("video_processing_s")
+        spent = self.time() - media["ready_at"]
+        return 1.0 if spent >= whole else spent / whole
 
     def _upload_state(self, media: Doc) -> Doc:
         shown = {
@@ -356,8 +510,15 @@ class Media(Calls):
         id = self._id("media_id", query.get("media_id", ""))
         self._permit(caller, "GET /2/media/upload")
         media = self.get("media", id)
-        if not media or media["user"] != caller.id:
+        if (
+            not media
+            or media["user"] != caller.id
+            or media["expires_at"] <= self.time()
+        ):
             raise bad_media()
+        if media["ready_at"] is not None:
+            media["looks"] = media.get("looks", 0) + 1
+            self.put("media", id, media)
         return self._json({"data": self._upload_state(media)})
 
     @route("POST", "/2/media/metadata")
@@ -404,7 +565,7 @@ class Media(Calls):
     @route("GET", "/web/media/<id>", browser=True)
     def picture(self, request: Request, id: str) -> Response:
         found = self.world.get_blob(self.slug, id)
-        if not found or not found[0].startswith("image/"):
+        if not found or not found[0].startswith(("image/", "video/")):
             return pages.no_page(self)
         return Response(
             found[1],

@@ -664,64 +664,6 @@ def test_a_token_without_the_media_scope_cannot_upload(x):
     assert x.upload().status_code == 403
 
 
-def video(size: int) -> bytes:
-    return b"\0\0\0\x18ftypmp42".ljust(size, b"\0")
-
-
-def chunked(x: Network, data: bytes, kind: str = "video/mp4") -> str:
-    category = "tweet_video" if kind.startswith("video") else "tweet_gif"
-    body = {
-        "media_type": kind,
-        "total_bytes": len(data),
-        "media_category": category,
-    }
-    id = x.call("POST", "/2/media/upload/initialize", json=body).json["data"]["id"]
-    half = len(data) // 2
-    for index, part in enumerate((data[:half], data[half:])):
-        answer = x.call(
-            "POST",
-            f"/2/media/upload/{id}/append",
-            data={"segment_index": str(index), "media": (io.BytesIO(part), "blob")},
-        )
-        assert answer.status_code == 200
-    return str(id)
-
-
-def status(x: Network, id: str) -> dict[str, Any]:
-    path = f"/2/media/upload?command=STATUS&media_id={id}"
-    return dict(x.call("GET", path).json["data"]["processing_info"])
-
-
-def test_a_video_is_processed_before_it_can_be_posted(x):
-    id = chunked(x, video(40))
-    final = x.call("POST", f"/2/media/upload/{id}/finalize").json["data"]
-    assert final["media_key"] == f"7_{id}"
-    assert final["processing_info"] == {"state": "pending", "check_after_secs": 1}
-    assert x.post("Film", media={"media_ids": [id]}).status_code == 400
-    x.later(1)
-    assert status(x, id)["state"] == "in_progress"
-    x.later(1)
-    assert status(x, id) == {"state": "succeeded", "progress_percent": 100}
-    assert x.post("Film", media={"media_ids": [id]}).status_code == 201
-
-
-def test_a_file_that_is_no_video_fails_in_processing(x):
-    id = chunked(x, b"no video at all, sorry")
-    x.call("POST", f"/2/media/upload/{id}/finalize")
-    x.later(2)
-    assert status(x, id)["error"]["name"] == "InvalidMedia"
-
-
-def test_finalize_wants_all_bytes(x):
-    body = {
-        "media_type": "video/mp4",
-        "total_bytes": 10,
-        "media_category": "tweet_video",
-    }
-    id = x.call("POST", "/2/media/upload/initialize", json=body).json["data"]["id"]
-    assert x.call("POST", f"/2/media/upload/{id}/finalize").status_code == 400
-
-
 # ---------------------------------------------------------------- reading
 
 
