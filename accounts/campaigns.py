@@ -18,6 +18,7 @@ from django.db.models import Count, F, Q
 from django.utils import timezone
 
 from . import links
+from .insiders import Insiders
 from .models import (
     Brand,
     CampaignItem,
@@ -48,7 +49,7 @@ class Ending:
 def ending(user: Any, days: int, brand: Brand | None, now: datetime) -> list[Ending]:
     """Accounts that this person sees and that end within so many days, first first.
 
-    Left out are those that an open campaign asks for already. Two queries.
+    Left out are those that an open campaign asks for already. Three queries.
     """
     rows = ConnectedAccount.objects.connected().visible_to(user).with_health()
     if brand is not None:
@@ -57,21 +58,28 @@ def ending(user: Any, days: int, brand: Brand | None, now: datetime) -> list[End
     rows = rows.exclude(pk__in=asked.values("account")).select_related(
         "deputy", "credential__parent"
     )
-    found = []
+    found: list[tuple[ConnectedAccount, datetime]] = []
     for account in rows.distinct():
         credential = account.credential
         if credential is None or not credential.is_active:
             continue
         at = credential.ends_at(account.platform, now)
         if at is not None and at <= now + timedelta(days=days):
-            found.append(Ending(account, at, person_for(account) or user))
-    return sorted(found, key=lambda e: (e.ends_at, e.account.name))
+            found.append((account, at))
+    accounts = [account for account, _at in found]
+    lookers = [p for account in accounts for p in (account.owner, account.deputy)]
+    inside = Insiders(lookers, accounts)
+    endings = [
+        Ending(account, at, person_for(account, inside) or user)
+        for account, at in found
+    ]
+    return sorted(endings, key=lambda e: (e.ends_at, e.account.name))
 
 
-def person_for(account: ConnectedAccount) -> Any:
+def person_for(account: ConnectedAccount, inside: Insiders) -> Any:
     """Whoever looks after it and can be reached by mail; None: nobody."""
     for person in (account.owner, account.deputy):
-        if person is not None and person.is_active and person.email:
+        if person and person.email and inside.has(person, account):
             return person
     return None
 
@@ -166,6 +174,9 @@ def settle(now: datetime) -> int:
 def _mail_each(
     campaign: ReconnectCampaign, rows: Any, now: datetime, *, is_reminder: bool
 ) -> int:
+    # Who was taken out of the brand meanwhile is asked no more.
+    may_see = Q(person__is_superuser=True) | Q(account__brand__members=F("person"))
+    rows = rows.filter(may_see)
     people = rows.exclude(person=None).values_list("person", flat=True)
     sent = 0
     for pk in sorted(set(people)):

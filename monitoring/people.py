@@ -1,4 +1,5 @@
-"""Who is told: owners first, then deputies, then admins; nobody who has left."""
+"""Who is told: owners first, then deputies, then admins; nobody who has left,
+the company or the brand."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db.models import Q
 
+from accounts.insiders import Insiders
 from accounts.models import ConnectedAccount, Credential
 from accounts.roles import ADMIN
 
@@ -32,27 +34,26 @@ def owners(accounts: Sequence[ConnectedAccount]) -> list[Any]:
 
 def lookers_after(accounts: Sequence[ConnectedAccount]) -> dict[int, Any]:
     """The owner, or who connected it, of each account; None where both are gone."""
-    without = {
-        account.credential_id
+    inside = Insiders([account.owner for account in accounts], accounts)
+    found: dict[int, Any] = {
+        account.pk: account.owner if inside.has(account.owner, account) else None
         for account in accounts
-        if account.credential_id and not (account.owner and account.owner.is_active)
     }
-    connectors: dict[int, Any] = {}
+    without = [one for one in accounts if one.credential_id and not found[one.pk]]
     if without:
-        rows = Credential.objects.filter(pk__in=without).select_related("connected_by")
-        for row in rows.only("connected_by"):
-            if row.connected_by and row.connected_by.is_active:
-                connectors[row.pk] = row.connected_by
-    return {
-        account.pk: account.owner
-        if account.owner and account.owner.is_active
-        else connectors.get(account.credential_id or 0)
-        for account in accounts
-    }
+        rows = Credential.objects.select_related("connected_by").only("connected_by")
+        connected = rows.in_bulk([one.credential_id for one in without])
+        by = {pk: row.connected_by for pk, row in connected.items()}
+        inside = Insiders(by.values(), without)
+        for one in without:
+            person = by.get(one.credential_id or 0)
+            found[one.pk] = person if inside.has(person, one) else None
+    return found
 
 
-def deputies(accounts: Iterable[ConnectedAccount]) -> list[Any]:
-    return distinct(account.deputy for account in accounts)
+def deputies(accounts: Sequence[ConnectedAccount]) -> list[Any]:
+    inside = Insiders([account.deputy for account in accounts], accounts)
+    return distinct(one.deputy for one in accounts if inside.has(one.deputy, one))
 
 
 def admins(accounts: Sequence[ConnectedAccount] | None = None) -> list[Any]:
@@ -68,13 +69,13 @@ def own_part(
     person: Any, accounts: Sequence[ConnectedAccount]
 ) -> list[ConnectedAccount]:
     """Of these the ones that the person looks after; else those of their brands."""
+    if not person.is_superuser:
+        brands = set(person.brands.values_list("pk", flat=True))
+        accounts = [account for account in accounts if account.brand_id in brands]
     lookers = lookers_after(accounts)
     own = [
         account
         for account in accounts
         if person.pk in {account.deputy_id, getattr(lookers[account.pk], "pk", None)}
     ]
-    if own or person.is_superuser:
-        return own or list(accounts)
-    brands = set(person.brands.values_list("pk", flat=True))
-    return [account for account in accounts if account.brand_id in brands]
+    return own or list(accounts)

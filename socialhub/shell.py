@@ -127,6 +127,7 @@ class Shell:
         rows = (
             Incident.objects.open()
             .filter(kind__in=kinds)
+            .visible_to(self.user)
             .of_person(self.user)
             .exclude(hidden_for=self.user)
             .select_related("credential__app")

@@ -99,6 +99,21 @@ def text(answer):
 # -- what to ask for
 
 
+def test_who_was_taken_out_of_the_brand_is_asked_for_nothing(ending, author, brand):
+    now = timezone.now()
+    tom, eva = ending[0].owner, ending[3].owner
+    found = campaigns.ending(author, 21, None, now)
+    assert {one.person for one in found} == {tom, eva}
+    campaigns.start(author, "Spring", None, found, 3)
+    brand.members.remove(tom)
+    remind_campaigns()
+    assert [message.to for message in mail.outbox] == [["eva@example.com"]]
+    assert not ReconnectLink.objects.filter(person=tom).exists()
+    ReconnectCampaign.objects.all().delete()
+    later = campaigns.ending(author, 21, None, now)
+    assert {one.person for one in later} == {author, eva}
+
+
 def test_what_ends_soon_is_found_first_first_with_whom_to_ask(ending, author):
     found = campaigns.ending(author, 21, None, timezone.now())
     assert [e.account.name for e in found] == [

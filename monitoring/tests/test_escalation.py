@@ -11,7 +11,7 @@ from django.core import mail
 from django.utils import timezone
 
 from accounts.models import Credential
-from monitoring import incidents
+from monitoring import incidents, sending
 from monitoring.models import Alert, Incident
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("script")]
@@ -60,6 +60,27 @@ def test_with_a_post_due_it_goes_up_every_two_hours(
     assert after(90) == ["mia", "dev", "ana"]
     assert mail.outbox[1].subject.startswith("Nobody has acted yet. Acme Tools")
     assert Incident.objects.get().level == 2
+
+
+def test_who_was_taken_out_of_the_brand_hears_no_more_of_it(
+    account: Any, people: dict[str, Any], brand: Any, after: Any
+) -> None:
+    Credential.objects.update(connected_by=people["dev"])
+    brand.members.remove(*people.values())
+    assert after(0) == ["ana"]
+    assert after(48) == ["ana"]
+
+
+def test_a_message_that_waits_is_not_sent_to_who_has_left_the_brand(
+    account: Any, people: dict[str, Any], brand: Any
+) -> None:
+    incident = Incident.objects.create(kind="access", cause="token_revoked")
+    incident.accounts.add(account)
+    Alert.objects.create(incident=incident, user=people["mia"], kind="opened")
+    brand.members.remove(people["mia"])
+    sending.send_mails(timezone.now())
+    assert not mail.outbox
+    assert not Alert.objects.exists()
 
 
 def test_without_a_post_it_goes_up_every_day(account: Any, after: Any) -> None:

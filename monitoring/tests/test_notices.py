@@ -125,6 +125,7 @@ def test_i_am_on_it_keeps_the_notice_with_its_owner(
 ) -> None:
     account.owner = mia = django_user_model.objects.create_user("mia", "m@example.com")
     account.save()
+    brand.members.add(mia)
     day(7)
     incident = Incident.objects.get()
     incident.acknowledge(mia)

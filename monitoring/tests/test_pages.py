@@ -127,6 +127,13 @@ def test_the_banner_is_on_every_page_until_its_reader_dismisses_it(
     assert "See what to do" not in page_of(client, person("rhea"), "profile")
 
 
+def test_the_banner_goes_with_the_brand(
+    client: Client, incident: Incident, mia: Any, brand: Brand
+) -> None:
+    brand.members.remove(mia)
+    assert "See what to do" not in page_of(client, mia, "profile")
+
+
 def test_opening_a_message_marks_it_as_read(
     client: Client, incident: Incident, mia: Any
 ) -> None:
