@@ -26,6 +26,7 @@ from platforms.practice.framework import (
     json_response,
     route,
 )
+from platforms.practice.moving import KEPT_BYTES
 from platforms.practice.pages import (
     Picture,
     PostView,
@@ -38,17 +39,17 @@ from . import twin_text
 from .twin_calls import SWITCHES, ApiError, Who, api, rate_headers, sent_fields
 from .twin_media import (
     DESCRIPTION,
-    IMAGE_BYTES,
-    IMAGE_PIXELS,
     MIME_TYPES,
-    VIDEO_BYTES,
     Media,
+    kind_of,
 )
 
 CLIENT_ID = "practice-mastodon"
 CLIENT_SECRET = "practice-mastodon-secret"
 OOB = "urn:ietf:wg:oauth:2.0:oob"
 
+#: where an attachment's type is spelled otherwise by those who compare
+KINDS = {"gifv": "gif"}
 CODE_LIFE_S = 600
 KEY_LIFE_S = 3600
 
@@ -263,7 +264,7 @@ class MastodonTwin(Media):
         self._publish_due()
         found = []
         for id, doc in self.all("status"):
-            media = [self.get("media", m) or {} for m in doc["media"]]
+            media = [d for m in doc["media"] if (d := self.get("media", m))]
             links = twin_text.urls_in(doc["text"])
             found.append(
                 {
@@ -274,6 +275,8 @@ class MastodonTwin(Media):
                     "created_at": doc["created_at"],
                     "arrived_at": doc["arrived_at"],
                     "media": len(media),
+                    "media_kinds": [KINDS.get(k := kind_of(m), k) for m in media],
+                    "media_sha256": [m.get("sha256", "") for m in media],
                     "alt_texts": [m.get("description") or "" for m in media],
                     "link": doc["text"][slice(*links[0])] if links else "",
                     "marker": doc["key"],
@@ -371,11 +374,7 @@ class MastodonTwin(Media):
         limits = self._content_limits()
         media: Doc = {
             "supported_mime_types": MIME_TYPES,
-            "image_size_limit": IMAGE_BYTES,
-            "image_matrix_limit": IMAGE_PIXELS,
-            "video_size_limit": VIDEO_BYTES,
-            "video_matrix_limit": 8_294_400,
-            "video_frame_rate_limit": 120,
+            **self._media_limits(),
         }
         if self._modern or self._gotosocial:
             media["description_limit"] = DESCRIPTION
@@ -1221,7 +1220,7 @@ class MastodonTwin(Media):
 
     def _view(self, id: str, doc: Doc) -> PostView:
         author = self.get("account", doc["account"]) or {"name": "", "username": ""}
-        media = [(m, self.get("media", m) or {}) for m in doc["media"]]
+        media = [(m, self.get("media", m)) for m in doc["media"]]
         card = self._card(doc)
         notes = []
         if doc["visibility"] != "public":
@@ -1235,8 +1234,9 @@ class MastodonTwin(Media):
             when=f"{doc['created_at'][:16].replace('T', ' ')} UTC",
             url=self._permalink(id, doc),
             pictures=[
-                Picture(f"{self.url}/media/{m}", d.get("description") or "")
+                Picture(f"{self.url}/media/{m}", d["description"] or "", kind_of(d))
                 for m, d in media
+                if d and (d["size"] <= KEPT_BYTES or kind_of(d) == "image")
             ],
             link=(card["url"], card["title"]) if card else None,
             notes=notes,

@@ -28,6 +28,12 @@ LIMITS = {
     "statuses": (300, 10_800),
 }
 ON_OFF = [("on", "On"), ("off", "Off")]
+#: switches named as the instance's answer names the limits
+VIDEO_LIMITS: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
+    "video_size_limit": ("Largest video in bytes (0: as usual)", "0", []),
+    "video_matrix_limit": ("Most pixels of a video (0: as usual)", "0", []),
+    "video_frame_rate_limit": ("Most pictures a second (0: as usual)", "0", []),
+}
 #: name -> (label, default, choices); [] takes a number.
 SWITCHES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
     "flavour": (
@@ -50,6 +56,19 @@ SWITCHES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
         "refused",
         [("refused", "Refused"), ("ignored", "Posted without it (older servers)")],
     ),
+    "media_polls": ("What is not ready at once is so after (looks)", "2", []),
+    "processing": (
+        "Work on uploaded videos and animations",
+        "by_content",
+        [
+            ("by_content", "Ends as the file deserves"),
+            ("fails", "Fails"),
+            ("never", "Never ends"),
+            ("trouble", "Cannot begin (500)"),
+        ],
+    ),
+    "media_life_s": ("Files in no post are kept for (seconds; 0: always)", "86400", []),
+    **VIDEO_LIMITS,
     "rate_limits": ("Limits on how often", "on", ON_OFF),
     "app_limit": ("Limit on registering apps (5 in 10 minutes)", "off", ON_OFF),
     "max_characters": ("Longest text (0: as the software has it)", "0", []),

@@ -1,19 +1,22 @@
-"""Media on an instance: pictures, animated GIFs, videos and sound."""
+"""Media on an instance: pictures, animated GIFs, videos and sound.
+
+Source: https://docs.joinmastodon.org/methods/media/ .
+"""
 
 from __future__ import annotations
 
+import hashlib
 import io
+import math
 
-from PIL import Image, UnidentifiedImageError
 from werkzeug.wrappers import Request, Response
 
 from platforms.practice.framework import Doc, json_response, route
+from platforms.practice.moving import KEPT_BYTES, Moving, animation, measured
 from platforms.practice.pages import error_page
 
-from .twin_calls import ApiError, Calls, Who, api, sent_fields
+from .twin_calls import VIDEO_LIMITS, ApiError, Calls, Who, api, sent_fields
 
-#: How often a media file answers 206 before it is ready, when the switch says so.
-POLLS_UNTIL_READY = 2
 IMAGE_TYPES = {
     "JPEG": "image/jpeg",
     "PNG": "image/png",
@@ -40,7 +43,10 @@ MIME_TYPES += [*VIDEO_TYPES, *AUDIO_TYPES]
 IMAGE_BYTES = 16 * 1024 * 1024
 IMAGE_PIXELS = 33_177_600
 VIDEO_BYTES = 103_809_024
+VIDEO_PIXELS = 8_294_400
+VIDEO_RATE = 120
 DESCRIPTION = 1500
+UNUSABLE = "Error processing thumbnail for uploaded media"
 
 
 class Media(Calls):
@@ -53,8 +59,11 @@ class Media(Calls):
     @api("POST", "/api/v1/media", "POST /api/v1/media", "write:media")
     def upload_v1(self, request: Request, who: Who) -> Response:
         id, doc = self._take_file(request, who)
-        self.put("media", id, {**doc, "state": "ready"})
-        return json_response(self._media_json(id, {**doc, "state": "ready"}))
+        doc["state"] = doc["outcome"]
+        self.put("media", id, doc)
+        if doc["state"] == "failed":
+            raise ApiError(422, UNUSABLE)
+        return json_response(self._media_json(id, doc))
 
     def _take_file(self, request: Request, who: Who) -> tuple[str, Doc]:
         file = request.files.get("file")
@@ -68,55 +77,100 @@ class Media(Calls):
                 "Validation failed: Description is too long"
                 f" (maximum is {DESCRIPTION} characters)",
             )
-        mime, width, height = _measure(body, file.mimetype or "")
-        kind = mime.partition("/")[0]
+        mime, found = _looked_into(body, file.mimetype or "")
         if not mime:
             raise ApiError(
                 422,
                 "Validation failed: File content type is invalid, File is invalid",
             )
-        limit = IMAGE_BYTES if kind == "image" else VIDEO_BYTES
-        if len(body) > limit:
-            megabytes = limit // (1024 * 1024)
-            raise ApiError(
-                422,
-                f"Validation failed: File file size must be less than {megabytes} MB",
-            )
-        if width * height > IMAGE_PIXELS:
-            raise ApiError(422, f"{width}x{height} images are not supported")
+        self._check_file(mime, len(body), found)
+        if self._is("processing") == "trouble":
+            raise ApiError(500, UNUSABLE)
+        kind = _kind(mime, found)
         later = kind != "image" or self._is("media") == "later"
-        later = later and not self._gotosocial
+        is_good = found is not None and self._is("processing") != "fails"
+        outcome = "ready" if is_good or kind == "image" else "failed"
+        if self._gotosocial and outcome == "failed":
+            raise ApiError(422, UNUSABLE)
         id = self._new_id()
         doc = {
             "account": who.id,
             "mime": mime,
+            "kind": kind,
             "size": len(body),
-            "width": width,
-            "height": height,
+            "sha256": hashlib.sha256(body).hexdigest(),
+            "width": found.width if found else 0,
+            "height": found.height if found else 0,
+            "duration_s": found.duration_s if found else 0.0,
+            "rate": str(found.rate) if found else "0",
             "description": description,
             "focus": _focus(request.form.get("focus", "")),
-            "state": "processing" if later else "ready",
-            "polls_left": POLLS_UNTIL_READY,
+            "state": "processing" if later and not self._gotosocial else "ready",
+            "outcome": outcome,
+            "polls_left": int(self._is("media_polls")),
             "status": None,
+            "at": self.world.now().timestamp(),
         }
         self.put("media", id, doc)
-        self.world.put_blob(self.slug, id, mime, body)
+        if len(body) <= KEPT_BYTES or kind == "image":
+            self.world.put_blob(self.slug, id, mime, body)
         return id, doc
+
+    def _media_limits(self) -> dict[str, int]:
+        """What the instance tells of itself, and holds files to."""
+        limits = {
+            "image_size_limit": IMAGE_BYTES,
+            "image_matrix_limit": IMAGE_PIXELS,
+            "video_size_limit": VIDEO_BYTES,
+            "video_matrix_limit": VIDEO_PIXELS,
+            "video_frame_rate_limit": VIDEO_RATE,
+        }
+        own = {name: int(self._is(name)) for name in limits if name in VIDEO_LIMITS}
+        return {name: own.get(name) or value for name, value in limits.items()}
+
+    def _check_file(self, mime: str, size: int, found: Moving | None) -> None:
+        limits = self._media_limits()
+        is_image = mime.startswith("image/")
+        limit = limits["image_size_limit" if is_image else "video_size_limit"]
+        if size > limit:
+            shown = f"{limit // (1024 * 1024)} MB" if limit >> 20 else f"{limit} Bytes"
+            raise ApiError(
+                422, f"Validation failed: File file size must be less than {shown}"
+            )
+        if not found:
+            return
+        matrix = limits["image_matrix_limit" if is_image else "video_matrix_limit"]
+        if found.width * found.height > matrix:
+            what = "images" if is_image else "videos"
+            raise ApiError(
+                422, f"{found.width}x{found.height} {what} are not supported"
+            )
+        if math.floor(found.rate) > limits["video_frame_rate_limit"]:
+            raise ApiError(422, f"{math.floor(found.rate)}fps videos are not supported")
 
     def _own_media(self, id: str, who: Who) -> Doc:
         doc = self.get("media", id)
-        if doc is None or doc["account"] != who.id or doc["status"] is not None:
+        if doc is None or not self._is_free(doc, who):
             raise ApiError(404, "Record not found")
         return doc
+
+    def _is_free(self, doc: Doc, who: Who) -> bool:
+        """The caller's, in no post, and not cleared away meanwhile."""
+        life = int(self._is("media_life_s"))
+        now = self.world.now().timestamp()
+        is_kept = not life or doc.get("at", now) + life > now
+        return doc["account"] == who.id and doc["status"] is None and is_kept
 
     @api("GET", "/api/v1/media/<id>", "GET /api/v1/media/:id", "write:media")
     def poll_media(self, request: Request, who: Who, id: str) -> Response:
         doc = self._own_media(id, who)
         if doc["state"] == "processing":
             doc["polls_left"] -= 1
-            if doc["polls_left"] < 0:
-                doc["state"] = "ready"
+            if doc["polls_left"] < 0 and self._is("processing") != "never":
+                doc["state"] = doc.get("outcome", "ready")
             self.put("media", id, doc)
+        if doc["state"] == "failed":
+            raise ApiError(422, UNUSABLE)
         ready = doc["state"] == "ready"
         return json_response(self._media_json(id, doc), 200 if ready else 206)
 
@@ -140,13 +194,15 @@ class Media(Calls):
 
     def _media_json(self, id: str, doc: Doc) -> Doc:
         url = f"{self.url}/media/{id}" if doc["state"] == "ready" else None
-        size = {"width": doc["width"], "height": doc["height"]}
+        size: Doc = {"width": doc["width"], "height": doc["height"]}
         if doc["height"]:
             size["size"] = f"{doc['width']}x{doc['height']}"
             size["aspect"] = doc["width"] / doc["height"]
+        if doc.get("duration_s"):
+            size |= {"frame_rate": doc["rate"], "duration": doc["duration_s"]}
         return {
             "id": id,
-            "type": doc["mime"].partition("/")[0],
+            "type": kind_of(doc),
             "url": url,
             "preview_url": url,
             "remote_url": None,
@@ -176,7 +232,7 @@ class Media(Calls):
         found = {}
         for id in ids:
             doc = self.get("media", id)
-            if doc and doc["account"] == who.id and doc["status"] is None:
+            if doc and self._is_free(doc, who):
                 found[id] = doc
         missing = [id for id in ids if id not in found]
         if missing and self._is("unknown_media") == "refused":
@@ -185,7 +241,7 @@ class Media(Calls):
                 f"Media {', '.join(missing)} not found or already attached to another"
                 " post",
             )
-        kinds = [doc["mime"].partition("/")[0] for doc in found.values()]
+        kinds = [kind_of(doc) for doc in found.values()]
         if len(kinds) > 1 and set(kinds) != {"image"}:
             raise ApiError(
                 422, "Cannot attach a video to a post that already contains images"
@@ -207,21 +263,32 @@ def _focus(value: str) -> dict[str, float]:
     return {"x": x, "y": y}
 
 
-def _measure(body: bytes, declared: str) -> tuple[str, int, int]:
-    """(MIME type by the bytes, width, height); ("", 0, 0) for what the server refuses."""
-    try:
-        with Image.open(io.BytesIO(body)) as image:
-            mime = IMAGE_TYPES.get(image.format or "", "")
-            return (mime, *image.size) if mime else ("", 0, 0)
-    except Image.DecompressionBombError:
-        return "image/png", 1 << 16, 1 << 16
-    except (UnidentifiedImageError, OSError, ValueError):
-        pass
+def _kind(mime: str, found: Moving | None) -> str:
+    """As the attachment's `type` has it."""
+    is_moving = mime == "image/gif" and found is not None and found.frames > 1
+    return "gifv" if is_moving else mime.partition("/")[0]
+
+
+def kind_of(doc: Doc) -> str:
+    return str(doc.get("kind") or doc["mime"].partition("/")[0])
+
+
+def _looked_into(body: bytes, declared: str) -> tuple[str, Moving | None]:
+    """(MIME type by the bytes, what was found); ("", None) for what is refused at once.
+
+    A type with nothing found: it begins well, and shows in processing that it is broken.
+    """
+    image = animation(io.BytesIO(body))
+    if image:
+        mime = IMAGE_TYPES.get(image.container.upper(), "")
+        return (mime, image) if mime else ("", None)
     if body[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1"):
-        return "image/heic", 0, 0
-    if body[4:8] == b"ftyp" and declared in (*VIDEO_TYPES, *AUDIO_TYPES):
-        return declared, 0, 0
+        return "image/heic", Moving("heic")
     starts = (b"\x1aE\xdf\xa3", b"OggS", b"RIFF", b"ID3", b"\xff\xfb", b"fLaC")
-    if body.startswith(starts) and declared in (*VIDEO_TYPES, *AUDIO_TYPES):
-        return declared, 0, 0
-    return "", 0, 0
+    is_known = body[4:8] == b"ftyp" or body.startswith(starts)
+    if not is_known or declared not in (*VIDEO_TYPES, *AUDIO_TYPES):
+        return "", None
+    found = measured(io.BytesIO(body))
+    if found and declared in VIDEO_TYPES and not found.video:
+        return "audio" + declared.removeprefix("video"), found
+    return declared, found
