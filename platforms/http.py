@@ -39,7 +39,7 @@ from .errors import (
     PlatformError,
     TransientError,
 )
-from .transport import GUARDED, OPEN, AddressRefused, Outgoing, Reply
+from .transport import GUARDED, OPEN, AddressRefused, FilePart, Outgoing, Reply
 from .transport import is_public as is_public
 
 logger = logging.getLogger(__name__)
@@ -307,11 +307,13 @@ class Http:
         json: Any = None,
         data: Any = None,
         files: Any = None,
+        upload: FilePart | None = None,
         auth: tuple[str, str] | None = None,
         max_bytes: int = MAX_ANSWER_BYTES,
     ) -> Answer:
         """Send once. Any status comes back as an Answer; redirects are not followed.
 
+        upload: a file of a form that is sent as it is read; `data` are the form's texts.
         An answer that refuses comes without the secrets that were sent. NotStarted when
         it is too late for a changing call (`change_until`).
         """
@@ -329,7 +331,17 @@ class Http:
         status: int | None = None
         answer: Answer | None = None
         try:
-            if params or data or files or auth:
+            if upload is not None:
+                sent = Outgoing.upload(
+                    method,
+                    url,
+                    headers or {},
+                    data or {},
+                    upload,
+                    until=until,
+                    mutates=mutates,
+                )
+            elif params or data or files or auth:
                 parts = requests.Request(
                     method,
                     url,

@@ -15,12 +15,14 @@ import io
 import ipaddress
 import os
 import re
+import secrets
 import socket
 import ssl
 import time
 import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from json import dumps
 from typing import IO, Any, NamedTuple, Protocol
@@ -50,6 +52,8 @@ FRESH_S = 4.0
 #: Idle connections are closed after so long.
 IDLE_S = 30.0
 BLOCK = 65_536
+#: A form of so many bytes is sent in one piece.
+SMALL = 4 * BLOCK
 USER_AGENT = "SocialHub/1.0"
 DEFAULT_HEADERS = {
     "User-Agent": USER_AGENT,
@@ -138,6 +142,74 @@ def full_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return {**DEFAULT_HEADERS, **headers}
 
 
+class FileChanged(Exception):
+    """A file has fewer bytes than it was measured with: no network is at fault."""
+
+
+@dataclass(frozen=True)
+class FilePart:
+    """A file of a form: `length` bytes of the stream, from where it stands.
+
+    field: name in the form. Sent as it is read, so that it never sits in memory.
+    """
+
+    field: str
+    stream: IO[bytes]
+    length: int
+    file_name: str
+    mime_type: str
+
+
+class FormBody:
+    """A form with one file in it, read in blocks from first to last byte."""
+
+    def __init__(self, fields: Mapping[str, str], part: FilePart) -> None:
+        self._boundary = secrets.token_hex(16)
+        texts = [self._text(name, value) for name, value in fields.items()]
+        self._part = part
+        self._before = io.BytesIO("".join([*texts, self._file_head()]).encode())
+        self._after = io.BytesIO(f"\r\n--{self._boundary}--\r\n".encode())
+        self._left = part.length
+        ends = len(self._before.getbuffer()) + len(self._after.getbuffer())
+        self.length = part.length + ends
+
+    @property
+    def content_type(self) -> str:
+        return f"multipart/form-data; boundary={self._boundary}"
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes, b"" after the last; -1: all. Raises FileChanged."""
+        if size < 0:
+            return b"".join(iter(lambda: self.read(BLOCK), b""))
+        if block := self._before.read(size):
+            return block
+        if self._left:
+            block = self._part.stream.read(min(size, self._left))
+            if not block:
+                raise FileChanged(f"{self._left} bytes of the file are missing")
+            self._left -= len(block)
+            return block
+        return self._after.read(size)
+
+    def _text(self, name: str, value: str) -> str:
+        return self._head(f'name="{quoted(name)}"') + f"\r\n{value}\r\n"
+
+    def _file_head(self) -> str:
+        part = self._part
+        names = f'name="{quoted(part.field)}"; filename="{quoted(part.file_name)}"'
+        kind = BREAKS_A_HEADER.sub("", part.mime_type)
+        return self._head(names) + f"Content-Type: {kind}\r\n\r\n"
+
+    def _head(self, names: str) -> str:
+        return f"--{self._boundary}\r\nContent-Disposition: form-data; {names}\r\n"
+
+
+def quoted(name: str) -> str:
+    """A name inside of a part's head, as browsers write it."""
+    escapes = {'"': "%22", "\r": "%0D", "\n": "%0A", "\0": ""}
+    return "".join(escapes.get(letter, letter) for letter in name)
+
+
 class Outgoing(requests.PreparedRequest):
     """A request on its way, with what its connection has to know."""
 
@@ -174,6 +246,31 @@ class Outgoing(requests.PreparedRequest):
             made.headers.setdefault("Content-Type", "application/json")
         if json is not None or method not in {"GET", "HEAD"}:
             made.headers["Content-Length"] = str(len(made.body or b""))
+        made.until, made.mutates = until, mutates
+        return made
+
+    @classmethod
+    def upload(
+        cls,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        fields: Mapping[str, str],
+        part: FilePart,
+        *,
+        until: float,
+        mutates: bool,
+    ) -> Outgoing:
+        """A form with a file; a small one in one piece, any other as it is read."""
+        made = cls()
+        made.method = method
+        made.url = address_of(url).url
+        form = FormBody(fields, part)
+        made.headers = CaseInsensitiveDict(full_headers(headers))
+        made.headers["Content-Type"] = form.content_type
+        made.headers["Content-Length"] = str(form.length)
+        whole = form.length <= SMALL
+        made.body = form.read() if whole else form  # type: ignore[assignment]
         made.until, made.mutates = until, mutates
         return made
 

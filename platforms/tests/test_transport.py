@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import socket
 import ssl
@@ -23,6 +24,7 @@ from cryptography.x509.oid import NameOID
 from platforms import transport
 from platforms.errors import AmbiguousOutcome, Cause, PlatformDown, TransientError
 from platforms.http import Answer, Http
+from platforms.transport import FileChanged, FilePart
 
 CLOSE = b"(close)"
 
@@ -135,6 +137,49 @@ def test_a_request_is_sent_as_one_piece_with_its_length_and_type(server):
         b"Authorization: Bearer t",
     ):
         assert line in head.splitlines()
+
+
+class Counting(io.BytesIO):
+    """A file that notes how much of it was asked for at once."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.asked: list[int] = []
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.asked.append(-1 if size is None else size)
+        return super().read(size)
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, 2_000_000])
+def test_a_file_is_sent_as_it_is_read_never_whole(server, size):
+    data = bytes(range(251)) * (size // 251 + 2)
+    stream = Counting(data)
+    stream.seek(7)
+    part = FilePart("media", stream, size, 'a"b\r\n.mp4', "video/mp4")
+    post(server, json=None, data={"segment_index": "3"}, upload=part)
+    (sent,) = server.requests
+    head, _, body = sent.partition(b"\r\n\r\n")
+    boundary = head.partition(b"boundary=")[2].split(b"\r\n")[0]
+    _, text, file, rest = body.split(b"--" + boundary)
+    assert text == (
+        b'\r\nContent-Disposition: form-data; name="segment_index"\r\n\r\n3\r\n'
+    )
+    assert file == (
+        b'\r\nContent-Disposition: form-data; name="media"; '
+        b'filename="a%22b%0D%0A.mp4"\r\nContent-Type: video/mp4\r\n\r\n'
+        + data[7 : 7 + size]
+        + b"\r\n"
+    )
+    assert rest == b"--\r\n"
+    assert all(0 < asked <= transport.SMALL for asked in stream.asked)
+
+
+def test_a_file_that_has_lost_bytes_is_not_the_networks_fault(server):
+    part = FilePart("file", io.BytesIO(b"short"), 1_000_000, "a.mp4", "video/mp4")
+    with pytest.raises(FileChanged, match="999995 bytes"):
+        post(server, json=None, upload=part)
+    assert post(server).ok
 
 
 def test_a_connection_is_used_again_by_threads_that_come_later(server):
