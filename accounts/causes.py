@@ -440,14 +440,14 @@ EXPLANATIONS: dict[str, Explanation] = {
         Action.DECIDE,
     ),
     Cause.MEDIA_NOT_READY: _e(
-        _("The platform is still working on the image"),
-        _("The image has been sent; the platform has not finished with it."),
+        _("The platform is still working on the file"),
+        _("The file has been sent; the platform has not finished with it."),
         _WAIT,
         Action.WAIT,
     ),
     Cause.MEDIA_EXPIRED: _e(
-        _("The image has to be sent again"),
-        _("The platform no longer has the image that was sent ahead."),
+        _("The file has to be sent again"),
+        _("The platform no longer has the file that was sent ahead."),
         _WAIT,
         Action.WAIT,
     ),

@@ -40,7 +40,7 @@ from ..errors import (
     Reach,
     TransientError,
 )
-from ..http import Answer, parse_json, redact
+from ..http import Answer, FilePart, parse_json, redact
 from . import spec as facts_of
 from .spec import SPEC
 
@@ -102,7 +102,8 @@ class MastodonClient(PlatformClient):
 
         Keys: software, version, api_level (int, 0 unknown), title, max_characters,
         reserved_per_url, max_media, image_size_limit (bytes), image_matrix_limit
-        (pixels), mime_types, description_limit, supports_pkce, supports_profile_scope.
+        (pixels), the same of videos and video_frame_rate_limit, mime_types,
+        description_limit, supports_pkce, supports_profile_scope.
         Raises NotFound(NOT_THIS_PLATFORM) for a server that does not speak this API.
         """
         discovery = self._discovery()
@@ -136,9 +137,18 @@ class MastodonClient(PlatformClient):
             "image_matrix_limit": _int(
                 media.get("image_matrix_limit"), facts_of.IMAGE_MATRIX_LIMIT
             ),
+            "video_size_limit": _int(
+                media.get("video_size_limit"), facts_of.VIDEO_SIZE_LIMIT
+            ),
+            "video_matrix_limit": _int(
+                media.get("video_matrix_limit"), facts_of.VIDEO_MATRIX_LIMIT
+            ),
+            "video_frame_rate_limit": _int(
+                media.get("video_frame_rate_limit"), facts_of.VIDEO_FRAME_RATE_LIMIT
+            ),
             "mime_types": [str(t) for t in types]
             if isinstance(types, list) and types
-            else list(facts_of.IMAGE_TYPES),
+            else [*facts_of.IMAGE_TYPES, *facts_of.VIDEO_TYPES],
             "description_limit": _int(
                 media.get("description_limit"), facts_of.DESCRIPTION_LIMIT
             ),
@@ -390,16 +400,21 @@ class MastodonClient(PlatformClient):
     # ------------------------------------------------------------ media
 
     def upload_media(self, media: MediaFile) -> Media:
-        """Send a file with its alt text. A repeat makes a second, harmless one."""
+        """Send a file with its alt text, as it is read from where it is stored.
+
+        There are no parts and no resuming; a repeat makes a second, harmless one.
+        """
         # An ASCII name: some front proxies refuse the encoded form of others.
-        name = re.sub(r"[^A-Za-z0-9._-]", "_", media.file_name) or "picture"
+        name = re.sub(r"[^A-Za-z0-9._-]", "_", media.file_name) or "file"
         with media.open() as stream:
             answer = self.send(
                 "POST /api/v2/media",
                 self.base + "/api/v2/media",
                 headers=self._user(),
-                files={"file": (name, stream, media.mime_type)},
-                data={"description": media.alt_text} if media.alt_text else None,
+                upload=FilePart(
+                    "file", stream, media.size_bytes, name, media.mime_type
+                ),
+                data={"description": media.alt_text} if media.alt_text else {},
             )
         id = answer.data().get("id")
         if not id:

@@ -30,6 +30,7 @@ from ..base import (
     Step,
     StepKind,
     StepResult,
+    VideoRule,
 )
 from ..checks import link_findings, media_findings
 from ..errors import (
@@ -44,7 +45,7 @@ from ..limits import header_number, meant_bucket
 from ..text import find_urls, graphemes, tidy, with_link
 from . import spec as facts_of
 from .client import MastodonClient, Status
-from .spec import GIFS, IMAGES, SPEC
+from .spec import GIFS, IMAGES, SPEC, VIDEOS
 
 VISIBILITIES = ("public", "unlisted", "private", "direct")
 
@@ -109,13 +110,19 @@ class Mastodon(Platform):
             self.spec,
             images=server_rule(IMAGES, limits or {}),
             gifs=server_rule(GIFS, limits or {}),
+            videos=video_rule(limits or {}),
         )
         return found + media_findings(draft, spec)
 
     # ------------------------------------------------------------ steps
 
     def next_step(self, job: PublishJob, client: PlatformClient) -> Step:
-        """Witness: media = [{"id", "ready"}] in the order of the draft's files."""
+        """Upload each file, wait until the server has made its own of it, then post.
+
+        Witness: media = [{"id", "ready"}] in the order of the draft's files, media_polls
+        how often the last was asked for, media_tries how often the upload of the next
+        failed, uploads:N how often a file was sent.
+        """
         assert isinstance(client, MastodonClient)
         media = stored_media(job)
         for number, item in enumerate(media, 1):
@@ -128,7 +135,7 @@ class Mastodon(Platform):
         if len(media) < len(job.draft.media):
             number = len(media) + 1
             return Step(
-                f"upload_image:{number}",
+                f"upload_{job.draft.media[number - 1].kind}:{number}",
                 StepKind.REPEATABLE,
                 lambda: self._upload(job, client, number),
             )
@@ -153,7 +160,12 @@ class Mastodon(Platform):
             return StepResult({"media_tries": tries}, wait_s=MEDIA_PAUSE_S)
         item = {"id": media.id, "ready": media.ready}
         return StepResult(
-            {"media": [*stored_media(job), item], "media_tries": 0},
+            {
+                "media": [*stored_media(job), item],
+                "media_tries": 0,
+                "media_polls": 0,
+                f"uploads:{number}": job.witness.get(f"uploads:{number}", 0) + 1,
+            },
             wait_s=None if media.ready else POLL_S,
         )
 
@@ -164,6 +176,14 @@ class Mastodon(Platform):
         except NotFound as error:
             raise upload_again(error.detail, Cause.MEDIA_EXPIRED) from error
         except InvalidContent as error:
+            if job.witness.get(f"uploads:{number}", 0) >= MEDIA_TRIES:
+                # It is the file, and not the server's bad moment.
+                raise InvalidContent(
+                    error.detail,
+                    cause=Cause.MEDIA_REFUSED,
+                    status=error.status,
+                    request_id=error.request_id,
+                ) from error
             raise upload_again(error.detail, Cause.MEDIA_REFUSED) from error
         if media.ready:
             items[number - 1]["ready"] = True
@@ -419,6 +439,22 @@ def server_rule(rule: R, limits: Mapping[str, Any]) -> R:
         max_pixels=int(limits.get("image_matrix_limit") or rule.max_pixels or 0),
         max_alt=int(limits.get("description_limit") or rule.max_alt or 0),
         max_count=min(int(limits.get("max_media") or rule.max_count), rule.max_count),
+    )
+
+
+def video_rule(limits: Mapping[str, Any]) -> VideoRule | None:
+    """The server's own limits for videos; None: it names its types, and none of them."""
+    named = tuple(limits.get("mime_types", ()))
+    kinds = tuple(t for t in named if t.startswith("video/"))
+    if named and not kinds:
+        return None
+    return replace(
+        VIDEOS,
+        mime_types=kinds or VIDEOS.mime_types,
+        max_bytes=int(limits.get("video_size_limit") or VIDEOS.max_bytes),
+        max_pixels=int(limits.get("video_matrix_limit") or VIDEOS.max_pixels or 0),
+        max_fps=float(limits.get("video_frame_rate_limit") or VIDEOS.max_fps or 0),
+        max_alt=int(limits.get("description_limit") or VIDEOS.max_alt or 0),
     )
 
 

@@ -18,6 +18,7 @@ from ..base import (
     PlatformSpec,
     Scope,
     SignIn,
+    VideoRule,
     WindowKind,
 )
 
@@ -36,6 +37,10 @@ IMAGE_TYPES = (
     "image/webp",
     "image/avif",
 )
+VIDEO_TYPES = ("video/mp4", "video/quicktime", "video/webm", "video/ogg")
+VIDEO_SIZE_LIMIT = 103_809_024
+VIDEO_MATRIX_LIMIT = 8_294_400
+VIDEO_FRAME_RATE_LIMIT = 120
 IMAGES = MediaRule(
     mime_types=IMAGE_TYPES,
     max_bytes=IMAGE_SIZE_LIMIT,
@@ -48,6 +53,14 @@ GIFS = GifRule(
     mime_types=IMAGE_TYPES,
     max_bytes=IMAGE_SIZE_LIMIT,
     max_pixels=IMAGE_MATRIX_LIMIT,
+    max_alt=DESCRIPTION_LIMIT,
+)
+#: stands alone as well; whatever it is made of, the server makes its own of it
+VIDEOS = VideoRule(
+    mime_types=VIDEO_TYPES,
+    max_bytes=VIDEO_SIZE_LIMIT,
+    max_pixels=VIDEO_MATRIX_LIMIT,
+    max_fps=VIDEO_FRAME_RATE_LIMIT,
     max_alt=DESCRIPTION_LIMIT,
 )
 
@@ -198,7 +211,7 @@ BUCKETS = (
     Bucket("token", "token", 300, _EPOCH, 300, name="All calls with this access"),
     Bucket("user", "account", 1500, _EPOCH, 300, name="All calls for the account"),
     Bucket("ip", "ip", 300, _EPOCH, 300, name="Calls without an account"),
-    Bucket("media", "account", 30, _EPOCH, 1800, name="Pictures", unit="pictures"),
+    Bucket("media", "account", 30, _EPOCH, 1800, name="Files", unit="files"),
     Bucket("delete", "account", 30, _EPOCH, 1800, name="Deleted posts", unit="posts"),
     Bucket("statuses", "account", 300, _EPOCH, 3 * 3600, name="Posts", unit="posts"),
     Bucket("following", "account", 400, _EPOCH, 24 * 3600, name="Following"),
@@ -223,10 +236,11 @@ SPEC = PlatformSpec(
         Scope("read:statuses", "find own posts again, read their replies and counts"),
         Scope("read:notifications", "read mentions", later="Mentions and comments"),
         Scope("write:statuses", "publish, edit and delete posts"),
-        Scope("write:media", "upload pictures"),
+        Scope("write:media", "upload pictures and videos"),
     ),
     images=IMAGES,
     gifs=GIFS,
+    videos=VIDEOS,
     oauth=OAuthFacts(
         authorize_host="instance",
         authorize_path="/oauth/authorize",

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 import responses
 
-from platforms.base import Access, Draft, Environment, Identity, MediaFile, PublishJob
+from platforms.base import (
+    Access,
+    Draft,
+    Environment,
+    Identity,
+    MediaFile,
+    MediaKind,
+    PublishJob,
+)
 from platforms.mastodon.client import MastodonClient
 
 BASE = "https://social.example"
@@ -68,6 +76,22 @@ def picture() -> Callable[..., MediaFile]:
             "open": lambda: io.BytesIO(b"png bytes"),
         }
         return MediaFile(**(values | changes))
+
+    return make
+
+
+@pytest.fixture
+def video(picture: Callable[..., MediaFile]) -> Callable[..., MediaFile]:
+    def make(**changes: Any) -> MediaFile:
+        values: dict[str, Any] = {
+            "mime_type": "video/mp4",
+            "file_name": "seeds.mp4",
+            "kind": MediaKind.VIDEO,
+            "duration_s": 12.0,
+            "frame_rate": 30.0,
+            "video_codec": "h264",
+        }
+        return picture(**(values | changes))
 
     return make
 

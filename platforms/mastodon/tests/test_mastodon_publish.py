@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -138,6 +139,40 @@ def test_a_picture_without_words_is_only_warned_about(picture: MakePicture) -> N
 
 def test_pictures_alone_are_enough(picture: MakePicture) -> None:
     assert causes(Draft("", media=(picture(),))) == []
+
+
+def test_a_video_is_held_against_the_server_s_own_limits(video: MakePicture) -> None:
+    refused = Level.REFUSED
+    assert causes(Draft("a", media=(video(),))) == []
+    long = Draft("a", media=(video(size_bytes=103_809_025),))
+    assert causes(long) == [(refused, Cause.VIDEO_TOO_LARGE, "media:1")]
+    assert causes(long, video_size_limit=200_000_000) == []
+    fast = Draft("a", media=(video(frame_rate=60.0),))
+    assert causes(fast, video_frame_rate_limit=30) == [
+        (refused, Cause.VIDEO_FRAME_RATE, "media:1")
+    ]
+    wide = Draft("a", media=(video(width=3840, height=2161),))
+    assert causes(wide) == [(refused, Cause.VIDEO_TOO_MANY_PIXELS, "media:1")]
+    wordy = Draft("a", media=(video(alt_text="x" * 301),))
+    assert causes(wordy, description_limit=300) == [
+        (refused, Cause.ALT_TEXT_TOO_LONG, "media:1")
+    ]
+
+
+def test_a_server_that_names_no_type_of_video_takes_none(video: MakePicture) -> None:
+    assert causes(Draft("a", media=(video(),)), mime_types=["image/png"]) == [
+        (Level.REFUSED, Cause.MEDIA_KIND, "media:1")
+    ]
+    assert causes(Draft("a", media=(video(),)), mime_types=["video/webm"]) == [
+        (Level.REFUSED, Cause.MEDIA_TYPE, "media:1")
+    ]
+
+
+def test_a_video_stands_alone(picture: MakePicture, video: MakePicture) -> None:
+    mixed = [(Level.REFUSED, Cause.MEDIA_MIXED, "media")]
+    assert causes(Draft("a", media=(picture(), video()))) == mixed
+    two = [(Level.REFUSED, Cause.TOO_MANY_MEDIA, "media")]
+    assert causes(Draft("a", media=(video(), video()))) == two
 
 
 def test_the_server_s_list_of_types_is_authoritative(picture: MakePicture) -> None:
@@ -293,6 +328,58 @@ def test_thumbnail_trouble_is_tried_again_and_then_refused(
         MASTODON.next_step(job, client).run()
     assert refused.value.outcome is Outcome.INVALID_CONTENT
     assert refused.value.cause is Cause.MEDIA_REFUSED
+
+
+def test_a_file_that_the_server_fails_on_thrice_is_refused(
+    client: MastodonClient,
+    server: responses.RequestsMock,
+    make_job: MakeJob,
+    video: MakePicture,
+) -> None:
+    server.get(f"{BASE}/api/v1/media/21", json={"error": "Bad file"}, status=422)
+    witness = {"media": [{"id": "21", "ready": False}], "uploads:1": 3}
+    job = make_job(Draft("a", media=(video(),)), witness=witness)
+    with pytest.raises(PlatformError) as refused:
+        MASTODON.next_step(job, client).run()
+    assert refused.value.outcome is Outcome.INVALID_CONTENT
+    assert (refused.value.cause, refused.value.extra) == (Cause.MEDIA_REFUSED, {})
+
+
+def test_a_video_goes_out_once_wherever_the_process_ends(
+    client: MastodonClient,
+    server: responses.RequestsMock,
+    make_job: MakeJob,
+    video: MakePicture,
+) -> None:
+    """Between any two steps only the stored witness is left."""
+    sent: list[bytes] = []
+
+    def take(request: Any) -> tuple[int, dict[str, str], str]:
+        sent.append(request.body)
+        return 202, {}, '{"id": "21", "type": "video", "url": null}'
+
+    server.add_callback("POST", MEDIA, take)
+    server.get(f"{BASE}/api/v1/media/21", json={"id": "21"}, status=206)
+    server.get(f"{BASE}/api/v1/media/21", json={"id": "21"}, status=200)
+    server.post(POST, json=status(media_attachments=[{"id": "21"}]))
+    bytes_of_it = bytes(range(256)) * 2000
+    file = video(size_bytes=len(bytes_of_it), open=lambda: io.BytesIO(bytes_of_it))
+    witness, names, waits = "{}", [], []
+    while True:
+        alive = make_job(Draft("Hello", media=(file,)), witness=json.loads(witness))
+        step = Mastodon().next_step(alive, client)
+        result = step.run()
+        names.append(step.name)
+        if result.remote:
+            break
+        waits.append(result.wait_s)
+        witness = json.dumps({**alive.witness, **result.witness})
+    assert names == ["upload_video:1", "wait_media:1", "wait_media:1", "post"]
+    assert waits == [3, 3, None]
+    (form,) = sent
+    assert form.count(bytes_of_it) == 1
+    assert b'filename="seeds.mp4"\r\nContent-Type: video/mp4' in form
+    assert b'name="description"\r\n\r\nSeedlings 1\r\n' in form
 
 
 def test_media_that_may_be_attached_already_have_to_be_looked_for(
