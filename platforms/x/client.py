@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
+from urllib.parse import quote
 
 from ..base import (
     Ability,
     Identity,
     MediaFile,
+    MediaKind,
     PlatformClient,
     Proof,
     TokenSet,
@@ -29,7 +33,7 @@ from ..errors import (
     Reach,
     TransientError,
 )
-from ..http import Answer, redact
+from ..http import MAX_WAIT_S, Answer, FilePart, redact
 from .spec import MEDIA, MEDIA_LIFE_S, READ, SPEC, WRITE
 
 #: A token younger than this that is refused was revoked: it cannot have expired.
@@ -54,7 +58,7 @@ REFUSALS: tuple[tuple[str, type[PlatformError], Cause, Reach], ...] = (
     ("deleted or not visible to you", NotFound, Cause.PARENT_GONE, Reach.POST),
     ("one cashtag", InvalidContent, Cause.TEXT_REFUSED, Reach.POST),
     ("invalid url", InvalidContent, Cause.LINK_REFUSED, Reach.POST),
-    ("post a video longer", InvalidContent, Cause.MEDIA_REFUSED, Reach.POST),
+    ("post a video longer", InvalidContent, Cause.VIDEO_TOO_LONG, Reach.POST),
     ("text is too long", InvalidContent, Cause.TEXT_TOO_LONG, Reach.POST),
     ("not permitted to perform", InvalidContent, Cause.UNKNOWN_REFUSAL, Reach.POST),
     ("not authorized to delete", PermissionMissing, Cause.NOT_ALLOWED, Reach.POST),
@@ -70,6 +74,26 @@ PROBLEMS: dict[str, tuple[Cause, Reach]] = {
     "client-forbidden": (Cause.APP_REFUSED, Reach.APP),
     "not-authorized-for-resource": (Cause.NOT_ALLOWED, Reach.POST),
 }
+
+
+CATEGORIES = {MediaKind.GIF: "tweet_gif", MediaKind.VIDEO: "tweet_video"}
+#: The longest time that we let X name until the next question.
+LONGEST_WAIT_S = 600.0
+
+
+@dataclass(frozen=True)
+class Processing:
+    """What X tells of its work on a file.
+
+    state: pending, in_progress, succeeded or failed; "": it told nothing. wait_s: until
+    the next question. code and detail: why it failed.
+    """
+
+    state: str
+    wait_s: float
+    ends_at: datetime | None = None
+    code: str = ""
+    detail: str = ""
 
 
 class XClient(PlatformClient):
@@ -223,13 +247,67 @@ class XClient(PlatformClient):
                 self.host("api") + "/2/media/upload",
                 headers=self._bearer(),
                 data={"media_category": "tweet_image"},
-                files={"media": (file.file_name, stream, file.mime_type)},
+                upload=_part_of(file, stream, file.size_bytes),
             )
-        data = answer.data().get("data") or {}
-        if not data.get("id"):
-            raise _unreadable(answer, mutates=False)
-        life_s = int(data.get("expires_after_secs") or MEDIA_LIFE_S)
-        return str(data["id"]), now + timedelta(seconds=life_s)
+        return _media_id(answer, now)
+
+    def begin_upload(self, file: MediaFile) -> tuple[str, datetime]:
+        """Open a session for a video or GIF; return its media id and its end.
+
+        One that is not used costs nothing.
+        """
+        now = datetime.now(UTC)
+        answer = self.send(
+            "POST /2/media/upload/initialize",
+            self.host("api") + "/2/media/upload/initialize",
+            headers=self._bearer(),
+            json={
+                "media_type": file.mime_type,
+                "total_bytes": file.size_bytes,
+                "media_category": CATEGORIES[file.kind],
+            },
+        )
+        return _media_id(answer, now)
+
+    def append(
+        self, media_id: str, file: MediaFile, index: int, part_bytes: int
+    ) -> datetime | None:
+        """Send the part with this number, from 0; return the session's end when told.
+
+        Sent again, it takes the place of the one that is there.
+        """
+        start = index * part_bytes
+        length = min(part_bytes, file.size_bytes - start)
+        with file.open() as stream:
+            stream.seek(start)
+            answer = self.send(
+                "POST /2/media/upload/:id/append",
+                self._upload_url(media_id, "append"),
+                headers=self._bearer(),
+                data={"segment_index": str(index)},
+                upload=_part_of(file, stream, length),
+            )
+        return _epoch(str(_data(answer).get("expires_at") or ""))
+
+    def finish_upload(self, media_id: str) -> Processing:
+        """Tell X that it has all parts. A repeat may be refused: ask for the state."""
+        now = datetime.now(UTC)
+        answer = self.send(
+            "POST /2/media/upload/:id/finalize",
+            self._upload_url(media_id, "finalize"),
+            headers=self._bearer(),
+        )
+        return _processing(answer, now)
+
+    def upload_state(self, media_id: str) -> Processing:
+        now = datetime.now(UTC)
+        params = {"command": "STATUS", "media_id": media_id}
+        return _processing(
+            self._get("GET /2/media/upload", "/2/media/upload", params), now
+        )
+
+    def _upload_url(self, media_id: str, verb: str) -> str:
+        return f"{self.host('api')}/2/media/upload/{quote(media_id, safe='')}/{verb}"
 
     def set_alt_text(self, media_id: str, alt_text: str) -> None:
         self.send(
@@ -403,6 +481,17 @@ def created_at(post_id: str) -> datetime | None:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
+def moment(value: Any) -> datetime | None:
+    """A time as it is written for machines; None for anything else."""
+    if not isinstance(value, str):
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
 def _verdict(granted: Sequence[str], needed: Sequence[str]) -> Verdict:
     if not granted:
         return Verdict(None, detail="the granted scopes are not known")
@@ -414,6 +503,55 @@ def _verdict(granted: Sequence[str], needed: Sequence[str]) -> Verdict:
 
 def _facts(answer: Answer, *, code: str) -> dict[str, Any]:
     return {"status": answer.status, "code": code, "request_id": answer.request_id}
+
+
+def _data(answer: Answer) -> dict[str, Any]:
+    data = answer.data().get("data")
+    return data if isinstance(data, dict) else {}
+
+
+def _media_id(answer: Answer, now: datetime) -> tuple[str, datetime]:
+    data = _data(answer)
+    if not data.get("id"):
+        raise _unreadable(answer, mutates=False)
+    ends_at = _end(data, now) or now + timedelta(seconds=MEDIA_LIFE_S)
+    return str(data["id"]), ends_at
+
+
+def _end(data: Mapping[str, Any], now: datetime) -> datetime | None:
+    life_s = _seconds(data.get("expires_after_secs"))
+    return now + timedelta(seconds=life_s) if life_s else None
+
+
+def _processing(answer: Answer, now: datetime) -> Processing:
+    data = _data(answer)
+    if not data:
+        raise _unreadable(answer, mutates=False)
+    info = data.get("processing_info")
+    info = info if isinstance(info, dict) else {}
+    error = info.get("error")
+    error = error if isinstance(error, dict) else {}
+    wait_s = _seconds(info.get("check_after_secs"))
+    return Processing(
+        state=str(info.get("state") or ""),
+        wait_s=min(max(wait_s, 1.0), LONGEST_WAIT_S),
+        ends_at=_end(data, now),
+        code=str(error.get("name") or "")[:60],
+        detail=redact(str(error.get("message") or "")),
+    )
+
+
+def _seconds(value: Any) -> float:
+    """0 for what is no number of seconds; never longer than a window of ours."""
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        return 0.0
+    return min(max(seconds, 0.0), MAX_WAIT_S) if math.isfinite(seconds) else 0.0
+
+
+def _part_of(file: MediaFile, stream: IO[bytes], length: int) -> FilePart:
+    return FilePart("media", stream, length, file.file_name, file.mime_type)
 
 
 def _unreadable(answer: Answer, mutates: bool) -> PlatformError:

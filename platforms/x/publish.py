@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from ..base import (
@@ -15,7 +16,6 @@ from ..base import (
     Identity,
     Level,
     Look,
-    MediaFile,
     Observation,
     Platform,
     PlatformClient,
@@ -25,29 +25,29 @@ from ..base import (
     Step,
     StepKind,
     StepResult,
+    VideoRule,
 )
 from ..checks import link_findings, media_findings
-from ..errors import Cause, InvalidContent, TransientError
+from ..errors import Cause, InvalidContent
 from ..limits import header_number, header_time, meant_bucket
-from .client import XClient, created_at
+from . import media
+from .client import XClient, created_at, moment
 from .spec import (
     LONG_TEXT_LIMIT,
     LONG_TEXT_PLANS,
+    LONG_VIDEOS,
     LOOK_BACK_S,
     MAX_CASHTAGS,
     PRICE_CREATE_WITH_LINK,
     SPEC,
     TEXT_LIMIT,
+    VIDEOS,
 )
 from .weighted import find_urls, has_forbidden, weight
 
 CASHTAG = re.compile(r"(?<![A-Za-z0-9_$])\$[A-Za-z]{1,6}(?:[._][A-Za-z]{1,2})?\b")
 #: One look reads at most so many pages of five posts.
 LOOK_PAGES = 10
-#: Uploads of one image before a refused media id is taken for a refused file.
-MAX_UPLOADS = 2
-#: A media id that ends sooner than this is not worth posting with.
-MEDIA_MARGIN = timedelta(minutes=5)
 #: What two clocks may differ without a word.
 CLOCK_SLACK = timedelta(seconds=5)
 #: headers -> the buckets that they may be about, the likelier first
@@ -91,9 +91,8 @@ class X(Platform):
             found.append(Finding(Level.REFUSED, cause, field, values))
 
         text = self.text_as_sent(draft)
-        (count,) = self.counts(
-            draft, {**(account.extra if account else {}), **(limits or {})}
-        )
+        plan = {**(account.extra if account else {}), **(limits or {})}
+        (count,) = self.counts(draft, plan)
         if not text and not draft.media:
             refuse(Cause.TEXT_EMPTY, "text")
         if count.over:
@@ -102,56 +101,23 @@ class X(Platform):
             refuse(Cause.TEXT_REFUSED, "text", reason="forbidden characters")
         if len(CASHTAG.findall(text)) > MAX_CASHTAGS:
             refuse(Cause.TEXT_REFUSED, "text", reason="more than one cashtag")
-        return found + link_findings(draft) + media_findings(draft, self.spec)
+        spec = replace(self.spec, videos=video_rule(plan))
+        return found + link_findings(draft) + media_findings(draft, spec)
 
     # --- steps
 
     def next_step(self, job: PublishJob, client: PlatformClient) -> Step:
-        """Upload and describe each image, then create the post.
-
-        Witness: "image:N" {"media_id", "sha256", "ends_at"}, "alt:N" the media id that
-        was described, "uploads:N" how often it was sent.
-        """
+        """Upload and describe each file, then create the post (witness: `media`)."""
         x = cast(XClient, client)
-        for number, file in enumerate(job.draft.media, 1):
-            media_id = _media_id(job, number, file)
-            if not media_id:
-                return self._upload(job, x, number, file)
-            if _alt(file) and job.witness.get(f"alt:{number}") != media_id:
-                return self._describe(x, number, media_id, _alt(file))
-        return Step("post", StepKind.COMMIT, lambda: self._post(job, x))
-
-    def _upload(
-        self, job: PublishJob, x: XClient, number: int, file: MediaFile
-    ) -> Step:
-        def run() -> StepResult:
-            media_id, ends_at = x.upload_image(file)
-            return StepResult(
-                {
-                    f"image:{number}": {
-                        "media_id": media_id,
-                        "sha256": file.sha256,
-                        "ends_at": ends_at.isoformat(),
-                    },
-                    f"uploads:{number}": job.witness.get(f"uploads:{number}", 0) + 1,
-                }
-            )
-
-        return Step(f"upload_image:{number}", StepKind.REPEATABLE, run)
-
-    def _describe(self, x: XClient, number: int, media_id: str, alt: str) -> Step:
-        def run() -> StepResult:
-            x.set_alt_text(media_id, alt)
-            return StepResult({f"alt:{number}": media_id})
-
-        return Step(f"alt_text:{number}", StepKind.REPEATABLE, run)
+        before = media.next_step(job, x)
+        return before or Step("post", StepKind.COMMIT, lambda: self._post(job, x))
 
     def _post(self, job: PublishJob, x: XClient) -> StepResult:
         try:
             data = x.create(self.body(job))
         except InvalidContent as error:
             if error.cause is Cause.MEDIA_EXPIRED:
-                raise _media_refused(job, error) from error
+                raise media.refused(job, error) from error
             raise
         post_id = str(data["id"])
         return StepResult(
@@ -168,8 +134,8 @@ class X(Platform):
         body: dict[str, Any] = {}
         if text := self.text_as_sent(job.draft):
             body["text"] = text
-        if ids := _media_ids(job):
-            body["media"] = {"media_ids": ids}
+        if job.draft.media:
+            body["media"] = {"media_ids": media.media_ids(job)}
         for name in ("made_with_ai", "paid_partnership"):
             if job.draft.options.get(name):
                 body[name] = True
@@ -183,18 +149,7 @@ class X(Platform):
         if looking:
             # One page is read twice when our clock is ahead.
             return {"GET /2/users/:id/tweets": LOOK_PAGES + 1}
-        calls = {"POST /2/tweets": 1}
-        for number, file in enumerate(job.draft.media, 1):
-            media_id = _media_id(job, number, file)
-            if not media_id:
-                calls["POST /2/media/upload"] = calls.get("POST /2/media/upload", 0) + 1
-            if _alt(file) and (
-                not media_id or job.witness.get(f"alt:{number}") != media_id
-            ):
-                calls["POST /2/media/metadata"] = (
-                    calls.get("POST /2/media/metadata", 0) + 1
-                )
-        return calls
+        return {**media.calls_ahead(job), "POST /2/tweets": 1}
 
     def price(self, key: str, job: PublishJob) -> Mapping[str, int]:
         """A post with a link costs many times more."""
@@ -259,7 +214,7 @@ class X(Platform):
     def _match(
         self, job: PublishJob, x: XClient, row: Mapping[str, Any], since: datetime
     ) -> RemotePost | None:
-        made_at = _time(row.get("created_at"))
+        made_at = moment(row.get("created_at"))
         if (made_at and made_at < since) or str(row.get("id")) in job.taken:
             return None
         if row.get("referenced_tweets") or row.get("referenced_posts"):
@@ -283,6 +238,14 @@ def text_limit(limits: Mapping[str, Any] | None) -> int:
     """280, or what the plan of the account allows ("subscription_type" in limits)."""
     plan = (limits or {}).get("subscription_type")
     return LONG_TEXT_LIMIT if plan in LONG_TEXT_PLANS else TEXT_LIMIT
+
+
+def video_rule(facts: Mapping[str, Any] | None) -> VideoRule:
+    """X takes longer and larger videos of those who pay, or whom it has verified."""
+    facts = facts or {}
+    paying = str(facts.get("subscription_type") or "") in LONG_TEXT_PLANS
+    verified = str(facts.get("verified_type") or "none").lower() != "none"
+    return LONG_VIDEOS if paying or verified else VIDEOS
 
 
 def remote_text(row: Mapping[str, Any], has_media: bool) -> str:
@@ -323,55 +286,6 @@ def _contains(text: str, link: str) -> bool:
     return re.search(rf"(?<!\S){re.escape(link)}(?!\S)", text) is not None
 
 
-def _alt(file: MediaFile) -> str:
-    return file.alt_text.strip()
-
-
-def _media_id(job: PublishJob, number: int, file: MediaFile) -> str:
-    """The uploaded image's id, or "" when there is none that can still be posted."""
-    stored = job.witness.get(f"image:{number}") or {}
-    if stored.get("sha256") != file.sha256:
-        return ""
-    ends_at = _time(stored.get("ends_at"))
-    if ends_at and ends_at - MEDIA_MARGIN < datetime.now(UTC):
-        return ""
-    return str(stored["media_id"])
-
-
-def _media_ids(job: PublishJob) -> list[str]:
-    numbers = range(1, len(job.draft.media) + 1)
-    return [str(job.witness[f"image:{number}"]["media_id"]) for number in numbers]
-
-
-def _media_refused(job: PublishJob, error: InvalidContent) -> Exception:
-    """New uploads mend an expired id and a lag just after uploading; a bad file not."""
-    facts: dict[str, Any] = {
-        "status": error.status,
-        "code": error.code,
-        "request_id": error.request_id,
-    }
-    numbers = range(1, len(job.draft.media) + 1)
-    if any(job.witness.get(f"uploads:{n}", 1) >= MAX_UPLOADS for n in numbers):
-        return InvalidContent(error.detail, cause=Cause.MEDIA_REFUSED, **facts)
-    return TransientError(
-        error.detail,
-        cause=Cause.MEDIA_EXPIRED,
-        retry_after=5,
-        extra={"forget": ",".join(f"image:{n},alt:{n}" for n in numbers)},
-        **facts,
-    )
-
-
 def _unescape(text: str) -> str:
     """Undo X's three escapes only: `&copy=1` in a URL must stay as it is."""
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-
-
-def _time(value: Any) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        at = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..base import (
     MONEY,
     Ability,
     Bucket,
     Call,
+    GifRule,
     MediaRule,
     OAuthFacts,
     PlatformSpec,
     Scope,
     SignIn,
+    VideoRule,
     WindowKind,
 )
 
@@ -25,6 +29,11 @@ MAX_CASHTAGS = 1
 MEDIA_LIFE_S = 86_400
 #: Clock differences allowed for when looking for a post of ours.
 LOOK_BACK_S = 60
+
+#: X advises 5 MB at most for a part of a file, takes 8, and has 1,000 numbers for them.
+PART_BYTES = 4 * 1024 * 1024
+MAX_PARTS = 1000
+MAX_PART_BYTES = 8_000_000
 
 QUARTER_S = 15 * 60
 DAY_S = 24 * 3600
@@ -153,10 +162,6 @@ def _call(
 #: No code makes these yet: the roadmap will.
 LATER = frozenset(
     {
-        "GET /2/media/upload",
-        "POST /2/media/upload/initialize",
-        "POST /2/media/upload/:id/append",
-        "POST /2/media/upload/:id/finalize",
         "POST /2/media/subtitles",
         "GET /2/tweets",
         "GET /2/tweets/:id",
@@ -271,6 +276,33 @@ SCOPES = (
     Scope("users.email", "read the person's email address", asked=False),
 )
 
+#: The sides are those of a video that lies; one that stands may have them the other way.
+VIDEOS = VideoRule(
+    mime_types=("video/mp4", "video/quicktime"),
+    # X's own limit, 8 GB, and 16 GB for those who pay, is more than all parts can hold.
+    max_bytes=MAX_PARTS * MAX_PART_BYTES,
+    video_codecs=("h264",),
+    audio_codecs=("aac",),
+    min_s=0.5,
+    max_s=20 * 60,
+    min_width=32,
+    min_height=32,
+    max_width=1280,
+    max_height=1280,
+    max_pixels=1280 * 1024,
+    min_ratio=0.333,
+    max_ratio=3.0,
+    max_fps=60,
+)
+#: Of accounts with a subscription, or that X has verified.
+LONG_VIDEOS = replace(
+    VIDEOS,
+    max_s=125 * 60,
+    max_width=1920,
+    max_height=1920,
+    max_pixels=1920 * 1080,
+)
+
 SPEC = PlatformSpec(
     slug="x",
     name="X",
@@ -281,12 +313,21 @@ SPEC = PlatformSpec(
     buckets=_buckets(),
     scopes=SCOPES,
     images=MediaRule(
-        # A GIF is uploaded another way (category tweet_gif, in parts).
         mime_types=("image/jpeg", "image/png", "image/webp"),
         max_bytes=5 * 1024 * 1024,
         max_alt=1000,
         max_count=4,
     ),
+    gifs=GifRule(
+        mime_types=("image/gif",),
+        max_bytes=15 * 1024 * 1024,
+        max_alt=1000,
+        max_width=1280,
+        max_height=1080,
+        max_frames=350,
+        max_volume=300_000_000,
+    ),
+    videos=VIDEOS,
     oauth=OAuthFacts(
         authorize_host="web",
         authorize_path="/i/oauth2/authorize",

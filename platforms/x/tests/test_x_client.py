@@ -279,7 +279,7 @@ NEW_PROBLEMS = "https://api.x.com/2/problems/"
             403,
             problem("This user is not allowed to post a video longer than 20 minutes."),
             Outcome.INVALID_CONTENT,
-            Cause.MEDIA_REFUSED,
+            Cause.VIDEO_TOO_LONG,
         ),
         (
             403,

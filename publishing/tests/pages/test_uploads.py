@@ -23,6 +23,7 @@ from publishing import incoming, media
 from publishing.measuring import UploadRefused
 from publishing.models import MediaAsset, Upload
 from publishing.tests.made_files import picture, video
+from publishing.tests.pages.conftest import make_account
 from publishing.upload_models import UploadBusy, WrongOffset, tidy
 
 BEGIN = reverse("upload_begin")
@@ -77,10 +78,11 @@ def test_a_file_comes_in_parts_and_the_composer_takes_it(ana, world):
 
 def test_the_checks_say_in_words_where_a_video_is_not_sent_yet(ana, world):
     file = SimpleUploadedFile("clip.mp4", video())
-    form = {"brand": world.brand.pk, "text": "Hello", "accounts": [world.x.pk]}
+    elsewhere = make_account(world.brand, "linkedin", "Acme L")
+    form = {"brand": world.brand.pk, "text": "Hello", "accounts": [elsewhere.pk]}
     page = ana.post(NEW, {**form, "files": [file], "action": "upload"})
     said = page.content.decode()
-    assert "SocialHub does not send videos to X yet" in said
+    assert "SocialHub does not send videos to LinkedIn yet" in said
     assert '<a href="#media-1">Video 1</a>' in said
     assert 'id="media-1"' in said
 
