@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import threading
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import av
 import pytest
 from PIL import Image
 
@@ -22,6 +25,7 @@ from platforms.base import (
     Identity,
     Level,
     MediaFile,
+    MediaKind,
     PublishJob,
     SignIn,
     StepKind,
@@ -239,42 +243,49 @@ def test_its_twin_offers_what_the_panel_needs(platform, tmp_path):
 
 
 @pytest.fixture
-def connected(platform, tmp_path):
-    """A client of an account of its own on the platform's twin, and its identity."""
+def practice(platform, tmp_path):
+    """A practice network with the platform's twin alone."""
     slug = platform.spec.slug
     server = start_practice(tmp_path, twins={slug: TWINS[slug]})
     try:
-        with server.world.transaction():
-            twin = server.twins[slug]
-            twin.seed()
-            made = twin.add_account("contract", "Contract")
-            id, secret = twin.app_credentials()
-        environment = registry.environment(
-            slug,
-            practice_url=server.url,
-            client_id=id,
-            client_secret=secret,
-            instance_url=made["extra"].get("instance", ""),
-        )
-        access = Access(
-            token=made["access_token"],
-            external_id=made["external_id"],
-            kind=made["kind"],
-            handle=made["handle"],
-            scopes=tuple(made["scopes"]),
-            issued_at=datetime.now(UTC),
-            extra=made["extra"],
-        )
-        me = Identity(
-            made["external_id"],
-            made["kind"],
-            made["name"],
-            made["handle"].lstrip("@"),
-            made["url"],
-        )
-        yield platform.client(environment, access), me
+        yield server
     finally:
         server.stop()
+
+
+@pytest.fixture
+def connected(platform, practice):
+    """A client of an account of its own on the platform's twin, and its identity."""
+    slug = platform.spec.slug
+    with practice.world.transaction():
+        twin = practice.twins[slug]
+        twin.seed()
+        made = twin.add_account("contract", "Contract")
+        id, secret = twin.app_credentials()
+    environment = registry.environment(
+        slug,
+        practice_url=practice.url,
+        client_id=id,
+        client_secret=secret,
+        instance_url=made["extra"].get("instance", ""),
+    )
+    access = Access(
+        token=made["access_token"],
+        external_id=made["external_id"],
+        kind=made["kind"],
+        handle=made["handle"],
+        scopes=tuple(made["scopes"]),
+        issued_at=datetime.now(UTC),
+        extra=made["extra"],
+    )
+    me = Identity(
+        made["external_id"],
+        made["kind"],
+        made["name"],
+        made["handle"].lstrip("@"),
+        made["url"],
+    )
+    return platform.client(environment, access), me
 
 
 def _jpeg():
@@ -355,6 +366,85 @@ def test_every_call_of_a_publish_is_foretold_from_its_witness_on(
     looks = Counter(platform.calls_ahead(sent, looking=True))
     platform.look(sent, client)
     assert Counter(log.call for log in client.http.drain()) <= looks
+
+
+@cache
+def _clip(kind):
+    """A second of moving pictures."""
+    out = io.BytesIO()
+    if kind is MediaKind.GIF:
+        first, *others = [Image.new("RGB", (64, 48), c) for c in ("teal", "red")]
+        first.save(out, "GIF", save_all=True, append_images=others, duration=500)
+        return out.getvalue()
+    with av.open(out, "w", format="mp4") as made:
+        pictures = made.add_stream("libx264", rate=30)
+        pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
+        for number in range(30):
+            frame = av.VideoFrame(64, 48, "yuv420p")
+            for plane in frame.planes:
+                plane.update(bytes([number * 5]) * plane.buffer_size)
+            made.mux(pictures.encode(frame))
+        made.mux(pictures.encode(None))
+    return out.getvalue()
+
+
+def clip(kind):
+    data = _clip(kind)
+    name = "clip.gif" if kind is MediaKind.GIF else "clip.mp4"
+    return MediaFile(
+        key="clip",
+        mime_type="image/gif" if kind is MediaKind.GIF else "video/mp4",
+        size_bytes=len(data),
+        width=64,
+        height=48,
+        alt_text="Colours",
+        sha256="c" * 64,
+        file_name=name,
+        open=lambda: io.BytesIO(data),
+        kind=kind,
+        duration_s=1.0,
+        frame_rate=30.0 if kind is MediaKind.VIDEO else None,
+        frames=2 if kind is MediaKind.GIF else None,
+        video_codec="h264" if kind is MediaKind.VIDEO else "",
+    )
+
+
+@pytest.mark.parametrize("kind", [MediaKind.GIF, MediaKind.VIDEO])
+@pytest.mark.parametrize("ended", ["between steps", "before a step is stored"])
+def test_moving_pictures_go_out_once_wherever_the_process_ends(
+    platform, connected, practice, kind, ended
+):
+    """Nothing but the stored witness leads on, and time is the practice network's."""
+    client, me = connected
+    draft = Draft("Hello", media=(clip(kind),))
+    rule = platform.spec.videos if kind is MediaKind.VIDEO else platform.spec.gifs
+    if rule is None:
+        findings = platform.check(draft, me)
+        assert Cause.MEDIA_KIND in {f.cause for f in findings}
+        return
+    assert [f for f in platform.check(draft, me) if f.level is Level.REFUSED] == []
+    now, commits = replace(job(draft), account=me), 0
+    for _ in range(40):
+        step = platform.next_step(now, client)
+        commits += step.kind is StepKind.COMMIT
+        if ended == "before a step is stored" and step.kind is not StepKind.COMMIT:
+            step.run()
+            step = platform.next_step(now, client)
+        result = step.run()
+        if result.remote:
+            break
+        witness = json.loads(json.dumps({**now.witness, **result.witness}))
+        now = replace(now, witness=witness)
+        if result.wait_s:
+            world = practice.world
+            with world.transaction():
+                later = {"shift_s": world.shift_s + result.wait_s}
+                world.put("panel", "setting", "clock", later)
+    else:
+        raise AssertionError("no end")
+    assert commits == 1
+    assert result.remote.external_id
+    assert not result.remote.extra.get("media_missing")
 
 
 def test_what_it_draws_is_the_sum_of_what_its_calls_cost(platform):
