@@ -16,7 +16,7 @@ from accounts.models import (
 )
 
 from . import ahead, history, incidents, notices, sending, standbys
-from .models import CheckResult, Heartbeat, Incident
+from .models import Alert, CheckResult, Heartbeat, Incident
 from .rounds import Looks, Renewals, Takeovers, record
 
 logger = logging.getLogger(__name__)
@@ -111,6 +111,9 @@ def handle_data_request(pk: int) -> None:
         # The platform's words about the person's access.
         CheckResult.objects.filter(credential__in=concerned).delete()
         Incident.objects.filter(credential__in=concerned).update(detail="")
+        # "4 accounts of Jo Weber (Facebook): ..."; lists say it anew without the name.
+        told = Alert.objects.filter(incident__credential__in=concerned)
+        told.update(subject="", body="")
     incidents.review()
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.core.cache import cache
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts import data_requests
@@ -23,7 +24,7 @@ from accounts.models import (
     DataRequest,
     PlatformApp,
 )
-from monitoring.models import CheckResult, Incident
+from monitoring.models import Alert, CheckResult, Incident
 from monitoring.tasks import follow_up, handle_data_request
 from platforms import registry
 from publishing.models import Delivery
@@ -294,6 +295,28 @@ def test_a_profile_of_the_persons_own_loses_its_name(pages, app, brand):
     follow_up()
     own.refresh_from_db()
     assert (own.name, own.handle, own.url) == ("Deleted profile", "", "")
+
+
+def test_messages_that_name_the_person_lose_their_words(pages, author):
+    root = Credential.objects.get(parent=None)
+    incident = Incident.objects.create(
+        kind="access", cause="token_revoked", credential=root, dedup_key="access:1"
+    )
+    sent = Alert.objects.create(
+        incident=incident,
+        user=author,
+        subject="2 accounts of Ana Lopez (Facebook): Access was withdrawn",
+        body="Ana Lopez",
+        sent_at=timezone.now(),
+    )
+    tell(DELETION, signed())
+    follow_up()
+    sent.refresh_from_db()
+    assert "Ana Lopez" not in sent.subject + sent.body
+    client = Client()
+    client.force_login(author)
+    page = client.get(reverse("alert_list")).content.decode()
+    assert "Ana Lopez" not in page
 
 
 def test_the_state_says_nothing_else_and_is_rate_limited(pages):
