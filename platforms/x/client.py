@@ -199,7 +199,9 @@ class XClient(PlatformClient):
         granted = self.access.scopes
         publish = _verdict(granted, WRITE)
         if publish.ok and not set(MEDIA) <= set(granted):
-            publish = Verdict(True, detail="no images: media.write is missing")
+            publish = Verdict(
+                True, detail="no images, no videos: media.write is missing"
+            )
         return Proof(
             abilities={
                 Ability.PUBLISH: publish,

@@ -184,7 +184,7 @@ CALLS = (
         credits=PRICE_USER_READ,
     ),
     _call("POST /2/media/upload", "Images", MEDIA),
-    _call("GET /2/media/upload", "State of a video or GIF", MEDIA),
+    _call("GET /2/media/upload", "Videos and GIFs", MEDIA),
     _call("POST /2/media/upload/initialize", "Videos and GIFs", MEDIA),
     _call("POST /2/media/upload/:id/append", "Videos and GIFs", MEDIA),
     _call("POST /2/media/upload/:id/finalize", "Videos and GIFs", MEDIA),
