@@ -15,11 +15,14 @@ from typing import Any
 
 from ..base import Ability, Identity, MediaFile, Proof, TokenSet, Verdict
 from ..errors import (
+    AmbiguousOutcome,
     AuthRevoked,
     Cause,
+    DuplicateContent,
     InvalidContent,
     NotFound,
     PermissionMissing,
+    PlatformError,
 )
 from ..http import Answer
 from . import spec
@@ -346,12 +349,26 @@ class FacebookClient(GraphClient):
         There is no idempotency key: AmbiguousOutcome on code 1, 2, any 5xx and lost
         answers, all of which have been seen to publish.
         """
-        answer = self._on_page(
-            "POST /:page/feed",
-            f"{page}/feed",
-            params={"fields": "id,permalink_url"},
-            data=dict(form),
-        )
+        try:
+            answer = self._on_page(
+                "POST /:page/feed",
+                f"{page}/feed",
+                params={"fields": "id,permalink_url"},
+                data=dict(form),
+            )
+        except DuplicateContent:
+            raise
+        except PlatformError as error:
+            if (error.status or 0) < 500 or isinstance(error, AmbiguousOutcome):
+                raise
+            # Whatever its words say, it may have been written before the trouble.
+            raise AmbiguousOutcome(
+                error.detail,
+                cause=Cause.PLATFORM_TROUBLE,
+                status=error.status,
+                code=error.code,
+                request_id=error.request_id,
+            ) from error
         if not answer.data().get("id"):
             raise unreadable(answer, mutates=True)
         return answer.data()

@@ -147,11 +147,14 @@ class Facebook(Platform):
     def look(self, job: PublishJob, client: PlatformClient) -> Look:
         """Read the Page's posts since the first commit: photos, else text and link.
 
-        A duplicate refusal (506) names no post: it leads here as well.
+        A duplicate refusal (506) names no post: it leads here as well. The same words
+        through another app may be ours, sent before the account came to this app: a
+        person tells.
         """
         api = cast(FacebookClient, client)
         since = (job.first_sent_at or job.created_at) - timedelta(seconds=LOOK_BACK_S)
         found: Mapping[str, Any] | None = None
+        foreign: Mapping[str, Any] | None = None
         page, read, cursor = job.account.external_id, 0, ""
         for number in range(LOOK_PAGES):
             rows, cursor = api.published(page, since, LOOK_COUNT, cursor)
@@ -162,11 +165,21 @@ class Facebook(Platform):
             read += len(rows)
             for row in rows:
                 # Newest first: the oldest match is the one that we sent first.
-                found = row if self._matches(job, api, row, since) else found
+                if not self._matches(job, row, since):
+                    continue
+                if _is_of_another_app(row, api) and not _shares_photo(job, row):
+                    foreign = row
+                else:
+                    found = row
             if not cursor:
                 break
         if found:
             return _sighted(found, api)
+        if foreign:
+            return Look(
+                Sighting.CANNOT_TELL,
+                evidence=f"{foreign['id']} has the same content, by another app",
+            )
         if cursor:
             return Look(
                 Sighting.CANNOT_TELL, evidence=f"more than {read} posts since then"
@@ -177,21 +190,16 @@ class Facebook(Platform):
         )
 
     def _matches(
-        self,
-        job: PublishJob,
-        api: FacebookClient,
-        row: Mapping[str, Any],
-        since: datetime,
+        self, job: PublishJob, row: Mapping[str, Any], since: datetime
     ) -> bool:
         made_at = graph_time(row.get("created_time"))
         if not row.get("id") or (made_at is not None and made_at < since):
             return False
-        if str(row["id"]) in job.taken or _is_of_another_app(row, api):
+        if str(row["id"]) in job.taken:
             return False
-        ours, theirs = set(_photos(job)), _targets(row)
-        if ours & theirs:
-            return True  # a photo can be in one post only: the best key there is
-        if bool(ours) != bool(_has_photos(row)):
+        if _shares_photo(job, row):
+            return True
+        if bool(_photos(job)) != bool(_has_photos(row)):
             return False
         said = _comparable(str(row.get("message") or ""))
         return said == _comparable(self.text_as_sent(job.draft))
@@ -216,6 +224,11 @@ def _photo(job: PublishJob, number: int, file: MediaFile) -> str:
 def _photos(job: PublishJob) -> list[str]:
     files = enumerate(job.draft.media, 1)
     return [photo for number, file in files if (photo := _photo(job, number, file))]
+
+
+def _shares_photo(job: PublishJob, row: Mapping[str, Any]) -> bool:
+    """A photo can be in one post only: the best key there is."""
+    return bool(set(_photos(job)) & _targets(row))
 
 
 def _is_facebooks(link: str) -> bool:

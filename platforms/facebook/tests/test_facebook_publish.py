@@ -298,7 +298,7 @@ def test_the_same_text_since_then_is_found(
     [
         row(message="Hello!"),
         row(created_time="2026-11-20T09:50:00+0000"),
-        row(application={"id": "99"}),
+        row(application={"id": "99"}, message="Hello!"),
         row(attachments=album("1")),
         row(id=f"{PAGE}_taken"),
     ],
@@ -316,6 +316,19 @@ def test_another_post_is_not_taken_for_ours(
         job("Hello", first_sent_at=SENT_AT, taken=frozenset({f"{PAGE}_taken"})), page
     )
     assert look.sighting is Sighting.ABSENT
+
+
+def test_the_same_words_through_another_app_may_be_ours(
+    facebook: Facebook,
+    page: FacebookClient,
+    job: Callable[..., PublishJob],
+    api: responses.RequestsMock,
+) -> None:
+    """Sent again they would double, had the account changed its app meanwhile."""
+    api.get(PUBLISHED, json={"data": [row(application={"id": "99"})]})
+    look = facebook.look(job("Hello", first_sent_at=SENT_AT), page)
+    assert look.sighting is Sighting.CANNOT_TELL
+    assert POST in look.evidence
 
 
 @pytest.mark.parametrize(
@@ -393,6 +406,21 @@ def test_a_lost_answer_is_a_doubt(
     api: responses.RequestsMock,
 ) -> None:
     api.post(FEED, body=requests.ReadTimeout("slow"))
+    with pytest.raises(PlatformError) as caught:
+        publish(facebook, job("Hello"), page)
+    assert caught.value.outcome is Outcome.AMBIGUOUS
+
+
+@pytest.mark.parametrize("code", [1, 4, 190, 6001])
+def test_trouble_of_the_server_is_a_doubt_whatever_its_words_say(
+    facebook: Facebook,
+    page: FacebookClient,
+    job: Callable[..., PublishJob],
+    api: responses.RequestsMock,
+    code: int,
+) -> None:
+    refusal = {"error": {"code": code, "message": "Try again"}}
+    api.post(FEED, json=refusal, status=500)
     with pytest.raises(PlatformError) as caught:
         publish(facebook, job("Hello"), page)
     assert caught.value.outcome is Outcome.AMBIGUOUS
