@@ -136,6 +136,35 @@ def _lock_waiting(pks: list[int], now: datetime) -> QuerySet[Delivery]:
     return rows
 
 
+def _lock_followers(
+    account_ids: list[int], but: list[int], now: datetime
+) -> QuerySet[Delivery]:
+    """What else these accounts have scheduled for the next hour, in its order."""
+    rows = (
+        Delivery.objects.filter(
+            account_id__in=account_ids,
+            status=Status.SCHEDULED,
+            repeat_is_safe=False,
+            lease_expires_at=None,
+            next_attempt_at__lt=now + valve.HOUR,
+        )
+        .exclude(pk__in=but)
+        .only(*COLUMNS)
+        .order_by("due_at", "pk")
+    )
+    if connection.features.has_select_for_update_skip_locked:
+        # Another pump may hold some for a moment: to wait for it may be for ever.
+        rows = rows.select_for_update(skip_locked=True)
+    return rows
+
+
+def _gap(row: Delivery, due_before: datetime) -> timedelta:
+    """How close a late row may follow what was due then: no closer than it was meant."""
+    if row.held_at is not None:
+        return valve.GAP
+    return min(valve.GAP, max(row.due_at - due_before, timedelta(0)))
+
+
 def _sent_by_others(now: datetime, pump_id: str) -> QuerySet[Delivery, Any]:
     taken = Delivery.objects.filter(lease_expires_at__gt=now)
     # All of them, though few are asked for: beginning at the lanes, SQLite would read
@@ -237,18 +266,36 @@ class Claim:
         if not late:
             return rows
         last = valve.last_sent({row.account_id for row in late}, self.now)
-        waiting = set()
+        waiting = {}
         for row in late:
             before = last.get(row.account_id)
             if before is None:
                 continue
-            gap = valve.GAP
-            if row.held_at is None:
-                gap = min(gap, max(row.due_at - before.due_at, timedelta(0)))
-            if before.at + gap - SLACK > self.now:
-                self.writes.set(row, next_attempt_at=before.at + gap)
-                waiting.add(row.pk)
-        return [row for row in rows if row.pk not in waiting]
+            at = before.at + _gap(row, before.due_at)
+            if at - SLACK > self.now:
+                self.writes.set(row, next_attempt_at=at)
+                waiting[row.account_id] = row
+        if waiting:
+            self._keep_behind(waiting, [row.pk for row in rows])
+        put_off = {row.pk for row in waiting.values()}
+        return [row for row in rows if row.pk not in put_off]
+
+    def _keep_behind(self, heads: dict[int, Delivery], pks: list[int]) -> None:
+        """What comes after these, by account, must not overtake them: it follows at the
+        gaps. What would be useless by then keeps its own time.
+        """
+        ends = {pk: (row.due_at, row.next_attempt_at) for pk, row in heads.items()}
+        for row in _lock_followers(list(heads), pks, self.now):
+            head, (due_at, at) = heads[row.account_id], ends[row.account_id]
+            assert at is not None
+            assert row.next_attempt_at is not None
+            if (row.due_at, row.pk) < (head.due_at, head.pk):
+                continue
+            at += _gap(row, due_at)
+            if row.next_attempt_at > at or at >= row.useful_until:
+                continue
+            self.writes.set(row, next_attempt_at=at)
+            ends[row.account_id] = (row.due_at, at)
 
     def _is_backlog(self, row: Delivery) -> bool:
         """By when it was due: the next try is put off by each of these waits."""

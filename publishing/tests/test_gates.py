@@ -435,3 +435,93 @@ def test_what_is_on_time_asks_for_no_gap(
     turn()
     turn(*pair)
     assert [row.status for row in pair] == ["published", "published"]
+
+
+def test_a_backlog_goes_out_in_order_whatever_was_written_first(
+    make_account, make_delivery, script, posts_go
+):
+    account = make_account("scripted", "me")
+    rows = [make_delivery(account, f"post {n}") for n in range(4)]
+    # Written last, due first.
+    in_order = [rows[0], rows[3], rows[2], rows[1]]
+    for number, row in enumerate(in_order):
+        left_behind(row, minutes=40 - 5 * number)
+    start = timezone.now()
+    for seconds in range(0, 100, 4):
+        with time_machine.travel(start + timedelta(seconds=seconds), tick=False):
+            turn(*rows)
+    assert [row.status for row in rows] == ["published"] * 4
+    assert sorted(rows, key=lambda row: row.published_at) == in_order
+
+
+def test_a_post_on_time_does_not_overtake_a_late_one_that_waits_for_its_gap(
+    make_account, make_delivery, script, posts_go
+):
+    account = make_account("scripted", "me")
+    start = timezone.now()
+    first, late, fresh = (make_delivery(account, f"post {n}") for n in range(3))
+    left_behind(first, minutes=40)
+    left_behind(late, minutes=20)
+    on_time = start + timedelta(seconds=8)
+    Delivery.objects.filter(pk=fresh.pk).update(due_at=on_time, next_attempt_at=on_time)
+    for seconds in range(0, 80, 4):
+        with time_machine.travel(start + timedelta(seconds=seconds), tick=False):
+            turn(first, late, fresh)
+    assert first.published_at < late.published_at < fresh.published_at
+    assert fresh.published_at - late.published_at >= valve.GAP - timedelta(seconds=2)
+
+
+def test_a_post_on_time_that_would_be_useless_behind_late_ones_keeps_its_time(
+    make_account, make_delivery, script, posts_go
+):
+    account = make_account("scripted", "me")
+    start = timezone.now()
+    first, late, fresh = (make_delivery(account, f"post {n}") for n in range(3))
+    left_behind(first, minutes=40)
+    left_behind(late, minutes=20)
+    on_time = start + timedelta(seconds=8)
+    Delivery.objects.filter(pk=fresh.pk).update(
+        due_at=on_time,
+        next_attempt_at=on_time,
+        useful_until=on_time + timedelta(seconds=10),
+    )
+    for seconds in range(0, 16, 4):
+        with time_machine.travel(start + timedelta(seconds=seconds), tick=False):
+            turn(first, late, fresh)
+    assert [fresh.status, late.status] == ["published", "scheduled"]
+
+
+@pytest.mark.parametrize("state", ["processing", "uncertain"])
+def test_late_posts_keep_their_gap_from_one_that_may_appear_at_any_moment(
+    make_account, make_delivery, script, posts_go, state
+):
+    account = make_account("scripted", "me")
+    before, late = make_delivery(account, "one"), make_delivery(account, "two")
+    left_behind(before, minutes=40)
+    left_behind(late, minutes=20)
+    now = timezone.now()
+    Delivery.objects.filter(pk=before.pk).update(
+        status=state,
+        next_attempt_at=now + timedelta(seconds=15),
+        first_sent_at=now if state == "uncertain" else None,
+    )
+    turn(late)
+    assert late.status == "scheduled"
+    assert not script.asked
+    assert late.next_attempt_at > now + timedelta(seconds=15)
+
+
+def test_a_late_post_does_not_wait_for_one_that_a_person_has_to_look_for(
+    make_account, make_delivery, script, posts_go
+):
+    account = make_account("scripted", "me")
+    before, late = make_delivery(account, "one"), make_delivery(account, "two")
+    left_behind(before, minutes=40)
+    left_behind(late, minutes=20)
+    Delivery.objects.filter(pk=before.pk).update(
+        status="uncertain",
+        next_attempt_at=None,
+        first_sent_at=timezone.now() - timedelta(minutes=5),
+    )
+    turn(late)
+    assert late.status == "published"
