@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -93,6 +93,7 @@ class Pump:
     """What claiming needs to know of the pump that asks.
 
     renew: begins the renewal of a credential, or finds that somebody is at it.
+    sends_for: the accounts of the rows that it has in flight.
     """
 
     id: str
@@ -101,6 +102,7 @@ class Pump:
     is_renewing: Callable[[int], bool]
     bar_lane: Callable[[int], None]
     read_again: Callable[[], None]
+    sends_for: Collection[int] = ()
 
 
 @dataclass
@@ -240,6 +242,12 @@ class Claim:
         barred = lanes - liveness.free_lanes(lanes) - {0}
         # Asked for after the lanes are ours: before, it could still change.
         barred |= self._lanes_elsewhere(lanes)
+        # In flight through the credential that the account had until a moment ago.
+        barred |= {
+            row.account.credential_id or 0
+            for row in found
+            if row.account_id in self.pump.sends_for
+        }
         for lane in barred:
             self.pump.bar_lane(lane)
         mine = []
@@ -403,7 +411,10 @@ class Claim:
             witness=changes.get("witness", row.witness),
             first_sent_at=changes.get("first_sent_at", row.first_sent_at),
             server_limits=row.account.server_limits,
-            taken=taken_ids(row, self.now) if looking else frozenset(),
+            # A step may find it live as well, where a commit of it has left before.
+            taken=taken_ids(row, self.now)
+            if looking or row.first_sent_at
+            else frozenset(),
         )
         client = sender.client()
         caller = sender.caller

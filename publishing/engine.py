@@ -251,6 +251,7 @@ class PumpRun:
             self.renewing.__contains__,
             self.agenda.bar,
             self.agenda.expire,
+            {work.row.account_id for work in self.in_flight.values()},
         )
         uses = list(self._uses)
         claim = Claim(me, now, uses)

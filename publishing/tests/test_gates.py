@@ -525,3 +525,47 @@ def test_a_late_post_does_not_wait_for_one_that_a_person_has_to_look_for(
     )
     turn(late)
     assert late.status == "published"
+
+
+# ---------------------------------------------------------------- another credential
+
+
+def test_an_account_that_changes_its_credential_still_sends_one_after_the_other(
+    make_account, make_delivery, script, posts_go
+):
+    """A reconnect or a standby takeover, while a call of the account is under way."""
+    account = make_account("scripted", "me")
+    first, second = make_delivery(account, "one"), make_delivery(account, "two")
+    pump = InlinePump()
+    calls = []
+    pump.submit = calls.append
+    pump.turn()
+    assert list(pump.in_flight) == [first.pk]
+    account.move_to(make_account("scripted", "other").credential)
+    pump.turn()
+    assert list(pump.in_flight) == [first.pk]
+
+    calls.pop()()
+    pump.turn()
+    turn(first, second)
+    assert [first.status, second.status] == ["published", "published"]
+
+
+def test_a_post_that_may_be_live_is_not_taken_for_another_one_when_it_is_sent_again(
+    make_account, make_delivery, script, posts_go, monkeypatch
+):
+    """A step may find that a commit without an answer has published it."""
+    account = make_account("scripted", "me")
+    other, delivery = make_delivery(account, "one"), make_delivery(account, "two")
+    turn(other)
+    Delivery.objects.filter(pk=delivery.pk).update(first_sent_at=timezone.now())
+    jobs = []
+    next_step = Scripted.next_step
+
+    def noted(self, job, client):
+        jobs.append(job)
+        return next_step(self, job, client)
+
+    monkeypatch.setattr(Scripted, "next_step", noted)
+    turn(delivery)
+    assert [job.taken for job in jobs] == [frozenset({other.external_id})]
