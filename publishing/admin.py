@@ -22,6 +22,7 @@ from .models import (
     Pump,
     StaleState,
     Stop,
+    Upload,
     Variant,
 )
 
@@ -228,6 +229,20 @@ class AttemptAdmin(RoleAdmin):
     search_fields = ["request_id", "code", "detail", "delivery__post__text"]
     date_hierarchy = "opened_at"
     fields = field_names(Attempt, "id")
+    readonly_fields = fields
+
+
+@admin.register(Upload)
+class UploadAdmin(RoleAdmin):
+    """Files on their way in; they come and go with the browsers that send them."""
+
+    brand_path = "brand__members"
+    list_display = ["name", "user", "brand", "size_bytes", "received_bytes", "asset"]
+    list_select_related = ["user", "brand", "asset"]
+    list_filter = [("brand", RelatedOnly), "changed_at"]
+    search_fields = ["name", "user__username"]
+    date_hierarchy = "changed_at"
+    fields = field_names(Upload, "id", "mark")
     readonly_fields = fields
 
 

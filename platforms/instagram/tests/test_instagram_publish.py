@@ -24,7 +24,6 @@ from platforms.instagram.publish import MAX_POLLS, Instagram
 FB = "https://graph.facebook.com/v26.0"
 IG, BOX, MEDIA = "17841400000000001", "17889455560051444", "17920238422030506"
 CREATE, PUBLISH, LIST = (f"{FB}/{IG}/{p}" for p in ("media", "media_publish", "media"))
-NOW = datetime.now(UTC)
 WHERE = "https://www.instagram.com/p/DAbCdEfGhIj/"
 Jobs = Callable[..., PublishJob]
 Images = Callable[..., MediaFile]
@@ -54,7 +53,7 @@ def state(
 
 
 def made(number: str = BOX, age: timedelta = timedelta(), of: str = "ab" * 32) -> dict:
-    return {"id": number, "of": of, "made_at": (NOW - age).isoformat()}
+    return {"id": number, "of": of, "made_at": (datetime.now(UTC) - age).isoformat()}
 
 
 def fault(code: int, subcode: int = 0) -> dict[str, Any]:
@@ -411,7 +410,9 @@ def row(**changes: Any) -> dict[str, Any]:
     facts = {
         "id": MEDIA,
         "caption": "Hi ana",  # without the @
-        "timestamp": (NOW - timedelta(seconds=30)).strftime("%Y-%m-%dT%H:%M:%S+0000"),
+        "timestamp": (datetime.now(UTC) - timedelta(seconds=30)).strftime(
+            "%Y-%m-%dT%H:%M:%S+0000"
+        ),
         "media_type": "IMAGE",
         "permalink": WHERE,
     }
@@ -420,7 +421,7 @@ def row(**changes: Any) -> dict[str, Any]:
 
 def looking(job: Jobs, image: Images, ago_s: float = 40, **changes: Any) -> PublishJob:
     facts = {
-        "first_sent_at": NOW - timedelta(seconds=ago_s),
+        "first_sent_at": datetime.now(UTC) - timedelta(seconds=ago_s),
         "witness": {"container": made()},
     }
     return job(Draft("Hi @ana", media=(image(),)), **{**facts, **changes})
