@@ -118,6 +118,10 @@ class Settlement:
             "witness": witness,
             "lease_expires_at": self.now + LEASE,
         }
+        done = self.work.step
+        if done and done.kind == StepKind.RESUMABLE and self.row.transient_count:
+            # A part has arrived: troubles of a long upload are not one after another.
+            changes["transient_count"] = 0
         if may_commit:
             if self.row.commit_count >= MAX_COMMITS:
                 self._close(Outcome.AMBIGUOUS, Cause.UNKNOWN_REFUSAL, TooOften())

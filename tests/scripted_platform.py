@@ -121,7 +121,8 @@ class Scripted(Platform):
             )
         for name in script.steps:
             if name not in job.witness:
-                kind = StepKind.REPEATABLE
+                part = name.startswith("part:")
+                kind = StepKind.RESUMABLE if part else StepKind.REPEATABLE
                 return Step(name, kind, lambda name=name: script.answer(name))
 
         def commit() -> StepResult:

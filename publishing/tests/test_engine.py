@@ -29,7 +29,14 @@ from platforms.errors import (
     TransientError,
 )
 from publishing.engine import PumpRun
-from publishing.models import MAX_COMMITS, Attempt, Delivery, Pump, StaleState
+from publishing.models import (
+    MAX_ATTEMPTS,
+    MAX_COMMITS,
+    Attempt,
+    Delivery,
+    Pump,
+    StaleState,
+)
 from publishing.sweeps import recover_abandoned, release_held
 from publishing.work import perform
 
@@ -95,6 +102,20 @@ def test_steps_store_their_witness_before_the_next_begins(delivery, script):
     turn(delivery)
     assert delivery.status == Status.PUBLISHED
     assert script.asked.count("upload:1") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("part", Status.SCHEDULED), ("upload", Status.FAILED)]
+)
+def test_a_part_that_arrives_ends_a_row_of_troubles(delivery, script, name, status):
+    """A long upload may meet more of them than a post that gets nowhere."""
+    Delivery.objects.update(transient_count=MAX_ATTEMPTS - 1)
+    script.steps = [f"{name}:1", f"{name}:2"]
+    script.answers[f"{name}:2"] = [TransientError()]
+    turn(delivery)
+    assert delivery.witness == {f"{name}:1": "done"}
+    assert delivery.status == status
+    assert delivery.transient_count == (1 if name == "part" else MAX_ATTEMPTS - 1)
 
 
 def test_the_intent_is_stored_before_a_commit_leaves(delivery, script):
