@@ -73,6 +73,8 @@ POLLS_AHEAD = 3
 MAX_TRIES = 3
 #: After so long a published container is found without its post in the list.
 LISTED_AFTER = timedelta(seconds=100)
+#: Until then the list is read again after so many seconds.
+LIST_AGAIN_S = 20
 
 TOP = "container"
 
@@ -234,6 +236,11 @@ class Instagram(Platform):
             try:
                 seen = api.container(number)
             except NotFound as error:
+                if name == TOP and job.first_sent_at:
+                    # One that went out may be gone as well: only the list tells.
+                    listed = self._listed(job, api, job.first_sent_at)
+                    if listed is not None:
+                        return listed
                 return self._again(job, name, error)
             if seen.status == "FINISHED":
                 return StepResult({f"ready:{name}": number})
@@ -256,10 +263,19 @@ class Instagram(Platform):
         """It is out already: by a call whose answer was lost."""
         if name != TOP:
             return StepResult({f"ready:{name}": number})
+        listed = self._listed(job, api, job.first_sent_at or job.created_at)
+        return listed or StepResult(remote=RemotePost(number, ""))
+
+    def _listed(
+        self, job: PublishJob, api: InstagramClient, sent_at: datetime
+    ) -> StepResult | None:
+        """The post that a lost call has published, or a wait; None: not in the list."""
         found, _seen = self._search(job, api)
-        if found is None:
-            return StepResult(remote=RemotePost(number, ""))
-        return StepResult({"media_id": found.external_id})
+        if found is not None:
+            return StepResult({"media_id": found.external_id})
+        if datetime.now(UTC) - sent_at < LISTED_AFTER:
+            return StepResult(wait_s=LIST_AGAIN_S)
+        return None
 
     def _publish(self, job: PublishJob, api: InstagramClient) -> StepResult:
         try:

@@ -532,3 +532,27 @@ def test_a_container_that_went_out_late_is_not_published_again(
     names, _last, remote = go(instagram, looking(job, image), client)
     assert names == ["wait:container", "permalink"]
     assert remote.external_id == MEDIA
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["published", "gone"])
+def test_what_a_lost_call_has_published_is_waited_for_in_the_list(
+    instagram: Instagram,
+    client: InstagramClient,
+    job: Jobs,
+    image: Images,
+    api: responses.RequestsMock,
+    gone: bool,
+) -> None:
+    """Made anew, it would be there twice; by the container's id, without its address."""
+    if gone:
+        api.get(f"{FB}/{BOX}", json=fault(100, 33), status=400)
+    else:
+        state(api, BOX, "PUBLISHED")
+    api.get(LIST, json={"data": []})
+    waits = instagram.next_step(looking(job, image), client).run()
+    assert waits.wait_s
+    assert "container" not in waits.witness
+    api.replace(responses.GET, LIST, json={"data": [row()]})
+    api.get(f"{FB}/{MEDIA}", json={"id": MEDIA, "permalink": WHERE})
+    _names, _last, remote = go(instagram, looking(job, image), client)
+    assert remote.external_id == MEDIA
