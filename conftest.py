@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from accounts import limits
+from accounts import breakers, limits
 from accounts.models import Brand, ConnectedAccount, Credential, Network, PlatformApp
 from publishing.models import Delivery, Post, schedule
 from tests import needs
@@ -19,9 +19,11 @@ PLATFORMS = Path(__file__).parent / "platforms"
 
 @pytest.fixture(autouse=True)
 def unmet_buckets() -> None:
-    """A process remembers rows of the ledger, and each test has a database of its own."""
+    """A process remembers rows of the ledger and what breakers heard lately, and each
+    test has a database of its own."""
     limits._pks.clear()
     limits._left.clear()
+    breakers.lately.seen.clear()
     limits._lately.clear()
 
 
