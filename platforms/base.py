@@ -201,6 +201,38 @@ class DocumentRule(MediaRule):
     max_pages: int | None = None
 
 
+class OptionKind(StrEnum):
+    CHOICE = "choice"  # one of `choices`, or of what the account's own server lists
+    TEXT = "text"
+    LIST = "list"  # texts: tags
+    FLAG = "flag"
+
+
+@dataclass(frozen=True)
+class Option:
+    """What a person decides for one platform besides text, link and files.
+
+    It stands in `Draft.options` under `key` and is read with `chosen`. choices: value ->
+    words for people, in order; choices_from: the key of `server_limits` under which the
+    account's own choices stand, in the same shape (a board, a playlist), the value is
+    then kept per account. default: what holds when nothing is chosen, None: nothing is
+    preset and, where `required`, a person has to choose (TikTok demands that of who may
+    see a video). max_length: of a text in code points, of a list in entries. media: kinds
+    of files with which it makes sense, (): always.
+    """
+
+    key: str
+    name: str  # what people read
+    kind: OptionKind
+    choices: Mapping[str, str] = field(default_factory=dict)
+    choices_from: str = ""
+    default: str | bool | tuple[str, ...] | None = None
+    required: bool = False
+    max_length: int | None = None
+    help: str = ""
+    media: tuple[MediaKind, ...] = ()
+
+
 @dataclass(frozen=True)
 class PlatformSpec:
     slug: str
@@ -218,6 +250,8 @@ class PlatformSpec:
     gifs: GifRule | None = None
     videos: VideoRule | None = None
     documents: DocumentRule | None = None
+    #: what a person decides besides text, link and files, in the order of the form
+    options: tuple[Option, ...] = ()
     #: sets of kinds that may stand in one post; without one each kind stands alone
     mixes: tuple[frozenset[MediaKind], ...] = ()
     oauth: OAuthFacts | None = None
@@ -254,6 +288,10 @@ class PlatformSpec:
     @cached_property
     def _calls(self) -> Mapping[str, Call]:
         return {row.key: row for row in self.calls}
+
+    @cached_property
+    def options_by_key(self) -> Mapping[str, Option]:
+        return {row.key: row for row in self.options}
 
     @cached_property
     def rules(self) -> Mapping[str, Bucket]:
@@ -474,6 +512,19 @@ class Count:
         return self.used > self.limit
 
 
+def chosen(spec: PlatformSpec, draft: Draft, account: Identity | None, key: str) -> Any:
+    """What a person chose for the option `key`, else its default.
+
+    Where the choices are the account's own, `Draft.options` holds a mapping from the
+    account's `external_id` to the value. KeyError: the platform has no such option.
+    """
+    option = spec.options_by_key[key]
+    value = draft.options.get(key)
+    if option.choices_from and isinstance(value, Mapping):
+        value = value.get(account.external_id) if account else None
+    return option.default if value in (None, "") else value
+
+
 class Level(StrEnum):
     REFUSED = "refused"  # the platform would refuse it: it cannot be scheduled
     WARNING = "warning"
@@ -502,6 +553,54 @@ class RemotePost:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "permalink", web_address(self.permalink))
+
+
+class Figure(StrEnum):
+    """What platforms count of a post; each under its own name there."""
+
+    IMPRESSIONS = "impressions"  # how often it was shown
+    REACH = "reach"  # to how many
+    VIEWS = "views"  # how often a video was played
+    LIKES = "likes"  # reactions of every kind
+    COMMENTS = "comments"
+    SHARES = "shares"  # reposts and quotes with them
+    SAVES = "saves"
+    CLICKS = "clicks"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a platform counted of one post until `at`.
+
+    A figure that it does not tell is not in `values`: that is not zero.
+    """
+
+    values: Mapping[Figure, int]
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Comment:
+    """What somebody wrote below a post. parent_id "": below the post itself."""
+
+    external_id: str
+    text: str
+    author: str
+    published_at: datetime | None = None
+    permalink: str = ""
+    parent_id: str = ""
+    hidden: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "permalink", web_address(self.permalink))
+
+
+@dataclass(frozen=True)
+class CommentPage:
+    """after "": there are no more, else what to ask for the next page with."""
+
+    comments: tuple[Comment, ...]
+    after: str = ""
 
 
 @dataclass(frozen=True)
@@ -689,8 +788,29 @@ class PlatformClient(abc.ABC):
         return {}
 
     def server_limits(self) -> dict[str, Any]:
-        """Limits that this account's own server announces; {} where there are none."""
+        """Limits and choices that this account's own server announces; {}: there are none.
+
+        Choices stand as value -> words under the `choices_from` of their `Option`.
+        """
         return {}
+
+    # --- after publishing (NotFound: the post is gone)
+
+    def delete_post(self, external_id: str) -> None:
+        """Take a post down. Safe to repeat: one that is gone already is well."""
+        raise NotImplementedError(f"{self.spec.slug} lets no app delete posts")
+
+    def figures(self, external_id: str) -> Figures:
+        """What the platform counted of one post of this account."""
+        raise NotImplementedError(f"{self.spec.slug} tells no figures")
+
+    def comments(self, external_id: str, after: str = "") -> CommentPage:
+        """One page of what stands below a post, in the platform's order."""
+        raise NotImplementedError(f"{self.spec.slug} shows no comments")
+
+    def reply(self, comment_id: str, text: str) -> str:
+        """Answer a comment in public as this account; the answer's id. It commits."""
+        raise NotImplementedError(f"{self.spec.slug} lets no app answer comments")
 
 
 # ---------------------------------------------------------------- the platform

@@ -373,10 +373,10 @@ class FacebookClient(GraphClient):
             raise unreadable(answer, mutates=True)
         return answer.data()
 
-    def delete(self, post_id: str) -> None:
+    def delete_post(self, external_id: str) -> None:
         """Delete a post; one that is gone counts as deleted. Meta may refuse it."""
         try:
-            self.graph("DELETE /:post", post_id)
+            self.graph("DELETE /:post", external_id)
         except NotFound:
             return
 

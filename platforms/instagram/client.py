@@ -398,12 +398,12 @@ class InstagramClient(GraphClient):
         answer = self._on_account("GET /:ig/media", "media", query)
         return self.rows_of(answer)
 
-    def delete(self, number: str) -> None:
+    def delete_post(self, external_id: str) -> None:
         """Delete a post; one that is gone counts as deleted. Facebook variant only."""
         if self.variant != FACEBOOK:
             raise NotImplementedError("Instagram's own sign-in cannot delete posts")
         try:
-            self.graph("DELETE /:media", number)
+            self.graph("DELETE /:media", external_id)
         except NotFound:
             return
 

@@ -458,12 +458,12 @@ class LinkedInClient(PlatformClient):
             raise _unreadable(answer, mutates=False)
         return rows
 
-    def delete(self, urn: str) -> None:
+    def delete_post(self, external_id: str) -> None:
         """Delete a post; one that is gone already counts as deleted."""
         try:
             self.send(
                 "DELETE /rest/posts/:urn",
-                f"{self.host('api')}/rest/posts/{encode(urn)}",
+                f"{self.host('api')}/rest/posts/{encode(external_id)}",
                 headers=self._headers("DELETE"),
             )
         except NotFound:

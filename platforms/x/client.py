@@ -337,12 +337,12 @@ class XClient(PlatformClient):
             raise _unreadable(answer, mutates=True)
         return data
 
-    def delete(self, post_id: str) -> None:
+    def delete_post(self, external_id: str) -> None:
         """Delete a post; one that is gone already counts as deleted."""
         try:
             self.send(
                 "DELETE /2/tweets/:id",
-                f"{self.host('api')}/2/tweets/{int(post_id)}",
+                f"{self.host('api')}/2/tweets/{int(external_id)}",
                 headers=self._bearer(),
             )
         except NotFound:

@@ -405,9 +405,9 @@ def test_deleting_is_for_accounts_of_pages_only(
     client: InstagramClient, own: InstagramClient, api: responses.RequestsMock
 ) -> None:
     api.delete(f"{FB}/17920", json=fault(100, 33), status=400)
-    client.delete("17920")  # gone already
+    client.delete_post("17920")  # gone already
     with pytest.raises(NotImplementedError):
-        own.delete("17920")
+        own.delete_post("17920")
 
 
 def test_the_scopes_of_both_ways_have_rows() -> None:

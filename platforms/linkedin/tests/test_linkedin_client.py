@@ -723,8 +723,8 @@ def test_urns_are_encoded_and_structure_is_not(
     api.delete(f"{POSTS}/{encoded}", json={"code": "NOT_FOUND"}, status=404)
     page_client.post(SHARE)
     page_client.posts_by(PAGE, 20, 20)
-    page_client.delete(SHARE)
-    page_client.delete(SHARE)
+    page_client.delete_post(SHARE)
+    page_client.delete_post(SHARE)
     urls = [str(call.request.url) for call in api.calls]
     assert urls[0] == f"{POSTS}/{encoded}?viewContext=AUTHOR"
     assert urls[1] == (

@@ -587,8 +587,8 @@ def test_deleting_twice_is_deleting(
     api.delete(
         POSTS + "/20", json=problem("", PROBLEMS + "resource-not-found"), status=404
     )
-    client.delete("20")
-    client.delete("20")
+    client.delete_post("20")
+    client.delete_post("20")
     api.assert_call_count(POSTS + "/20", 2)
 
 
