@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar, cast
 
 from werkzeug.wrappers import Request, Response
 
@@ -39,6 +40,13 @@ def arrived_at(request: Request) -> str:
     return value if isinstance(value, str) else iso(datetime.now(UTC))
 
 
+def body_of(request: Request) -> IO[bytes]:
+    """The request's body from its beginning, as a file: on disk when it is large."""
+    body = cast(IO[bytes], request.environ["wsgi.input"])
+    body.seek(0)
+    return body
+
+
 class World:
     """Documents by (platform, kind, id) in one SQLite file, and a clock that can shift.
 
@@ -47,6 +55,7 @@ class World:
     """
 
     def __init__(self, path: str | Path) -> None:
+        self._files = Path(path).with_suffix(".files")
         self._lock = threading.RLock()
         self._db = sqlite3.connect(
             str(path), check_same_thread=False, isolation_level=None
@@ -194,6 +203,13 @@ class World:
                 "DELETE FROM blob WHERE platform=? AND id=?", (platform, str(id))
             )
 
+    def file(self, platform: str, id: str) -> Path:
+        """Where a twin keeps bytes that are too many for the database, under an id of
+        its own making. No part of a transaction: a document says how much of it counts.
+        """
+        self._files.mkdir(exist_ok=True)
+        return self._files / f"{platform}-{id}"
+
     def note(
         self,
         platform: str,
@@ -264,6 +280,7 @@ class World:
         with self._lock:
             for table in ("doc", "blob", "note"):
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - fixed names
+            shutil.rmtree(self._files, ignore_errors=True)
 
     def close(self) -> None:
         with self._lock:
@@ -290,6 +307,7 @@ class Route:
     commit: the audience would see it (the panel's "accept and drop the answer", "400
     after writing", "refuse as duplicate" apply to these only).
     browser: a page for a person (sign-in, consent, permalink): faults leave it alone.
+    large: takes a body of any length, which it reads with `body_of` alone.
     """
 
     method: str
@@ -298,6 +316,7 @@ class Route:
     call: str
     commit: bool = False
     browser: bool = False
+    large: bool = False
 
 
 def route(
@@ -307,12 +326,13 @@ def route(
     call: str = "",
     commit: bool = False,
     browser: bool = False,
+    large: bool = False,
 ) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
     """Mark a twin's method as the handler of a path: `handler(self, request, **path_values)`."""
 
     def mark(handler: Callable[..., Response]) -> Callable[..., Response]:
         marks = getattr(handler, "_routes", [])
-        marks.append((method, path, call or f"{method} {path}", commit, browser))
+        marks.append((method, path, call or f"{method} {path}", commit, browser, large))
         handler._routes = marks  # type: ignore[attr-defined]
         return handler
 
@@ -369,10 +389,8 @@ class Twin:
         found = []
         for name in dir(type(self)):
             handler = getattr(type(self), name, None)
-            for method, path, call, commit, browser in getattr(handler, "_routes", []):
-                found.append(
-                    Route(method, path, getattr(self, name), call, commit, browser)
-                )
+            for method, path, *more in getattr(handler, "_routes", []):
+                found.append(Route(method, path, getattr(self, name), *more))
         return found
 
     # documents of this platform

@@ -7,11 +7,11 @@ users, loopback unless told otherwise.
 
 from __future__ import annotations
 
-import base64
-import io
 import logging
 import secrets
+import shutil
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
@@ -34,7 +34,7 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
 from .faults import Fault, Faults
-from .framework import Refusal, Route, Twin, World, iso, json_response
+from .framework import Refusal, Route, Twin, World, body_of, iso, json_response
 from .panel import Panel
 
 logger = logging.getLogger(__name__)
@@ -49,8 +49,10 @@ TWINS: dict[str, str] = {
     "instagram": "platforms.instagram.twin.InstagramTwin",
 }
 
-#: Larger bodies are read and thrown away, and answered with 413.
+#: Larger bodies are answered with 413, but where a route takes any.
 MAX_BODY_BYTES = 128 * 1024 * 1024
+#: Larger bodies wait on the disk.
+MAX_BYTES_IN_MEMORY = 1024 * 1024
 
 #: Names of this computer.
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
@@ -114,13 +116,14 @@ class PracticeApp:
             timer.cancel()
             timer.join(timeout=5)
 
-    def answer(self, environ: dict[str, Any], body: bytes) -> Response | None:
+    def answer(
+        self, environ: dict[str, Any], body: IO[bytes], size: int
+    ) -> Response | None:
         now = datetime.now(UTC)
-        environ["wsgi.input"] = io.BytesIO(body)
+        environ["wsgi.input"] = body
         environ["wsgi.input_terminated"] = True
-        environ["CONTENT_LENGTH"] = str(len(body))
+        environ["CONTENT_LENGTH"] = str(size)
         request = Request(environ)
-        request.get_data(cache=True)
         slug = request.path.split("/", 2)[1]
         twin = self.twins.get(slug)
         try:
@@ -140,6 +143,10 @@ class PracticeApp:
                 return json_response({"error": "Not found"}, 404)
             with self.world.transaction():
                 return twin.not_found(request)
+        if owner == "" or not target.large:
+            if size > MAX_BODY_BYTES:
+                return proxy_page(413)
+            request.get_data(cache=True)
         for_programs = request.path.startswith(("/api/", "/healthz"))
         for_people = not for_programs if owner == "" else target.browser
         if for_people and (elsewhere := self._own_name(request)):
@@ -267,10 +274,14 @@ class PracticeApp:
             "query": request.query_string.decode(),
             "headers": [[k, v] for k, v in request.headers if k != "Content-Length"],
             "address": request.remote_addr or "127.0.0.1",
-            "body": base64.b64encode(request.get_data()).decode(),
         }
+        with self._delayed_body(id).open("wb") as kept:
+            shutil.copyfileobj(body_of(request), kept)
         self.world.put("panel", "delayed", id, doc)
         self._schedule(id, seconds)
+
+    def _delayed_body(self, id: str) -> Path:
+        return self.world.file("panel", f"delayed-{id}")
 
     def _schedule(self, id: str, seconds: float | None = None) -> None:
         if seconds is None:
@@ -286,21 +297,29 @@ class PracticeApp:
         doc = self.world.get("panel", "delayed", id)
         if doc is None or self.stopped:
             return
-        environ = EnvironBuilder(
-            path=doc["path"],
-            method=doc["method"],
-            query_string=doc["query"],
-            headers=doc["headers"],
-            data=base64.b64decode(doc["body"]),
-            environ_base={"REMOTE_ADDR": doc["address"]},
-        ).get_environ()
-        shift = timedelta(seconds=self.world.shift_s)
-        environ["practice.arrived_at"] = iso(datetime.now(UTC) + shift)
-        request = Request(environ)
-        request.get_data(cache=True)
+        kept = self._delayed_body(id)
+        with kept.open("rb") as body:
+            environ = EnvironBuilder(
+                path=doc["path"],
+                method=doc["method"],
+                query_string=doc["query"],
+                headers=doc["headers"],
+                input_stream=body,
+                content_length=kept.stat().st_size,
+                environ_base={"REMOTE_ADDR": doc["address"]},
+            ).get_environ()
+            shift = timedelta(seconds=self.world.shift_s)
+            environ["practice.arrived_at"] = iso(datetime.now(UTC) + shift)
+            self._apply(id, Request(environ))
+        if self.world.get("panel", "delayed", id) is None:
+            kept.unlink(missing_ok=True)
+
+    def _apply(self, id: str, request: Request) -> None:
         (slug, route), values = self._map.bind("localhost").match(
             request.path, request.method
         )
+        if not route.large:
+            request.get_data(cache=True)
         twin = self.twins[slug]
         with self.world.transaction():
             route = twin.call_of(route, request)
@@ -317,7 +336,7 @@ class PracticeApp:
                 route.call,
                 twin.account_of(request),
                 None,
-                environ["practice.arrived_at"],
+                request.environ["practice.arrived_at"],
                 response.status_code < 400,
                 "applied_late",
                 route.commit,
@@ -370,25 +389,21 @@ class _Handler(WSGIRequestHandler):
         if self.headers.get("Expect", "").lower().strip() == "100-continue":
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         environ = self.make_environ()
-        try:
-            body = self._read_body(environ)
-        except ValueError:
-            self.close_connection = True
-            self._send(json_response({"error": "Bad request"}, 400), environ)
-            return
-        if body is None:
-            self._send(proxy_page(413), environ)
-            return
-        response = self.server.practice.answer(environ, body)
+        with tempfile.SpooledTemporaryFile(MAX_BYTES_IN_MEMORY) as body:
+            try:
+                size = self._read_body(environ, body)
+            except ValueError:
+                self.close_connection = True
+                self._send(json_response({"error": "Bad request"}, 400), environ)
+                return
+            response = self.server.practice.answer(environ, body, size)
         if response is None:
             self._hang_up()
         else:
             self._send(response, environ)
 
-    def _read_body(self, environ: dict[str, Any]) -> bytes | None:
-        """The whole body; None when it was too large (it is read even so)."""
-        parts: list[bytes] = []
-        size = 0
+    def _read_body(self, environ: dict[str, Any], body: IO[bytes]) -> int:
+        """Fill `body` and set it to its beginning; return its length."""
         stream = environ["wsgi.input"]
         left: int | None = None
         if not isinstance(stream, DechunkedInput):
@@ -401,14 +416,12 @@ class _Handler(WSGIRequestHandler):
                 if left:
                     raise ConnectionAbortedError("the body ended early")
                 break
-            size += len(block)
             if left is not None:
                 left -= len(block)
-            if size <= MAX_BODY_BYTES:
-                parts.append(block)
-            else:
-                parts.clear()
-        return None if size > MAX_BODY_BYTES else b"".join(parts)
+            body.write(block)
+        size = body.tell()
+        body.seek(0)
+        return size
 
     def _send(self, response: Response, environ: dict[str, Any]) -> None:
         body = b"" if self.command == "HEAD" else response.get_data()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,6 +18,7 @@ from platforms.practice.framework import (
     Route,
     Twin,
     arrived_at,
+    body_of,
     json_response,
     route,
 )
@@ -62,6 +64,12 @@ class ToyTwin(Twin):
     def _count(self) -> int:
         with self.world.transaction():
             return self.world.count(self.slug, "post")
+
+    @route("PUT", "/file", call="PUT /file", commit=True, large=True)
+    def keep(self, request: Request) -> Response:
+        with self.world.file(self.slug, "kept").open("wb") as kept:
+            shutil.copyfileobj(body_of(request), kept)
+            return json_response({"size": kept.tell()})
 
     @route("GET", "/heard", call="GET /heard")
     def heard(self, request: Request) -> Response:

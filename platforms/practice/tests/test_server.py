@@ -60,6 +60,23 @@ def test_a_chunked_body_arrives_whole(server, http):
     assert texts(server) == ["one two"]
 
 
+def test_only_a_route_for_large_bodies_takes_one(server, http, monkeypatch):
+    monkeypatch.setattr("platforms.practice.server.MAX_BODY_BYTES", 2_000_000)
+    data = b"0123456789" * 300_000
+    assert say(http, server, text=data).status_code == 413
+    assert http.put(f"{server.url}/toy/file", data=data).json() == {"size": 3_000_000}
+    kept = server.world.file("toy", "kept")
+    assert kept.read_bytes() == data
+    kept.unlink()
+    arm(http, server, kind="delayed_apply", seconds=0.2, times=1)
+    with pytest.raises(requests.ConnectionError):
+        http.put(f"{server.url}/toy/file", data=data)
+    server.settle()
+    assert kept.read_bytes() == data
+    assert http.post(f"{server.url}/api/reset").ok
+    assert not kept.exists()
+
+
 def test_an_unknown_path_and_a_wrong_method_get_json(server, http):
     assert http.get(f"{server.url}/nowhere").json() == {"error": "Not found"}
     wrong = http.get(f"{server.url}/toy/say")
