@@ -407,6 +407,24 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("Ask an operator to check SITE_URL: it has to be open to the internet."),
         Action.OPERATOR,
     ),
+    Cause.OPTION_MISSING: _e(
+        _("A choice is missing"),
+        _("This platform wants something decided for each post, which is open yet."),
+        _("Fill it in or choose, under what belongs to this platform."),
+        Action.EDIT,
+    ),
+    Cause.OPTION_UNKNOWN: _e(
+        _("This choice is not possible"),
+        _("The account does not have what was chosen, or not any more."),
+        _("Choose another one."),
+        Action.EDIT,
+    ),
+    Cause.OPTION_TOO_LONG: _e(
+        _("An entry is too long"),
+        _("Something that belongs to this platform is longer than it accepts."),
+        _("Shorten it."),
+        Action.EDIT,
+    ),
     Cause.MEDIA_REFUSED: _e(
         _("The file was refused"),
         _("The platform could not use this file."),
@@ -587,6 +605,8 @@ _KINDS: dict[str, Any] = {
 def finding_sentence(cause: str, values: Mapping[str, Any]) -> str:
     """A sentence for the composer's checks, with the numbers where there are some."""
     sentence = str(explain(cause).head)
+    if "option" in values:
+        sentence = f"{values['option']}: {sentence}"
     if "kind" in values and "network" in values:
         return gettext("SocialHub does not send %(kind)s to %(network)s yet") % {
             "kind": _KINDS[values["kind"]],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,8 +17,11 @@ from .base import (
     MediaFile,
     MediaKind,
     MediaRule,
+    Option,
+    OptionKind,
     PlatformSpec,
     VideoRule,
+    chosen,
 )
 from .errors import Cause
 from .text import is_web_link
@@ -185,6 +189,49 @@ class _Judge:
 
     def _refuse(self, cause: Cause, **values: Any) -> None:
         self.found.append(Finding(Level.REFUSED, cause, self.field, values))
+
+
+def option_findings(
+    draft: Draft,
+    spec: PlatformSpec,
+    account: Identity | None = None,
+    limits: Mapping[str, Any] | None = None,
+) -> list[Finding]:
+    """What is open or impossible in a person's choices; fields are option:KEY.
+
+    limits: from `server_limits`. Choices that it does not list pass.
+    """
+    kinds = {file.kind for file in draft.media}
+    found = []
+    for option in spec.options:
+        if option.media and kinds.isdisjoint(option.media):
+            continue
+        value = chosen(spec, draft, account, option.key)
+        if finding := _option_finding(option, value, limits or {}):
+            found.append(finding)
+    return found
+
+
+def _option_finding(
+    option: Option, value: Any, limits: Mapping[str, Any]
+) -> Finding | None:
+    field = f"option:{option.key}"
+    values: dict[str, Any] = {"option": option.name}
+    if value is None or value == "" or value == [] or value == ():
+        if option.required:
+            return Finding(Level.REFUSED, Cause.OPTION_MISSING, field, values)
+        return None
+    if option.kind is OptionKind.CHOICE:
+        choices = limits.get(option.choices_from) or option.choices
+        if choices and value not in choices:
+            return Finding(Level.REFUSED, Cause.OPTION_UNKNOWN, field, values)
+    elif option.max_length is not None and option.kind is not OptionKind.FLAG:
+        used, limit = len(value), option.max_length
+        if used > limit:
+            unit = "characters" if option.kind is OptionKind.TEXT else ""
+            values |= {"used": used, "limit": limit, "unit": unit}
+            return Finding(Level.REFUSED, Cause.OPTION_TOO_LONG, field, values)
+    return None
 
 
 def fetch_findings(draft: Draft, account: Identity | None) -> list[Finding]:

@@ -102,6 +102,9 @@ class Cause(StrEnum):
     ALT_TEXT_TOO_LONG = "alt_text_too_long"
     DUPLICATE_TEXT = "duplicate_text"
     ALREADY_THERE = "already_there"
+    OPTION_MISSING = "option_missing"
+    OPTION_UNKNOWN = "option_unknown"
+    OPTION_TOO_LONG = "option_too_long"
     # a part of a post that the platform has not got (any more)
     MEDIA_NOT_READY = "media_not_ready"
     MEDIA_EXPIRED = "media_expired"

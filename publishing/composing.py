@@ -156,6 +156,9 @@ def _line(finding: Finding, slug: str, composition: Composition) -> Line:
         label = _("Text for this network") if own else _("Text")
     elif name == "link":
         anchor, label = "id_link_url", _("Link")
+    elif name == "option":
+        anchor = f"id_option_{slug}_{number}"
+        label = registry.spec(slug).options_by_key[number].name
     elif number:
         anchor = f"media-{number}"
         kind = composition.files[int(number) - 1][0].get_kind_display()

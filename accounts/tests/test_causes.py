@@ -22,3 +22,10 @@ def test_a_finding_names_its_numbers():
     assert finding_sentence(Cause.TEXT_TOO_LONG, values) == (
         "The text is too long: 305 / 300 characters"
     )
+
+
+def test_a_finding_about_a_choice_names_it():
+    values = {"option": "Title", "used": 105, "limit": 100, "unit": "characters"}
+    assert finding_sentence(Cause.OPTION_TOO_LONG, values) == (
+        "Title: An entry is too long: 105 / 100 characters"
+    )
