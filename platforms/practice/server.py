@@ -47,6 +47,7 @@ TWINS: dict[str, str] = {
     "linkedin": "platforms.linkedin.twin.LinkedInTwin",
     "facebook": "platforms.facebook.twin.FacebookTwin",
     "instagram": "platforms.instagram.twin.InstagramTwin",
+    "threads": "platforms.threads.twin.ThreadsTwin",
 }
 
 #: Larger bodies are answered with 413, but where a route takes any.
