@@ -39,7 +39,15 @@ from .errors import (
     PlatformError,
     TransientError,
 )
-from .transport import GUARDED, OPEN, AddressRefused, FilePart, Outgoing, Reply
+from .transport import (
+    GUARDED,
+    OPEN,
+    AddressRefused,
+    FilePart,
+    Outgoing,
+    Reply,
+    WholeBody,
+)
 from .transport import is_public as is_public
 
 logger = logging.getLogger(__name__)
@@ -307,13 +315,14 @@ class Http:
         json: Any = None,
         data: Any = None,
         files: Any = None,
-        upload: FilePart | None = None,
+        upload: FilePart | WholeBody | None = None,
         auth: tuple[str, str] | None = None,
         max_bytes: int = MAX_ANSWER_BYTES,
     ) -> Answer:
         """Send once. Any status comes back as an Answer; redirects are not followed.
 
-        upload: a file of a form that is sent as it is read; `data` are the form's texts.
+        upload: a file that is sent as it is read: in a form, of which `data` are the
+        texts, or as the whole body. It goes without `params`.
         An answer that refuses comes without the secrets that were sent. NotStarted when
         it is too late for a changing call (`change_until`).
         """

@@ -52,7 +52,7 @@ FRESH_S = 4.0
 #: Idle connections are closed after so long.
 IDLE_S = 30.0
 BLOCK = 65_536
-#: A form of so many bytes is sent in one piece.
+#: A body of so many bytes is sent in one piece.
 SMALL = 4 * BLOCK
 USER_AGENT = "SocialHub/1.0"
 DEFAULT_HEADERS = {
@@ -160,6 +160,36 @@ class FilePart:
     mime_type: str
 
 
+@dataclass(frozen=True)
+class WholeBody:
+    """A file as a request's whole body: `length` bytes, from where the stream stands."""
+
+    stream: IO[bytes]
+    length: int
+    mime_type: str = "application/octet-stream"
+
+
+class FileBody:
+    """The bytes of a file, read in blocks."""
+
+    def __init__(self, part: WholeBody) -> None:
+        self._stream = part.stream
+        self._left = self.length = part.length
+        self.content_type = BREAKS_A_HEADER.sub("", part.mime_type)
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes, b"" after the last; -1: all. Raises FileChanged."""
+        if size < 0:
+            return b"".join(iter(lambda: self.read(BLOCK), b""))
+        if not self._left:
+            return b""
+        block = self._stream.read(min(size, self._left))
+        if not block:
+            raise FileChanged(f"{self._left} bytes of the file are missing")
+        self._left -= len(block)
+        return block
+
+
 class FormBody:
     """A form with one file in it, read in blocks from first to last byte."""
 
@@ -168,8 +198,8 @@ class FormBody:
         texts = [self._text(name, value) for name, value in fields.items()]
         self._part = part
         self._before = io.BytesIO("".join([*texts, self._file_head()]).encode())
+        self._file = FileBody(WholeBody(part.stream, part.length))
         self._after = io.BytesIO(f"\r\n--{self._boundary}--\r\n".encode())
-        self._left = part.length
         ends = len(self._before.getbuffer()) + len(self._after.getbuffer())
         self.length = part.length + ends
 
@@ -183,13 +213,7 @@ class FormBody:
             return b"".join(iter(lambda: self.read(BLOCK), b""))
         if block := self._before.read(size):
             return block
-        if self._left:
-            block = self._part.stream.read(min(size, self._left))
-            if not block:
-                raise FileChanged(f"{self._left} bytes of the file are missing")
-            self._left -= len(block)
-            return block
-        return self._after.read(size)
+        return self._file.read(size) or self._after.read(size)
 
     def _text(self, name: str, value: str) -> str:
         return self._head(f'name="{quoted(name)}"') + f"\r\n{value}\r\n"
@@ -256,21 +280,21 @@ class Outgoing(requests.PreparedRequest):
         url: str,
         headers: Mapping[str, str],
         fields: Mapping[str, str],
-        part: FilePart,
+        part: FilePart | WholeBody,
         *,
         until: float,
         mutates: bool,
     ) -> Outgoing:
-        """A form with a file; a small one in one piece, any other as it is read."""
+        """A file, alone or in a form; a small one in one piece, any other as it is read."""
         made = cls()
         made.method = method
         made.url = address_of(url).url
-        form = FormBody(fields, part)
+        body = FormBody(fields, part) if isinstance(part, FilePart) else FileBody(part)
         made.headers = CaseInsensitiveDict(full_headers(headers))
-        made.headers["Content-Type"] = form.content_type
-        made.headers["Content-Length"] = str(form.length)
-        whole = form.length <= SMALL
-        made.body = form.read() if whole else form  # type: ignore[assignment]
+        made.headers["Content-Type"] = body.content_type
+        made.headers["Content-Length"] = str(body.length)
+        whole = body.length <= SMALL
+        made.body = body.read() if whole else body  # type: ignore[assignment]
         made.until, made.mutates = until, mutates
         return made
 

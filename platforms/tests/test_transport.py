@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 from platforms import transport
 from platforms.errors import AmbiguousOutcome, Cause, PlatformDown, TransientError
 from platforms.http import Answer, Http
-from platforms.transport import FileChanged, FilePart
+from platforms.transport import FileChanged, FilePart, WholeBody
 
 CLOSE = b"(close)"
 
@@ -172,6 +172,18 @@ def test_a_file_is_sent_as_it_is_read_never_whole(server, size):
         + b"\r\n"
     )
     assert rest == b"--\r\n"
+    assert all(0 < asked <= transport.SMALL for asked in stream.asked)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2_000_000])
+def test_a_file_alone_is_the_whole_body_from_where_it_stands(server, size):
+    data = bytes(range(251)) * (size // 251 + 2)
+    stream = Counting(data)
+    stream.seek(7)
+    post(server, json=None, upload=WholeBody(stream, size, "video/mp4"))
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    assert b"Content-Type: video/mp4\r\n" in head + b"\r\n"
+    assert body == data[7 : 7 + size]
     assert all(0 < asked <= transport.SMALL for asked in stream.asked)
 
 
