@@ -6,10 +6,11 @@ Source: https://developers.facebook.com/docs/graph-api/reference/page/photos/ (v
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import IO, ClassVar
 from urllib.parse import urlsplit
 
 import requests
@@ -79,10 +80,19 @@ def is_fetchable(url: str) -> bool:
 
 
 def fetch(url: str) -> bytes | None:
-    """The bytes behind an address; None when there are none. No redirects."""
+    """The bytes behind an address; None when there are none."""
+    data = io.BytesIO()
+    return data.getvalue() if fetch_into(url, data, MOST_BYTES) else None
+
+
+def fetch_into(url: str, file: IO[bytes], most: int) -> bool:
+    """Write what is behind an address; False: nothing is. No redirects.
+
+    Of more than `most` bytes a little more than that is written.
+    """
     if not is_fetchable(url):
-        return None
-    data = bytearray()
+        return False
+    size = 0
     try:
         with requests.Session() as session:
             session.trust_env = False
@@ -92,14 +102,15 @@ def fetch(url: str) -> bytes | None:
             )
             with answer:
                 if answer.status_code != 200:
-                    return None
+                    return False
                 for block in answer.iter_content(BLOCK):
-                    data += block
-                    if len(data) > MOST_BYTES:
+                    file.write(block)
+                    size += len(block)
+                    if size > most:
                         break
     except (requests.RequestException, OSError, ValueError):
-        return None
-    return bytes(data)
+        return False
+    return True
 
 
 class Pictures(Graph):
@@ -129,7 +140,11 @@ class Pictures(Graph):
 
     def keep_picture(self, id: str, picture: Picture) -> Doc:
         self.world.put_blob(self.STORE, id, picture.mime, picture.data)
-        return {"width": picture.width, "height": picture.height}
+        return {
+            "width": picture.width,
+            "height": picture.height,
+            "sha256": hashlib.sha256(picture.data).hexdigest(),
+        }
 
     def picture_url(self, id: str) -> str:
         return f"{self.url}/www/photo/{id}"

@@ -76,7 +76,8 @@ META_SWITCHES = (
     Switch(
         "believe_the_address", "Do not fetch pictures, believe their address", False
     ),
-    Switch("fetch_fails", "So many next pictures cannot be fetched", 0),
+    Switch("fetch_fails", "So many next pictures or videos cannot be fetched", 0),
+    Switch("upload_keeps", "Of the next upload only so many bytes arrive", None),
     Switch("deauthorize_url", "Address that learns of a removed app", ""),
     Switch("data_deletion_url", "Address that learns of data to delete", ""),
 )

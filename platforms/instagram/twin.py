@@ -4,7 +4,7 @@ With Facebook Login it is part of Facebook's world (platforms/facebook/twin_*.py
 same persons, Pages and tokens, whichever of the two twins was asked. Hosts below this
 twin's address: `/www` is www.facebook.com and www.instagram.com (dialogs, and pages for
 readers), `/graph` graph.facebook.com, `/api` api.instagram.com, `/ig`
-graph.instagram.com.
+graph.instagram.com, `/rupload` rupload.facebook.com.
 Source: https://developers.facebook.com/docs/instagram-platform (v26.0).
 """
 
@@ -31,7 +31,16 @@ from .twin_media import instagram as refusal_of
 INSTAGRAM_SWITCHES = (
     Switch("quota_total", "Posts of one account in 24 hours", 100),
     Switch("image_polls", "So many looks see a picture still at work", 1),
-    Switch("processing_s", "A picture is ready at the latest after (seconds)", 30),
+    Switch("video_polls", "So many looks see a video still at work", 2),
+    Switch(
+        "video_error",
+        "Error that every video ends with",
+        "",
+        ("", "2207003", "2207026", "2207052", "2207053", "2207057", "2207082"),
+    ),
+    Switch(
+        "processing_s", "A picture or video is ready at the latest after (seconds)", 30
+    ),
     Switch("first_publish_not_ready", "The first publish is always too early", False),
     Switch("media_delay_s", "Lists show a new post after (seconds)", 0),
     Switch("png_accepted", "PNG pictures are taken too", False),
@@ -186,7 +195,11 @@ class InstagramTwin(Login, InstagramLogin, Media, Handout):
         return self._show(self.title("ig", ig), self.media_of(ig, 50))
 
     @route("GET", "/www/p/<shortcode>/", browser=True)
-    def permalink_page(self, request: Request, shortcode: str) -> Response:
+    @route("GET", "/www/reel/<shortcode>/", browser=True)
+    @route("GET", "/www/stories/<username>/<shortcode>/", browser=True)
+    def permalink_page(
+        self, request: Request, shortcode: str, username: str = ""
+    ) -> Response:
         known = self.get("shortcode", shortcode)
         media = self.get("media", known["id"]) if known else None
         if not media or media["deleted"]:
@@ -205,15 +218,21 @@ class InstagramTwin(Login, InstagramLogin, Media, Handout):
             when=exact(media["created_at"]),
             url=self.permalink(media),
             pictures=[
-                pages.Picture(self.picture_url(id), alt)
-                for id, alt in self._alts(media)
+                pages.Picture(
+                    self.picture_url(doc["id"]), doc["alt"], self._kind_of(doc)
+                )
+                for doc in self._shown(media)
             ],
             notes=[f"Comment: {doc['text']}" for doc in self._comments_on(media)],
         )
 
-    def _alts(self, media: Doc) -> list[tuple[str, str]]:
-        docs = [(id, self.get("container", id)) for id in media["pictures"]]
-        return [(id, doc["alt"]) for id, doc in docs if doc]
+    def _shown(self, media: Doc) -> list[Doc]:
+        """The containers with its pictures and videos."""
+        docs = [self.get("container", id) for id in media["pictures"]]
+        return [doc for doc in docs if doc]
+
+    def _kind_of(self, container: Doc) -> str:
+        return "video" if container.get("moving") else "image"
 
     def posts(self) -> list[Doc]:
         return [
@@ -225,7 +244,9 @@ class InstagramTwin(Login, InstagramLogin, Media, Handout):
                 "created_at": exact(media["created_at"]),
                 "arrived_at": media["arrived_at"],
                 "media": len(media["pictures"]),
-                "alt_texts": [alt for _, alt in self._alts(media)],
+                "alt_texts": [doc["alt"] for doc in self._shown(media)],
+                "media_kinds": [self._kind_of(doc) for doc in self._shown(media)],
+                "media_sha256": [doc.get("sha256", "") for doc in self._shown(media)],
                 "link": "",
                 "marker": "",
             }

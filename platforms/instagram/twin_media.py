@@ -1,7 +1,8 @@
 """What an Instagram account publishes: containers, their publishing, media, comments.
 
-Both variants use the same calls, on hosts and with tokens of their own. Images and
-carousels of images; reels, videos and stories are not played yet.
+Both variants use the same calls, on hosts and with tokens of their own: images, reels,
+carousels of both, stories. With Facebook Login videos can also be sent to the upload
+host, `/rupload`.
 Source: https://developers.facebook.com/docs/instagram-platform/content-publishing/ .
 """
 
@@ -27,8 +28,9 @@ from ..facebook.twin_fields import (
     text_of,
     time_of,
 )
-from ..facebook.twin_graph import DAY_S, Caller
-from ..facebook.twin_pictures import Picture, Pictures
+from ..facebook.twin_graph import DAY_S, FACEBOOK, Caller
+from ..facebook.twin_pictures import Picture
+from ..facebook.twin_videos import Film, Videos, uploading_phase
 from ..practice.framework import Doc, arrived_at, route
 
 MAX_CAPTION = 2_200
@@ -40,6 +42,15 @@ MAX_CONTAINERS = 400
 RATIOS = (4 / 5, 1.91)
 CHILDREN = (2, 10)
 LISTED = 1_000
+#: product -> seconds, bytes, width to height
+FILMS = {
+    "REELS": ((3, 15 * 60), 300 * 1024 * 1024, (0.01, 10)),
+    "STORY": ((3, 60), 100 * 1024 * 1024, (0.1, 10)),
+}
+MAX_WIDTH = 1920
+RATES = (23, 60)
+#: media_type -> what becomes of it
+PRODUCTS = {"REELS": "REELS", "STORIES": "STORY", "VIDEO": "REELS"}
 LETTERS = string.ascii_letters + string.digits + "-_"
 CREATE = "POST /:ig/media"
 #: permission -> its names with Facebook Login and with Instagram Login
@@ -80,8 +91,29 @@ def wrong_ratio() -> GraphError:
     return instagram(36003, 2207009, text, "Aspect Ratio Not Supported")
 
 
-class Media(Accounts, Pictures):
+def unplayable(film: Film, product: str) -> bool:
+    """Whether Instagram's machines refuse what is in the file."""
+    (least, most), size, ratios = FILMS[product]
+    found = film.found
+    if found is None or not found.video or not found.height:
+        return True
+    fits = (
+        "mp4" in found.container,
+        film.index_first,
+        film.size <= size,
+        found.video in ("h264", "hevc"),
+        found.audio in ("", "aac"),
+        least <= found.duration_s <= most,
+        RATES[0] <= found.rate <= RATES[1],
+        found.width <= MAX_WIDTH,
+        ratios[0] <= found.width / found.height <= ratios[1],
+    )
+    return not all(fits)
+
+
+class Media(Accounts, Videos):
     FETCHES: ClassVar[Mapping[str, str]] = {CREATE: "image_url"}
+    FETCHED_VIDEOS: ClassVar[Mapping[str, str]] = {CREATE: "video_url"}
 
     # ------------------------------------------------------------ who may
 
@@ -143,7 +175,7 @@ class Media(Accounts, Pictures):
             made = self._recent(f"containers:{ig}", self.time() - DAY_S)
             if made >= MAX_CONTAINERS:
                 raise quota_full()
-            return {"id": self._new_container(request, values, ig)}
+            return self._new_container(request, values, ig)
 
         return self.graph(request, version, work, instagram=self._instagram_of(request))
 
@@ -152,42 +184,107 @@ class Media(Accounts, Pictures):
 
     def _new_container(
         self, request: Request, values: Mapping[str, Any], ig: str
-    ) -> str:
+    ) -> Doc:
+        """The answer to a new container: its id, and where to send its bytes to."""
         media_type = text_of(values, "media_type")
         is_child = is_true(values.get("is_carousel_item"))
         caption = text_of(values, "caption")
         alt = text_of(values, "alt_text")
+        has_caption = not is_child and media_type != "STORIES"
         container: Doc = {
             "ig": ig,
             "kind": "child" if is_child else "image",
-            "caption": "" if is_child else caption,
+            "product": PRODUCTS.get(media_type, "FEED"),
+            "caption": caption if has_caption else "",
             "alt": alt,
             "children": [],
             "state": "IN_PROGRESS" if self.setting("image_polls") else "FINISHED",
+            "error": "",
             "polls": 0,
             "refused": False,
             "created_at": self.time(),
         }
         self._check_texts(caption, alt)
-        picture: Picture | None = None
+        id = self.next_id(17_889_455_560_000_000)
+        answer: Doc = {"id": id}
+        is_story = media_type == "STORIES"
         if media_type == "CAROUSEL":
             container |= {"kind": "carousel", "children": self._children(values, ig)}
-        elif media_type in ("REELS", "VIDEO", "STORIES"):
-            raise GraphError(
-                3,
-                f"(#3) The practice network does not play {media_type} yet",
-                status=400,
-            )
-        elif media_type not in ("", "IMAGE"):
-            raise instagram(100, 2207023, f"The media type {media_type} is unknown.")
-        else:
-            picture = self._fetched(request, text_of(values, "image_url"))
-        id = self.next_id(17_889_455_560_000_000)
-        if picture:
+        elif text_of(values, "upload_type") == "resumable":
+            if self.host_of(request) != FACEBOOK:
+                raise errors.wrong("upload_type is not supported here")
+            answer["uri"] = self._resumable(container, values, id)
+        elif media_type in ("REELS", "VIDEO") or (
+            is_story and text_of(values, "video_url")
+        ):
+            self._video(container, request, values, id)
+        elif media_type in ("", "IMAGE", "STORIES"):
+            url = text_of(values, "image_url")
+            picture = self._fetched(request, url, any_ratio=is_story)
             container |= self.keep_picture(id, picture)
+        else:
+            raise instagram(100, 2207023, f"The media type {media_type} is unknown.")
         self.put("container", id, {**container, "id": id})
         self.put(f"containers:{ig}", id, {"at": self.time()})
-        return id
+        return answer
+
+    def _video(
+        self, container: Doc, request: Request, values: Mapping[str, Any], id: str
+    ) -> None:
+        """It is fetched and looked into later: what is wrong shows in the status."""
+        if not text_of(values, "video_url"):
+            raise errors.needed("video_url")
+        if text_of(values, "media_type") == "VIDEO" and container["kind"] != "child":
+            container["kind"] = "video"
+        container |= {"state": "IN_PROGRESS", "thumb": text_of(values, "thumb_offset")}
+        film = self.video_at(request)
+        if film is None:
+            container["error"] = "2207052"
+        else:
+            container |= self._judged(container, film)
+            container |= self.keep_video(id, film)
+
+    def _resumable(self, container: Doc, values: Mapping[str, Any], id: str) -> str:
+        media_type = text_of(values, "media_type")
+        if media_type not in PRODUCTS or text_of(values, "video_url"):
+            raise errors.wrong("upload_type needs a video's media_type and no address")
+        if media_type == "VIDEO" and container["kind"] != "child":
+            container["kind"] = "video"
+        container |= {"state": "IN_PROGRESS", "awaits": True, "moving": True}
+        container["thumb"] = text_of(values, "thumb_offset")
+        return f"{self.url}/rupload/ig-api-upload/v26.0/{id}"
+
+    def _judged(self, container: Doc, film: Film) -> Doc:
+        """What the status will say of the file."""
+        error = "2207026" if unplayable(film, container["product"]) else ""
+        length_ms = film.found.duration_s * 1000 if film.found else 0
+        if not error and float(container["thumb"] or 0) > length_ms:
+            error = "2207057"
+        return {"error": str(self.setting("video_error") or error)}
+
+    @route(
+        "POST",
+        "/rupload/ig-api-upload/<version>/<id>",
+        call="POST rupload /ig-api-upload/:container",
+        large=True,
+    )
+    def upload(self, request: Request, version: str, id: str) -> Response:
+        def take(caller: Caller) -> tuple[str, Doc]:
+            container = self.get("container", id)
+            if not container or not container.get("awaits"):
+                raise errors.missing_object(id)
+            self._may_publish(caller, container["ig"])
+            if self.state_of(container) == "EXPIRED":
+                raise gone()
+            return "container", container
+
+        def done(film: Film) -> None:
+            container = self.get("container", id) or {}
+            container |= self._judged(container, film) | self.keep_video(id, film)
+            container |= {"awaits": False, "sent_at": self.time()}
+            self.put("container", id, container)
+
+        return self.rupload(request, version, take, done)
 
     def _check_texts(self, caption: str, alt: str) -> None:
         hashtags = re.findall(r"(?<!\w)#\w+", caption)
@@ -200,7 +297,7 @@ class Media(Accounts, Pictures):
         if len(alt) > MAX_ALT:
             raise errors.wrong("alt_text is too long")
 
-    def _fetched(self, request: Request, url: str) -> Picture:
+    def _fetched(self, request: Request, url: str, *, any_ratio: bool) -> Picture:
         if not url:
             raise errors.needed("image_url")
         picture = self.picture_at(request, url)
@@ -224,7 +321,8 @@ class Media(Accounts, Pictures):
         if picture.format not in known:
             text = "The image format is not supported."
             raise instagram(36001, 2207005, text, "Image Format Not Supported")
-        if not RATIOS[0] <= picture.width / picture.height <= RATIOS[1]:
+        fits = RATIOS[0] <= picture.width / picture.height <= RATIOS[1]
+        if not fits and not any_ratio:
             raise wrong_ratio()
         return picture
 
@@ -251,18 +349,26 @@ class Media(Accounts, Pictures):
         states = [self.state_of(child) for child in children if child]
         if {"ERROR", "EXPIRED"} & set(states):
             return "ERROR"
-        if "IN_PROGRESS" in states:
+        if "IN_PROGRESS" in states or container.get("awaits"):
             return "IN_PROGRESS"
-        is_done = age >= self.setting("processing_s")
-        if container["state"] == "IN_PROGRESS" and is_done:
-            return "FINISHED"
+        worked_s = self.time() - container.get("sent_at", container["created_at"])
+        if container["state"] == "IN_PROGRESS" and (
+            worked_s >= self.setting("processing_s")
+        ):
+            return self._outcome(container)
         return str(container["state"])
+
+    def _outcome(self, container: Doc) -> str:
+        return "ERROR" if container.get("error") else "FINISHED"
 
     def _polled(self, container: Doc) -> str:
         """The state as this look sees it; the first looks see it at work."""
-        polls = container["polls"] + 1
-        if container["state"] == "IN_PROGRESS" and polls > self.setting("image_polls"):
-            container = {**container, "state": "FINISHED"}
+        polls = container["polls"] + (not container.get("awaits"))
+        looks = self.setting(
+            "video_polls" if container.get("moving") else "image_polls"
+        )
+        if container["state"] == "IN_PROGRESS" and polls > looks:
+            container = {**container, "state": self._outcome(container)}
         self.put("container", container["id"], {**container, "polls": polls})
         return self.state_of(container)
 
@@ -274,16 +380,29 @@ class Media(Accounts, Pictures):
             "published.",
             "PUBLISHED": "Published: Media has been successfully published.",
             "EXPIRED": "Expired: Media was not published within 24 hours.",
-            "ERROR": "Error: Media upload has failed with error code 2207032",
+            "ERROR": "Error: Media upload has failed with error code "
+            + (container.get("error") or "2207032"),
         }
         known: dict[str, Callable[[Field], Any]] = {
             "id": lambda f: container["id"],
             "status_code": lambda f: state,
             "status": lambda f: words[state],
             "copyright_check_status": lambda f: None,
-            "video_status": lambda f: None,
+            "video_status": lambda f: self._video_status(container, state),
         }
         return self.pick("IGContainer", fields, known)
+
+    def _video_status(self, container: Doc, state: str) -> Doc | None:
+        """Of a container whose bytes are sent; not of one that is fetched."""
+        if "awaits" not in container:
+            return None
+        upload = container.get("upload")
+        phases = {"FINISHED": "complete", "PUBLISHED": "complete", "ERROR": "error"}
+        working = "not_started" if container["awaits"] else "in_progress"
+        return {
+            "uploading_phase": uploading_phase(upload, "bytes_transferred"),
+            "processing_phase": {"status": phases.get(state, working)},
+        }
 
     # ------------------------------------------------------------ publishing
 
@@ -320,7 +439,7 @@ class Media(Accounts, Pictures):
         container = self.get("container", id)
         if not container or container["ig"] != ig:
             raise gone()
-        if container["kind"] == "child":
+        if container["kind"] in ("child", "video"):
             text = "A carousel item cannot be published alone"
             raise instagram(100, 2207089, text, "Media Type Invalid")
         state = self.state_of(container)
@@ -342,7 +461,10 @@ class Media(Accounts, Pictures):
             "id": id,
             "ig": account["id"],
             "container": container["id"],
-            "kind": "CAROUSEL_ALBUM" if container["children"] else "IMAGE",
+            "kind": "CAROUSEL_ALBUM"
+            if container["children"]
+            else ("VIDEO" if container.get("moving") else "IMAGE"),
+            "product": container.get("product", "FEED"),
             "caption": container["caption"],
             "shortcode": "D" + "".join(secrets.choice(LETTERS) for _ in range(10)),
             "pictures": pictures,
@@ -357,7 +479,8 @@ class Media(Accounts, Pictures):
         }
         self.put("media", id, media)
         self.put("shortcode", media["shortcode"], {"id": id})
-        self.put(f"grid:{account['id']}", id, {"at": self.time()})
+        shelf = "stories" if media["product"] == "STORY" else "grid"
+        self.put(f"{shelf}:{account['id']}", id, {"at": self.time()})
         self.put(f"published:{account['id']}", id, {"at": self.time()})
         self.put("container", container["id"], {**container, "state": "PUBLISHED"})
         return id
@@ -424,7 +547,8 @@ class Media(Accounts, Pictures):
             raise errors.missing_object(id, "delete")
         self.need(caller, "instagram_manage_contents", media["ig"], code=10)
         self.put("media", id, {**media, "deleted": True})
-        self.drop(f"grid:{media['ig']}", id)
+        for shelf in ("grid", "stories"):
+            self.drop(f"{shelf}:{media['ig']}", id)
         return {"success": True}
 
     def _visible_media(self, caller: Caller, id: str, *names: str) -> Doc:
@@ -459,9 +583,9 @@ class Media(Accounts, Pictures):
 
         return self.graph(request, version, work, instagram=self._instagram_of(request))
 
-    def media_of(self, ig: str, limit: int) -> list[Doc]:
-        """Media that are there, newest first."""
-        rows = self.world.page(self.STORE, f"grid:{ig}", limit)
+    def media_of(self, ig: str, limit: int, shelf: str = "grid") -> list[Doc]:
+        """Media that are there, newest first. shelf: grid or stories."""
+        rows = self.world.page(self.STORE, f"{shelf}:{ig}", limit)
         docs = [self.get("media", id) for id, _ in rows]
         return [media for media in docs if media and not media["deleted"]]
 
@@ -469,13 +593,29 @@ class Media(Accounts, Pictures):
     @route("GET", "/ig/<version>/<id>/stories", call="GET /:ig/stories")
     def stories(self, request: Request, version: str, id: str) -> Response:
         def work(caller: Caller) -> Doc:
-            self._reach_account(caller, self.own_id(caller, id))
-            return {"data": []}
+            ig = self.own_id(caller, id)
+            self._reach_account(caller, ig)
+            fields, now = self.wanted(request, "id"), self.time()
+            rows = [
+                (media["id"], media)
+                for media in self.media_of(ig, LISTED, "stories")
+                if now - DAY_S < media["created_at"]
+                and media["created_at"] <= now - self.setting("media_delay_s")
+            ]
+            found = listed(request, self.address_of(request), rows)
+            found["data"] = [
+                self._media_shown(caller, media, fields) for media in found["data"]
+            ]
+            return found
 
         return self.graph(request, version, work, instagram=self._instagram_of(request))
 
     def permalink(self, media: Doc) -> str:
-        return f"{self.base_url}/instagram/www/p/{media['shortcode']}/"
+        where = "reel" if media.get("product") == "REELS" else "p"
+        if media.get("product") == "STORY":
+            username = (self.get("ig", media["ig"]) or {})["username"]
+            where = f"stories/{username}"
+        return f"{self.base_url}/instagram/www/{where}/{media['shortcode']}/"
 
     def _media_shown(
         self, caller: Caller, media: Doc, fields: Mapping[str, Field]
@@ -489,7 +629,7 @@ class Media(Accounts, Pictures):
             "permalink": lambda f: self.permalink(media),
             "shortcode": lambda f: media["shortcode"],
             "media_type": lambda f: media["kind"],
-            "media_product_type": lambda f: "FEED",
+            "media_product_type": lambda f: media.get("product", "FEED"),
             "media_url": lambda f: self.picture_url(media["pictures"][0]),
             "timestamp": lambda f: self.stamp(media["created_at"]),
             "username": lambda f: account.get("username"),

@@ -378,6 +378,15 @@ class _Handler(WSGIRequestHandler):
         now = time.time() if timestamp is None else timestamp
         return super().date_time_string(now + self.server.practice.world.shift_s)
 
+    def make_environ(self) -> dict[str, Any]:
+        """With headers that have an underscore in their name, as some of Meta's."""
+        environ = super().make_environ()
+        for name, value in self.headers.items():
+            if "_" in name:
+                key = "HTTP_" + name.upper().replace("-", "_")
+                environ.setdefault(key, value)
+        return environ
+
     def setup(self) -> None:
         super().setup()
         self.server.connections.add(self.connection)

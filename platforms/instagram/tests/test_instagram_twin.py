@@ -25,6 +25,7 @@ from platforms.facebook.twin_world import (
 )
 from platforms.instagram.twin import InstagramTwin
 from platforms.practice.server import start_practice
+from platforms.practice.tests.made_video import video
 
 BACK = "http://127.0.0.1:9999/oauth/instagram/"
 SCOPES = "instagram_business_basic,instagram_business_content_publish"
@@ -552,7 +553,11 @@ def test_the_daily_limit_is_told_and_kept(call, account):
         ({"image_url": IMAGE, "alt_text": "x" * 1001}, (100, None)),
         ({"image_url": IMAGE, "media_type": "POEM"}, (100, 2207023)),
         ({"image_url": "https://cdn.example/ä.jpg"}, (9004, 2207052)),
-        ({"media_type": "REELS", "video_url": IMAGE}, (3, None)),
+        ({"media_type": "REELS", "caption": "no address"}, (100, None)),
+        (
+            {"media_type": "REELS", "upload_type": "resumable", "video_url": "x"},
+            (100, None),
+        ),
         ({"caption": "only text"}, (100, None)),
     ],
 )
@@ -679,6 +684,157 @@ def test_pictures_are_fetched_and_judged(call, behind_page, web):
     assert call.http.get(shown["media_url"]).content == picture()
     call.switch("png_accepted", "yes")
     assert call.container(behind_page, image_url=f"{web.url}/a.png")
+
+
+# ---------------------------------------------------------------- videos and stories
+
+
+REEL = video(90, size=(54, 96), rate=30, index_first=True)
+SHA256 = hashlib.sha256(REEL).hexdigest()
+
+
+@pytest.fixture
+def fetching(call, web):
+    """Addresses are fetched, and a good reel and a good picture are there."""
+    call.switch("believe_the_address", "no")
+    web.files |= {"/reel.mp4": (200, REEL), "/a.jpg": (200, picture())}
+    return web.url
+
+
+def states(call, account, container):
+    seen = [call.state(account, container)]
+    while seen[-1] == "IN_PROGRESS":
+        seen.append(call.state(account, container))
+    return seen
+
+
+def send(call, account, container, data, offset=0, size=None):
+    return call.http.post(
+        f"{call.twin.url}/rupload/ig-api-upload/v26.0/{container}",
+        data=data,
+        headers={
+            "Authorization": f"OAuth {account['access_token']}",
+            "offset": str(offset),
+            "file_size": str(len(REEL) if size is None else size),
+        },
+    )
+
+
+def test_a_reel_is_worked_on_and_stands_in_the_list(call, account, fetching):
+    fields = {"media_type": "REELS", "video_url": f"{fetching}/reel.mp4"}
+    id = call.container(account, **fields, caption="Loaf", thumb_offset="0")
+    assert call.refusal(call.publish(account, id)) == (9007, 2207027)
+    assert states(call, account, id) == ["IN_PROGRESS"] * 2 + ["FINISHED"]
+    media = call.publish(account, id).json()["id"]
+    fields = "media_type,media_product_type,permalink,caption"
+    (row,) = call.get(account, "{ig}/media", fields=fields)["data"]
+    assert (row["id"], row["caption"]) == (media, "Loaf")
+    assert (row["media_type"], row["media_product_type"]) == ("VIDEO", "REELS")
+    assert "/reel/" in row["permalink"]
+    assert "<video" in call.http.get(row["permalink"]).text
+    (post,) = call.twin.posts()
+    assert (post["media_kinds"], post["media_sha256"]) == (["video"], [SHA256])
+
+
+@pytest.mark.parametrize(
+    ("made", "error"),
+    [
+        ({"frames": 60}, "2207026"),
+        ({"rate": 15}, "2207026"),
+        ({"index_first": False}, "2207026"),
+        ({"codec": "mpeg4"}, "2207026"),
+        ({"thumb": 3001}, "2207057"),
+        ({"path": "/gone.mp4"}, "2207052"),
+        ({"path": "/a.jpg"}, "2207026"),
+    ],
+)
+def test_what_is_wrong_with_a_video_shows_in_the_status(
+    call, behind_page, fetching, web, made, error
+):
+    facts = {"frames": 90, "rate": 30, "index_first": True, "size": (54, 96), **made}
+    thumb, path = facts.pop("thumb", 0), facts.pop("path", "/other.mp4")
+    web.files["/other.mp4"] = (200, video(**facts))
+    id = call.container(
+        behind_page,
+        media_type="REELS",
+        video_url=fetching + path,
+        thumb_offset=str(thumb),
+    )
+    assert states(call, behind_page, id)[-1] == "ERROR"
+    shown = call.get(behind_page, id, fields="status")
+    assert shown["status"].endswith(error)
+    assert call.refusal(call.publish(behind_page, id)) == (-1, 2207032)
+
+
+def test_a_story_has_no_caption_and_a_list_of_its_own_for_a_day(
+    call, account, fetching
+):
+    for address in ({"video_url": "/reel.mp4"}, {"image_url": "/a.jpg"}):
+        ((name, path),) = address.items()
+        fields = {"media_type": "STORIES", name: fetching + path, "caption": "lost"}
+        assert call.post(account, **fields)
+    fields = "media_type,media_product_type,caption,permalink"
+    rows = call.get(account, "{ig}/stories", fields=fields)["data"]
+    assert [row["media_type"] for row in rows] == ["IMAGE", "VIDEO"]
+    assert {row["media_product_type"] for row in rows} == {"STORY"}
+    assert all("caption" not in row for row in rows)
+    assert call.http.get(rows[0]["permalink"]).ok
+    assert call.get(account, "{ig}/media") == {"data": []}
+    call.days(1.01)
+    assert call.get(account, "{ig}/stories") == {"data": []}
+
+
+def test_a_carousel_takes_a_video_beside_an_image(call, account, fetching):
+    item = {"is_carousel_item": "true"}
+    film = {"media_type": "VIDEO", "video_url": f"{fetching}/reel.mp4"}
+    children = [
+        call.ready(account, image_url=f"{fetching}/a.jpg", **item),
+        call.ready(account, **film, **item),
+    ]
+    joined = {"media_type": "CAROUSEL", "children": ",".join(children)}
+    call.post(account, **joined)
+    (post,) = call.twin.posts()
+    assert post["media_kinds"] == ["image", "video"]
+    alone = call.ready(account, **film)
+    assert call.refusal(call.publish(account, alone)) == (100, 2207089)
+
+
+def test_bytes_are_sent_from_where_they_stopped(call, behind_page):
+    fields = {"media_type": "REELS", "upload_type": "resumable"}
+    made = call.of(behind_page, "POST", "{ig}/media", **fields).json()
+    id = made["id"]
+    assert made["uri"].endswith(f"/ig-api-upload/v26.0/{id}")
+    for _ in range(5):
+        assert call.state(behind_page, id) == "IN_PROGRESS"
+    call.switch("upload_keeps", "1000")
+    cut = send(call, behind_page, id, REEL).json()["debug_info"]
+    assert (cut["type"], cut["retriable"]) == ("PartialRequestError", True)
+    phase = call.get(behind_page, id, fields="video_status")["video_status"]
+    assert phase["uploading_phase"] == {
+        "status": "in_progress",
+        "bytes_transferred": 1000,
+        "source_file_size": len(REEL),
+    }
+    wrong = send(call, behind_page, id, REEL).json()["debug_info"]
+    assert wrong["type"] == "OffsetInvalidError"
+    sent = send(call, behind_page, id, REEL[1000:], 1000)
+    assert sent.json() == {"success": True, "message": "Upload successful."}
+    assert states(call, behind_page, id)[-1] == "FINISHED"
+    assert call.publish(behind_page, id).ok
+    assert call.twin.posts()[0]["media_sha256"] == [SHA256]
+
+
+def test_only_the_variant_with_facebook_sends_bytes(call, behind_page):
+    solo = call.account("solo", variant="instagram")
+    fields = {"media_type": "REELS", "upload_type": "resumable"}
+    refused = call.of(solo, "POST", "{ig}/media", **fields)
+    assert call.refusal(refused) == (100, None)
+    id = call.of(behind_page, "POST", "{ig}/media", **fields).json()["id"]
+    for who, container in ((solo, id), (behind_page, "17889455569999999")):
+        told = send(call, who, container, REEL).json()["debug_info"]
+        assert told["type"] == "ProcessingFailedError"
+    call.panel("clock", shift_s=DAY + 1)
+    assert "debug_info" in send(call, behind_page, id, REEL).json()
 
 
 # ---------------------------------------------------------------- limits and faults

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import av
@@ -16,9 +18,14 @@ def video(
     rate: int = 15,
     container: str = "mp4",
     codec: str = "libx264",
+    index_first: bool = False,
 ) -> bytes:
-    out = io.BytesIO()
-    with av.open(out, "w", format=container) as made:
+    options = {"movflags": "faststart"} if index_first else {}
+    with (
+        # To put the index first, the file is read again by its name.
+        tempfile.NamedTemporaryFile(suffix=f".{container}") as out,
+        av.open(out.name, "w", format=container, options=options) as made,
+    ):
         stream: Any = made.add_stream(codec, rate=rate)
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
@@ -28,7 +35,8 @@ def video(
                 plane.update(bytes([number * 5 % 256]) * plane.buffer_size)
             made.mux(stream.encode(frame))
         made.mux(stream.encode(None))
-    return out.getvalue()
+        made.close()
+        return Path(out.name).read_bytes()
 
 
 def animation(frames: int = 3, size: tuple[int, int] = (12, 7)) -> bytes:
