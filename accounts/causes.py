@@ -425,6 +425,18 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("Shorten it."),
         Action.EDIT,
     ),
+    Cause.NOT_A_REEL: _e(
+        _("A reel is made of one video"),
+        _("As a reel this platform takes one video and nothing else."),
+        _("Leave one video, or choose another placement."),
+        Action.EDIT,
+    ),
+    Cause.TEXT_NOT_SHOWN: _e(
+        _("A story shows no text"),
+        _("This platform takes no text with a story: nobody would read it there."),
+        _("Write the text into the image or video, or choose another placement."),
+        Action.EDIT,
+    ),
     Cause.MEDIA_REFUSED: _e(
         _("The file was refused"),
         _("The platform could not use this file."),

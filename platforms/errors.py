@@ -98,6 +98,8 @@ class Cause(StrEnum):
     DOCUMENT_TOO_LONG = "document_too_long"
     MEDIA_NOT_PUBLIC = "media_not_public"
     MEDIA_REFUSED = "media_refused"
+    NOT_A_REEL = "not_a_reel"
+    TEXT_NOT_SHOWN = "text_not_shown"
     ALT_TEXT_MISSING = "alt_text_missing"
     ALT_TEXT_TOO_LONG = "alt_text_too_long"
     DUPLICATE_TEXT = "duplicate_text"

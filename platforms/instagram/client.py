@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ..base import Ability, Identity, Proof, TokenSet, Verdict
+from ..base import Ability, Identity, MediaFile, Proof, TokenSet, Verdict
 from ..errors import (
     AmbiguousOutcome,
     AuthExpired,
@@ -31,12 +31,12 @@ from ..facebook.graph import (
     HOUR_S,
     Fault,
     Granted,
-    GraphClient,
     Means,
     facts_of,
     not_ours,
     unreadable,
 )
+from ..facebook.upload import UploadClient
 from ..http import Answer, redact
 from .spec import FACEBOOK, INSTAGRAM, NEEDED, REFRESH_AFTER, SPEC
 
@@ -114,7 +114,7 @@ class Container:
     said: str
 
 
-class InstagramClient(GraphClient):
+class InstagramClient(UploadClient):
     spec = SPEC
 
     @property
@@ -362,6 +362,25 @@ class InstagramClient(GraphClient):
             raise unreadable(answer, mutates=False)
         return Container(str(status), str(answer.data().get("status") or ""))
 
+    def send_video(self, number: str, file: MediaFile, offset: int) -> None:
+        """Send the bytes of a container that waits for them. Facebook variant only."""
+        self.send_file(
+            "POST rupload /ig-api-upload/:container",
+            f"ig-api-upload/{self.version}/{number}",
+            file,
+            offset,
+        )
+
+    def sent_bytes(self, number: str) -> int:
+        """How many bytes of its video a container has."""
+        answer = self.graph("GET /:container", number, {"fields": "id,video_status"})
+        status = answer.data().get("video_status")
+        phase = status.get("uploading_phase") if isinstance(status, dict) else None
+        count = phase.get("bytes_transferred") if isinstance(phase, dict) else None
+        if not isinstance(count, int):
+            raise unreadable(answer, mutates=False)
+        return count
+
     def publish(self, container: str) -> str:
         """Publish a container; the id of the post. A container goes out once.
 
@@ -397,6 +416,12 @@ class InstagramClient(GraphClient):
             query["after"] = after
         answer = self._on_account("GET /:ig/media", "media", query)
         return self.rows_of(answer)
+
+    def stories(self) -> list[dict[str, Any]]:
+        """Stories of the last 24 hours: they stand in no other list."""
+        query = {"fields": "id,media_type,timestamp,permalink"}
+        answer = self._on_account("GET /:ig/stories", "stories", query)
+        return self.rows_of(answer)[0]
 
     def delete_post(self, external_id: str) -> None:
         """Delete a post; one that is gone counts as deleted. Facebook variant only."""

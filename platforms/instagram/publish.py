@@ -1,7 +1,8 @@
 """Instagram: content rules, containers and their publishing, finding a lost post.
 
 A container is fetched by Instagram, waited for, and published once. Its status is the
-key of a post: nothing else tells as surely whether one went out.
+key of a post: nothing else tells as surely whether one went out. Accounts that come
+through a Page have the bytes of their videos sent instead, which needs no address.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -32,8 +34,14 @@ from ..base import (
     Step,
     StepKind,
     StepResult,
+    chosen,
 )
-from ..checks import fetch_findings, link_findings, media_findings
+from ..checks import (
+    fetch_findings,
+    link_findings,
+    media_findings,
+    option_findings,
+)
 from ..errors import (
     AmbiguousOutcome,
     Cause,
@@ -44,17 +52,23 @@ from ..errors import (
 )
 from ..facebook.graph import full_windows, graph_time
 from ..facebook.signed_request import person_left
+from ..facebook.upload import send_rest
 from ..text import tidy, with_link
 from .client import QUOTA, SUBCODES, Container, InstagramClient
 from .spec import (
     CAPTION_LIMIT,
     CONTAINER_LIFE,
+    FACEBOOK,
     LOOK_BACK_S,
     MAX_HASHTAGS,
     MAX_MENTIONS,
     MAX_RATIO,
     MIN_RATIO,
+    POST,
+    REEL,
     SPEC,
+    STORY,
+    STORY_VIDEOS,
 )
 
 HASHTAG = re.compile(r"(?<![\w&#])#(?=\w*[^\W\d])\w+")
@@ -65,10 +79,11 @@ LOOK_COUNT = 25
 LOOK_PAGES = 5
 #: Seconds until a container is asked for again: images are there at once, mostly.
 POLLS_S = (5, 5, 10, 15, 30, 60)
-#: Asked so often in vain, a container is given up and made anew.
-MAX_POLLS = 12
+#: Asked so often in vain, a container is given up and made anew; one with a video is
+#: worked on for longer.
+MAX_POLLS, MAX_VIDEO_POLLS = 12, 30
 #: Polls of one container that are foreseen.
-POLLS_AHEAD = 3
+POLLS_AHEAD, VIDEO_POLLS_AHEAD = 3, 7
 #: Files are fetched in vain at times, and the next time well.
 MAX_TRIES = 3
 #: After so long a published container is found without its post in the list.
@@ -131,29 +146,42 @@ class Instagram(Platform):
                 refuse(cause, "text", used=count.used, limit=count.limit, **values)
         if not draft.media:
             refuse(Cause.MEDIA_MISSING, "media")
+        where = _placement(draft)
+        if where == REEL and [m.kind for m in draft.media] != [MediaKind.VIDEO]:
+            refuse(Cause.NOT_A_REEL, "media")
+        if where == STORY and self.text_as_sent(draft):
+            found.append(Finding(Level.WARNING, Cause.TEXT_NOT_SHOWN, "text"))
         for number, media in enumerate(draft.media, 1):
             is_image = media.kind is MediaKind.IMAGE
             if (
                 is_image
+                and where == POST
                 and media.height
                 and not (MIN_RATIO <= media.width / media.height <= MAX_RATIO)
             ):
                 refuse(Cause.MEDIA_SHAPE, f"media:{number}")
+        spec, through_page = self.spec, _is_through_page(account)
+        if where == STORY:
+            images = replace(spec.images, max_count=1)
+            spec = replace(spec, images=images, videos=STORY_VIDEOS, mixes=())
+        fetched = [m for m in draft.media if not _is_sent_there(m, through_page)]
         return [
             *found,
-            *fetch_findings(draft, account),
+            *option_findings(draft, spec, account, limits),
+            *fetch_findings(replace(draft, media=tuple(fetched)), account),
             *link_findings(draft),
-            *media_findings(draft, self.spec),
+            *media_findings(draft, spec),
         ]
 
     # --- steps
 
     def next_step(self, job: PublishJob, client: PlatformClient) -> Step:
-        """A container per image, one over them for a carousel; wait; publish; look up.
+        """A container per file, one over them for a carousel; wait; publish; look up.
 
-        Witness: "child:N" and "container" {"id", "of", "made_at"}, "ready:<name>" the
-        id of a container that is FINISHED, "polls:<name>", "tries:<name>", and
-        "media_id" from the moment the post is out. The address of a post is a step of
+        Witness: "child:N" and "container" {"id", "of", "made_at", "bytes" (of a video
+        that we send)}, "sent:<name>" {"id", "bytes"} how much of it is there,
+        "ready:<name>" the id of a container that is FINISHED, "polls:<name>",
+        "tries:<name>", and "media_id" from the moment the post is out. The address of a post is a step of
         its own: what is out stays out, whatever becomes of it.
         """
         api = cast(InstagramClient, client)
@@ -164,55 +192,69 @@ class Instagram(Platform):
                 lambda: StepResult(remote=self._remote(api, str(media_id))),
             )
         children = [name for name, _file in _children(job)]
-        for name in children:
-            if not _container(job, name):
-                return self._make(job, api, name)
-        for name in children:
-            if not _is_ready(job, name):
-                return self._wait(job, api, name)
-        if not _container(job, TOP):
-            return self._make(job, api, TOP)
-        if not _is_ready(job, TOP):
-            return self._wait(job, api, TOP)
+        for names in (children, [TOP]):
+            for name in names:
+                if not _container(job, name):
+                    return self._make(job, api, name)
+                if _left(job, name):
+                    return self._send(job, api, name)
+            for name in names:
+                if not _is_ready(job, name):
+                    return self._wait(job, api, name)
         return Step("publish", StepKind.COMMIT, lambda: self._publish(job, api))
 
-    def form(self, job: PublishJob, name: str) -> dict[str, str]:
+    def form(self, job: PublishJob, name: str, through_page: bool) -> dict[str, str]:
         """What creates a container; the caption belongs to the one that is published."""
-        caption = self.text_as_sent(job.draft)
-        form = {"caption": caption} if name == TOP and caption else {}
+        where, caption = _placement(job.draft), self.text_as_sent(job.draft)
+        form = (
+            {"caption": caption} if name == TOP and where != STORY and caption else {}
+        )
         if name == TOP and len(job.draft.media) > 1:
             ids = [_container(job, child) for child, _file in _children(job)]
             return form | {"media_type": "CAROUSEL", "children": ",".join(ids)}
         file = _file(job, name)
-        form["image_url"] = file.public_url
-        if alt := file.alt_text.strip():
-            form["alt_text"] = alt
         if name != TOP:
             form["is_carousel_item"] = "true"
-        return form
+        if where == STORY:
+            form["media_type"] = "STORIES"
+        if file.kind is MediaKind.IMAGE:
+            alt = file.alt_text.strip()
+            described = {"alt_text": alt} if alt and where != STORY else {}
+            return form | {"image_url": file.public_url} | described
+        form.setdefault("media_type", "REELS" if name == TOP else "VIDEO")
+        if form["media_type"] == "REELS" and where == POST:
+            form["share_to_feed"] = "true"
+        if _is_sent_there(file, through_page):
+            return form | {"upload_type": "resumable"}
+        return form | {"video_url": file.public_url}
 
     def _make(self, job: PublishJob, api: InstagramClient, name: str) -> Step:
         return Step(name, StepKind.REPEATABLE, lambda: self._create(job, api, name))
 
     def _create(self, job: PublishJob, api: InstagramClient, name: str) -> StepResult:
         if not job.draft.media:
-            raise InvalidContent("no image", cause=Cause.MEDIA_MISSING)
-        files = job.draft.media if name == TOP else (_file(job, name),)
-        if not all(file.public_url for file in files):
+            raise InvalidContent("no file", cause=Cause.MEDIA_MISSING)
+        through_page = api.variant == FACEBOOK
+        file = _file(job, name)
+        is_sent = _is_sent_there(file, through_page) and not _is_carousel(job, name)
+        files = job.draft.media if name == TOP else (file,)
+        if not all(f.public_url or _is_sent_there(f, through_page) for f in files):
             raise InvalidContent(
                 "the file has no public address", cause=Cause.MEDIA_NOT_PUBLIC
             )
         try:
-            number = api.create_container(self.form(job, name))
+            number = api.create_container(self.form(job, name, through_page))
         except TransientError as error:
             if error.cause is Cause.MEDIA_NOT_PUBLIC:
                 return self._again(job, name, error)
             raise
-        made = {
+        made: dict[str, Any] = {
             "id": number,
             "of": _of(job, name),
             "made_at": datetime.now(UTC).isoformat(),
         }
+        if is_sent:
+            made["bytes"] = file.size_bytes
         return StepResult({name: made, f"ready:{name}": "", f"polls:{name}": 0})
 
     def _again(self, job: PublishJob, name: str, error: PlatformError) -> StepResult:
@@ -229,6 +271,27 @@ class Instagram(Platform):
         return StepResult(
             {name: {}, f"ready:{name}": "", f"tries:{name}": tries}, wait_s=10
         )
+
+    def _send(self, job: PublishJob, api: InstagramClient, name: str) -> Step:
+        """The bytes of a video, from where they stopped; a session that is over anew."""
+        number, file = _container(job, name), _file(job, name)
+        offset = file.size_bytes - _left(job, name)
+
+        def run() -> StepResult:
+            try:
+                return send_rest(
+                    file,
+                    offset,
+                    lambda start: api.send_video(number, file, start),
+                    lambda: api.sent_bytes(number),
+                    lambda there: {f"sent:{name}": {"id": number, "bytes": there}},
+                )
+            except TransientError as error:
+                if error.cause is Cause.MEDIA_EXPIRED:
+                    return self._again(job, name, error)
+                raise
+
+        return Step(f"send:{name}", StepKind.RESUMABLE, run)
 
     def _wait(self, job: PublishJob, api: InstagramClient, name: str) -> Step:
         def run() -> StepResult:
@@ -249,7 +312,7 @@ class Instagram(Platform):
             if seen.status in {"ERROR", "EXPIRED"}:
                 return self._again(job, name, _failure(seen))
             polls = int(job.witness.get(f"polls:{name}", 0)) + 1
-            if polls >= MAX_POLLS:
+            if polls >= (MAX_VIDEO_POLLS if _has_video(job, name) else MAX_POLLS):
                 late = TransientError(seen.said, cause=Cause.MEDIA_NOT_READY)
                 return self._again(job, name, late)
             wait_s = POLLS_S[min(polls, len(POLLS_S)) - 1]
@@ -304,15 +367,23 @@ class Instagram(Platform):
                 "GET /:container": 1,
                 "GET /:media": 1,
                 "GET /:ig/media": LOOK_PAGES + 1,
+                "GET /:ig/stories": 1,
             }
         if job.witness.get("media_id"):
             return {"GET /:media": 1}
         names = [*(name for name, _file in _children(job)), TOP]
+        # Not known here is who sends bytes; they draw on nothing.
+        films = [name for name in names if _has_video(job, name)]
         calls = {"POST /:ig/media_publish": 1, "GET /:media": 1}
         if creates := sum(not _container(job, name) for name in names):
             calls["POST /:ig/media"] = creates
-        if waits := sum(not _is_ready(job, name) for name in names):
-            calls["GET /:container"] = waits * POLLS_AHEAD
+        waits = [name for name in names if not _is_ready(job, name)]
+        if polls := sum(
+            VIDEO_POLLS_AHEAD if name in films else POLLS_AHEAD for name in waits
+        ):
+            calls["GET /:container"] = polls
+        if sends := sum(not _container(job, n) or bool(_left(job, n)) for n in films):
+            calls["POST rupload /ig-api-upload/:container"] = sends
         return calls
 
     def observe(
@@ -345,10 +416,13 @@ class Instagram(Platform):
                 evidence=f"container {number} is {seen.status}: not published",
             )
         found, complete = self._search(job, api)
+        if found is not None and not seen.status and _placement(job.draft) == STORY:
+            # Without a caption it may be anybody's.
+            return Look(Sighting.CANNOT_TELL, evidence="a story may be this one")
         if found is not None:
             what = f"container {number} is published; " if seen.status else ""
             return Look(
-                Sighting.FOUND, found, f"{what}{found.external_id} has the same caption"
+                Sighting.FOUND, found, f"{what}{found.external_id} has the same content"
             )
         if seen.status == "PUBLISHED":
             sent_at = job.first_sent_at or job.created_at
@@ -358,7 +432,7 @@ class Instagram(Platform):
             return Look(Sighting.FOUND, RemotePost(number, ""), evidence)
         if not complete:
             return Look(Sighting.CANNOT_TELL, evidence="too many posts since then")
-        return Look(Sighting.ABSENT, evidence="no post since then has the same caption")
+        return Look(Sighting.ABSENT, evidence="no post since then has the same content")
 
     def _search(
         self, job: PublishJob, api: InstagramClient
@@ -366,6 +440,9 @@ class Instagram(Platform):
         """The oldest post since the first commit that looks like ours, and whether all
         of them were read."""
         since = (job.first_sent_at or job.created_at) - timedelta(seconds=LOOK_BACK_S)
+        if _placement(job.draft) == STORY:
+            rows = [row for row in api.stories() if self._matches(job, row, since)]
+            return (_remote_of(rows[0]) if len(rows) == 1 else None), len(rows) < 2
         found: RemotePost | None = None
         cursor = ""
         for number in range(LOOK_PAGES):
@@ -389,15 +466,50 @@ class Instagram(Platform):
             return False
         if str(row["id"]) in job.taken:
             return False
-        kind = "CAROUSEL_ALBUM" if len(job.draft.media) > 1 else "IMAGE"
+        kind = "VIDEO" if _has_video(job, TOP) else "IMAGE"
+        kind = "CAROUSEL_ALBUM" if _is_carousel(job, TOP) else kind
         if row.get("media_type") not in (None, kind):
             return False
+        if _placement(job.draft) == STORY:
+            return True  # it has no caption
         said = _comparable(str(row.get("caption") or ""))
         return said == _comparable(self.text_as_sent(job.draft))
 
 
+def _placement(draft: Draft) -> str:
+    return str(chosen(SPEC, draft, None, "placement"))
+
+
+def _is_through_page(account: Identity | None) -> bool:
+    return account is not None and account.extra.get("variant") == FACEBOOK
+
+
+def _is_sent_there(file: MediaFile, through_page: bool) -> bool:
+    """Whether we send its bytes, rather than have it fetched."""
+    return through_page and file.kind is MediaKind.VIDEO
+
+
+def _is_carousel(job: PublishJob, name: str) -> bool:
+    return name == TOP and len(job.draft.media) > 1
+
+
+def _has_video(job: PublishJob, name: str) -> bool:
+    """Whether the container is one of a video, not over several."""
+    if _is_carousel(job, name) or not job.draft.media:
+        return False
+    return _file(job, name).kind is MediaKind.VIDEO
+
+
+def _left(job: PublishJob, name: str) -> int:
+    """Bytes that a container still waits for."""
+    stored = job.witness.get(name) or {}
+    sent = job.witness.get(f"sent:{name}") or {}
+    there = int(sent.get("bytes") or 0) if sent.get("id") == stored.get("id") else 0
+    return max(0, int(stored.get("bytes") or 0) - there)
+
+
 def _children(job: PublishJob) -> Iterator[tuple[str, MediaFile]]:
-    """The containers below a carousel; none for a single image."""
+    """The containers below a carousel; none for a single file."""
     if len(job.draft.media) > 1:
         for number, file in enumerate(job.draft.media, 1):
             yield f"child:{number}", file

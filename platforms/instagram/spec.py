@@ -8,16 +8,21 @@ Source: https://developers.facebook.com/docs/instagram-platform (v26.0).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from ..base import (
     Ability,
     Call,
+    MediaKind,
     MediaRule,
     OAuthFacts,
+    Option,
+    OptionKind,
     PlatformSpec,
     Scope,
     SignIn,
+    VideoRule,
 )
 from .windows import BUCKETS, CALL, DRAWS
 
@@ -32,6 +37,27 @@ MAX_MENTIONS = 20
 MIN_RATIO, MAX_RATIO = 4 / 5, 1.91
 #: A container lives 24 h; one that ends within the hour is not worth starting with.
 CONTAINER_LIFE = timedelta(hours=23)
+POST, REEL, STORY = "post", "reel", "story"
+#: A video alone is a reel; in a carousel the same is asked of it.
+VIDEOS = VideoRule(
+    mime_types=("video/mp4", "video/quicktime"),
+    max_bytes=300_000_000,
+    max_count=10,
+    video_codecs=("h264", "hevc"),
+    audio_codecs=("aac",),
+    min_s=3,
+    max_s=15 * 60,
+    max_width=1920,
+    min_ratio=0.01,
+    max_ratio=10,
+    min_fps=23,
+    max_fps=60,
+    max_bitrate=25_000_000,
+    index_first=True,
+)
+STORY_VIDEOS = replace(
+    VIDEOS, max_bytes=100_000_000, max_count=1, max_s=60, min_ratio=0.1
+)
 #: Clock differences allowed for when looking for a post of ours.
 LOOK_BACK_S = 120
 #: A token younger than this cannot be refreshed.
@@ -106,8 +132,15 @@ _ROWS: tuple[tuple[str, str, tuple[str, ...], Ability], ...] = (
     ("GET /me/accounts", "Choose an account", _BASIC[1:], _R),
     ("GET /:ig", "Identity and health", _BASIC, _R),
     ("GET /:ig/content_publishing_limit", "Posts left, right to post", _PUBLISH, _P),
-    ("POST /:ig/media", "Images", _PUBLISH, _P),
-    ("GET /:container", "State of an image", _PUBLISH, _P),
+    ("POST /:ig/media", "Images and videos", _PUBLISH, _P),
+    ("GET /:container", "State of an image or video", _PUBLISH, _P),
+    # Bytes of a video: only for accounts that come through a Page.
+    (
+        "POST rupload /ig-api-upload/:container",
+        "Images and videos",
+        _PUBLISH[1:],
+        _P,
+    ),
     ("POST /:ig/media_publish", "Publish", _PUBLISH, _P),
     ("GET /:ig/media", "Find a post again", _BASIC, _R),
     ("GET /:ig/stories", "Find a story again", _BASIC, _R),
@@ -135,7 +168,6 @@ MUTATING = frozenset(
 LATER = frozenset(
     {
         "GET /me/accounts",
-        "GET /:ig/stories",
         "GET /:media/comments",
         "POST /:media/comments",
         "POST /:comment/replies",
@@ -153,6 +185,7 @@ _OTHER_DRAWS: dict[str, dict[str, int]] = {
     "GET /refresh_access_token": {},
     "GET /debug_token": {"app_calls": 1},
     "GET /me": CALL,
+    "POST rupload /ig-api-upload/:container": {},
 }
 
 SPEC = PlatformSpec(
@@ -164,12 +197,14 @@ SPEC = PlatformSpec(
         "api": "https://api.instagram.com",
         "graph": "https://graph.instagram.com",
         "facebook": "https://graph.facebook.com",
+        "upload": "https://rupload.facebook.com",
     },
     practice_paths={
         "www": "/instagram/www",
         "api": "/instagram/api",
         "graph": "/instagram/ig",
         "facebook": "/instagram/graph",
+        "upload": "/instagram/rupload",
     },
     calls=tuple(
         Call(
@@ -190,6 +225,19 @@ SPEC = PlatformSpec(
         max_bytes=8 * 1024 * 1024,
         max_alt=1_000,
         max_count=10,
+    ),
+    videos=VIDEOS,
+    mixes=(frozenset({MediaKind.IMAGE, MediaKind.VIDEO}),),
+    options=(
+        Option(
+            "placement",
+            "Placement",
+            OptionKind.CHOICE,
+            choices={POST: "Post", REEL: "Reel", STORY: "Story (24 hours)"},
+            default=POST,
+            help="A video alone is always a reel; as a post it stands among the posts "
+            "of the profile too. A story shows one image or video, and no text.",
+        ),
     ),
     tells_percent=True,
     needs_media=True,

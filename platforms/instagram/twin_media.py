@@ -351,7 +351,8 @@ class Media(Accounts, Videos):
             return "ERROR"
         if "IN_PROGRESS" in states or container.get("awaits"):
             return "IN_PROGRESS"
-        worked_s = self.time() - container.get("sent_at", container["created_at"])
+        begun_at = float(container.get("sent_at") or container["created_at"])
+        worked_s = self.time() - begun_at
         if container["state"] == "IN_PROGRESS" and (
             worked_s >= self.setting("processing_s")
         ):

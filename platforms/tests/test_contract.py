@@ -11,9 +11,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from math import ceil
 from pathlib import Path
 
-import av
 import pytest
 from PIL import Image
 
@@ -34,6 +34,7 @@ from platforms.errors import Cause
 from platforms.http import Answer
 from platforms.practice.framework import World
 from platforms.practice.server import TWINS, load_twins, start_practice
+from platforms.practice.tests.made_video import animation, video
 
 SLUGS = sorted(registry.PLATFORMS)
 FOLDER = Path(__file__).resolve().parent.parent
@@ -298,14 +299,18 @@ JPEG = _jpeg()
 
 
 class Shelf(BaseHTTPRequestHandler):
-    """Hands the picture out, to platforms that fetch it themselves."""
+    """Hands files out, to platforms that fetch them themselves; else the picture."""
+
+    files = {}
 
     def do_GET(self):
+        data = self.files.get(self.path, JPEG)
+        kind = "video/mp4" if self.path.endswith(".mp4") else "image/jpeg"
         self.send_response(200)
-        self.send_header("Content-Type", "image/jpeg")
-        self.send_header("Content-Length", str(len(JPEG)))
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(JPEG)
+        self.wfile.write(data)
 
     def log_message(self, format, *args):
         pass
@@ -313,7 +318,7 @@ class Shelf(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def shelf():
-    """The address of a server that has the picture."""
+    """The address of a server that has the files."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Shelf) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -369,40 +374,35 @@ def test_every_call_of_a_publish_is_foretold_from_its_witness_on(
 
 
 @cache
-def _clip(kind):
-    """A second of moving pictures."""
-    out = io.BytesIO()
+def _clip(kind, size, seconds):
+    """Some seconds of moving pictures."""
     if kind is MediaKind.GIF:
-        first, *others = [Image.new("RGB", (64, 48), c) for c in ("teal", "red")]
-        first.save(out, "GIF", save_all=True, append_images=others, duration=500)
-        return out.getvalue()
-    with av.open(out, "w", format="mp4") as made:
-        pictures = made.add_stream("libx264", rate=30)
-        pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
-        for number in range(30):
-            frame = av.VideoFrame(64, 48, "yuv420p")
-            for plane in frame.planes:
-                plane.update(bytes([number * 5]) * plane.buffer_size)
-            made.mux(pictures.encode(frame))
-        made.mux(pictures.encode(None))
-    return out.getvalue()
+        return animation(2, size)
+    return video(seconds * 30, size=size, rate=30, index_first=True)
 
 
-def clip(kind):
-    data = _clip(kind)
+def clip(platform, kind, shelf):
+    """As short and small as the platform takes."""
+    rule, size, seconds = platform.spec.videos, (64, 48), 1
+    if kind is MediaKind.VIDEO and rule:
+        size = (max(64, rule.min_width or 0), max(48, rule.min_height or 0))
+        seconds = max(1, ceil(rule.min_s or 0))
+    data = _clip(kind, size, seconds)
     name = "clip.gif" if kind is MediaKind.GIF else "clip.mp4"
+    Shelf.files[f"/{name}"] = data
     return MediaFile(
         key="clip",
         mime_type="image/gif" if kind is MediaKind.GIF else "video/mp4",
         size_bytes=len(data),
-        width=64,
-        height=48,
+        width=size[0],
+        height=size[1],
         alt_text="Colours",
         sha256="c" * 64,
         file_name=name,
         open=lambda: io.BytesIO(data),
+        public_url=f"{shelf}/{name}",
         kind=kind,
-        duration_s=1.0,
+        duration_s=float(seconds),
         frame_rate=30.0 if kind is MediaKind.VIDEO else None,
         frames=2 if kind is MediaKind.GIF else None,
         video_codec="h264" if kind is MediaKind.VIDEO else "",
@@ -412,11 +412,11 @@ def clip(kind):
 @pytest.mark.parametrize("kind", [MediaKind.GIF, MediaKind.VIDEO])
 @pytest.mark.parametrize("ended", ["between steps", "before a step is stored"])
 def test_moving_pictures_go_out_once_wherever_the_process_ends(
-    platform, connected, practice, kind, ended
+    platform, connected, practice, kind, ended, shelf
 ):
     """Nothing but the stored witness leads on, and time is the practice network's."""
     client, me = connected
-    draft = Draft("Hello", media=(clip(kind),))
+    draft = Draft("Hello", media=(clip(platform, kind, shelf),))
     rule = platform.spec.videos if kind is MediaKind.VIDEO else platform.spec.gifs
     if rule is None:
         findings = platform.check(draft, me)

@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 import responses
 
-from platforms.base import Access, Draft, Environment, Identity, MediaFile, PublishJob
+from platforms.base import (
+    Access,
+    Draft,
+    Environment,
+    Identity,
+    MediaFile,
+    MediaKind,
+    PublishJob,
+)
 from platforms.instagram.client import InstagramClient
 from platforms.instagram.publish import Instagram
 from platforms.instagram.spec import SPEC
@@ -98,5 +106,28 @@ def job() -> Callable[..., PublishJob]:
             ),
         }
         return PublishJob(**{**facts, **changes})
+
+    return make
+
+
+@pytest.fixture
+def film(image: Callable[..., MediaFile]) -> Callable[..., MediaFile]:
+    def make(**changes: Any) -> MediaFile:
+        facts: dict[str, Any] = {
+            "mime_type": "video/mp4",
+            "size_bytes": 5,
+            "width": 1080,
+            "height": 1920,
+            "file_name": "a.mp4",
+            "open": lambda: BytesIO(b"VIDEO"),
+            "public_url": "https://hub.example.com/media/public/abc.mp4",
+            "kind": MediaKind.VIDEO,
+            "duration_s": 10.0,
+            "frame_rate": 30.0,
+            "container": "mp4",
+            "video_codec": "h264",
+            "audio_codec": "aac",
+        }
+        return image(**{**facts, **changes})
 
     return make
