@@ -48,6 +48,7 @@ TWINS: dict[str, str] = {
     "facebook": "platforms.facebook.twin.FacebookTwin",
     "instagram": "platforms.instagram.twin.InstagramTwin",
     "threads": "platforms.threads.twin.ThreadsTwin",
+    "youtube": "platforms.youtube.twin.YouTubeTwin",
 }
 
 #: Larger bodies are answered with 413, but where a route takes any.
