@@ -49,6 +49,7 @@ TWINS: dict[str, str] = {
     "instagram": "platforms.instagram.twin.InstagramTwin",
     "threads": "platforms.threads.twin.ThreadsTwin",
     "youtube": "platforms.youtube.twin.YouTubeTwin",
+    "tiktok": "platforms.tiktok.twin.TikTokTwin",
 }
 
 #: Larger bodies are answered with 413, but where a route takes any.

@@ -1,1 +1,1 @@
-"""TikTok: its windows; publishing there comes later."""
+"""TikTok: its windows and its side of the practice network."""
