@@ -853,6 +853,11 @@ class Platform(abc.ABC):
     def next_step(self, job: PublishJob, client: PlatformClient) -> Step:
         """The next step given the job's witness. Pure: sends nothing itself."""
 
+    def is_out(self, witness: Mapping[str, Any]) -> bool:
+        """Whether the platform has all of it and goes on by itself: nobody can call it
+        back any more, and what is left is to ask what became of it."""
+        return False
+
     @abc.abstractmethod
     def look(self, job: PublishJob, client: PlatformClient) -> Look:
         """Read the platform: is this post there? Raises PlatformError when unreadable."""

@@ -322,7 +322,9 @@ class Claim:
             return self._not_now(row, Hold.ACCESS, credential.cause)
         if account.trouble and not looking:
             return self._not_now(row, Hold.ACCESS, account.trouble)
-        if row.status == Status.SCHEDULED and row.useful_until < now:
+        if row.is_out:
+            pass  # asking what became of it is never too late, and stops hold it not
+        elif row.status == Status.SCHEDULED and row.useful_until < now:
             if row.repeat_is_safe:
                 # Nobody knows whether it went out, and sending it now makes no sense.
                 self._back_to_doubt(row, None)
@@ -339,7 +341,8 @@ class Claim:
                 credential.break_for(AuthExpired("its time is over"))
                 wake_review()
             return False
-        if not looking and not row.repeat_is_safe and stops.covering(account, active):
+        stoppable = not (looking or row.repeat_is_safe or row.is_out)
+        if stoppable and stops.covering(account, active):
             self._hold(row, Hold.STOPPED)
             return False
         if row.repeat_is_safe and not looking:
@@ -561,7 +564,8 @@ class Claim:
         A key and uploaded files belong to one wording. Where a person has changed it
         since the last try, the platform would answer a used key with the old post.
         """
-        if row.draft and (row.status == Status.UNCERTAIN or row.repeat_is_safe):
+        as_it_left = row.status == Status.UNCERTAIN or row.repeat_is_safe or row.is_out
+        if row.draft and as_it_left:
             return draft_from(row.draft), {}
         draft = row.post.draft_for(row.account.platform)
         doc = draft_doc(draft)

@@ -19,6 +19,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Brand, ConnectedAccount
+from platforms import registry
 from platforms.base import Draft, MediaFile, MediaKind
 
 from . import public_media
@@ -724,7 +725,7 @@ class Delivery(models.Model):
         )
 
     def _not_in_doubt(self) -> None:
-        if self.repeat_is_safe:
+        if self.repeat_is_safe or self.is_out:
             raise InvalidTransition(
                 "it may be live: only the platform's answer decides"
             )
@@ -747,6 +748,13 @@ class Delivery(models.Model):
             setattr(self, field, value)
 
     # -- reading
+
+    @property
+    def is_out(self) -> bool:
+        """The platform has all of it and works on it: nothing calls it back."""
+        return bool(self.witness) and registry.platform(self.account.platform).is_out(
+            self.witness
+        )
 
     @property
     def is_late(self) -> bool:

@@ -236,7 +236,7 @@ def _delivery_page(
         "lateness": lateness(delivery),
         "attempts": [(a, outcome_words(a), duration_ms(a)) for a in attempts],
         "support": support_text(delivery, attempts),
-        "can_cancel": delivery.status in CANCELLABLE,
+        "can_cancel": delivery.status in CANCELLABLE and not delivery.is_out,
         "can_retry": delivery.status == status.FAILED,
         "can_edit": delivery.status in (*CHANGEABLE, status.FAILED),
         "is_past_useful": delivery.useful_until <= timezone.now(),

@@ -190,6 +190,8 @@ def state_sentence(delivery: Delivery) -> str:
         return _("It is due and goes out now.")
     if delivery.status == Status.FAILED and delivery.dismissed_at:
         return _("It failed and was taken off the desk.")
+    if delivery.status == Status.HELD and delivery.is_out:
+        return _("It was sent. Afterwards the platform is asked what became of it.")
     return {
         Status.PUBLISHING: _("It is being sent right now."),
         Status.PROCESSING: _("It was sent; the platform is still working on it."),

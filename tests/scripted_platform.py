@@ -131,6 +131,9 @@ class Scripted(Platform):
 
         return Step("post", StepKind.COMMIT, commit)
 
+    def is_out(self, witness: Any) -> bool:
+        return "post" in witness
+
     def look(self, job: PublishJob, client: PlatformClient) -> Look:
         return ScriptedClient.script.answer("look")
 

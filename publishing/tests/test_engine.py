@@ -34,8 +34,10 @@ from publishing.models import (
     MAX_COMMITS,
     Attempt,
     Delivery,
+    InvalidTransition,
     Pump,
     StaleState,
+    Stop,
 )
 from publishing.sweeps import recover_abandoned, release_held
 from publishing.work import perform
@@ -536,6 +538,29 @@ def test_a_platform_that_works_on_it_is_polled_without_a_waiting_worker(
     assert delivery.next_attempt_at > timezone.now() + timedelta(seconds=15)
     look_soon(delivery)
     assert delivery.status == Status.PUBLISHED
+
+
+def test_what_the_platform_has_is_only_asked_for_whatever_happens_meanwhile(
+    delivery, script, author
+):
+    script.answers["post"] = [StepResult(witness={"post": "p1"}, wait_s=5)]
+    script.answers["address"] = [
+        TransientError(),
+        StepResult(remote=RemotePost("p1", "https://e/p1")),
+    ]
+    turn(delivery)
+    assert delivery.status == Status.PROCESSING
+    with pytest.raises(InvalidTransition):
+        delivery.cancel()
+    # Another wording, an emergency stop, and its useful time is over.
+    type(delivery.post).objects.update(text="Hello again")
+    Stop.objects.create(scope="everything", reason="Storm", started_by=author)
+    Delivery.objects.update(useful_until=timezone.now() - timedelta(minutes=1))
+    look_soon(delivery)
+    assert delivery.status == Status.SCHEDULED
+    look_soon(delivery)
+    assert (delivery.status, delivery.external_id) == (Status.PUBLISHED, "p1")
+    assert script.asked == ["post", "address", "address"]
 
 
 def test_an_account_that_was_disconnected_holds_its_posts(account, delivery, script):
