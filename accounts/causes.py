@@ -188,6 +188,18 @@ EXPLANATIONS: dict[str, Explanation] = {
         _OPERATOR,
         Action.OPERATOR,
     ),
+    Cause.APP_UNREVIEWED: _e(
+        _("Our app may not post in public yet"),
+        _(
+            "The platform has not reviewed our app yet. Until it has, it takes only "
+            "posts that nobody else can see."
+        ),
+        _(
+            "Choose “Only me” for this post and make the account private, or ask an "
+            "admin to have our app reviewed."
+        ),
+        Action.OPERATOR,
+    ),
     Cause.APP_GONE: _e(
         _("Our app is no longer known there"),
         _("The server has deleted our app's registration, and with it every access."),

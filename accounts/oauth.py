@@ -8,10 +8,11 @@ exchanged by our own platform client, so that its limits and guards hold.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from allauth.socialaccount.internal import statekit
 from allauth.socialaccount.providers.oauth2.client import OAuth2Client
@@ -21,7 +22,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from platforms.base import TokenSet
+from platforms.base import OAuthFacts, TokenSet
 
 from .models import PlatformApp
 
@@ -89,6 +90,11 @@ class PlatformAdapter(OAuth2Adapter):
     def get_callback_url(self, request: HttpRequest, app: Any) -> str:
         return redirect_uri(self.platform_app.platform)
 
+    def get_client(self, request: HttpRequest, app: Any) -> PlatformOAuthClient:
+        client: PlatformOAuthClient = super().get_client(request, app)
+        client.client_id_parameter = self.facts.client_id_parameter
+        return client
+
 
 class PlatformProvider(OAuth2Provider):
     """Not in allauth's registry: it appears on no sign-in page."""
@@ -99,6 +105,20 @@ class PlatformProvider(OAuth2Provider):
 
     def get_oauth2_adapter(self, request: HttpRequest) -> PlatformAdapter:
         return PlatformAdapter(request, self.app.platform_app)
+
+    def get_pkce_params(self) -> dict[str, Any]:
+        params: dict[str, Any] = super().get_pkce_params()
+        if params and self.app.platform_app.spec.oauth.hex_challenge:
+            digest = hashlib.sha256(params["code_verifier"].encode())
+            params["code_challenge"] = digest.hexdigest()
+        return params
+
+
+def wants_pkce(facts: OAuthFacts, address: str) -> bool:
+    """address: where the platform sends the person back to."""
+    if facts.pkce or not facts.pkce_on_loopback:
+        return facts.pkce
+    return urlsplit(address).hostname in {"localhost", "127.0.0.1"}
 
 
 def start(
@@ -119,7 +139,8 @@ def start(
     params = dict(facts.extra_params)
     if other_login:
         params |= facts.force_login_params
-    pkce = facts.pkce and app.facts.get("supports_pkce", True)
+    pkce = wants_pkce(facts, redirect_uri(app.platform))
+    pkce = pkce and app.facts.get("supports_pkce", True)
     allauth_app = AllauthApp(
         app,
         state_owner(app.platform),

@@ -120,6 +120,11 @@ class OAuthFacts:
     extra_params: Mapping[str, str] = field(default_factory=dict)
     #: Ask the platform to let the person choose another login (second account).
     force_login_params: Mapping[str, str] = field(default_factory=dict)
+    client_id_parameter: str = "client_id"
+    #: PKCE where the redirect address leads to this machine: an app for desktops there
+    pkce_on_loopback: bool = False
+    #: the challenge is written in hexadecimal digits instead of base64 (not RFC 7636)
+    hex_challenge: bool = False
 
 
 class SignIn(StrEnum):

@@ -60,6 +60,7 @@ class Cause(StrEnum):
     APP_REFUSED = "app_refused"
     APP_GONE = "app_gone"
     APP_SUSPENDED = "app_suspended"
+    APP_UNREVIEWED = "app_unreviewed"
     VERSION_ENDED = "version_ended"
     CREDITS_USED_UP = "credits_used_up"
     # limits
@@ -127,6 +128,7 @@ class Cause(StrEnum):
 OF_OUR_APP = {
     Cause.APP_REFUSED,
     Cause.APP_SUSPENDED,
+    Cause.APP_UNREVIEWED,
     Cause.VERSION_ENDED,
     Cause.CREDITS_USED_UP,
     Cause.PLAN_LIMIT,

@@ -1,1 +1,1 @@
-"""TikTok: its windows and its side of the practice network."""
+"""TikTok: videos in parts or fetched, photos fetched, and what became of them."""
