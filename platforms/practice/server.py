@@ -50,6 +50,7 @@ TWINS: dict[str, str] = {
     "threads": "platforms.threads.twin.ThreadsTwin",
     "youtube": "platforms.youtube.twin.YouTubeTwin",
     "tiktok": "platforms.tiktok.twin.TikTokTwin",
+    "pinterest": "platforms.pinterest.twin.PinterestTwin",
 }
 
 #: Larger bodies are answered with 413, but where a route takes any.
