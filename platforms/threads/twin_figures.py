@@ -167,7 +167,6 @@ class Figures(Posts):
         "POST",
         "/graph/<version>/<id>/manage_reply",
         call="POST /:reply/manage_reply",
-        commit=True,
     )
     def manage_reply(self, request: Request, version: str, id: str) -> Response:
         def work(caller: Caller) -> Any:

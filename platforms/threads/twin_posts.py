@@ -436,7 +436,7 @@ class Posts(Containers):
 
         return self.graph(request, version, work)
 
-    @route("DELETE", "/graph/<version>/<id>", call="DELETE /:media", commit=True)
+    @route("DELETE", "/graph/<version>/<id>", call="DELETE /:media")
     def delete(self, request: Request, version: str, id: str) -> Response:
         def work(caller: Caller) -> Doc:
             post = self.own_post(caller, id)
