@@ -13,6 +13,8 @@ from ..practice.framework import Doc, route
 from .twin_calls import Caller, Refused, invalid
 from .twin_login import PLACE, PinterestLogin
 
+#: Lists go back so far.
+LISTED = 1_000
 PRIVACIES = ("PUBLIC", "PROTECTED", "SECRET")
 #: what `privacy` of a list lets through
 FILTERS = {
@@ -32,7 +34,7 @@ class Boards(PinterestLogin):
     def _account(self, caller: Caller) -> Doc:
         user = caller.user
         boards = self.boards_of(caller.place, caller.id)
-        pins = self.pins_of(caller.place, caller.id)
+        pins = self.world.count(self.slug, f"pins of {caller.id} {caller.place}")
         is_business = user["account_type"] == "BUSINESS"
         return {
             "id": user["id"],
@@ -43,16 +45,17 @@ class Boards(PinterestLogin):
             "website_url": "https://acme.example" if is_business else None,
             "about": "Practice only",
             "board_count": len(boards),
-            "pin_count": len(pins),
+            "pin_count": pins,
             "follower_count": user["followers"],
             "following_count": 17,
-            "monthly_views": self.setting("impressions") * len(pins),
+            "monthly_views": self.setting("impressions") * pins,
         }
 
     def pins_of(self, place: str, user: str) -> list[Doc]:
-        """Pins that are there, oldest first."""
-        rows = self.all("pin", place=place, user=user, deleted=False)
-        return [pin for _, pin in rows if self.board_is_there(pin["board"])]
+        """Pins that are there, oldest first; of many the newest."""
+        rows = self.world.page(self.slug, f"pins of {user} {place}", LISTED)
+        docs = [self.get("pin", id) for id, _ in reversed(rows)]
+        return [doc for doc in docs if doc and self.board_is_there(doc["board"])]
 
     def board_is_there(self, id: str) -> bool:
         board = self.get("board", id)
@@ -88,16 +91,14 @@ class Boards(PinterestLogin):
                 if board["privacy"] in FILTERS[privacy]
                 and (board["privacy"] != "SECRET" or caller.has("boards:read_secret"))
             ]
-            return self.listed(request, shown, self.board_shown)
+            pins = self.pins_of(place, caller.id)
+            return self.listed(request, shown, lambda b: self.board_shown(b, pins))
 
         return self.api(request, place, "GET /boards", work)
 
-    def board_shown(self, board: Doc) -> Doc:
-        pins = [
-            pin
-            for pin in self.pins_of(board["place"], board["user"])
-            if pin["board"] == board["id"]
-        ]
+    def board_shown(self, board: Doc, pins: list[Doc]) -> Doc:
+        """pins: of the account, oldest first."""
+        pins = [pin for pin in pins if pin["board"] == board["id"]]
         covers = [self.file_url(pin["pictures"][0]["id"]) for pin in pins]
         changed = max([board["created_at"], *(pin["created_at"] for pin in pins)])
         return {
@@ -138,7 +139,7 @@ class Boards(PinterestLogin):
                 text = "You already have a board with this name."
                 raise Refused(400, 58, text)
             board = self.add_board(place, caller.id, name, privacy, description)
-            return self.json(self.board_shown(board), 201)
+            return self.json(self.board_shown(board, []), 201)
 
         return self.api(request, place, "POST /boards", work)
 

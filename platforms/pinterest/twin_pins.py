@@ -91,11 +91,12 @@ class Pins(Media):
     def _check_spam(self, caller: Caller) -> None:
         if self.setting("spam_block") or caller.user["spam"]:
             raise Refused(429, 8, SPAM_TEXT)
-        most = self.setting("pins_per_day")
-        since = self.time() - DAY_S
-        made = self.all("pin", user=caller.id)
-        recent = [pin for _, pin in made if pin["created_at"] > since]
-        if most is not None and len(recent) >= most:
+        most, since = self.setting("pins_per_day"), self.time() - DAY_S
+        if most is None:
+            return
+        kind = f"pins of {caller.id} {caller.place}"
+        newest = self.world.page(self.slug, kind, max(1, most))
+        if sum(1 for _, row in newest if row["at"] > since) >= most:
             raise over_limit()
 
     def _new_pin(self, request: Request, caller: Caller, body: Doc, board: Doc) -> Doc:
@@ -130,6 +131,7 @@ class Pins(Media):
             "arrived_at": arrived_at(request),
         }
         self.put("pin", id, pin)
+        self.put(f"pins of {caller.id} {caller.place}", id, {"at": self.time()})
         return pin
 
     def _link_kept(self, link: str) -> str:
@@ -309,6 +311,7 @@ class Pins(Media):
         def work(caller: Caller) -> Response:
             pin = self.own_pin(caller, id, scope="pins:write_secret")
             self.put("pin", id, {**pin, "deleted": True})
+            self.drop(f"pins of {caller.id} {place}", id)
             return self.json(None, 204)
 
         return self.api(request, place, "DELETE /pins/:id", work)
