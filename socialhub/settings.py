@@ -42,6 +42,7 @@ _db = env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'socialhub.sqlite3'}"
 if "sqlite3" in _db["ENGINE"]:
     # Measured: with anything less, writers of web and clusters meet "database is
     # locked" (no transaction here may wait for anything).
+    _db["ENGINE"] = "socialhub.sqlite"  # Django's, without long naps
     _db["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,

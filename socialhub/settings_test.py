@@ -24,6 +24,6 @@ STORAGES["staticfiles"]["BACKEND"] = (
 )
 CACHES["default"] = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 (Path(DATA_DIR) / "static").mkdir(exist_ok=True)
-if "sqlite3" in DATABASES["default"]["ENGINE"]:
+if "sqlite" in DATABASES["default"]["ENGINE"]:
     # A file, so that tests with threads and processes see the same database.
     DATABASES["default"]["TEST"] = {"NAME": str(Path(DATA_DIR) / "test.sqlite3")}
