@@ -11,8 +11,8 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -39,8 +39,10 @@ PAGE_SIZE = 100
 MAX_PAGES = 50
 MINUTE_S, HOUR_S = 60, 3600
 
-#: How tokens of Facebook and Instagram begin.
-TOKEN = re.compile(r"\b(?:EAA|IGAA)\w{6,}")
+#: How tokens of Facebook, Instagram and Threads begin.
+TOKEN = re.compile(r"\b(?:EAA|IGAA|THAA)\w{6,}")
+#: Tokens that are their own permission to be renewed cannot be so on their first day.
+RENEWS_AFTER = timedelta(hours=24)
 
 # ---------------------------------------------------------------- the table of errors
 
@@ -298,6 +300,8 @@ class GraphClient(PlatformClient):
 
     def exchange_error(self, answer: Answer) -> PlatformError:
         """Why no token came: the code, the old token, our app, or trouble at Meta."""
+        if "error_message" in answer.data() and answer.status < 500:
+            return _flat_exchange_error(answer)
         fault = Fault.of(answer.data())
         if fault is None or answer.status >= 500:
             return self.error_from(answer, mutates=False)
@@ -312,10 +316,40 @@ class GraphClient(PlatformClient):
             )
         return self.error_from(answer, mutates=False)
 
-    def debug_token(self, token: str = "") -> Granted:
+    def renewing_itself(self, tokens: TokenSet) -> TokenSet:
+        """The tokens where the access token is its own permission to be renewed."""
+        return replace(
+            tokens,
+            refresh_token=tokens.access_token,
+            refresh_expires_at=tokens.expires_at,
+        )
+
+    def renewed_by_itself(self, ask: Callable[[str], TokenSet]) -> TokenSet:
+        """A new token for one that is its own permission to be renewed.
+
+        ask: sends the call with the token. TransientError while the token is younger
+        than a day, AuthRevoked after its end: then only a person helps.
+        """
+        if self.access.issued_at is not None:
+            age = datetime.now(UTC) - self.access.issued_at
+            if age < RENEWS_AFTER:
+                raise TransientError(
+                    f"{self.spec.name} renews no token that is younger than a day",
+                    retry_after=(RENEWS_AFTER - age).total_seconds(),
+                )
+        try:
+            return ask(self.access.refresh_token or self.access.token)
+        except AuthExpired as error:
+            raise as_kind(AuthRevoked, error, cause=error.cause) from error
+        except InvalidContent as error:
+            # "Too young" has no code of its own, and ends nothing.
+            wait_s = RENEWS_AFTER.total_seconds() / 4
+            raise as_kind(TransientError, error, retry_after=wait_s) from error
+
+    def debug_token(self, token: str = "", *, by: str = "") -> Granted:
         """What Meta knows of a token. Costs app quota only; works for dead tokens.
 
-        Raises AuthExpired, AuthRevoked or PermissionMissing for one that is dead.
+        by: the token to ask with, the app's own unless given. Raises AuthExpired, AuthRevoked or PermissionMissing for one that is dead.
         """
         inspected = token or self.access.token
         try:
@@ -323,7 +357,7 @@ class GraphClient(PlatformClient):
                 "GET /debug_token",
                 "debug_token",
                 {"input_token": inspected},
-                token=self.app_token,
+                token=by or self.app_token,
             )
         except (AuthExpired, AuthRevoked) as error:
             # Refused was the app's own token: its id or secret is wrong here.
@@ -549,15 +583,36 @@ def unreadable(answer: Answer, mutates: bool) -> PlatformError:
     )
 
 
-def not_ours(error: PlatformError) -> PermissionMissing:
-    """An account of ours that Meta does not show us any more."""
-    return PermissionMissing(
+def as_kind(
+    kind: type[PlatformError], error: PlatformError, **facts: Any
+) -> PlatformError:
+    """The same answer as an error of another class."""
+    return kind(
         error.detail,
-        cause=Cause.NOT_ALLOWED,
         status=error.status,
         code=error.code,
         request_id=error.request_id,
+        **facts,
     )
+
+
+def not_ours(error: PlatformError) -> PlatformError:
+    """An account of ours that Meta does not show us any more."""
+    return as_kind(PermissionMissing, error, cause=Cause.NOT_ALLOWED)
+
+
+def _flat_exchange_error(answer: Answer) -> PlatformError:
+    """{"error_type", "code", "error_message"}: how a code is refused that was not
+    Facebook's."""
+    data = answer.data()
+    said = str(data.get("error_message") or "")
+    lower, text = said.lower(), redact(said)
+    facts = {**facts_of(answer, None), "code": str(data.get("code") or "")}
+    if any(word in lower for word in ("client", "redirect", "platform app")):
+        return PermissionMissing(
+            text, cause=Cause.APP_REFUSED, reach=Reach.APP, **facts
+        )
+    return AuthRevoked(text, cause=Cause.CODE_REFUSED, **facts)
 
 
 def graph_time(value: Any) -> datetime | None:

@@ -16,7 +16,6 @@ from typing import Any
 from ..base import Ability, Identity, MediaFile, Proof, TokenSet, Verdict
 from ..errors import (
     AmbiguousOutcome,
-    AuthExpired,
     AuthRevoked,
     Cause,
     InvalidContent,
@@ -32,13 +31,12 @@ from ..facebook.graph import (
     Fault,
     Granted,
     Means,
-    facts_of,
     not_ours,
     unreadable,
 )
 from ..facebook.upload import UploadClient
-from ..http import Answer, redact
-from .spec import FACEBOOK, INSTAGRAM, NEEDED, REFRESH_AFTER, SPEC
+from ..http import Answer
+from .spec import FACEBOOK, INSTAGRAM, NEEDED, SPEC
 
 PROFILE = "username,name,account_type,profile_picture_url,followers_count"
 MEDIA_FIELDS = "id,caption,timestamp,media_type,media_product_type,permalink"
@@ -172,28 +170,13 @@ class InstagramClient(UploadClient):
                 "a Page's token is not renewed; sign in again",
                 cause=Cause.TOKEN_EXPIRED,
             )
-        if self.access.issued_at is not None:
-            age = datetime.now(UTC) - self.access.issued_at
-            if age < REFRESH_AFTER:
-                raise TransientError(
-                    "Instagram renews no token that is younger than a day",
-                    retry_after=(REFRESH_AFTER - age).total_seconds(),
-                )
-        try:
-            return self._token(
+        return self.renewed_by_itself(
+            lambda token: self._token(
                 "GET /refresh_access_token",
                 "refresh_access_token",
-                {
-                    "grant_type": "ig_refresh_token",
-                    "access_token": self.access.refresh_token or self.access.token,
-                },
+                {"grant_type": "ig_refresh_token", "access_token": token},
             )
-        except AuthExpired as error:
-            raise _as(AuthRevoked, error, cause=error.cause) from error
-        except InvalidContent as error:
-            # "Too young" has no code of its own, and ends nothing.
-            wait_s = REFRESH_AFTER.total_seconds() / 4
-            raise _as(TransientError, error, retry_after=wait_s) from error
+        )
 
     def revoke(self) -> None:
         raise NotImplementedError("access ends in Instagram's own settings")
@@ -204,26 +187,10 @@ class InstagramClient(UploadClient):
         answer = self.send(key, f"{self.host('graph')}/{path}", params=dict(params))
         tokens = self.tokens_from(answer, answer.data(), now)
         return replace(
-            tokens,
-            # It is renewed by itself, as long as it lives.
-            refresh_token=tokens.access_token,
-            refresh_expires_at=tokens.expires_at,
+            self.renewing_itself(tokens),
             scopes=_scopes(answer.data().get("permissions")),
             extra={"variant": INSTAGRAM},
         )
-
-    def exchange_error(self, answer: Answer) -> PlatformError:
-        data = answer.data()
-        if "error_message" not in data or answer.status >= 500:
-            return super().exchange_error(answer)
-        said = str(data.get("error_message") or "")
-        lower, text = said.lower(), redact(said)
-        facts = {**facts_of(answer, None), "code": str(data.get("code") or "")}
-        if any(word in lower for word in ("client", "redirect", "platform app")):
-            return PermissionMissing(
-                text, cause=Cause.APP_REFUSED, reach=Reach.APP, **facts
-            )
-        return AuthRevoked(text, cause=Cause.CODE_REFUSED, **facts)
 
     def identities(self) -> Sequence[Identity]:
         return [self.profile()]
@@ -462,17 +429,6 @@ class InstagramClient(UploadClient):
             return AmbiguousOutcome(fault.text, cause=Cause.PLATFORM_TROUBLE, **facts)
         means = SUBCODES.get(fault.subcode) or CODES.get(fault.code)
         return means.make(fault.text, facts) if means else None
-
-
-def _as(kind: type[PlatformError], error: PlatformError, **facts: Any) -> PlatformError:
-    """The same answer as an error of another class."""
-    return kind(
-        error.detail,
-        status=error.status,
-        code=error.code,
-        request_id=error.request_id,
-        **facts,
-    )
 
 
 def _flat(data: Mapping[str, Any]) -> Mapping[str, Any]:

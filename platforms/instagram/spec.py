@@ -60,8 +60,6 @@ STORY_VIDEOS = replace(
 )
 #: Clock differences allowed for when looking for a post of ours.
 LOOK_BACK_S = 120
-#: A token younger than this cannot be refreshed.
-REFRESH_AFTER = timedelta(hours=24)
 
 COMMENTS, MESSAGES = "Comments and first comments", "Messages"
 _BASIC, _PUBLISH, _FIGURES, _COMMENTS, _MESSAGES = (
