@@ -272,6 +272,12 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("Mend or remove the link."),
         Action.EDIT,
     ),
+    Cause.TOO_MANY_LINKS: _e(
+        _("Too many links"),
+        _("The post has more different links than this platform accepts."),
+        _("Remove some of them."),
+        Action.EDIT,
+    ),
     Cause.TOO_MANY_MEDIA: _e(
         _("Too many files"),
         _("The post has more files than this platform accepts."),

@@ -74,6 +74,7 @@ class Cause(StrEnum):
     TEXT_REFUSED = "text_refused"
     TOO_MANY_TAGS = "too_many_tags"
     LINK_REFUSED = "link_refused"
+    TOO_MANY_LINKS = "too_many_links"
     TOO_MANY_MEDIA = "too_many_media"
     MEDIA_MIXED = "media_mixed"
     MEDIA_TYPE = "media_type"

@@ -17,6 +17,7 @@ PLATFORMS: dict[str, str] = {
     "linkedin": "platforms.linkedin.publish.LinkedIn",
     "facebook": "platforms.facebook.publish.Facebook",
     "instagram": "platforms.instagram.publish.Instagram",
+    "threads": "platforms.threads.publish.Threads",
 }
 
 

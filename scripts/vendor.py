@@ -25,6 +25,7 @@ MARKS = {
     "linkedin": "linkedin",
     "facebook": "facebook",
     "instagram": "instagram",
+    "threads": "threads",
 }
 
 

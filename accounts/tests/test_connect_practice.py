@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -187,6 +188,22 @@ def test_instagram_is_connected_by_its_own_sign_in_and_renewed_by_itself(
     assert credential.refresh_token == credential.access_token
     assert credential.refresh_after is not None
     assert credential.refresh_after < credential.expires_at
+
+
+def test_threads_is_connected_and_soon_renewed_by_itself(browser, network, brand):
+    connect(browser, network, "threads", brand)
+    account = ConnectedAccount.objects.get()
+    assert (account.platform, account.url.rsplit("/", 1)[-1]) == (
+        "threads",
+        f"@{account.handle}",
+    )
+    credential = account.credential
+    assert credential.proven_at is not None
+    assert credential.refresh_token == credential.access_token
+    age = credential.refresh_after - credential.issued_at
+    assert timedelta(hours=24) < age < timedelta(hours=36)
+    assert "threads_manage_replies" in credential.granted_scopes
+    assert credential.ends_at() is None or credential.ends_at() > credential.expires_at
 
 
 def test_linkedin_offers_the_member_and_the_pages(browser, network, brand):

@@ -30,7 +30,7 @@ DRAWS: dict[str, dict[str, int]] = {
     "POST /:user/threads": CALL,
     "GET /:container": CALL,
     "POST /:user/threads_publish": CALL | {"posts": 1},
-    "POST /:user/threads_publish (reply)": CALL | {"replies": 1},
+    "POST /:user/threads (reply)": CALL | {"replies": 1},
     "GET /:user/threads_publishing_limit": CALL,
     "POST /:reply/manage_reply": CALL,
     "GET /:media/replies": CALL,
