@@ -51,6 +51,8 @@ ACCESS_SCOPES = (
     "com.atproto.appPassPrivileged",
 )
 REFRESH_SCOPE = "com.atproto.refresh"
+#: What the session of an app password says of itself.
+APP_PASSWORD_SCOPE = "com.atproto.appPass"
 
 #: (size, seconds); a window opens with its first use.
 LIMITS = {
@@ -169,7 +171,7 @@ class BlueskyTwin(Twin):
             "refresh_token": session["refreshJwt"],
             "expires_in": ACCESS_LIFE_S,
             "refresh_expires_in": REFRESH_LIFE_S,
-            "scopes": [],
+            "scopes": [APP_PASSWORD_SCOPE],
             "extra": {
                 "pds": self.url,
                 "did": did,
@@ -491,7 +493,7 @@ class BlueskyTwin(Twin):
             id,
             {
                 "did": did,
-                "scope": "com.atproto.access" if main else "com.atproto.appPass",
+                "scope": "com.atproto.access" if main else APP_PASSWORD_SCOPE,
                 "generation": 0,
                 "dead_upto": 0,
                 "revoked": False,

@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from platforms.bluesky import twin_repo as repo
+from platforms.bluesky.client import jwt_claims
 from platforms.bluesky.twin import APP_PASSWORD, MAIN_PASSWORD, BlueskyTwin
 from platforms.practice.server import start_practice
 
@@ -39,6 +40,11 @@ def http():
 @pytest.fixture
 def acme(twin):
     return twin.add_account("acme", "Acme Tools")
+
+
+def test_an_account_of_the_panel_is_told_what_its_access_may_do(acme):
+    scopes = tuple(jwt_claims(acme["access_token"])["scope"].split())
+    assert tuple(acme["scopes"]) == scopes != ()
 
 
 class Caller:
