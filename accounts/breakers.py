@@ -187,11 +187,13 @@ class Admission:
 
     trials: primary keys of the breakers whose one trial it is. Hand them to `hear` with
     the answer, or to `give_trial_back` when nothing is sent after all. Of a look: those
-    that it passed although they are not closed, for `hear` alone.
+    that it passed although they are not closed, for `hear` alone. passing: these let
+    looks through already, so that one more that gets its answer is no news.
     """
 
     refusal: Refusal | None = None
     trials: tuple[int, ...] = ()
+    passing: bool = False
 
 
 @dataclass(frozen=True)
@@ -389,7 +391,9 @@ def _decide(
             for row in barring:
                 row.looked_at = now
                 plan.taken.add(row.pk)
-            plan.admissions[ref] = Admission(trials=tuple(row.pk for row in mine))
+            plan.admissions[ref] = Admission(
+                trials=tuple(row.pk for row in mine), passing=not barring
+            )
         else:
             trials = tuple(row.pk for row in mine)
             trying.update(trials)
@@ -478,7 +482,8 @@ def hear(events: Sequence[Heard], now: datetime) -> list[Change]:
             for key, row in rows.items():
                 if row.pk in event.trials and row.state != State.CLOSED:
                     if event.looking:
-                        _looked(row, event)
+                        if not _looked(row, event):
+                            continue
                     else:
                         _tried(row, event, now)
                     touched[key] = row
@@ -502,11 +507,14 @@ def _aim(event: Heard) -> Key | None:
     return key_of(event.caller, error, kind)
 
 
-def _looked(row: CircuitBreaker, event: Heard) -> None:
-    """Can it be read? That closes nothing, but lets the other looks through."""
+def _looked(row: CircuitBreaker, event: Heard) -> bool:
+    """Can it be read? That closes nothing, but lets the other looks through. True: news."""
     verdict = judge(row, event)
-    if verdict != Verdict.NOTHING:
-        row.looks_pass = verdict == Verdict.FINE
+    fine = verdict == Verdict.FINE
+    if verdict == Verdict.NOTHING or row.looks_pass == fine:
+        return False
+    row.looks_pass = fine
+    return True
 
 
 def _tried(row: CircuitBreaker, event: Heard, now: datetime) -> None:

@@ -85,6 +85,9 @@ class SideBySide:
     def __init__(self, threads: int, lane_share: int) -> None:
         self.threads = threads
         self.lane_share = lane_share
+        #: Errands begin so many at a time, for what they ask first costs them one
+        #: statement together; others are on their way meanwhile.
+        self._together = max(1, threads // 4)
         self._results: queue.Queue[tuple[Running, int, Any]] = queue.Queue()
         self._lanes: Counter[Hashable] = Counter()
         self._calls = 0
@@ -116,6 +119,8 @@ class SideBySide:
 
     def _begin(self, source: Source) -> None:
         """Until there is no room, or nobody who may begin."""
+        if self._calls and self.threads - self._calls < self._together:
+            return
         while (room := self.threads - self._calls) > 0:
             asking = self._lanes + Counter(one.lane for one, *_ in self._waiting)
             full = [lane for lane, n in asking.items() if n >= self.lane_share]

@@ -3,7 +3,9 @@
 A look is an errand: what it stores is done by the database thread, what it asks by I/O
 threads. It asks for room in the platform's windows like everybody else, after posts and
 their reconciliation, and meets breakers; when it has to wait, the credential is simply
-not proven since.
+not proven since. Looks that begin together ask for their room together. Of one that
+finds all well four statements remain: what is stored by now, the accounts, the write,
+and the line for its history.
 
 Only a definite answer breaks a credential. What lies with our app breaks none: its
 breaker opens, which is one finding for all of them.
@@ -14,12 +16,13 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from platforms import registry
@@ -33,10 +36,11 @@ from platforms.base import (
 from platforms.errors import Cause, Outcome, PlatformError
 
 from . import limits, refresh
-from .breakers import Caller
+from .breakers import Admission, Caller, Refusal
 from .errands import Errand, alone, asking
+from .fixed_query import FixedQuery
 from .hearing import Hearing, caller_of
-from .limits import Importance, Need
+from .limits import Denied, Importance, Need
 from .models import ENDS_WITH_PARENT, ConnectedAccount, Credential
 
 logger = logging.getLogger(__name__)
@@ -62,6 +66,7 @@ GRANT_IS_OVER = ENDS_WITH_PARENT | {
     Cause.ACCOUNT_GONE,
 }
 DAY_S = 86_400
+PROVEN = "proven"
 State = Credential.State
 
 
@@ -85,29 +90,47 @@ def check(credential: Credential, hearing: Hearing | None = None) -> Finding:
     return alone(errand(credential, hearing or Hearing()))
 
 
-def errand(
-    credential: Credential, hearing: Hearing, needed_for: timedelta = AT_ONCE
-) -> Errand[Finding]:
-    """The same, side by side with others. hearing: what breakers shall hear of it.
+def errands(
+    whom: Sequence[tuple[Credential, timedelta]], hearing: Hearing
+) -> list[Errand[Finding]]:
+    """One for each (credential, needed_for), side by side with others.
 
-    needed_for: how long the access token should live on. Before a post it is renewed
-    when it would not last: a renewal tells of the grant what a token that outlives a
-    revocation for hours (Bluesky) does not.
+    hearing: what breakers shall hear of it. needed_for: how long the access token
+    should live on. Before a post it is renewed when it would not last: a renewal tells
+    of the grant what a token that outlives a revocation for hours (Bluesky) does not.
     """
+    ready = [row for row, needed_for in whom if not _has_to_renew(row, needed_for)]
+    questions = ask_all([(row, None) for row in ready], hearing)
+    asked = {row.pk: found for row, found in zip(ready, questions, strict=True)}
+    return [
+        errand(row, hearing, needed_for, asked.get(row.pk)) for row, needed_for in whom
+    ]
+
+
+def errand(
+    credential: Credential,
+    hearing: Hearing,
+    needed_for: timedelta = AT_ONCE,
+    question: Question | Finding | None = None,
+) -> Errand[Finding]:
+    """One of `errands`. question: its own, where room was taken for it already."""
     before = (credential.state, credential.cause)
     start = time.monotonic()
-    finding = yield from _look(credential, hearing, needed_for)
+    finding = yield from _look(credential, hearing, needed_for, question)
     spent = int((time.monotonic() - start) * 1000)
-    credential.refresh_from_db()
+    if finding.verdict != PROVEN:  # what stands in the way may be stored by others
+        credential.refresh_from_db()
     changed = (credential.state, credential.cause) != before or finding.changed
     return replace(finding, duration_ms=spent, changed=changed)
 
 
 def _look(
-    credential: Credential, hearing: Hearing, needed_for: timedelta
+    credential: Credential,
+    hearing: Hearing,
+    needed_for: timedelta,
+    question: Question | Finding | None,
 ) -> Errand[Finding]:
-    asked_at = timezone.now()
-    if must_renew(credential, needed_for):
+    if question is None and must_renew(credential, needed_for):
         was_active = credential.is_active
         yield from refresh.errand(credential.pk, even_broken=True)
         credential.refresh_from_db()
@@ -118,59 +141,118 @@ def _look(
             # Somebody else is at it, or the platform has trouble.
             _postpone(credential, _again_after(credential))
             return Finding("unknown", evidence="renewal did not come about")
-    question = ask(credential, hearing)
+    if question is None:
+        question = ask(credential, hearing)
     if isinstance(question, Finding):
         return question
     [result] = yield [question.call]
     question.answered(result, hearing)
-    if _replaced(credential):
-        return _asked_too_early(credential)
     if isinstance(result, PlatformError):
+        if _replaced(credential):
+            return _asked_too_early(credential)
         if result.ends_access:
             return (yield from _failed(credential, result))
         wait = timedelta(seconds=result.retry_after or 0)
         _postpone(credential, max(_again_after(credential), min(wait, LONGEST_WAIT)))
         return Finding("unknown", result.cause, str(result))
-    credential.refresh_from_db()
-    if credential.state == Credential.State.DISCONNECTED:
-        return Finding("unknown", evidence="disconnected meanwhile")
-    return (yield from _answered(credential, result, asked_at, hearing))
+    return (yield from _answered(credential, result, question.asked_at, hearing))
+
+
+#: What a look reads again once it has its answer: others may write meanwhile.
+READ_AGAIN = (
+    "issued_at",
+    "state",
+    "cause",
+    "detail",
+    "broken_at",
+    "proven_at",
+    "granted_scopes",
+    "expires_at",
+    "data_access_ends_at",
+)
+#: What it writes.
+TOLD = (
+    "abilities",
+    "granted_scopes",
+    "expires_at",
+    "data_access_ends_at",
+    "looked_at",
+    "proven_at",
+    "state",
+    "cause",
+    "detail",
+    "broken_at",
+    "next_proof_at",
+)
+SAMPLE_PK = 990_990_990
+
+_stored_by_now = FixedQuery(
+    lambda pk: (
+        Credential.objects.filter(pk=pk)
+        .only(*READ_AGAIN)
+        .annotate(
+            has_dead_children=Exists(
+                Credential.objects.filter(parent=OuterRef("pk"), state=State.BROKEN)
+            )
+        )
+    ),
+    SAMPLE_PK,
+)
+_connected_by = FixedQuery(
+    lambda pk: (
+        ConnectedAccount.objects.connected().filter(credential=pk).order_by("pk")
+    ),
+    SAMPLE_PK,
+)
 
 
 def _answered(
     credential: Credential, proof: Proof, asked_at: datetime, hearing: Hearing
 ) -> Errand[Finding]:
+    asked_with = credential.issued_at
+    [stored] = _stored_by_now.objects(credential.pk)
+    if stored.issued_at != asked_with:
+        return _asked_too_early(credential)
+    if stored.state == State.DISCONNECTED:
+        return Finding("unknown", evidence="disconnected meanwhile")
+    for name in READ_AGAIN:
+        setattr(credential, name, getattr(stored, name))
+    accounts = _connected_by.objects(credential.pk)
     publish = proof.abilities.get(Ability.PUBLISH)
     refused = publish is not None and publish.ok is False
-    lives = refused and _serves_another_platform(credential)
+    own_platform = credential.app.platform
+    # Instagram's accounts act with their Page's token.
+    lives = refused and any(a.platform != own_platform for a in accounts)
     credential.take_proof(proof, asked_at, lives=lives)
-    credential.save(
-        update_fields=[
-            "abilities",
-            "granted_scopes",
-            "expires_at",
-            "data_access_ends_at",
-            "looked_at",
-            "proven_at",
-            "state",
-            "cause",
-            "detail",
-            "broken_at",
-            "next_proof_at",
-        ]
-    )
+    if not _keep(credential):
+        return _asked_too_early(credential)
     changed = False
     if credential.is_active:
-        changed = _judge_own(credential, publish)
-        changed |= yield from _check_pages(credential, hearing)
-        changed |= yield from _derive_again(credential)
+        own, pages = [], []
+        for account in accounts:
+            is_own = account.external_id == credential.subject_id
+            if not is_own:
+                pages.append(account)
+            elif account.platform == own_platform:
+                own.append(account)
+        changed = any([_judge(account, publish) for account in own])
+        changed |= yield from _check_pages(credential, pages, hearing)
+        if stored.has_dead_children:
+            changed |= yield from _derive_again(credential)
     else:
         credential.share_cause()
     if publish and publish.ok is False:
         cause = publish.cause or ""
         return Finding("failing", cause, publish.detail, changed=changed)
-    verdict = "proven" if publish and publish.ok else "unknown"
+    verdict = PROVEN if publish and publish.ok else "unknown"
     return Finding(verdict, evidence=_evidence(proof), changed=changed)
+
+
+def _keep(credential: Credential) -> bool:
+    """Store what the look told of these tokens; False when they are gone meanwhile."""
+    same = Credential.objects.filter(pk=credential.pk, issued_at=credential.issued_at)
+    told = {name: getattr(credential, name) for name in TOLD}
+    return bool(same.exclude(state=State.DISCONNECTED).update(**told))
 
 
 # ---------------------------------------------------------------- one question
@@ -187,7 +269,7 @@ class Question:
     need: Need
     asked_at: datetime
     caller: Caller
-    trials: tuple[int, ...]
+    admission: Admission
 
     def call(self) -> Proof | PlatformError:
         return asking(self.client.prove)()
@@ -203,25 +285,67 @@ class Question:
         )
         error = result if isinstance(result, PlatformError) else None
         if error is None or error.cause != Cause.UNKNOWN_REFUSAL:
-            hearing.tell(self.caller, error, self.trials, timezone.now())
+            hearing.tell(self.caller, error, self.admission, timezone.now())
 
 
 def ask(
     credential: Credential, hearing: Hearing, account: ConnectedAccount | None = None
 ) -> Question | Finding:
-    """A question to put now, or the Finding that it has to wait (and it is put off).
+    """`ask_all` for one."""
+    [found] = ask_all([(credential, account)], hearing)
+    return found
 
-    account: one that the credential acts for, which is not its own subject.
+
+def ask_all(
+    whom: Sequence[tuple[Credential, ConnectedAccount | None]], hearing: Hearing
+) -> list[Question | Finding]:
+    """Questions to put now, or Findings that they have to wait (and are put off).
+
+    account: one that the credential acts for, which is not its own subject. However
+    many they are: one transaction that takes their room, and one statement for breakers.
     """
     now = timezone.now()
-    app = credential.app
-    platform = account.platform if account else app.platform
-    client = app.client(credential.access(account), platform)
+    own = limits.own_accounts([row for row, account in whom if account is None])
+    questions = [
+        _question(ref, row, account, account.pk if account else own[row.pk], now)
+        for ref, (row, account) in enumerate(whom)
+    ]
+    denied: Mapping[Hashable, Denied | None] = {}
+    if needs := [question.need for question in questions if question.need.draws]:
+        with transaction.atomic():
+            denied = limits.reserve(needs, now)
+    admissions = hearing.admit_all(
+        [(q.need.ref, q.caller) for q in questions if not denied.get(q.need.ref)], now
+    )
+    found: list[Question | Finding] = []
+    refused: list[Need] = []
+    for question in questions:
+        if no_room := denied.get(question.need.ref):
+            found.append(_without_room(question, no_room, now))
+            continue
+        admission = admissions[question.need.ref]
+        if admission.refusal:
+            refused.append(question.need)
+            found.append(_barred(question.credential, admission.refusal, now))
+        else:
+            found.append(replace(question, admission=admission))
+    limits.give_back(refused, now)
+    return found
+
+
+def _question(
+    ref: int,
+    credential: Credential,
+    account: ConnectedAccount | None,
+    of: int,
+    now: datetime,
+) -> Question:
+    platform = account.platform if account else credential.app.platform
+    client = credential.app.client(credential.access(account), platform)
     client.http.total_s = min(client.http.total_s, PATIENCE_S)
     caller = caller_of(credential, platform)
-    of = account.pk if account else limits.own_account(credential)
     need = Need(
-        ref="",
+        ref=ref,
         platform=platform,
         network=caller.network,
         app_id=caller.app_id,
@@ -230,24 +354,22 @@ def ask(
         draws=_draws(client),
         importance=Importance.REFRESH_AND_HEALTH,
     )
-    if need.draws:
-        with transaction.atomic():
-            denied = limits.reserve([need], now)[need.ref]
-        if denied:
-            opens_at = denied.opens_at or now + LONGEST_WAIT
-            _wait_until(credential, opens_at, now)
-            long = limits.rules(platform)[denied.key].window_s >= DAY_S
-            cause = Cause.DAILY_LIMIT if long else Cause.TOO_MANY_REQUESTS
-            words = f"no room in {denied.key}: posts will need it"
-            return Finding("unknown", cause, words, waits=True)
-    admission = hearing.admit(caller, now)
-    if refusal := admission.refusal:
-        limits.give_back(need, now)
-        _wait_until(credential, refusal.retry_at, now)
-        if refusal.scope != "token":
-            _pause(credential, now)
-        return Finding("unknown", refusal.cause, "a breaker is open", waits=True)
-    return Question(credential, account, client, need, now, caller, admission.trials)
+    return Question(credential, account, client, need, now, caller, Admission())
+
+
+def _without_room(question: Question, denied: Denied, now: datetime) -> Finding:
+    _wait_until(question.credential, denied.opens_at or now + LONGEST_WAIT, now)
+    long = limits.rules(denied.platform)[denied.key].window_s >= DAY_S
+    cause = Cause.DAILY_LIMIT if long else Cause.TOO_MANY_REQUESTS
+    words = f"no room in {denied.key}: posts will need it"
+    return Finding("unknown", cause, words, waits=True)
+
+
+def _barred(credential: Credential, refusal: Refusal, now: datetime) -> Finding:
+    _wait_until(credential, refusal.retry_at, now)
+    if refusal.scope != "token":
+        _pause(credential, now)
+    return Finding("unknown", refusal.cause, "a breaker is open", waits=True)
 
 
 def _draws(client: PlatformClient) -> dict[str, int]:
@@ -300,15 +422,19 @@ def must_renew(credential: Credential, needed_for: timedelta = AT_ONCE) -> bool:
     It is set to be renewed at once. A broken one as well, unless its grant is what was
     refused: a suspension that is over shows only with a living token.
     """
+    if not _has_to_renew(credential, needed_for):
+        return False
+    credential.refresh_after = timezone.now()
+    credential.save(update_fields=["refresh_after"])
+    return True
+
+
+def _has_to_renew(credential: Credential, needed_for: timedelta) -> bool:
     if not credential.refresh_token or credential.state == State.DISCONNECTED:
         return False
     if credential.state == State.BROKEN and credential.cause in GRANT_IS_OVER:
         return False
-    if _is_over(credential, needed_for):
-        credential.refresh_after = timezone.now()
-        credential.save(update_fields=["refresh_after"])
-        return True
-    return False
+    return _is_over(credential, needed_for)
 
 
 def _is_over(credential: Credential, needed_for: timedelta = AT_ONCE) -> bool:
@@ -331,7 +457,7 @@ def _failed(credential: Credential, error: PlatformError) -> Errand[Finding]:
         if renewed:
             # A refresh that the platform granted is itself a proof of the grant.
             _postpone(credential, credential.proof_gap())
-            return Finding("proven", evidence="renewed")
+            return Finding(PROVEN, evidence="renewed")
         if credential.is_active:
             _postpone(credential, _again_after(credential))
             return Finding("unknown", error.cause, "renewal did not come about")
@@ -351,40 +477,25 @@ def _postpone(credential: Credential, wait: timedelta) -> None:
 # ---------------------------------------------------------------- pages
 
 
-def _serves_another_platform(credential: Credential) -> bool:
-    """Accounts of another platform act with it (Instagram's with its Page's token)."""
-    accounts = credential.accounts.connected()
-    return accounts.exclude(platform=credential.app.platform).exists()
-
-
-def _judge_own(credential: Credential, publish: Verdict | None) -> bool:
-    """What the look of a living credential says of its own account. True: news."""
-    if publish is None or publish.ok is None:
-        return False
-    own = credential.accounts.connected().filter(
-        platform=credential.app.platform, external_id=credential.subject_id
-    )
-    if publish.ok:
-        own = own.exclude(trouble="")
-    return any([_judge(account, publish) for account in own])
-
-
-def _check_pages(credential: Credential, hearing: Hearing) -> Errand[bool]:
+def _check_pages(
+    credential: Credential, pages: Sequence[ConnectedAccount], hearing: Hearing
+) -> Errand[bool]:
     """The same token, asked for each page that is not the person's own profile."""
     changed = False
-    pages = credential.accounts.connected().exclude(external_id=credential.subject_id)
-    for some in _batches(list(pages.order_by("pk"))):
-        questions = []
-        for account in some:
-            question = ask(credential, hearing, account)
-            if isinstance(question, Question):
-                questions.append((question, account))
+    for some in _batches(pages):
+        asked = ask_all([(credential, account) for account in some], hearing)
+        questions = [
+            (question, account)
+            for question, account in zip(asked, some, strict=True)
+            if isinstance(question, Question)
+        ]
         if not questions:
             break  # what is refused to these is refused to all
         results = yield [question.call for question, _account in questions]
+        replaced = _replaced(credential)
         for (question, account), result in zip(questions, results, strict=True):
             question.answered(result, hearing)
-            if not _replaced(credential):
+            if not replaced:
                 changed |= _judge_page(account, result)
     return changed
 

@@ -8,6 +8,7 @@ each of these would hold posts back although nothing is wrong with the platform.
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -42,20 +43,28 @@ class Hearing:
         self.changed = False
 
     def admit(self, caller: Caller, now: datetime) -> Admission:
-        with transaction.atomic():
-            return breakers.admit([("", caller, True)], now)[""]
+        return self.admit_all([("", caller)], now)[""]
+
+    def admit_all(
+        self, callers: Sequence[tuple[Hashable, Caller]], now: datetime
+    ) -> dict[Hashable, Admission]:
+        """By your reference. One SELECT while all is well."""
+        if not callers:
+            return {}
+        return breakers.admit([(ref, caller, True) for ref, caller in callers], now)
 
     def tell(
         self,
         caller: Caller,
         error: PlatformError | None,
-        trials: tuple[int, ...],
+        admission: Admission,
         now: datetime,
     ) -> None:
-        """error None: it got its answer. trials: from the Admission."""
-        heard = Heard(caller, error, now, trials, looking=True)
+        """error None: it got its answer. admission: what it was asked with."""
+        heard = Heard(caller, error, now, admission.trials, looking=True)
         told = self._weigh(heard)
-        if trials and heard not in told:
+        no_news = error is None and admission.passing
+        if admission.trials and not no_news and heard not in told:
             told.append(heard)
         if not told:
             return

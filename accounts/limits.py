@@ -461,25 +461,38 @@ def count(
             {},
             Importance.REFRESH_AND_HEALTH,
         )
-        since = reserved_at or logs[0].at
-        with transaction.atomic():
-            settle([Use(need, taken, since, seen)], now)
+        uses = [Use(need, taken, reserved_at or logs[0].at, seen)]
+        if has_news(uses, now):
+            with transaction.atomic():
+                settle(uses, now)
 
     # On its own: the caller may hold rows that somebody wants who holds a bucket.
     transaction.on_commit(write, robust=True)
 
 
 def own_account(credential: Credential) -> int:
-    """Primary key of the account that is the credential's own subject; 0: none."""
-    own = credential.accounts.filter(external_id=credential.subject_id)
-    return own.values_list("pk", flat=True).first() or 0
+    """`own_accounts` of one."""
+    return own_accounts([credential])[credential.pk]
 
 
-def give_back(need: Need, reserved_at: datetime) -> None:
+def own_accounts(credentials: Collection[Credential]) -> dict[int, int]:
+    """By credential the account that is its own subject, as primary keys; 0: none."""
+    found = dict.fromkeys((row.pk for row in credentials), 0)
+    if not found:
+        return found
+    subjects = {row.pk: row.subject_id for row in credentials}
+    accounts = ConnectedAccount.objects.filter(credential__in=found).order_by("-pk")
+    for pk, of, subject in accounts.values_list("pk", "credential", "external_id"):
+        if of is not None and subject == subjects[of]:
+            found[of] = pk
+    return found
+
+
+def give_back(needs: Iterable[Need], reserved_at: datetime) -> None:
     """Nothing was called after all."""
-    if need.draws:
+    if uses := [Use(need, {}, reserved_at) for need in needs if need.draws]:
         with transaction.atomic():
-            settle([Use(need, {}, reserved_at)], timezone.now())
+            settle(uses, timezone.now())
 
 
 # ---------------------------------------------------------------- looking ahead

@@ -221,7 +221,7 @@ def scheduled(credential: Credential, hearing: Hearing) -> Errand[bool]:
     [result] = yield [ticket.call]
     renewed = _surely(lambda: finish(ticket, result))
     error = result if isinstance(result, PlatformError) else None
-    hearing.tell(caller, error, admission.trials, timezone.now())
+    hearing.tell(caller, error, admission, timezone.now())
     return renewed
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Collection, Container, Hashable, Iterable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts import health, refresh
@@ -29,6 +31,10 @@ DROP_AFTER_S = 40.0
 TAKEN = timedelta(minutes=5)
 #: Before all others go so many at most, so that others have their turn as well.
 MOST_URGENT = 1000
+#: Of those who are due so many are read at once, in their order.
+READ_AHEAD = 200
+#: When there were fewer, it is looked for others after so long.
+READ_AGAIN_S = 1.0
 
 
 class Round:
@@ -41,6 +47,11 @@ class Round:
         self.share = max(1, self.threads // 4)
         self.hearing = Hearing()
         self.seen: set[int] = set()
+        #: (primary key, app) of those who are due, as they were read last
+        self._ahead: list[tuple[int, int]] = []
+        #: monotonic time of a reading that found no more than that; without these apps
+        self._all_read_at: float | None = None
+        self._read_without: set[Hashable] = set()
 
     def run(self) -> int:
         """How many came to an end."""
@@ -50,6 +61,34 @@ class Round:
 
     def take(self, room: int, full: Collection[Hashable]) -> Sequence[Running]:
         raise NotImplementedError
+
+    def due(self) -> QuerySet[Credential]:
+        """Whose turn it is, the first first."""
+        raise NotImplementedError
+
+    def next_due(self, room: int, full: Collection[Hashable]) -> list[int]:
+        """Of those who are due so many for whom there is room; now and then a query."""
+        chosen = self.choose(self._ahead, room, full)
+        if len(chosen) < room and self._may_be_more(full):
+            self._read(full)
+            chosen += self.choose(self._ahead, room - len(chosen), full)
+        self._ahead = [one for one in self._ahead if one[0] not in self.seen]
+        return chosen
+
+    def read_anew(self) -> None:
+        self._ahead, self._all_read_at = [], None
+
+    def _may_be_more(self, full: Collection[Hashable]) -> bool:
+        if self._all_read_at is None or not self._read_without <= set(full):
+            return True
+        return time.monotonic() > self._all_read_at + READ_AGAIN_S
+
+    def _read(self, full: Collection[Hashable]) -> None:
+        found = self.due().exclude(app__in=list(full)).exclude(pk__in=self.seen)
+        self._ahead = list(found.values_list("pk", "app")[:READ_AHEAD])
+        self._read_without = set(full)
+        all_read = len(self._ahead) < READ_AHEAD
+        self._all_read_at = time.monotonic() if all_read else None
 
     def choose(
         self, found: Iterable[tuple[int, int]], room: int, full: Collection[Hashable]
@@ -128,20 +167,23 @@ class Looks(Takeovers):
         looks = self._looks(list(self._urgent), room, full) if self._urgent else []
         needed_for = {pk: self._urgent.pop(pk) for pk in looks}
         if len(looks) < room:
-            due = (
-                Credential.objects.proof_due(timezone.now())
-                .exclude(app__in=list(full))
-                .exclude(pk__in=self.seen)
-                .order_by("next_proof_at")
-                .values_list("pk", "app")
-            )
-            looks += self.choose(due[: room * 4], room - len(looks), full)
-        rows = Credential.objects.select_related("app", "parent").in_bulk(looks)
-        begun = [rows[pk] for pk in looks if pk in rows and taken(rows[pk])]
+            looks += self.next_due(room - len(looks), full)
+        rows = taken(looks, at_any_time=needed_for)
+        if len(rows) < len(looks):  # another worker is at what was read ahead
+            self.read_anew()
+        if looks and not rows:
+            return [*takeovers, *self.take(room, full)]
+        whom = [(row, needed_for.get(row.pk, health.AT_ONCE)) for row in rows]
         looking = [
-            self._look(row, needed_for.get(row.pk, health.AT_ONCE)) for row in begun
+            Running(row.app_id, errand, partial(self._looked, row))
+            for (row, _for), errand in zip(
+                whom, health.errands(whom, self.hearing), strict=True
+            )
         ]
         return [*takeovers, *looking]
+
+    def due(self) -> QuerySet[Credential]:
+        return Credential.objects.proof_due(timezone.now()).order_by("next_proof_at")
 
     def _looks(
         self, pks: list[int], room: int, full: Collection[Hashable]
@@ -157,10 +199,6 @@ class Looks(Takeovers):
                 self._urgent.pop(pk, None)
         return self.choose([(pk, apps[pk]) for pk in pks if pk in apps], room, full)
 
-    def _look(self, row: Credential, needed_for: timedelta) -> Running:
-        errand = health.errand(row, self.hearing, needed_for)
-        return Running(row.app_id, errand, partial(self._looked, row))
-
     def _looked(self, row: Credential, found: health.Finding | Exception) -> None:
         finding = record(row, found)
         if finding.changed:
@@ -174,28 +212,40 @@ class Renewals(Round):
     """What is to be renewed, longest due first."""
 
     def take(self, room: int, full: Collection[Hashable]) -> Sequence[Running]:
-        due = (
-            Credential.objects.refresh_due(timezone.now())
-            .exclude(app__in=list(full))
-            .exclude(pk__in=self.seen)
-            .order_by("refresh_after")
-            .values_list("pk", "app")
-        )
-        chosen = self.choose(due[: room * 4], room, full)
+        chosen = self.next_due(room, full)
+        if not chosen:
+            return []
         rows = Credential.objects.select_related("app", "parent").in_bulk(chosen)
         return [self._renewal(rows[pk]) for pk in chosen if pk in rows]
+
+    def due(self) -> QuerySet[Credential]:
+        return Credential.objects.refresh_due(timezone.now()).order_by("refresh_after")
 
     def _renewal(self, row: Credential) -> Running:
         return Running(row.app_id, refresh.scheduled(row, self.hearing), _nothing)
 
 
-def taken(credential: Credential) -> bool:
-    """Two workers never look at the same credential for the same due time."""
-    return bool(
-        Credential.objects.filter(
-            pk=credential.pk, next_proof_at=credential.next_proof_at
-        ).update(next_proof_at=timezone.now() + TAKEN)
-    )
+def taken(pks: Sequence[int], at_any_time: Container[int] = ()) -> list[Credential]:
+    """Claim these for a look, in this order; without those that another worker has.
+
+    Two workers never look at the same credential for the same due time. at_any_time:
+    those that may be taken before they are due. Two statements.
+    """
+    if not pks:
+        return []
+    now = timezone.now()
+    with transaction.atomic():
+        # Who is being written by somebody else is left for the next round.
+        free = Credential.objects.select_for_update(skip_locked=True, of=("self",))
+        rows = {
+            row.pk: row
+            for row in free.exclude(state=Credential.State.DISCONNECTED)
+            .select_related("app", "parent")
+            .filter(pk__in=pks)
+            if row.pk in at_any_time or row.next_proof_at <= now
+        }
+        Credential.objects.filter(pk__in=rows).update(next_proof_at=now + TAKEN)
+    return [rows[pk] for pk in pks if pk in rows]
 
 
 def record(credential: Credential, found: health.Finding | Exception) -> health.Finding:

@@ -11,6 +11,8 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts import health, limits, refresh
+from accounts.errands import alone
+from accounts.hearing import Hearing, caller_of
 from accounts.limits import BucketId
 from accounts.models import CircuitBreaker, Credential, RateBucket
 from platforms.base import (
@@ -240,15 +242,20 @@ def test_what_is_due_is_found_by_its_index():
 # ---------------------------------------------------------------- limits and breakers
 
 
-def test_a_look_leaves_what_posts_need_and_is_made_up_for(
-    account, script, monkeypatch, django_capture_on_commit_callbacks
-):
-    rule = Bucket("few", "token", 4, WindowKind.FIXED_UTC_DAY, 86400)
-    call = Call("GET /me", "health", draws={"few": 3})
+def draw_on(monkeypatch, partition, *, size, units):
+    """Let each look take so many units of one window."""
+    rule = Bucket("few", partition, size, WindowKind.FIXED_UTC_DAY, 86400)
+    call = Call("GET /me", "health", draws={"few": units})
     spec = replace(SPEC, buckets=(*SPEC.buckets, rule), calls=(*SPEC.calls, call))
     monkeypatch.setattr(Scripted, "spec", spec)
     monkeypatch.setattr(ScriptedClient, "spec", spec)
     monkeypatch.setattr(ScriptedClient, "calls_of_proof", lambda self: {"GET /me": 1})
+
+
+def test_a_look_leaves_what_posts_need_and_is_made_up_for(
+    account, script, monkeypatch, django_capture_on_commit_callbacks
+):
+    draw_on(monkeypatch, "token", size=4, units=3)
     bucket = BucketId("scripted", "few", f"token:{account.credential_id}")
     kept = {bucket: 2}
     with limits.kept_only_by(lambda ends, now: {b: kept[b] for b in ends}):
@@ -406,3 +413,76 @@ def test_no_token_stands_readable_in_the_database_or_in_text(account):
 def test_network_trouble_may_not_break_a_credential(account):
     with pytest.raises(ValueError):
         account.credential.break_for(PlatformDown())
+
+
+# ---------------------------------------------------------------- what a look costs
+
+
+def test_a_look_that_finds_all_well_costs_three_statements(
+    account, script, django_assert_num_queries
+):
+    """What is stored by now, the accounts, and the write."""
+    hearing = Hearing()
+    [errand] = health.errands([(account.credential, health.AT_ONCE)], hearing)
+    health.check(account.credential)  # words of fixed queries are worked out once
+    with django_assert_num_queries(3):
+        assert alone(errand).verdict == "proven"
+
+
+@pytest.mark.parametrize("count", [1, 9])
+def test_room_for_many_looks_is_taken_at_once(
+    script, make_account, monkeypatch, count, django_assert_num_queries
+):
+    draw_on(monkeypatch, "token", size=100, units=1)
+    whom = [
+        (make_account("scripted", f"who{n}").credential, None) for n in range(count)
+    ]
+    health.ask_all(whom, Hearing())  # makes the windows' rows
+    # own accounts; begin, windows, write, commit; breakers
+    with django_assert_num_queries(6):
+        found = health.ask_all(whom, Hearing())
+    assert [question.credential for question in found] == [row for row, _ in whom]
+
+
+def test_of_many_looks_those_without_room_wait_and_the_others_go(
+    script, make_account, monkeypatch
+):
+    draw_on(monkeypatch, "app", size=2, units=1)
+    rows = [make_account("scripted", f"who{n}").credential for n in range(5)]
+    found = health.ask_all([(row, None) for row in rows], Hearing())
+    assert [isinstance(one, health.Question) for one in found] == [1, 1, 0, 0, 0]
+    assert {one.waits for one in found[2:]} == {True}
+
+
+def test_an_answer_about_tokens_that_were_replaced_meanwhile_is_not_kept(
+    account, script
+):
+    [errand] = health.errands([(account.credential, health.AT_ONCE)], Hearing())
+    [call] = next(errand)
+    Credential.objects.update(issued_at=timezone.now(), cause="kept")
+    with pytest.raises(StopIteration) as end:
+        errand.send([call()])
+    assert end.value.value.verdict == "unknown"
+    stored = Credential.objects.get()
+    assert (stored.cause, stored.proven_at) == ("kept", None)
+
+
+def test_a_good_answer_where_looks_pass_already_is_no_news_and_a_bad_one_is(
+    account, django_assert_num_queries
+):
+    credential = account.credential
+    row = CircuitBreaker.objects.create(
+        platform="scripted",
+        subject=f"token:{credential.pk}",
+        state="open",
+        cause=Cause.TOO_MANY_REQUESTS,
+        looks_pass=True,
+    )
+    hearing, now = Hearing(), timezone.now()
+    admission = hearing.admit(caller_of(credential), now)
+    assert (admission.refusal, admission.trials) == (None, (row.pk,))
+    with django_assert_num_queries(0):
+        hearing.tell(caller_of(credential), None, admission, now)
+    hearing.tell(caller_of(credential), RateLimited(), admission, now)
+    row.refresh_from_db()
+    assert row.looks_pass is False

@@ -16,6 +16,7 @@ from accounts.tests.trees import tree as tree
 from accounts.tests.trees import tree_app as tree_app
 from monitoring import ahead, tasks
 from monitoring.models import CheckResult, Incident
+from monitoring.rounds import Looks, taken
 from platforms.base import Ability, Identity, Proof, TokenSet, Verdict
 from platforms.errors import (
     AuthExpired,
@@ -170,6 +171,34 @@ def test_an_outage_is_noticed_and_the_rest_is_spared(script, make_account):
     assert causes() == {}
     assert not Credential.objects.proof_due(timezone.now()).exists()
     assert CheckResult.objects.count() == len(script.asked), "waiting is no look"
+
+
+def test_two_workers_never_look_at_the_same_credential_for_the_same_due_time(
+    script, make_account
+):
+    pks = [make_account("scripted", f"who{n}").credential_id for n in range(4)]
+    past = timezone.now() - HOUR
+    Credential.objects.exclude(pk=pks[3]).update(next_proof_at=past)
+    Credential.objects.filter(pk=pks[1]).update(state="disconnected")
+    assert [row.pk for row in taken([pks[2], pks[0], pks[1], pks[3]])] == [
+        pks[2],
+        pks[0],
+    ]
+    assert taken(pks) == []
+    assert [row.pk for row in taken(pks, at_any_time={pks[3]})] == [pks[3]]
+
+
+def test_what_another_worker_has_taken_since_it_was_read_is_left_to_it(
+    script, make_account, monkeypatch
+):
+    rows = [make_account("scripted", f"who{n}").credential for n in range(40)]
+    Credential.objects.update(next_proof_at=timezone.now() - HOUR)
+    looks = Looks()
+    looks.next_due(0, ())
+    assert len(looks.next_due(1, ())) == 1
+    taken([row.pk for row in rows[1:30]])
+    looks.run()
+    assert script.asked == ["prove"] * 10
 
 
 # ---------------------------------------------------------------- trees

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from accounts.breakers import Admission
 from accounts.hearing import Hearing, caller_of
 from accounts.models import CircuitBreaker, Credential, RefreshAttempt
 from monitoring import ahead, tasks
@@ -102,7 +103,7 @@ def test_a_post_that_is_due_soon_has_its_access_renewed_before(
 
 
 def tell(hearing: Hearing, credential: Credential, error: Exception | None) -> None:
-    hearing.tell(caller_of(credential), error, (), timezone.now())  # type: ignore[arg-type]
+    hearing.tell(caller_of(credential), error, Admission(), timezone.now())  # type: ignore[arg-type]
 
 
 def opened() -> list[str]:
