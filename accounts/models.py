@@ -30,6 +30,7 @@ from platforms.http import Http
 from . import ends
 from .ends import End
 from .fields import EncryptedTextField
+from .fixed_query import SAMPLE_TIME, FixedQuery
 
 
 def platform_choices() -> list[tuple[str, str]]:
@@ -240,9 +241,11 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
     def shaken(self, now: datetime) -> list[int]:
         """Living ones whose parent, child or sibling was found broken, or lacking what
         the consent has to give, after they were looked at last: one failure makes the
-        whole tree be checked. Three queries.
+        whole tree be checked. Two cheap queries, and three more after a failure.
         """
         lately = now - SHAKEN_FOR
+        if not (_broken_since.rows(lately) or _troubled_since.rows(lately)):
+            return []
         members = self.filter(Q(parent__isnull=False) | Q(children__isnull=False))
         broken = members.filter(state=Credential.State.BROKEN, broken_at__gte=lately)
         lacking = members.filter(
@@ -881,6 +884,25 @@ class AuditEvent(models.Model):
             detail=detail,
         )
 
+
+_broken_since = FixedQuery(
+    lambda since: (
+        Credential.objects.filter(state=Credential.State.BROKEN, broken_at__gte=since)
+        .order_by()
+        .values_list("pk")[:1]
+    ),
+    SAMPLE_TIME,
+)
+_troubled_since = FixedQuery(
+    lambda since: (
+        ConnectedAccount.objects.filter(
+            trouble__in=OF_THE_CONSENT, trouble_at__gte=since
+        )
+        .order_by()
+        .values_list("pk")[:1]
+    ),
+    SAMPLE_TIME,
+)
 
 # Rows of the same app in a module of their own.
 from .limit_models import CircuitBreaker as CircuitBreaker  # noqa: E402

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from platforms import registry
 
+from . import breakers
 from .breakers import TRIAL_LOST, Kind, kind_of_cause
 from .causes import Action, Explanation, explain_pause
 from .models import CircuitBreaker, ConnectedAccount, Network, PlatformApp
@@ -62,7 +63,7 @@ def not_closed(reader: Any = None, now: datetime | None = None) -> list[Paused]:
     reader: only accounts of this person's brands; None: all. Three queries at most.
     """
     now = now or timezone.now()
-    rows = list(CircuitBreaker.objects.exclude(state=State.CLOSED))
+    rows = breakers.not_closed()
     if not rows:
         return []
     names = _names(rows, reader)

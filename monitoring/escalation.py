@@ -12,7 +12,7 @@ from django.db.models import Min
 from accounts.models import ConnectedAccount
 
 from . import people, telling
-from .models import Alert, Incident
+from .models import Alert, Incident, open_of
 
 #: Unacknowledged and unsolved for so long: with a post due within a day, and without.
 WITH_A_POST = timedelta(hours=2)
@@ -23,11 +23,15 @@ DEPUTIES, ADMINS = 1, 2
 
 def review(now: datetime) -> None:
     rows = Incident.objects.open()
+    known = open_of(*Incident.Kind.values)
     # "I am on it" holds for a day.
-    rows.filter(
-        state=Incident.State.ACKNOWLEDGED,
-        acknowledged_at__lte=now - Incident.ACKNOWLEDGED_FOR,
-    ).update(state=Incident.State.OPEN)
+    if any(row.state == Incident.State.ACKNOWLEDGED for row in known):
+        rows.filter(
+            state=Incident.State.ACKNOWLEDGED,
+            acknowledged_at__lte=now - Incident.ACKNOWLEDGED_FOR,
+        ).update(state=Incident.State.OPEN)
+    if not any(row.opened_at <= now - WITH_A_POST for row in known):
+        return  # nobody was told so long ago
     told = (
         rows.filter(
             kind__in=[Incident.Kind.ACCESS, Incident.Kind.APP],

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.paused import Paused
 
 from . import escalation, notices, outages, roots, sending, takeovers, telling, waiting
-from .models import Alert, Incident
+from .models import Alert, Incident, named_accounts, open_of, open_with
 from .roots import Root
 
 
@@ -26,8 +26,9 @@ def review(now: datetime | None = None) -> None:
     pauses = outages.lasting()
     found = _find(pauses)
     outages.review(pauses, now)
-    for root in found.values():
-        _open(root, now)
+    known = {incident.dedup_key for incident in open_with(found)}
+    for key in found.keys() - known:
+        _open(found[key], now)
     _close_gone(found, pauses, now)
     _keep_up_to_date(found)
     _tell(found, now)
@@ -43,8 +44,6 @@ def _find(pauses: Sequence[Paused]) -> dict[str, Root]:
 
 
 def _open(root: Root, now: datetime) -> None:
-    if Incident.objects.open().filter(dedup_key=root.key).exists():
-        return
     try:
         with transaction.atomic():
             Incident.objects.create(
@@ -67,9 +66,7 @@ def _close_gone(
     """Close what is well again; what turned out to be part of a larger cause joins it."""
     gone = [
         incident
-        for incident in Incident.objects.open().filter(
-            kind__in=[Incident.Kind.ACCESS, Incident.Kind.APP]
-        )
+        for incident in open_of(Incident.Kind.ACCESS, Incident.Kind.APP)
         if incident.dedup_key not in found
     ]
     if not gone:
@@ -120,13 +117,14 @@ def _absorb(part: Incident, into: Incident, now: datetime) -> None:
 
 
 def _keep_up_to_date(found: Mapping[str, Root]) -> None:
-    rows = list(Incident.objects.open().filter(dedup_key__in=found))
+    rows = open_with(found)
+    named = named_accounts(rows)
     waits = waiting.by_account(
         {pk for row in rows for pk in found[row.dedup_key].accounts}
     )
     for row in rows:
         root = found[row.dedup_key]
-        row.name_accounts(set(root.accounts))
+        row.name_accounts(set(root.accounts), named[row.pk])
         theirs = [waits[pk] for pk in root.accounts if pk in waits]
         row.note(
             account_count=len(root.accounts),
@@ -139,9 +137,10 @@ def _keep_up_to_date(found: Mapping[str, Root]) -> None:
 
 
 def _tell(found: Mapping[str, Root], now: datetime) -> None:
-    rows = Incident.objects.open().filter(dedup_key__in=found).order_by("pk")
     settled = [
-        row for row in rows if telling.has_settled(row, found[row.dedup_key], now)
+        row
+        for row in open_with(found)
+        if telling.has_settled(row, found[row.dedup_key], now)
     ]
     new = telling.untold(settled, found)
     if not new:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.fixed_query import FixedQuery
 from accounts.models import ConnectedAccount, Credential
 
 
@@ -238,16 +240,17 @@ class Incident(models.Model):
             Incident.objects.filter(pk=self.pk).update(dedup_key=self.dedup_key)
         return closed
 
-    def name_accounts(self, wanted: set[int]) -> None:
+    def name_accounts(self, wanted: set[int], stored: set[int] | None = None) -> None:
         """Keep the accounts that it concerns; two workers may do so at once.
 
         Once somebody was told of it, those that are well again stay named: "solved"
-        speaks of all of them.
+        speaks of all of them. stored: those that are named now, where that is known.
         """
         link = Incident.accounts.through.objects
-        stored = set(
-            link.filter(incident=self).values_list("connectedaccount_id", flat=True)
-        )
+        if stored is None:
+            stored = named_accounts([self])[self.pk]
+        if stored == wanted:
+            return
         link.bulk_create(
             [
                 Incident.accounts.through(incident_id=self.pk, connectedaccount_id=pk)
@@ -264,6 +267,34 @@ class Incident(models.Model):
         if changed and Incident.objects.open().filter(pk=self.pk).update(**changed):
             for name, to in changed.items():
                 setattr(self, name, to)
+
+
+_of_kinds = FixedQuery(
+    lambda kinds: Incident.objects.open().filter(kind__in=kinds), ["a kind"]
+)
+_with_keys = FixedQuery(
+    lambda keys: Incident.objects.open().filter(dedup_key__in=keys).order_by("pk"),
+    ["a key"],
+)
+
+
+def named_accounts(incidents: Iterable[Incident]) -> dict[int, set[int]]:
+    """The accounts that each is said to concern, as primary keys. One query."""
+    named: dict[int, set[int]] = {incident.pk: set() for incident in incidents}
+    link = Incident.accounts.through.objects.filter(incident__in=named)
+    for incident, account in link.values_list("incident_id", "connectedaccount_id"):
+        named[incident].add(account)
+    return named
+
+
+def open_of(*kinds: str) -> list[Incident]:
+    """The open ones of these kinds, the newest first: cheap, for what asks each minute."""
+    return _of_kinds.objects(list(kinds))
+
+
+def open_with(keys: Collection[str]) -> list[Incident]:
+    """The open ones with these dedup keys, the oldest first."""
+    return _with_keys.objects(list(keys)) if keys else []
 
 
 # Rows of the same app in a module of their own.

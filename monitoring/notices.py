@@ -16,7 +16,7 @@ from accounts.models import ConnectedAccount, Credential, PlatformApp
 from platforms.errors import Cause
 
 from . import people, telling, waiting
-from .models import Alert, Incident
+from .models import Alert, Incident, open_of
 from .roots import Tree, trees_of
 
 ENDS = Incident.Kind.ENDS
@@ -48,7 +48,7 @@ class Ending:
 
 def review(now: datetime) -> None:
     """Close what was renewed or is over. Cheap: looks only at what is open."""
-    rows = list(Incident.objects.open().filter(kind=ENDS))
+    rows = open_of(ENDS)
     if not rows:
         return
     keys = [row.credential_id for row in rows if row.credential_id]
@@ -160,10 +160,14 @@ def _versions(now: datetime) -> list[Ending]:
     until = now + timedelta(days=DAYS[-1] + 1)
     ends: dict[tuple[int, str], datetime] = {}
     connected = ConnectedAccount.objects.connected().exclude(credential=None)
-    pairs = connected.order_by().values_list("credential__app", "platform").distinct()
+    pairs = list(
+        connected.order_by().values_list("credential__app", "platform").distinct()
+    )
+    apps = PlatformApp.objects.only("platform", "api_version").in_bulk(
+        {pk for pk, _platform in pairs}
+    )
     for pk, platform in pairs:
-        app = PlatformApp.objects.only("platform", "api_version").get(pk=pk)
-        end = app.version_end(platform)
+        end = apps[pk].version_end(platform)
         if end is not None and now < end.at <= until:
             ends[pk, platform] = end.at
     found = []

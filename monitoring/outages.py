@@ -18,7 +18,7 @@ from accounts.models import AccountQuerySet, ConnectedAccount
 from accounts.paused import Paused
 
 from . import people, telling, waiting
-from .models import Alert, AlertChannel, Incident
+from .models import Alert, AlertChannel, Incident, open_of
 
 BREAKER = Incident.Kind.BREAKER
 
@@ -52,7 +52,7 @@ def behind(pause: Paused) -> AccountQuerySet:
 
 def review(pauses: Sequence[Paused], now: datetime) -> None:
     by_key = {key_of(pause): pause for pause in pauses}
-    rows = {row.dedup_key: row for row in Incident.objects.open().filter(kind=BREAKER)}
+    rows = {row.dedup_key: row for row in open_of(BREAKER)}
     for key in by_key.keys() - rows.keys():
         _open(key, by_key[key], now)
     for incident in rows.values():

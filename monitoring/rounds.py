@@ -121,8 +121,10 @@ class Takeovers(Round):
         return self._takeovers(room, full)
 
     def _look_for_standbys(self) -> None:
-        wanted = standbys.wanted(timezone.now())
-        self._standbys = list(wanted.exclude(pk__in=self._tried_standbys)[:MOST_URGENT])
+        self._standbys, now = [], timezone.now()
+        if standbys.anybody(now):
+            wanted = standbys.wanted(now).exclude(pk__in=self._tried_standbys)
+            self._standbys = list(wanted[:MOST_URGENT])
 
     def _takeovers(self, room: int, full: Collection[Hashable]) -> list[Running]:
         begun: list[Running] = []

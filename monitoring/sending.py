@@ -17,6 +17,8 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import ngettext
 
+from accounts.fixed_query import FixedQuery
+
 from . import letters, quiet, webhooks
 from .letters import Letter
 from .models import Alert, AlertChannel, AlertPreference, Incident
@@ -36,8 +38,13 @@ NO_SECRETS = (
 )
 
 
+_pending = FixedQuery(lambda: Alert.objects.pending().order_by().values_list("pk")[:1])
+
+
 def _free(now: datetime) -> Any:
     """Messages to be sent. What is over by now is not told as if it lasted."""
+    if not _pending.rows():
+        return Alert.objects.none()
     free = Alert.objects.free(now)
     free.filter(incident__state=Incident.State.RESOLVED).exclude(
         kind__in=OF_THE_PAST

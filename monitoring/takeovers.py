@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import AuditEvent, ConnectedAccount, Credential
 
 from . import people, telling
-from .models import Alert, Incident
+from .models import Alert, Incident, open_of
 from .roots import trees_of
 
 STANDBY = Incident.Kind.STANDBY
@@ -23,8 +23,7 @@ SHOWN_FOR = timedelta(days=7)
 
 def review(now: datetime) -> None:
     """One incident per former access, however many accounts it gave up at once."""
-    rows = Incident.objects.filter(kind=STANDBY)
-    for row in rows.open().select_related("credential"):
+    for row in open_of(STANDBY):
         former = row.credential
         # One that gave up a single page may be alive all the time.
         proven = former.proven_at if former and former.is_active else None

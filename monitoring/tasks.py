@@ -55,7 +55,7 @@ def check_credential(credential_id: int) -> None:
 
 def take_over() -> None:
     """What ended while posting is replaced by standby access before anybody is told."""
-    if standbys.wanted(timezone.now()).exists():
+    if standbys.anybody(timezone.now()):
         Takeovers().run()
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from accounts.fixed_query import SAMPLE_TIME, FixedQuery
 from accounts.models import ConnectedAccount
 
 from . import people
@@ -105,14 +106,19 @@ def mailed_lately(key: str, now: datetime) -> bool:
     return before.exists()
 
 
+_over_since = FixedQuery(
+    lambda since: Incident.objects.filter(
+        state=Incident.State.RESOLVED,
+        resolved_at__gte=since,
+        kind__in=[Kind.ACCESS, Kind.APP, Kind.BREAKER],
+    ).exclude(dedup_key__startswith=Incident.PART),
+    SAMPLE_TIME,
+)
+
+
 def say_solved(now: datetime) -> None:
     """To those who were told that it broke, and to nobody else."""
-    rows = Incident.objects.filter(
-        state=Incident.State.RESOLVED,
-        resolved_at__gte=now - SAID_FOR,
-        kind__in=[Kind.ACCESS, Kind.APP, Kind.BREAKER],
-    ).exclude(dedup_key__startswith=Incident.PART)
-    over = list(rows)
+    over = _over_since.objects(now - SAID_FOR)
     if not over:
         return
     told, said = _knows(over)

@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 from django.core import mail
 from django.core.mail import EmailMultiAlternatives
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import Credential
@@ -130,3 +132,21 @@ def test_check_now_is_refused_to_strangers(account, client, django_user_model):
     url = f"/health/accounts/{account.pk}/check/"
     assert client.post(url).status_code == 404
     assert client.get(url).status_code == 405
+
+
+def test_a_review_that_finds_nothing_new_costs_the_same_however_much_is_broken(
+    script, make_account
+):
+    def review() -> int:
+        incidents.review()
+        with CaptureQueriesContext(connection) as seen:
+            incidents.review()
+        return len(seen)
+
+    calm = review()
+    spent = set()
+    for number in range(4):
+        make_account("scripted", f"who{number}").credential.break_for(AuthRevoked())
+        spent.add(review())
+    assert len(spent) == 1
+    assert max(spent) <= calm + 12
