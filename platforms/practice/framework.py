@@ -422,6 +422,11 @@ class Twin:
         called outside of the world's transaction and holds nobody up. What it finds it
         leaves in `request.environ`."""
 
+    def succeeded(self, response: Response) -> bool:
+        """Whether the answer says that the platform did what it was asked; some tell
+        their refusals with status 200."""
+        return response.status_code < 400
+
     def not_found(self, request: Request) -> Response:
         """The platform's own answer for a path that it has not."""
         return json_response({"error": "Not found"}, 404)

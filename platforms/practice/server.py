@@ -211,7 +211,7 @@ class PracticeApp:
             response: Response | None = None
             if fault is None or fault.kind in AFTER_WRITE:
                 response = self._handle(twin, route, request, values)
-                applied = response.status_code < 400
+                applied = twin.succeeded(response)
                 account = account or twin.account_of(request)
             if fault is not None:
                 response = self._spoil(fault, twin, route, request, response)
@@ -243,7 +243,7 @@ class PracticeApp:
             return None
         if fault.kind == "html_error":
             return proxy_page(int(fault.value("status")))
-        if response is not None and response.status_code >= 400:
+        if response is not None and not twin.succeeded(response):
             return response  # there was no write that an error could come after
         kind = fault.kind.removesuffix("_after_write")
         if fault.kind == "bad_request_after_write":
@@ -341,7 +341,7 @@ class PracticeApp:
                 twin.account_of(request),
                 None,
                 request.environ["practice.arrived_at"],
-                response.status_code < 400,
+                twin.succeeded(response),
                 "applied_late",
                 route.commit,
             )

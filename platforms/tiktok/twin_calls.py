@@ -285,6 +285,13 @@ class Calls(SwitchedTwin):
             body, status or int(self.setting("oauth_error_status")), log_id
         )
 
+    def succeeded(self, response: Response) -> bool:
+        """Caps and refusals of the sign-in come with status 200."""
+        body = (response.get_json(silent=True) if response.is_json else None) or {}
+        error = body.get("error", "")
+        code = error["code"] if isinstance(error, dict) else error
+        return super().succeeded(response) and code in ("", "ok")
+
     def not_found(self, request: Request) -> Response:
         return self.refused(Refused(404, "invalid_params", "Unsupported path"))
 
