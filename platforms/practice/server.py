@@ -51,6 +51,7 @@ TWINS: dict[str, str] = {
     "youtube": "platforms.youtube.twin.YouTubeTwin",
     "tiktok": "platforms.tiktok.twin.TikTokTwin",
     "pinterest": "platforms.pinterest.twin.PinterestTwin",
+    "snapchat": "platforms.snapchat.twin.SnapchatTwin",
 }
 
 #: Larger bodies are answered with 413, but where a route takes any.

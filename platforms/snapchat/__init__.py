@@ -1,1 +1,1 @@
-"""Snapchat: its windows; publishing there comes later."""
+"""Snapchat: its windows and its side of the practice network."""
