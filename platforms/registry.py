@@ -18,6 +18,7 @@ PLATFORMS: dict[str, str] = {
     "facebook": "platforms.facebook.publish.Facebook",
     "instagram": "platforms.instagram.publish.Instagram",
     "threads": "platforms.threads.publish.Threads",
+    "tiktok": "platforms.tiktok.publish.TikTok",
 }
 
 

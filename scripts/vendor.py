@@ -26,6 +26,7 @@ MARKS = {
     "facebook": "facebook",
     "instagram": "instagram",
     "threads": "threads",
+    "tiktok": "tiktok",
 }
 
 

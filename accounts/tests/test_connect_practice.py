@@ -206,6 +206,20 @@ def test_threads_is_connected_and_soon_renewed_by_itself(browser, network, brand
     assert credential.ends_at() is None or credential.ends_at() > credential.expires_at
 
 
+def test_tiktok_is_connected_with_what_the_creator_may_choose_from(
+    browser, network, brand
+):
+    connect(browser, network, "tiktok", brand)
+    account = ConnectedAccount.objects.get()
+    assert "SELF_ONLY" in account.server_limits["privacy_levels"]
+    assert account.url == f"{network.url}/tiktok/www/@{account.handle}"
+    credential = account.credential
+    assert credential.proven_at is not None
+    assert credential.refresh_expires_at > credential.expires_at
+    refused = connect(browser, network, "tiktok", brand, untick={"video.publish"})
+    assert "The permission to post is missing" in text(refused)
+
+
 def test_linkedin_offers_the_member_and_the_pages(browser, network, brand):
     answer = connect(browser, network, "linkedin", brand)
     assert answer["Location"].startswith(reverse("connect_choose"))

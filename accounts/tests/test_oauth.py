@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
+import re
 import time
 from urllib.parse import parse_qs, urlsplit
 
@@ -103,6 +104,35 @@ def test_the_platform_is_asked_in_order_with_state_and_proof_key(browser, brand,
     assert query["redirect_uri"] == ["http://testserver/accounts/callback/x/"]
     assert query["code_challenge_method"] == ["S256"]
     assert len(query["state"][0]) >= 16
+
+
+@pytest.mark.parametrize(
+    ("site", "has_key"),
+    [("https://social.example.com", False), ("http://localhost:8000", True)],
+)
+def test_a_platform_may_want_another_spelling_of_all_of_it(
+    browser, brand, settings, site, has_key
+):
+    """TikTok: commas, another name for the client, and a proof key in hexadecimal
+    digits, of apps on this machine only."""
+    settings.SITE_URL = site
+    PlatformApp.objects.create(
+        platform="tiktok", client_id="aw1k2", client_secret="our-secret"
+    )
+    answer = browser.post("/accounts/connect/tiktok/", {"brand": brand.pk})
+    address, _, query = answer["Location"].partition("?")
+    assert address == "https://www.tiktok.com/v2/auth/authorize/"
+    asked = parse_qs(query)
+    assert asked["client_key"] == ["aw1k2"]
+    assert "client_id" not in asked
+    assert asked["scope"] == ["user.info.basic,video.publish,video.list"]
+    assert asked["disable_auto_auth"] == ["1"]
+    key = asked.get("code_challenge", [""])[0]
+    assert bool(re.fullmatch("[0-9a-f]{64}", key)) == has_key
+    if has_key:
+        states = browser.session["socialaccount_states"].values()
+        verifier = next(s[0]["pkce_code_verifier"] for s in states)
+        assert hashlib.sha256(verifier.encode()).hexdigest() == key
 
 
 def test_a_code_becomes_an_account_with_encrypted_tokens(

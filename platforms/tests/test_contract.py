@@ -68,9 +68,31 @@ def job(draft):
 
 
 def hello(platform, text="Hello", **more):
-    """A short post, with an image where the platform wants one."""
+    """A short post, with an image and choices where the platform wants them."""
     media = (picture(1),) if platform.spec.needs_media else ()
-    return Draft(text, **{"media": media, **more})
+    return Draft(text, **{"media": media, "options": decided(platform), **more})
+
+
+def decided(platform, client=None):
+    """What a person has to choose: the first of what the account may choose from."""
+    limits = client.server_limits() if client else {}
+    if client:
+        client.http.drain()
+    return {
+        option.key: next(
+            iter(limits.get(option.choices_from) or option.choices), "something"
+        )
+        for option in platform.spec.options
+        if option.required and option.default is None
+    }
+
+
+def pass_time(practice, seconds):
+    """Time is the practice network's."""
+    world = practice.world
+    with world.transaction():
+        later = {"shift_s": world.shift_s + seconds}
+        world.put("panel", "setting", "clock", later)
 
 
 def test_its_folder_has_every_part(platform):
@@ -342,7 +364,7 @@ def picture(number, shelf="https://hub.example.com"):
 
 @pytest.mark.parametrize("pictures", [0, 2])
 def test_every_call_of_a_publish_is_foretold_from_its_witness_on(
-    platform, connected, pictures, shelf
+    platform, connected, practice, pictures, shelf
 ):
     client, me = connected
     pictures = pictures or int(platform.spec.needs_media)
@@ -350,6 +372,7 @@ def test_every_call_of_a_publish_is_foretold_from_its_witness_on(
         "Hello @contract.practice.example",
         "" if pictures else "https://example.com/a",
         media=tuple(picture(number, shelf) for number in range(1, pictures + 1)),
+        options=decided(platform, client),
     )
     now = replace(job(draft), account=me)
     foretold, made = [], []
@@ -360,6 +383,7 @@ def test_every_call_of_a_publish_is_foretold_from_its_witness_on(
         if result.remote:
             break
         now = replace(now, witness={**now.witness, **result.witness})
+        pass_time(practice, result.wait_s or 0)
     else:
         raise AssertionError("no end")
     for number, ahead in enumerate(foretold):
@@ -416,7 +440,8 @@ def test_moving_pictures_go_out_once_wherever_the_process_ends(
 ):
     """Nothing but the stored witness leads on, and time is the practice network's."""
     client, me = connected
-    draft = Draft("Hello", media=(clip(platform, kind, shelf),))
+    options = decided(platform, client)
+    draft = Draft("Hello", media=(clip(platform, kind, shelf),), options=options)
     rule = platform.spec.videos if kind is MediaKind.VIDEO else platform.spec.gifs
     if rule is None:
         findings = platform.check(draft, me)
@@ -435,11 +460,7 @@ def test_moving_pictures_go_out_once_wherever_the_process_ends(
             break
         witness = json.loads(json.dumps({**now.witness, **result.witness}))
         now = replace(now, witness=witness)
-        if result.wait_s:
-            world = practice.world
-            with world.transaction():
-                later = {"shift_s": world.shift_s + result.wait_s}
-                world.put("panel", "setting", "clock", later)
+        pass_time(practice, result.wait_s or 0)
     else:
         raise AssertionError("no end")
     assert commits == 1
@@ -459,7 +480,8 @@ def test_what_it_draws_is_the_sum_of_what_its_calls_cost(platform):
 def test_its_usage_headers_are_about_buckets_of_the_call(platform, connected, shelf):
     client, me = connected
     media = (picture(1, shelf),) if platform.spec.needs_media else ()
-    now = replace(job(Draft("Hello", media=media)), account=me)
+    draft = Draft("Hello", media=media, options=decided(platform, client))
+    now = replace(job(draft), account=me)
     for _ in range(10):
         result = platform.next_step(now, client).run()
         if result.remote:

@@ -475,7 +475,9 @@ class TikTokClient(PlatformClient):
         raise NotFound("not among the public posts", status=answer.status)
 
     def figures(self, external_id: str) -> Figures:
-        """Totals of a post's life. Of one that is not public nothing is told."""
+        """Totals of a post's life. Nothing is told of one that is not public, nor of
+        one that is gone; and perhaps not of photos: no page says that lists have them.
+        """
         now = datetime.now(UTC)
         if not external_id.isdecimal():
             # It was published without a number yet; by now it may have one.
@@ -483,7 +485,10 @@ class TikTokClient(PlatformClient):
             if not ids:
                 return Figures({}, now)
             external_id = ids[0]
-        row = self.video(external_id, FIGURE_FIELDS)
+        try:
+            row = self.video(external_id, FIGURE_FIELDS)
+        except NotFound:
+            return Figures({}, now)
         values = {
             figure: row[name]
             for name, figure in FIGURES.items()

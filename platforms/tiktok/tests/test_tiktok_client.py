@@ -10,7 +10,7 @@ import requests
 import responses
 
 from platforms.base import Ability, Figure
-from platforms.errors import Cause, NotFound, Outcome, PlatformError, Reach
+from platforms.errors import Cause, Outcome, PlatformError, Reach
 from platforms.tiktok.client import TikTokClient
 
 from .conftest import API, answer, refusal, video
@@ -387,9 +387,8 @@ def test_figures_are_totals_and_a_post_that_is_not_public_has_none(
     assert client.figures("v_pub_file~1").values[Figure.VIEWS] == 1000
 
 
-def test_a_post_that_is_not_listed_is_gone(
+def test_nothing_is_told_of_a_post_that_is_not_listed(
     client: TikTokClient, api: responses.RequestsMock
 ) -> None:
     api.post(QUERY, json=answer(videos=[]))
-    with pytest.raises(NotFound):
-        client.figures("738")
+    assert client.figures("738").values == {}
