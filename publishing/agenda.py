@@ -76,6 +76,11 @@ class Agenda:
         self._barred: dict[int, float] = {}
         self._read_at = 0.0
 
+    @property
+    def breadth(self) -> int:
+        """How many lanes have something to send now or in a moment."""
+        return len(self._lanes)
+
     def read_if_old(self, now: datetime, *, idle: bool) -> None:
         wait = READ_IDLE_S if idle else READ_BUSY_S
         if time.monotonic() - self._read_at >= wait:

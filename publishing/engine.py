@@ -13,6 +13,7 @@ Order inside a lane (one credential) is by due time; lanes run side by side.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import queue
 import time
@@ -62,6 +63,16 @@ GATHER_S = 0.004
 GATHER_MOST_S = 0.05
 
 
+def enough_pumps(lanes: int, threads: int, living: int) -> int:
+    """How many of the living pumps share the lanes; the others wait for what they leave.
+
+    A lane sends one post at a time, so there is no use in more threads than lanes, and
+    each pump more makes everybody's transactions smaller: on one machine two clusters
+    sent half of what one sent. One cluster's pumps always share.
+    """
+    return min(living, max(settings.PUBLISH_PUMPS, math.ceil(lanes / threads)))
+
+
 class PumpRun:
     """One run of the pump, for less than a minute."""
 
@@ -87,7 +98,7 @@ class PumpRun:
         self._spent_s = 0.0
         self._swept_at = 0.0
         self._released_at = timezone.now()
-        #: this pump's place among all that run, and how many there are
+        #: this pump's place among all that run, and how many of them share the lanes
         self._place, self._pumps = 0, 1
 
     # -- the loop
@@ -207,14 +218,14 @@ class PumpRun:
         running = Pump.objects.running(now).values_list("pk", flat=True)
         others = {pk.hex for pk in running} - {self.id}
         living = [pump for pump in others if liveness.lives(pump) == Life.LIVES]
-        self._pumps = len(living) + 1
         self._place = sum(pump < self.id for pump in living)
+        self._pumps = enough_pumps(self.agenda.breadth, self.threads, len(living) + 1)
         if self._place == 0:
             release_held(now, since=self._released_at)
             self._released_at = now
 
     def _is_mine(self, lane: int) -> bool:
-        """Pumps share the lanes among themselves, so that they do not race for rows.
+        """The first pumps share the lanes among themselves, so that they do not race.
 
         The claim's locks decide; another's share is taken when nobody comes for it.
         """

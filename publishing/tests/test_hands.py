@@ -6,6 +6,8 @@ import threading
 from queue import SimpleQueue
 from typing import Any
 
+import pytest
+
 from publishing import engine
 from publishing.engine import CROWD, GATHER_S, PumpRun
 from publishing.hands import Hands
@@ -82,3 +84,18 @@ def test_no_pump_waits_longer_than_for_all_of_its_results(monkeypatch: Any) -> N
     assert gathered(monkeypatch, 10.0, 10).naps == 2
     assert gathered(monkeypatch, 10.0, 0).now <= engine.GATHER_MOST_S + GATHER_S
     assert gathered(monkeypatch, 10.0, 0, on_way=CROWD).naps == 0
+
+
+@pytest.mark.parametrize(
+    ("lanes", "living", "share"),
+    [
+        (0, 4, 2),  # one cluster's pumps, whatever there is
+        (0, 1, 1),
+        (100, 4, 2),  # 50 threads each are enough for 100 accounts
+        (101, 4, 3),
+        (1000, 4, 4),
+    ],
+)
+def test_more_pumps_than_the_accounts_need_wait(settings, lanes, living, share):
+    settings.PUBLISH_PUMPS = 2
+    assert engine.enough_pumps(lanes, 50, living) == share
