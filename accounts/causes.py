@@ -242,6 +242,12 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("Add an image, or take the account out of this post."),
         Action.EDIT,
     ),
+    Cause.VIDEO_MISSING: _e(
+        _("A video is needed"),
+        _("This platform accepts no post without a video."),
+        _("Add a video, or take the account out of this post."),
+        Action.EDIT,
+    ),
     Cause.TEXT_EMPTY: _e(
         _("Nothing to post"),
         _("There is neither text nor an image."),
@@ -300,6 +306,12 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("The image is too large"),
         _("The image has more bytes or pixels than this platform accepts."),
         _("Make it smaller and add it again."),
+        Action.EDIT,
+    ),
+    Cause.MEDIA_TOO_SMALL: _e(
+        _("The image is too small"),
+        _("The image has fewer pixels than this platform wants."),
+        _("Export it larger and add it again."),
         Action.EDIT,
     ),
     Cause.MEDIA_SHAPE: _e(

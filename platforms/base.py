@@ -281,6 +281,8 @@ class PlatformSpec:
     tells_percent: bool = False
     #: it takes no post without an image or a video
     needs_media: bool = False
+    #: each post is a video; an image beside it is its thumbnail
+    needs_video: bool = False
     #: slugs of platforms whose sign-in brings accounts of this one as well
     also_through: tuple[str, ...] = ()
     #: it calls us when a person removes our app or wants their data deleted

@@ -73,6 +73,8 @@ def _number_of_files(draft: Draft, spec: PlatformSpec) -> list[Finding]:
         if kinds[kind] > rule.max_count:
             values: dict[str, Any] = {"count": kinds[kind], "limit": rule.max_count}
             return [Finding(Level.REFUSED, Cause.TOO_MANY_MEDIA, "media", values)]
+    if spec.needs_video:  # an image beside it is none of the post's files
+        return []
     together = sum(kinds[kind] for kind in rules)
     limit = max((rule.max_count for rule in rules.values()), default=0)
     if mixed and together > limit:

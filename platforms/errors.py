@@ -69,6 +69,7 @@ class Cause(StrEnum):
     PLAN_LIMIT = "plan_limit"
     # content
     MEDIA_MISSING = "media_missing"
+    VIDEO_MISSING = "video_missing"
     TEXT_EMPTY = "text_empty"
     TEXT_TOO_LONG = "text_too_long"
     TEXT_REFUSED = "text_refused"
@@ -79,6 +80,7 @@ class Cause(StrEnum):
     MEDIA_MIXED = "media_mixed"
     MEDIA_TYPE = "media_type"
     MEDIA_TOO_LARGE = "media_too_large"
+    MEDIA_TOO_SMALL = "media_too_small"
     MEDIA_SHAPE = "media_shape"
     MEDIA_KIND = "media_kind"
     ANIMATION_TOO_LARGE = "animation_too_large"

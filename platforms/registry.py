@@ -19,6 +19,7 @@ PLATFORMS: dict[str, str] = {
     "instagram": "platforms.instagram.publish.Instagram",
     "threads": "platforms.threads.publish.Threads",
     "tiktok": "platforms.tiktok.publish.TikTok",
+    "youtube": "platforms.youtube.publish.YouTube",
 }
 
 

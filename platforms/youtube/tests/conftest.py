@@ -1,20 +1,36 @@
-"""YouTube of the practice network over real HTTP, one server for all tests."""
+"""YouTube of the practice network over real HTTP, one server for all tests; and our
+client alone."""
 
 from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+import responses
 
+from platforms.base import (
+    Access,
+    Draft,
+    Environment,
+    Identity,
+    MediaFile,
+    MediaKind,
+    PublishJob,
+)
 from platforms.practice.server import PracticeServer, start_practice
 from platforms.practice.tests.made_video import video
+from platforms.youtube.client import YouTubeClient
+from platforms.youtube.publish import YouTube
+from platforms.youtube.spec import SPEC
 from platforms.youtube.twin import YouTubeTwin
 from platforms.youtube.twin_calls import FORCE_SSL, READONLY, UPLOAD
 from platforms.youtube.twin_login import CLIENT_ID, CLIENT_SECRET
@@ -22,6 +38,9 @@ from platforms.youtube.twin_login import CLIENT_ID, CLIENT_SECRET
 CALLBACK = "http://localhost:8000/back"
 ACME = "UCpracticeAcmeTools00001"
 UNIT = 262_144
+CHANNEL = "UCabc123"
+BYTES = bytes(range(256)) * 10
+OPTIONS = {"title": "My title", "made_for_kids": "no"}
 METADATA = {
     "snippet": {"title": "My title", "description": "Text", "categoryId": "22"},
     "status": {"privacyStatus": "public", "selfDeclaredMadeForKids": False},
@@ -193,3 +212,90 @@ def net(one_server: PracticeServer) -> Network:
         one_server.world.clear()
         one_server.twins["youtube"].seed()
     return Network(one_server)
+
+
+# ---------------------------------------------------------------- our client
+
+
+@pytest.fixture
+def api() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+@pytest.fixture
+def client_for() -> Callable[..., YouTubeClient]:
+    def make(**changes: Any) -> YouTubeClient:
+        facts: dict[str, Any] = {
+            "token": "test-access-token",
+            "refresh_token": "test-refresh-token",
+            "external_id": CHANNEL,
+            "scopes": SPEC.oauth.scopes if SPEC.oauth else (),
+            "issued_at": datetime.now(UTC) - timedelta(minutes=30),
+        }
+        environment = Environment(
+            SPEC.hosts, client_id="cid", client_secret="test-client-secret"
+        )
+        return YouTubeClient(environment, Access(**{**facts, **changes}))
+
+    return make
+
+
+@pytest.fixture
+def client(client_for: Callable[..., YouTubeClient]) -> YouTubeClient:
+    return client_for()
+
+
+@pytest.fixture
+def youtube() -> YouTube:
+    return YouTube()
+
+
+@pytest.fixture(name="video")
+def video_maker() -> Callable[..., MediaFile]:
+    def make(**changes: Any) -> MediaFile:
+        facts: dict[str, Any] = {
+            "key": "asset-1",
+            "mime_type": "video/mp4",
+            "size_bytes": len(BYTES),
+            "width": 1280,
+            "height": 720,
+            "alt_text": "",
+            "sha256": "ab" * 32,
+            "file_name": "clip.mp4",
+            "open": lambda: BytesIO(BYTES),
+            "kind": MediaKind.VIDEO,
+            "duration_s": 12.0,
+        }
+        return MediaFile(**{**facts, **changes})
+
+    return make
+
+
+@pytest.fixture
+def thumbnail(video: Callable[..., MediaFile]) -> MediaFile:
+    return video(
+        key="asset-2",
+        kind=MediaKind.IMAGE,
+        mime_type="image/png",
+        file_name="cover.png",
+        sha256="cd" * 32,
+        duration_s=None,
+        size_bytes=4,
+        open=lambda: BytesIO(b"\x89PNG"),
+    )
+
+
+@pytest.fixture
+def job(video: Callable[..., MediaFile]) -> Callable[..., PublishJob]:
+    def make(*media: MediaFile, **changes: Any) -> PublishJob:
+        options = {**OPTIONS, **changes.pop("options", {})}
+        facts: dict[str, Any] = {
+            "marker": "0" * 32,
+            "created_at": datetime(2026, 11, 20, 9, 0, tzinfo=UTC),
+            "draft": Draft("Text", media=media or (video(),), options=options),
+            "account": Identity(CHANNEL, "channel", "Ada", "@ada", ""),
+        }
+        return PublishJob(**{**facts, **changes})
+
+    return make
