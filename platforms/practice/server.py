@@ -52,6 +52,7 @@ TWINS: dict[str, str] = {
     "tiktok": "platforms.tiktok.twin.TikTokTwin",
     "pinterest": "platforms.pinterest.twin.PinterestTwin",
     "snapchat": "platforms.snapchat.twin.SnapchatTwin",
+    "ayrshare": "platforms.ayrshare.twin.AyrshareTwin",
 }
 
 #: Larger bodies are answered with 413, but where a route takes any.
