@@ -2,7 +2,8 @@
 
 The world, the tokens and the Graph API are shared with Instagram's twin; each subject
 has a module of its own (`twin_*.py`). Hosts lie below this twin's address: the dialog
-and pages for people at `/www`, the Graph API at `/graph`.
+and pages for people at `/www`, the Graph API at `/graph`, the upload host at
+`/rupload`.
 Sources: https://developers.facebook.com/documentation/pages-api ;
 https://developers.facebook.com/docs/graph-api (v26.0).
 """
@@ -17,9 +18,9 @@ from werkzeug.wrappers import Request, Response
 from ..practice import pages
 from ..practice.framework import Doc, Person, Refusal, route
 from ..practice.switches import Switch
+from .twin_films import Films
 from .twin_handout import OPTIONS, Handout
 from .twin_login import Login
-from .twin_posts import Posts
 from .twin_tokens import SCOPES
 from .twin_world import META_SWITCHES, exact
 
@@ -27,6 +28,25 @@ PAGE_SWITCHES = (
     Switch("duplicate_s", "The same post in a row is refused for (seconds)", 86_400),
     Switch("list_delay_s", "Lists show a new post after (seconds)", 0),
     Switch("delete_refused", "Refuse to delete posts", False),
+    Switch("chunk_bytes", "Bytes of a video that are asked for at once", 1_048_576),
+    Switch("video_polls", "So many looks see a video still at work", 2),
+    Switch("video_processing_s", "A video is ready at the latest after (seconds)", 60),
+    Switch("video_session_s", "An upload that is not finished ends after (s)", 86_400),
+    Switch(
+        "video_error",
+        "Error that every video ends with",
+        "",
+        ("", "6000", "1363040", "1363127", "1363128", "1363129"),
+    ),
+    Switch("phase_error", "Shape of an error in it", "errors", ("errors", "error")),
+    Switch(
+        "bytes_spelled",
+        "Name of the bytes that have arrived",
+        "bytes_transfered",
+        ("bytes_transfered", "bytes_transferred"),
+    ),
+    Switch("reel_post_id", "The end of a reel's upload tells a post_id", False),
+    Switch("post_id_of_video", "A video's post_id", "bare", ("bare", "full")),
 )
 TREE_ENDINGS = (
     ("expire", "Let the sign-in expire"),
@@ -44,7 +64,7 @@ TREE_ENDINGS = (
 )
 
 
-class FacebookTwin(Login, Posts, Handout):
+class FacebookTwin(Login, Films, Handout):
     slug: ClassVar[str] = "facebook"
     name: ClassVar[str] = "Facebook"
     endings = (*TREE_ENDINGS, ("suspend", "Restrict it"), ("restore", "Undo"))
@@ -133,6 +153,15 @@ class FacebookTwin(Login, Posts, Handout):
         shown = filter(self._is_public, self._posts_of(page["id"], 50))
         return self._show(page["name"], shown)
 
+    @route("GET", "/www/reel/<id>", browser=True)
+    def reel_page(self, request: Request, id: str) -> Response:
+        video = self.get("video", id)
+        return self.page_or_post(request, video["post"] if video else "nothing")
+
+    @route("GET", "/www/stories/<id>", browser=True)
+    def story_page(self, request: Request, id: str) -> Response:
+        return self.page_or_post(request, id)
+
     @route("GET", "/www/<name>/posts/<pfbid>", browser=True)
     def permalink_page(self, request: Request, name: str, pfbid: str) -> Response:
         known = self.get("pfbid", pfbid)
@@ -154,17 +183,22 @@ class FacebookTwin(Login, Posts, Handout):
             when=exact(post["created_at"]),
             url=self.permalink(post),
             pictures=[
-                pages.Picture(self.picture_url(id), alt) for id, alt in self._alts(post)
+                pages.Picture(self.picture_url(doc["id"]), doc.get("alt", ""), kind)
+                for kind, doc in self._media(post)
             ],
             link=(post["link"], "") if post["link"] else None,
             notes=[f"Comment of the Page: {doc['text']}" for doc in comments],
         )
 
-    def _alts(self, post: Doc) -> list[tuple[str, str]]:
-        photos = [(id, self.get("photo", id)) for id in post["photos"]]
-        return [(id, doc["alt"]) for id, doc in photos if doc and not doc["deleted"]]
+    def _media(self, post: Doc) -> list[tuple[str, Doc]]:
+        """(kind, document) of its photos, or of its video."""
+        photos = [("image", self.get("photo", id) or {}) for id in post["photos"]]
+        video = self.get("video", post.get("video", ""))
+        found = [(kind, doc) for kind, doc in photos if not doc.get("deleted")]
+        return [*found, *([("video", video)] if video else [])]
 
     def posts(self) -> list[Doc]:
+        self.settle()
         return [
             {
                 "id": id,
@@ -173,8 +207,10 @@ class FacebookTwin(Login, Posts, Handout):
                 "url": self.permalink(post),
                 "created_at": exact(post["created_at"]),
                 "arrived_at": post["arrived_at"],
-                "media": len(post["photos"]),
-                "alt_texts": [alt for _, alt in self._alts(post)],
+                "media": len(self._media(post)),
+                "alt_texts": [doc.get("alt", "") for _, doc in self._media(post)],
+                "media_kinds": [kind for kind, _ in self._media(post)],
+                "media_sha256": [doc.get("sha256", "") for _, doc in self._media(post)],
                 "link": post["link"],
                 "marker": "",
             }

@@ -1,6 +1,6 @@
 """What a Page publishes: text, link, photos, comments; reading back and deleting.
 
-Videos, reels and stories are not played yet.
+Videos, reels and stories: `twin_films.py`.
 Sources: https://developers.facebook.com/documentation/pages-api/posts ;
 https://developers.facebook.com/docs/graph-api/reference/page/feed/ , /page/photos/ .
 """
@@ -119,7 +119,7 @@ class Posts(Accounts, Pictures):
     def _refuse_repeat(self, page: Doc, text: str, link: str) -> None:
         """Two identical posts in a row are refused; another one between lets it pass."""
         newest = self._newest(page["id"])
-        if not newest or newest["photos"]:
+        if not newest or newest["photos"] or newest.get("video"):
             return
         age = self.time() - newest["created_at"]
         same = (newest["message"], newest["link"]) == (text, link)
@@ -341,6 +341,7 @@ class Posts(Accounts, Pictures):
         if not self.sees_page(caller, page):
             raise errors.missing_object(id)
         self.need_to_read(caller, page)
+        self.settle()
         values = params(request)
         since, until = time_of(values, "since"), time_of(values, "until")
         fields = self.wanted(request, "created_time,message,id")
@@ -349,6 +350,7 @@ class Posts(Accounts, Pictures):
             post
             for post in self._posts_of(page, LISTED)
             if (post["published"] or not published_only)
+            and post.get("edge", "videos") == "videos"
             and post["created_at"] <= seen_until
             and (since is None or post["created_at"] >= since)
             and (until is None or post["created_at"] <= until)
@@ -357,6 +359,9 @@ class Posts(Accounts, Pictures):
         found = listed(request, self.address_of(request), rows)
         found["data"] = [self._post_shown(post, fields) for post in found["data"]]
         return found
+
+    def settle(self) -> None:
+        """Publish what has been finished and worked on."""
 
     def _posts_of(self, page: str, limit: int) -> list[Doc]:
         """Posts that are there, newest first."""
@@ -389,6 +394,10 @@ class Posts(Accounts, Pictures):
     # ------------------------------------------------------------ as it is shown
 
     def permalink(self, post: Doc) -> str:
+        if post.get("edge") == "video_reels":
+            return f"{self.url}/www/reel/{post['video']}"
+        if post.get("edge") in ("video_stories", "photo_stories"):
+            return f"{self.url}/www/stories/{post['id']}"
         username = (self.get("page", post["page"]) or {})["username"]
         return f"{self.url}/www/{username}/posts/{post['pfbid']}"
 
@@ -397,6 +406,7 @@ class Posts(Accounts, Pictures):
         app = self.get("app", post["app"]) or {}
         status = "shared_story" if post["link"] else "mobile_status_update"
         status = "added_photos" if post["photos"] else status
+        status = "added_video" if post.get("video") else status
         when = self.stamp(post["created_at"])
         author = {"id": post["page"], "name": page.get("name", "")}
         application = {"id": post["app"], "name": app.get("name", "")}
@@ -439,6 +449,10 @@ class Posts(Accounts, Pictures):
             }
             for photo in post["photos"]
         ]
+        if video := post.get("video"):
+            url = f"{self.url}/www/reel/{video}"
+            shown = {"media_type": "video", "target": {"id": video, "url": url}}
+            return {"data": [shown]}
         if len(rows) > 1:
             album = {"media_type": "album", "target": {"id": post["id"]}}
             return {"data": [{**album, "subattachments": {"data": rows}}]}

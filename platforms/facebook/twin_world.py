@@ -30,6 +30,7 @@ NODES = (
     ("ig", ":ig"),
     ("post", ":post"),
     ("photo", ":photo"),
+    ("video", ":video"),
     ("container", ":container"),
     ("media", ":media"),
     ("comment", ":comment"),

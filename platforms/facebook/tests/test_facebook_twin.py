@@ -20,6 +20,7 @@ from platforms.facebook.twin import FacebookTwin
 from platforms.facebook.twin_world import APP_ID, APP_SECRET
 from platforms.practice.framework import iso
 from platforms.practice.server import start_practice
+from platforms.practice.tests.made_video import video
 
 BACK = "http://127.0.0.1:9999/oauth/facebook/"
 SCOPES = (
@@ -790,6 +791,228 @@ def test_lists_go_by_time_and_may_lag(call, cake):
     assert call.published(cake) == []
     feed = call.ok("GET", f"{cake['external_id']}/feed", cake["access_token"])
     assert feed == {"data": []}
+
+
+# ---------------------------------------------------------------- videos and stories
+
+FILM = video(6, rate=30)
+REEL = video(72, size=(540, 960), rate=24)
+
+
+class Sender:
+    """One Page that sends a video by one of the three edges."""
+
+    def __init__(self, call, page, edge):
+        self.call, self.token = call, page["access_token"]
+        self.path = f"{page['external_id']}/{edge}"
+
+    def begin(self, **fields):
+        fields["upload_phase"] = "start"
+        return self.call.ok("POST", self.path, self.token, **fields)
+
+    def chunk(self, session, start, data):
+        return self.call(
+            "POST",
+            self.path,
+            self.token,
+            upload_phase="transfer",
+            upload_session_id=session,
+            start_offset=str(start),
+            files={"video_file_chunk": ("chunk", data)},
+        )
+
+    def bytes(self, id, data=REEL, offset=0, size=None):
+        return self.call.http.post(
+            f"{self.call.twin.url}/rupload/video-upload/v26.0/{id}",
+            data=data,
+            headers={
+                "Authorization": f"OAuth {self.token}",
+                "offset": str(offset),
+                "file_size": str(len(REEL) if size is None else size),
+            },
+        ).json()
+
+    def finish(self, **fields):
+        fields["upload_phase"] = "finish"
+        return self.call("POST", self.path, self.token, **fields)
+
+    def read(self, id, fields="status,post_id,permalink_url,published"):
+        return self.call.ok("GET", id, self.token, fields=fields)
+
+    def words(self, id):
+        """How its status goes on until it is published or in error."""
+        words = []
+        while not words or words[-1] in ("processing", "uploading"):
+            words.append(self.read(id)["status"]["video_status"])
+        return words
+
+    def reel(self, data=REEL, **fields):
+        """Started, sent and finished; its id."""
+        id = self.begin()["video_id"]
+        assert self.bytes(id, data, size=len(data))["success"]
+        finished = self.finish(video_id=id, video_state="PUBLISHED", **fields)
+        assert finished.json()["success"] is True
+        return id
+
+
+def test_a_video_is_sent_in_the_chunks_that_are_asked_for(call, cake):
+    call.switch("chunk_bytes", "1000")
+    sender = Sender(call, cake, "videos")
+    begun = sender.begin(file_size=len(FILM))
+    session, id = begun["upload_session_id"], begun["video_id"]
+    assert (begun["start_offset"], begun["end_offset"]) == ("0", "1000")
+    early = sender.finish(upload_session_id=session)
+    assert early.json()["error"]["code"] == 100
+    start = end = 0
+    while start < len(FILM):
+        end = min(start + 1000, len(FILM))
+        told = sender.chunk(session, start, FILM[start:end]).json()
+        assert int(told["start_offset"]) == end
+        repeated = sender.chunk(session, start, FILM[start:end]).json()
+        assert repeated["error"]["code"] == 6001
+        start = end
+    assert told["start_offset"] == told["end_offset"] == str(len(FILM))
+    assert sender.finish(upload_session_id=session, description="Loaf").ok
+    assert call.published(cake) == [], "it is worked on first"
+    assert sender.words(id) == ["processing", "processing", "ready"]
+    shown = sender.read(id)
+    assert shown["published"] is True
+    post = f"{cake['external_id']}_{shown['post_id']}"
+    fields = "message,status_type,attachments{media_type,target}"
+    (row,) = call.published(cake, fields=fields)
+    assert (row["id"], row["message"], row["status_type"]) == (
+        post,
+        "Loaf",
+        "added_video",
+    )
+    assert row["attachments"]["data"][0]["target"]["id"] == id
+    assert "<video" in call.http.get(shown["permalink_url"]).text
+    (listed,) = call.twin.posts()
+    assert listed["media_kinds"] == ["video"]
+    assert listed["media_sha256"] == [hashlib.sha256(FILM).hexdigest()]
+    again = sender.finish(upload_session_id=session)
+    assert again.json()["error"]["code"] == 100
+
+
+def test_a_video_is_fetched_from_its_address(call, cake, web):
+    web.answers["/a.mp4"] = (200, "video/mp4", FILM)
+    sender = Sender(call, cake, "videos")
+    path, token = sender.path, sender.token
+    id = call.ok("POST", path, token, file_url=f"{web.url}/a.mp4")["id"]
+    call.panel("clock", shift_s=61)
+    assert sender.read(id, "published")["published"] is True
+    gone = call.refused("POST", path, token, file_url=f"{web.url}/b.mp4")
+    assert gone == (389, None)
+
+
+def test_a_reel_stands_in_a_list_of_its_own(call, cake):
+    sender = Sender(call, cake, "video_reels")
+    begun = sender.begin()
+    id = begun["video_id"]
+    assert begun["upload_url"].endswith(f"/video-upload/v26.0/{id}")
+    state = {"video_id": id, "video_state": "PUBLISHED"}
+    assert sender.finish(**state).json()["error"]["code"] == 100
+    call.switch("upload_keeps", "500")
+    assert sender.bytes(id)["debug_info"]["type"] == "PartialRequestError"
+    phase = sender.read(id)["status"]["uploading_phase"]
+    assert (phase["status"], phase["bytes_transfered"]) == ("in_progress", 500)
+    assert sender.bytes(id)["debug_info"]["type"] == "OffsetInvalidError"
+    assert sender.bytes(id, REEL[500:], 500) == {
+        "success": True,
+        "message": "Upload successful.",
+    }
+    assert sender.words(id)[-1] == "ready"
+    assert sender.read(id)["status"]["publishing_phase"]["publish_status"] == "draft"
+    assert sender.finish(**state, description="Loaf").json() == {"success": True}
+    assert sender.finish(**state).json()["error"]["code"] == 100
+    shown = sender.read(id)
+    assert shown["status"]["publishing_phase"]["publish_status"] == "published"
+    assert call.http.get(shown["permalink_url"]).ok
+    assert call.published(cake) == []
+    path = f"{cake['external_id']}/video_reels"
+    (row,) = call.ok("GET", path, cake["access_token"])["data"]
+    assert (row["id"], row["description"]) == (id, "Loaf")
+    assert call.ok("DELETE", id, cake["access_token"]) == {"success": True}
+    assert call.twin.posts() == []
+
+
+@pytest.mark.parametrize(
+    ("made", "code"),
+    [
+        ({"size": (540, 540)}, 1363040),
+        ({"size": (270, 480)}, 1363127),
+        ({"frames": 48}, 1363128),
+        ({"rate": 12}, 1363129),
+        ({"codec": "mpeg4"}, 6000),
+    ],
+)
+def test_what_is_wrong_with_a_reel_shows_after_its_success(call, cake, made, code):
+    facts = {"frames": 72, "size": (540, 960), "rate": 24, **made}
+    sender = Sender(call, cake, "video_reels")
+    id = sender.reel(video(**facts))
+    assert sender.words(id)[-1] == "error"
+    phases = sender.read(id)["status"]
+    assert phases["processing_phase"]["errors"][0]["code"] == code
+    assert phases["publishing_phase"]["publish_status"] == "error"
+    assert call.twin.posts() == []
+    call.switch("phase_error", "error")
+    assert "message" in sender.read(id)["status"]["processing_phase"]["error"]
+
+
+def test_a_page_has_thirty_reels_a_day(call, cake):
+    sender = Sender(call, cake, "video_reels")
+    for _ in range(30):
+        sender.reel()
+    id = sender.begin()["video_id"]
+    sender.bytes(id)
+    full = sender.finish(video_id=id, video_state="PUBLISHED")
+    assert full.json()["error"]["code"] == 613
+    call.days(1.01)
+    assert sender.reel()
+
+
+def test_stories_are_listed_for_a_day_by_what_they_show(call, cake):
+    sender = Sender(call, cake, "video_stories")
+    film = sender.begin()["video_id"]
+    sender.bytes(film)
+    made = sender.finish(video_id=film).json()
+    assert made["success"] is True
+    photo = call.photo(cake, published="false").json()["id"]
+    path = f"{cake['external_id']}/photo_stories"
+    assert call.ok("POST", path, sender.token, photo_id=photo)["success"]
+    assert call.refused("POST", path, sender.token, photo_id=photo) == (100, 1366051)
+    sender.words(film)
+    path = f"{cake['external_id']}/stories"
+    rows = call.ok("GET", path, sender.token)["data"]
+    assert {row["media_id"]: row["media_type"] for row in rows} == {
+        photo: "photo",
+        film: "video",
+    }
+    assert str(made["post_id"]) in [row["post_id"] for row in rows]
+    assert call.http.get(rows[0]["url"]).ok
+    assert call.published(cake) == []
+    call.days(1.01)
+    assert call.ok("GET", path, sender.token) == {"data": []}
+
+
+def test_an_upload_that_is_not_finished_ends(call, cake):
+    sender = Sender(call, cake, "video_reels")
+    id = sender.begin()["video_id"]
+    call.days(1.01)
+    assert sender.read(id)["status"]["video_status"] == "expired"
+    assert sender.bytes(id)["debug_info"]["type"] == "ProcessingFailedError"
+
+
+def test_only_the_end_of_an_upload_is_what_readers_see(call, cake):
+    fault = {"kind": "server_error_after_write", "times": 1, "call": "commit"}
+    call.fault(**fault, account=cake["external_id"])
+    sender = Sender(call, cake, "video_reels")
+    id = sender.begin()["video_id"]
+    sender.bytes(id)
+    lost = sender.finish(video_id=id, video_state="PUBLISHED")
+    assert lost.status_code == 500
+    assert sender.words(id)[-1] == "ready"
+    assert sender.read(id)["published"] is True
 
 
 # ---------------------------------------------------------------- limits and faults
