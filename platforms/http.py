@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import requests
 from urllib3.exceptions import (
@@ -323,7 +323,7 @@ class Http:
         """Send once. Any status comes back as an Answer; redirects are not followed.
 
         upload: a file that is sent as it is read: in a form, of which `data` are the
-        texts, or as the whole body. It goes without `params`.
+        texts, or as the whole body.
         An answer that refuses comes without the secrets that were sent. NotStarted when
         it is too late for a changing call (`change_until`).
         """
@@ -344,7 +344,7 @@ class Http:
             if upload is not None:
                 sent = Outgoing.upload(
                     method,
-                    url,
+                    f"{url}?{urlencode(params)}" if params else url,
                     headers or {},
                     data or {},
                     upload,

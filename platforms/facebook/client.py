@@ -9,11 +9,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ..base import Ability, Identity, MediaFile, Proof, TokenSet, Verdict
+from ..base import (
+    Ability,
+    Identity,
+    MediaFile,
+    Proof,
+    TokenSet,
+    Verdict,
+    web_address,
+)
 from ..errors import (
     AmbiguousOutcome,
     AuthRevoked,
@@ -24,10 +32,12 @@ from ..errors import (
     PermissionMissing,
     PlatformError,
 )
-from ..http import Answer
+from ..http import Answer, redact
+from ..transport import FilePart
 from . import spec
-from .graph import Granted, GraphClient, not_ours, unreadable
+from .graph import Granted, not_ours, unreadable
 from .spec import FIGURES, INSTAGRAM, POSTING_TASKS, PUBLISH, READ, SPEC
+from .upload import UploadClient
 
 PAGE_FIELDS = "id,name,username,access_token,tasks,category,picture{url}"
 INSTAGRAM_FIELDS = "instagram_business_account{id,username,name,profile_picture_url}"
@@ -37,7 +47,33 @@ POST_FIELDS = (
 )
 
 
-class FacebookClient(GraphClient):
+@dataclass(frozen=True)
+class Begun:
+    """A video's upload: bytes start to end are wanted first. "", 0: all of them."""
+
+    id: str
+    session: str = ""
+    start: int = 0
+    end: int = 0
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video on its way. word: `video_status`; said and code: what was wrong with it."""
+
+    id: str
+    word: str
+    bytes: int
+    has_all: bool
+    is_accepted: bool
+    is_published: bool
+    post_id: str = ""
+    permalink: str = ""
+    said: str = ""
+    code: int = 0
+
+
+class FacebookClient(UploadClient):
     spec = SPEC
 
     # --- connecting
@@ -349,13 +385,20 @@ class FacebookClient(GraphClient):
         There is no idempotency key: AmbiguousOutcome on code 1, 2, any 5xx and lost
         answers, all of which have been seen to publish.
         """
+        answer = self._commit(
+            "POST /:page/feed",
+            f"{page}/feed",
+            params={"fields": "id,permalink_url"},
+            data=dict(form),
+        )
+        if not answer.data().get("id"):
+            raise unreadable(answer, mutates=True)
+        return answer.data()
+
+    def _commit(self, key: str, path: str, **kwargs: Any) -> Answer:
+        """A call that readers see. AmbiguousOutcome on any 5xx."""
         try:
-            answer = self._on_page(
-                "POST /:page/feed",
-                f"{page}/feed",
-                params={"fields": "id,permalink_url"},
-                data=dict(form),
-            )
+            return self._on_page(key, path, **kwargs)
         except DuplicateContent:
             raise
         except PlatformError as error:
@@ -369,9 +412,116 @@ class FacebookClient(GraphClient):
                 code=error.code,
                 request_id=error.request_id,
             ) from error
-        if not answer.data().get("id"):
+
+    # --- videos, reels and stories
+
+    def begin_video(self, page: str, edge: str, size: int) -> Begun:
+        """Open an upload of so many bytes; its video's id stands from now on."""
+        form = {"upload_phase": "start"}
+        if edge == spec.VIDEOS:
+            form["file_size"] = str(size)
+        answer = self._on_page(
+            f"POST /:page/{edge}?upload_phase=start", f"{page}/{edge}", data=form
+        )
+        data = answer.data()
+        if not data.get("video_id"):
+            raise unreadable(answer, mutates=False)
+        start, end = _bounds(data) or (0, 0)
+        session = str(data.get("upload_session_id") or "")
+        return Begun(str(data["video_id"]), session, start, end)
+
+    def send_chunk(
+        self, page: str, session: str, file: MediaFile, start: int, end: int
+    ) -> tuple[int, int]:
+        """Send the bytes from start to end; what is wanted next, equal when none is."""
+        with file.open() as stream:
+            stream.seek(start)
+            answer = self._on_page(
+                "POST /:page/videos?upload_phase=transfer",
+                f"{page}/videos",
+                data={
+                    "upload_phase": "transfer",
+                    "upload_session_id": session,
+                    "start_offset": str(start),
+                },
+                upload=FilePart(
+                    "video_file_chunk",
+                    stream,
+                    min(end, file.size_bytes) - start,
+                    file.file_name,
+                    file.mime_type,
+                ),
+            )
+        bounds = _bounds(answer.data())
+        if bounds is None:
+            raise unreadable(answer, mutates=False)
+        return bounds
+
+    def send_video(self, number: str, file: MediaFile, offset: int) -> None:
+        """Send the bytes of a reel or story from an offset on."""
+        path = f"video-upload/{self.version}/{number}"
+        self.send_file("POST rupload /video-upload/:video", path, file, offset)
+
+    def finish_video(self, page: str, edge: str, form: Mapping[str, str]) -> str:
+        """Publish what was sent; the post's id where it is told, else "".
+
+        Accepted is not visible yet: the video's status goes on.
+        """
+        key = f"POST /:page/{edge}?upload_phase=finish"
+        form = {"upload_phase": "finish", **form}
+        answer = self._commit(key, f"{page}/{edge}", data=form)
+        if answer.data().get("success") is not True:
             raise unreadable(answer, mutates=True)
-        return answer.data()
+        return str(answer.data().get("post_id") or "")
+
+    def video(self, number: str) -> Video:
+        """How far a video is. NotFound when there is none (any more)."""
+        fields = {"fields": "id,status,published,post_id,permalink_url"}
+        answer = self.graph("GET /:video", number, fields)
+        data = answer.data()
+        status = data.get("status")
+        if not isinstance(status, dict):
+            raise unreadable(answer, mutates=False)
+        up, work, out = (
+            phase if isinstance(phase := status.get(f"{name}_phase"), dict) else {}
+            for name in ("uploading", "processing", "publishing")
+        )
+        word = str(status.get("video_status") or "")
+        # The guide and the SDK spell it differently.
+        count = up.get("bytes_transfered", up.get("bytes_transferred", 0))
+        code, said = max(_phase_error(phase) for phase in (up, work, out))
+        state = str(out.get("publish_status") or "")
+        has_all = str(up.get("status") or "").startswith("complete")
+        return Video(
+            id=number,
+            word=word,
+            bytes=count if isinstance(count, int) else 0,
+            has_all=has_all or word in {"upload_complete", "processing", "ready"},
+            is_accepted=str(out.get("status") or "not_started") != "not_started"
+            or state not in {"", "draft"},
+            is_published=state == "published" or data.get("published") is True,
+            post_id=str(data.get("post_id") or ""),
+            permalink=web_address(str(data.get("permalink_url") or "")),
+            said=said,
+            code=code,
+        )
+
+    def publish_photo_story(self, page: str, photo: str) -> str:
+        """Show a stored photo as a story; the id of its post."""
+        answer = self._commit(
+            "POST /:page/photo_stories",
+            f"{page}/photo_stories",
+            data={"photo_id": photo},
+        )
+        if not answer.data().get("post_id"):
+            raise unreadable(answer, mutates=True)
+        return str(answer.data()["post_id"])
+
+    def stories(self, page: str, since: datetime) -> list[dict[str, Any]]:
+        """Stories of the last 24 hours since then."""
+        query = {"since": str(int(since.timestamp()))}
+        answer = self._on_page("GET /:page/stories", f"{page}/stories", params=query)
+        return self.rows_of(answer)[0]
 
     def delete_post(self, external_id: str) -> None:
         """Delete a post; one that is gone counts as deleted. Meta may refuse it."""
@@ -417,6 +567,27 @@ def _may_post(row: Mapping[str, Any]) -> bool:
     """What the person's tasks say; a portfolio's list may come without them."""
     tasks = row.get("tasks")
     return not isinstance(tasks, list) or bool(POSTING_TASKS & set(map(str, tasks)))
+
+
+def _bounds(data: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Facebook's numbers in texts: which bytes it wants next."""
+    try:
+        return int(data["start_offset"]), int(data["end_offset"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _phase_error(phase: Mapping[str, Any]) -> tuple[int, str]:
+    """(code, words) of what went wrong in a phase; (0, "") when nothing did.
+
+    The guide has one `error`, the SDK a list of `errors`.
+    """
+    rows = phase.get("errors")
+    row = rows[0] if isinstance(rows, list) and rows else phase.get("error")
+    if not isinstance(row, dict):
+        return 0, ""
+    code = row.get("code")
+    return code if isinstance(code, int) else 0, redact(str(row.get("message") or ""))
 
 
 def form_of(message: str, link: str, photos: Sequence[str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from ..base import (
     Level,
     Look,
     MediaFile,
+    MediaKind,
     Observation,
     PersonLeft,
     Platform,
@@ -25,14 +27,28 @@ from ..base import (
     Step,
     StepKind,
     StepResult,
+    chosen,
 )
-from ..checks import link_findings, media_findings
+from ..checks import link_findings, media_findings, option_findings
 from ..errors import Cause
 from ..text import tidy, web_host, with_link
+from . import videos
 from .client import FacebookClient, form_of
 from .graph import full_windows, graph_time
 from .signed_request import person_left
-from .spec import LOOK_BACK_S, SPEC, TEXT_LIMIT
+from .spec import (
+    LOOK_BACK_S,
+    POST,
+    REEL,
+    REEL_VIDEOS,
+    REELS,
+    SPEC,
+    STORIES,
+    STORY,
+    STORY_VIDEOS,
+    TEXT_LIMIT,
+    VIDEOS,
+)
 
 LOOK_COUNT = 25
 LOOK_PAGES = 5
@@ -62,7 +78,7 @@ class Facebook(Platform):
     # --- content
 
     def text_as_sent(self, draft: Draft) -> str:
-        """A link has its own card, unless there are photos: then it is in the text."""
+        """A link has its own card, unless there are files: then it is in the text."""
         text = tidy(unicodedata.normalize("NFC", draft.text))
         return with_link(text, draft.link_url) if draft.media else text
 
@@ -91,7 +107,24 @@ class Facebook(Platform):
         if not draft.media and _is_facebooks(link):
             # Known to fail when it is posted as a card (1609008).
             refuse(Cause.LINK_REFUSED, "link", link=link)
-        return found + link_findings(draft) + media_findings(draft, self.spec)
+        where, spec = _placement(draft), self.spec
+        if where == REEL:
+            spec = replace(spec, videos=REEL_VIDEOS)
+            if [media.kind for media in draft.media] != [MediaKind.VIDEO]:
+                refuse(Cause.NOT_A_REEL, "media")
+        if where == STORY:
+            images = replace(spec.images, max_count=1)
+            spec = replace(spec, images=images, videos=STORY_VIDEOS, mixes=())
+            if not draft.media:
+                refuse(Cause.MEDIA_MISSING, "media")
+            elif count.used:
+                found.append(Finding(Level.WARNING, Cause.TEXT_NOT_SHOWN, "text"))
+        return [
+            *found,
+            *option_findings(draft, spec, account, limits),
+            *link_findings(draft),
+            *media_findings(draft, spec),
+        ]
 
     # --- steps
 
@@ -99,12 +132,16 @@ class Facebook(Platform):
         """Store each photo unseen, then publish them by one call.
 
         Witness: "photo:N" {"id", "sha256"}. The photos' ids stand in the post as well:
-        the look knows it by them.
+        the look knows it by them. A video has steps of its own (videos.py).
         """
         api = cast(FacebookClient, client)
+        if edge := _edge(job.draft):
+            return videos.next_step(job, api, edge, self.text_as_sent(job.draft))
         for number, file in enumerate(job.draft.media, 1):
             if not _photo(job, number, file):
                 return self._upload(job, api, number, file)
+        if _placement(job.draft) == STORY:
+            return Step("story", StepKind.COMMIT, lambda: self._story(job, api))
         return Step("post", StepKind.COMMIT, lambda: self._post(job, api))
 
     def _upload(
@@ -124,13 +161,23 @@ class Facebook(Platform):
         permalink = str(made.get("permalink_url") or "") or api.address(post_id)
         return StepResult(remote=RemotePost(post_id, permalink))
 
+    def _story(self, job: PublishJob, api: FacebookClient) -> StepResult:
+        page, (photo,) = job.account.external_id, _photos(job)
+        number = api.publish_photo_story(page, photo)
+        return StepResult(remote=_story_of(page, number, "", api))
+
     # --- limits
 
     def calls_ahead(self, job: PublishJob, *, looking: bool) -> Mapping[str, int]:
+        edge, is_story = _edge(job.draft), _placement(job.draft) == STORY
+        if edge:
+            return {"GET /:video": 1} if looking else videos.calls_ahead(job, edge)
+        if looking and is_story:
+            return {"GET /:page/stories": 1}
         if looking:
             # One page is read twice when our clock is ahead.
             return {"GET /:page/published_posts": LOOK_PAGES + 1}
-        calls = {"POST /:page/feed": 1}
+        calls = {"POST /:page/photo_stories" if is_story else "POST /:page/feed": 1}
         files = enumerate(job.draft.media, 1)
         if uploads := sum(not _photo(job, number, file) for number, file in files):
             calls["POST /:page/photos"] = uploads
@@ -152,7 +199,11 @@ class Facebook(Platform):
         person tells.
         """
         api = cast(FacebookClient, client)
+        if edge := _edge(job.draft):
+            return videos.look(job, api, edge)
         since = (job.first_sent_at or job.created_at) - timedelta(seconds=LOOK_BACK_S)
+        if _placement(job.draft) == STORY:
+            return self._look_for_story(job, api, since)
         found: Mapping[str, Any] | None = None
         foreign: Mapping[str, Any] | None = None
         page, read, cursor = job.account.external_id, 0, ""
@@ -189,6 +240,21 @@ class Facebook(Platform):
             evidence=f"none of {read} posts since {since:%H:%M:%S} UTC matches",
         )
 
+    def _look_for_story(
+        self, job: PublishJob, api: FacebookClient, since: datetime
+    ) -> Look:
+        """A story names the photo that it shows: ours was stored for this one."""
+        page = job.account.external_id
+        rows = api.stories(page, since)
+        for row in rows:
+            if str(row.get("media_id") or "") in _photos(job):
+                number = str(row.get("post_id") or row["media_id"])
+                found = _story_of(page, number, str(row.get("url") or ""), api)
+                return Look(Sighting.FOUND, found, f"story {number} shows our photo")
+        return Look(
+            Sighting.ABSENT, evidence=f"none of {len(rows)} stories shows our photo"
+        )
+
     def _matches(
         self, job: PublishJob, row: Mapping[str, Any], since: datetime
     ) -> bool:
@@ -203,6 +269,25 @@ class Facebook(Platform):
             return False
         said = _comparable(str(row.get("message") or ""))
         return said == _comparable(self.text_as_sent(job.draft))
+
+
+def _placement(draft: Draft) -> str:
+    return str(chosen(SPEC, draft, None, "placement"))
+
+
+def _edge(draft: Draft) -> str:
+    """Where the post's video goes; "" for a post without one."""
+    if not draft.media or draft.media[0].kind is not MediaKind.VIDEO:
+        return ""
+    edges = {POST: VIDEOS, REEL: REELS, STORY: STORIES}
+    return edges.get(_placement(draft), VIDEOS)
+
+
+def _story_of(
+    page: str, number: str, permalink: str, api: FacebookClient
+) -> RemotePost:
+    post_id = number if "_" in number else f"{page}_{number}"
+    return RemotePost(post_id, permalink or api.address(post_id))
 
 
 def _sighted(row: Mapping[str, Any], api: FacebookClient) -> Look:

@@ -5,6 +5,8 @@ Source: https://developers.facebook.com/docs/pages-api (v26.0).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..base import (
     Ability,
     Call,
@@ -12,15 +14,42 @@ from ..base import (
     MediaKind,
     MediaRule,
     OAuthFacts,
+    Option,
+    OptionKind,
     PlatformSpec,
     Scope,
     SignIn,
+    VideoRule,
 )
 from .windows import BUCKETS, DRAWS, PAGE_CALL, USER_CALL
 
 TEXT_LIMIT = 63_206
 #: Not documented; public schedulers stop here.
 MAX_PHOTOS = 10
+POST, REEL, STORY = "post", "reel", "story"
+#: edges of a Page that videos go to
+VIDEOS, REELS, STORIES = "videos", "video_reels", "video_stories"
+#: Sizes and lengths differ per account; these are those of an older guide.
+POST_VIDEOS = VideoRule(
+    mime_types=("video/mp4", "video/quicktime"),
+    max_bytes=10_000_000_000,
+    max_s=240 * 60,
+)
+REEL_VIDEOS = replace(
+    POST_VIDEOS,
+    video_codecs=("h264", "hevc", "vp9", "av1"),
+    audio_codecs=("aac",),
+    min_s=3,
+    max_s=90,
+    min_width=540,
+    min_height=960,
+    # 9:16
+    min_ratio=0.56,
+    max_ratio=0.565,
+    min_fps=24,
+    max_fps=60,
+)
+STORY_VIDEOS = replace(REEL_VIDEOS, max_s=60)
 #: Clock differences allowed for when looking for a post of ours.
 LOOK_BACK_S = 120
 #: Trade a living 60-day token for a new one before it ends. Not documented as a way to
@@ -116,12 +145,16 @@ _ROWS: tuple[tuple[str, str, tuple[str, ...], Ability], ...] = (
     ("GET /:page", "Page card and token", ("pages_show_list",), _R),
     ("POST /:page/feed", "Publish", PUBLISH, _P),
     ("POST /:page/photos", "Photos", PUBLISH, _P),
-    ("POST /:page/videos", "Videos", PUBLISH, _P),
+    ("POST /:page/videos?upload_phase=start", "Videos", PUBLISH, _P),
+    ("POST /:page/videos?upload_phase=transfer", "Videos", PUBLISH, _P),
+    ("POST /:page/videos?upload_phase=finish", "Videos", PUBLISH, _P),
+    ("POST rupload /video-upload/:video", "Reels and video stories", PUBLISH, _P),
+    ("GET /:video", "State of a video", READ, _P),
     ("POST /:page/video_reels?upload_phase=start", "Reels", PUBLISH, _P),
     ("POST /:page/video_reels?upload_phase=finish", "Reels", PUBLISH, _P),
-    ("POST /:page/video_stories", "Stories", PUBLISH, _P),
+    ("POST /:page/video_stories?upload_phase=start", "Stories", PUBLISH, _P),
+    ("POST /:page/video_stories?upload_phase=finish", "Stories", PUBLISH, _P),
     ("POST /:page/photo_stories", "Stories", PUBLISH, _P),
-    ("POST /:app/uploads", "Large videos", (), _P),
     ("DELETE /:post", "Unpublish", PUBLISH, _P),
     ("GET /:page/published_posts", "Find a post again", READ, _R),
     ("GET /:page/feed", "Posts of visitors", INBOX, _R),
@@ -139,9 +172,9 @@ _ROWS: tuple[tuple[str, str, tuple[str, ...], Ability], ...] = (
 MUTATING = frozenset(
     {
         "POST /:page/feed",
-        "POST /:page/videos",
+        "POST /:page/videos?upload_phase=finish",
         "POST /:page/video_reels?upload_phase=finish",
-        "POST /:page/video_stories",
+        "POST /:page/video_stories?upload_phase=finish",
         "POST /:page/photo_stories",
         "POST /:post/comments",
     }
@@ -149,15 +182,8 @@ MUTATING = frozenset(
 #: No code makes these yet: the roadmap will.
 LATER = frozenset(
     {
-        "POST /:page/videos",
-        "POST /:page/video_reels?upload_phase=start",
-        "POST /:page/video_reels?upload_phase=finish",
-        "POST /:page/video_stories",
-        "POST /:page/photo_stories",
-        "POST /:app/uploads",
         "GET /:page/feed",
         "GET /:page/video_reels",
-        "GET /:page/stories",
         "GET /:post",
         "POST /:post/comments",
         "GET /:post/comments",
@@ -174,6 +200,8 @@ _OTHER_DRAWS = {
     "GET /:page": PAGE_CALL,
     "GET /:post": PAGE_CALL,
     "DELETE /:post": PAGE_CALL,
+    "GET /:video": PAGE_CALL,
+    "POST rupload /video-upload/:video": {},
 }
 
 
@@ -181,7 +209,7 @@ def _draws(key: str) -> dict[str, int]:
     if key == "GET /me":
         # Of the person with their own token, of the Page with a Page's.
         return PAGE_CALL
-    return DRAWS.get(key) or _OTHER_DRAWS[key]
+    return DRAWS[key] if key in DRAWS else _OTHER_DRAWS[key]
 
 
 SPEC = PlatformSpec(
@@ -191,12 +219,14 @@ SPEC = PlatformSpec(
     hosts={
         "www": "https://www.facebook.com",
         "graph": "https://graph.facebook.com",
+        "upload": "https://rupload.facebook.com",
         # Addresses of the accounts behind the Pages.
         "instagram": "https://www.instagram.com",
     },
     practice_paths={
         "www": "/facebook/www",
         "graph": "/facebook/graph",
+        "upload": "/facebook/rupload",
         "instagram": "/instagram/www",
     },
     calls=tuple(
@@ -224,7 +254,20 @@ SPEC = PlatformSpec(
         max_bytes=4 * 1024 * 1024 - 1,
         max_count=MAX_PHOTOS,
     ),
+    videos=POST_VIDEOS,
     mixes=(frozenset({MediaKind.IMAGE, MediaKind.GIF}),),
+    options=(
+        Option(
+            "placement",
+            "Placement",
+            OptionKind.CHOICE,
+            choices={POST: "Post", REEL: "Reel", STORY: "Story (24 hours)"},
+            default=POST,
+            help="A reel is one upright video of 3 to 90 seconds. A story shows one "
+            "image or video, and no text.",
+            media=(MediaKind.IMAGE, MediaKind.GIF, MediaKind.VIDEO),
+        ),
+    ),
     oauth=OAuthFacts(
         authorize_host="www",
         authorize_path="/dialog/oauth",

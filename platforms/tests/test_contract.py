@@ -27,6 +27,8 @@ from platforms.base import (
     MediaFile,
     MediaKind,
     PublishJob,
+    RemotePost,
+    Sighting,
     SignIn,
     StepKind,
 )
@@ -347,7 +349,7 @@ class Shelf(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def shelf():
     """The address of a server that has the files."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Shelf) as server:
@@ -417,12 +419,14 @@ def _clip(kind, size, seconds):
     return video(seconds * 30, size=size, rate=30, index_first=True)
 
 
-def clip(platform, kind, shelf):
-    """As short and small as the platform takes."""
+def clip(platform, kind, shelf, where=""):
+    """As short and small as the platform takes. where: placement, "" for the usual."""
     rule, size, seconds = platform.spec.videos, (64, 48), 1
     if kind is MediaKind.VIDEO and rule:
         size = (max(64, rule.min_width or 0), max(48, rule.min_height or 0))
         seconds = max(1, ceil(rule.min_s or 0))
+    if where:
+        size, seconds = (540, 960), 3
     data = _clip(kind, size, seconds)
     name = "clip.gif" if kind is MediaKind.GIF else "clip.mp4"
     Shelf.files[f"/{name}"] = data
@@ -445,12 +449,52 @@ def clip(platform, kind, shelf):
     )
 
 
+def found_by_looking(platform, now, client, practice):
+    """What the looks after a lost answer come to: the post, or None to go on.
+
+    Where the platform cannot be read, a person tells: here, that it is there.
+    """
+    for after_s in platform.spec.look_after_s:
+        pass_time(practice, after_s)
+        look = platform.look(now, client)
+        if look.sighting is Sighting.FOUND:
+            return look.remote
+    if look.sighting is Sighting.CANNOT_TELL:
+        return RemotePost("told by a person", "")
+    return None
+
+
+def go_out(platform, now, client, practice, ended):
+    """Publish with nothing but the stored witness; the process ends where it is told."""
+    for _ in range(60):
+        step = platform.next_step(now, client)
+        commits = step.kind is StepKind.COMMIT
+        result = step.run()
+        if ended == "before a step is stored" and not commits:
+            result = platform.next_step(now, client).run()
+        if ended == "after the send" and commits:
+            assert now.first_sent_at is None, "sent twice"
+            now = replace(now, first_sent_at=datetime.now(UTC))
+            if remote := found_by_looking(platform, now, client, practice):
+                return remote
+            continue
+        if result.remote:
+            return result.remote
+        witness = json.loads(json.dumps({**now.witness, **result.witness}))
+        now = replace(now, witness=witness)
+        pass_time(practice, result.wait_s or 0)
+    raise AssertionError("no end")
+
+
+ENDS = ["between steps", "before a step is stored", "after the send"]
+PLACED = [s for s in SLUGS if "placement" in registry.spec(s).options_by_key]
+
+
 @pytest.mark.parametrize("kind", [MediaKind.GIF, MediaKind.VIDEO])
-@pytest.mark.parametrize("ended", ["between steps", "before a step is stored"])
+@pytest.mark.parametrize("ended", ENDS)
 def test_moving_pictures_go_out_once_wherever_the_process_ends(
     platform, connected, practice, kind, ended, shelf
 ):
-    """Nothing but the stored witness leads on, and time is the practice network's."""
     client, me = connected
     options = decided(platform, client)
     draft = Draft("Hello", media=(clip(platform, kind, shelf),), options=options)
@@ -460,24 +504,33 @@ def test_moving_pictures_go_out_once_wherever_the_process_ends(
         assert Cause.MEDIA_KIND in {f.cause for f in findings}
         return
     assert [f for f in platform.check(draft, me) if f.level is Level.REFUSED] == []
-    now, commits = replace(job(draft), account=me), 0
-    for _ in range(40):
-        step = platform.next_step(now, client)
-        commits += step.kind is StepKind.COMMIT
-        if ended == "before a step is stored" and step.kind is not StepKind.COMMIT:
-            step.run()
-            step = platform.next_step(now, client)
-        result = step.run()
-        if result.remote:
-            break
-        witness = json.loads(json.dumps({**now.witness, **result.witness}))
-        now = replace(now, witness=witness)
-        pass_time(practice, result.wait_s or 0)
-    else:
-        raise AssertionError("no end")
-    assert commits == 1
-    assert result.remote.external_id
-    assert not result.remote.extra.get("media_missing")
+    now = replace(job(draft), account=me)
+    remote = go_out(platform, now, client, practice, ended)
+    assert remote.external_id
+    assert not remote.extra.get("media_missing")
+    assert len(posts_of(platform, practice)) == 1
+
+
+@pytest.mark.parametrize("platform", PLACED, indirect=True)
+@pytest.mark.parametrize("where", ["reel", "story"])
+@pytest.mark.parametrize("ended", ENDS)
+def test_a_video_goes_once_to_the_place_that_was_chosen(
+    platform, connected, practice, where, ended, shelf
+):
+    client, me = connected
+    film = clip(platform, MediaKind.VIDEO, shelf, where)
+    draft = Draft("", media=(film,), options={"placement": where})
+    assert platform.check(draft, me) == []
+    now = replace(job(draft), account=me)
+    remote = go_out(platform, now, client, practice, ended)
+    (post,) = posts_of(platform, practice)
+    assert (post["media_kinds"], post["url"]) == (["video"], remote.permalink)
+    assert where in remote.permalink or f"{where[:-1]}ies" in remote.permalink
+
+
+def posts_of(platform, practice):
+    with practice.world.transaction():
+        return practice.twins[platform.spec.slug].posts()
 
 
 def test_what_it_draws_is_the_sum_of_what_its_calls_cost(platform):
