@@ -198,7 +198,7 @@ _stored_by_now = FixedQuery(
     ),
     SAMPLE_PK,
 )
-_connected_by = FixedQuery(
+_accounts_of = FixedQuery(
     lambda pk: (
         ConnectedAccount.objects.connected().filter(credential=pk).order_by("pk")
     ),
@@ -217,7 +217,7 @@ def _answered(
         return Finding("unknown", evidence="disconnected meanwhile")
     for name in READ_AGAIN:
         setattr(credential, name, getattr(stored, name))
-    accounts = _connected_by.objects(credential.pk)
+    accounts = _accounts_of.objects(credential.pk)
     publish = proof.abilities.get(Ability.PUBLISH)
     refused = publish is not None and publish.ok is False
     own_platform = credential.app.platform

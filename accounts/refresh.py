@@ -35,6 +35,7 @@ from platforms.errors import (
 
 from . import limits
 from .errands import Errand, alone, asking
+from .fixed_query import SAMPLE_TIME, FixedQuery
 from .hearing import Hearing, caller_of
 from .models import Credential, RefreshAttempt
 
@@ -241,6 +242,16 @@ def refresh(credential_id: int) -> bool:
     return alone(errand(credential_id))
 
 
+_left_unfinished = FixedQuery(
+    lambda before: (
+        RefreshAttempt.objects.unfinished()
+        .filter(started_at__lt=before)
+        .values_list("pk")[:1]
+    ),
+    SAMPLE_TIME,
+)
+
+
 def sweep(now: datetime) -> int:
     """Close the tries whose process died, and have what they leave behind looked into.
 
@@ -249,6 +260,8 @@ def sweep(now: datetime) -> int:
     the token is dead a person should hear of it while there is time. Who only stood
     still and comes back may store its tokens as long as nobody else has.
     """
+    if not _left_unfinished.rows(now - LEASE):
+        return 0
     open_tries = RefreshAttempt.objects.unfinished().filter(started_at__lt=now - LEASE)
     count = 0
     for attempt in open_tries.select_related("credential__app")[:500]:

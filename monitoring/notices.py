@@ -132,9 +132,7 @@ def _endings(now: datetime, only: Sequence[int] = ()) -> list[Ending]:
         )
     # The refresh token tells whether an end matters; the access token is not needed.
     candidates = list(
-        rows.select_related("app", "connected_by").defer(
-            "access_token", "app__client_secret"
-        )
+        rows.select_related("app").defer("access_token", "app__client_secret")
     )
     by_member = trees_of(candidates)
     found: dict[int, Ending] = {}

@@ -121,7 +121,7 @@ def trees_of(credentials: Sequence[Credential]) -> dict[int, Tree]:
 
     A query per level of the deepest tree, not per credential.
     """
-    rows = Credential.objects.select_related("app", "connected_by").defer(*NO_TOKENS)
+    rows = Credential.objects.select_related("app").defer(*NO_TOKENS)
     known = {row.pk: row for row in credentials}
     wanted = {row.parent_id for row in known.values() if row.parent_id} - set(known)
     while wanted:
@@ -164,7 +164,7 @@ def find(pauses: Sequence[Paused] = ()) -> dict[str, Root]:
     """What is broken now, by key. pauses: app breakers that cover what they hold."""
     broken = list(
         Credential.objects.filter(state=Credential.State.BROKEN)
-        .select_related("app", "connected_by")
+        .select_related("app")
         .defer(*NO_TOKENS)
     )
     troubled = list(
@@ -176,7 +176,7 @@ def find(pauses: Sequence[Paused] = ()) -> dict[str, Root]:
     theirs = Credential.objects.filter(
         pk__in={account.credential_id for account in troubled}
     )
-    held = list(theirs.select_related("app", "connected_by").defer(*NO_TOKENS))
+    held = list(theirs.select_related("app").defer(*NO_TOKENS))
     by_member = trees_of([*broken, *held])
     search = _Search(pauses)
     for tree in {id(tree): tree for tree in by_member.values()}.values():
