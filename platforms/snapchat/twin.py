@@ -196,7 +196,7 @@ class SnapchatTwin(Login, Figures):
 
     @route("GET", "/", browser=True)
     def home(self, request: Request) -> Response:
-        newest = self._live()[-50:]
+        newest = self._live(self._every())[-50:]
         return self._show("latest posts", reversed(newest))
 
     @route("GET", "/www/add/<username>", browser=True)
@@ -206,7 +206,9 @@ class SnapchatTwin(Login, Figures):
         profile = self.get("profile", known["profile"]) if known else None
         if not profile or profile["suspended"]:
             return pages.no_page(self)
-        return self._show(profile["name"], reversed(self._live(profile=profile["id"])))
+        return self._show(
+            profile["name"], reversed(self._live(self.posts_of(profile["id"])))
+        )
 
     @route("GET", "/www/spotlight/<id>", browser=True)
     @route("GET", "/www/post/<id>", browser=True)
@@ -217,8 +219,11 @@ class SnapchatTwin(Login, Figures):
             return pages.no_page(self)
         return self._show("a post", [post])
 
-    def _live(self, **equals: Any) -> list[Doc]:
-        return [doc for _, doc in self.all("post", **equals) if self.is_there(doc)]
+    def _every(self) -> list[Doc]:
+        return [doc for _, doc in self.all("post")]
+
+    def _live(self, posts: list[Doc]) -> list[Doc]:
+        return [post for post in posts if self.is_there(post)]
 
     def _profile_url(self, profile: Doc) -> str:
         return f"{self.web}/@{profile['username']}"
@@ -280,5 +285,5 @@ class SnapchatTwin(Login, Figures):
                 "media_kinds": [file["kind"].lower() for _, file in self._files(post)],
                 "media_sha256": [file["sha256"] for _, file in self._files(post)],
             }
-            for post in self._live()
+            for post in self._live(self._every())
         ]

@@ -139,9 +139,7 @@ class Figures(Posts):
         if sort not in FIELDS:
             raise invalid(f"assetType: it is one of {', '.join(FIELDS)}")
         posts = [
-            doc
-            for _, doc in self.all("post", profile=id)
-            if sort in ("PROFILE", TYPES[doc["sort"]])
+            doc for doc in self.posts_of(id) if sort in ("PROFILE", TYPES[doc["sort"]])
         ]
         return self._stats(request, id, sort, posts)
 
