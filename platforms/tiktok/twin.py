@@ -266,6 +266,7 @@ class TikTokTwin(Login, Figures):
             return pages.no_page(self)
         posted = {**draft, "posted_at": self.time(), "privacy": PUBLIC}
         self.put("publish", id, posted)
+        self.tell_due()
         return self._show("posted", [posted])
 
     def posts(self) -> list[Doc]:

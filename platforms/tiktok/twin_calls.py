@@ -95,6 +95,22 @@ SWITCHES = (
     ),
     Switch("moderation_s", "A public post has its id after (seconds)", 20),
     Switch("photos_listed", "Lists show photo posts too", False),
+    Switch("webhook_url", "Address that learns of events", ""),
+    Switch("webhook_delay_s", "Events are told after (seconds)", 0),
+    Switch("webhook_times", "Each event is told (times)", 1),
+    Switch(
+        "webhook_order",
+        "Events that wait are told",
+        "oldest_first",
+        ("oldest_first", "newest_first"),
+    ),
+    Switch(
+        "webhook_signed",
+        "Events are signed",
+        "rightly",
+        ("rightly", "wrongly", "long_ago"),
+    ),
+    Switch("webhook_spelling", "publicly_available", "new", ("new", "old")),
     Switch("short_pages", "Pages of lists are shorter than asked for", False),
 )
 

@@ -20,7 +20,7 @@ from werkzeug.wrappers import Request, Response
 from ..practice import pages
 from ..practice.framework import Doc, Token, route
 from .twin_calls import digest
-from .twin_publishes import Publishes
+from .twin_hooks import DEVELOPER_REVOKED, USER_REMOVED, Hooks
 
 CLIENT_KEY = "practicetiktok"
 CLIENT_SECRET = "practice-tiktok-secret"
@@ -58,7 +58,7 @@ def loopback(address: str) -> bool:
     return parts.scheme in ("http", "https") and is_here and has_port
 
 
-class Login(Publishes):
+class Login(Hooks):
     # ------------------------------------------------------------ consent
 
     @route("GET", "/www/v2/auth/authorize/", browser=True)
@@ -266,7 +266,7 @@ class Login(Publishes):
         if not token or token["use"] != "access" or self.state(token) != "live":
             return self.oauth_error("invalid_request", "The access token is unknown.")
         self._end_all(token["user"])
-        self.fail_running(token["user"], "auth_removed")
+        self.authorization_ended(token["user"], DEVELOPER_REVOKED)
         return self.json({}, 200, self.log_id())
 
     def issue(
@@ -350,7 +350,7 @@ class Login(Publishes):
             before |= token.get("before", {})
             self.put("token", id, {**token, **change, "before": before})
         if kind == "revoke":
-            self.fail_running(user["open_id"], "auth_removed")
+            self.authorization_ended(user["open_id"], USER_REMOVED)
         return len(live)
 
     def _restore(self, user: Doc, every: list[tuple[str, Doc]]) -> int:

@@ -26,7 +26,8 @@ from ..practice.framework import Doc, Route, arrived_at, body_of, route
 from ..practice.moving import KEPT_BYTES, animation, measured
 from ..practice.pulled import pull
 from .twin_calls import digest
-from .twin_publishes import UPLOAD_LIFE_S, Publishes
+from .twin_hooks import Hooks
+from .twin_publishes import UPLOAD_LIFE_S
 
 PUT = "PUT upload_url"
 VIDEO_TYPES = ("video/mp4", "video/quicktime", "video/webm")
@@ -151,7 +152,7 @@ def is_near(host: str) -> bool:
         return "." not in host or host.endswith((".localhost", ".test", ".internal"))
 
 
-class Media(Publishes):
+class Media(Hooks):
     # ------------------------------------------------------------ chunks
 
     def upload_url(self, publish: Doc, token: str) -> str:
@@ -257,6 +258,8 @@ class Media(Publishes):
         return "" if is_own or not verified else "unverified"
 
     def prepare(self, route: Route, request: Request) -> None:
+        with self.world.transaction():
+            self.tell_due()
         if route.call == PUT:
             self._store_chunk(request)
             return

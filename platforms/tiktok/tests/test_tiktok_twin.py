@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import io
 import json
 import re
 import threading
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -701,6 +703,102 @@ def test_a_removed_app_ends_what_is_under_way(tiktok):
     again = tiktok.new("cake")
     told = tiktok.state(id, account=again)
     assert (told["status"], told["fail_reason"]) == ("FAILED", "auth_removed")
+
+
+# ---------------------------------------------------------------- events
+
+
+class Ear(BaseHTTPRequestHandler):
+    """An app's callback; `heard` has the events, `status` is its answer."""
+
+    heard: ClassVar[list] = []
+    status: ClassVar[int] = 200
+
+    def do_POST(self):
+        raw = self.rfile.read(int(self.headers["Content-Length"]))
+        self.heard.append((self.headers["TikTok-Signature"], raw))
+        self.send_response(self.status)
+        self.end_headers()
+
+    def log_message(self, format, *args):
+        pass
+
+
+@pytest.fixture
+def ear(tiktok):
+    Ear.heard, Ear.status = [], 200
+    with ThreadingHTTPServer(("127.0.0.1", 0), Ear) as server:
+        threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
+        tiktok.switch(webhook_url=f"http://127.0.0.1:{server.server_port}/")
+
+        def heard():
+            tiktok.ok(CREATOR, account=tiktok.new("anybody"))  # sends what is due
+            tiktok.server.twins["tiktok"].wait_for_hooks()
+            return [json.loads(raw) for _, raw in Ear.heard]
+
+        yield heard
+        server.shutdown()
+
+
+def test_events_tell_what_became_of_a_publish(tiktok, ear):
+    public, failed = tiktok.upload(clip()), tiktok.upload(b"no video")
+    draft = tiktok.upload(clip(), path=INBOX)
+    assert ear() == []
+    tiktok.at(26)
+    events = [(event["event"], json.loads(event["content"])) for event in ear()]
+    direct, share = {"publish_type": "DIRECT_POST"}, {"publish_type": "INBOX_SHARE"}
+    (number,) = tiktok.state(public)["publicaly_available_post_id"]
+    by_name = dict(sorted(events, key=lambda event: event[0]))
+    assert len(events) == 4
+    assert by_name == {
+        "post.publish.complete": {**direct, "publish_id": public},
+        "post.publish.failed": {
+            **direct,
+            "publish_id": failed,
+            "reason": "file_format_check_failed",
+        },
+        "post.publish.inbox_delivered": {**share, "publish_id": draft},
+        "post.publish.publicly_available": {
+            **direct,
+            "publish_id": public,
+            "post_id": str(number),
+        },
+    }
+    assert len(ear()) == 4
+
+
+@pytest.mark.parametrize("signed", ["rightly", "wrongly", "long_ago"])
+def test_an_event_is_signed_over_its_raw_body(tiktok, ear, signed):
+    tiktok.switch(webhook_signed=signed, webhook_times=2)
+    tiktok.end("revoke")
+    first, second = ear()
+    assert first == second
+    assert (first["event"], first["content"]) == (
+        "authorization.removed",
+        '{"reason": 1}',
+    )
+    header, raw = Ear.heard[0]
+    at, given = re.fullmatch(r"t=(\d+),s=([0-9a-f]{64})", header).groups()
+    text = f"{at}.".encode() + raw
+    made = hmac.new(CLIENT_SECRET.encode(), text, hashlib.sha256).hexdigest()
+    assert (made == given) is (signed != "wrongly")
+    age = tiktok.server.world.now().timestamp() - int(at)
+    assert (age > 300) is (signed == "long_ago")
+
+
+def test_an_event_that_nobody_takes_comes_again_for_three_days(tiktok, ear):
+    Ear.status = 503
+    tiktok.end("revoke")
+    assert len(ear()) == 1
+    assert len(ear()) == 1
+    tiktok.at(120)
+    assert len(ear()) == 2
+    Ear.status = 200
+    tiktok.at(3600)
+    assert len(ear()) == 3
+    assert len(ear()) == 3
 
 
 # ---------------------------------------------------------------- lists and limits
