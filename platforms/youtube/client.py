@@ -252,11 +252,7 @@ class YouTubeClient(PlatformClient):
         }
         identity = None
         if abilities[Ability.READ].ok:
-            mine = self.identities()
-            identity = next(
-                (one for one in mine if one.external_id == self.access.external_id),
-                None if self.access.external_id else next(iter(mine), None),
-            )
+            identity = self._still_mine()
             if identity is None:
                 lost = Verdict(False, Cause.ROLE_LOST, "it is not this channel's token")
                 abilities = dict.fromkeys(abilities, lost)
@@ -266,6 +262,18 @@ class YouTubeClient(PlatformClient):
             scopes=granted,
             expires_at=_epoch(token.get("exp")),
         )
+
+    def _still_mine(self) -> Identity | None:
+        """The channel as long as the person may act for it: else YouTube names another,
+        or none, or forbids the question (which of these is not documented)."""
+        try:
+            mine = self.identities()
+        except PermissionMissing as error:
+            if error.code != "forbidden":
+                raise
+            return None
+        wanted = self.access.external_id
+        return next((one for one in mine if wanted in ("", one.external_id)), None)
 
     def calls_of_proof(self) -> Mapping[str, int]:
         return {"GET /tokeninfo": 1, "GET channels.list": 1}
