@@ -53,6 +53,7 @@ TWINS: dict[str, str] = {
     "pinterest": "platforms.pinterest.twin.PinterestTwin",
     "snapchat": "platforms.snapchat.twin.SnapchatTwin",
     "ayrshare": "platforms.ayrshare.twin.AyrshareTwin",
+    "outstand": "platforms.outstand.twin.OutstandTwin",
 }
 
 #: Larger bodies are answered with 413, but where a route takes any.
