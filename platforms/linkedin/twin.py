@@ -14,19 +14,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import io
 import json
 import re
 import secrets
 import string
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from functools import cached_property
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote, urlencode, urlsplit
 
-from PIL import Image
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
@@ -37,11 +32,31 @@ from ..practice.framework import (
     Refusal,
     Token,
     arrived_at,
-    iso,
     route,
 )
-from ..practice.switches import Switch, SwitchedTwin
+from ..practice.switches import Switch
 from . import twin_text
+from .twin_calls import (
+    ENDPOINTS,
+    ORGANIZATION,
+    PERSON,
+    POST_ROLES,
+    Caller,
+    Endpoint,
+    Refused,
+    denied,
+    digest,
+    exact,
+    missing,
+    not_found,
+    sent_json,
+    text_digest,
+    unknown,
+    wrong_field,
+    wrong_query,
+    wrong_schema,
+)
+from .twin_media import ASSETS, Media
 
 CLIENT_ID = "practice-linkedin"
 CLIENT_SECRET = "practice-linkedin-secret"
@@ -67,20 +82,6 @@ APP_SCOPES = [
     for name in SCOPES
     if name not in ("r_organization_followers", "r_member_profileAnalytics")
 ]
-#: version -> the day on which it ends
-VERSIONS = {
-    "202511": date(2026, 11, 16),
-    "202601": date(2027, 1, 15),
-    "202602": date(2027, 2, 15),
-    "202603": date(2027, 3, 16),
-    "202604": date(2027, 4, 15),
-    "202605": date(2027, 5, 15),
-    "202606": date(2027, 6, 15),
-    "202607": date(2027, 7, 15),
-    "202608": date(2027, 8, 17),
-    "202609": date(2027, 9, 15),
-}
-
 SWITCHES = (
     Switch("app_state", "State of the app", "active", ("active", "suspended")),
     Switch("app_scopes", "Permissions that the app's products grant", APP_SCOPES),
@@ -103,7 +104,12 @@ SWITCHES = (
     Switch("delete_gone_status", "Deleting what is gone", 204, ("204", "404")),
     Switch("image_processing_s", "Processing of an image (seconds)", 1),
     Switch("upload_url_life_s", "Life of an upload address (seconds)", 86400),
-    Switch("content_admin_may_upload", "Content admins may upload images", True),
+    Switch("video_processing_s", "Processing of a video (seconds)", 5),
+    Switch("video_url_life_s", "Life of a video's upload addresses (s)", 2_592_000),
+    Switch("upload_token", "uploadToken of a video", ""),
+    Switch("finalize_again", "A second end of an upload", "same", ("same", "refused")),
+    Switch("members_read", "Tokens of members read their videos", True),
+    Switch("content_admin_may_upload", "Content admins may upload files", True),
     Switch(
         "page_field",
         "Name of the Page field",
@@ -113,11 +119,6 @@ SWITCHES = (
     Switch("verdict_form", "Form of a verdict", "short", ("short", "long")),
 )
 
-POST_ROLES = (
-    "ADMINISTRATOR",
-    "CONTENT_ADMINISTRATOR",
-    "DIRECT_SPONSORED_CONTENT_POSTER",
-)
 ROLES = (
     *POST_ROLES,
     "RECRUITING_POSTER",
@@ -156,14 +157,7 @@ VISIBILITIES = ("PUBLIC", "CONNECTIONS", "LOGGED_IN", "CONTAINER")
 POLL_DURATIONS = ("ONE_DAY", "THREE_DAYS", "SEVEN_DAYS", "FOURTEEN_DAYS")
 MAX_COMMENTARY = 3000
 MAX_ALT = 4086
-MAX_PIXELS = 36_152_320
-MAX_GIF_FRAMES = 250
-IMAGE_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "GIF": "image/gif"}
-
-PERSON = re.compile(r"urn:li:person:[A-Za-z0-9_-]+")
-ORGANIZATION = re.compile(r"urn:li:organization:[0-9]+")
 POST_URN = re.compile(r"urn:li:(?:share|ugcPost):[0-9]+")
-IMAGE_URN = re.compile(r"urn:li:image:[A-Za-z0-9_-]+")
 AUTHORIZATION_KEY = re.compile(
     r"\(impersonator:(?P<person>urn:li:person:[\w-]+),"
     r"organization:(?P<page>urn:li:organization:[0-9]+),"
@@ -184,223 +178,7 @@ BAD_CODE = (
 )
 
 
-@dataclass(frozen=True)
-class Endpoint:
-    """A call: its name in refusals, and the scopes of which one is enough.
-
-    refusal: what stands in place of the usual sentence about missing permissions.
-    """
-
-    key: str
-    resource: str
-    scopes: tuple[str, ...]
-    versioned: bool = True
-    restli_method: str = ""
-    refusal: str = ""
-
-
-IMAGE_REFUSAL = (
-    "Accessing this image resource is forbidden for the given member and application"
-)
-WRITE = ("w_member_social", "w_organization_social")
-READ = ("r_organization_social", "r_member_social")
-ADMIN = ("rw_organization_admin",)
-PAGE_READ = ("rw_organization_admin", "r_organization_social")
-IMAGE_READ = ("r_organization_social", "w_organization_social")
-ENDPOINTS = {
-    row.key: row
-    for row in (
-        Endpoint("GET /v2/userinfo", "userinfo.GET", ("profile",), versioned=False),
-        Endpoint("GET /v2/me", "me.GET", ("r_basicprofile",), versioned=False),
-        Endpoint(
-            "GET /rest/organizationAcls",
-            "organizationAcls.FINDER-{q}",
-            ADMIN,
-            restli_method="FINDER",
-        ),
-        Endpoint(
-            "GET /rest/organizationAuthorizations/{key}",
-            "organizationAuthorizations.GET",
-            ADMIN,
-            restli_method="GET",
-        ),
-        Endpoint(
-            "GET /rest/organizationAuthorizations",
-            "organizationAuthorizations.BATCH_FINDER-{bq}",
-            ADMIN,
-            restli_method="BATCH_FINDER",
-        ),
-        Endpoint(
-            "GET /rest/organizations/{id}",
-            "organizations.GET",
-            PAGE_READ,
-            restli_method="GET",
-        ),
-        Endpoint(
-            "GET /rest/organizationsLookup",
-            "organizationsLookup.BATCH_GET",
-            PAGE_READ,
-            restli_method="BATCH_GET",
-        ),
-        Endpoint(
-            "POST /rest/images?action=initializeUpload",
-            "partnerApiImages.ACTION-initializeUpload",
-            WRITE,
-            restli_method="ACTION",
-        ),
-        Endpoint(
-            "GET /rest/images/{urn}",
-            "partnerApiImages.GET",
-            IMAGE_READ,
-            restli_method="GET",
-            refusal=IMAGE_REFUSAL,
-        ),
-        Endpoint(
-            "GET /rest/images",
-            "partnerApiImages.BATCH_GET",
-            IMAGE_READ,
-            restli_method="BATCH_GET",
-            refusal=IMAGE_REFUSAL,
-        ),
-        Endpoint(
-            "POST /rest/posts",
-            "partnerApiPostsExternal.CREATE",
-            WRITE,
-            restli_method="CREATE",
-        ),
-        Endpoint(
-            "POST /rest/posts/{urn}",
-            "partnerApiPostsExternal.PARTIAL_UPDATE",
-            WRITE,
-            restli_method="PARTIAL_UPDATE",
-        ),
-        Endpoint(
-            "GET /rest/posts/{urn}",
-            "partnerApiPostsExternal.GET",
-            READ,
-            restli_method="GET",
-        ),
-        Endpoint(
-            "GET /rest/posts?q=author",
-            "partnerApiPostsExternal.FINDER-author",
-            READ,
-            restli_method="FINDER",
-        ),
-        Endpoint(
-            "DELETE /rest/posts/{urn}",
-            "partnerApiPostsExternal.DELETE",
-            WRITE,
-            restli_method="DELETE",
-        ),
-    )
-}
-
-
-class Refused(Exception):
-    """A refusal in LinkedIn's words; input_error: it stands inside `inputErrors`."""
-
-    def __init__(
-        self,
-        status: int,
-        code: str,
-        message: str,
-        *,
-        service_code: int | None = None,
-        input_error: Doc | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body: Doc = {"status": status, "message": message}
-        if input_error is not None:
-            self.body |= {
-                "errorDetailType": "com.linkedin.common.error.BadRequest",
-                "message": "com.linkedin.content.common.exception."
-                f"BadRequestResponseException: {message}",
-                "errorDetails": {"inputErrors": [{**input_error, "code": code}]},
-            }
-        else:
-            self.body["code"] = code
-        if service_code is not None:
-            self.body["serviceErrorCode"] = service_code
-
-
-def denied(message: str) -> Refused:
-    return Refused(403, "ACCESS_DENIED", message, service_code=100)
-
-
-def no_role() -> Refused:
-    """The author or owner is not this member, nor a Page that they may post for."""
-    return denied(
-        "Unpermitted fields present in REQUEST_BODY: Data Processing Exception while "
-        "processing fields [/author]"
-    )
-
-
-def wrong_field(code: str, path: str, text: str) -> Refused:
-    return Refused(
-        400,
-        code,
-        text,
-        input_error={"description": text, "input": {"inputPath": {"fieldPath": path}}},
-    )
-
-
-def wrong_schema(*lines: str) -> Refused:
-    return Refused(422, "UNPROCESSABLE_ENTITY", "\n".join(lines))
-
-
-def wrong_query(text: str) -> Refused:
-    return Refused(400, "ILLEGAL_ARGUMENT", text)
-
-
-def not_found() -> Refused:
-    return Refused(404, "NOT_FOUND", "Could not find entity")
-
-
-def missing(path: str) -> str:
-    return (
-        f"ERROR :: {path} :: field is required but not found and has no default value"
-    )
-
-
-def unknown(path: str) -> str:
-    return f"ERROR :: {path} :: unrecognized field found but not allowed"
-
-
-def digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
-
-
-def text_digest(*parts: Any) -> str:
-    return digest(json.dumps(parts, sort_keys=True))
-
-
-def exact(at: float) -> str:
-    return iso(datetime.fromtimestamp(at, UTC))
-
-
-def sent_json(request: Request) -> Doc:
-    try:
-        body = json.loads(request.get_data())
-    except ValueError:
-        raise Refused(400, "BAD_REQUEST", "Request body is not valid JSON") from None
-    if not isinstance(body, dict):
-        raise wrong_schema("ERROR ::  :: a record is expected")
-    return body
-
-
-@dataclass(frozen=True)
-class Caller:
-    member: Doc
-    scopes: frozenset[str]
-    version: str = ""
-
-    @property
-    def urn(self) -> str:
-        return f"urn:li:person:{self.member['id']}"
-
-
-class LinkedInTwin(SwitchedTwin):
+class LinkedInTwin(Media):
     slug: ClassVar[str] = "linkedin"
     name: ClassVar[str] = "LinkedIn"
     endings = (
@@ -412,18 +190,6 @@ class LinkedInTwin(SwitchedTwin):
         ("restore", "Undo"),
     )
     SWITCHES = SWITCHES
-
-    # ------------------------------------------------------------ world
-
-    def time(self) -> float:
-        return self.world.now().timestamp()
-
-    def time_ms(self) -> int:
-        return int(self.time() * 1000)
-
-    @cached_property
-    def www(self) -> str:
-        return f"{self.url}/www"
 
     def seed(self) -> None:
         if self.get("app", CLIENT_ID):
@@ -580,12 +346,14 @@ class LinkedInTwin(SwitchedTwin):
 
     def _named_in(self, request: Request) -> str:
         path = request.path
-        asset = re.search(r"/dms-uploads/([\w-]+)/", path)
-        image = re.search(r"urn:li:image:[\w-]+", path)
-        if asset or image:
-            urn = f"urn:li:image:{asset[1]}" if asset else image and image[0]
-            found = self.get("image", str(urn))
-            return str(found["owner"]) if found else ""
+        address = re.search(r"/dms-uploads/([\w-]+)/", path)
+        named = re.search(r"urn:li:(?:image|video|document):[\w-]+", path)
+        if address or named:
+            urns = [named[0]] if named else []
+            if address:
+                urns = [f"urn:li:{kind}:{address[1]}" for kind in ASSETS]
+            owners = [found["owner"] for urn in urns if (found := self.asset(urn))]
+            return str(owners[0]) if owners else ""
         if post := POST_URN.search(path):
             found = self.get("post", post[0])
             return str(found["author"]) if found else ""
@@ -1005,229 +773,6 @@ class LinkedInTwin(SwitchedTwin):
         body = {"error": error, "error_description": description}
         return self._json(body, status)
 
-    # ------------------------------------------------------------ around every call
-
-    def _json(self, data: Any, status: int = 200) -> Response:
-        response = Response(json.dumps(data), status, content_type="application/json")
-        return self._stamped(response)
-
-    def _empty(self, status: int, **headers: str) -> Response:
-        response = Response(b"", status)
-        del response.headers["Content-Type"]
-        for name, value in headers.items():
-            response.headers[name.replace("_", "-")] = value
-        return self._stamped(response)
-
-    def _stamped(self, response: Response) -> Response:
-        response.headers["x-li-uuid"] = base64.b64encode(
-            secrets.token_bytes(16)
-        ).decode()
-        response.headers["x-li-fabric"] = "prod-practice"
-        response.headers["x-li-request-id"] = secrets.token_hex(8)
-        response.headers["x-restli-protocol-version"] = "2.0.0"
-        return response
-
-    def not_found(self, request: Request) -> Response:
-        body = {"status": 404, "code": "RESOURCE_NOT_FOUND"}
-        return self._json(
-            {**body, "message": f"No virtual resource found for {request.path}"}, 404
-        )
-
-    def _api(
-        self, request: Request, key: str, work: Callable[[Caller], Response]
-    ) -> Response:
-        """Run the checks that come before the schema, then `work`."""
-        endpoint = ENDPOINTS[key]
-        try:
-            caller = self._caller(request)
-            if endpoint.versioned:
-                version = self._check_version(request)
-                caller = Caller(caller.member, caller.scopes, version)
-                self._check_protocol(request, endpoint)
-            self._check_scope(request, endpoint, caller)
-            self._draw(endpoint, caller)
-            return work(caller)
-        except Refused as refusal:
-            return self._json(refusal.body, refusal.status)
-
-    def _caller(self, request: Request) -> Caller:
-        header = request.headers.get("Authorization", "")
-        scheme, _, secret = header.partition(" ")
-        if scheme.lower() != "bearer" or not secret:
-            raise Refused(
-                401,
-                "EMPTY_ACCESS_TOKEN",
-                "Empty oauth2 access token",
-                service_code=65604,
-            )
-        token = self.get("token", digest(secret))
-        member = self.get("member", token["member"]) if token else None
-        if not token or not member or token["kind"] != "access":
-            raise Refused(
-                401, "INVALID_ACCESS_TOKEN", "Invalid access token", service_code=65600
-            )
-        age = self.time() - token["issued_at"]
-        # Below zero: the practice network's clock was set back.
-        is_fresh = 0 <= age < self.setting("fresh_token_refused_s")
-        if token["state"] != "live" or is_fresh:
-            raise Refused(
-                401,
-                "REVOKED_ACCESS_TOKEN",
-                "The token used in the request has been revoked by the user",
-                service_code=65601,
-            )
-        if token["expires_at"] <= self.time():
-            raise Refused(
-                401,
-                "EXPIRED_ACCESS_TOKEN",
-                "The token used in the request has expired",
-                service_code=65602,
-            )
-        if self.setting("app_state") == "suspended":
-            raise self._app_suspended()
-        if member["suspended"]:
-            raise denied("The member account is restricted")
-        return Caller(member, frozenset(token["scopes"]))
-
-    def _app_suspended(self) -> Refused:
-        return denied("Application is suspended")
-
-    def _check_version(self, request: Request) -> str:
-        version = request.headers.get("Linkedin-Version", "").strip()
-        if not version:
-            raise Refused(
-                400,
-                "VERSION_MISSING",
-                "A version must be present. Please specify a version by adding the "
-                "Linkedin-Version header.",
-            )
-        ends = VERSIONS.get(version)
-        is_alive = ends is not None and self.world.now().date() < ends
-        if version in self.setting("extra_versions"):
-            is_alive = True
-        if not is_alive or version in self.setting("ended_versions"):
-            raise self._version_ended(version)
-        return version
-
-    def _version_ended(self, version: str) -> Refused:
-        return Refused(
-            426, "NONEXISTENT_VERSION", f"Requested version {version}01 is not active"
-        )
-
-    def _check_protocol(self, request: Request, endpoint: Endpoint) -> None:
-        """Rest.li 2.0: its header, its method, and what must and must not be encoded."""
-        is_two = request.headers.get("X-Restli-Protocol-Version") == "2.0.0"
-        if self.setting("strict_protocol") and not is_two:
-            raise wrong_query("X-Restli-Protocol-Version must be 2.0.0")
-        method = request.headers.get("X-RestLi-Method", "").upper()
-        wanted = endpoint.restli_method
-        if (method and method != wanted) or (not method and wanted == "PARTIAL_UPDATE"):
-            raise Refused(
-                400, "BAD_REQUEST", f"Invalid X-RestLi-Method [{method}] for {wanted}"
-            )
-        raw = str(request.environ.get("RAW_URI") or "")
-        path, _, query = raw.partition("?")
-        if "urn:" in path:
-            raise not_found()
-        # A member of List(...) keeps its own encoding, so %28 and %29 are only wrong
-        # where they stand for the structure itself.
-        if "urn:" in query or re.search(r"List%28|=%28", query, re.IGNORECASE):
-            raise wrong_query("Invalid query parameters passed to request")
-
-    def _check_scope(
-        self, request: Request, endpoint: Endpoint, caller: Caller
-    ) -> None:
-        enough = not caller.scopes.isdisjoint(endpoint.scopes)
-        if endpoint.key == "GET /v2/userinfo":
-            enough = {"openid", "profile"} <= caller.scopes
-        if not enough:
-            raise self._no_scope(endpoint, caller, request.args)
-
-    def _no_scope(
-        self,
-        endpoint: Endpoint,
-        caller: Caller,
-        query: Mapping[str, str] | None = None,
-    ) -> Refused:
-        if endpoint.refusal:
-            return denied(endpoint.refusal)
-        names = {"q": "", "bq": "", **(query or {})}
-        resource = endpoint.resource.replace("{q}", names["q"])
-        resource = resource.replace("{bq}", names["bq"])
-        version = f"{caller.version}01" if endpoint.versioned else "NO_VERSION"
-        return denied(f"Not enough permissions to access: {resource}.{version}")
-
-    def _draw(self, endpoint: Endpoint, caller: Caller) -> None:
-        """Count a call of this UTC day for the member and for the app."""
-        app, member = 100_000, 150
-        if endpoint.key == "GET /v2/userinfo":
-            app, member = 100_000, 500
-        elif self.setting("tier") == "development":
-            app, member = 500, 100
-        changed = self.setting("limits")
-        day = f"{self.world.now():%Y-%m-%d}"
-        rows = (
-            ("MEMBER", f"{day} {endpoint.key} {caller.member['id']}", "member", member),
-            ("APPLICATION", f"{day} {endpoint.key}", "application", app),
-        )
-        used = {}
-        for word, id, kind, size in rows:
-            size = changed.get(f"{endpoint.key} {kind}", size)
-            used[id] = (self.get("bucket", id) or {"used": 0})["used"]
-            if used[id] >= size:
-                raise self._too_many(word)
-        for id, count in used.items():
-            self.put("bucket", id, {"used": count + 1})
-
-    def _too_many(self, word: str) -> Refused:
-        return Refused(
-            429,
-            "TOO_MANY_REQUESTS",
-            f"Resource level throttle {word} DAY limit for calls to this resource is "
-            "reached.",
-            service_code=101,
-        )
-
-    def _query(self, request: Request, *allowed: str) -> dict[str, str]:
-        for name in request.args:
-            if name not in (*allowed, "fields", "projection"):
-                raise denied(
-                    "Unpermitted fields present in PARAMETER: Data Processing Exception"
-                    f" while processing fields [/{name}]"
-                )
-        return dict(request.args)
-
-    def _number(
-        self, query: Mapping[str, str], name: str, default: int, low: int, high: int
-    ) -> int:
-        value = query.get(name, str(default))
-        if not re.fullmatch(r"[0-9]{1,9}", value) or not low <= int(value) <= high:
-            raise wrong_query(
-                f"Query parameter {name} must be between {low} and {high}"
-            )
-        return int(value)
-
-    def _urn(self, query: Mapping[str, str], name: str, kind: re.Pattern[str]) -> str:
-        value = query.get(name, "")
-        if not kind.fullmatch(value):
-            raise wrong_query(f"Query parameter {name} is missing or no such URN")
-        return value
-
-    def _listed(self, query: Mapping[str, str], name: str) -> list[str]:
-        match = re.fullmatch(r"List\((.*)\)", query.get(name, ""))
-        if not match or not match[1]:
-            raise wrong_query(f"Array parameter '{name}' value is invalid")
-        return match[1].split(",")
-
-    def _found(self, docs: Mapping[str, Doc | None]) -> Doc:
-        """The answer of a batch: what was found, and 404 for the rest."""
-        lost = [id for id, doc in docs.items() if doc is None]
-        return {
-            "results": {id: doc for id, doc in docs.items() if doc is not None},
-            "statuses": dict.fromkeys(lost, 404),
-            "errors": {id: not_found().body for id in lost},
-        }
-
     # ------------------------------------------------------------ who is it
 
     @route("GET", "/api/v2/userinfo", call="GET /v2/userinfo")
@@ -1310,15 +855,6 @@ class LinkedInTwin(SwitchedTwin):
             )
 
         return self._api(request, "GET /rest/organizationAcls", work)
-
-    def _role(self, caller: Caller, urn: str) -> str:
-        """The role that the member holds at a Page that is in order, else ""."""
-        id = urn.rsplit(":", 1)[-1]
-        acl = self.get("acl", f"{caller.member['id']} {id}")
-        page = self.get("page", id)
-        if not acl or acl["state"] != "APPROVED" or not page or page["suspended"]:
-            return ""
-        return str(acl["role"])
 
     @route(
         "GET",
@@ -1409,180 +945,6 @@ class LinkedInTwin(SwitchedTwin):
             "localizedName": page["name"],
             "vanityName": page["vanity"],
         }
-
-    # ------------------------------------------------------------ images
-
-    @route(
-        "POST",
-        "/api/rest/images",
-        call="POST /rest/images?action=initializeUpload",
-    )
-    def initialize_upload(self, request: Request) -> Response:
-        key = "POST /rest/images?action=initializeUpload"
-
-        def work(caller: Caller) -> Response:
-            if self._query(request, "action").get("action") != "initializeUpload":
-                raise wrong_query("Query parameter action must name an action")
-            body = sent_json(request)
-            inner = body.get("initializeUploadRequest")
-            if not isinstance(inner, dict):
-                raise wrong_schema(missing("/initializeUploadRequest"))
-            wrong = [
-                unknown(f"/{name}")
-                for name in body
-                if name != "initializeUploadRequest"
-            ]
-            wrong += [
-                unknown(f"/initializeUploadRequest/{name}")
-                for name in inner
-                if name not in ("owner", "mediaLibraryMetadata")
-            ]
-            owner = inner.get("owner")
-            if not isinstance(owner, str):
-                wrong.append(missing("/initializeUploadRequest/owner"))
-            if wrong:
-                raise wrong_schema(*wrong)
-            self._check_author(caller, str(owner), ENDPOINTS[key])
-            is_content_admin = self._role(caller, str(owner)) == POST_ROLES[1]
-            if is_content_admin and not self.setting("content_admin_may_upload"):
-                raise no_role()
-            return self._json({"value": self._new_image(str(owner))})
-
-        return self._api(request, key, work)
-
-    def _new_image(self, owner: str) -> Doc:
-        letters = string.ascii_letters + string.digits
-        asset = "C4E10AQ" + "".join(secrets.choice(letters) for _ in range(12))
-        signature = secrets.token_urlsafe(12)
-        ends = self.time() + self.setting("upload_url_life_s")
-        urn = f"urn:li:image:{asset}"
-        self.put(
-            "image",
-            urn,
-            {
-                "urn": urn,
-                "asset": asset,
-                "owner": owner,
-                "signature": signature,
-                "url_ends_at": ends,
-                "uploaded_at": None,
-                "fault": "",
-                "type": "",
-            },
-        )
-        query = {
-            "ca": "vector_feedshare",
-            "cn": "uploads",
-            "sync": "0",
-            "v": "beta",
-            "ut": signature,
-        }
-        path = f"dms-uploads/{asset}/uploaded-image/0"
-        return {
-            "uploadUrlExpiresAt": int(ends * 1000),
-            "uploadUrl": f"{self.www}/{path}?{urlencode(query)}",
-            "image": urn,
-        }
-
-    @route(
-        "PUT",
-        "/www/dms-uploads/<asset>/uploaded-image/0",
-        call="PUT {uploadUrl}",
-    )
-    def put_image(self, request: Request, asset: str) -> Response:
-        try:
-            image = self.get("image", f"urn:li:image:{asset}")
-            given = request.args.get("ut", "").encode()
-            if not image or not hmac.compare_digest(given, image["signature"].encode()):
-                raise denied("The upload address is not valid")
-            if image["url_ends_at"] <= self.time():
-                raise Refused(
-                    400, "EXPIRED_UPLOAD_URL", "The upload address has expired"
-                )
-            self._caller(request)
-        except Refused as refusal:
-            return self._json(refusal.body, refusal.status)
-        data = request.get_data()
-        mime, fault = self._measure(data)
-        change = {"uploaded_at": self.time(), "fault": fault, "type": mime}
-        self.put("image", image["urn"], {**image, **change})
-        self.world.put_blob(self.slug, asset, mime, data)
-        return self._empty(201)
-
-    def _measure(self, data: bytes) -> tuple[str, str]:
-        """(MIME type, why LinkedIn cannot use the file); one of the two is empty."""
-        try:
-            with Image.open(io.BytesIO(data)) as image:
-                mime = IMAGE_TYPES.get(image.format or "")
-                width, height = image.size
-                frames = getattr(image, "n_frames", 1)
-                image.verify()
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-            return "", "not an image"
-        if mime is None:
-            return "", "neither JPG, PNG nor GIF"
-        if width * height >= MAX_PIXELS:
-            return "", "too many pixels"
-        if frames > MAX_GIF_FRAMES:
-            return "", "too many frames"
-        return mime, ""
-
-    @route("GET", "/api/rest/images/<urn>", call="GET /rest/images/{urn}")
-    def image(self, request: Request, urn: str) -> Response:
-        def work(caller: Caller) -> Response:
-            shown = self._image_json(urn, caller)
-            if not shown:
-                raise not_found()
-            return self._json(shown)
-
-        return self._api(request, "GET /rest/images/{urn}", work)
-
-    @route("GET", "/api/rest/images", call="GET /rest/images")
-    def images(self, request: Request) -> Response:
-        def work(caller: Caller) -> Response:
-            urns = self._listed(self._query(request, "ids"), "ids")
-            docs = {urn: self._image_json(urn, caller) for urn in urns}
-            return self._json(self._found(docs))
-
-        return self._api(request, "GET /rest/images", work)
-
-    def _image_json(self, urn: str, caller: Caller) -> Doc | None:
-        image = self.get("image", urn)
-        if not image:
-            return None
-        owner = image["owner"]
-        if owner != caller.urn and self._role(caller, owner) not in POST_ROLES:
-            raise denied(IMAGE_REFUSAL)
-        shown = {"id": urn, "owner": owner, "status": self._image_status(image)}
-        if shown["status"] == "AVAILABLE":
-            ends = int((self.time() + 86400) * 1000)
-            shown |= {
-                "downloadUrl": self._picture_url(image),
-                "downloadUrlExpiresAt": ends,
-            }
-        return shown
-
-    def _image_status(self, image: Doc) -> str:
-        if image["uploaded_at"] is None:
-            return "WAITING_UPLOAD"
-        done_at = image["uploaded_at"] + self.setting("image_processing_s")
-        if self.time() < done_at:
-            return "PROCESSING"
-        return "PROCESSING_FAILED" if image["fault"] else "AVAILABLE"
-
-    def _picture_url(self, image: Doc) -> str:
-        return f"{self.www}/dms/image/{image['asset']}"
-
-    @route("GET", "/www/dms/image/<asset>", browser=True)
-    def picture(self, request: Request, asset: str) -> Response:
-        found = self.world.get_blob(self.slug, asset)
-        if not found or not found[0]:
-            return pages.no_page(self)
-        return Response(
-            found[1],
-            headers={"X-Content-Type-Options": "nosniff"},
-            content_type=found[0],
-        )
 
     # ------------------------------------------------------------ publishing
 
@@ -1749,6 +1111,8 @@ class LinkedInTwin(SwitchedTwin):
         for row in rows:
             if not isinstance(row, dict) or not isinstance(row.get("id"), str):
                 raise wrong_schema(missing(f"{path}/id"))
+            if row["id"].startswith("urn:li:document:") and not row.get("title"):
+                raise wrong_schema(missing(f"{path}/title"))
             strange = [
                 unknown(f"{path}/{name}")
                 for name in row
@@ -1766,19 +1130,6 @@ class LinkedInTwin(SwitchedTwin):
                     "altText is too long",
                 )
 
-    def _check_author(self, caller: Caller, author: str, endpoint: Endpoint) -> None:
-        """The member of the token, or a Page at which the member may post."""
-        if PERSON.fullmatch(author):
-            if author != caller.urn:
-                raise no_role()
-            needed = "w_member_social"
-        else:
-            if self._role(caller, author) not in POST_ROLES:
-                raise no_role()
-            needed = "w_organization_social"
-        if needed not in caller.scopes:
-            raise self._no_scope(endpoint, caller)
-
     def _check_content(self, body: Doc) -> None:
         """The state of every image that a post names, and the post that it shares."""
         context = body.get("reshareContext")
@@ -1789,12 +1140,16 @@ class LinkedInTwin(SwitchedTwin):
                     "INVALID_URN_ID", "reshareContext/parent", "No such post"
                 )
         for urn in self._media_of(body.get("content") or {}):
-            image = self.get("image", urn)
-            if not image or image["owner"] != body["author"]:
+            asset = self.asset(urn)
+            if not asset or asset["owner"] != body["author"]:
                 is_video = urn.startswith("urn:li:video:")
                 code = "INVALID_VIDEO_ID" if is_video else "INVALID_IMAGE_ID"
                 raise wrong_field(code, "content", f"{urn} is not a valid media id")
-            status = self._image_status(image)
+            status = self._asset_status(asset)
+            if status == "PROCESSING" and asset.get("kind") == "video":
+                raise Refused(
+                    422, "UNPROCESSABLE_ENTITY", "The video media is still processing"
+                )
             if status == "WAITING_UPLOAD":
                 raise wrong_field(
                     "MEDIA_ASSET_WAITING_UPLOAD",
@@ -1839,8 +1194,11 @@ class LinkedInTwin(SwitchedTwin):
 
     def _store(self, body: Doc, said: str, arrived: str) -> str:
         number = self.time_ms() << 22
-        kinds = (body.get("content") or {}).keys()
-        kind = "ugcPost" if kinds & {"poll", "multiImage"} else "share"
+        content = body.get("content") or {}
+        shown = str((content.get("media") or {}).get("id", ""))
+        is_moving = shown.startswith(("urn:li:video:", "urn:li:document:"))
+        is_other = bool(content.keys() & {"poll", "multiImage"}) or is_moving
+        kind = "ugcPost" if is_other else "share"
         while self.get("number", str(number)):
             number += 1
         urn = f"urn:li:{kind}:{number}"
@@ -1868,10 +1226,8 @@ class LinkedInTwin(SwitchedTwin):
 
     def _post_state(self, post: Doc) -> str:
         """As LinkedIn tells it; a post whose picture failed stays invisible."""
-        images = [
-            self.get("image", urn) for urn in self._media_of(post.get("content") or {})
-        ]
-        states = {self._image_status(image) for image in images if image}
+        assets = [self.asset(urn) for urn in self._media_of(post.get("content") or {})]
+        states = {self._asset_status(asset) for asset in assets if asset}
         if "PROCESSING_FAILED" in states:
             return "PUBLISH_FAILED"
         return "PUBLISH_REQUESTED" if "PROCESSING" in states else "PUBLISHED"
@@ -2052,31 +1408,41 @@ class LinkedInTwin(SwitchedTwin):
     def _show(self, title: str, posts: Iterable[Doc]) -> Response:
         return pages.posts_page(self, title, map(self._view, posts))
 
-    def _pictures(self, post: Doc) -> list[pages.Picture]:
+    def _media_shown(self, post: Doc) -> list[tuple[Doc, Doc]]:
+        """(as the post names it, the asset), in the order of the post."""
         content = post.get("content") or {}
         if "media" in content:
             rows = [content["media"]]
         else:
             rows = content.get("multiImage", {}).get("images", [])
-        images = [(row, self.get("image", row["id"])) for row in rows]
+        assets = [(row, self.asset(row["id"])) for row in rows]
+        return [(row, asset) for row, asset in assets if asset]
+
+    def _pictures(self, post: Doc) -> list[pages.Picture]:
         return [
-            pages.Picture(self._picture_url(image), row.get("altText", ""))
-            for row, image in images
-            if image
+            pages.Picture(
+                self._asset_url(asset), row.get("altText", ""), _kind_of(asset)
+            )
+            for row, asset in self._media_shown(post)
+            if asset.get("kind") != "document"
         ]
 
     def _view(self, post: Doc) -> pages.PostView:
         content = post.get("content") or {}
         pictures = self._pictures(post)
         link = None
-        notes = []
+        notes = [
+            f"Document: {row.get('title')}"
+            for row, asset in self._media_shown(post)
+            if asset.get("kind") == "document"
+        ]
         if "article" in content:
             article = content["article"]
             link = (article["source"], article["title"])
             thumbnail = self.get("image", str(article.get("thumbnail", "")))
             if thumbnail:
                 alt = article.get("thumbnailAltText", "")
-                pictures = [pages.Picture(self._picture_url(thumbnail), alt)]
+                pictures = [pages.Picture(self._asset_url(thumbnail), alt)]
             if article.get("description"):
                 notes.append(article["description"])
         if "poll" in content:
@@ -2106,7 +1472,7 @@ class LinkedInTwin(SwitchedTwin):
         for urn, post in self.all("post"):
             if not self._is_visible(post):
                 continue
-            pictures = self._pictures(post)
+            media = self._media_shown(post)
             article = (post.get("content") or {}).get("article", {})
             shown.append(
                 {
@@ -2116,8 +1482,10 @@ class LinkedInTwin(SwitchedTwin):
                     "url": self._permalink(urn),
                     "created_at": exact(post["created_at"]),
                     "arrived_at": post["arrived_at"],
-                    "media": len(pictures),
-                    "alt_texts": [picture.alt for picture in pictures],
+                    "media": len(media),
+                    "alt_texts": [row.get("altText", "") for row, _ in media],
+                    "media_kinds": [_kind_of(asset) for _, asset in media],
+                    "media_sha256": [asset.get("sha256", "") for _, asset in media],
                     "link": article.get("source", ""),
                     "marker": "",
                 }
@@ -2168,3 +1536,8 @@ class LinkedInTwin(SwitchedTwin):
             502: ("BAD_GATEWAY", "Bad Gateway"),
         }.get(status, ("INTERNAL_SERVER_ERROR", "Internal Server Error"))
         return Refused(status, code, message)
+
+
+def _kind_of(asset: Doc) -> str:
+    kind = str(asset.get("kind", "image"))
+    return "gif" if kind == "image" and asset["type"] == "image/gif" else kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from werkzeug.wrappers import Request
 from platforms.linkedin import twin_text
 from platforms.linkedin.twin import APP_SCOPES, CLIENT_ID, CLIENT_SECRET, LinkedInTwin
 from platforms.practice.framework import Refusal, World
+from platforms.practice.tests.made_video import video
 
 CALLBACK = "http://127.0.0.1:8000/callback"
 SELF_SERVE = "openid profile email w_member_social"
@@ -1045,3 +1047,149 @@ def test_the_world_survives_a_restart_and_seeding_twice(linkedin, tmp_path):
     people = {person.name: person.detail for person in twin.people()}
     assert people["Acme Bakery"] == "Page of Ana Lopez"
     again.close()
+
+
+# ---------------------------------------------------------------- videos, documents
+
+
+def padded(data: bytes, size: int = 80_000) -> bytes:
+    """The same MP4 with a box at its end that nobody reads."""
+    more = size - len(data)
+    return data + more.to_bytes(4, "big") + b"free" + bytes(more - 8)
+
+
+FILM = padded(video(45, size=(192, 144)), 4_194_304 + 1000)
+
+
+class Film:
+    """A video on its way to one Page (or, with a token, of its member)."""
+
+    def __init__(self, network: Network, size: int, owner: str = "", token=None):
+        self.network, self.token = network, token
+        asked = {"owner": owner or network.page, "fileSizeBytes": size}
+        answer = self.act("initializeUpload", asked)
+        assert answer.status_code == 200, answer.text
+        value = answer.json["value"]
+        self.urn = value["video"]
+        self.upload_token = value["uploadToken"]
+        self.parts = value["uploadInstructions"]
+
+    def act(self, action: str, body: dict[str, Any]) -> TestResponse:
+        path = f"/rest/videos?action={action}"
+        body = {f"{action}Request": body}
+        return self.network.call("POST", path, self.token, json=body)
+
+    def put(self, number: int, data: bytes, secret: str = "") -> TestResponse:
+        return self.network.put(self.parts[number]["uploadUrl"], data, secret)
+
+    def send(self, data: bytes) -> list[str]:
+        etags = []
+        for number, part in enumerate(self.parts):
+            piece = data[part["firstByte"] : part["lastByte"] + 1]
+            answer = self.put(number, piece)
+            assert answer.status_code == 200, answer.text
+            etags.append(answer.headers["ETag"].strip('"'))
+        return etags
+
+    def finish(self, etags: list[str]) -> int:
+        body = {"video": self.urn, "uploadToken": self.upload_token}
+        answer = self.act("finalizeUpload", {**body, "uploadedPartIds": etags})
+        return answer.status_code
+
+    def state(self) -> TestResponse:
+        path = f"/rest/videos/{quote(self.urn, safe='')}"
+        return self.network.call("GET", path, self.token)
+
+
+def test_a_video_goes_in_parts_and_is_worked_on(linkedin):
+    film = Film(linkedin, len(FILM))
+    bounds = [(part["firstByte"], part["lastByte"]) for part in film.parts]
+    assert bounds == [(0, 4_194_303), (4_194_304, len(FILM) - 1)]
+    assert film.put(0, FILM[:4_194_304], linkedin.secret).status_code == 403
+    assert film.put(1, b"too short").status_code == 400
+    first = film.send(FILM)
+    etags = film.send(FILM)
+    assert first != etags
+    for wrong in (first, etags[::-1], etags[:1], [f'"{etag}"' for etag in etags]):
+        assert film.finish(wrong) == 400
+    media = {"media": {"id": film.urn, "title": "Loaf"}}
+    early = linkedin.post("", content=media).json["errorDetails"]["inputErrors"][0]
+    assert early["code"] == "MEDIA_ASSET_WAITING_UPLOAD"
+    assert film.finish(etags) == film.finish(etags) == 200
+    assert film.state().json["status"] == "PROCESSING"
+    working = linkedin.post("", content=media)
+    assert working.status_code == 422
+    assert "still processing" in working.json["message"]
+    linkedin.later(5)
+    assert film.state().json["status"] == "AVAILABLE"
+    assert linkedin.urn("", content=media).startswith("urn:li:ugcPost:")
+    (post,) = linkedin.twin.posts()
+    assert post["media_kinds"] == ["video"]
+    assert post["media_sha256"] == [hashlib.sha256(FILM).hexdigest()]
+    linkedin.twin.set_switch("finalize_again", "refused")
+    assert film.finish(etags) == 400
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (padded(video(15)), "DURATION_OUT_OF_RANGE"),
+        (video(45), "FILE_SIZE_OUT_OF_RANGE"),
+        (padded(video(45, size=(160, 16))), "DIMENSIONS_UNSUPPORTED"),
+        (padded(b"no video at all"), "VIDEO_FORMAT_UNSUPPORTED"),
+    ],
+)
+def test_what_is_wrong_with_a_video_is_said_after_the_work(linkedin, data, reason):
+    film = Film(linkedin, len(data))
+    assert film.finish(film.send(data)) == 200
+    linkedin.later(5)
+    shown = film.state().json
+    assert (shown["status"], shown["processingFailureReason"]) == (
+        "PROCESSING_FAILED",
+        reason,
+    )
+    answer = linkedin.post("", content={"media": {"id": film.urn}})
+    (error,) = answer.json["errorDetails"]["inputErrors"]
+    assert error["code"] == "MEDIA_ASSET_PROCESSING_FAILED"
+
+
+def test_a_member_may_be_kept_from_reading_a_video(linkedin):
+    secret = linkedin.sign_in(SELF_SERVE)
+    me = "urn:li:person:a1B2c3D4e5"
+    film = Film(linkedin, 5, me, secret)
+    assert film.state().json["status"] == "WAITING_UPLOAD"
+    linkedin.twin.set_switch("members_read", "no")
+    assert film.state().status_code == 403
+    refused = film.act("initializeUpload", {"owner": linkedin.page, "fileSizeBytes": 5})
+    assert refused.status_code == 403
+
+
+def test_the_address_of_a_part_ends(linkedin):
+    film = Film(linkedin, 5)
+    linkedin.later(2_592_001)
+    late = film.put(0, b"VIDEO")
+    assert (late.status_code, late.json["code"]) == (400, "EXPIRED_UPLOAD_URL")
+    url = film.parts[0]["uploadUrl"]
+    assert linkedin.put(f"{url}x", b"VIDEO", "").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [(b"PK\x03\x04 a DOCX", "AVAILABLE"), (b"%PDF-1.7 cut", "PROCESSING_FAILED")],
+)
+def test_a_document_needs_a_title(linkedin, data, status):
+    body = {"initializeUploadRequest": {"owner": linkedin.page}}
+    path = "/rest/documents?action=initializeUpload"
+    slot = linkedin.call("POST", path, json=body).json["value"]
+    assert linkedin.put(slot["uploadUrl"], data, "").status_code == 401
+    assert linkedin.put(slot["uploadUrl"], data).status_code == 201
+    linkedin.later(1)
+    urn = slot["document"]
+    shown = linkedin.call("GET", f"/rest/documents/{quote(urn, safe='')}").json
+    assert shown["status"] == status
+    if status == "AVAILABLE":
+        assert linkedin.post("", content={"media": {"id": urn}}).status_code == 422
+        titled = {"media": {"id": urn, "title": "Guide"}}
+        assert linkedin.urn("", content=titled).startswith("urn:li:ugcPost:")
+        (post,) = linkedin.twin.posts()
+        assert post["media_kinds"] == ["document"]
