@@ -39,6 +39,7 @@ from ..errors import (
     TransientError,
 )
 from ..http import Answer, redact
+from ..transport import WholeBody
 from .spec import NEEDED, POSTING_ROLES, SPEC, TOKEN_SETTLES_S
 
 PAGE_SIZE = 100
@@ -62,10 +63,20 @@ BAD_REQUESTS: dict[str, tuple[type[PlatformError], Cause]] = {
 
 @dataclass(frozen=True)
 class Upload:
-    """Where an image goes to: one PUT of all its bytes before `ends_at`."""
+    """Where a file goes to: one PUT of all its bytes before `ends_at`."""
 
     urn: str
     url: str
+    ends_at: datetime | None
+
+
+@dataclass(frozen=True)
+class VideoUpload:
+    """Where a video goes to: (address, first byte, last byte) of each part, in order."""
+
+    urn: str
+    token: str
+    parts: tuple[tuple[str, int, int], ...]
     ends_at: datetime | None
 
 
@@ -371,34 +382,69 @@ class LinkedInClient(PlatformClient):
 
     # --- media
 
-    def init_image(self, owner: str) -> Upload:
-        """Open an upload. The owner has to be the author of the later post."""
-        answer = self.send(
-            "POST /rest/images",
-            self.host("api") + "/rest/images?action=initializeUpload",
-            headers=self._headers(),
-            json={"initializeUploadRequest": {"owner": owner}},
-        )
-        value = answer.data().get("value") or {}
-        if not value.get("image") or not value.get("uploadUrl"):
-            raise _unreadable(answer, mutates=False)
+    def init_upload(self, kind: str, owner: str) -> Upload:
+        """Open an upload of an image or document (kind). The owner has to be the author
+        of the later post."""
+        value = self._initialize(f"POST /rest/{kind}s", kind, {"owner": owner})
         ends_at = _epoch_ms(value.get("uploadUrlExpiresAt"))
-        return Upload(str(value["image"]), str(value["uploadUrl"]), ends_at)
+        return Upload(str(value[kind]), str(value["uploadUrl"]), ends_at)
 
-    def put_image(self, url: str, file: MediaFile) -> None:
+    def init_video(self, owner: str, size: int) -> VideoUpload:
+        asked = {
+            "owner": owner,
+            "fileSizeBytes": size,
+            "uploadCaptions": False,
+            "uploadThumbnail": False,
+        }
+        value = self._initialize("POST /rest/videos", "video", asked)
+        parts = [
+            (str(part["uploadUrl"]), int(part["firstByte"]), int(part["lastByte"]))
+            for part in value["uploadInstructions"]
+        ]
+        ends_at = _epoch_ms(value.get("uploadUrlsExpireAt"))
+        token = str(value.get("uploadToken") or "")
+        return VideoUpload(str(value["video"]), token, tuple(parts), ends_at)
+
+    def _initialize(
+        self, key: str, kind: str, asked: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        path = key.partition(" ")[2]
+        answer = self.send(
+            key,
+            f"{self.host('api')}{path}?action=initializeUpload",
+            headers=self._headers(),
+            json={"initializeUploadRequest": dict(asked)},
+        )
+        value = answer.data().get("value")
+        wanted = "uploadInstructions" if kind == "video" else "uploadUrl"
+        if not isinstance(value, dict) or not value.get(kind) or not value.get(wanted):
+            raise _unreadable(answer, mutates=False)
+        return value
+
+    def put_file(self, url: str, file: MediaFile) -> None:
         """Send all bytes. TransientError with MEDIA_EXPIRED: open a new upload."""
+        with file.open() as stream:
+            body = WholeBody(stream, file.size_bytes)
+            self._put(url, body, self._bearer())
+
+    def put_part(self, url: str, file: MediaFile, first: int, last: int) -> str:
+        """Send the bytes from first to last; the ETag that stands for them.
+
+        The address is signed and must not see the token. Sent again, a part gets a new
+        ETag, which counts.
+        """
+        with file.open() as stream:
+            stream.seek(first)
+            answer = self._put(url, WholeBody(stream, last - first + 1), {})
+        etag = answer.headers.get("etag", "").strip('"')
+        if not etag:
+            raise _unreadable(answer, mutates=False)
+        return etag
+
+    def _put(self, url: str, body: WholeBody, headers: Mapping[str, str]) -> Answer:
         self._guard_upload(url)
         try:
-            with file.open() as stream:
-                self.send(
-                    "PUT {uploadUrl}",
-                    url,
-                    headers={
-                        **self._bearer(),
-                        "Content-Type": "application/octet-stream",
-                    },
-                    data=stream,
-                )
+            return self.send("PUT {uploadUrl}", url, headers=headers, upload=body)
         except TransientError as error:
             if error.status != 403:
                 raise
@@ -407,8 +453,26 @@ class LinkedInClient(PlatformClient):
                 error.detail, cause=Cause.MEDIA_EXPIRED, status=403
             ) from error
 
+    def finish_video(self, urn: str, token: str, etags: Sequence[str]) -> None:
+        """Tell LinkedIn which parts make the video, in order."""
+        request = {"video": urn, "uploadToken": token, "uploadedPartIds": list(etags)}
+        self.send(
+            "POST /rest/videos",
+            self.host("api") + "/rest/videos?action=finalizeUpload",
+            headers=self._headers(),
+            json={"finalizeUploadRequest": request},
+        )
+
+    def state(self, kind: str, urn: str) -> tuple[str, str]:
+        """(status, why it failed) of a video or document (kind): WAITING_UPLOAD,
+        PROCESSING, AVAILABLE, PROCESSING_FAILED. PermissionMissing for most members."""
+        key = f"GET /rest/{kind}s/:urn"
+        data = self._get(key, f"/rest/{kind}s/{encode(urn)}").data()
+        reason = str(data.get("processingFailureReason") or "")
+        return str(data.get("status") or ""), reason
+
     def _guard_upload(self, url: str) -> None:
-        """The token goes with the bytes, so the address has to be LinkedIn's own."""
+        """The token may go with the bytes, so the address has to be LinkedIn's own."""
         parts = urlsplit(url)
         host = (parts.hostname or "").lower()
         ours = {urlsplit(base).netloc for base in self.environment.hosts.values()}

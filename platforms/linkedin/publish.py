@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import PurePath
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -25,8 +26,9 @@ from ..base import (
     Step,
     StepKind,
     StepResult,
+    chosen,
 )
-from ..checks import link_findings, media_findings
+from ..checks import link_findings, media_findings, option_findings
 from ..errors import (
     Cause,
     DuplicateContent,
@@ -36,13 +38,13 @@ from ..errors import (
     PlatformError,
     TransientError,
 )
+from . import media
 from .client import LinkedInClient
 from .little_text import escape, length, normalise, unescape
 from .spec import (
     DESCRIPTION_LIMIT,
     FULL_SCOPES,
     LOOK_BACK_S,
-    MEDIA_SETTLES_S,
     REPEAT_AFTER_S,
     REPEAT_BEFORE_S,
     SELF_SERVE_SCOPES,
@@ -55,10 +57,6 @@ from .spec import (
 REPEAT_OPTION = "repeat_when_unsure"
 LOOK_COUNT = 20
 LOOK_PAGES = 5
-#: Uploads of one image before a refused URN is taken for a refused file.
-MAX_UPLOADS = 2
-#: An upload address that ends sooner than this is not worth starting with.
-UPLOAD_MARGIN = timedelta(minutes=2)
 
 
 class LinkedIn(Platform):
@@ -113,71 +111,30 @@ class LinkedIn(Platform):
             refuse(Cause.TEXT_EMPTY, "text")
         if count.over:
             refuse(Cause.TEXT_TOO_LONG, "text", used=count.used, limit=count.limit)
-        return found + link_findings(draft) + media_findings(draft, self.spec)
+        return [
+            *found,
+            *option_findings(draft, self.spec, account, limits),
+            *link_findings(draft),
+            *media_findings(draft, self.spec),
+        ]
 
     # --- steps
 
     def next_step(self, job: PublishJob, client: PlatformClient) -> Step:
-        """Open an upload for each image, send it, then create the post.
-
-        Witness: "image:N" {"urn", "sha256", "url", "ends_at", "put_at"} (put_at once
-        its bytes are there), "uploads:N" how often it was opened.
-        """
+        """Send each file (media.py), then create the post."""
         api = cast(LinkedInClient, client)
-        for number, file in enumerate(job.draft.media, 1):
-            stored = _stored(job, number, file)
-            if not stored:
-                return self._init(job, api, number, file)
-            if not stored.get("put_at"):
-                return self._put(api, number, file, stored)
-        return Step("post", StepKind.COMMIT, lambda: self._post(job, api))
-
-    def _init(
-        self, job: PublishJob, api: LinkedInClient, number: int, file: MediaFile
-    ) -> Step:
-        def run() -> StepResult:
-            upload = api.init_image(job.account.external_id)
-            image = {
-                "urn": upload.urn,
-                "sha256": file.sha256,
-                "url": upload.url,
-                "ends_at": upload.ends_at.isoformat() if upload.ends_at else "",
-            }
-            uploads = job.witness.get(f"uploads:{number}", 0) + 1
-            return StepResult({f"image:{number}": image, f"uploads:{number}": uploads})
-
-        return Step(f"init_image:{number}", StepKind.REPEATABLE, run)
-
-    def _put(
-        self,
-        api: LinkedInClient,
-        number: int,
-        file: MediaFile,
-        stored: Mapping[str, Any],
-    ) -> Step:
-        def run() -> StepResult:
-            try:
-                api.put_image(str(stored["url"]), file)
-            except TransientError as error:
-                if error.cause is Cause.MEDIA_EXPIRED:
-                    error.extra["forget"] = f"image:{number}"
-                raise
-            put_at = datetime.now(UTC).isoformat()
-            # The signed address is of no more use: it is not kept.
-            image = {**stored, "url": "", "ends_at": "", "put_at": put_at}
-            return StepResult({f"image:{number}": image})
-
-        return Step(f"put_image:{number}", StepKind.REPEATABLE, run)
+        before = media.next_step(job, api)
+        return before or Step("post", StepKind.COMMIT, lambda: self._post(job, api))
 
     def _post(self, job: PublishJob, api: LinkedInClient) -> StepResult:
         try:
             urn = api.create(self.body(job))
         except InvalidContent as error:
             if error.cause is Cause.MEDIA_EXPIRED:
-                raise _media_refused(job, error) from error
+                raise media.refused(job, error) from error
             raise
         except PermissionMissing as error:
-            if error.cause is Cause.MEDIA_REFUSED and _just_uploaded(job):
+            if error.cause is Cause.MEDIA_REFUSED and media.is_just_uploaded(job):
                 raise TransientError(
                     error.detail,
                     cause=Cause.MEDIA_NOT_READY,
@@ -238,14 +195,7 @@ class LinkedIn(Platform):
         if looking:
             pages = LOOK_PAGES if job.account.kind == "organization" else 0
             return {"GET /rest/posts": pages}
-        calls = {"POST /rest/posts": 1}
-        files = list(enumerate(job.draft.media, 1))
-        stored = [_stored(job, number, file) for number, file in files]
-        if opens := sum(not item for item in stored):
-            calls["POST /rest/images"] = opens
-        if sends := sum(not item.get("put_at") for item in stored):
-            calls["PUT {uploadUrl}"] = sends
-        return calls
+        return {**media.calls_ahead(job), "POST /rest/posts": 1}
 
     # --- reconciliation
 
@@ -264,11 +214,11 @@ class LinkedIn(Platform):
                 Sighting.CANNOT_TELL,
                 evidence="this account's posts cannot be read; a person decides",
             )
-        if not _is_uploaded(job):
+        if not media.is_uploaded(job):
             return Look(
                 Sighting.CANNOT_TELL,
                 evidence="this account's posts cannot be read, and a repetition with "
-                "new images would not be noticed; a person decides",
+                "new files would not be noticed; a person decides",
             )
         sent_at = job.first_sent_at or job.created_at
         age_s = (datetime.now(UTC) - sent_at).total_seconds()
@@ -330,7 +280,7 @@ class LinkedIn(Platform):
         return Look(Sighting.FOUND, remote, f"{urn} has the same content")
 
     def _matches(self, job: PublishJob, row: Mapping[str, Any]) -> bool:
-        ours, theirs = _media_urns(job), _content_urns(row.get("content"))
+        ours, theirs = media.urns(job), _content_urns(row.get("content"))
         if ours or theirs:
             return ours == theirs  # unique per upload: the best key there is
         article = (row.get("content") or {}).get("article") or {}
@@ -344,14 +294,19 @@ class LinkedIn(Platform):
 
 def _content(job: PublishJob) -> dict[str, Any]:
     draft = job.draft
-    images = []
-    for urn, file in zip(_media_urns(job), draft.media, strict=True):
-        alt = _alt(file)
-        images.append({"id": urn, "altText": alt} if alt else {"id": urn})
-    if len(images) == 1:
-        return {"media": images[0]}
-    if images:
-        return {"multiImage": {"images": images}}
+    shown = []
+    for urn, file in zip(media.urns(job), draft.media, strict=True):
+        row = {"id": urn}
+        if media.kind_of(file) != "image":
+            # Of a document it is demanded, and of a video shown.
+            row["title"] = _title(draft, file)
+        elif alt := file.alt_text.strip():
+            row["altText"] = alt
+        shown.append(row)
+    if len(shown) == 1:
+        return {"media": shown[0]}
+    if shown:
+        return {"multiImage": {"images": shown}}
     link = draft.link_url.strip()
     if not link:
         return {}
@@ -376,25 +331,10 @@ def _contains(text: str, link: str) -> bool:
     return re.search(rf"{re.escape(link)}(?![\w/?#&=%-])", text) is not None
 
 
-def _alt(file: MediaFile) -> str:
-    return file.alt_text.strip()
-
-
-def _stored(job: PublishJob, number: int, file: MediaFile) -> dict[str, Any]:
-    """The image's upload as far as it got; {} when it has to be opened (anew)."""
-    stored = dict(job.witness.get(f"image:{number}") or {})
-    if stored.get("sha256") != file.sha256:
-        return {}
-    if not stored.get("put_at") and stored.get("ends_at"):
-        ends_at = datetime.fromisoformat(stored["ends_at"])
-        if ends_at - UPLOAD_MARGIN < datetime.now(UTC):
-            return {}
-    return stored
-
-
-def _media_urns(job: PublishJob) -> list[str]:
-    numbers = range(1, len(job.draft.media) + 1)
-    return [str(job.witness[f"image:{number}"]["urn"]) for number in numbers]
+def _title(draft: Draft, file: MediaFile) -> str:
+    """What was written, else the file's name without its ending."""
+    title = str(chosen(SPEC, draft, None, "title") or "").strip()
+    return (title or PurePath(file.file_name).stem or file.key)[:TITLE_LIMIT]
 
 
 def _content_urns(content: Any) -> list[str]:
@@ -405,39 +345,6 @@ def _content_urns(content: Any) -> list[str]:
     images = (content.get("multiImage") or {}).get("images") or []
     rows = [media, *images] if media else images
     return [str(row["id"]) for row in rows if row.get("id")]
-
-
-def _is_uploaded(job: PublishJob) -> bool:
-    """The images of the first request are still known, so it can be repeated as it was."""
-    files = enumerate(job.draft.media, 1)
-    return all(_stored(job, number, file).get("put_at") for number, file in files)
-
-
-def _just_uploaded(job: PublishJob) -> bool:
-    times = [
-        datetime.fromisoformat(job.witness[f"image:{number}"]["put_at"])
-        for number in range(1, len(job.draft.media) + 1)
-    ]
-    settled = timedelta(seconds=MEDIA_SETTLES_S)
-    return bool(times) and datetime.now(UTC) - max(times) < settled
-
-
-def _media_refused(job: PublishJob, error: InvalidContent) -> PlatformError:
-    """A new upload mends an unknown image once; after that it is the file."""
-    facts: dict[str, Any] = {
-        "status": error.status,
-        "code": error.code,
-        "request_id": error.request_id,
-    }
-    numbers = range(1, len(job.draft.media) + 1)
-    if any(job.witness.get(f"uploads:{n}", 1) >= MAX_UPLOADS for n in numbers):
-        return InvalidContent(error.detail, cause=Cause.MEDIA_REFUSED, **facts)
-    return TransientError(
-        error.detail,
-        cause=Cause.MEDIA_EXPIRED,
-        extra={"forget": ",".join(f"image:{n}" for n in numbers)},
-        **facts,
-    )
 
 
 def _made_ms(row: Mapping[str, Any]) -> int:

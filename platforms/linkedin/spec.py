@@ -11,13 +11,17 @@ from ..base import (
     Ability,
     Bucket,
     Call,
+    DocumentRule,
     GifRule,
     MediaKind,
     MediaRule,
     OAuthFacts,
+    Option,
+    OptionKind,
     PlatformSpec,
     Scope,
     SignIn,
+    VideoRule,
     WindowKind,
 )
 
@@ -142,6 +146,8 @@ WRITE = ("w_member_social", "w_organization_social")
 ADMIN = ("rw_organization_admin",)
 PAGE_CARD = ("rw_organization_admin", "r_organization_social")
 PAGE_MEDIA = ("r_organization_social", "w_organization_social")
+#: Many tokens of members read their videos; from the others the answer is no.
+VIDEO_STATE = (*PAGE_MEDIA, "w_member_social")
 READ_POSTS = ("r_organization_social", "r_member_social")
 WRITE_FEED = ("w_organization_social_feed", "w_member_social_feed")
 FEED = ("r_organization_social_feed", *WRITE_FEED)
@@ -166,10 +172,10 @@ _ROWS: tuple[
     ("GET /rest/organizationsLookup", "Page cards", PAGE_CARD, READ, UNKNOWN),
     ("GET /rest/networkSizes/:urn", "Followers", PAGE_CARD, FIGURES, UNKNOWN),
     ("POST /rest/images", "Images", WRITE, PUBLISH, SHARE),
-    ("PUT {uploadUrl}", "Images and documents", WRITE, PUBLISH, UNKNOWN),
+    ("PUT {uploadUrl}", "Images, videos and documents", WRITE, PUBLISH, UNKNOWN),
     ("GET /rest/images/:urn", "State of an image", PAGE_MEDIA, PUBLISH, SHARE),
     ("POST /rest/videos", "Videos", WRITE, PUBLISH, SHARE),
-    ("GET /rest/videos/:urn", "State of a video", PAGE_MEDIA, PUBLISH, SHARE),
+    ("GET /rest/videos/:urn", "State of a video", VIDEO_STATE, PUBLISH, SHARE),
     ("POST /rest/documents", "Documents", WRITE, PUBLISH, SHARE),
     ("GET /rest/documents/:urn", "State of a document", PAGE_MEDIA, PUBLISH, SHARE),
     ("POST /rest/posts", "Publish", WRITE, PUBLISH, SHARE),
@@ -238,10 +244,6 @@ LATER = frozenset(
         "GET /rest/organizations/:id",
         "GET /rest/networkSizes/:urn",
         "GET /rest/images/:urn",
-        "POST /rest/videos",
-        "GET /rest/videos/:urn",
-        "POST /rest/documents",
-        "GET /rest/documents/:urn",
         "POST /rest/posts/:urn",
         "GET /rest/organizationalEntityShareStatistics",
         "GET /rest/organizationalEntityFollowerStatistics",
@@ -345,7 +347,42 @@ SPEC = PlatformSpec(
         max_count=20,
         max_frames=250,
     ),
+    videos=VideoRule(
+        mime_types=("video/mp4",),
+        max_bytes=500_000_000,
+        min_bytes=75_000,
+        min_s=3,
+        max_s=30 * 60,
+        # Shapes are those of LinkedIn's own pages; for its API none are documented.
+        min_width=144,
+        min_height=144,
+        max_width=4096,
+        max_height=4096,
+        min_ratio=0.416,
+        max_ratio=2.4,
+        min_fps=10,
+        max_fps=60,
+    ),
+    documents=DocumentRule(
+        mime_types=(
+            "application/pdf",
+            "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+            "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+        ),
+        max_bytes=100_000_000,
+        max_pages=300,
+    ),
     mixes=(frozenset({MediaKind.IMAGE, MediaKind.GIF}),),
+    options=(
+        Option(
+            "title",
+            "Title",
+            OptionKind.TEXT,
+            max_length=TITLE_LIMIT,
+            help="Stands above the document or video; without one, the file's name.",
+            media=(MediaKind.VIDEO, MediaKind.DOCUMENT),
+        ),
+    ),
     oauth=OAuthFacts(
         authorize_host="www",
         authorize_path="/oauth/v2/authorization",

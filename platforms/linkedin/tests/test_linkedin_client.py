@@ -754,7 +754,7 @@ def test_the_token_is_never_sent_to_a_foreign_upload_address(
     url: str,
 ) -> None:
     with pytest.raises(PlatformError) as caught:
-        client.put_image(url, image())
+        client.put_file(url, image())
     assert caught.value.cause is Cause.ADDRESS_REFUSED
     assert len(api.calls) == 0
 
@@ -768,9 +768,9 @@ def test_an_upload_address_of_the_environment_is_trusted(
     }
     client = LinkedInClient(Environment(hosts, allow_private=True))
     api.put("http://127.0.0.1:9100/linkedin/www/dms-uploads/1", status=201)
-    client.put_image("http://127.0.0.1:9100/linkedin/www/dms-uploads/1", image())
+    client.put_file("http://127.0.0.1:9100/linkedin/www/dms-uploads/1", image())
     with pytest.raises(PlatformError):
-        client.put_image("http://127.0.0.1:9200/linkedin/www/dms-uploads/1", image())
+        client.put_file("http://127.0.0.1:9200/linkedin/www/dms-uploads/1", image())
 
 
 # ------------------------------------------------------------------ secrets and data
