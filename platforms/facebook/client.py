@@ -360,6 +360,9 @@ class FacebookClient(UploadClient):
             data_access_ends_at=grant.data_access_ends_at,
         )
 
+    def calls_of_proof(self) -> Mapping[str, int]:
+        return {"GET /debug_token": 1, "GET /me": 1}
+
     # --- photos and posts
 
     def add_photo(self, page: str, file: MediaFile) -> str:

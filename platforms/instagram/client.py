@@ -257,6 +257,12 @@ class InstagramClient(UploadClient):
             data_access_ends_at=ends_at,
         )
 
+    def calls_of_proof(self) -> Mapping[str, int]:
+        profile = {"GET /me": 1}
+        if self.variant == FACEBOOK:
+            profile = {"GET /debug_token": 1, "GET /:ig": 1}
+        return {**profile, "GET /:ig/content_publishing_limit": 1}
+
     def _verdict(self, grant: Granted | None, ability: Ability) -> Verdict:
         needed = NEEDED[self.variant][ability]
         if grant is not None:

@@ -388,6 +388,7 @@ def test_a_living_page_token_can_do_all_and_tells_its_ends(
     api.get(DEBUG, json=alive(expires_at=0, type="PAGE"))
     api.get(f"{GRAPH}/me", json={"id": PAGE, "name": "Acme Bakery"})
     proof = page.prove()
+    assert {log.call for log in page.http.drain()} == set(page.calls_of_proof())
     assert {v.ok for v in proof.abilities.values()} == {True}
     assert proof.expires_at is None
     assert proof.data_access_ends_at == datetime.fromtimestamp(ENDS, UTC)

@@ -196,6 +196,7 @@ def test_an_account_that_can_do_all_is_proven_at_its_own_host(
     world(api, variant, alive(data_access_expires_at=1998675200))
     api.get(f"{HOSTS[variant]}/{IG}/content_publishing_limit", json=QUOTA)
     proof = client.prove()
+    assert {log.call for log in client.http.drain()} == set(client.calls_of_proof())
     assert {v.ok for v in proof.abilities.values()} == {True}
     assert proof.identity is not None
     assert proof.identity.external_id == IG
