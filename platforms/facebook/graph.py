@@ -18,6 +18,7 @@ from typing import Any
 
 from ..base import Observation, PlatformClient, TokenSet
 from ..errors import (
+    ABOUT_ACCESS,
     AmbiguousOutcome,
     AuthExpired,
     AuthRevoked,
@@ -404,6 +405,9 @@ class GraphClient(PlatformClient):
             return self._by_status(answer, mutates)
         facts = facts_of(answer, fault)
         known = self.own_error(fault, facts, mutates) or self._known(fault, facts)
+        if answer.status >= 500 and known is not None and known.outcome in ABOUT_ACCESS:
+            # A server in trouble proves nothing of a token or of our app.
+            return self._trouble(answer, mutates, fault.text, facts)
         if known is not None:
             return known
         if fault.code in {4, 17, 32, 341, 613} or fault.code in BUSINESS_LIMITS:

@@ -422,6 +422,38 @@ def test_each_ability_hangs_on_its_scopes(
         assert verdict == (wanted if ability in lost else (True, None, ""))
 
 
+@pytest.mark.parametrize(
+    ("asked", "status", "body", "outcome", "cause"),
+    [
+        (DEBUG, 400, fault(190), Outcome.PERMISSION, Cause.APP_REFUSED),
+        (DEBUG, 503, fault(190), Outcome.TRANSIENT, Cause.PLATFORM_TROUBLE),
+        (DEBUG, 500, fault(104), Outcome.TRANSIENT, Cause.PLATFORM_TROUBLE),
+        (f"{GRAPH}/me", 400, fault(190, 492), Outcome.AUTH_REVOKED, Cause.ROLE_LOST),
+        (
+            f"{GRAPH}/me",
+            500,
+            fault(190, 492),
+            Outcome.TRANSIENT,
+            Cause.PLATFORM_TROUBLE,
+        ),
+    ],
+)
+def test_a_server_in_trouble_proves_nothing_of_a_token_or_of_our_app(
+    page: FacebookClient,
+    api: responses.RequestsMock,
+    asked: str,
+    status: int,
+    body: dict,
+    outcome: Outcome,
+    cause: Cause,
+) -> None:
+    if asked != DEBUG:
+        api.get(DEBUG, json=alive())
+    api.get(asked, json=body, status=status)
+    error = raised(page.prove)
+    assert (error.outcome, error.cause) == (outcome, cause)
+
+
 def test_the_scopes_of_instagram_stay_with_the_page_that_serves_it(
     page: FacebookClient, api: responses.RequestsMock
 ) -> None:
