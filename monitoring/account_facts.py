@@ -22,15 +22,14 @@ INCIDENTS = 10
 def open_incidents(reader: Any) -> Sequence[tuple[str, Any]]:
     """What is wrong now, first due first, as the page of incidents shows it.
 
-    Three queries. What only ends soon stands in the rows, and on the incidents' page.
+    Three queries. What holds nothing up yet stands in the rows, and on the incidents' page.
     """
     from .incident_views import cards, rows_for
 
-    soon = [Incident.Kind.ENDS, Incident.Kind.STANDBY]
     rows = (
         rows_for(reader)
         .open()
-        .exclude(kind__in=soon)
+        .exclude(kind__in=Incident.QUIET)
         .order_by(F("first_due_at").asc(nulls_last=True), "pk")
     )
     return [

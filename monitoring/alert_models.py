@@ -145,6 +145,7 @@ class Alert(models.Model):
         NOTICE = "notice", _("Something will end")
         ESCALATED = "escalated", _("Nobody has acted")
         TAKEN_OVER = "taken_over", _("Standby access took over")
+        STANDBY = "standby", _("A standby access ended")
         RESOLVED = "resolved", _("It is solved")
 
     incident = models.ForeignKey(

@@ -24,6 +24,7 @@ LOOKS = {
     Alert.Kind.NOTICE: ("warn", "schedule"),
     Alert.Kind.ESCALATED: ("bad", "priority_high"),
     Alert.Kind.TAKEN_OVER: ("info", "swap_horiz"),
+    Alert.Kind.STANDBY: ("warn", "schedule"),
     Alert.Kind.RESOLVED: ("ok", "check_circle"),
 }
 

@@ -74,14 +74,28 @@ class Card:
                 "Posts go out with the standby access; the former access ended: %(why)s."
             ) % {"why": str(words.head)}
             self.cure = _("Reconnect, so that there is a standby again.")
+        elif incident.kind == Incident.Kind.STANDBY_LOST:
+            self.sentence = _(
+                "Posts go out as before, but the access that stands by ended: %(why)s. "
+                "If the one in use ends as well, nothing steps in."
+            ) % {"why": str(words.head)}
+            self.cure = _(
+                "An admin connects a standby anew, or publishing has no second way."
+            )
         self.tone, self.icon = LOOKS[Incident.State(incident.state)]
         self.state = incident.get_state_display()
-        quiet = (Incident.Kind.ENDS, Incident.Kind.STANDBY)
-        if incident.state == Incident.State.OPEN and incident.kind in quiet:
+        if incident.state == Incident.State.OPEN and incident.kind in Incident.QUIET:
             self.tone, self.icon = "warn", "schedule"
             self.state = incident.get_kind_display()
-        self.reconnect = self.links = ""
-        if account and incident.is_open and words.action == Action.RECONNECT:
+        self.tells_posts = incident.kind not in (
+            Incident.Kind.STANDBY,
+            Incident.Kind.STANDBY_LOST,
+        )
+        self.reconnect = self.links = self.standby = ""
+        if incident.kind == Incident.Kind.STANDBY_LOST:
+            if account and incident.is_open and is_admin(reader):
+                self.standby = reverse("account_standby", args=[account])
+        elif account and incident.is_open and words.action == Action.RECONNECT:
             if is_admin(reader):
                 self.reconnect = reverse("account_reconnect", args=[account])
             self.links = reverse("account_links", args=[account])
@@ -129,7 +143,7 @@ def cards(incidents: Sequence[Incident], reader: Any) -> list[Card]:
 @login_required
 def incident_list(request: HttpRequest) -> HttpResponse:
     rows = rows_for(request.user)
-    ends = Q(kind__in=[Incident.Kind.ENDS, Incident.Kind.STANDBY])
+    ends = Q(kind__in=Incident.QUIET)
     tabs = {
         "open": (
             _("Open"),

@@ -11,7 +11,17 @@ from django.utils import timezone
 
 from accounts.paused import Paused
 
-from . import escalation, notices, outages, roots, sending, takeovers, telling, waiting
+from . import (
+    escalation,
+    lost_standbys,
+    notices,
+    outages,
+    roots,
+    sending,
+    takeovers,
+    telling,
+    waiting,
+)
 from .models import Alert, Incident, named_accounts, open_of, open_with
 from .roots import Root
 
@@ -33,6 +43,7 @@ def review(now: datetime | None = None) -> None:
     _keep_up_to_date(found)
     _tell(found, now)
     takeovers.review(now)
+    lost_standbys.review(now)
     notices.review(now)
     escalation.review(now)
     telling.say_solved(now)

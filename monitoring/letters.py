@@ -77,6 +77,8 @@ def incident_head(incident: Incident) -> str:
         words %= {"when": _day(incident.ends_at)}
     elif incident.kind == Incident.Kind.STANDBY:
         words = _("Standby access took over")
+    elif incident.kind == Incident.Kind.STANDBY_LOST:
+        words = _("The standby access no longer works")
     else:
         words = str(explain(incident.cause).head)
     who = subject_of(incident)
@@ -162,6 +164,7 @@ class _Composer:
             Kind.ESCALATED: self._escalated,
             Kind.NOTICE: self._notice,
             Kind.TAKEN_OVER: self._taken_over,
+            Kind.STANDBY: self._standby_lost,
             Kind.RESOLVED: self._resolved,
         }
         return make[Kind(self.alert.kind)]()
@@ -304,6 +307,37 @@ class _Composer:
                 "again."
             ),
             reason=_("You get this message because you look after these accounts."),
+        )
+
+    def _standby_lost(self) -> Letter:
+        words = explain(self.incident.cause)
+        number = len(self.accounts)
+        subject = ngettext(
+            "The standby access of %(name)s no longer works",
+            "The standby access of %(n)d accounts no longer works",
+            number,
+        ) % {"name": self.accounts[0].name, "n": number}
+        way = {}
+        if self.person is None or is_admin(self.person):
+            address = reverse("account_standby", args=[self.accounts[0].pk])
+            way = {
+                "button": _("Add standby access"),
+                "link": settings.SITE_URL + address,
+            }
+        return self._letter(
+            subject,
+            _("It was %(who)s’s. What happened: %(why)s.")
+            % {"who": subject_of(self.incident), "why": str(words.head)},
+            _(
+                "Posts go out as before. But if the access in use ends as well, nothing "
+                "steps in, and they are held."
+            ),
+            posts="",
+            cure=_(
+                "An admin connects a standby anew, or publishing has no second way."
+            ),
+            reason=_("You get this message because you look after these accounts."),
+            **way,
         )
 
     def _resolved(self) -> Letter:

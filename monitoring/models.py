@@ -103,6 +103,7 @@ class Incident(models.Model):
         BREAKER = "breaker", _("A platform has trouble")
         ENDS = "ends", _("Access ends soon")
         STANDBY = "standby", _("Standby access took over")
+        STANDBY_LOST = "standby_lost", _("A standby access ended")
 
     class State(models.TextChoices):
         OPEN = "open", _("Open")
@@ -154,6 +155,9 @@ class Incident(models.Model):
     PART = "part:"
     #: "I am on it" holds for so long
     ACKNOWLEDGED_FOR = timedelta(days=1)
+
+    #: Nothing is at a standstill because of these.
+    QUIET = (Kind.ENDS, Kind.STANDBY, Kind.STANDBY_LOST)
 
     objects = IncidentQuerySet.as_manager()
 

@@ -91,5 +91,7 @@ def hold_until(
 
 
 def is_daily(alert: Alert, pref: AlertPreference) -> bool:
-    """It comes with the daily mail. What ends in days is never so urgent as to ring."""
-    return pref.mail == Mail.DIGEST or alert.kind == Alert.Kind.NOTICE
+    """It comes with the daily mail. What ends in days, or holds no post up, is never so
+    urgent as to ring."""
+    calm = (Alert.Kind.NOTICE, Alert.Kind.STANDBY)
+    return pref.mail == Mail.DIGEST or alert.kind in calm

@@ -106,7 +106,7 @@ class _Run:
     def _last_daily(person: Any, pref: AlertPreference) -> datetime | None:
         sent = Alert.objects.filter(user=person, tries__gt=0)
         if pref.mail != AlertPreference.Mail.DIGEST:
-            sent = sent.filter(kind=Alert.Kind.NOTICE)
+            sent = sent.filter(kind__in=[Alert.Kind.NOTICE, Alert.Kind.STANDBY])
         found: datetime | None = sent.aggregate(at=Max("sent_at"))["at"]
         return found
 
