@@ -320,6 +320,12 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("Crop the image and add it again."),
         Action.EDIT,
     ),
+    Cause.MEDIA_SIZES_DIFFER: _e(
+        _("The images have different sizes"),
+        _("The platform wants all images of one post in the same size."),
+        _("Crop them alike and add them again, or keep one."),
+        Action.EDIT,
+    ),
     Cause.MEDIA_KIND: _e(
         _("SocialHub does not send this kind of file there yet"),
         _("SocialHub does not send this kind of file to this platform yet."),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class Outcome(StrEnum):
@@ -82,6 +83,7 @@ class Cause(StrEnum):
     MEDIA_TOO_LARGE = "media_too_large"
     MEDIA_TOO_SMALL = "media_too_small"
     MEDIA_SHAPE = "media_shape"
+    MEDIA_SIZES_DIFFER = "media_sizes_differ"
     MEDIA_KIND = "media_kind"
     ANIMATION_TOO_LARGE = "animation_too_large"
     ANIMATION_TOO_LONG = "animation_too_long"
@@ -291,3 +293,17 @@ BY_OUTCOME: dict[Outcome, type[PlatformError]] = {
         AmbiguousOutcome,
     )
 }
+
+
+def as_kind(
+    kind: type[PlatformError], error: PlatformError, **facts: Any
+) -> PlatformError:
+    """The same answer as an error of another class; its cause is the class's own unless
+    it is given."""
+    return kind(
+        error.detail,
+        status=error.status,
+        code=error.code,
+        request_id=error.request_id,
+        **facts,
+    )

@@ -95,6 +95,7 @@ REQUEST_ID_HEADERS = (
     "x-request-id",
     "x-li-uuid",
     "x-fb-request-id",
+    "x-pinterest-rid",
     "x-tt-logid",
 )
 

@@ -20,6 +20,7 @@ PLATFORMS: dict[str, str] = {
     "threads": "platforms.threads.publish.Threads",
     "tiktok": "platforms.tiktok.publish.TikTok",
     "youtube": "platforms.youtube.publish.YouTube",
+    "pinterest": "platforms.pinterest.publish.Pinterest",
 }
 
 

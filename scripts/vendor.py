@@ -28,6 +28,7 @@ MARKS = {
     "threads": "threads",
     "tiktok": "tiktok",
     "youtube": "youtube",
+    "pinterest": "pinterest",
 }
 
 

@@ -220,6 +220,17 @@ def test_tiktok_is_connected_with_what_the_creator_may_choose_from(
     assert "The permission to post is missing" in text(refused)
 
 
+def test_pinterest_is_connected_with_its_boards_to_choose_from(browser, network, brand):
+    connect(browser, network, "pinterest", brand)
+    account = ConnectedAccount.objects.get()
+    assert account.platform == "pinterest"
+    assert all(account.server_limits["boards"].values())
+    credential = account.credential
+    assert credential.proven_at is not None
+    assert credential.refresh_token != credential.access_token
+    assert credential.refresh_after < credential.expires_at
+
+
 def test_linkedin_offers_the_member_and_the_pages(browser, network, brand):
     answer = connect(browser, network, "linkedin", brand)
     assert answer["Location"].startswith(reverse("connect_choose"))

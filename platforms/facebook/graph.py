@@ -32,6 +32,7 @@ from ..errors import (
     RateLimited,
     Reach,
     TransientError,
+    as_kind,
 )
 from ..http import Answer, redact
 
@@ -584,19 +585,6 @@ def unreadable(answer: Answer, mutates: bool) -> PlatformError:
     kind = AmbiguousOutcome if mutates else TransientError
     return kind(
         "no usable data in it", cause=Cause.ANSWER_UNREADABLE, **facts_of(answer, None)
-    )
-
-
-def as_kind(
-    kind: type[PlatformError], error: PlatformError, **facts: Any
-) -> PlatformError:
-    """The same answer as an error of another class."""
-    return kind(
-        error.detail,
-        status=error.status,
-        code=error.code,
-        request_id=error.request_id,
-        **facts,
     )
 
 

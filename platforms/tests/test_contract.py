@@ -436,7 +436,8 @@ def clip(platform, kind, shelf, where=""):
     """As short and small as the platform takes. where: placement, "" for the usual."""
     rule, size, seconds = platform.spec.videos, (64, 48), 1
     if kind is MediaKind.VIDEO and rule:
-        size = (max(64, rule.min_width or 0), max(48, rule.min_height or 0))
+        width = max(64, rule.min_width or 0)
+        size = (width, max(width * 3 // 4, rule.min_height or 0))
         seconds = max(1, ceil(rule.min_s or 0))
     if where:
         size, seconds = (540, 960), 3

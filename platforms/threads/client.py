@@ -33,6 +33,7 @@ from ..errors import (
     RateLimited,
     Reach,
     TransientError,
+    as_kind,
 )
 from ..facebook.graph import (
     HOUR_S,
@@ -40,7 +41,6 @@ from ..facebook.graph import (
     Granted,
     GraphClient,
     Means,
-    as_kind,
     graph_time,
     unreadable,
 )

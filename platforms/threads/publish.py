@@ -47,8 +47,9 @@ from ..errors import (
     NotFound,
     PlatformError,
     TransientError,
+    as_kind,
 )
-from ..facebook.graph import as_kind, full_windows, graph_time
+from ..facebook.graph import full_windows, graph_time
 from ..facebook.signed_request import person_left
 from ..text import find_urls, tidy, with_link
 from .client import QUOTA, Container, ThreadsClient

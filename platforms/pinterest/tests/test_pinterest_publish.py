@@ -1,0 +1,560 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+import responses
+
+from platforms.base import (
+    Draft,
+    Level,
+    MediaFile,
+    MediaKind,
+    PublishJob,
+    Sighting,
+    StepKind,
+)
+from platforms.errors import Cause, Outcome, PlatformError
+from platforms.pinterest.client import PinterestClient
+from platforms.pinterest.publish import MAX_POLLS, Pinterest
+
+API = "https://api.pinterest.com/v5"
+PINS, MEDIA, BOARD = f"{API}/pins", f"{API}/media", "549755885000"
+LIST = f"{API}/boards/{BOARD}/pins"
+STORE = "https://store.example.com/"
+PIN = {"id": "813744226420795884", "created_at": "2026-11-28T09:10:11"}
+WHERE = "https://www.pinterest.com/pin/813744226420795884/"
+MARK = "pin_ref=0123456789ab"
+Jobs = Callable[..., PublishJob]
+Drafts = Callable[..., Draft]
+Files = Callable[..., MediaFile]
+Api = responses.RequestsMock
+
+
+def go(
+    pinterest: Pinterest, job: PublishJob, client: PinterestClient
+) -> tuple[list[str], PublishJob, Any]:
+    """Run steps as the engine does; names, the last job and the remote post."""
+    names: list[str] = []
+    for _ in range(40):
+        step = pinterest.next_step(job, client)
+        assert (step.kind is StepKind.COMMIT) == (step.name == "pin")
+        names.append(step.name)
+        result = step.run()
+        witness = json.loads(json.dumps({**job.witness, **result.witness}))
+        job = replace(job, witness=witness)
+        if result.remote:
+            return names, job, result.remote
+    raise AssertionError("no end")
+
+
+def sent(call: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(call.request.body)
+    return found
+
+
+def raised(work: Callable[[], Any]) -> PlatformError:
+    with pytest.raises(PlatformError) as caught:
+        work()
+    return caught.value
+
+
+# ------------------------------------------------------------------ content
+
+
+@pytest.mark.parametrize(
+    ("changes", "level", "cause", "field"),
+    [
+        ({"text": "a" * 501}, Level.WARNING, Cause.TEXT_TOO_LONG, "text"),
+        ({"text": "a" * 801}, Level.REFUSED, Cause.TEXT_TOO_LONG, "text"),
+        ({"options": {}}, Level.REFUSED, Cause.OPTION_MISSING, "option:board"),
+        (
+            {"options": {"board": {"another": BOARD}}},
+            Level.REFUSED,
+            Cause.OPTION_MISSING,
+            "option:board",
+        ),
+        (
+            {"options": {"board": "1"}},
+            Level.REFUSED,
+            Cause.OPTION_UNKNOWN,
+            "option:board",
+        ),
+        (
+            {"options": {"board": BOARD, "title": "a" * 101}},
+            Level.REFUSED,
+            Cause.OPTION_TOO_LONG,
+            "option:title",
+        ),
+        (
+            {"link_url": "https://a.example/" + "a" * 2031},
+            Level.REFUSED,
+            Cause.LINK_REFUSED,
+            "link",
+        ),
+        ({"link_url": "acme"}, Level.REFUSED, Cause.LINK_REFUSED, "link"),
+        ({"media": ()}, Level.REFUSED, Cause.MEDIA_MISSING, "media"),
+    ],
+)
+def test_what_pinterest_would_refuse_is_told_before(
+    pinterest: Pinterest,
+    job: Jobs,
+    draft: Drafts,
+    changes: dict,
+    level: Level,
+    cause: Cause,
+    field: str,
+) -> None:
+    limits = {"boards": {BOARD: "Spring"}}
+    (finding,) = pinterest.check(draft(**changes), job().account, limits)
+    assert (finding.level, finding.cause, finding.field) == (level, cause, field)
+
+
+def test_an_account_without_boards_is_told_that_one_is_wanted(
+    pinterest: Pinterest, job: Jobs, draft: Drafts
+) -> None:
+    findings = pinterest.check(draft(options={}), job().account, {"boards": {}})
+    assert [f.cause for f in findings] == [Cause.OPTION_MISSING]
+
+
+@pytest.mark.parametrize(
+    ("changes", "level", "cause"),
+    [
+        ({"mime_type": "image/webp"}, Level.REFUSED, Cause.MEDIA_TYPE),
+        ({"size_bytes": 10 * 1024**2 + 1}, Level.REFUSED, Cause.MEDIA_TOO_LARGE),
+        ({"alt_text": "a" * 501}, Level.REFUSED, Cause.ALT_TEXT_TOO_LONG),
+        ({"public_url": ""}, Level.REFUSED, Cause.MEDIA_NOT_PUBLIC),
+        ({"height": 2101}, Level.WARNING, Cause.MEDIA_SHAPE),
+        (
+            {"kind": MediaKind.GIF, "mime_type": "image/gif"},
+            Level.REFUSED,
+            Cause.MEDIA_KIND,
+        ),
+    ],
+)
+def test_images_are_checked(
+    pinterest: Pinterest,
+    job: Jobs,
+    draft: Drafts,
+    image: Files,
+    changes: dict,
+    level: Level,
+    cause: Cause,
+) -> None:
+    (finding,) = pinterest.check(draft(media=(image(**changes),)), job().account)
+    assert (finding.level, finding.cause) == (level, cause)
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ({}, None),
+        ({"mime_type": "video/webm"}, Cause.MEDIA_TYPE),
+        ({"video_codec": "vp9"}, Cause.VIDEO_CODEC),
+        ({"audio_codec": "opus"}, Cause.SOUND_CODEC),
+        ({"duration_s": 3.9}, Cause.VIDEO_TOO_SHORT),
+        ({"duration_s": 900.5}, Cause.VIDEO_TOO_LONG),
+        ({"width": 239, "height": 400}, Cause.VIDEO_TOO_FEW_PIXELS),
+        ({"width": 1000, "height": 2010}, Cause.VIDEO_SHAPE),
+        ({"width": 1920, "height": 1000}, Cause.VIDEO_SHAPE),
+        ({"size_bytes": 2 * 1024**3 + 1}, Cause.VIDEO_TOO_LARGE),
+    ],
+)
+def test_videos_are_checked_and_need_no_public_address(
+    pinterest: Pinterest,
+    job: Jobs,
+    draft: Drafts,
+    video: Files,
+    changes: dict,
+    cause: Cause | None,
+) -> None:
+    findings = pinterest.check(draft(media=(video(**changes),)), job().account)
+    assert [f.cause for f in findings] == ([cause] if cause else [])
+
+
+@pytest.mark.parametrize(
+    ("files", "cause"),
+    [
+        (("image",) * 5, None),
+        (("image",) * 6, Cause.TOO_MANY_MEDIA),
+        (("image", "other"), Cause.MEDIA_SIZES_DIFFER),
+        (("image", "video"), Cause.MEDIA_MIXED),
+    ],
+)
+def test_a_carousel_has_up_to_five_images_of_one_size(
+    pinterest: Pinterest,
+    job: Jobs,
+    draft: Drafts,
+    image: Files,
+    video: Files,
+    files: tuple[str, ...],
+    cause: Cause | None,
+) -> None:
+    kinds = {"image": image(), "other": image(width=900), "video": video()}
+    media = tuple(kinds[name] for name in files)
+    findings = pinterest.check(draft(media=media), job().account)
+    assert [f.cause for f in findings] == ([cause] if cause else [])
+
+
+# ------------------------------------------------------------------ steps
+
+
+def test_an_image_is_pinned_in_one_call(
+    pinterest: Pinterest, client: PinterestClient, job: Jobs, api: Api
+) -> None:
+    api.post(PINS, json={**PIN, "description": "How we sow."}, status=201)
+    names, _last, remote = go(pinterest, job(), client)
+    assert names == ["pin"]
+    assert sent(api.calls[0]) == {
+        "board_id": BOARD,
+        "title": "Sow tomatoes",
+        "description": "How we sow.",
+        "link": "https://acme.example/sow",
+        "alt_text": "Hands with seedlings",
+        "media_source": {
+            "source_type": "image_url",
+            "url": "https://hub.example.com/media/public/a.jpg",
+        },
+    }
+    assert (remote.external_id, remote.permalink) == (PIN["id"], WHERE)
+    # Its time has no zone, and is UTC.
+    assert remote.published_at == datetime(2026, 11, 28, 9, 10, 11, tzinfo=UTC)
+
+
+def test_several_images_are_a_carousel_and_empty_fields_are_left_out(
+    pinterest: Pinterest, job: Jobs, draft: Drafts, image: Files
+) -> None:
+    files = (image(), image(public_url="https://hub.example.com/b.jpg", alt_text="B"))
+    plain = draft(media=files, text="", link_url="", options={"board": BOARD})
+    assert pinterest.body(job(draft=plain)) == {
+        "board_id": BOARD,
+        "alt_text": "Hands with seedlings",
+        "media_source": {
+            "source_type": "multiple_image_urls",
+            "items": [{"url": file.public_url} for file in files],
+            "index": 0,
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("link", "marked"),
+    [
+        ("https://a.example/x", f"https://a.example/x?{MARK}"),
+        ("https://a.example/?b=%20c&d#e", f"https://a.example/?b=%20c&d&{MARK}#e"),
+        ("", None),
+    ],
+)
+def test_a_link_bears_our_mark_only_where_a_person_wants_it(
+    pinterest: Pinterest, job: Jobs, draft: Drafts, link: str, marked: str | None
+) -> None:
+    options = {"board": BOARD, "mark_link": True}
+    body = pinterest.body(job(draft=draft(link_url=link, options=options)))
+    assert body.get("link") == marked
+
+
+def test_a_video_is_registered_sent_waited_for_and_pinned(
+    pinterest: Pinterest,
+    client: PinterestClient,
+    job: Jobs,
+    draft: Drafts,
+    video: Files,
+    api: Api,
+) -> None:
+    opened = {"media_id": "52", "upload_url": STORE, "upload_parameters": {"key": "k"}}
+    api.post(MEDIA, json=opened, status=201)
+    api.post(STORE, status=204)
+    for state in ("registered", "processing", "succeeded"):
+        api.get(f"{MEDIA}/52", json={"media_id": "52", "status": state})
+    api.post(PINS, json=PIN, status=201)
+    names, last, _remote = go(pinterest, job(draft=draft(media=(video(),))), client)
+    assert names == ["register", "upload", "wait", "wait", "wait", "pin"]
+    assert sent(api.calls[-1])["media_source"] == {
+        "source_type": "video_id",
+        "media_id": "52",
+        "cover_image_key_frame_time": 1,
+    }
+    # What was signed for the upload is not kept.
+    assert set(last.witness["media"]) == {"id", "of", "made_at"}
+
+
+def registered(age_s: float = 0, **more: Any) -> dict[str, Any]:
+    at = datetime.now(UTC) - timedelta(seconds=age_s)
+    return {"id": "52", "of": "cd" * 32, "made_at": at.isoformat(), **more}
+
+
+OPEN = {"url": STORE, "fields": {"key": "k"}}
+
+
+@pytest.mark.parametrize(
+    ("witness", "name"),
+    [
+        ({}, "register"),
+        ({"media": registered(**OPEN)}, "upload"),
+        ({"media": registered(3600, **OPEN)}, "register"),
+        ({"media": registered(3600)}, "wait"),
+        ({"media": registered(3600), "ready": "52"}, "pin"),
+        ({"media": registered(3600), "ready": "51"}, "wait"),
+        ({"media": {**registered(), "of": "ab"}, "ready": "52"}, "register"),
+    ],
+)
+def test_work_is_taken_up_where_it_was_left(
+    pinterest: Pinterest,
+    client: PinterestClient,
+    job: Jobs,
+    draft: Drafts,
+    video: Files,
+    witness: dict,
+    name: str,
+) -> None:
+    now = job(draft=draft(media=(video(),)), witness=witness)
+    assert pinterest.next_step(now, client).name == name
+
+
+def test_an_upload_whose_time_is_over_is_registered_anew(
+    pinterest: Pinterest,
+    client: PinterestClient,
+    job: Jobs,
+    draft: Drafts,
+    video: Files,
+    api: Api,
+) -> None:
+    api.post(STORE, body="<Error><Code>AccessDenied</Code></Error>", status=403)
+    witness = {"media": registered(**OPEN)}
+    now = job(draft=draft(media=(video(),)), witness=witness)
+    error = raised(pinterest.next_step(now, client).run)
+    assert (error.outcome, error.extra["forget"]) == (Outcome.TRANSIENT, "media")
+
+
+def test_a_video_that_is_not_done_is_asked_for_again_and_not_for_ever(
+    pinterest: Pinterest,
+    client: PinterestClient,
+    job: Jobs,
+    draft: Drafts,
+    video: Files,
+    api: Api,
+) -> None:
+    # "Not found" is what it is called before it is ready.
+    api.get(f"{MEDIA}/52", json={"code": 404, "message": "media not found"}, status=404)
+    video_of = draft(media=(video(),))
+    witness = {"media": registered(), "polls": 3}
+    result = pinterest.next_step(job(draft=video_of, witness=witness), client).run()
+    assert (result.wait_s, result.witness) == (10, {"polls": 4})
+    last = {"media": registered(), "polls": MAX_POLLS - 1}
+    error = raised(pinterest.next_step(job(draft=video_of, witness=last), client).run)
+    assert (error.permanent, error.cause) == (True, Cause.MEDIA_REFUSED)
+    api.replace(responses.GET, f"{MEDIA}/52", json={"status": "failed"})
+    error = raised(
+        pinterest.next_step(job(draft=video_of, witness=witness), client).run
+    )
+    assert (error.permanent, error.cause) == (True, Cause.MEDIA_REFUSED)
+
+
+def test_a_pin_of_a_video_that_is_not_ready_waits_for_it_again(
+    pinterest: Pinterest,
+    client: PinterestClient,
+    job: Jobs,
+    draft: Drafts,
+    video: Files,
+    api: Api,
+) -> None:
+    api.post(PINS, json={"code": 404, "message": "media not found"}, status=404)
+    witness = {"media": registered(), "ready": "52"}
+    now = job(draft=draft(media=(video(),)), witness=witness)
+    error = raised(pinterest.next_step(now, client).run)
+    assert (error.outcome, error.extra["forget"]) == (Outcome.TRANSIENT, "ready")
+
+
+def test_an_image_is_fetched_twice_and_then_a_person_helps(
+    pinterest: Pinterest, client: PinterestClient, job: Jobs, api: Api
+) -> None:
+    body = {"code": 1, "message": "Unable to reach the URL. Please try again."}
+    api.post(PINS, json=body, status=400)
+    result = pinterest.next_step(job(), client).run()
+    assert (result.wait_s, result.witness) == (30, {"fetches": 1})
+    error = raised(pinterest.next_step(job(witness=result.witness), client).run)
+    assert (error.permanent, error.cause) == (True, Cause.MEDIA_NOT_PUBLIC)
+
+
+def test_a_board_that_was_deleted_keeps_the_post_for_another(
+    pinterest: Pinterest, client: PinterestClient, job: Jobs, api: Api
+) -> None:
+    api.post(PINS, json={"code": 40, "message": "Board not found."}, status=404)
+    error = raised(pinterest.next_step(job(), client).run)
+    assert (error.permanent, error.cause) == (True, Cause.OPTION_UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ({"options": {}}, Cause.OPTION_MISSING),
+        ({"media": ()}, Cause.MEDIA_MISSING),
+    ],
+)
+def test_what_is_not_whole_is_not_sent(
+    pinterest: Pinterest,
+    client: PinterestClient,
+    job: Jobs,
+    draft: Drafts,
+    api: Api,
+    changes: dict,
+    cause: Cause,
+) -> None:
+    now = job(draft=draft(**changes))
+    assert raised(pinterest.next_step(now, client).run).cause is cause
+    assert not api.calls
+
+
+def test_what_is_ahead_shrinks_with_the_witness(
+    pinterest: Pinterest, job: Jobs, draft: Drafts, video: Files
+) -> None:
+    now = job(draft=draft(media=(video(),)))
+    ahead = pinterest.calls_ahead(now, looking=False)
+    assert set(ahead) == {
+        "POST /media",
+        "POST {upload_url}",
+        "GET /media/:id",
+        "POST /pins",
+    }
+    ready = replace(now, witness={"media": registered(), "ready": "52"})
+    assert pinterest.calls_ahead(ready, looking=False) == {"POST /pins": 1}
+    assert pinterest.draws(ready, looking=False)["org_write"] == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "limit", "left_s", "bucket"),
+    [
+        ("POST /pins", 100, 30, "org_write"),
+        ("POST /pins", 300, 40_000, "trial_calls"),
+        ("GET /boards/:id/pins", 1000, 30, "org_read"),
+        ("GET /boards/:id/pins", 1000, 40_000, "trial_calls"),
+        ("POST {upload_url}", 100, 30, None),
+    ],
+)
+def test_usage_headers_are_read_as_seconds_to_the_end(
+    pinterest: Pinterest, call: str, limit: int, left_s: int, bucket: str | None
+) -> None:
+    now = datetime.now(UTC)
+    headers = {
+        "x-ratelimit-limit": str(limit),
+        "x-ratelimit-remaining": "7",
+        "x-ratelimit-reset": str(left_s),
+    }
+    told = pinterest.observe(call, headers, now)
+    assert [t.bucket_key for t in told] == ([bucket] if bucket else [])
+    if told:
+        assert told[0].resets_at == now + timedelta(seconds=left_s)
+    assert not pinterest.observe(call, {}, now)
+
+
+# ------------------------------------------------------------------ reconciliation
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    at = datetime.now(UTC) - timedelta(seconds=20)
+    facts = {
+        "id": PIN["id"],
+        "created_at": at.strftime("%Y-%m-%dT%H:%M:%S"),
+        "title": " Sow tomatoes",
+        "description": "How we sow.",
+        "link": "https://www.acme.example/sow/",
+        "board_id": BOARD,
+        "is_owner": True,
+        "creative_type": "REGULAR",
+    }
+    return {**facts, **changes}
+
+
+def looking(job: Jobs, **changes: Any) -> PublishJob:
+    sent_at = datetime.now(UTC) - timedelta(seconds=25)
+    return job(first_sent_at=sent_at, **changes)
+
+
+OTHERS = [
+    {"title": "Else"},
+    {"description": "Else"},
+    {"link": "https://acme.example/reap"},
+    {"link": None},
+    {"board_id": "1"},
+    {"is_owner": False},
+    {"creative_type": "VIDEO"},
+    {"created_at": "2020-01-01T00:00:00"},
+    {"id": "taken"},
+]
+
+
+def test_a_pin_is_known_by_board_title_link_text_kind_and_time(
+    pinterest: Pinterest, client: PinterestClient, job: Jobs, api: Api
+) -> None:
+    others = [row(**{"id": str(n), **other}) for n, other in enumerate(OTHERS)]
+    now = looking(job, taken=frozenset({"taken"}))
+    api.get(LIST, json={"items": others, "bookmark": None})
+    look = pinterest.look(now, client)
+    assert look.sighting is Sighting.ABSENT
+    assert not look.safe_to_repeat
+    api.replace(responses.GET, LIST, json={"items": [*others, row()]})
+    look = pinterest.look(now, client)
+    assert look.sighting is Sighting.FOUND
+    assert look.remote is not None
+    assert (look.remote.external_id, look.remote.permalink) == (PIN["id"], WHERE)
+    # Two looks, two minutes apart.
+    first, second = pinterest.spec.look_after_s
+    assert 10 <= first <= 30
+    assert second - first >= 120
+
+
+def test_a_mark_in_the_link_decides_alone(
+    pinterest: Pinterest, client: PinterestClient, job: Jobs, draft: Drafts, api: Api
+) -> None:
+    options = {"board": BOARD, "mark_link": True}
+    now = looking(job, draft=draft(options=options))
+    plain = row(title=None)
+    api.get(LIST, json={"items": [plain]})
+    assert pinterest.look(now, client).sighting is Sighting.ABSENT
+    marked = row(title="Changed", link=f"https://acme.example/sow?{MARK}")
+    api.replace(responses.GET, LIST, json={"items": [marked]})
+    assert pinterest.look(now, client).sighting is Sighting.FOUND
+
+
+@pytest.mark.parametrize(
+    ("last", "sighting"),
+    [
+        ({"created_at": "2020-01-01T00:00:00"}, Sighting.ABSENT),
+        ({}, Sighting.CANNOT_TELL),
+        # Not newest first: what comes after may be ours.
+        ({"first_too": True}, Sighting.CANNOT_TELL),
+    ],
+)
+def test_two_pages_are_read_and_what_lies_beyond_them_is_not_denied(
+    pinterest: Pinterest,
+    client: PinterestClient,
+    job: Jobs,
+    api: Api,
+    last: dict,
+    sighting: Sighting,
+) -> None:
+    old, new = row(title="Else", created_at="2020-01-01T00:00:00"), row(title="Else")
+    first = old if last.pop("first_too", False) else new
+    api.get(LIST, json={"items": [first], "bookmark": "b1"})
+    api.get(LIST, json={"items": [{**new, **last}], "bookmark": "b2"})
+    assert pinterest.look(looking(job), client).sighting is sighting
+    asked = [parse_qs(urlsplit(str(c.request.url)).query) for c in api.calls]
+    assert [q.get("bookmark") for q in asked] == [None, ["b1"]]
+
+
+def test_a_board_that_is_not_shown_leaves_it_to_a_person(
+    pinterest: Pinterest, client: PinterestClient, job: Jobs, api: Api
+) -> None:
+    api.get(LIST, json={"code": 40, "message": "Board not found."}, status=404)
+    assert pinterest.look(looking(job), client).sighting is Sighting.CANNOT_TELL
+
+
+def test_a_lost_answer_is_looked_for(
+    pinterest: Pinterest, client: PinterestClient, job: Jobs, api: Api
+) -> None:
+    api.post(PINS, body=requests.ReadTimeout())
+    assert raised(pinterest.next_step(job(), client).run).outcome is Outcome.AMBIGUOUS
