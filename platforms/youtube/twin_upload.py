@@ -44,7 +44,8 @@ UPLOAD_SWITCHES = (
     Switch("lost_chunks", "Of so many next chunks nothing is kept", 0),
     Switch("troubled_chunks", "After so many next chunks: kept, and answered 503", 0),
     Switch("unauthorized_chunks", "So many next chunks are answered 401", 0),
-    Switch("lost_sessions", "So many next chunks end their session (404)", 0),
+    Switch("lost_sessions", "So many next chunks end their session", 0),
+    Switch("no_session", "Status of a session that ended", 404, ("404", "410")),
 )
 
 
@@ -117,6 +118,7 @@ class Upload(Videos):
         self._check_settings(metadata)
         size, mime, name = self._announced(request)
         self._within_day(caller, "uploads", self._too_many_videos)
+        self._forget_old_sessions()
         id = "practice-" + secrets.token_urlsafe(32)
         now = self.time()
         session = {
@@ -139,6 +141,12 @@ class Upload(Videos):
         return Response(
             status=200, headers={"Location": location, "X-GUploader-UploadID": id}
         )
+
+    def _forget_old_sessions(self) -> None:
+        for id, session in self.all("session"):
+            if session["expires_at"] <= self.time():
+                self.world.file(self.slug, session["file"]).unlink(missing_ok=True)
+                self.drop("session", id)
 
     def _check_settings(self, metadata: Doc) -> None:
         metadata.setdefault("privacyStatus", "public")
@@ -190,7 +198,7 @@ class Upload(Videos):
     def _put(self, request: Request, caller: Caller) -> Response:
         session = self.get("session", request.args.get("upload_id", ""))
         if not session or session["expires_at"] <= self.time():
-            return self._plain(404, "Not Found")
+            return self._no_session()
         if session["channel"] != caller.id:
             raise forbidden("The session belongs to another channel.")
         if session["video"]:
@@ -210,7 +218,7 @@ class Upload(Videos):
             return Refused(401, "authError", "Invalid Credentials").response()
         if self.take("lost_sessions"):
             self.put("session", session["id"], {**session, "expires_at": self.time()})
-            return self._plain(404, "Not Found")
+            return self._no_session()
         kept = 0 if piece.start != session["received"] else piece.size
         if self.take("lost_chunks"):
             kept = 0
@@ -263,6 +271,9 @@ class Upload(Videos):
             response.headers["Range"] = f"bytes=0-{session['received'] - 1}"
         response.headers["X-GUploader-UploadID"] = session["id"]
         return response
+
+    def _no_session(self) -> Response:
+        return self._plain(int(self.setting("no_session")), "Not Found")
 
     def _plain(self, status: int, text: str) -> Response:
         """The upload server's own words are no JSON."""

@@ -281,6 +281,12 @@ def test_a_channel_or_its_access_can_be_lost(net, how, expected):
     assert net.api("GET", MINE).status_code == 200
 
 
+def test_a_401_can_come_for_nothing(net):
+    net.set(storm_of_401=1)
+    seen = [net.api("GET", MINE).status_code for _ in range(2)]
+    assert seen == [401, 200]
+
+
 def test_a_password_change_ends_nothing(net):
     assert net.end("password_changed") == 0
     assert net.api("GET", MINE).status_code == 200
@@ -486,9 +492,19 @@ def test_a_session_ends_after_a_week_and_belongs_to_its_channel(net):
     assert foreign.status_code == 403
     fresh = net.refresh(mine["refresh_token"]).json()["access_token"]
     assert net.put(where, b"", "*/100", token=fresh).status_code == 308
+    assert net.put(where, b"x" * 100, "0-99/100", token=fresh).status_code == 201
+    net.connect("ada.tests")
+    half = net.start(size=2 * UNIT).headers["Location"]
+    net.put(half, bytes(UNIT), f"0-{UNIT - 1}/{2 * UNIT}")
+    folder = net.server.world.file("youtube", "x").parent
+    assert len(list(folder.iterdir())) == 1
     net.later(7 * 86_400)
     net.connect("ada.tests")
     assert net.put(where, b"", "*/100").status_code == 404
+    assert net.start().status_code == 200
+    net.set(no_session="410")
+    assert net.put(half, b"", f"*/{2 * UNIT}").status_code == 410
+    assert list(folder.iterdir()) == []
 
 
 def test_a_lost_last_answer_is_replayed(net):
