@@ -385,7 +385,8 @@ class LinkedInClient(PlatformClient):
     def init_upload(self, kind: str, owner: str) -> Upload:
         """Open an upload of an image or document (kind). The owner has to be the author
         of the later post."""
-        value = self._initialize(f"POST /rest/{kind}s", kind, {"owner": owner})
+        key = "POST /rest/images" if kind == "image" else "POST /rest/documents"
+        value = self._initialize(key, kind, {"owner": owner})
         ends_at = _epoch_ms(value.get("uploadUrlExpiresAt"))
         return Upload(str(value[kind]), str(value["uploadUrl"]), ends_at)
 
@@ -466,7 +467,8 @@ class LinkedInClient(PlatformClient):
     def state(self, kind: str, urn: str) -> tuple[str, str]:
         """(status, why it failed) of a video or document (kind): WAITING_UPLOAD,
         PROCESSING, AVAILABLE, PROCESSING_FAILED. PermissionMissing for most members."""
-        key = f"GET /rest/{kind}s/:urn"
+        is_video = kind == "video"
+        key = "GET /rest/videos/:urn" if is_video else "GET /rest/documents/:urn"
         data = self._get(key, f"/rest/{kind}s/{encode(urn)}").data()
         reason = str(data.get("processingFailureReason") or "")
         return str(data.get("status") or ""), reason
