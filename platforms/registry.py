@@ -19,6 +19,7 @@ PLATFORMS: dict[str, str] = {
     "instagram": "platforms.instagram.publish.Instagram",
     "threads": "platforms.threads.publish.Threads",
     "tiktok": "platforms.tiktok.publish.TikTok",
+    "snapchat": "platforms.snapchat.publish.Snapchat",
     "youtube": "platforms.youtube.publish.YouTube",
     "pinterest": "platforms.pinterest.publish.Pinterest",
 }

@@ -27,6 +27,7 @@ MARKS = {
     "instagram": "instagram",
     "threads": "threads",
     "tiktok": "tiktok",
+    "snapchat": "snapchat",
     "youtube": "youtube",
     "pinterest": "pinterest",
 }

@@ -231,6 +231,19 @@ def test_pinterest_is_connected_with_its_boards_to_choose_from(browser, network,
     assert credential.refresh_after < credential.expires_at
 
 
+def test_snapchat_offers_the_profiles_that_the_person_has_a_role_on(
+    browser, network, brand
+):
+    answer = connect(browser, network, "snapchat", brand)
+    assert answer["Location"].startswith(reverse("connect_choose"))
+    page = text(browser.get(answer["Location"]))
+    assert "Acme Garden" in page
+    pick(browser, answer, brand, 0, 1)
+    names = set(ConnectedAccount.objects.values_list("name", flat=True))
+    assert names == {"Acme Garden", "Acme Kitchen"}
+    assert Credential.objects.get().proven_at is not None
+
+
 def test_linkedin_offers_the_member_and_the_pages(browser, network, brand):
     answer = connect(browser, network, "linkedin", brand)
     assert answer["Location"].startswith(reverse("connect_choose"))

@@ -1,1 +1,1 @@
-"""Snapchat: its windows and its side of the practice network."""
+"""Snapchat: stories, spotlights and saved stories of public profiles."""

@@ -218,6 +218,9 @@ def test_a_short_post_passes_and_an_endless_one_does_not(platform):
     fine = [f for f in platform.check(draft) if f.level is Level.REFUSED]
     assert fine == []
     long = hello(platform, "word " * 20_000)
+    if not platform.text_as_sent(long):  # nobody would read it there
+        assert Cause.TEXT_NOT_SHOWN in {f.cause for f in platform.check(long)}
+        return
     assert Cause.TEXT_TOO_LONG in {f.cause for f in platform.check(long)}
     assert any(count.over for count in platform.counts(long))
 
@@ -550,6 +553,13 @@ def test_a_video_goes_once_to_the_place_that_was_chosen(
 def posts_of(platform, practice):
     with practice.world.transaction():
         return practice.twins[platform.spec.slug].posts()
+
+
+def test_of_a_post_that_is_still_being_written_calls_are_foretold_as_well(platform):
+    now = job(Draft("Hello"))
+    assert sum(platform.calls_ahead(now, looking=False).values())
+    assert platform.calls_ahead(now, looking=True)
+    assert not platform.is_out({})
 
 
 def test_what_it_draws_is_the_sum_of_what_its_calls_cost(platform):

@@ -80,8 +80,6 @@ POLL_LESS_AFTER = timedelta(hours=1)
 GIVE_UP_AFTER = timedelta(hours=24)
 #: A public post gets its number after moderation: a minute, at times hours.
 NUMBER_WAITS_S = (10, 20, 30, 60, 60, 120, 300, 600, 1800, 3600)
-#: Questions that are foreseen.
-POLLS_AHEAD = 4
 LOOK_COUNT, LOOK_PAGES = 20, 3
 #: Files are fetched in vain at times, and the next time well.
 MAX_TRIES = 3
@@ -387,7 +385,7 @@ class TikTok(Platform):
             return {state: 1, address: 1, "POST /v2/video/list/": LOOK_PAGES}
         if job.witness.get("post_id"):
             return {address: 1}
-        calls = Counter({state: POLLS_AHEAD, address: 1})
+        calls = Counter({state: 1, address: 1})
         if job.witness.get("publish"):
             return calls
         if _creator(job) is None and not (job.draft.media and upload_of(job)):
