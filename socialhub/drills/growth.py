@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from contextlib import ExitStack
 from typing import Any
 
 from django.db import connection
 
-from ..sandbox import BASE_DIR, Sandbox, SandboxError
+from ..sandbox import Sandbox
 from .history import fill
 from .loopback import (
     Stub,
@@ -29,7 +27,7 @@ from .loopback import (
     start_stub,
     wait_for_pumps,
 )
-from .runner import Part, say, server_url
+from .runner import Part, run_again, say, server_url
 
 SIZES = (1_000, 100_000, 1_000_000)
 #: What a world of one size is asked to do: "fill" or "measure".
@@ -91,7 +89,7 @@ class Growth(Part):
             box.migrate()
             start_stub(box)
             box.env["SOCIALHUB_GROWTH_SIZE"] = str(size)
-            self._child(box, "fill")
+            run_again(box, "cluster-publish", {STEP: "fill"})
         except BaseException:
             box.close()
             raise
@@ -102,24 +100,10 @@ class Growth(Part):
     ) -> dict[str, float]:
         start_clusters(box, 1)
         try:
-            return self._child(box, "measure")
+            return run_again(box, "cluster-publish", {STEP: "measure"})
         finally:
             for name in ("cluster-publish", "cluster-monitor"):
                 box.stop(name)
-
-    @staticmethod
-    def _child(box: Sandbox, step: str) -> dict[str, float]:
-        done = subprocess.run(  # noqa: S603 - this very command, for one size
-            [sys.executable, *sys.argv],
-            env={**box.env, STEP: step},
-            cwd=BASE_DIR,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        if done.returncode:
-            raise SandboxError(f"{step} failed:\n{box.log('cluster-publish')}")
-        told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-        return told
 
     def _fill(self, options: dict[str, Any]) -> dict[str, float]:
         size = int(os.environ["SOCIALHUB_GROWTH_SIZE"])

@@ -9,11 +9,12 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import requests
 from django.conf import settings
@@ -28,6 +29,7 @@ from accounts.models import (
     RateBucket,
 )
 from platforms import registry
+from platforms.mastodon.spec import SCOPES
 from publishing.fingerprints import fingerprint
 from publishing.models import Delivery, Post, Pump
 
@@ -114,15 +116,25 @@ class Stub:
 
     def arrivals(self) -> list[Arrival]:
         """All posts since the last reset, in order."""
-        found = requests.get(f"{self.url}/stub", timeout=60).json()
-        return [Arrival(*row) for row in found["posts"]]
+        return [Arrival(*row) for row in self._told()["posts"]]
+
+    def looks(self) -> int:
+        """How often somebody asked whose a token is, since the last reset."""
+        return int(self._told()["looks"])
+
+    def _told(self) -> dict[str, Any]:
+        told: dict[str, Any] = requests.get(f"{self.url}/stub", timeout=60).json()
+        return told
 
 
 # ---------------------------------------------------------------- rows
 
 
-def make_accounts(count: int) -> list[ConnectedAccount]:
-    """Accounts on the stub, each with a credential of its own, as lanes need it."""
+def make_accounts(count: int, limits: Collection[str] = ()) -> list[ConnectedAccount]:
+    """Accounts on the stub, each with a credential of its own, as lanes need it.
+
+    limits: keys of the windows that get a row each, when not all do.
+    """
     user, brand = make_people()
     url = os.environ[STUB_URL]
     host = url.partition("://")[2]
@@ -140,7 +152,7 @@ def make_accounts(count: int) -> list[ConnectedAccount]:
             subject_id=f"{host}/{n}",
             subject_name=f"bench{n}@{host}",
             access_token=f"token-{n}-{uuid.uuid4().hex}",
-            granted_scopes=["profile", "read:statuses", "write:statuses"],
+            granted_scopes=["profile", *SCOPES],
             issued_at=now,
             connected_by=user,
             next_proof_at=now + timedelta(days=1),
@@ -160,12 +172,14 @@ def make_accounts(count: int) -> list[ConnectedAccount]:
         )
         for n, credential in enumerate(credentials, 1)
     )
-    lift_limits(app, accounts)
+    lift_limits(app, accounts, limits)
     return accounts
 
 
-def lift_limits(app: PlatformApp, accounts: Sequence[ConnectedAccount]) -> None:
-    """Set the size of every window so that it counts, and never is full."""
+def lift_limits(
+    app: PlatformApp, accounts: Sequence[ConnectedAccount], limits: Collection[str] = ()
+) -> None:
+    """Set the size of these windows, or all, so that they count and never are full."""
     subjects = {
         "app": [f"app:{app.pk}"],
         "ip": ["ip:live"],
@@ -175,6 +189,7 @@ def lift_limits(app: PlatformApp, accounts: Sequence[ConnectedAccount]) -> None:
     RateBucket.objects.bulk_create(
         RateBucket(platform=PLATFORM, key=b.key, subject=subject, size_set=NO_LIMIT)
         for b in registry.spec(PLATFORM).buckets
+        if not limits or b.key in limits
         for subject in subjects[b.partition]
     )
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -104,6 +106,24 @@ def keep_logs(box: Sandbox, folder: str) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for log in box.dir.glob("*.log"):
         shutil.copy(log, target / log.name)
+
+
+def run_again(box: Sandbox, log: str, extra: Mapping[str, str]) -> dict[str, Any]:
+    """This very command in another sandbox; what its last line says.
+
+    log: the part of the sandbox whose last lines are told when it fails.
+    """
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, *sys.argv],
+        env={**box.env, **extra},
+        cwd=BASE_DIR,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    if done.returncode:
+        raise SandboxError(f"{dict(extra)} failed:\n{box.log(log)}")
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
 
 
 class Part:

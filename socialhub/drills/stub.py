@@ -4,8 +4,10 @@ Run as a process of its own: `python -m socialhub.drills.stub --port N`. It answ
 
     POST /api/v1/statuses    a post, after the set latency; a known key gives the first
     GET /api/v1/accounts/N/statuses   the posts of this token, newest first, at once
-    GET /stub                {"posts": [[arrived_at, key, token, text], ...]}, in order
-    POST /stub               {"latency_ms": 300, "idle_s": 5} sets; forgets all posts
+    GET /api/v1/accounts/verify_credentials   the account of a token "token-N-...", at once
+    GET /stub                {"posts": [[arrived_at, key, token, text], ...], in order,
+                             "looks": how often verify_credentials was asked}
+    POST /stub               {"latency_ms": 300, "idle_s": 5} sets; forgets all of it
 
 `arrived_at` is the time at which the request was whole (seconds since 1970). `idle_s`:
 a connection that is silent for so long is closed (0: never).
@@ -38,6 +40,7 @@ class Record:
 
     def forget(self) -> None:
         self.posts: list[tuple[float, str, str, str]] = []
+        self.looks = 0
         #: key -> number of the post that it made
         self.numbers: dict[str, int] = {}
         #: token -> its posts as documents, oldest first
@@ -54,6 +57,9 @@ class Record:
         self.numbers[key] = len(live)
         live.append(post(self.count, text, now))
         return live[-1]
+
+    def told(self) -> dict[str, Any]:
+        return {"posts": self.posts, "looks": self.looks}
 
 
 class Connection(asyncio.Protocol):
@@ -98,11 +104,14 @@ class Connection(asyncio.Protocol):
                 self.loop.call_later(self.record.latency_s, self.write, answer)
             else:
                 self.write(answer)
+        elif line == "GET /api/v1/accounts/verify_credentials":
+            self.record.looks += 1
+            self.write(whole(json.dumps(account(token.split("-")[1]))))
         elif line.startswith("GET /api/v1/accounts/"):
             newest = self.record.live.get(token, [])[-1:-41:-1]
             self.write(whole(json.dumps(newest)))
         elif line == "GET /stub":
-            self.write(whole(json.dumps({"posts": self.record.posts})))
+            self.write(whole(json.dumps(self.record.told())))
         elif line == "POST /stub":
             wanted = json.loads(body)
             self.record.latency_s = wanted["latency_ms"] / 1000
@@ -151,13 +160,13 @@ def instant(seconds: float) -> str:
     return at.replace("+00:00", "Z")
 
 
-def post(number: int, text: str, now: float) -> dict[str, Any]:
-    """A post with all that a server tells of it."""
-    id = str(113_000_000_000_000_000 + number)
-    at = instant(now)
-    site = "https://social.example"
-    account: dict[str, Any] = {
-        "id": "110000000000000001",
+SITE = "https://social.example"
+
+
+def account(id: str) -> dict[str, Any]:
+    """An account with all that a server tells of it."""
+    return {
+        "id": id,
         "username": "bench",
         "acct": "bench",
         "display_name": "Bench",
@@ -168,16 +177,16 @@ def post(number: int, text: str, now: float) -> dict[str, Any]:
         "group": False,
         "created_at": "2024-01-15T00:00:00.000Z",
         "note": "<p>News, dates and offers. We answer on working days.</p>",
-        "url": f"{site}/@bench",
-        "uri": f"{site}/users/bench",
-        "avatar": f"{site}/system/accounts/avatars/110/original/0123456789abcdef.png",
-        "avatar_static": f"{site}/system/accounts/avatars/110/original/0123456.png",
-        "header": f"{site}/system/accounts/headers/110/original/0123456789abcdef.png",
-        "header_static": f"{site}/system/accounts/headers/110/original/0123456.png",
+        "url": f"{SITE}/@bench",
+        "uri": f"{SITE}/users/bench",
+        "avatar": f"{SITE}/system/accounts/avatars/110/original/0123456789abcdef.png",
+        "avatar_static": f"{SITE}/system/accounts/avatars/110/original/0123456.png",
+        "header": f"{SITE}/system/accounts/headers/110/original/0123456789abcdef.png",
+        "header_static": f"{SITE}/system/accounts/headers/110/original/0123456.png",
         "followers_count": 4211,
         "following_count": 137,
         "statuses_count": 2890,
-        "last_status_at": at[:10],
+        "last_status_at": "2026-01-15",
         "hide_collections": False,
         "noindex": False,
         "emojis": [],
@@ -185,22 +194,27 @@ def post(number: int, text: str, now: float) -> dict[str, Any]:
         "fields": [
             {
                 "name": "Web",
-                "value": f'<a href="{site}" rel="me nofollow noopener">{site}</a>',
+                "value": f'<a href="{SITE}" rel="me nofollow noopener">{SITE}</a>',
                 "verified_at": "2024-02-01T10:00:00.000+00:00",
             }
         ],
     }
+
+
+def post(number: int, text: str, now: float) -> dict[str, Any]:
+    """A post with all that a server tells of it."""
+    id = str(113_000_000_000_000_000 + number)
     return {
         "id": id,
-        "created_at": at,
+        "created_at": instant(now),
         "in_reply_to_id": None,
         "in_reply_to_account_id": None,
         "sensitive": False,
         "spoiler_text": "",
         "visibility": "public",
         "language": "en",
-        "uri": f"{site}/users/bench/statuses/{id}",
-        "url": f"{site}/@bench/{id}",
+        "uri": f"{SITE}/users/bench/statuses/{id}",
+        "url": f"{SITE}/@bench/{id}",
         "replies_count": 0,
         "reblogs_count": 0,
         "favourites_count": 0,
@@ -214,7 +228,7 @@ def post(number: int, text: str, now: float) -> dict[str, Any]:
         "filtered": [],
         "reblog": None,
         "application": {"name": "SocialHub", "website": "http://testserver"},
-        "account": account,
+        "account": account("110000000000000001"),
         "media_attachments": [],
         "mentions": [],
         "tags": [],

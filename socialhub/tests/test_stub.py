@@ -76,6 +76,13 @@ def test_an_account_finds_its_own_posts_newest_first(stub):
     assert [s.text for s in ours.account_statuses("1").statuses] == ["Two", "One"]
 
 
+def test_it_tells_whose_a_token_is_and_how_often_that_was_asked(stub):
+    host = stub.url.partition("://")[2]
+    proof = client(stub, "token-7-secret").prove()
+    assert proof.identity.external_id == f"{host}/7"
+    assert stub.looks() == 1
+
+
 def test_no_id_is_given_twice_even_after_a_reset(stub):
     first = client(stub).post_status({"status": "Hello"}, "key-4").id
     stub.reset(0)

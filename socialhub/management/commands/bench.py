@@ -4,6 +4,7 @@ from django.core.management.base import CommandParser
 
 from socialhub.drills.fairness import Fairness
 from socialhub.drills.growth import Growth
+from socialhub.drills.health_bench import HealthBench
 from socialhub.drills.publish_bench import PublishBench
 from socialhub.drills.punctuality import Punctuality
 from socialhub.drills.runner import SandboxedCommand
@@ -16,6 +17,7 @@ class Command(SandboxedCommand):
     parts = {
         "fairness": Fairness(),
         "growth": Growth(),
+        "health": HealthBench(),
         "publish": PublishBench(),
         "punctuality": Punctuality(),
         "takeover": Takeover(),
@@ -25,6 +27,13 @@ class Command(SandboxedCommand):
         super().add_arguments(parser)
         parser.add_argument("--deliveries", type=int, default=1000)
         parser.add_argument("--accounts", type=int, default=100)
+        parser.add_argument(
+            "--credentials",
+            type=int,
+            default=50_000,
+            help="all of them are due; health looks at as many as its rounds of 20 s"
+            " take, and tells how many (looks)",
+        )
         parser.add_argument(
             "--latency-ms", type=int, default=0, help="what the stub lets callers wait"
         )
