@@ -650,6 +650,13 @@ class ConnectedAccount(models.Model):
                 name="account_once_per_platform",
             )
         ]
+        indexes = [
+            models.Index(
+                fields=["trouble_at"],
+                name="account_in_trouble",
+                condition=Q(trouble_at__isnull=False),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.spec.name})"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Container, Hashable, Iterable, Sequence
 from datetime import timedelta
 from functools import partial
+from itertools import count, islice
 from typing import Any
 
 from django.conf import settings
@@ -33,8 +35,10 @@ TAKEN = timedelta(minutes=5)
 MOST_URGENT = 1000
 #: Of those who are due so many are read at once, in their order.
 READ_AHEAD = 200
-#: When there were fewer, it is looked for others after so long.
+#: When there were fewer, it is looked for others after so long, or after so many times
+#: what the reading took.
 READ_AGAIN_S = 1.0
+READ_AGAIN_TIMES = 50
 
 
 class Round:
@@ -47,11 +51,14 @@ class Round:
         self.share = max(1, self.threads // 4)
         self.hearing = Hearing()
         self.seen: set[int] = set()
-        #: (primary key, app) of those who are due, as they were read last
-        self._ahead: list[tuple[int, int]] = []
-        #: monotonic time of a reading that found no more than that; without these apps
-        self._all_read_at: float | None = None
-        self._read_without: set[Hashable] = set()
+        #: those of an app who are due, as they were read: (running number, primary key,
+        #: app), in the order of their due times
+        self._ahead: dict[int, deque[tuple[int, int, int]]] = {}
+        self._numbers = count()
+        #: a reading without these apps found no more; until when (monotonic) that holds
+        self._all_read: dict[frozenset[Hashable], float] = {}
+        #: seen already, and due all the same
+        self._stuck: set[int] = set()
 
     def run(self) -> int:
         """How many came to an end."""
@@ -68,27 +75,49 @@ class Round:
 
     def next_due(self, room: int, full: Collection[Hashable]) -> list[int]:
         """Of those who are due so many for whom there is room; now and then a query."""
-        chosen = self.choose(self._ahead, room, full)
-        if len(chosen) < room and self._may_be_more(full):
-            self._read(full)
-            chosen += self.choose(self._ahead, room - len(chosen), full)
-        self._ahead = [one for one in self._ahead if one[0] not in self.seen]
+        chosen = self._choose_ahead(room, full)
+        if len(chosen) < room:
+            # Who is still ahead belongs to apps with no room for more just now.
+            without = frozenset({*full, *self._ahead})
+            if self._may_be_more(without):
+                self._read(without)
+                chosen += self._choose_ahead(room - len(chosen), without)
+        return chosen
+
+    def _choose_ahead(self, room: int, full: Collection[Hashable]) -> list[int]:
+        open_apps = [some for app, some in self._ahead.items() if app not in full]
+        firsts = heapq.merge(*(islice(some, self.share) for some in open_apps))
+        chosen = self.choose([(pk, app) for _n, pk, app in firsts], room, full)
+        for some in open_apps:
+            while some and some[0][1] in self.seen:
+                some.popleft()
+        self._ahead = {app: some for app, some in self._ahead.items() if some}
         return chosen
 
     def read_anew(self) -> None:
-        self._ahead, self._all_read_at = [], None
+        self._ahead, self._all_read = {}, {}
 
-    def _may_be_more(self, full: Collection[Hashable]) -> bool:
-        if self._all_read_at is None or not self._read_without <= set(full):
-            return True
-        return time.monotonic() > self._all_read_at + READ_AGAIN_S
+    def _may_be_more(self, without: frozenset[Hashable]) -> bool:
+        now = time.monotonic()
+        self._all_read = {w: t for w, t in self._all_read.items() if t > now}
+        return not any(read_without <= without for read_without in self._all_read)
 
-    def _read(self, full: Collection[Hashable]) -> None:
-        found = self.due().exclude(app__in=list(full)).exclude(pk__in=self.seen)
-        self._ahead = list(found.values_list("pk", "app")[:READ_AHEAD])
-        self._read_without = set(full)
-        all_read = len(self._ahead) < READ_AHEAD
-        self._all_read_at = time.monotonic() if all_read else None
+    def _read(self, without: frozenset[Hashable]) -> None:
+        start = time.monotonic()
+        due = self.due().exclude(app__in=list(without)).exclude(pk__in=self._stuck)
+        found = list(due.values_list("pk", "app")[:READ_AHEAD])
+        for pk, app in found:
+            if pk in self.seen:
+                self._stuck.add(pk)
+            else:
+                some = self._ahead.setdefault(app, deque())
+                some.append((next(self._numbers), pk, app))
+        if len(found) < READ_AHEAD:
+            # While one app's thousands are due, finding nobody else takes a look at all
+            # of them.
+            now = time.monotonic()
+            wait = max(READ_AGAIN_S, READ_AGAIN_TIMES * (now - start))
+            self._all_read[without] = now + wait
 
     def choose(
         self, found: Iterable[tuple[int, int]], room: int, full: Collection[Hashable]

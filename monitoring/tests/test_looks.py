@@ -6,15 +6,16 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts.models import AuditEvent, ConnectedAccount, Credential
+from accounts.models import AuditEvent, ConnectedAccount, Credential, PlatformApp
 from accounts.tests.trees import BEN
 from accounts.tests.trees import planted as planted
 from accounts.tests.trees import sign_in as sign_in
 from accounts.tests.trees import tree as tree
 from accounts.tests.trees import tree_app as tree_app
-from monitoring import ahead, tasks
+from monitoring import ahead, rounds, tasks
 from monitoring.models import CheckResult, Incident
 from monitoring.rounds import Looks, taken
 from platforms.base import Ability, Identity, Proof, TokenSet, Verdict
@@ -199,6 +200,29 @@ def test_what_another_worker_has_taken_since_it_was_read_is_left_to_it(
     taken([row.pk for row in rows[1:30]])
     looks.run()
     assert script.asked == ["prove"] * 10
+
+
+def test_while_an_app_has_no_room_others_are_found_behind_it_and_asked_for_once(
+    script, make_account, monkeypatch
+):
+    monkeypatch.setattr(rounds, "READ_AHEAD", 20)
+    pks = [make_account("scripted", f"who{n}").credential_id for n in range(30)]
+    other = make_account("scripted", "other").credential
+    other.app = PlatformApp.objects.create(platform="scripted", instance_url="other")
+    other.save()
+    start = timezone.now() - HOUR
+    for n, pk in enumerate([*pks, other.pk]):
+        at = start + timedelta(seconds=n)
+        Credential.objects.filter(pk=pk).update(next_proof_at=at)
+    looks = Looks(threads=24)
+    assert looks.next_due(24, ()) == pks[:6]
+    full = [Credential.objects.get(pk=pks[0]).app_id]
+    assert looks.next_due(24, full) == [other.pk]
+    with CaptureQueriesContext(connection) as seen:
+        assert looks.next_due(24, full) == []
+        assert looks.next_due(2, ()) == pks[6:8]
+        assert looks.next_due(24, full) == []
+    assert len(seen) == 0
 
 
 # ---------------------------------------------------------------- trees

@@ -13,6 +13,9 @@ import responses
 from django.db import connection, transaction
 from django.utils import timezone
 
+from accounts.models import ConnectedAccount, Credential
+from monitoring import tasks
+from monitoring.models import CheckResult
 from publishing.engine import PumpRun
 from publishing.models import Delivery
 from publishing.sweeps import recover_abandoned, release_held
@@ -189,7 +192,8 @@ def _plan(sql: str, params: Any) -> list[str]:
 
 
 #: A table, or an index of it, from one end to the other.
-FULL = re.compile(rf"(?:SCAN|Seq Scan on) (?:{'|'.join(LARGE)})\b")
+WHOLE = r"(?:SCAN|Seq Scan on) (?:{})\b"
+FULL = re.compile(WHOLE.format("|".join(LARGE)))
 #: All that an account ever had.
 WIDE = re.compile(r"\bdelivery_by_account\b")
 
@@ -211,3 +215,67 @@ def test_no_query_of_the_pump_reads_a_whole_table(accounts, platform_api):
         if any(FULL.search(line) or WIDE.search(line) for line in plan)
     }
     assert bad == {}
+
+
+# ---------------------------------------------------------------- looks
+
+CREDENTIALS = 50_000
+#: As many rows as there are credentials, or more.
+OF_CREDENTIALS = (
+    "accounts_credential",
+    "accounts_connectedaccount",
+    "accounts_ratebucket",
+    "monitoring_checkresult",
+)
+
+
+def multiply(model: Any, count: int, changes: dict[str, str], more: str = "") -> None:
+    """Copies of the first row, numbered by {n}; written by the database itself."""
+    table = model._meta.db_table
+    values = {
+        f.column: changes.get(str(f.column), f"{table}.{f.column}")
+        for f in model._meta.concrete_fields
+        if not f.primary_key
+    }
+    series = (
+        "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < %s)"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} ({', '.join(values)}) {series}"
+            f" SELECT {', '.join(values.values())} FROM {table}, s {more}"
+            f" WHERE {table}.id = (SELECT min(id) FROM {table})",
+            [count],
+        )
+
+
+@pytest.fixture
+def many_credentials(accounts):
+    """Copies of the first account and its credential, of which none is due."""
+    Credential.objects.update(next_proof_at=timezone.now() + timedelta(hours=1))
+    copies = CREDENTIALS - len(accounts)
+    multiply(Credential, copies, {"subject_id": "'copy-' || n"})
+    multiply(
+        ConnectedAccount,
+        copies,
+        {"external_id": "c.subject_id", "credential_id": "c.id"},
+        "JOIN accounts_credential c ON c.subject_id = 'copy-' || n",
+    )
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+
+
+def test_no_query_of_looks_and_renewals_reads_all_credentials(many_credentials):
+    due = list(Credential.objects.values_list("pk", flat=True)[:DUE])
+    Credential.objects.filter(pk__in=due).update(next_proof_at=timezone.now())
+    plans: dict[str, list[str]] = {}
+    with responses.RequestsMock() as mock:
+        mock.get(f"{STUB}/api/v1/accounts/verify_credentials", json={"id": "1"})
+        with explained(plans):
+            tasks.check_credentials()
+            tasks.refresh_credentials()
+    assert CheckResult.objects.filter(verdict="proven").count() == DUE
+    whole = re.compile(WHOLE.format("|".join(OF_CREDENTIALS)))
+    assert any("credential_proof_due" in line for p in plans.values() for line in p)
+    assert {s: p for s, p in plans.items() if any(map(whole.search, p))} == {}
