@@ -23,7 +23,6 @@ from platforms.practice.framework import (
     Doc,
     Person,
     Refusal,
-    Twin,
     arrived_at,
     iso,
     json_response,
@@ -33,6 +32,7 @@ from platforms.practice.pages import Picture, PostView, error_page, posts_page
 
 from . import twin_repo as repo
 from .twin_repo import POST, Invalid
+from .twin_video import VideoService
 
 #: Toy secrets of the practice world, shown in its panel.
 APP_PASSWORD = "prac-tice-pass-word"
@@ -76,6 +76,28 @@ SWITCHES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
     "email_code": ("Wants an e-mail code with the main password", "off", ON_OFF),
     "public_delay_s": ("Seconds until a post is in the public view", "2", []),
     "blob_life_s": ("Seconds that an unused upload is kept", "21600", []),
+    "video_polls": ("So many looks see a video still at work", "2", []),
+    "video_limit": ("Videos of one account in a day", "25", []),
+    "email_confirmed": ("E-mail addresses are confirmed (else no video)", "on", ON_OFF),
+    "service_auth": ("Signs tokens for other services", "on", ON_OFF),
+    "job_wrapped": ("The answer to a video stands in jobStatus", "off", ON_OFF),
+    "video_failure": (
+        "How every video ends",
+        "none",
+        [
+            ("none", "Well"),
+            *(
+                (word, word)
+                for word in (
+                    "validation_failure",
+                    "encoding_failure",
+                    "pds_upload_failure",
+                    "pds_upload_unsupported_blob_size",
+                    "generic_failure",
+                )
+            ),
+        ],
+    ),
 }
 
 
@@ -118,7 +140,7 @@ def xrpc(
     return mark
 
 
-class BlueskyTwin(Twin):
+class BlueskyTwin(VideoService):
     slug = "bluesky"
     name = "Bluesky"
     loses_scopes = False
@@ -252,7 +274,8 @@ class BlueskyTwin(Twin):
 
     def account_of(self, request: Request) -> str:
         try:
-            return str(self._claims(request)["sub"])
+            claims = self._claims(request)
+            return str(claims.get("sub") or claims["iss"])
         except (XrpcError, Invalid, KeyError):
             pass
         if request.path.endswith("com.atproto.server.createSession"):
@@ -322,6 +345,8 @@ class BlueskyTwin(Twin):
                     "arrived_at": doc["arrived_at"],
                     "media": len(pictures),
                     "alt_texts": [picture.alt for picture in pictures],
+                    "media_kinds": [picture.kind for picture in pictures],
+                    "media_sha256": self._sums(did, record),
                     "link": _first_link(record),
                     "marker": rkey,
                 }
@@ -635,6 +660,21 @@ class BlueskyTwin(Twin):
     def server_health(self, request: Request) -> Response:
         return json_response({"version": "0.4.0-practice"})
 
+    @xrpc("GET", "com.atproto.server.getServiceAuth")
+    def get_service_auth(self, request: Request, session: Session) -> Response:
+        if self._is("service_auth") == "off":
+            raise XrpcError(501, "MethodNotImplemented", "Method Not Implemented")
+        audience = request.args.get("aud", "")
+        if not audience.startswith("did:"):
+            raise Invalid("aud is no DID")
+        now = int(self.world.now().timestamp())
+        until = request.args.get("exp", str(now + 60))
+        if not until.isdecimal() or not now < int(until) <= now + 3600:
+            raise Invalid("The expiry is too far away", "BadExpiration")
+        method = request.args.get("lxm", "")
+        token = self.service_token(session.did, audience, method, int(until))
+        return json_response({"token": token})
+
     # ------------------------------------------------------------ who is who
 
     @xrpc("GET", "com.atproto.identity.resolveHandle", auth="none")
@@ -672,6 +712,7 @@ class BlueskyTwin(Twin):
             {
                 "mime": mime,
                 "size": len(body),
+                "sha256": hashlib.sha256(body).hexdigest(),
                 "at": self.world.now().timestamp(),
                 "used": known["used"] if known else False,
             },
@@ -1059,11 +1100,24 @@ class BlueskyTwin(Twin):
     def _pictures(self, did: str, record: Doc) -> list[Picture]:
         embed = record.get("embed") or {}
         embed = embed.get("media") or embed
+        if "video" in embed:
+            url = self._blob_url(did, embed["video"])
+            return [Picture(url, embed.get("alt", ""), "video")]
         images = embed.get("images") or embed.get("items") or []
         return [
             Picture(self._blob_url(did, image["image"]), image["alt"])
             for image in images
         ]
+
+    def _sums(self, did: str, record: Doc) -> list[str]:
+        """SHA-256 of its files, in the order of the post."""
+        embed = record.get("embed") or {}
+        embed = embed.get("media") or embed
+        images = embed.get("images") or embed.get("items") or []
+        blobs = [image["image"] for image in images]
+        blobs += [embed["video"]] if "video" in embed else []
+        docs = [self.get(f"blob:{did}", blob["ref"]["$link"]) for blob in blobs]
+        return [doc.get("sha256", "") if doc else "" for doc in docs]
 
     def _blob_url(self, did: str, blob: Doc) -> str:
         cid = blob["ref"]["$link"]

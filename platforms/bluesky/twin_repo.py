@@ -87,19 +87,24 @@ def base32_bytes(cid: str) -> bytes:
         raise Invalid(f"Invalid CID: {cid[:100]}") from None
 
 
-def _cid(codec: int, body: bytes) -> str:
-    whole = bytes([1, codec, 0x12, 0x20]) + hashlib.sha256(body).digest()
+def _cid(codec: int, sha256: bytes) -> str:
+    whole = bytes([1, codec, 0x12, 0x20]) + sha256
     return "b" + base64.b32encode(whole).decode().rstrip("=").lower()
 
 
 def record_cid(record: Doc) -> str:
     """`bafyrei...`: SHA-256 over the record's DAG-CBOR."""
-    return _cid(0x71, dag_cbor(record))
+    return _cid(0x71, hashlib.sha256(dag_cbor(record)).digest())
 
 
 def blob_cid(body: bytes) -> str:
     """`bafkrei...`: SHA-256 over the bytes."""
-    return _cid(0x55, body)
+    return blob_cid_of(hashlib.sha256(body).digest())
+
+
+def blob_cid_of(sha256: bytes) -> str:
+    """The same, where the sum is known already."""
+    return _cid(0x55, sha256)
 
 
 def tid(microseconds: int, clock: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 
 import pytest
@@ -12,6 +13,7 @@ from platforms.bluesky import twin_repo as repo
 from platforms.bluesky.client import jwt_claims
 from platforms.bluesky.twin import APP_PASSWORD, MAIN_PASSWORD, BlueskyTwin
 from platforms.practice.server import start_practice
+from platforms.practice.tests.made_video import animation, video
 
 POST = "app.bsky.feed.post"
 RKEY = "3mbk5xq2s7c2a"
@@ -664,3 +666,130 @@ def test_posts_and_sessions_survive_a_restart(tmp_path, http):
         assert len(second.twins["bluesky"].people()) == 3
     finally:
         second.stop()
+
+
+# ---------------------------------------------------------------- videos
+
+FILM = video(30, rate=30)
+
+
+class Service:
+    """The video service, as one account calls it."""
+
+    def __init__(self, call, network):
+        self.call, self.network = call, network
+        self.url = f"{call.url}/video/xrpc"
+        self.host = network.url.removeprefix("http://").replace(":", "%3A")
+
+    def token(self, method="com.atproto.repo.uploadBlob", life_s=600, **changes):
+        now = int(self.network.world.now().timestamp())
+        asked = {"aud": f"did:web:{self.host}", "lxm": method, "exp": now + life_s}
+        nsid = "com.atproto.server.getServiceAuth"
+        return self.call("GET", nsid, params=asked | changes)
+
+    def ask(self, method, token="", **kwargs):
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers |= kwargs.pop("headers", {})
+        url = f"{self.url}/app.bsky.video.{method}"
+        verb = "POST" if method == "uploadVideo" else "GET"
+        return self.call.http.request(verb, url, headers=headers, **kwargs)
+
+    def upload(self, body=FILM, mime="video/mp4", token="", **changes):
+        return self.ask(
+            "uploadVideo",
+            token or self.token().json()["token"],
+            params={"did": self.call.did, "name": "clip.mp4"} | changes,
+            data=body,
+            headers={"Content-Type": mime},
+        )
+
+    def status(self, job):
+        answer = self.ask("getJobStatus", params={"jobId": job})
+        assert answer.status_code == 200, answer.text
+        return answer.json()["jobStatus"]
+
+    def finished(self, **made):
+        job = self.upload(**made).json()["jobId"]
+        states = [self.status(job)]
+        while states[-1]["state"] not in ("JOB_STATE_COMPLETED", "JOB_STATE_FAILED"):
+            states.append(self.status(job))
+        return states
+
+    def limits(self):
+        method = "app.bsky.video.getUploadLimits"
+        token = self.token(method).json()["token"]
+        return self.ask("getUploadLimits", token).json()
+
+
+@pytest.fixture
+def service(call, network):
+    return Service(call, network)
+
+
+def test_a_video_becomes_a_blob_that_a_record_may_name(service, call, twin):
+    states = service.finished()
+    words = [state["state"].removeprefix("JOB_STATE_") for state in states]
+    assert words == ["ENCODING", "ENCODED", "COMPLETED"]
+    blob = states[-1]["blob"]
+    assert (blob["mimeType"], blob["size"]) == ("video/mp4", len(FILM))
+    embed = {"$type": "app.bsky.embed.video", "video": blob, "alt": "A loaf"}
+    assert call.put(embed=embed).status_code == 200
+    (post,) = twin.posts()
+    assert (post["media_kinds"], post["alt_texts"]) == (["video"], ["A loaf"])
+    assert post["media_sha256"] == [hashlib.sha256(FILM).hexdigest()]
+    assert "<video" in call.http.get(post["url"]).text
+
+
+def test_the_same_file_again_is_known(service, twin):
+    first = service.upload().json()
+    assert service.upload().json()["jobId"] == first["jobId"]
+    (done,) = service.finished()[-1:]
+    again = service.upload()
+    assert again.status_code == 409
+    assert again.json()["error"] == "already_exists"
+    assert again.json()["blob"] == done["blob"]
+    twin.set_switch("job_wrapped", "on")
+    assert service.upload().json()["jobStatus"]["jobId"] == first["jobId"]
+
+
+def test_a_service_token_is_for_one_purpose_one_account_and_a_while(
+    service, network, acme
+):
+    far = service.token(life_s=3700)
+    assert told(far)[:2] == (400, "BadExpiration")
+    good = service.token().json()["token"]
+    others = service.token("app.bsky.video.getUploadLimits").json()["token"]
+    elsewhere = service.token(aud="did:web:other.example").json()["token"]
+    for token in (acme["access_token"], others, elsewhere):
+        assert service.upload(token=token).status_code == 401
+    assert service.upload(token=good, did="did:plc:other").status_code == 400
+    shift(network, 601)
+    assert service.upload(token=good).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("made", "failure"),
+    [
+        ({"body": b"no video at all"}, "encoding_failure"),
+        ({"body": animation(1), "mime": "image/gif"}, "validation_failure"),
+        ({"body": animation(2), "mime": "image/gif"}, None),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_how_its_work_ends(service, made, failure):
+    assert service.finished(**made)[-1].get("failureCode") == failure
+
+
+def test_a_day_has_so_many_videos_and_an_address_must_be_confirmed(
+    service, twin, network
+):
+    twin.set_switch("video_limit", "1")
+    assert service.limits()["remainingDailyVideos"] == 1
+    assert service.upload().status_code == 200
+    assert service.limits()["canUpload"] is False
+    assert told(service.upload(FILM + b"1"))[:2] == (403, "DailyLimitExceeded")
+    shift(network, 3000)
+    twin.set_switch("video_limit", "25")
+    twin.set_switch("email_confirmed", "off")
+    assert service.limits()["error"] == "unconfirmed_email"
+    twin.set_switch("service_auth", "off")
+    assert told(service.token())[:2] == (501, "MethodNotImplemented")
