@@ -9,7 +9,7 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote, unquote, urlsplit
 
@@ -24,6 +24,7 @@ from ..base import (
     Verdict,
 )
 from ..errors import (
+    ABOUT_ACCESS,
     AmbiguousOutcome,
     AuthExpired,
     AuthRevoked,
@@ -34,9 +35,11 @@ from ..errors import (
     PermissionMissing,
     PlatformError,
     RateLimited,
+    Reach,
     TransientError,
 )
 from ..http import Answer, parse_json, redact
+from ..transport import WholeBody
 from .spec import POST, SPEC
 
 #: Accounts on Bluesky's own servers sign in at the entryway.
@@ -50,6 +53,41 @@ class Record:
     uri: str
     cid: str
     value: Mapping[str, Any]
+
+
+#: A token for another service is good for so long; an hour is the most.
+SERVICE_LIFE = timedelta(minutes=30)
+UPLOAD_BLOB = "com.atproto.repo.uploadBlob"
+
+
+@dataclass(frozen=True)
+class VideoJob:
+    """The work on a video. blob None: there is none yet. failure: why it failed, in
+    the service's word, "" as long as it has not."""
+
+    id: str
+    state: str
+    blob: Mapping[str, Any] | None
+    failure: str = ""
+    said: str = ""
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> VideoJob | None:
+        """Documented inside of a wrapper, seen without it."""
+        inner = data.get("jobStatus")
+        told = inner if isinstance(inner, dict) else data
+        blob = told.get("blob")
+        if not told.get("jobId") and not isinstance(blob, dict):
+            return None
+        state = str(told.get("state") or "")
+        failed = state == "JOB_STATE_FAILED"
+        return cls(
+            str(told.get("jobId") or ""),
+            state,
+            blob if isinstance(blob, dict) and blob.get("ref") else None,
+            str(told.get("failureCode") or "generic_failure") if failed else "",
+            redact(str(told.get("message") or "")),
+        )
 
 
 class BlueskyClient(PlatformClient):
@@ -381,13 +419,90 @@ class BlueskyClient(PlatformClient):
             answer = self.xrpc(
                 self.pds,
                 "POST com.atproto.repo.uploadBlob",
-                headers=self._user() | {"Content-Type": media.mime_type},
-                data=stream.read(),
+                headers=self._user(),
+                upload=WholeBody(stream, media.size_bytes, media.mime_type),
             )
         blob = answer.data().get("blob")
         if not isinstance(blob, dict) or not blob.get("ref"):
             raise TransientError("no blob in the answer", cause=Cause.ANSWER_UNREADABLE)
         return blob
+
+    # ------------------------------------------------------------ videos
+
+    def video_allowance(self) -> None:
+        """Ask whether this account may upload a video now. Two calls.
+
+        RateLimited: not today any more; PermissionMissing: not before the e-mail
+        address is confirmed, say.
+        """
+        host = self.host("video")
+        token = self._service(web_did(host), "app.bsky.video.getUploadLimits")
+        try:
+            data = self.xrpc(
+                host, "GET app.bsky.video.getUploadLimits", headers=token
+            ).data()
+        except PlatformError as error:
+            raise _not_of_the_account(error) from error
+        if data.get("canUpload") is not False:
+            return
+        name, text = str(data.get("error") or ""), str(data.get("message") or "")
+        detail = redact(f"{text} ({name})")
+        left = data.get("remainingDailyVideos"), data.get("remainingDailyBytes")
+        if 0 in left or "limit" in f"{name} {text}".lower():
+            raise RateLimited(detail, cause=Cause.DAILY_LIMIT, retry_after=3600)
+        raise PermissionMissing(
+            detail, cause=Cause.ACCOUNT_LOCKED, reach=Reach.POST, code=name[:60]
+        )
+
+    def upload_video(self, media: MediaFile) -> VideoJob:
+        """Send a video to the service that makes blobs of them. Two calls.
+
+        The same file again is known there: its job, or its blob, comes back.
+        """
+        key = self.spec.call("POST app.bsky.video.uploadVideo").key
+        query = {"did": self.did, "name": media.file_name or "video.mp4"}
+        with media.open() as stream:
+            answer = self.http.request(
+                "POST",
+                f"{self.host('video')}/xrpc/app.bsky.video.uploadVideo",
+                call=key,
+                mutates=False,
+                headers=self._service(web_did(self.pds), UPLOAD_BLOB),
+                params=query,
+                upload=WholeBody(stream, media.size_bytes, media.mime_type),
+            )
+        job = VideoJob.of(answer.data())
+        # Its word for a file that it has already is a conflict.
+        if job is None or not (answer.ok or answer.status == 409):
+            raise _not_of_the_account(self.error_from(answer, mutates=False))
+        return job
+
+    def video_job(self, number: str) -> VideoJob:
+        """How far the work on a video is. NotFound: nobody knows of it."""
+        answer = self.xrpc(
+            self.host("video"),
+            "GET app.bsky.video.getJobStatus",
+            params={"jobId": number},
+        )
+        job = VideoJob.of(answer.data())
+        if job is None:
+            raise TransientError("no job in the answer", cause=Cause.ANSWER_UNREADABLE)
+        return job
+
+    def _service(self, audience: str, method: str) -> dict[str, str]:
+        """A token that the account's server signs for one purpose at another."""
+        until = datetime.now(UTC) + self.clock_offset + SERVICE_LIFE
+        data = self.xrpc(
+            self.pds,
+            "GET com.atproto.server.getServiceAuth",
+            headers=self._user(),
+            params={"aud": audience, "lxm": method, "exp": int(until.timestamp())},
+        ).data()
+        if not data.get("token"):
+            raise TransientError(
+                "no token in the answer", cause=Cause.ANSWER_UNREADABLE
+            )
+        return {"Authorization": f"Bearer {data['token']}"}
 
     def put_post(self, rkey: str, record: Mapping[str, Any]) -> Record:
         """Write a post that must not be there yet.
@@ -502,6 +617,23 @@ class BlueskyClient(PlatformClient):
         if status == 403:
             return PermissionMissing(detail, **about)
         return InvalidContent(detail, cause=Cause.UNKNOWN_REFUSAL, **about)
+
+
+def web_did(base: str) -> str:
+    """The DID of a server by its address."""
+    return "did:web:" + urlsplit(base).netloc.replace(":", "%3A")
+
+
+def _not_of_the_account(error: PlatformError) -> PlatformError:
+    """What the video service says of its token ends no access of the account's."""
+    if error.outcome not in ABOUT_ACCESS:
+        return error
+    return TransientError(
+        error.detail,
+        status=error.status,
+        code=error.code,
+        request_id=error.request_id,
+    )
 
 
 # ---------------------------------------------------------------- tables of names

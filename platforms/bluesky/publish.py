@@ -1,4 +1,8 @@
-"""How a post goes to Bluesky: one record under a key that is fixed beforehand."""
+"""How a post goes to Bluesky: one record under a key that is fixed beforehand.
+
+A video goes to Bluesky's own service for them, which makes a blob of it in the account's
+server. Where the server signs no tokens for services, an MP4 goes there as it is.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,8 @@ from ..base import (
     Identity,
     Level,
     Look,
+    MediaFile,
+    MediaKind,
     MediaRule,
     Observation,
     Platform,
@@ -25,25 +31,50 @@ from ..base import (
     Step,
     StepKind,
     StepResult,
+    chosen,
 )
-from ..checks import link_findings, media_findings
+from ..checks import link_findings, media_findings, option_findings
 from ..errors import (
     Cause,
     DuplicateContent,
     InvalidContent,
     NotFound,
+    PermissionMissing,
+    PlatformError,
     TransientError,
 )
 from ..limits import header_number, header_time, meant_bucket
 from ..text import graphemes, is_web_link, tidy, utf8_bytes, web_host, with_link
-from .client import BlueskyClient, Record
+from .client import BlueskyClient, Record, VideoJob
 from .richtext import facets, find_mentions
-from .spec import GIFS, IMAGES, MAX_BYTES, MAX_GRAPHEMES, POST, SPEC
+from .spec import (
+    GIF_AS_VIDEO,
+    GIFS,
+    IMAGES,
+    MAX_BYTES,
+    MAX_GRAPHEMES,
+    MOVING_GIFS,
+    POST,
+    SPEC,
+)
 from .tid import tid
 
 #: A time that was fixed longer ago than this, and never sent, is fixed anew.
 FRESH = timedelta(minutes=1)
-FORGET_BLOBS = "blobs"
+FORGET_BLOBS = "blobs,video,may_upload"
+#: Seconds until the work on a video is asked for again.
+POLLS_S = (2, 3, 5, 10, 20, 30)
+#: Asked so often in vain, a video is given up.
+MAX_POLLS = 60
+POLLS_AHEAD = 5
+#: Uploads of one video that may fail in passing.
+MAX_TRIES = 3
+#: The work that failed for what is in the file.
+OF_THE_FILE = {
+    "validation_failure": Cause.MEDIA_REFUSED,
+    "encoding_failure": Cause.MEDIA_REFUSED,
+    "pds_upload_unsupported_blob_size": Cause.VIDEO_TOO_LARGE,
+}
 
 
 R = TypeVar("R", bound=MediaRule)
@@ -90,13 +121,27 @@ class Bluesky(Platform):
                 images=_at_most(IMAGES, int(blob_limit)),
                 gifs=_at_most(GIFS, int(blob_limit)),
             )
-        return found + media_findings(draft, spec)
+        if chosen(SPEC, draft, account, GIF_AS_VIDEO):
+            spec = replace(spec, gifs=MOVING_GIFS, mixes=())
+        return [
+            *found,
+            *option_findings(draft, spec, account, limits),
+            *media_findings(draft, spec),
+        ]
 
     # ------------------------------------------------------------ steps
 
     def next_step(self, job: PublishJob, client: PlatformClient) -> Step:
-        """Witness: blobs (list), dids (handle -> DID), created_at (ISO time)."""
+        """Witness: blobs (list), dids (handle -> DID), created_at (ISO time).
+
+        Of a video on its way: may_upload (asked and allowed), video {"job", "sha256"},
+        polls, tries; as_it_is: the server signs no tokens for the video service.
+        """
         assert isinstance(client, BlueskyClient)
+        if film := _film(job):
+            if not job.witness.get("blobs"):
+                return self._film_step(job, client, film)
+            return self._text_step(job, client)
         number = len(job.witness.get("blobs", [])) + 1
         if number <= len(job.draft.media):
             return Step(
@@ -104,6 +149,9 @@ class Bluesky(Platform):
                 StepKind.REPEATABLE,
                 lambda: self._upload(job, client, number),
             )
+        return self._text_step(job, client)
+
+    def _text_step(self, job: PublishJob, client: BlueskyClient) -> Step:
         handles = sorted({m.value for m in find_mentions(self.text_as_sent(job.draft))})
         if handles and "dids" not in job.witness:
             return Step(
@@ -120,6 +168,79 @@ class Bluesky(Platform):
     ) -> StepResult:
         blob = client.upload_blob(job.draft.media[number - 1])
         return StepResult({"blobs": [*job.witness.get("blobs", []), blob]})
+
+    def _film_step(
+        self, job: PublishJob, client: BlueskyClient, film: MediaFile
+    ) -> Step:
+        def step(name: str, run: Any) -> Step:
+            return Step(name, StepKind.REPEATABLE, run)
+
+        if job.witness.get("as_it_is"):
+            return step("upload_as_it_is", lambda: self._upload_whole(client, film))
+        if not job.witness.get("may_upload"):
+            return step("ask_allowance", lambda: self._ask(client, film))
+        if number := _video_job(job, film):
+            return step("wait_video", lambda: self._wait(job, client, number))
+        return step("upload_video", lambda: self._send(job, client, film))
+
+    def _ask(self, client: BlueskyClient, film: MediaFile) -> StepResult:
+        """Whether a video may be uploaded now, before its bytes are sent."""
+        try:
+            client.video_allowance()
+        except PermissionMissing as error:
+            if error.status != 501:
+                raise
+            if film.mime_type != "video/mp4":
+                raise InvalidContent(error.detail, cause=Cause.MEDIA_TYPE) from error
+            return StepResult({"as_it_is": True})
+        return StepResult({"may_upload": True})
+
+    def _upload_whole(self, client: BlueskyClient, film: MediaFile) -> StepResult:
+        return StepResult({"blobs": [client.upload_blob(film)]})
+
+    def _send(
+        self, job: PublishJob, client: BlueskyClient, film: MediaFile
+    ) -> StepResult:
+        sent = client.upload_video(film)
+        video = {"job": sent.id, "sha256": film.sha256}
+        return self._came_to(job, sent, {"video": video, "polls": 0})
+
+    def _wait(self, job: PublishJob, client: BlueskyClient, number: str) -> StepResult:
+        try:
+            seen = client.video_job(number)
+        except NotFound as error:
+            return self._again(job, error)
+        polls = int(job.witness.get("polls") or 0) + 1
+        return self._came_to(job, seen, {"polls": polls})
+
+    def _came_to(
+        self, job: PublishJob, seen: VideoJob, witness: dict[str, Any]
+    ) -> StepResult:
+        """The blob counts whatever the state says: the file may have been there."""
+        if seen.blob is not None:
+            return StepResult({**witness, "blobs": [dict(seen.blob)]})
+        if seen.failure in OF_THE_FILE:
+            cause = OF_THE_FILE[seen.failure]
+            said = seen.said or seen.failure
+            raise InvalidContent(said, cause=cause, code=seen.failure)
+        if seen.failure or not seen.id or witness["polls"] >= MAX_POLLS:
+            said = seen.said or seen.failure or seen.state
+            return self._again(job, TransientError(said, code=seen.failure))
+        wait_s = POLLS_S[min(witness["polls"], len(POLLS_S) - 1)]
+        return StepResult(witness, wait_s=wait_s)
+
+    def _again(self, job: PublishJob, error: PlatformError) -> StepResult:
+        """Send it once more after a while, but not without end."""
+        tries = int(job.witness.get("tries") or 0) + 1
+        if tries >= MAX_TRIES:
+            raise InvalidContent(
+                error.detail,
+                cause=Cause.MEDIA_REFUSED,
+                status=error.status,
+                code=error.code,
+                request_id=error.request_id,
+            ) from error
+        return StepResult({"video": {}, "tries": tries}, wait_s=30)
 
     def _resolve(self, handles: list[str], client: BlueskyClient) -> StepResult:
         dids = {}
@@ -178,7 +299,9 @@ class Bluesky(Platform):
             record["langs"] = [draft.language]
         if found := facets(text, job.witness.get("dids")):
             record["facets"] = found
-        if draft.media:
+        if film := _film(job):
+            record["embed"] = self._video(job, film)
+        elif draft.media:
             record["embed"] = self._images(job)
         elif is_web_link(draft.link_url.strip()):
             record["embed"] = self._card(draft)
@@ -192,6 +315,17 @@ class Bluesky(Platform):
                 image["aspectRatio"] = {"width": media.width, "height": media.height}
             images.append(image)
         return {"$type": "app.bsky.embed.images", "images": images}
+
+    def _video(self, job: PublishJob, film: MediaFile) -> dict[str, Any]:
+        embed: dict[str, Any] = {
+            "$type": "app.bsky.embed.video",
+            "video": job.witness["blobs"][0],
+        }
+        if alt := film.alt_text.strip():
+            embed["alt"] = alt
+        if film.width > 0 and film.height > 0:
+            embed["aspectRatio"] = {"width": film.width, "height": film.height}
+        return embed
 
     def _card(self, draft: Draft) -> dict[str, Any]:
         link = draft.link_url.strip()
@@ -228,7 +362,10 @@ class Bluesky(Platform):
         if looking:
             return {"GET com.atproto.repo.getRecord": 1}
         calls = {"POST com.atproto.repo.putRecord": 1}
-        if uploads := len(job.draft.media) - len(job.witness.get("blobs", [])):
+        film, blobs = _film(job), job.witness.get("blobs", [])
+        if film and not blobs:
+            calls |= _film_calls(job, film)
+        elif uploads := len(job.draft.media) - len(blobs):
             calls["POST com.atproto.repo.uploadBlob"] = uploads
         if "dids" not in job.witness:
             text = self.text_as_sent(job.draft)
@@ -274,6 +411,36 @@ class Bluesky(Platform):
             self._remote(job, client, rkey, record),
             evidence=f"record {rkey}",
         )
+
+
+def _film(job: PublishJob) -> MediaFile | None:
+    """The file that is shown as a video; None for a post without one."""
+    first = job.draft.media[0] if job.draft.media else None
+    moves = chosen(SPEC, job.draft, job.account, GIF_AS_VIDEO)
+    if first and (
+        first.kind is MediaKind.VIDEO or (first.kind is MediaKind.GIF and moves)
+    ):
+        return first
+    return None
+
+
+def _video_job(job: PublishJob, film: MediaFile) -> str:
+    stored = job.witness.get("video") or {}
+    return str(stored["job"]) if stored.get("sha256") == film.sha256 else ""
+
+
+def _film_calls(job: PublishJob, film: MediaFile) -> dict[str, int]:
+    if job.witness.get("as_it_is"):
+        return {"POST com.atproto.repo.uploadBlob": 1}
+    calls = {"GET app.bsky.video.getJobStatus": POLLS_AHEAD}
+    tokens = 0
+    if not job.witness.get("may_upload"):
+        calls["GET app.bsky.video.getUploadLimits"] = 1
+        tokens += 1
+    if not _video_job(job, film):
+        calls["POST app.bsky.video.uploadVideo"] = 1
+        tokens += 1
+    return calls | ({"GET com.atproto.server.getServiceAuth": tokens} if tokens else {})
 
 
 def _at_most(rule: R, max_bytes: int) -> R:

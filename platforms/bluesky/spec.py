@@ -9,9 +9,12 @@ from ..base import (
     GifRule,
     MediaKind,
     MediaRule,
+    Option,
+    OptionKind,
     PlatformSpec,
     Scope,
     SignIn,
+    VideoRule,
     WindowKind,
 )
 
@@ -27,6 +30,16 @@ GIFS = GifRule(
     max_count=4,
     shown_still=True,
 )
+#: The video service makes MP4 of these. Longer ones are said to be taken in 2026.
+VIDEOS = VideoRule(
+    mime_types=("video/mp4", "video/quicktime", "video/webm"),
+    max_bytes=300_000_000,
+    max_s=180,
+    max_alt=2000,
+)
+#: As a video a GIF moves; that the service takes it is not confirmed.
+MOVING_GIFS = GifRule(mime_types=("image/gif",), max_bytes=300_000_000, max_alt=2000)
+GIF_AS_VIDEO = "gif_as_video"
 MAX_GRAPHEMES = 300
 MAX_BYTES = 3000
 MAX_TAG_GRAPHEMES = 64
@@ -103,23 +116,19 @@ CALLS = (
         "video",
         any_scopes=(*SESSION, GENERIC),
         draws=IP,
-        later=True,
     ),
     Call(
         "POST app.bsky.video.uploadVideo",
         "video",
         draws={"video": 1},
-        later=True,
     ),
     Call(
         "GET app.bsky.video.getJobStatus",
         "video",
-        later=True,
     ),
     Call(
         "GET app.bsky.video.getUploadLimits",
         "video",
-        later=True,
     ),
     # figures and comments, on the public host
     Call(
@@ -207,12 +216,14 @@ SPEC = PlatformSpec(
         "public": "https://public.api.bsky.app",
         "plc": "https://plc.directory",
         "app": "https://bsky.app",
+        "video": "https://video.bsky.app",
     },
     practice_paths={
         "entryway": "/bluesky",
         "public": "/bluesky",
         "plc": "/bluesky/plc",
         "app": "/bluesky/app",
+        "video": "/bluesky/video",
     },
     calls=CALLS,
     buckets=BUCKETS,
@@ -237,6 +248,18 @@ SPEC = PlatformSpec(
     ),
     images=IMAGES,
     gifs=GIFS,
+    videos=VIDEOS,
+    options=(
+        Option(
+            GIF_AS_VIDEO,
+            "Send the GIF as a video",
+            OptionKind.FLAG,
+            default=False,
+            help="Bluesky shows only the first picture of a GIF. As a video it moves; "
+            "whether Bluesky takes it is not certain.",
+            media=(MediaKind.GIF,),
+        ),
+    ),
     mixes=(frozenset({MediaKind.IMAGE, MediaKind.GIF}),),
     token_life_s=7200,
     renewal_rotates=True,
