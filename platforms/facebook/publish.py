@@ -54,6 +54,16 @@ LOOK_COUNT = 25
 LOOK_PAGES = 5
 
 
+#: A story shows one file.
+STORY_SPEC = replace(
+    SPEC,
+    images=replace(SPEC.images, max_count=1),
+    gifs=replace(SPEC.gifs, max_count=1) if SPEC.gifs else None,
+    videos=STORY_VIDEOS,
+    mixes=(),
+)
+
+
 class Facebook(Platform):
     spec = SPEC
     client_class = FacebookClient
@@ -113,8 +123,7 @@ class Facebook(Platform):
             if [media.kind for media in draft.media] != [MediaKind.VIDEO]:
                 refuse(Cause.NOT_A_REEL, "media")
         if where == STORY:
-            images = replace(spec.images, max_count=1)
-            spec = replace(spec, images=images, videos=STORY_VIDEOS, mixes=())
+            spec = STORY_SPEC
             if not draft.media:
                 refuse(Cause.MEDIA_MISSING, "media")
             elif count.used:

@@ -483,7 +483,7 @@ class Twin:
         """Every post that is live: {"id", "account", "text", "url", "created_at" (ISO,
         UTC, microseconds), "arrived_at" (the same, when the request came in), "media":
         number, "alt_texts": [...], "link": "", "marker": ""}, oldest first. A twin that
-        takes more than images adds "media_kinds" (image, gif, video, audio) and
+        takes more than images adds "media_kinds" (image, gif, video, audio, document) and
         "media_sha256", both in the order of the post."""
         raise NotImplementedError
 

@@ -102,6 +102,7 @@ def test_videos_are_held_to_the_rules_of_their_place(
 
 
 def test_a_place_takes_so_many_files(facebook, image, film):
+    gif = image(kind=MediaKind.GIF, mime_type="image/gif")
     for where, files, cause in (
         ("post", (film(), film()), Cause.TOO_MANY_MEDIA),
         ("post", (image(), film()), Cause.MEDIA_MIXED),
@@ -109,6 +110,8 @@ def test_a_place_takes_so_many_files(facebook, image, film):
         ("reel", (), Cause.NOT_A_REEL),
         ("story", (), Cause.MEDIA_MISSING),
         ("story", (image(), image()), Cause.TOO_MANY_MEDIA),
+        ("story", (gif, gif), Cause.TOO_MANY_MEDIA),
+        ("story", (image(), gif), Cause.MEDIA_MIXED),
     ):
         draft = Draft("Hi", media=files, options={"placement": where})
         refused = {f.cause for f in facebook.check(draft) if f.level is Level.REFUSED}
