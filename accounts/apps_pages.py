@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from platforms import registry
-from platforms.base import Scope, SignIn
+from platforms.base import Scope
 
 from .connect_views import admin_required
 from .data_requests import addresses
@@ -32,7 +32,7 @@ def scopes_needed(app: PlatformApp) -> list[tuple[Scope, bool]]:
 def platform_apps(request: HttpRequest) -> HttpResponse:
     """One row per platform that wants a registration (made when missing), then others."""
     for spec in registry.all_specs():
-        if spec.sign_in is SignIn.OAUTH:
+        if spec.wants_app:
             PlatformApp.objects.get_or_create(
                 platform=spec.slug, network=Network.LIVE, instance_url=""
             )
@@ -51,7 +51,7 @@ def platform_apps(request: HttpRequest) -> HttpResponse:
 
 
 def _is_ours_to_fill(app: PlatformApp) -> bool:
-    return app.spec.sign_in is SignIn.OAUTH and app.network == Network.LIVE
+    return app.spec.wants_app and app.network == Network.LIVE
 
 
 @admin_required

@@ -51,7 +51,14 @@ from .connect import (
     reconnect,
     remove_standby,
 )
-from .forms import FORMS, AppPasswordForm, ConnectForm, InstanceForm, is_trusted_private
+from .forms import (
+    FORMS,
+    AppPasswordForm,
+    ConnectForm,
+    InstanceForm,
+    KeyForm,
+    is_trusted_private,
+)
 from .models import (
     Brand,
     ConnectedAccount,
@@ -149,12 +156,13 @@ def _how(spec: PlatformSpec) -> str:
         SignIn.OAUTH: _("Sign in at the platform and allow SocialHub."),
         SignIn.OAUTH_INSTANCE: _("Any server: enter its address, then sign in there."),
         SignIn.APP_PASSWORD: _("With the handle and an app password."),
+        SignIn.KEY: _("With a key from the platform's own pages."),
     }[spec.sign_in]
 
 
 def _is_ready(spec: PlatformSpec, network: Network) -> bool:
     """Whether an app of ours is there to sign in with, where one is needed."""
-    if spec.sign_in is not SignIn.OAUTH:
+    if not spec.wants_app:
         return True
     app = app_for(spec.slug, network)
     return bool(app and app.client_id)
@@ -294,7 +302,7 @@ def ask(request: HttpRequest, plan: Plan) -> HttpResponse:
         network=plan.network,
         account=account,
     )
-    ready = spec.sign_in is not SignIn.OAUTH or bool(app and app.client_id)
+    ready = not spec.wants_app or bool(app and app.client_id)
     if request.method == "POST" and ready and form.is_valid():
         answer = _begin(request, replace(plan, brand=form.chosen_brand), form)
         if answer is not None:
@@ -361,6 +369,8 @@ def _begin(request: HttpRequest, plan: Plan, form: ConnectForm) -> HttpResponse 
     """Go on from a valid form; None when the form has got an error instead."""
     if isinstance(form, AppPasswordForm):
         return _sign_in(request, plan, form)
+    if isinstance(form, KeyForm):
+        return _take_key(request, plan, form)
     try:
         app = _app_to_use(plan, form)
     except PlatformError as error:
@@ -447,6 +457,24 @@ def _sign_in(
     except ConnectRefused as refusal:
         return plan.refuse(request, refusal)
     usage.rollback()
+    return finish(request, grant, plan)
+
+
+def _take_key(request: HttpRequest, plan: Plan, form: KeyForm) -> HttpResponse | None:
+    """A key that a person copied from the platform's own pages."""
+    app = _known_app(plan)
+    assert app is not None  # the form is shown only with an app
+    try:
+        tokens = app.client().take_key(form.cleaned_data.get("key", ""))
+        asked = registry.platform(plan.spec.slug).scopes_to_ask(app.granted_scopes)
+        grant = receive(app, tokens, asked)
+    except PlatformError as error:
+        if "key" in form.fields and error.ends_access:
+            form.add_error("key", _("The platform does not accept this key."))
+            return None
+        return plan.fail(request, error)
+    except ConnectRefused as refusal:
+        return plan.refuse(request, refusal)
     return finish(request, grant, plan)
 
 

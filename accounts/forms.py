@@ -196,10 +196,35 @@ class AppPasswordForm(ConnectForm):
         return self.server_address(typed) if typed else ""
 
 
+class KeyForm(ConnectForm):
+    """The key is stored encrypted and never shown again."""
+
+    key = forms.CharField(
+        max_length=300,
+        strip=True,
+        required=False,
+        widget=forms.PasswordInput(
+            render_value=False, attrs={"autocomplete": "new-password"}
+        ),
+    )
+    field_order = ("brand", "key")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["key"]
+        field.label = self.spec.key_name
+        field.help_text = now_in_words(
+            "From the platform's own pages. Empty: the profile that belongs to our key."
+        )
+        if not self.spec.key_name:
+            del self.fields["key"]
+
+
 FORMS: dict[SignIn, type[ConnectForm]] = {
     SignIn.OAUTH: ConnectForm,
     SignIn.OAUTH_INSTANCE: InstanceForm,
     SignIn.APP_PASSWORD: AppPasswordForm,
+    SignIn.KEY: KeyForm,
 }
 
 
@@ -375,6 +400,9 @@ class PlatformAppForm(forms.ModelForm[PlatformApp]):
             ) % {"version": spec.api_version}
         else:
             del self.fields["api_version"]
+        if spec.sign_in is SignIn.KEY:
+            self.fields["client_id"].label = now_in_words("Name of the key")
+            self.fields["secret"].label = now_in_words("API key")
         if self.instance.client_secret:
             self.fields["secret"].help_text = now_in_words(
                 "One is stored. Leave this empty to keep it."

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from platforms import registry
-from platforms.base import Ability, Call, PlatformSpec, Scope, SignIn
+from platforms.base import Ability, Call, PlatformSpec, Scope
 
 from .causes import explain
 from .connect import is_covered
@@ -276,7 +276,7 @@ def groups(reader: Any) -> list[Group]:
     found = []
     for spec in registry.all_specs():
         own = [app for app in apps if app.platform == spec.slug]
-        if spec.sign_in is SignIn.OAUTH:
+        if spec.wants_app:
             for app in own:
                 mine = [row for row in accounts if row[2] == app.pk]
                 lines = _lines(specs_of(app), mine, app)

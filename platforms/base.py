@@ -133,6 +133,7 @@ class SignIn(StrEnum):
     OAUTH = "oauth"  # one app for all
     OAUTH_INSTANCE = "oauth_instance"  # a server of the user's choice, app made there
     APP_PASSWORD = "app_password"  # handle and app password
+    KEY = "key"  # a key of ours for all, and one for each account where there is one
 
 
 class MediaKind(StrEnum):
@@ -279,6 +280,8 @@ class PlatformSpec:
     data_access_stops: tuple[Ability, ...] = ()
     #: its usage headers tell per cent: of a window that has room they tell nothing
     tells_percent: bool = False
+    #: what people call the key of one account (SignIn.KEY), "": it has none
+    key_name: str = ""
     #: it takes no post without an image or a video
     needs_media: bool = False
     #: each post is a video; an image beside it is its thumbnail
@@ -295,6 +298,11 @@ class PlatformSpec:
     @cached_property
     def _calls(self) -> Mapping[str, Call]:
         return {row.key: row for row in self.calls}
+
+    @property
+    def wants_app(self) -> bool:
+        """Whether somebody has to register our app, or to get a key for it."""
+        return self.sign_in in {SignIn.OAUTH, SignIn.KEY}
 
     @cached_property
     def options_by_key(self) -> Mapping[str, Option]:
@@ -761,6 +769,13 @@ class PlatformClient(abc.ABC):
         pds: base URL of the account's own server, when it cannot be found by itself.
         """
         raise NotImplementedError(f"{self.spec.slug} takes no app passwords")
+
+    def take_key(self, key: str) -> TokenSet:
+        """What acts for the account of this key (SignIn.KEY); "": for our own.
+
+        Nothing is asked: whether it is good, `identities` tells.
+        """
+        raise NotImplementedError(f"{self.spec.slug} hands out no keys")
 
     def exchange_code(
         self, code: str, redirect_uri: str, verifier: str | None

@@ -248,6 +248,8 @@ def sent_secrets(
     for name, value in (headers or {}).items():
         if name.lower() == "authorization":
             found.add(value.partition(" ")[2])
+        elif name.lower() == "profile-key":
+            found.add(value)
     for part in parts:
         if isinstance(part, Mapping):
             found |= {v for k, v in part.items() if k in SECRET_FIELDS}

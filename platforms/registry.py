@@ -22,6 +22,8 @@ PLATFORMS: dict[str, str] = {
     "snapchat": "platforms.snapchat.publish.Snapchat",
     "youtube": "platforms.youtube.publish.YouTube",
     "pinterest": "platforms.pinterest.publish.Pinterest",
+    "ayrshare": "platforms.ayrshare.publish.Ayrshare",
+    "outstand": "platforms.outstand.publish.Outstand",
 }
 
 

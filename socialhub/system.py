@@ -25,7 +25,6 @@ from accounts.models import Credential, Network, PlatformApp
 from monitoring.management.commands.make_schedules import SCHEDULES
 from monitoring.models import Heartbeat
 from platforms import registry
-from platforms.base import SignIn
 
 from .shell import seconds_in_words
 
@@ -358,9 +357,10 @@ def _platform_apps() -> Iterator[Line]:
     apps = {app.platform: app for app in rows}
     with_secret = set(rows.exclude(client_secret="").values_list("platform", flat=True))
     for spec in registry.all_specs():
-        if spec.sign_in != SignIn.OAUTH:
+        if not spec.wants_app:
             continue
-        key, address = f"app_{spec.slug}", redirect_address(spec.slug)
+        key = f"app_{spec.slug}"
+        address = redirect_address(spec.slug) if spec.oauth else ""
         title = _("App at %(name)s") % {"name": spec.name}
         app = apps.get(spec.slug)
         if app is None or not (app.client_id or spec.slug in with_secret):

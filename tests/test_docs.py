@@ -10,7 +10,6 @@ from django.core.management import get_commands
 
 from accounts.oauth import redirect_uri
 from platforms import registry
-from platforms.base import SignIn
 from publishing.models import Delivery
 from socialhub.management.commands import bench, drill, simulate
 
@@ -153,7 +152,7 @@ def test_redirect_addresses_are_those_that_are_sent(settings):
     for spec in registry.all_specs():
         row = re.search(rf"^\| {spec.name} \| (.+?) \|", words(README), re.MULTILINE)
         assert row, spec.name
-        uses_it = spec.sign_in != SignIn.APP_PASSWORD
+        uses_it = spec.oauth is not None
         assert (row[1] == f"`{redirect_uri(spec.slug)}`") is uses_it
 
 

@@ -123,6 +123,33 @@ def stored_text():
         return str(cursor.fetchall())
 
 
+def test_a_channel_is_connected_with_its_playlists_to_choose_from(
+    browser, network, brand
+):
+    connect(browser, network, "youtube", brand)
+    account = ConnectedAccount.objects.get()
+    assert (account.platform, account.kind) == ("youtube", "channel")
+    assert account.credential.refresh_token
+    assert account.credential.proven_at is not None
+    assert "Our videos" in account.server_limits["playlists"].values()
+
+
+def test_a_profile_behind_a_key_is_connected_with_its_networks(browser, network, brand):
+    with network.world.transaction():
+        made = network.twins["ayrshare"].add_account("harbour", "Harbour")
+    answer = begin(browser, "ayrshare", brand, key="no such key")
+    assert answer.status_code == 422
+    assert "does not accept this key" in text(answer)
+    answer = begin(browser, "ayrshare", brand, key=made["access_token"])
+    account = ConnectedAccount.objects.get()
+    assert answer["Location"] == account.get_absolute_url()
+    assert account.external_id == made["external_id"]
+    assert account.credential.access_token == made["access_token"]
+    assert made["access_token"] not in stored_text()
+    assert account.server_limits["networks"]["facebook"] == "Facebook"
+    assert account.credential.proven_at is not None
+
+
 def test_x_is_connected_and_proven(browser, network, brand):
     answer = connect(browser, network, "x", brand)
     account = ConnectedAccount.objects.get()

@@ -1,0 +1,370 @@
+"""Our client of Ayrshare: what its answers mean, and what is sent and looked for."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import responses
+
+from platforms.ayrshare.client import AyrshareClient
+from platforms.ayrshare.publish import Ayrshare
+from platforms.ayrshare.spec import SPEC
+from platforms.base import (
+    Ability,
+    Access,
+    Draft,
+    Environment,
+    Figure,
+    Identity,
+    Level,
+    PublishJob,
+    Sighting,
+    StepKind,
+)
+from platforms.errors import Cause, Outcome, PlatformError
+from platforms.http import Answer
+
+API = "https://api.ayrshare.com/api"
+ME = Identity("160c", "profile", "Acme", "Acme", "", extra={"networks": ["facebook"]})
+GONE = {"status": "success", "id": "1049", "postUrl": "https://fb.example/1049"}
+AYRSHARE = Ayrshare()
+Words = dict[str, Any]
+
+
+@pytest.fixture
+def api():
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+def client(token: str = "test-profile-key") -> AyrshareClient:
+    environment = Environment(SPEC.hosts, client_secret="test-api-key")
+    return AyrshareClient(environment, Access(token=token, external_id="160c"))
+
+
+def job(**changes: Any) -> PublishJob:
+    facts = {"witness": {"key": "k1"}, **changes}
+    draft = facts.pop("draft", Draft("Hello"))
+    return PublishJob("a" * 32, datetime.now(UTC), draft, ME, **facts)
+
+
+def answer(**changes: Any) -> Words:
+    inner = {
+        "status": "success",
+        "id": "Rhrb",
+        "post": "Hello",
+        "errors": [],
+        "postIds": [{**GONE, "platform": "facebook"}],
+        **changes,
+    }
+    return {"status": inner["status"], "posts": [inner]}
+
+
+def refused(code: int, message: str = "No.", **more: Any) -> Words:
+    row = {"action": "post", "status": "error", "code": code, "message": message}
+    return {"status": "error", "errors": [{**row, **more}], "postIds": []}
+
+
+# ---------------------------------------------------------------- keys and health
+
+
+@pytest.mark.parametrize(
+    ("token", "sent"),
+    [("test-profile-key", "test-profile-key"), ("test-api-key", None)],
+)
+def test_a_profile_key_never_stands_alone(
+    api: responses.RequestsMock, token: str, sent: str | None
+) -> None:
+    api.get(f"{API}/user", json={"refId": "160c", "title": "Acme"})
+    client(token).identities()
+    headers = api.calls[0].request.headers
+    assert headers["Authorization"] == "Bearer test-api-key"
+    assert headers.get("Profile-Key") == sent
+
+
+def test_without_a_profile_key_our_own_profile_is_meant() -> None:
+    assert client().take_key("").access_token == "test-api-key"
+    assert client().take_key("p1").access_token == "p1"
+
+
+def test_no_answer_repeats_the_profile_key(api: responses.RequestsMock) -> None:
+    words = {"status": "error", "message": "bad key test-profile-key"}
+    api.get(f"{API}/user", json=words, status=403)
+    with pytest.raises(PlatformError) as caught:
+        client().user()
+    assert "test-profile-key" not in caught.value.detail
+
+
+@pytest.mark.parametrize("linked", [["facebook", "twitter"], None])
+def test_networks_that_are_linked_tell_the_health(
+    api: responses.RequestsMock, linked: list[str] | None
+) -> None:
+    """The list is absent when nothing is linked, which is no failure of the call."""
+    data: Words = {"refId": "160c", "title": "Acme"}
+    if linked:
+        data["activeSocialAccounts"] = linked
+    api.get(f"{API}/user", json=data)
+    verdict = client().prove().abilities[Ability.PUBLISH]
+    assert verdict.ok is bool(linked)
+    names = client().server_limits()["networks"]
+    assert names == ({"facebook": "Facebook", "twitter": "X"} if linked else {})
+
+
+# ---------------------------------------------------------------- the table of errors
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "outcome", "cause"),
+    [
+        (401, refused(102), Outcome.PERMISSION, Cause.APP_REFUSED),
+        (401, {"message": "x"}, Outcome.AUTH_REVOKED, Cause.TOKEN_INVALID),
+        (
+            403,
+            {"message": "The profile is suspended."},
+            Outcome.PERMISSION,
+            Cause.ACCOUNT_SUSPENDED,
+        ),
+        (402, refused(169), Outcome.PERMISSION, Cause.NOT_ALLOWED),
+        (400, refused(106), Outcome.RATE_LIMITED, Cause.PLAN_LIMIT),
+        (400, refused(108), Outcome.AMBIGUOUS, Cause.ANSWER_LOST),
+        (400, refused(436), Outcome.AMBIGUOUS, Cause.ANSWER_LOST),
+        (400, refused(132), Outcome.INVALID_CONTENT, Cause.TEXT_TOO_LONG),
+        (400, refused(137), Outcome.DUPLICATE, Cause.DUPLICATE_TEXT),
+        (400, refused(156), Outcome.PERMISSION, Cause.ROLE_LOST),
+        (400, refused(272), Outcome.PERMISSION, Cause.ROLE_LOST),
+        (400, refused(288), Outcome.TRANSIENT, Cause.MEDIA_NOT_READY),
+        (429, refused(435, details=90), Outcome.RATE_LIMITED, Cause.DAILY_LIMIT),
+        (400, refused(479), Outcome.INVALID_CONTENT, Cause.MEDIA_NOT_PUBLIC),
+        (
+            400,
+            refused(149, "The idempotency key was used."),
+            Outcome.DUPLICATE,
+            Cause.ALREADY_THERE,
+        ),
+        (404, refused(114), Outcome.NOT_FOUND, Cause.NOT_THERE),
+        (400, refused(9999), Outcome.INVALID_CONTENT, Cause.UNKNOWN_REFUSAL),
+        (
+            429,
+            {"status": "error", "code": 429},
+            Outcome.RATE_LIMITED,
+            Cause.TOO_MANY_REQUESTS,
+        ),
+        (503, {}, Outcome.AMBIGUOUS, Cause.PLATFORM_TROUBLE),
+    ],
+)
+def test_each_code_has_its_meaning(
+    status: int, body: Words, outcome: Outcome, cause: Cause
+) -> None:
+    for words in (body, {"posts": [body]}):
+        made = Answer(status, {}, json.dumps(words).encode())
+        error = client().error_from(made, mutates=True)
+        assert (error.outcome, error.cause) == (outcome, cause)
+
+
+def test_waits_come_from_the_answer_and_months_from_the_calendar() -> None:
+    day = Answer(429, {}, json.dumps(refused(435, details=90)).encode())
+    assert client().error_from(day, mutates=True).retry_after == 90
+    month = Answer(400, {}, json.dumps(refused(106)).encode())
+    reset_at = client().error_from(month, mutates=True).reset_at
+    assert reset_at is not None
+    assert (reset_at.day, reset_at.hour, reset_at.minute) == (1, 0, 7)
+    assert reset_at > datetime.now(UTC)
+
+
+# ---------------------------------------------------------------- publishing
+
+
+def test_a_key_is_chosen_before_anything_is_sent() -> None:
+    step = AYRSHARE.next_step(job(witness={}), client())
+    assert step.kind is StepKind.REPEATABLE
+    first, second = step.run().witness["key"], step.run().witness["key"]
+    assert first == second
+    assert first.startswith("a" * 32)
+
+
+def test_one_network_our_key_and_a_marker_in_the_notes(
+    api: responses.RequestsMock,
+) -> None:
+    api.post(f"{API}/post", json=answer())
+    step = AYRSHARE.next_step(job(), client())
+    assert step.kind is StepKind.COMMIT
+    remote = step.run().remote
+    assert json.loads(api.calls[0].request.body) == {
+        "post": "Hello",
+        "platforms": ["facebook"],
+        "idempotencyKey": "k1",
+        "notes": "a" * 32,
+    }
+    assert remote is not None
+    assert (remote.external_id, remote.permalink) == ("Rhrb", GONE["postUrl"])
+
+
+def test_a_video_at_youtube_is_not_private_by_silence() -> None:
+    draft = Draft("Hello", options={"network": "youtube", "title": "My title"})
+    body = AYRSHARE.body(job(draft=draft))
+    assert body["youTubeOptions"] == {"title": "My title", "visibility": "public"}
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_400_may_carry_a_success_which_is_one(
+    api: responses.RequestsMock, status: int
+) -> None:
+    """And an answer may come without its wrapping."""
+    body = answer(status="error", errors=[{"code": 110, "platform": "twitter"}])
+    api.post(f"{API}/post", json=body["posts"][0], status=status)
+    result = AYRSHARE.next_step(job(), client()).run()
+    assert result.remote is not None
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "forgotten"),
+    [(400, refused(132), True), (400, refused(137), True), (503, {}, False)],
+)
+def test_a_refusal_uses_a_key_up_and_a_lost_answer_does_not(
+    api: responses.RequestsMock, status: int, body: Words, forgotten: bool
+) -> None:
+    api.post(f"{API}/post", json=body, status=status)
+    with pytest.raises(PlatformError) as caught:
+        AYRSHARE.next_step(job(), client()).run()
+    assert ("key" in caught.value.extra.get("forget", "")) is forgotten
+
+
+def past(**changes: Any) -> Words:
+    row = {
+        "id": "Rhrb",
+        "post": "Hello",
+        "status": "success",
+        "created": datetime.now(UTC).isoformat(),
+        "notes": "a" * 32,
+        "postIds": [{**GONE, "platform": "facebook"}],
+    }
+    return {"history": [{**row, **changes}], "count": 1}
+
+
+NONE = {"history": {"code": 221, "action": "get", "status": "error"}, "count": 0}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "sighting"),
+    [
+        (200, past(), Sighting.FOUND),
+        (200, past(notes="b" * 32), Sighting.ABSENT),
+        (200, past(notes="", post=" Hello"), Sighting.FOUND),
+        (200, past(notes="", post="Bye"), Sighting.ABSENT),
+        (200, past(created="2020-01-01T00:00:00Z"), Sighting.ABSENT),
+        (200, past(status="pending", postIds=[]), Sighting.CANNOT_TELL),
+        (200, past(status="error", postIds=[]), Sighting.ABSENT),
+        (400, NONE, Sighting.ABSENT),
+    ],
+)
+def test_the_history_tells_by_our_marker_else_by_the_text(
+    api: responses.RequestsMock, status: int, body: Words, sighting: Sighting
+) -> None:
+    api.get(f"{API}/history", json=body, status=status)
+    sent = job(first_sent_at=datetime.now(UTC))
+    look = AYRSHARE.look(sent, client())
+    assert look.sighting is sighting
+    assert look.safe_to_repeat is (sighting is Sighting.ABSENT)
+    if sighting is Sighting.FOUND:
+        taken = replace(sent, taken=frozenset({"Rhrb"}))
+        assert AYRSHARE.look(taken, client()).sighting is Sighting.ABSENT
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [
+        (past(), Outcome.PUBLISHED),
+        (past(status="error", postIds=[], errors=[]), Outcome.INVALID_CONTENT),
+        (NONE, Outcome.DUPLICATE),
+    ],
+)
+def test_a_key_that_was_seen_leads_to_what_became_of_the_first_try(
+    api: responses.RequestsMock, body: Words, outcome: Outcome
+) -> None:
+    """A repeat is refused whatever happened: it never returns the first answer."""
+    used = refused(149, "The idempotency key was used.")
+    api.post(f"{API}/post", json=used, status=400)
+    api.get(f"{API}/history", json=body, status=400 if body is NONE else 200)
+    step = AYRSHARE.next_step(job(first_sent_at=datetime.now(UTC)), client())
+    if outcome is Outcome.PUBLISHED:
+        remote = step.run().remote
+        assert remote is not None
+        assert remote.external_id == "Rhrb"
+        return
+    with pytest.raises(PlatformError) as caught:
+        step.run()
+    assert caught.value.outcome is outcome
+
+
+def test_a_post_without_its_id_is_asked_for_until_it_has_one(
+    api: responses.RequestsMock,
+) -> None:
+    pending = {"status": "success", "id": "pending", "platform": "facebook"}
+    api.post(f"{API}/post", json=answer(postIds=[pending]))
+    result = AYRSHARE.next_step(job(), client()).run()
+    assert (result.remote, result.wait_s) == (None, 15)
+    assert AYRSHARE.is_out(result.witness)
+    waiting = job(witness=result.witness)
+    api.get(f"{API}/post/Rhrb", json=answer()["posts"][0])
+    remote = AYRSHARE.next_step(waiting, client()).run().remote
+    assert remote is not None
+    assert remote.extra["social_id"] == "1049"
+
+
+# ---------------------------------------------------------------- content, figures
+
+
+@pytest.mark.parametrize(
+    ("network", "text", "options", "expected"),
+    [
+        ("twitter", "a" * 281, {}, {Cause.TEXT_TOO_LONG}),
+        ("facebook", "a" * 281, {}, set()),
+        ("instagram", "Hello", {}, {Cause.MEDIA_MISSING}),
+        (
+            "instagram",
+            "#a #b #c #d #e #f",
+            {},
+            {Cause.MEDIA_MISSING, Cause.TOO_MANY_TAGS},
+        ),
+        ("threads", "#a #b", {}, {Cause.TOO_MANY_TAGS}),
+        ("youtube", "Hello", {"title": "T"}, {Cause.VIDEO_MISSING}),
+        ("reddit", "Hello", {"title": "T"}, {Cause.OPTION_MISSING}),
+        ("", "Hello", {}, {Cause.OPTION_MISSING}),
+        ("facebook", "", {}, {Cause.TEXT_EMPTY}),
+    ],
+)
+def test_each_network_behind_has_its_limits(
+    network: str, text: str, options: Words, expected: set[Cause]
+) -> None:
+    account = replace(ME, extra={"networks": ["facebook", "twitter"]})
+    draft = Draft(text, options={"network": network, **options})
+    found = AYRSHARE.check(draft, account)
+    assert {f.cause for f in found if f.level is Level.REFUSED} == expected
+
+
+def test_figures_have_another_name_at_each_network(api: responses.RequestsMock) -> None:
+    told = {"likeCount": 3, "commentsCount": 1, "reachCount": 90, "viewsCount": 120}
+    body = {"instagram": {"id": "1789", "analytics": told}, "status": "success"}
+    api.post(f"{API}/analytics/post", json=body)
+    assert client().figures("Rhrb").values == {
+        Figure.LIKES: 3,
+        Figure.COMMENTS: 1,
+        Figure.REACH: 90,
+        Figure.VIEWS: 120,
+    }
+
+
+def test_the_calls_left_of_five_minutes_are_told() -> None:
+    headers = {"x-ratelimit-max": "300", "x-ratelimit-count": "12"}
+    (seen,) = AYRSHARE.observe("GET /user", headers, datetime.now(UTC))
+    assert (seen.bucket_key, seen.limit, seen.remaining) == ("requests", 300, 288)
+
+
+def test_looks_are_further_apart_than_the_history_is_old() -> None:
+    """Long histories are a minute old."""
+    looks = SPEC.look_after_s
+    gaps = [timedelta(seconds=b - a) for a, b in pairwise(looks)]
+    assert min(gaps) > timedelta(minutes=1)

@@ -1,0 +1,118 @@
+"""Outstand, an aggregator: facts as data.
+
+It publishes to other networks with its own apps. One API key (our app's secret) stands
+for the whole organisation there; each account behind it is an account here.
+Source: https://www.outstand.so/docs (as quoted up to 2026-10).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from ..base import (
+    Ability,
+    Call,
+    MediaKind,
+    MediaRule,
+    Option,
+    OptionKind,
+    PlatformSpec,
+    SignIn,
+    VideoRule,
+)
+from .windows import BUCKETS, CALL, DRAWS
+
+ORGANISATION = "organization"
+
+
+@dataclass(frozen=True)
+class Behind:
+    """What a network behind Outstand takes: its own limits. text: characters."""
+
+    text: int
+    needs: tuple[MediaKind, ...] = ()
+    hashtags: int | None = None
+    mentions: int | None = None
+
+
+_FILE = (MediaKind.IMAGE, MediaKind.VIDEO)
+#: The longest that any network takes.
+LONGEST = 63_206
+NETWORKS: dict[str, Behind] = {
+    "x": Behind(280),
+    "linkedin": Behind(3_000),
+    "instagram": Behind(2_200, _FILE, 30, 20),
+    "tiktok": Behind(2_200, _FILE),
+    "facebook": Behind(LONGEST),
+    "threads": Behind(500),
+    "bluesky": Behind(300),
+    "youtube": Behind(5_000, (MediaKind.VIDEO,)),
+    "pinterest": Behind(500, _FILE),
+    "google_business": Behind(1_500),
+}
+
+#: An idempotency key is kept for 24 hours; in the last of them we do not count on it.
+KEY_LIFE = timedelta(hours=23)
+#: Clock differences allowed for when looking for a post of ours.
+LOOK_BACK_S = 120
+
+_P, _R, _F = Ability.PUBLISH, Ability.READ, Ability.FIGURES
+#: key, feature, ability
+_ROWS: tuple[tuple[str, str, Ability], ...] = (
+    ("GET /social-accounts", "Identity and health", _R),
+    ("POST /posts", "Publish", _P),
+    ("GET /posts/:id", "What became of a post", _P),
+    ("GET /posts", "Find a post again", _R),
+    ("DELETE /posts/:id/remote", "Delete", _P),
+    ("GET /posts/:id/analytics", "Figures", _F),
+    ("POST /social-networks/:network/auth-url", "Link networks", _R),
+    ("GET /social-accounts/pending/:session", "Link networks", _R),
+    ("POST /social-accounts/pending/:session/finalize", "Link networks", _R),
+    ("PATCH /posts/:id", "Another time", _P),
+    ("DELETE /posts/:id", "Take a scheduled post back", _P),
+    ("POST /media/upload", "Files without a public address", _P),
+    ("POST /media/:id/confirm", "Files without a public address", _P),
+    ("GET /posts/:id/comments", "Comment inbox", _R),
+    ("POST /posts/:id/comments", "Comments", _R),
+    ("GET /social-accounts/:id/metrics", "Figures of an account", _F),
+)
+MUTATING = frozenset({"POST /posts", "POST /posts/:id/comments"})
+#: No code makes these yet: the roadmap will.
+LATER = frozenset(key for key, *_rest in _ROWS[6:])
+
+SPEC = PlatformSpec(
+    slug="outstand",
+    name="Outstand",
+    sign_in=SignIn.KEY,
+    hosts={"api": "https://api.outstand.so/v1"},
+    practice_paths={"api": "/outstand/api/v1"},
+    calls=tuple(
+        Call(
+            key,
+            feature,
+            mutates=key in MUTATING,
+            ability=ability,
+            later=key in LATER,
+            draws=DRAWS.get(key, CALL),
+        )
+        for key, feature, ability in _ROWS
+    ),
+    buckets=BUCKETS,
+    scopes=(),
+    # What all networks take, more or less; each has its own limits besides.
+    images=MediaRule(("image/jpeg", "image/png"), 8 * 1024**2, max_count=10),
+    videos=VideoRule(("video/mp4", "video/quicktime"), 5_000_000_000),
+    options=(
+        Option("board", "Board", OptionKind.TEXT, help="The board's id at Pinterest."),
+    ),
+    account_kinds=(ORGANISATION, *NETWORKS),
+    look_after_s=(10, 40, 120),
+    register_steps=(
+        "In Outstand's dashboard make an API key, and enter it here as the API key.",
+        "As the name of the key enter anything: it is shown here only.",
+        "Link the accounts of the networks in Outstand's dashboard. All of them are "
+        "offered here when you connect.",
+    ),
+    register_url="https://www.outstand.so",
+)

@@ -1,0 +1,264 @@
+"""Our client of Outstand: what its answers mean, and what is sent and looked for."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import responses
+
+from platforms.base import (
+    Ability,
+    Access,
+    Draft,
+    Environment,
+    Figure,
+    Identity,
+    Level,
+    PublishJob,
+    Sighting,
+    StepKind,
+)
+from platforms.errors import Cause, Outcome, PlatformError
+from platforms.http import Answer
+from platforms.outstand.client import OutstandClient
+from platforms.outstand.publish import Outstand
+from platforms.outstand.spec import SPEC
+
+API = "https://api.outstand.so/v1"
+ME = Identity("9dyJS", "facebook", "Acme", "acme", "")
+OUTSTAND = Outstand()
+LINK = "https://fb.example/1049"
+Words = dict[str, Any]
+
+
+@pytest.fixture
+def api() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+def client(kind: str = "facebook") -> OutstandClient:
+    environment = Environment(SPEC.hosts, client_secret="ost_test_key")
+    return OutstandClient(
+        environment, Access(token="ost_test_key", external_id="9dyJS", kind=kind)
+    )
+
+
+def job(**changes: Any) -> PublishJob:
+    at = changes.pop("key_at", datetime.now(UTC))
+    facts = {"witness": {"key": "k1", "key_at": at.isoformat()}, **changes}
+    draft = facts.pop("draft", Draft("Hello"))
+    account = facts.pop("account", ME)
+    return PublishJob("a" * 32, datetime.now(UTC), draft, account, **facts)
+
+
+def post(status: str = "pending", who: str = "9dyJS", **more: Any) -> Words:
+    row = {"id": who, "network": "facebook", "status": status, "error": None}
+    if status == "published":
+        row |= {"platformPostUrl": LINK, "publishedAt": "2026-02-10T09:00:04.000Z"}
+    return {
+        "id": "Kx7vQ",
+        "createdAt": "2026-02-03T09:10:11.000Z",
+        "socialAccounts": [row | more],
+        "containers": [{"id": "c1", "content": "Hello", "media": []}],
+    }
+
+
+def listed(*rows: Words) -> Words:
+    return {"success": True, "data": list(rows)}
+
+
+def account(number: str = "9dyJS", active: int = 1) -> Words:
+    return {
+        "id": number,
+        "orgId": "org_1",
+        "nickname": "Acme",
+        "network": "facebook",
+        "username": "acme",
+        "isActive": active,
+        "network_data": {"access_token": "EAAsecret"},
+    }
+
+
+def test_each_linked_account_is_offered_and_the_organisation_is_none(
+    api: responses.RequestsMock,
+) -> None:
+    """Answers hold tokens of the networks: nothing of them is kept."""
+    api.get(f"{API}/social-accounts", json=listed(account(), account("2", active=0)))
+    organisation, first, second = client().identities()
+    assert (organisation.external_id, organisation.can_publish) == ("org_1", False)
+    assert (first.external_id, first.kind, first.can_publish) == (
+        "9dyJS",
+        "facebook",
+        True,
+    )
+    assert first.tokens is not None
+    assert not second.can_publish
+    assert "EAAsecret" not in str(first.extra)
+
+
+@pytest.mark.parametrize(
+    ("rows", "ok", "cause"),
+    [
+        ([account()], True, None),
+        ([account(active=0)], False, Cause.TOKEN_REVOKED),
+        ([account("2")], False, Cause.ROLE_LOST),
+    ],
+)
+def test_an_account_is_well_while_outstand_has_access_to_it(
+    api: responses.RequestsMock, rows: list[Words], ok: bool, cause: Cause | None
+) -> None:
+    api.get(f"{API}/social-accounts", json=listed(*rows))
+    verdict = client().prove().abilities[Ability.PUBLISH]
+    assert (verdict.ok, verdict.cause) == (ok, cause)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "outcome", "cause"),
+    [
+        (400, "Invalid payload", Outcome.INVALID_CONTENT, Cause.UNKNOWN_REFUSAL),
+        (401, "bad key", Outcome.PERMISSION, Cause.APP_REFUSED),
+        (402, "subscription_inactive", Outcome.PERMISSION, Cause.PLAN_LIMIT),
+        (403, "not yours", Outcome.PERMISSION, Cause.NOT_ALLOWED),
+        (404, "unknown", Outcome.NOT_FOUND, Cause.NOT_THERE),
+        (409, "already published", Outcome.DUPLICATE, Cause.ALREADY_THERE),
+        (422, "media", Outcome.INVALID_CONTENT, Cause.MEDIA_REFUSED),
+        (429, "slow down", Outcome.RATE_LIMITED, Cause.TOO_MANY_REQUESTS),
+        (429, "monthly quota exhausted", Outcome.RATE_LIMITED, Cause.PLAN_LIMIT),
+        (500, "Internal server error", Outcome.AMBIGUOUS, Cause.PLATFORM_TROUBLE),
+    ],
+)
+def test_each_answer_has_its_meaning(
+    status: int, error: str, outcome: Outcome, cause: Cause
+) -> None:
+    body = json.dumps({"success": False, "error": error}).encode()
+    made = client().error_from(Answer(status, {}, body), mutates=True)
+    assert (made.outcome, made.cause) == (outcome, cause)
+    # Key and subscription are our app's: no account is broken by them.
+    assert not (status in (401, 402) and made.ends_access)
+
+
+# ---------------------------------------------------------------- publishing
+
+
+def test_a_post_goes_to_one_account_with_a_key_of_its_own(
+    api: responses.RequestsMock,
+) -> None:
+    first = OUTSTAND.next_step(job(witness={}), client())
+    assert first.kind is StepKind.REPEATABLE
+    assert len(first.run().witness["key"]) == 36
+    api.post(f"{API}/posts", json={"success": True, "post": post()}, status=201)
+    step = OUTSTAND.next_step(job(), client())
+    assert step.kind is StepKind.COMMIT
+    result = step.run()
+    request = api.calls[0].request
+    assert request.headers["Idempotency-Key"] == "k1"
+    assert json.loads(request.body) == {
+        "accounts": ["9dyJS"],
+        "containers": [{"content": "Hello"}],
+    }
+    # Taken is not published.
+    assert (result.remote, result.wait_s) == (None, 3)
+    assert OUTSTAND.is_out(result.witness)
+
+
+@pytest.mark.parametrize("wrap", ["post", "data", ""])
+def test_it_is_asked_until_the_network_has_it(
+    api: responses.RequestsMock, wrap: str
+) -> None:
+    body = post("published")
+    api.get(f"{API}/posts/Kx7vQ", json={wrap: body} if wrap else body)
+    waiting = job(witness={"post": "Kx7vQ", "polls": 1})
+    remote = OUTSTAND.next_step(waiting, client()).run().remote
+    assert remote is not None
+    assert (remote.external_id, remote.permalink) == ("Kx7vQ", LINK)
+
+
+def test_what_the_network_refused_has_failed(api: responses.RequestsMock) -> None:
+    body = {"post": post("failed", error="Caption is not allowed")}
+    api.get(f"{API}/posts/Kx7vQ", json=body)
+    waiting = job(witness={"post": "Kx7vQ"})
+    with pytest.raises(PlatformError) as caught:
+        OUTSTAND.next_step(waiting, client()).run()
+    assert caught.value.outcome is Outcome.INVALID_CONTENT
+    assert caught.value.detail == "Caption is not allowed"
+    assert "post" in caught.value.extra["forget"]
+
+
+def test_an_account_that_was_dropped_without_a_word_is_noticed(
+    api: responses.RequestsMock,
+) -> None:
+    api.post(f"{API}/posts", json={"post": post(who="another")})
+    with pytest.raises(PlatformError) as caught:
+        OUTSTAND.next_step(job(), client()).run()
+    assert caught.value.cause is Cause.ROLE_LOST
+
+
+@pytest.mark.parametrize(("status", "forgotten"), [(400, True), (500, False)])
+def test_a_refusal_ends_a_key_and_a_lost_answer_does_not(
+    api: responses.RequestsMock, status: int, forgotten: bool
+) -> None:
+    api.post(f"{API}/posts", json={"error": "Invalid payload"}, status=status)
+    with pytest.raises(PlatformError) as caught:
+        OUTSTAND.next_step(job(), client()).run()
+    assert ("key" in caught.value.extra.get("forget", "")) is forgotten
+
+
+def test_at_tiktok_it_is_no_draft() -> None:
+    made = OUTSTAND.body(job(account=replace(ME, kind="tiktok")))
+    assert made["tiktok"] == {"postMode": "DIRECT_POST"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "hours", "sighting", "safe"),
+    [
+        ([post("published")], 0, Sighting.FOUND, False),
+        ([post("pending")], 0, Sighting.CANNOT_TELL, True),
+        ([post("pending")], 24, Sighting.CANNOT_TELL, False),
+        ([], 0, Sighting.ABSENT, True),
+        ([], 24, Sighting.ABSENT, False),
+        ([post("published", who="another")], 0, Sighting.ABSENT, True),
+    ],
+)
+def test_for_a_day_the_same_key_gives_the_first_answer(
+    api: responses.RequestsMock,
+    rows: list[Words],
+    hours: int,
+    sighting: Sighting,
+    safe: bool,
+) -> None:
+    api.get(f"{API}/posts", json={"posts": rows, "pagination": {"total": len(rows)}})
+    at = datetime.now(UTC) - timedelta(hours=hours)
+    look = OUTSTAND.look(job(key_at=at, first_sent_at=at), client())
+    assert (look.sighting, look.safe_to_repeat) == (sighting, safe)
+    assert "social_account_id=9dyJS" in str(api.calls[0].request.url)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "expected"),
+    [
+        ("x", "a" * 281, {Cause.TEXT_TOO_LONG}),
+        ("facebook", "a" * 281, set()),
+        ("instagram", "Hello", {Cause.MEDIA_MISSING}),
+        ("youtube", "Hello", {Cause.VIDEO_MISSING}),
+        ("facebook", "", {Cause.TEXT_EMPTY}),
+    ],
+)
+def test_each_network_behind_has_its_limits(
+    kind: str, text: str, expected: set[Cause]
+) -> None:
+    found = OUTSTAND.check(Draft(text), replace(ME, kind=kind))
+    assert {f.cause for f in found if f.level is Level.REFUSED} == expected
+
+
+def test_figures_are_those_of_the_account(api: responses.RequestsMock) -> None:
+    rows = [
+        {"social_account": {"id": "2"}, "metrics": {"likes": 9}},
+        {"social_account": {"id": "9dyJS"}, "metrics": {"likes": 3, "views": 120}},
+    ]
+    api.get(f"{API}/posts/Kx7vQ/analytics", json={"metrics_by_account": rows})
+    values = client().figures("Kx7vQ").values
+    assert values == {Figure.LIKES: 3, Figure.VIEWS: 120}
