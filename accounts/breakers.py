@@ -504,6 +504,8 @@ def _aim(event: Heard) -> Key | None:
         return None
     if event.looking and kind == Kind.LIMIT and error.reach != Reach.APP:
         return None  # reading has limits of its own
+    if event.looking and error.cause == Cause.ANSWER_UNREADABLE:
+        return None  # that one page of theirs is odd: posts may well go out
     return key_of(event.caller, error, kind)
 
 

@@ -253,6 +253,14 @@ def test_many_tokens_failing_alike_within_minutes_are_the_platforms_trouble(erro
     assert ask(99, platform="linkedin", at=after(61))[0].refusal is None
 
 
+def test_a_page_of_theirs_that_makes_no_sense_to_looks_stops_no_posts():
+    odd = TransientError(cause=Cause.ANSWER_UNREADABLE)
+    assert fail(odd, 1, 2, 3, looking=True) == []
+    assert not CircuitBreaker.objects.exists()
+    (change,) = fail(odd, 1, 2, 3)
+    assert change.has_opened
+
+
 def test_one_token_alone_cannot_tell_that_the_platform_has_trouble():
     for n in range(20):
         assert fail(PlatformDown(), 1, at=after(n)) == []
