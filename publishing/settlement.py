@@ -90,7 +90,9 @@ class Settlement:
     def _stepped(self, result: StepResult) -> Work | None:
         witness = {**self.row.witness, **result.witness}
         if result.remote is not None:
-            self._close("published", "")
+            # What was asked for and could not be had, such as a thumbnail.
+            notes = result.remote.extra.get("notes", ())
+            self._close("published", "", evidence="; ".join(notes))
             self._published(result.remote, witness)
             return None
         if result.wait_s is not None:

@@ -39,7 +39,8 @@ from .spec import ORGANISATION, SPEC
 
 PAGE = 100
 LOOK_PAGE = 50
-MAX_PAGES = 20
+#: of linked accounts; each is one of the minute's few calls
+MAX_PAGES = 4
 SHORT_WAIT_S = 60.0
 FIGURES: dict[Figure, str] = {
     Figure.LIKES: "likes",

@@ -525,6 +525,17 @@ def test_what_the_platform_has_lost_is_sent_again(delivery, script):
     assert script.asked == ["upload", "post", "upload", "post"]
 
 
+def test_what_a_published_post_goes_without_stands_in_the_attempts_log(
+    delivery, script
+):
+    notes = {"notes": ["without thumbnail", "without playlist"]}
+    remote = RemotePost("p1", "https://e/p1", extra=notes)
+    script.answers["post"] = [StepResult(remote=remote)]
+    turn(delivery)
+    assert delivery.status == Status.PUBLISHED
+    assert delivery.attempts.get().detail == "without thumbnail; without playlist"
+
+
 def test_a_platform_that_works_on_it_is_polled_without_a_waiting_worker(
     delivery, script
 ):
