@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,7 +27,15 @@ from accounts.limits import (
 )
 from accounts.models import ConnectedAccount
 from platforms import registry
-from platforms.base import MONEY, Draft, Identity, MediaFile, PublishJob
+from platforms.base import (
+    MONEY,
+    Draft,
+    Identity,
+    MediaFile,
+    MediaKind,
+    MediaRule,
+    PublishJob,
+)
 
 from .kept import need_for, planned, waiting
 from .models import Delivery, DeliveryQuerySet, Post
@@ -38,6 +47,8 @@ MAX_PLANNED = 1000
 MAX_COUNTED = 20_000
 #: Nor what is due later: windows and plans change too much until then.
 HORIZON = timedelta(days=31)
+#: Files are taken for so large where their calls are counted; hardly one is larger.
+LARGE_BYTES = 100_000_000
 #: A limit that holds a post for less than this is nobody's worry.
 LATE = timedelta(minutes=1)
 
@@ -84,14 +95,11 @@ def _concerned(
     for account in ConnectedAccount.objects.filter(
         pk__in=times.keys() - needs.keys(), credential__isnull=False
     ).select_related("credential__app"):
-        needs[account.pk] = need_for(account, _largest(account.platform), account.pk)
+        needs[account.pk] = need_for(account, _images(account.platform), account.pk)
     drawing: dict[BucketId, list[int]] = {}
     units: dict[BucketId, int] = {}
     for pk, need in needs.items():
-        largest = registry.platform(need.platform).draws(
-            _largest(need.platform), looking=False
-        )
-        for key, most in largest.items():
+        for key, most in _most(need.platform).items():
             rule = rules(need.platform)[key]
             bucket = BucketId(need.platform, key, subject_of(rule, need))
             drawing.setdefault(bucket, []).append(pk)
@@ -116,13 +124,50 @@ def _peak(times: Sequence[datetime], length: timedelta) -> int:
 
 
 @cache
-def _largest(platform: str) -> PublishJob:
-    """A post that draws as much as one can: all images with alt texts, and a link."""
-    images = registry.spec(platform).images
-    image = MediaFile("1", images.mime_types[0], 1, 1, 1, "alt", "", "1", BytesIO)
+def _most(platform: str) -> Mapping[str, int]:
+    """Units per bucket that one post draws at most, whatever it shows and wherever."""
+    spec, most = registry.spec(platform), Counter[str]()
+    jobs = [_images(platform)]
+    place = spec.options_by_key.get("placement")
+    for kind, rule in (
+        (MediaKind.GIF, spec.gifs),
+        (MediaKind.VIDEO, spec.videos),
+        (MediaKind.DOCUMENT, spec.documents),
+    ):
+        for where in place.choices if rule and place else [""]:
+            options = {"placement": where} if where else {}
+            jobs += [_showing(platform, rule, kind, options)] if rule else []
+    for job in jobs:
+        most |= Counter(registry.platform(platform).draws(job, looking=False))
+    return most
+
+
+@cache
+def _images(platform: str) -> PublishJob:
+    """All images that a post can have, with alt texts, and a link."""
+    return _showing(platform, registry.spec(platform).images, MediaKind.IMAGE, {})
+
+
+def _showing(
+    platform: str, rule: MediaRule, kind: MediaKind, options: Mapping[str, str]
+) -> PublishJob:
+    image = kind is MediaKind.IMAGE
+    file = MediaFile(
+        "1",
+        rule.mime_types[0],
+        1 if image else min(rule.max_bytes, LARGE_BYTES),
+        1,
+        1,
+        "alt",
+        "",
+        "1",
+        BytesIO,
+        kind=kind,
+    )
     draft = Draft(
         text="https://example.com/",
-        media=tuple(replace(image, key=str(n)) for n in range(images.max_count)),
+        media=tuple(replace(file, key=str(n)) for n in range(rule.max_count)),
+        options=options,
     )
     who = Identity("1", registry.spec(platform).account_kinds[0], "", "", "")
     return PublishJob("0" * 32, datetime(2026, 1, 1, tzinfo=UTC), draft, who)

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.limits import BucketId, set_size
+from platforms import registry
 from publishing import ahead
 from publishing.listing import rows_of
 from publishing.models import Delivery
@@ -140,6 +141,27 @@ def test_the_most_within_a_span_is_counted():
     assert ahead._peak(times, timedelta(minutes=5)) == 3
     assert ahead._peak(times, timedelta(minutes=31)) == 5
     assert ahead._peak([], timedelta(minutes=5)) == 0
+
+
+@pytest.mark.parametrize(
+    ("platform", "bucket"),
+    [
+        ("facebook", "reels"),
+        ("bluesky", "video"),
+        ("bluesky", "upload_blob"),
+        ("linkedin", "POST /rest/videos:member"),
+        ("linkedin", "POST /rest/documents:member"),
+    ],
+)
+def test_a_post_counts_with_whatever_it_might_show_and_wherever(platform, bucket):
+    assert ahead._most(platform)[bucket]
+
+
+@pytest.mark.parametrize("platform", sorted(registry.PLATFORMS))
+def test_a_post_of_images_counts_no_less_than_they_draw(platform):
+    images = registry.platform(platform).draws(ahead._images(platform), looking=False)
+    most = ahead._most(platform)
+    assert all(most[bucket] >= units for bucket, units in images.items())
 
 
 def test_without_a_scheduled_row_nothing_is_asked(world, linkedin):
