@@ -59,7 +59,8 @@ class BadForm(Exception):
 
 def read_form(body: IO[bytes], boundary: str) -> Form:
     """BadForm when it is none; reading ends with the file, which must be the last."""
-    decoder = MultipartDecoder(boundary.encode(), max_form_memory_size=MAX_FIELD)
+    # Its own limit is one for what it holds, and that may be a block of the file.
+    decoder = MultipartDecoder(boundary.encode())
     form, seen = Form(), hashlib.sha256()
     name, is_file = "", False
     try:
@@ -83,6 +84,8 @@ def read_form(body: IO[bytes], boundary: str) -> Form:
             elif isinstance(event, Data):
                 known = form.fields.get(name, "")
                 form.fields[name] = known + event.data.decode(errors="replace")
+                if len(form.fields[name]) > MAX_FIELD:
+                    raise BadForm
             elif isinstance(event, Epilogue):
                 return form
     except (ValueError, HTTPException):

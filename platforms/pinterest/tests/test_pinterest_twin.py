@@ -681,6 +681,14 @@ def test_the_storage_takes_a_form_only_as_it_was_told(call, garden):
     assert "Policy expired" in late.text
 
 
+def test_a_video_may_be_larger_than_a_field_of_the_form(call, garden):
+    call.switch(video_polls=0)
+    size = 600_000
+    unread = (size + 8).to_bytes(4, "big") + b"free" + bytes(size)
+    media = call.video(garden, clip() + unread)
+    assert call.status(garden, media) == "succeeded"
+
+
 def test_a_video_can_fail_and_last_for_ever(call, garden):
     call.switch(video_polls=0)
     short = call.video(garden, video(4, rate=2))
