@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -39,8 +40,9 @@ from accounts.models import (
     PlatformApp,
 )
 from platforms import registry
-from platforms.base import Ability, Identity, Proof, TokenSet, Verdict
+from platforms.base import Ability, Call, Identity, Proof, TokenSet, Verdict
 from platforms.errors import AuthRevoked, Cause, PermissionMissing, PlatformDown
+from tests.scripted_platform import SPEC
 
 pytestmark = pytest.mark.django_db
 
@@ -339,3 +341,13 @@ def test_a_waiting_grant_is_its_persons_alone_and_ends(
     assert parked(row.pk, author) is None
     park(grant_of(ME), author, brand=brand)
     assert PendingConnection.objects.count() == 1
+
+
+def test_a_call_that_no_code_makes_yet_is_no_way_to_publish():
+    calls = (
+        Call("POST /posts", "Publish", ("write",), mutates=True),
+        Call("POST /stories", "Stories", ("stories",), mutates=True, later=True),
+    )
+    spec = replace(SPEC, calls=calls)
+    assert may_publish(spec, ["write"])
+    assert not may_publish(spec, ["stories"])
