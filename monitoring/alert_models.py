@@ -22,7 +22,8 @@ class AlertChannel(models.Model):
     """A place that incidents are told to besides people: a chat room or a program."""
 
     class Kind(models.TextChoices):
-        SLACK = "slack", _("Slack-compatible webhook")
+        SLACK = "slack", _("Slack webhook")
+        MARKDOWN = "markdown", _("Mattermost or Rocket.Chat webhook")
         WEBHOOK = "webhook", _("Signed webhook")
 
     name = models.CharField(_("name"), max_length=100)

@@ -81,8 +81,8 @@ class ChannelForm(forms.ModelForm[AlertChannel]):
         labels = {"name": _("Name"), "kind": _("Kind"), "brand": _("Brand")}
         help_texts = {
             "kind": _(
-                "A chat room takes the form that Slack, Mattermost and Rocket.Chat "
-                "understand; a program takes JSON that SocialHub signs."
+                "Slack takes a form of its own; Mattermost and Rocket.Chat take text in "
+                "Markdown; a program takes JSON that SocialHub signs."
             )
         }
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,6 +32,9 @@ MAX_TEXT, MAX_HEAD = 2900, 150
 #: Accounts in one event; `incident.account_count` counts all.
 LISTED = 50
 VERSION = "v1"
+NO_WIDTH = "\u200b"
+#: Both Mattermost and Rocket.Chat take a backslash before these.
+MARKDOWN_SIGNS = re.compile(r"[\\`*_~#]")
 
 
 class Refused(Exception):
@@ -96,14 +100,25 @@ def _iso(at: datetime | None) -> str | None:
     return at.isoformat() if at else None
 
 
-def chat(letter: Letter) -> dict[str, Any]:
-    """The same for a chat room: text for notifications, blocks for the room."""
+def _lines(letter: Letter) -> list[str]:
     lines = [*letter.sentences]
     lines += [f"• {name}" for name in letter.accounts]
     if letter.more_accounts:
         lines.append("• " + _("%(n)d more") % {"n": letter.more_accounts})
-    lines += [line for line in (letter.posts, letter.cure) if line]
-    text = escaped("\n".join(lines))
+    return lines + [line for line in (letter.posts, letter.cure) if line]
+
+
+def markdown(letter: Letter) -> dict[str, Any]:
+    """The same for Mattermost and Rocket.Chat, which show the text alone."""
+    lines = "\n".join(in_markdown(line) for line in _lines(letter))
+    head = in_markdown(letter.head[:MAX_HEAD])
+    button = f"[{in_markdown(letter.button)}]({letter.link})"
+    return {"text": f"**{head}**\n{_cut(lines)}\n{button}"}
+
+
+def chat(letter: Letter) -> dict[str, Any]:
+    """The same for Slack: text for notifications, blocks for the room."""
+    text = escaped("\n".join(_lines(letter)))
     return {
         "text": f"{escaped(letter.subject)}\n{escaped(letter.posts)}".strip(),
         "blocks": [
@@ -128,8 +143,19 @@ def chat(letter: Letter) -> dict[str, Any]:
 
 
 def escaped(text: str) -> str:
-    """For mrkdwn: a name such as <!channel> must call nobody."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """For Slack's mrkdwn: a name such as <!channel> must call nobody.
+
+    Nor may "@all" or "[here](https://...)", for others take Slack's form as well and
+    read it as Markdown: a space of no width takes their meaning away.
+    """
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text.replace("@", f"@{NO_WIDTH}").replace("](", f"]{NO_WIDTH}(")
+
+
+def in_markdown(text: str) -> str:
+    """The same for Markdown, whose signs show as they were written, on one line."""
+    one_line = " ".join(text.split())
+    return MARKDOWN_SIGNS.sub(r"\\\g<0>", escaped(one_line))
 
 
 def _cut(text: str) -> str:
@@ -137,6 +163,13 @@ def _cut(text: str) -> str:
         return text
     # Not within an entity, which would show as one.
     return text[:MAX_TEXT].rpartition("\n")[0] + "\n…"
+
+
+#: what a chat room gets, by the kind of its channel
+CHATS: Mapping[str, Callable[[Letter], dict[str, Any]]] = {
+    AlertChannel.Kind.SLACK: chat,
+    AlertChannel.Kind.MARKDOWN: markdown,
+}
 
 
 def test_event(channel: AlertChannel) -> tuple[dict[str, Any], Letter]:
@@ -175,8 +208,8 @@ def test_event(channel: AlertChannel) -> tuple[dict[str, Any], Letter]:
 def post(channel: AlertChannel, doc: Mapping[str, Any], letter: Letter) -> None:
     """Send once; Refused unless the other side takes it. No redirect is followed."""
     headers = {"Content-Type": "application/json; charset=utf-8"}
-    if channel.kind == AlertChannel.Kind.SLACK:
-        body = json.dumps(chat(letter), ensure_ascii=False).encode()
+    if in_words := CHATS.get(channel.kind):
+        body = json.dumps(in_words(letter), ensure_ascii=False).encode()
     else:
         body = json.dumps(doc, ensure_ascii=False).encode()
         timestamp = str(int(time.time()))

@@ -112,6 +112,44 @@ def test_a_chat_room_gets_text_and_blocks_in_which_nobody_is_called(
     assert "X-SocialHub-Signature" not in wire.calls[0].request.headers
 
 
+@pytest.mark.parametrize(
+    ("name", "slack", "markdown"),
+    [
+        ("a_b*c*~d~ `e` #f", "a_b*c*~d~ `e` #f", r"a\_b\*c\*\~d\~ \`e\` \#f"),
+        ("@all @here", "@\u200ball @\u200bhere", "@\u200ball @\u200bhere"),
+        ("[x](http://evil)", "[x]\u200b(http://evil)", "[x]\u200b(http://evil)"),
+        ("<!channel> &", "&lt;!channel&gt; &amp;", "&lt;!channel&gt; &amp;"),
+        ("back\\*slash", "back\\*slash", r"back\\\*slash"),
+        ("two\n# lines", "two\n# lines", r"two \# lines"),
+    ],
+)
+def test_each_dialect_shows_a_name_as_it_was_written(
+    name: str, slack: str, markdown: str
+) -> None:
+    assert webhooks.escaped(name) == slack
+    assert webhooks.in_markdown(name) == markdown
+
+
+def test_a_room_that_reads_markdown_gets_one_text_with_its_link(
+    make_tree: Any, room: Any, wire: Any
+) -> None:
+    AlertChannel.objects.update(kind=AlertChannel.Kind.MARKDOWN)
+    wire.post(ROOM, body="ok")
+    tree = make_tree(pages=20)
+    for page in tree.pages:
+        page.name = "@all " + "_" * 180
+        page.save()
+    tree.kill_all()
+    run()
+    (doc,) = bodies(wire)
+    assert doc.keys() == {"text"}
+    head, *_lines, link = doc["text"].split("\n")
+    assert head.startswith("**20 accounts of ")
+    assert link.startswith("[Reconnect](http://testserver/accounts/")
+    assert "@all" not in doc["text"]
+    assert len(doc["text"]) < 4000, "Mattermost's older servers take no more"
+
+
 def test_a_long_message_fits_the_room(make_tree: Any, room: Any, wire: Any) -> None:
     wire.post(ROOM, body="ok")
     tree = make_tree(pages=20)
