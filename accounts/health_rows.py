@@ -183,8 +183,11 @@ def _word(
         when = {"when": _clock(window.opens_at, now)}
         return Word("warn", "pause_circle", _("Paused until %(when)s") % when)
     if "ending" in healths and days_left is not None:
-        words = ngettext("Ends in %(n)s day", "Ends in %(n)s days", days_left)
-        return Word("warn", "timer", words % {"n": days_left})
+        words = _("Ends within a day")
+        if days_left:
+            words = ngettext("Ends in %(n)s day", "Ends in %(n)s days", days_left)
+            words %= {"n": days_left}
+        return Word("warn", "timer", words)
     proven = credential.proven_at
     renewed = credential.issued_at or credential.connected_at
     if credential.next_proof_at <= now and (proven is None or proven < renewed):

@@ -76,6 +76,11 @@ def pause(account: ConnectedAccount, cause: str, subject: str = "") -> None:
             "Ends in 9 days",
             {"healthy", "ending"},
         ),
+        (
+            {"expires_at": NOON + timedelta(hours=20)},
+            "Ends within a day",
+            {"healthy", "ending"},
+        ),
         ({"expires_at": NOON + 22 * DAY}, "Able to post", {"healthy"}),
         (
             {"state": "broken", "cause": "token_revoked"},

@@ -279,6 +279,8 @@ def test_an_unhealthy_account_can_be_chosen_and_is_said_to_wait(ana, world, fill
     world.x.credential.save()
     page = page_of(ana.post(NEW, filled(action="check")))
     assert "Will be held: Access was withdrawn." in page
+    # Of the accounts that may post the network is asked, of this one the wording only.
+    assert page.count("Wording and files are fine for the network.") == 1
     ana.post(NEW, filled())
     assert Delivery.objects.filter(account=world.x).exists()
 
