@@ -80,6 +80,8 @@ POLL_LESS_AFTER = timedelta(hours=1)
 GIVE_UP_AFTER = timedelta(hours=24)
 #: A public post gets its number after moderation: a minute, at times hours.
 NUMBER_WAITS_S = (10, 20, 30, 60, 60, 120, 300, 600, 1800, 3600)
+#: A lost answer is not followed for longer than this to have a link.
+NUMBER_SOON = timedelta(hours=1)
 LOOK_COUNT, LOOK_PAGES = 20, 3
 #: Files are fetched in vain at times, and the next time well.
 MAX_TRIES = 3
@@ -433,11 +435,11 @@ class TikTok(Platform):
                 Sighting.CANNOT_TELL, evidence=f"TikTok does not know {publish_id}"
             )
         evidence = f"{publish_id} is {told.status} {told.fail_reason}".strip()
-        if told.status == COMPLETE:
-            remote = RemotePost(publish_id, "")
-            if told.post_ids:
-                remote = self._remote(job, api, told.post_ids[0])
+        if told.status == COMPLETE and told.post_ids:
+            remote = self._remote(job, api, told.post_ids[0])
             return Look(Sighting.FOUND, remote, evidence)
+        if told.status == COMPLETE and not self._gets_number(job):
+            return Look(Sighting.FOUND, RemotePost(publish_id, ""), evidence)
         sighting = Sighting.CANNOT_TELL
         if told.status == FAILED:
             sighting = Sighting.ABSENT
@@ -446,6 +448,12 @@ class TikTok(Platform):
                 sighting = Sighting.ABSENT
                 evidence += f", {told.uploaded} bytes of it are there"
         return Look(sighting, evidence=evidence, safe_to_repeat=True)
+
+    def _gets_number(self, job: PublishJob) -> bool:
+        """It is out, and its own number is worth waiting for."""
+        sent_at = job.first_sent_at or job.created_at
+        lately = datetime.now(UTC) - sent_at < NUMBER_SOON
+        return lately and self._choice(job, "privacy_level") == PUBLIC
 
     def _search(self, job: PublishJob, api: TikTokClient) -> Look:
         since = (job.first_sent_at or job.created_at) - timedelta(seconds=LOOK_BACK_S)

@@ -377,9 +377,15 @@ def test_a_lost_answer_to_the_last_part_is_resolved_by_the_state(
     names, asked, _ = run(tiktok, client, now, steps=1)
     assert names == ["ask_video"]
     assert tiktok.next_step(asked, client).name == "state"
-    # It is out.
+    # It is out, and its number will come.
     api.replace("POST", STATUS, json=state("PUBLISH_COMPLETE"))
     look = tiktok.look(now, client)
+    assert (look.sighting, look.safe_to_repeat) == (Sighting.CANNOT_TELL, True)
+    # A post for few gets none, and after an hour nobody waits for one.
+    late = replace(now, first_sent_at=datetime.now(UTC) - timedelta(hours=2))
+    few = replace(now, draft=draft(big(), privacy_level="SELF_ONLY"))
+    assert tiktok.look(few, client).sighting is Sighting.FOUND
+    look = tiktok.look(late, client)
     assert look.sighting is Sighting.FOUND
     assert look.remote
     assert look.remote.external_id == "v_pub_file~1"
