@@ -492,6 +492,7 @@ def _content(post: Post) -> dict[str, Any]:
         "link_title": saved.link_title,
         "link_description": saved.link_description,
         "own": saved.own,
+        "options": saved.options,
         "media": saved.files,
         "accounts": [account.pk for account in saved.accounts],
     }

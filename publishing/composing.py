@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from accounts.causes import explain, finding_sentence
 from accounts.models import AuditEvent, Brand, ConnectedAccount
 from platforms import registry
-from platforms.base import Count, Draft, Finding, Level
+from platforms.base import Count, Draft, Finding, Level, Option
 from platforms.text import tidy
 
 from . import media, stops, twice
@@ -54,7 +54,11 @@ CANCELLABLE = (*CHANGEABLE, Delivery.Status.PROCESSING)
 
 @dataclass
 class Composition:
-    """What stands in the form. `own`: platform slug -> wording that differs."""
+    """What stands in the form. `own`: platform slug -> wording that differs.
+
+    options: platform slug -> key of the option -> what was chosen, where that is not the
+    default (`platforms.base.chosen` reads it).
+    """
 
     brand: Brand
     text: str = ""
@@ -62,6 +66,7 @@ class Composition:
     link_title: str = ""
     link_description: str = ""
     own: dict[str, str] = field(default_factory=dict)
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: (asset, alternative text), in order
     files: list[tuple[MediaAsset, str]] = field(default_factory=list)
     accounts: list[ConnectedAccount] = field(default_factory=list)
@@ -79,6 +84,7 @@ class Composition:
                 PostMedia(asset=asset, position=place, alt_text=alt).as_file()
                 for place, (asset, alt) in enumerate(self.files)
             ),
+            options=self.options.get(platform, {}),
         )
 
 
@@ -126,7 +132,7 @@ def check(composition: Composition) -> list[AccountChecks]:
             AccountChecks(
                 account,
                 platform.counts(draft, limits),
-                [_line(finding, slug, composition) for finding in findings],
+                [_line(finding, account, composition) for finding in findings],
                 will_be_held(account, active),
             )
         )
@@ -148,7 +154,16 @@ def will_be_held(account: ConnectedAccount, active: Sequence[Stop] = ()) -> str:
     return _("Will be held: %(why)s.") % {"why": explain(account.cause).head}
 
 
-def _line(finding: Finding, slug: str, composition: Composition) -> Line:
+def option_anchor(option: Option, account: ConnectedAccount) -> str:
+    """Id and name of the field; an account's own choices have a field each."""
+    name = f"option_{account.platform}_{option.key}"
+    return f"{name}_{account.pk}" if option.choices_from else name
+
+
+def _line(
+    finding: Finding, account: ConnectedAccount, composition: Composition
+) -> Line:
+    slug = account.platform
     name, _sep, number = finding.field.partition(":")
     if name == "text":
         own = slug in composition.own
@@ -157,8 +172,8 @@ def _line(finding: Finding, slug: str, composition: Composition) -> Line:
     elif name == "link":
         anchor, label = "id_link_url", _("Link")
     elif name == "option":
-        anchor = f"id_option_{slug}_{number}"
-        label = registry.spec(slug).options_by_key[number].name
+        option = registry.spec(slug).options_by_key[number]
+        anchor, label = f"id_{option_anchor(option, account)}", option.name
     elif number:
         anchor = f"media-{number}"
         kind = composition.files[int(number) - 1][0].get_kind_display()
@@ -195,7 +210,7 @@ def wording_of(delivery: Delivery) -> str:
         return str(delivery.draft["text"])
     slug = delivery.account.platform
     for variant in delivery.post.variants.all():
-        if variant.platform == slug:
+        if variant.platform == slug and variant.has_text:
             return variant.text
     return delivery.post.text
 
@@ -370,11 +385,18 @@ def _write_parts(post: Post, composition: Composition, user: Any) -> None:
     kept_accounts = fixed.values_list("account_id", flat=True)
     post.accounts.set([*(a.pk for a in composition.accounts), *kept_accounts])
     kept = {v.platform: v for v in post.variants.all()}
-    for slug, words in composition.own.items():
+    special = composition.own.keys() | composition.options.keys()
+    for slug in special:
         Variant.objects.update_or_create(
-            post=post, platform=slug, defaults={"text": tidy(words)}
+            post=post,
+            platform=slug,
+            defaults={
+                "text": tidy(composition.own.get(slug, "")),
+                "has_text": slug in composition.own,
+                "options": composition.options.get(slug, {}),
+            },
         )
-    gone = [v.pk for slug, v in kept.items() if slug not in composition.own]
+    gone = [v.pk for slug, v in kept.items() if slug not in special]
     post.variants.filter(pk__in=gone).delete()
     post.media.all().delete()
     PostMedia.objects.bulk_create(
@@ -478,7 +500,8 @@ def saved_composition(post: Post) -> Composition:
         link_url=post.link_url,
         link_title=post.link_title,
         link_description=post.link_description,
-        own={v.platform: v.text for v in post.variants.all()},
+        own={v.platform: v.text for v in post.variants.all() if v.has_text},
+        options={v.platform: v.options for v in post.variants.all() if v.options},
         files=saved_files(post),
         accounts=list(post.accounts.with_health()),
     )

@@ -24,7 +24,7 @@ from platforms import registry
 from platforms.base import PlatformSpec
 from platforms.text import tidy, web_host
 
-from . import stops
+from . import own_choices, stops
 from .access import row_number
 from .composing import (
     CHANGEABLE,
@@ -44,8 +44,9 @@ MAX_TEXT = 50_000
 class PostForm(forms.Form):
     """Reads the whole composer. Needs the reader's brands; keeps what was typed.
 
-    Per network: `own_<slug>` (box) and `text_<slug>`. Files: `media` (asset ids in
-    order) and `alt_<id>`.
+    Per network: `own_<slug>` (box), `text_<slug>`, and `options_<slug>` where its
+    options are asked for (`composing.option_anchor` names them). Files: `media` (asset
+    ids in order) and `alt_<id>`.
     """
 
     token = forms.CharField(max_length=64, required=False)
@@ -215,6 +216,27 @@ class PostForm(forms.Form):
             return self.own.get(slug, "")
         return str(self.data.get(f"text_{slug}", ""))
 
+    @cached_property
+    def options(self) -> dict[str, dict[str, Any]]:
+        """What was chosen for each network, where it is not the default."""
+        saved: dict[str, dict[str, Any]] = self.initial.get("options", {})
+        if not self.is_bound:
+            return saved
+        found: dict[str, dict[str, Any]] = {}
+        for slug, accounts in self._by_network.items():
+            if self.data.get(f"options_{slug}"):
+                chosen = own_choices.read(registry.spec(slug), accounts, self.data)
+                if chosen:
+                    found[slug] = chosen
+        return found
+
+    @cached_property
+    def _by_network(self) -> dict[str, list[ConnectedAccount]]:
+        by_slug: dict[str, list[ConnectedAccount]] = {}
+        for account in self.choosable:
+            by_slug.setdefault(account.platform, []).append(account)
+        return by_slug
+
     def _list(self, name: str) -> list[str]:
         getlist = getattr(self.data, "getlist", None)
         if getlist is not None:
@@ -237,6 +259,7 @@ class PostForm(forms.Form):
             link_title=self._typed("link_title").strip(),
             link_description=self._typed("link_description").strip(),
             own=self.own,
+            options=self.options,
             files=self.attached,
             accounts=self.chosen,
         )
@@ -323,7 +346,15 @@ class PostForm(forms.Form):
             )
         return [
             NetworkSection(
-                registry.spec(slug), rows, slug in self.own, self.typed_own(slug)
+                registry.spec(slug),
+                rows,
+                slug in self.own,
+                self.typed_own(slug),
+                own_choices.fields(
+                    registry.spec(slug),
+                    [row.account for row in rows],
+                    self.options.get(slug, {}),
+                ),
             )
             for slug, rows in by_slug.items()
         ]
@@ -346,6 +377,11 @@ class NetworkSection:
     choices: list[Choice]
     has_own: bool
     own_text: str
+    options: list[own_choices.Field]
+
+    @property
+    def is_open(self) -> bool:
+        return self.has_own or any(field.is_asked for field in self.options)
 
 
 def _locked(delivery: Delivery | None) -> str:

@@ -109,7 +109,7 @@ class Post(models.Model):
         """The wording, link and media for one platform. Reads variants and media."""
         variant = next((v for v in self.variants.all() if v.platform == platform), None)
         return Draft(
-            text=variant.text if variant else self.text,
+            text=variant.text if variant and variant.has_text else self.text,
             link_url=self.link_url,
             link_title=self.link_title,
             link_description=self.link_description,
@@ -119,11 +119,15 @@ class Post(models.Model):
 
 
 class Variant(models.Model):
-    """Wording for one platform where it differs from the post's own."""
+    """What one platform gets of its own: wording that differs, and its options.
+
+    has_text False: the wording is the post's, and `text` says nothing.
+    """
 
     post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="variants")
     platform = models.CharField(max_length=30)
     text = models.TextField(blank=True)
+    has_text = models.BooleanField(default=True)
     options = models.JSONField(default=dict, blank=True)
 
     class Meta:

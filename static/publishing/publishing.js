@@ -12,6 +12,10 @@ function readComposer(form) {
     section.querySelector('[data-wording="own"]').hidden = !own.checked;
     section.querySelector('[data-wording="same"]').hidden = own.checked;
   }
+  for (const field of form.querySelectorAll("[data-account-option]")) {
+    const box = form.querySelector(`input[name="accounts"][value="${field.dataset.accountOption}"]`);
+    field.hidden = !box.checked;
+  }
   const now = form.querySelector('input[name="when"][value="now"]');
   for (const part of form.querySelectorAll('[data-when="at"]')) {
     part.hidden = now.checked;

@@ -1,0 +1,136 @@
+"""The composer asks what a network wants to know besides text, link and files."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
+
+from publishing.media import take_upload
+from publishing.models import Post
+from publishing.tests.pages.conftest import make_account, picture
+
+NEW = "/posts/new/"
+BOARDS = {"b1": "Recipes", "b2": "Shops"}
+
+
+@pytest.fixture
+def threads(world):
+    return make_account(world.brand, "threads", "Acme T")
+
+
+@pytest.fixture
+def pinterest(world):
+    return make_account(
+        world.brand, "pinterest", "Acme P", server_limits={"boards": BOARDS}
+    )
+
+
+@pytest.fixture
+def filled(world):
+    tomorrow = (timezone.now() + timedelta(days=1)).date().isoformat()
+
+    def make(account, **changes):
+        data = {
+            "token": "t1",
+            "brand": world.brand.pk,
+            "text": "Hello world",
+            "when": "at",
+            "date": tomorrow,
+            "time": "09:00",
+            "zone": "Europe/Berlin",
+            "accounts": [account.pk],
+            f"options_{account.platform}": "1",
+            "action": "schedule",
+        }
+        return {**data, **changes}
+
+    return make
+
+
+def test_a_choice_is_kept_and_goes_out_with_the_shared_text(ana, filled, threads):
+    ana.post(NEW, filled(threads, option_threads_reply_control="mentioned_only"))
+    post = Post.objects.get()
+    draft = post.draft_for("threads")
+    assert draft.options == {"reply_control": "mentioned_only"}
+    assert draft.text == "Hello world"
+    page = ana.get(f"/posts/{post.pk}/edit/").content.decode()
+    assert '<option value="mentioned_only" selected>' in page
+    assert 'name="own_threads" value="1" data-own="threads">' in page  # not ticked
+
+
+def test_what_is_the_default_anyway_is_not_stored(ana, filled, threads):
+    ana.post(NEW, filled(threads, option_threads_reply_control=""))
+    post = Post.objects.get()
+    assert not post.variants.exists()
+
+
+def test_a_choice_that_is_taken_back_is_gone_and_the_wording_stays(
+    ana, filled, threads
+):
+    own = {"own_threads": "1", "text_threads": "Own words"}
+    chosen = {"option_threads_is_spoiler_media": "1", **own}
+    ana.post(NEW, filled(threads, **chosen))
+    post = Post.objects.get()
+    assert post.draft_for("threads").options == {"is_spoiler_media": True}
+    ana.post(f"/posts/{post.pk}/edit/", filled(threads, **own))
+    draft = Post.objects.get().draft_for("threads")
+    assert (draft.text, draft.options) == ("Own words", {})
+
+
+def test_a_board_is_chosen_for_each_account_and_has_to_be(
+    ana, world, filled, pinterest, settings
+):
+    settings.SITE_URL = "https://hub.example.com"
+    file = SimpleUploadedFile("a.jpg", picture(size=(600, 900)))
+    asset = take_upload(file, world.brand, world.ana)
+    data = filled(pinterest, media=[asset.pk], link_url="")
+    page = ana.post(NEW, data).content.decode()
+    field = f"id_option_pinterest_board_{pinterest.pk}"
+    assert not Post.objects.exists()
+    assert f'href="#{field}"' in page
+    assert f'id="{field}"' in page
+    assert "Recipes" in page
+    data[f"option_pinterest_board_{pinterest.pk}"] = "b2"
+    ana.post(NEW, data)
+    post = Post.objects.get()
+    assert post.draft_for("pinterest").options == {
+        "board": {pinterest.external_id: "b2"}
+    }
+
+
+def test_tags_are_typed_with_commas_and_shown_so_again(ana, world, filled):
+    youtube = make_account(world.brand, "youtube", "Acme Y")
+    data = filled(
+        youtube,
+        action="draft",
+        option_youtube_tags="bread, rye bread ,,",
+        option_youtube_title="<Rye>",
+        option_youtube_privacy="unlisted",
+        option_youtube_notify="1",
+    )
+    ana.post(NEW, data)
+    post = Post.objects.get()
+    assert post.draft_for("youtube").options == {
+        "tags": ["bread", "rye bread"],
+        "title": "<Rye>",
+        "privacy": "unlisted",
+    }
+    page = ana.get(f"/posts/{post.pk}/edit/").content.decode()
+    assert 'value="bread, rye bread"' in page
+    assert 'value="&lt;Rye&gt;"' in page
+    assert 'name="option_youtube_notify" value="1" checked' in page
+
+
+def test_a_flag_that_is_on_by_itself_can_be_turned_off(ana, world, filled):
+    youtube = make_account(world.brand, "youtube", "Acme Y")
+    ana.post(NEW, filled(youtube, action="draft"))
+    assert Post.objects.get().draft_for("youtube").options == {"notify": False}
+
+
+def test_a_copy_takes_the_choices_along(ana, filled, threads):
+    ana.post(NEW, filled(threads, option_threads_topic_tag="Bread"))
+    page = ana.get(f"{NEW}?copy={Post.objects.get().pk}").content.decode()
+    assert 'value="Bread"' in page
