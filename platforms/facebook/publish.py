@@ -153,6 +153,10 @@ class Facebook(Platform):
             return Step("story", StepKind.COMMIT, lambda: self._story(job, api))
         return Step("post", StepKind.COMMIT, lambda: self._post(job, api))
 
+    def is_out(self, witness: Mapping[str, Any]) -> bool:
+        """Facebook has taken the video, and publishes it by itself."""
+        return bool(witness.get("finished"))
+
     def _upload(
         self, job: PublishJob, api: FacebookClient, number: int, file: MediaFile
     ) -> Step:

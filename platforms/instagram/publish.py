@@ -203,6 +203,9 @@ class Instagram(Platform):
                     return self._wait(job, api, name)
         return Step("publish", StepKind.COMMIT, lambda: self._publish(job, api))
 
+    def is_out(self, witness: Mapping[str, Any]) -> bool:
+        return bool(witness.get("media_id"))
+
     def form(self, job: PublishJob, name: str, through_page: bool) -> dict[str, str]:
         """What creates a container; the caption belongs to the one that is published."""
         where, caption = _placement(job.draft), self.text_as_sent(job.draft)

@@ -502,6 +502,8 @@ def go_out(platform, now, client, practice, ended):
         if result.remote:
             return result.remote
         witness = json.loads(json.dumps({**now.witness, **result.witness}))
+        # What is worked on there must not be sent again when somebody edits it here.
+        assert not commits or platform.is_out(witness)
         now = replace(now, witness=witness)
         pass_time(practice, result.wait_s or 0)
     raise AssertionError("no end")

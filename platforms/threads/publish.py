@@ -201,6 +201,9 @@ class Threads(Platform):
             return self._wait(job, api, TOP)
         return Step("publish", StepKind.COMMIT, lambda: self._publish(job, api))
 
+    def is_out(self, witness: Mapping[str, Any]) -> bool:
+        return bool(witness.get("media_id"))
+
     def form(self, job: PublishJob, name: str) -> dict[str, str]:
         """What creates a container; text and choices are of the one that goes out."""
         if name != TOP:
