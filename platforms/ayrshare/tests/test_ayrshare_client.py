@@ -244,26 +244,31 @@ def past(**changes: Any) -> Words:
     return {"history": [{**row, **changes}], "count": 1}
 
 
+def now(changes: Words) -> Words:
+    """The row as the running test sees it: the table above it was read long before."""
+    return changes if changes is NONE else past(**changes)
+
+
 NONE = {"history": {"code": 221, "action": "get", "status": "error"}, "count": 0}
 
 
 @pytest.mark.parametrize(
     ("status", "body", "sighting"),
     [
-        (200, past(), Sighting.FOUND),
-        (200, past(notes="b" * 32), Sighting.ABSENT),
-        (200, past(notes="", post=" Hello"), Sighting.FOUND),
-        (200, past(notes="", post="Bye"), Sighting.ABSENT),
-        (200, past(created="2020-01-01T00:00:00Z"), Sighting.ABSENT),
-        (200, past(status="pending", postIds=[]), Sighting.CANNOT_TELL),
-        (200, past(status="error", postIds=[]), Sighting.ABSENT),
+        (200, {}, Sighting.FOUND),
+        (200, dict(notes="b" * 32), Sighting.ABSENT),
+        (200, dict(notes="", post=" Hello"), Sighting.FOUND),
+        (200, dict(notes="", post="Bye"), Sighting.ABSENT),
+        (200, dict(created="2020-01-01T00:00:00Z"), Sighting.ABSENT),
+        (200, dict(status="pending", postIds=[]), Sighting.CANNOT_TELL),
+        (200, dict(status="error", postIds=[]), Sighting.ABSENT),
         (400, NONE, Sighting.ABSENT),
     ],
 )
 def test_the_history_tells_by_our_marker_else_by_the_text(
     api: responses.RequestsMock, status: int, body: Words, sighting: Sighting
 ) -> None:
-    api.get(f"{API}/history", json=body, status=status)
+    api.get(f"{API}/history", json=now(body), status=status)
     sent = job(first_sent_at=datetime.now(UTC))
     look = AYRSHARE.look(sent, client())
     assert look.sighting is sighting
@@ -276,8 +281,8 @@ def test_the_history_tells_by_our_marker_else_by_the_text(
 @pytest.mark.parametrize(
     ("body", "outcome"),
     [
-        (past(), Outcome.PUBLISHED),
-        (past(status="error", postIds=[], errors=[]), Outcome.INVALID_CONTENT),
+        ({}, Outcome.PUBLISHED),
+        (dict(status="error", postIds=[], errors=[]), Outcome.INVALID_CONTENT),
         (NONE, Outcome.DUPLICATE),
     ],
 )
@@ -287,7 +292,8 @@ def test_a_key_that_was_seen_leads_to_what_became_of_the_first_try(
     """A repeat is refused whatever happened: it never returns the first answer."""
     used = refused(149, "The idempotency key was used.")
     api.post(f"{API}/post", json=used, status=400)
-    api.get(f"{API}/history", json=body, status=400 if body is NONE else 200)
+    status = 400 if body is NONE else 200
+    api.get(f"{API}/history", json=now(body), status=status)
     step = AYRSHARE.next_step(job(first_sent_at=datetime.now(UTC)), client())
     if outcome is Outcome.PUBLISHED:
         remote = step.run().remote

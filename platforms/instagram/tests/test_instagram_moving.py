@@ -230,11 +230,11 @@ def row(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("status", "rows", "sighting"),
     [
-        ("FINISHED", [row()], Sighting.ABSENT),
-        ("PUBLISHED", [row(id="1", media_type="IMAGE"), row()], Sighting.FOUND),
-        ("PUBLISHED", [row(id="1"), row()], Sighting.CANNOT_TELL),
+        ("FINISHED", [{}], Sighting.ABSENT),
+        ("PUBLISHED", [dict(id="1", media_type="IMAGE"), {}], Sighting.FOUND),
+        ("PUBLISHED", [dict(id="1"), {}], Sighting.CANNOT_TELL),
         ("PUBLISHED", [], Sighting.CANNOT_TELL),
-        ("", [row()], Sighting.CANNOT_TELL),
+        ("", [{}], Sighting.CANNOT_TELL),
         ("", [], Sighting.ABSENT),
     ],
 )
@@ -248,7 +248,8 @@ def test_a_story_is_told_by_its_container_and_found_in_its_own_list(
     if status:
         api.get(f"{FB}/{BOX}", json={"status_code": status})
     if status != "FINISHED":
-        api.get(f"{FB}/{IG}/stories", json={"data": rows})
+        stories = [row(**changes) for changes in rows]
+        api.get(f"{FB}/{IG}/stories", json={"data": stories})
     look = instagram.look(now, client)
     assert look.sighting is sighting
     if look.remote:

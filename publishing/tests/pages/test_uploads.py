@@ -22,8 +22,7 @@ from accounts.models import Brand
 from publishing import incoming, media
 from publishing.measuring import UploadRefused
 from publishing.models import MediaAsset, Upload
-from publishing.tests.made_files import picture, video
-from publishing.tests.pages.conftest import make_account
+from publishing.tests.made_files import pdf, picture, video
 from publishing.upload_models import UploadBusy, WrongOffset, tidy
 
 BEGIN = reverse("upload_begin")
@@ -76,14 +75,13 @@ def test_a_file_comes_in_parts_and_the_composer_takes_it(ana, world):
     assert list(incoming.folder().iterdir()) == []
 
 
-def test_the_checks_say_in_words_where_a_video_is_not_sent_yet(ana, world):
-    file = SimpleUploadedFile("clip.mp4", video())
-    elsewhere = make_account(world.brand, "linkedin", "Acme L")
-    form = {"brand": world.brand.pk, "text": "Hello", "accounts": [elsewhere.pk]}
+def test_the_checks_say_in_words_where_a_document_is_not_sent(ana, world):
+    file = SimpleUploadedFile("plan.pdf", pdf(2))
+    form = {"brand": world.brand.pk, "text": "Hello", "accounts": [world.mastodon.pk]}
     page = ana.post(NEW, {**form, "files": [file], "action": "upload"})
     said = page.content.decode()
-    assert "SocialHub does not send videos to LinkedIn yet" in said
-    assert '<a href="#media-1">Video 1</a>' in said
+    assert "SocialHub does not send documents to Mastodon yet" in said
+    assert '<a href="#media-1">Document 1</a>' in said
     assert 'id="media-1"' in said
 
 
