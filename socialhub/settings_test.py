@@ -27,3 +27,6 @@ CACHES["default"] = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 if "sqlite" in DATABASES["default"]["ENGINE"]:
     # A file, so that tests with threads and processes see the same database.
     DATABASES["default"]["TEST"] = {"NAME": str(Path(DATA_DIR) / "test.sqlite3")}
+elif name := os.environ.get("TEST_DATABASE_NAME"):
+    # Parts of a run that work on one server side by side (tests/run.py).
+    DATABASES["default"]["TEST"] = {"NAME": name}

@@ -88,13 +88,19 @@ def lanes(databases: dict[str, str], shared: dict[str, str]) -> list[list[Part]]
         env = {"DATABASE_URL": url, "PYTHONDONTWRITEBYTECODE": "", **shared}
         again = SAME_ON_EVERY_DATABASE if number else []
         fast = ["-n", "2", "-m", f"not ({LIVE})", *again]
-        working.append(Part(f"{name}: fast tests", env, fast, gives_way=True))
+        title = f"{name}: fast tests"
+        working.append(Part(title, env | own("fast"), fast, gives_way=True))
         slow = [*WAITING, "--durations", "8", "-m", LIVE, *again]
         if len(sys.argv) == 1:
             slow += LONG_FIRST
         title = f"{name}: real processes, browser, servers"
-        waiting.append(Part(title, env, slow))
+        waiting.append(Part(title, env | own("slow"), slow))
     return [working, waiting]
+
+
+def own(part: str) -> dict[str, str]:
+    """A database of its own on a server that is shared: lanes come to it side by side."""
+    return {"TEST_DATABASE_NAME": f"test_socialhub_{part}"}
 
 
 def run(databases: dict[str, str]) -> bool:
