@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -56,20 +56,15 @@ class Field:
     def choices(self) -> list[tuple[str, str]]:
         """Value and words; with an empty one where nothing is preset."""
         choices = _choices(self.option, self.account)
-        if self.value and str(self.value) not in choices:
-            choices[str(self.value)] = str(
-                self.value
-            )  # gone meanwhile: the check says so
-        empty = (
-            []
-            if self.option.default
-            else [("", _("Please choose") if self.option.required else "-")]
-        )
-        return [*empty, *choices.items()]
+        if self.value:
+            # One that is gone meanwhile stays to be seen: the check refuses it.
+            choices.setdefault(str(self.value), str(self.value))
+        if self.option.default:
+            return list(choices.items())
+        nothing = _("Please choose") if self.option.required else "-"
+        return [("", nothing), *choices.items()]
 
-    @property
-    def max_length(self) -> int:
-        return MAX_TEXT
+    max_length: ClassVar[int] = MAX_TEXT
 
     @property
     def text(self) -> str:

@@ -422,6 +422,7 @@ def test_a_pin_that_is_gone_counts_as_deleted(
     client.delete_post("8")
     api.replace(responses.DELETE, f"{PINS}/8", json=said(50), status=404)
     client.delete_post("8")
+    assert len(api.calls) == 2
 
 
 def test_figures_are_those_of_its_whole_life(

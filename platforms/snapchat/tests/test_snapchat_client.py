@@ -336,6 +336,7 @@ def test_a_post_is_deleted_once(
     client.delete_post("saved_stories/ss-1")
     api.delete(SPOTLIGHTS + "/W7", json=refusal("E3003"), status=404)
     client.delete_post("spotlights/W7")
+    assert len(api.calls) == 2
 
 
 def test_of_a_story_without_an_id_nothing_can_be_asked(client: SnapchatClient) -> None:
