@@ -246,6 +246,12 @@ channel = AlertChannel.objects.create(
 print(
     json.dumps(
         {
+            "account": accounts["linkedin"].get_absolute_url(),
+            "page": ConnectedAccount.objects.get(
+                brand=brand, platform="linkedin", name="Acme Tools"
+            ).get_absolute_url(),
+            "app": f"/accounts/apps/{accounts['x'].credential.app_id}/",
+            "brand": f"/brands/{brand.pk}/",
             "incident": incident.get_absolute_url(),
             "channel": f"/health/channels/{channel.pk}/",
             "limit_size": f"/limits/size/?{urlencode(limit)}",

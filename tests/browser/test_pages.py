@@ -54,7 +54,7 @@ ADMIN_PAGES = {
     "person-add": "/people/add/",
     "brands": "/brands/",
     "brand-add": "/brands/add/",
-    "brand": "/brands/1/",
+    "brand": "{brand}",
     "system-check": "/system/",
     "fire-drill": "/fire-drill/",
     "channels": "/health/channels/",
@@ -97,9 +97,6 @@ OPEN_PAGES = {
 def addresses(furnished: dict[str, str]) -> dict[str, str]:
     return {
         **furnished,
-        "account": "/accounts/1/",
-        "page": "/accounts/2/",
-        "app": "/accounts/apps/1/",
         "failed_admin": f"/publishing/delivery/{furnished['failed'].split('/')[2]}/change/",
     }
 
