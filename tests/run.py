@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -54,6 +54,8 @@ class Part:
     gives_way: bool = False
     seconds: float = 0
     passed: bool = False
+    #: pytest's own line for each test that failed: its name and the first of its reason
+    failures: list[str] = field(default_factory=list)
 
     def run(self, printing: threading.Lock) -> None:
         """Its output comes in one piece when it has ended."""
@@ -65,7 +67,8 @@ class Part:
         done = subprocess.run(
             argv,
             cwd=ROOT,
-            env={**os.environ, **self.env},
+            # As wide as a reason is long: pytest cuts its lines at the screen's edge.
+            env={**os.environ, "COLUMNS": "240", **self.env},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -75,6 +78,10 @@ class Part:
         # 5: nothing selected, as with a path given on the command line.
         nothing_there = done.returncode == 5 and len(sys.argv) > 1
         self.passed = done.returncode == 0 or nothing_there
+        ends = ("FAILED ", "ERROR ")
+        self.failures = [
+            one for one in done.stdout.splitlines() if one.startswith(ends)
+        ]
         with printing:
             print(f"\n=== {self.title}\n{done.stdout}", flush=True)
 
@@ -122,6 +129,9 @@ def run(databases: dict[str, str]) -> bool:
     for part in parts:
         verdict = "passed" if part.passed else "FAILED"
         print(f"{part.title:<50} {part.seconds:>8.0f}  {verdict}")
+        # Once more where a reader ends up: a log may be kept by its last lines alone.
+        for failure in part.failures:
+            print(f"    {failure}")
     print(f"{'all of it, side by side':<50} {time.monotonic() - start:>8.0f}")
     return all(part.passed for part in parts)
 
