@@ -8,12 +8,15 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 #: Children inherit it; its value says which run they belong to.
 MARK = "SOCIALHUB_MARK"
+#: The same for a cluster and its supervisor, which keep the run's own mark beside it.
+CLUSTER_MARK = "SOCIALHUB_CLUSTER_MARK"
 _PROC = Path("/proc")
 
 
@@ -29,12 +32,12 @@ def marked(mark: str) -> list[int]:
     A process that was forked keeps its parent's mark, so this finds orphans whose
     group leader is gone. Empty where there is no /proc (macOS).
     """
-    return bearing(MARK, mark)
+    return bearing([MARK, CLUSTER_MARK], mark)
 
 
-def bearing(name: str, value: str) -> list[int]:
-    """The same for any variable that processes were started with."""
-    wanted = f"{name}={value}".encode()
+def bearing(names: Collection[str], value: str) -> list[int]:
+    """The same for any variables that processes were started with."""
+    wanted = {f"{name}={value}".encode() for name in names}
     found = []
     for pid in _all_pids():
         if pid == os.getpid():
@@ -43,7 +46,7 @@ def bearing(name: str, value: str) -> list[int]:
             environment = (_PROC / str(pid) / "environ").read_bytes()
         except OSError:
             continue  # ended meanwhile, or somebody else's
-        if wanted in environment.split(b"\0"):
+        if not wanted.isdisjoint(environment.split(b"\0")):
             found.append(pid)
     return found
 
@@ -91,7 +94,7 @@ def end_group(group: int, mark: str, *, within_s: float = 10) -> list[int]:
 def end_bearing(name: str, value: str, *, within_s: float = 10) -> list[int]:
     """SIGKILL all that were started with this variable; returns who is still there."""
     deadline = time.monotonic() + within_s
-    while left := bearing(name, value):
+    while left := bearing([name], value):
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -8,21 +8,24 @@ process or its Sentinel dies, the workers go on without guard, time-outs or sche
 from __future__ import annotations
 
 import fcntl
+import importlib
 import logging
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from django import db
 from django.conf import settings
+from django.core.management import call_command
 from django.db.models import F
 from django.utils import timezone
 
@@ -38,6 +41,14 @@ AWAY_S = 5.0
 BACKOFF_S = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
 #: A cluster that ran so long begins the row of waits anew.
 STABLE_S = 60.0
+#: Seconds that a restart waits for the watch to let go of the database: longer than
+#: SQLite waits for a lock.
+REST_S = 25.0
+#: What the processes of each cluster would load by themselves, each for itself.
+LOADED_BEFORE = {
+    "publish": ("publishing.tasks", "monitoring.beat"),
+    "monitor": ("monitoring.tasks", "monitoring.beat"),
+}
 
 
 class AlreadyRunning(Exception):
@@ -62,8 +73,11 @@ def grace_s() -> float:
 
 
 @contextmanager
-def only_one(path: Path) -> Iterator[None]:
-    """Hold a lock file that the system drops at our death; AlreadyRunning."""
+def only_one(path: Path) -> Iterator[IO[str]]:
+    """Hold a lock file that the system drops at our death; AlreadyRunning.
+
+    A process that was forked meanwhile has to close the file, or it holds it as well.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
         try:
@@ -74,10 +88,10 @@ def only_one(path: Path) -> Iterator[None]:
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
-        yield
+        yield file
 
 
-class Pulse(threading.Thread):
+class Pulse:
     """Puts beats into the cluster's queue and watches them come back.
 
     A thread of its own, so that a database that hangs never keeps the supervisor from
@@ -85,12 +99,12 @@ class Pulse(threading.Thread):
     """
 
     def __init__(self, cluster: str) -> None:
-        super().__init__(name=f"pulse-{cluster}", daemon=True)
         from monitoring.beat import own_name
 
         self.cluster = cluster
         self.own_name = own_name(cluster)
         self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
         self._ended = threading.Event()
         self._looked_at = self._sign_at = time.monotonic()
         #: when the newest beat was sent; None: none since the cluster began
@@ -121,12 +135,28 @@ class Pulse(threading.Thread):
         with self._lock:
             self._restarts.append(at)
 
+    def start(self) -> None:
+        """Look once a second from now on."""
+        self._ended = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run,
+            args=[self._ended],
+            name=f"pulse-{self.cluster}",
+            daemon=True,
+        )
+        self._thread.start()
+
     def end(self) -> None:
+        """Look no more; the thread ends as soon as the database lets it."""
         self._ended.set()
 
-    def run(self) -> None:
+    def has_ended(self) -> bool:
+        """Whether there is neither a thread nor a connection of it."""
+        return self._thread is None or not self._thread.is_alive()
+
+    def _run(self, ended: threading.Event) -> None:
         unreachable: tuple[Any, ...] = (db.Error, OSError, *broker_errors())
-        while not self._ended.wait(1):
+        while not ended.wait(1):
             try:
                 db.close_old_connections()
                 self.look()
@@ -249,20 +279,40 @@ class Supervisor:
         #: how often we were told to stop; the second time means at once
         self.asked = 0
 
+    def environment(self) -> dict[str, str]:
+        """What supervisor and cluster have to be started with."""
+        return {
+            **os.environ,
+            "Q_CLUSTER_NAME": self.cluster,
+            processes.CLUSTER_MARK: self.mark,
+            "SOCIALHUB_STOP_FILE": str(self.stop_file),
+            # Else each of a pump's threads gets a heap of its own.
+            "MALLOC_ARENA_MAX": "2",
+        }
+
     def run(self) -> int:
         """Until SIGTERM or SIGINT; 0 when the cluster ended its work in time.
 
+        Begins once more with the cluster's environment where it has another: the cluster
+        is forked, and what a process was started with cannot be changed afterwards.
         Raises AlreadyRunning.
         """
+        if os.environ.get(processes.CLUSTER_MARK) != self.mark:
+            with only_one(self.lock_file):
+                pass
+            os.execve(  # noqa: S606 - our own program
+                sys.executable, [sys.executable, *sys.orig_argv[1:]], self.environment()
+            )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._ask)
-        with only_one(self.lock_file):
+        with only_one(self.lock_file) as self._lock:
             # We hold the lock, so whoever bears our mark has lost its supervisor.
             if orphans := processes.marked(self.mark):
                 log.warning("Cluster %s: ending %s orphans", self.cluster, len(orphans))
                 processes.end_group(0, self.mark)
             self.stop_file.unlink(missing_ok=True)
-            self.pulse.start()
+            for name in LOADED_BEFORE[self.cluster]:
+                importlib.import_module(name)
             try:
                 return self._keep_running()
             finally:
@@ -277,10 +327,12 @@ class Supervisor:
         while True:
             started = time.monotonic()
             main = self._start()
-            reason = self._watch(main)
-            if not reason:
-                return self._stop(main)
-            self._end_all(main)
+            try:
+                reason = self._watch(main)
+                if not reason:
+                    return self._stop(main)
+            finally:
+                self._end_all(main)
             self.pulse.note_restart(timezone.now())
             if time.monotonic() - started > STABLE_S:
                 failures = 0
@@ -295,60 +347,57 @@ class Supervisor:
             if self.asked:
                 return 0
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> BaseProcess:
+        """Fork the cluster: its processes and we share the memory of what is loaded."""
+        # Without the watch's thread and connection, which must not be in two processes.
+        # Where the database hangs so long, the driver sees by itself whose they are.
+        self.pulse.end()
+        until = time.monotonic() + REST_S
+        while not self.pulse.has_ended() and time.monotonic() < until:
+            time.sleep(0.05)
+        main = multiprocessing.get_context("fork").Process(target=self._be_cluster)
+        main.start()
         self.pulse.begin()
-        environment = {
-            **os.environ,
-            "Q_CLUSTER_NAME": self.cluster,
-            processes.MARK: self.mark,
-            "SOCIALHUB_STOP_FILE": str(self.stop_file),
-            # Else each of a pump's threads gets a heap of its own.
-            "MALLOC_ARENA_MAX": "2",
-        }
-        return subprocess.Popen(  # noqa: S603 - our own program
-            [
-                sys.executable,
-                str(settings.BASE_DIR / "manage.py"),
-                "qcluster",
-                "--skip-checks",
-            ],
-            cwd=settings.BASE_DIR,
-            env=environment,
-            start_new_session=True,
-        )
+        self.pulse.start()
+        return main
 
-    def _watch(self, main: subprocess.Popen[bytes]) -> str:
+    def _be_cluster(self) -> None:
+        """In the new process: the queue's main process, as `manage.py qcluster` is."""
+        os.setsid()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        self._lock.close()
+        call_command("qcluster", skip_checks=True)
+
+    def _watch(self, main: BaseProcess) -> str:
         """Why the cluster must be started anew, or "" when we are asked to stop."""
         while not self.asked:
-            code = main.poll()
-            if code is not None:
-                return f"its main process ended (exit code {code})"
+            if main.exitcode is not None:
+                return f"its main process ended (exit code {main.exitcode})"
             silent = self.pulse.silent_s()
             if silent > settings.CLUSTER_SILENT_AFTER_S:
                 return f"no sign of life for {silent:.0f} s"
             time.sleep(0.2)
         return ""
 
-    def _stop(self, main: subprocess.Popen[bytes]) -> int:
+    def _stop(self, main: BaseProcess) -> int:
         # To main only: a signal to the group would cut running work off and leave
         # main waiting for good.
         self.stop_file.touch()
         main.terminate()
         deadline = time.monotonic() + grace_s()
-        while main.poll() is None and time.monotonic() < deadline and self.asked < 2:
+        while main.is_alive() and time.monotonic() < deadline and self.asked < 2:
             time.sleep(0.1)
-        in_time = main.poll() is not None
-        if not in_time:
+        if main.is_alive():
             log.error("Cluster %s: did not end its work in time, killed", self.cluster)
-        self._end_all(main)
-        return 0 if in_time else 1
+            return 1
+        return 0
 
-    def _end_all(self, main: subprocess.Popen[bytes]) -> None:
+    def _end_all(self, main: BaseProcess) -> None:
+        assert main.pid
         left = processes.end_group(main.pid, self.mark)
-        if main.poll() is None:
-            try:
-                main.wait(5)
-            except subprocess.TimeoutExpired:
-                left = sorted({*left, main.pid})
+        main.join(5)
+        if main.is_alive():
+            left = sorted({*left, main.pid})
         if left:
             log.error("Cluster %s: cannot be killed: %s", self.cluster, left)

@@ -3,15 +3,16 @@
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connections
 from django.utils import timezone
 from django_q.conf import Conf
 from django_q.models import OrmQ
 
 from monitoring.beat import own_name
 from monitoring.models import Heartbeat
-from socialhub import supervisor
-from socialhub.supervisor import AlreadyRunning, Pulse, only_one
+from socialhub import processes, supervisor
+from socialhub.sandbox import wait_for
+from socialhub.supervisor import AlreadyRunning, Pulse, Supervisor, only_one
 
 pytestmark = pytest.mark.django_db
 
@@ -179,3 +180,28 @@ def test_only_one_supervisor_holds_the_lock_file(tmp_path):
         second.__enter__()
     with only_one(path):
         assert path.read_text().strip().isdigit()
+
+
+def test_a_watch_that_has_ended_leaves_no_thread_and_no_connection(monkeypatch):
+    """The cluster is forked then: what is open would be in two processes."""
+    pulse, seen = Pulse("monitor"), []
+    monkeypatch.setattr(pulse, "look", lambda: seen.append("look"))
+    monkeypatch.setattr(
+        type(connections), "close_all", lambda self: seen.append("closed")
+    )
+    assert pulse.has_ended()
+    pulse.start()
+    assert not pulse.has_ended()
+    wait_for(lambda: seen, 20, name="the first look")
+    pulse.end()
+    wait_for(pulse.has_ended, 20, name="the end of the watch")
+    assert seen[-1] == "closed"
+
+
+def test_a_cluster_bears_a_mark_that_its_own_run_does_not(monkeypatch):
+    monkeypatch.setenv(processes.MARK, "house:/data")
+    supervisor = Supervisor("monitor")
+    environment = supervisor.environment()
+    assert environment[processes.MARK] == "house:/data"
+    assert environment[processes.CLUSTER_MARK] == supervisor.mark
+    assert environment["Q_CLUSTER_NAME"] == "monitor"

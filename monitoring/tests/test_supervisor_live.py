@@ -188,7 +188,10 @@ def test_what_is_enqueued_after_a_kill_runs_and_no_orphan_stays(cluster, victim)
         assert cluster.restarts() == 1
         assert processes.in_group(group) == []
         assert cluster.main != group
-    assert set(processes.marked(cluster.mark)) == set(processes.in_group(cluster.main))
+    assert set(processes.marked(cluster.mark)) == {
+        cluster.supervisor.pid,
+        *processes.in_group(cluster.main),
+    }
 
 
 def test_a_stop_lets_running_work_end_and_leaves_nobody(cluster):

@@ -87,7 +87,7 @@ class Host:
             return
         self.supervisor.kill()
         self.supervisor.wait(10)
-        processes.end_bearing(processes.MARK, self.mark)
+        processes.end_bearing(processes.CLUSTER_MARK, self.mark)
         self.supervisor = None
 
     # -- who is who

@@ -58,7 +58,7 @@ def test_an_orphan_is_found_by_what_it_was_started_with(family, mark):
     parent, child = family
     os.kill(parent, signal.SIGKILL)
     wait_for(lambda: processes.is_hit(parent), 5, name="the parent's end")
-    assert processes.bearing("TEST_MARK", mark) == [child]
+    assert processes.bearing(["TEST_MARK"], mark) == [child]
     assert processes.end_bearing("TEST_MARK", mark) == []
     assert processes.is_hit(child)
 
