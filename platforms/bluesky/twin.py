@@ -11,6 +11,7 @@ import functools
 import hashlib
 import hmac
 import json
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -50,6 +51,7 @@ ACCESS_SCOPES = (
     "com.atproto.appPass",
     "com.atproto.appPassPrivileged",
 )
+THREAD = "app.bsky.feed.defs#threadViewPost"
 REFRESH_SCOPE = "com.atproto.refresh"
 #: What the session of an app password says of itself.
 APP_PASSWORD_SCOPE = "com.atproto.appPass"
@@ -76,6 +78,9 @@ SWITCHES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
     "email_code": ("Wants an e-mail code with the main password", "off", ON_OFF),
     "public_delay_s": ("Seconds until a post is in the public view", "2", []),
     "blob_life_s": ("Seconds that an unused upload is kept", "21600", []),
+    "likes": ("Likes that every post has", "4", []),
+    "followers": ("Followers that every account has", "0", []),
+    "blocked_replies": ("So many replies to a post are of blocked people", "0", []),
     "video_polls": ("So many looks see a video still at work", "2", []),
     "video_limit": ("Videos of one account in a day", "25", []),
     "email_confirmed": ("E-mail addresses are confirmed (else no video)", "on", ON_OFF),
@@ -144,6 +149,7 @@ class BlueskyTwin(VideoService):
     slug = "bluesky"
     name = "Bluesky"
     loses_scopes = False
+    has_readers = True
     endings: ClassVar[tuple[tuple[str, str], ...]] = (
         ("revoke", "Delete the app password"),
         ("password_changed", "Password changed"),
@@ -166,7 +172,10 @@ class BlueskyTwin(VideoService):
 
     def people(self) -> list[Person]:
         found = []
+        readers = {reader["did"] for _, reader in self.all("reader")}
         for did, doc in self.all("account"):
+            if did in readers:
+                continue
             words = f"app password: {', '.join(doc['app_passwords']) or 'none'}"
             if doc["state"] != "active":
                 words += f"; {doc['state']}"
@@ -328,8 +337,11 @@ class BlueskyTwin(VideoService):
 
     def posts(self) -> list[Doc]:
         found = []
+        readers = {reader["did"] for _, reader in self.all("reader")}
         for id, _ in self.all("post"):
             did, _, rkey = id.partition("/")
+            if did in readers:
+                continue
             doc = self.get(f"record:{did}:{POST}", rkey)
             if doc is None:
                 continue
@@ -352,6 +364,35 @@ class BlueskyTwin(VideoService):
                 }
             )
         return found
+
+    def comment_as_reader(self, post: str, by: str, text: str, under: str = "") -> str:
+        above = self._record_at(under or post)
+        root = self._record_at(post)
+        if above is None or root is None:
+            raise ValueError("There is no such post.")
+        known = self.get("reader", by)
+        if known is None:
+            name = re.sub(r"[^a-z0-9]+", "-", by.lower()).strip("-") or "reader"
+            known = {"did": self._add_person(f"{name}{DOMAIN}", by)}
+            self.put("reader", by, known)
+        ends = {"root": (post, root), "parent": (under or post, above)}
+        record = {
+            "$type": POST,
+            "text": text,
+            "createdAt": iso(self.world.now()),
+            "reply": {
+                end: {"uri": uri, "cid": doc["cid"]} for end, (uri, doc) in ends.items()
+            },
+        }
+        rkey = self._new_tid()
+        cid, now = repo.record_cid(record), iso(self.world.now())
+        self._write(known["did"], POST, rkey, record, cid, [], "valid", now)
+        return f"at://{known['did']}/{POST}/{rkey}"
+
+    def _record_at(self, uri: str) -> Doc | None:
+        did, _, rest = uri.removeprefix("at://").partition("/")
+        collection, _, rkey = rest.partition("/")
+        return self.get(f"record:{did}:{collection}", rkey)
 
     # ------------------------------------------------------------ small things
 
@@ -800,7 +841,14 @@ class BlueskyTwin(VideoService):
                 raise Invalid(f"Record was at {at or 'null'}", "InvalidSwap")
         self._check_commit(sent, session.did)
         commit = self._write(
-            session.did, collection, rkey, record, cid, blobs, status, request
+            session.did,
+            collection,
+            rkey,
+            record,
+            cid,
+            blobs,
+            status,
+            arrived_at(request),
         )
         answer = {"uri": uri, "cid": cid, "commit": commit}
         return json_response({**answer, "validationStatus": status})
@@ -822,7 +870,14 @@ class BlueskyTwin(VideoService):
         if self.get(f"record:{session.did}:{collection}", rkey) is not None:
             raise XrpcError(500, "InternalServerError", "Internal Server Error")
         commit = self._write(
-            session.did, collection, rkey, record, cid, blobs, status, request
+            session.did,
+            collection,
+            rkey,
+            record,
+            cid,
+            blobs,
+            status,
+            arrived_at(request),
         )
         uri = f"at://{session.did}/{collection}/{rkey}"
         answer = {"uri": uri, "cid": cid, "commit": commit}
@@ -846,6 +901,10 @@ class BlueskyTwin(VideoService):
         self._check_commit(sent, session.did)
         self.drop(kind, rkey)
         self.drop("post", f"{session.did}/{rkey}")
+        value: Doc = current["value"]
+        if reply := value.get("reply"):
+            uri = f"at://{session.did}/{collection}/{rkey}"
+            self.drop(f"replies:{reply['parent']['uri']}", uri)
         return json_response({"commit": self._new_commit(session.did)})
 
     def _place(self, sent: Doc, session: Session) -> str:
@@ -882,7 +941,7 @@ class BlueskyTwin(VideoService):
         cid: str,
         blobs: list[str],
         status: str,
-        request: Request,
+        arrived: str,
     ) -> Doc:
         for blob in blobs:
             stored = self.get(f"blob:{did}", blob)
@@ -896,12 +955,37 @@ class BlueskyTwin(VideoService):
                 "value": record,
                 "checked": status == "valid",
                 "indexed_at": iso(self.world.now()),
-                "arrived_at": arrived_at(request),
+                "arrived_at": arrived,
             },
         )
         if collection == POST:
             self.put("post", f"{did}/{rkey}", {})
+            if status == "valid":
+                self._tell(did, rkey, record)
         return self._new_commit(did)
+
+    def _tell(self, did: str, rkey: str, record: Doc) -> None:
+        """Remember what a post answers, and let those know whom it is about."""
+        uri = f"at://{did}/{POST}/{rkey}"
+        reply = record.get("reply")
+        if reply:
+            self.put(f"replies:{reply['parent']['uri']}", uri, {})
+        told: dict[str, str] = {}
+        for kind, _words, leads in _facets(record):
+            if kind == "mention":
+                told[leads] = "mention"
+        for end in (reply["root"], reply["parent"]) if reply else ():
+            told[_did_in(end["uri"])] = "reply"
+        about = reply["parent"]["uri"] if reply else None
+        for person, reason in told.items():
+            if person != did and not self.get(f"told:{person}", uri):
+                self.put(f"told:{person}", uri, {})
+                notice = {"uri": uri, "reason": reason, "about": about}
+                self.put(f"notice:{person}", self._new_tid(), notice)
+
+    def _replies_to(self, uri: str) -> list[str]:
+        """URIs of the posts that answer one, oldest first."""
+        return [id for id, _ in self.all(f"replies:{uri}")]
 
     def _new_commit(self, did: str) -> Doc:
         rev = self._new_tid()
@@ -974,8 +1058,10 @@ class BlueskyTwin(VideoService):
 
     def _post_view(self, did: str, rkey: str, doc: Doc) -> Doc:
         account = self.get("account", did) or {"handle": "handle.invalid", "name": ""}
+        uri = f"at://{did}/{POST}/{rkey}"
+        likes = int(self._is("likes"))
         return {
-            "uri": f"at://{did}/{POST}/{rkey}",
+            "uri": uri,
             "cid": doc["cid"],
             "author": {
                 "did": did,
@@ -983,9 +1069,9 @@ class BlueskyTwin(VideoService):
                 "displayName": account["name"],
             },
             "record": doc["value"],
-            "replyCount": 0,
-            "repostCount": 0,
-            "likeCount": 0,
+            "replyCount": self.world.count(self.slug, f"replies:{uri}"),
+            "repostCount": likes // 2,
+            "likeCount": likes,
             "quoteCount": 0,
             "bookmarkCount": 0,
             "indexedAt": f"{doc['indexed_at'][:23]}Z",
@@ -1039,8 +1125,39 @@ class BlueskyTwin(VideoService):
         post = self._by_uri(request, uri)
         if post is None:
             raise Invalid(f"Post not found: {uri}", "NotFound")
-        kind = "app.bsky.feed.defs#threadViewPost"
-        return json_response({"thread": {"$type": kind, "post": post, "replies": []}})
+        depth = _number(request, "depth", 6, 1000)
+        height = _number(request, "parentHeight", 80, 1000)
+        thread = self._thread(request, post, depth)
+        self._add_parents(request, thread, height)
+        return json_response({"thread": thread})
+
+    def _thread(self, request: Request, post: Doc, depth: int) -> Doc:
+        thread: Doc = {"$type": THREAD, "post": post}
+        if not depth:
+            return thread
+        blocked = int(self._is("blocked_replies"))
+        replies: list[Doc] = []
+        for uri in self._replies_to(post["uri"]):
+            reply = self._by_uri(request, uri)
+            if reply and len(replies) < blocked:
+                author = {"did": reply["author"]["did"]}
+                kind = "app.bsky.feed.defs#blockedPost"
+                shown = {"$type": kind, "uri": uri, "blocked": True}
+                replies.append({**shown, "author": author})
+            elif reply:
+                replies.append(self._thread(request, reply, depth - 1))
+        return {**thread, "replies": replies}
+
+    def _add_parents(self, request: Request, thread: Doc, height: int) -> None:
+        while height and (reply := thread["post"]["record"].get("reply")):
+            uri = reply["parent"]["uri"]
+            parent = self._by_uri(request, uri)
+            if not parent:
+                kind = "app.bsky.feed.defs#notFoundPost"
+                thread["parent"] = {"$type": kind, "uri": uri, "notFound": True}
+                return
+            thread["parent"] = {"$type": THREAD, "post": parent}
+            thread, height = thread["parent"], height - 1
 
     @xrpc("GET", "app.bsky.actor.getProfile", auth="none")
     def get_profile(self, request: Request) -> Response:
@@ -1051,7 +1168,7 @@ class BlueskyTwin(VideoService):
                 "did": did,
                 "handle": account["handle"],
                 "displayName": account["name"],
-                "followersCount": 0,
+                "followersCount": int(self._is("followers")),
                 "followsCount": 0,
                 "postsCount": self.world.count(self.slug, f"record:{did}:{POST}"),
                 "createdAt": account["created_at"],
@@ -1060,7 +1177,25 @@ class BlueskyTwin(VideoService):
 
     @xrpc("GET", "app.bsky.notification.listNotifications")
     def notifications(self, request: Request, session: Session) -> Response:
-        return json_response({"notifications": []})
+        limit = _limit(request, 50, 100)
+        wanted = request.args.getlist("reasons")
+        below = request.args.get("cursor", "")
+        kind = f"notice:{session.did}"
+        rows = self.world.page(self.slug, kind, limit, below=below)
+        shown = []
+        for _, notice in rows:
+            post = self._by_uri(request, notice["uri"])
+            if not post or (wanted and notice["reason"] not in wanted):
+                continue
+            row = {name: post[name] for name in ("uri", "cid", "author", "record")}
+            about = notice["about"]
+            row |= {"reason": notice["reason"], "indexedAt": post["indexedAt"]}
+            row |= {"reasonSubject": about} if about else {}
+            shown.append({**row, "isRead": False, "labels": []})
+        answer: Doc = {"notifications": shown}
+        if len(rows) == limit:
+            answer["cursor"] = rows[-1][0]
+        return json_response(answer)
 
     # ------------------------------------------------------------ pages for readers
 
@@ -1197,6 +1332,17 @@ def _text(sent: Doc, name: str) -> str:
     if not isinstance(sent[name], str):
         raise Invalid(f"Input/{name} must be a string")
     return str(sent[name])
+
+
+def _number(request: Request, name: str, default: int, largest: int) -> int:
+    value = request.args.get(name, str(default))
+    if not value.isdecimal() or int(value) > largest:
+        raise Invalid(f"{name} must be between 0 and {largest}")
+    return int(value)
+
+
+def _did_in(uri: str) -> str:
+    return uri.removeprefix("at://").partition("/")[0]
 
 
 def _limit(request: Request, default: int, largest: int) -> int:

@@ -18,6 +18,7 @@ from werkzeug.wrappers import Request, Response
 from ..practice import pages
 from ..practice.framework import Doc, Person, Refusal, route
 from ..practice.switches import Switch
+from .twin_figures import Figures
 from .twin_films import Films
 from .twin_handout import OPTIONS, Handout
 from .twin_login import Login
@@ -64,7 +65,7 @@ TREE_ENDINGS = (
 )
 
 
-class FacebookTwin(Login, Films, Handout):
+class FacebookTwin(Login, Films, Figures, Handout):
     slug: ClassVar[str] = "facebook"
     name: ClassVar[str] = "Facebook"
     endings = (*TREE_ENDINGS, ("suspend", "Restrict it"), ("restore", "Undo"))
@@ -187,7 +188,10 @@ class FacebookTwin(Login, Films, Handout):
                 for kind, doc in self._media(post)
             ],
             link=(post["link"], "") if post["link"] else None,
-            notes=[f"Comment of the Page: {doc['text']}" for doc in comments],
+            notes=[
+                f"Comment of {doc['by'] or 'the Page'}: {doc['text']}"
+                for doc in comments
+            ],
         )
 
     def _media(self, post: Doc) -> list[tuple[str, Doc]]:

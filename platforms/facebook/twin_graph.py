@@ -404,7 +404,7 @@ class Graph(MetaTokens):
             "biography": lambda f: "Practice only",
             "website": lambda f: None,
             "profile_picture_url": lambda f: f"{self.url}/www/{account['id']}/picture",
-            "followers_count": lambda f: 1_200,
+            "followers_count": lambda f: self.setting("followers"),
             "follows_count": lambda f: 10,
             "media_count": lambda f: self.media_count(account["id"]),
         }

@@ -212,35 +212,6 @@ class Posts(Accounts, Pictures):
             raise errors.bad_photo("Missing or invalid image file", 1366046)
         return picture
 
-    @route(
-        "POST",
-        "/graph/<version>/<id>/comments",
-        call="POST /:post/comments",
-        commit=True,
-    )
-    def comment(self, request: Request, version: str, id: str) -> Response:
-        def work(caller: Caller) -> Any:
-            return self.new_comment(caller, request, id)
-
-        return self.graph(request, version, work, instagram=self._instagram_of(request))
-
-    def new_comment(self, caller: Caller, request: Request, id: str) -> Any:
-        post = self._visible_post(caller, id, "post")
-        self.need(caller, "pages_manage_engagement", post["page"], code=200)
-        values = params(request)
-        text = text_of(values, "message")
-        if not text.strip() and not text_of(values, "attachment_url"):
-            raise errors.needed("message")
-        number = post["id"].rpartition("_")[2]
-        comment = f"{number}_{self.next_id(900_000_000_000_000)}"
-        doc = {"id": comment, "of": post["id"], "page": post["page"], "text": text}
-        doc |= {"created_at": self.time(), "deleted": False}
-        self.put("comment", comment, doc)
-        if text_of(values, "fields"):
-            # The comment is there all the same.
-            return self.refused(errors.format_unsupported())
-        return {"id": comment}
-
     # ------------------------------------------------------------ reading back
 
     def _visible_post(self, caller: Caller, id: str, method: str = "get") -> Doc:
@@ -260,13 +231,6 @@ class Posts(Accounts, Pictures):
             photo = self._visible_photo(caller, id, "get")
             self.need_to_read(caller, photo["page"])
             return self._photo_shown(photo, self.wanted(request, "id,created_time"))
-        if kind == "comment":
-            comment = self.get("comment", id)
-            if comment and not comment["deleted"] and comment.get("page"):
-                if self.sees_page(caller, comment["page"]):
-                    self.need_to_read(caller, comment["page"])
-                    fields = self.wanted(request, "created_time,message,id")
-                    return self._comment_shown(comment, fields)
         return super().node(caller, id, request)
 
     def change_node(self, caller: Caller, id: str, values: Mapping[str, Any]) -> Any:
@@ -299,13 +263,6 @@ class Posts(Accounts, Pictures):
             self.put("post", id, {**post, "deleted": True})
             self.drop(f"timeline:{post['page']}", id.rpartition("_")[2])
             return {"success": True}
-        if kind == "comment":
-            comment = self.get("comment", id) or {}
-            is_there = comment.get("page") and not comment["deleted"]
-            if is_there and self.sees_page(caller, comment["page"]):
-                self.need(caller, "pages_manage_engagement", comment["page"], code=200)
-                self.put("comment", id, {**comment, "deleted": True})
-                return {"success": True}
         return super().delete_node(caller, id)
 
     def _visible_photo(self, caller: Caller, id: str, method: str) -> Doc:
@@ -369,28 +326,6 @@ class Posts(Accounts, Pictures):
         posts = [self.get("post", row["id"]) for _, row in rows]
         return [post for post in posts if post and not post["deleted"]]
 
-    @route("GET", "/graph/<version>/<id>/comments", call="GET /:post/comments")
-    def read_comments(self, request: Request, version: str, id: str) -> Response:
-        def work(caller: Caller) -> Doc:
-            return self.comments_of(caller, request, id)
-
-        return self.graph(request, version, work, instagram=self._instagram_of(request))
-
-    def comments_of(self, caller: Caller, request: Request, id: str) -> Doc:
-        post = self._visible_post(caller, id)
-        self.need_to_read(caller, post["page"])
-        self.need(caller, "pages_read_user_content", post["page"], code=10)
-        fields = self.wanted(request, "created_time,from,message,id")
-        rows = [
-            (comment, doc)
-            for comment, doc in self.all("comment", of=post["id"], deleted=False)
-        ]
-        if text_of(params(request), "order") == "reverse_chronological":
-            rows.reverse()
-        found = listed(request, self.address_of(request), rows)
-        found["data"] = [self._comment_shown(doc, fields) for doc in found["data"]]
-        return found
-
     # ------------------------------------------------------------ as it is shown
 
     def permalink(self, post: Doc) -> str:
@@ -424,11 +359,13 @@ class Posts(Accounts, Pictures):
             "full_picture": lambda f: (
                 self.picture_url(post["photos"][0]) if post["photos"] else None
             ),
-            "shares": lambda f: None,
-            "comments": lambda f: self._summary(post),
-            "reactions": lambda f: {"data": [], "summary": {"total_count": 0}},
+            **self.counted(post),
         }
         return self.pick("Post", fields, known)
+
+    def counted(self, post: Doc) -> dict[str, Callable[[Field], Any]]:
+        """The fields of a post that count what readers did."""
+        return {}
 
     def _inner(self, doc: Doc, wanted: Field) -> Doc:
         return {
@@ -436,10 +373,6 @@ class Posts(Accounts, Pictures):
             for name, value in doc.items()
             if name == "id" or not wanted.inner or name in wanted.inner
         }
-
-    def _summary(self, post: Doc) -> Doc:
-        count = len(self.all("comment", of=post["id"], deleted=False))
-        return {"data": [], "summary": {"total_count": count}}
 
     def _attachments(self, post: Doc) -> Doc | None:
         rows = [
@@ -477,18 +410,3 @@ class Posts(Accounts, Pictures):
             "link": lambda f: source["source"],
         }
         return self.pick("Photo", fields, known)
-
-    def _comment_shown(self, comment: Doc, fields: Mapping[str, Field]) -> Doc:
-        page = self.get("page", comment["page"]) or {}
-        author = {"id": comment["page"], "name": page.get("name", "")}
-        post = self.get("post", comment["of"])
-        known: dict[str, Callable[[Field], Any]] = {
-            "id": lambda f: comment["id"],
-            "message": lambda f: comment["text"],
-            "created_time": lambda f: self.stamp(comment["created_at"]),
-            "from": lambda f: self._inner(author, f),
-            "permalink_url": lambda f: self.permalink(post) if post else None,
-            "is_hidden": lambda f: False,
-            "parent": lambda f: None,
-        }
-        return self.pick("Comment", fields, known)

@@ -77,6 +77,9 @@ META_SWITCHES = (
     Switch(
         "believe_the_address", "Do not fetch pictures, believe their address", False
     ),
+    Switch("impressions", "Views that every new post has", 120),
+    Switch("followers", "Followers of every Instagram account", 1_200),
+    Switch("omit_from", "Do not say who wrote a comment", False),
     Switch("fetch_fails", "So many next pictures or videos cannot be fetched", 0),
     Switch("upload_keeps", "Of the next upload only so many bytes arrive", None),
     Switch("deauthorize_url", "Address that learns of a removed app", ""),
@@ -86,6 +89,11 @@ META_SWITCHES = (
 
 def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
+
+
+def reader_id(name: str) -> str:
+    """The app-scoped id of a reader: always the same for a name."""
+    return str(2_233_000_000_000_000 + int(digest(name)[:10], 16))
 
 
 class MetaWorld(SwitchedTwin):

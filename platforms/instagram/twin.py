@@ -24,9 +24,10 @@ from ..facebook.twin_world import INSTAGRAM_APP_ID, META_SWITCHES, exact
 from ..practice import pages
 from ..practice.framework import Doc, Person, Refusal, route
 from ..practice.switches import Switch
+from .twin_figures import Figures
 from .twin_login import InstagramLogin
-from .twin_media import Media, wrong_ratio
 from .twin_media import instagram as refusal_of
+from .twin_media import wrong_ratio
 
 INSTAGRAM_SWITCHES = (
     Switch("quota_total", "Posts of one account in 24 hours", 100),
@@ -44,6 +45,7 @@ INSTAGRAM_SWITCHES = (
     Switch("first_publish_not_ready", "The first publish is always too early", False),
     Switch("media_delay_s", "Lists show a new post after (seconds)", 0),
     Switch("png_accepted", "PNG pictures are taken too", False),
+    Switch("likes_hidden", "The accounts hide how many like a post", False),
     Switch("strip_at", "Captions always come back without @", False),
     Switch("one_app_for_both", "Instagram Login takes the Meta app too", True),
     Switch("token_shape", "Shape of a code's answer", "flat", ("flat", "nested")),
@@ -55,7 +57,7 @@ INSTAGRAM_SWITCHES = (
 )
 
 
-class InstagramTwin(Login, InstagramLogin, Media, Handout):
+class InstagramTwin(Login, InstagramLogin, Figures, Handout):
     slug: ClassVar[str] = "instagram"
     name: ClassVar[str] = "Instagram"
     HOSTS: ClassVar[Mapping[str, str]] = {INSTAGRAM: "/ig", FACEBOOK: "/graph"}
@@ -223,7 +225,10 @@ class InstagramTwin(Login, InstagramLogin, Media, Handout):
                 )
                 for doc in self._shown(media)
             ],
-            notes=[f"Comment: {doc['text']}" for doc in self._comments_on(media)],
+            notes=[
+                f"Comment of {doc['by'] or account['username']}: {doc['text']}"
+                for doc in self.comments_on(media)
+            ],
         )
 
     def _shown(self, media: Doc) -> list[Doc]:

@@ -58,6 +58,7 @@ NAMES = {
     "basic": ("instagram_basic", "instagram_business_basic"),
     "publish": ("instagram_content_publish", "instagram_business_content_publish"),
     "comments": ("instagram_manage_comments", "instagram_business_manage_comments"),
+    "figures": ("instagram_manage_insights", "instagram_business_manage_insights"),
 }
 
 
@@ -117,7 +118,7 @@ class Media(Accounts, Videos):
 
     # ------------------------------------------------------------ who may
 
-    def _reach_account(self, caller: Caller, ig: str, *names: str) -> Doc:
+    def reach_account(self, caller: Caller, ig: str, *names: str) -> Doc:
         """The account, if this token reaches it and has the permissions (basic always)."""
         account = self.get("ig", ig)
         if not account:
@@ -145,7 +146,7 @@ class Media(Accounts, Videos):
             raise errors.lacks("ads_read", 10)
 
     def _may_publish(self, caller: Caller, ig: str) -> Doc:
-        account = self._reach_account(caller, ig, "publish")
+        account = self.reach_account(caller, ig, "publish")
         if caller.kind != "IG":
             page = self.page_of_ig(ig) or {}
             role = self.role(caller.person, page.get("id", "")) or {"tasks": []}
@@ -506,7 +507,7 @@ class Media(Accounts, Videos):
     def publishing_limit(self, request: Request, version: str, id: str) -> Response:
         def work(caller: Caller) -> Doc:
             ig = self.own_id(caller, id)
-            self._reach_account(caller, ig, "publish")
+            self.reach_account(caller, ig, "publish")
             since = time_of(params(request), "since") or 0
             config = {
                 "quota_total": self.setting("quota_total"),
@@ -525,17 +526,17 @@ class Media(Accounts, Videos):
 
     def node(self, caller: Caller, id: str, request: Request) -> Doc:
         if container := self.get("container", id):
-            self._reach_account(caller, container["ig"], "publish")
+            self.reach_account(caller, container["ig"], "publish")
             return self._container_shown(container, self.wanted(request, "id"))
         if self.get("media", id):
-            media = self._visible_media(caller, id)
+            media = self.visible_media(caller, id)
             return self._media_shown(caller, media, self.wanted(request, "id"))
         return super().node(caller, id, request)
 
     def change_node(self, caller: Caller, id: str, values: Mapping[str, Any]) -> Any:
         if not self.get("media", id):
             return super().change_node(caller, id, values)
-        media = self._visible_media(caller, id)
+        media = self.visible_media(caller, id)
         enabled = is_true(values.get("comment_enabled"), default=True)
         self.put("media", id, {**media, "comments_off": not enabled})
         return {"success": True}
@@ -543,7 +544,7 @@ class Media(Accounts, Videos):
     def delete_node(self, caller: Caller, id: str) -> Any:
         if not self.get("media", id):
             return super().delete_node(caller, id)
-        media = self._visible_media(caller, id)
+        media = self.visible_media(caller, id)
         if caller.kind == "IG":
             raise errors.missing_object(id, "delete")
         self.need(caller, "instagram_manage_contents", media["ig"], code=10)
@@ -552,11 +553,11 @@ class Media(Accounts, Videos):
             self.drop(f"{shelf}:{media['ig']}", id)
         return {"success": True}
 
-    def _visible_media(self, caller: Caller, id: str, *names: str) -> Doc:
+    def visible_media(self, caller: Caller, id: str, *names: str) -> Doc:
         media = self.get("media", id)
         if not media or media["deleted"]:
             raise errors.missing_object(id)
-        self._reach_account(caller, media["ig"], *names)
+        self.reach_account(caller, media["ig"], *names)
         return media
 
     @route("GET", "/graph/<version>/<id>/media", call="GET /:ig/media")
@@ -564,7 +565,7 @@ class Media(Accounts, Videos):
     def media_list(self, request: Request, version: str, id: str) -> Response:
         def work(caller: Caller) -> Doc:
             ig = self.own_id(caller, id)
-            self._reach_account(caller, ig)
+            self.reach_account(caller, ig)
             values = params(request)
             since, until = time_of(values, "since"), time_of(values, "until")
             fields = self.wanted(request, "id")
@@ -595,7 +596,7 @@ class Media(Accounts, Videos):
     def stories(self, request: Request, version: str, id: str) -> Response:
         def work(caller: Caller) -> Doc:
             ig = self.own_id(caller, id)
-            self._reach_account(caller, ig)
+            self.reach_account(caller, ig)
             fields, now = self.wanted(request, "id"), self.time()
             rows = [
                 (media["id"], media)
@@ -635,8 +636,8 @@ class Media(Accounts, Videos):
             "timestamp": lambda f: self.stamp(media["created_at"]),
             "username": lambda f: account.get("username"),
             "alt_text": lambda f: first.get("alt") or None,
-            "like_count": lambda f: 0,
-            "comments_count": lambda f: len(self._comments_on(media)),
+            "like_count": lambda f: self.likes_of(media),
+            "comments_count": lambda f: len(self.comments_on(media)),
             "is_comment_enabled": lambda f: not media["comments_off"],
             "children": lambda f: (
                 {"data": [{"id": child} for child in media["children"]]}
@@ -645,6 +646,17 @@ class Media(Accounts, Videos):
             ),
         }
         return self.pick("IGMedia", fields, known)
+
+    def likes_of(self, media: Doc) -> int | None:
+        """None: the account hides them."""
+        if self.setting("likes_hidden"):
+            return None
+        return int(self.setting("impressions")) // 10
+
+    def comments_on(self, media: Doc, **only: Any) -> list[Doc]:
+        """Those that are there, oldest first."""
+        rows = self.all("comment", of=media["id"], deleted=False, **only)
+        return [doc for _, doc in rows]
 
     def _caption(self, caller: Caller, media: Doc) -> str:
         """Without the @ unless the caller's person may do what an admin may."""
@@ -657,69 +669,3 @@ class Media(Accounts, Videos):
         if self.setting("strip_at") or not is_admin:
             return caption.replace("@", "")
         return caption
-
-    # ------------------------------------------------------------ comments
-
-    @route(
-        "POST",
-        "/graph/<version>/<id>/comments",
-        call="POST /:media/comments",
-        commit=True,
-    )
-    @route(
-        "POST",
-        "/ig/<version>/<id>/comments",
-        call="POST /:media/comments",
-        commit=True,
-    )
-    def comment(self, request: Request, version: str, id: str) -> Response:
-        def work(caller: Caller) -> Any:
-            media = self._visible_media(caller, id, "comments")
-            values = params(request)
-            text = text_of(values, "message")
-            if not text.strip():
-                raise errors.needed("message")
-            comment = self.next_id(17_870_913_670_000_000)
-            doc = {"id": comment, "of": media["id"], "ig": media["ig"], "text": text}
-            doc |= {"created_at": self.time(), "deleted": False}
-            self.put("comment", comment, doc)
-            if text_of(values, "fields"):
-                # The comment is there all the same.
-                return self.refused(errors.format_unsupported())
-            return {"id": comment}
-
-        return self.graph(request, version, work, instagram=self._instagram_of(request))
-
-    @route("GET", "/graph/<version>/<id>/comments", call="GET /:media/comments")
-    @route("GET", "/ig/<version>/<id>/comments", call="GET /:media/comments")
-    def comments(self, request: Request, version: str, id: str) -> Response:
-        def work(caller: Caller) -> Doc:
-            media = self._visible_media(caller, id, "comments")
-            username = (self.get("ig", media["ig"]) or {})["username"]
-            fields = self.wanted(request, "id,text,timestamp")
-            rows = [(doc["id"], doc) for doc in self._comments_on(media)]
-            found = listed(request, self.address_of(request), rows)
-            found["data"] = [
-                self._ig_comment_shown(doc, username, fields) for doc in found["data"]
-            ]
-            return found
-
-        return self.graph(request, version, work, instagram=self._instagram_of(request))
-
-    def _comments_on(self, media: Doc) -> list[Doc]:
-        return [doc for _, doc in self.all("comment", of=media["id"], deleted=False)]
-
-    def _ig_comment_shown(
-        self, comment: Doc, username: str, fields: Mapping[str, Field]
-    ) -> Doc:
-        known: dict[str, Callable[[Field], Any]] = {
-            "id": lambda f: comment["id"],
-            "text": lambda f: comment["text"],
-            "timestamp": lambda f: self.stamp(comment["created_at"]),
-            "username": lambda f: username,
-            "from": lambda f: {"id": comment["ig"], "username": username},
-            "like_count": lambda f: 0,
-            "hidden": lambda f: False,
-            "replies": lambda f: None,
-        }
-        return self.pick("IGComment", fields, known)

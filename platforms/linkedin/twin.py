@@ -56,7 +56,8 @@ from .twin_calls import (
     wrong_query,
     wrong_schema,
 )
-from .twin_media import ASSETS, Media
+from .twin_figures import FIGURE_SWITCHES, Figures
+from .twin_media import ASSETS
 
 CLIENT_ID = "practice-linkedin"
 CLIENT_SECRET = "practice-linkedin-secret"
@@ -117,6 +118,7 @@ SWITCHES = (
         ("organization", "organizationTarget"),
     ),
     Switch("verdict_form", "Form of a verdict", "short", ("short", "long")),
+    *FIGURE_SWITCHES,
 )
 
 ROLES = (
@@ -158,6 +160,7 @@ POLL_DURATIONS = ("ONE_DAY", "THREE_DAYS", "SEVEN_DAYS", "FOURTEEN_DAYS")
 MAX_COMMENTARY = 3000
 MAX_ALT = 4086
 POST_URN = re.compile(r"urn:li:(?:share|ugcPost):[0-9]+")
+ACTIVITY_URN = re.compile(r"urn:li:activity:[0-9]+")
 AUTHORIZATION_KEY = re.compile(
     r"\(impersonator:(?P<person>urn:li:person:[\w-]+),"
     r"organization:(?P<page>urn:li:organization:[0-9]+),"
@@ -178,7 +181,7 @@ BAD_CODE = (
 )
 
 
-class LinkedInTwin(Media):
+class LinkedInTwin(Figures):
     slug: ClassVar[str] = "linkedin"
     name: ClassVar[str] = "LinkedIn"
     endings = (
@@ -354,10 +357,10 @@ class LinkedInTwin(Media):
                 urns = [f"urn:li:{kind}:{address[1]}" for kind in ASSETS]
             owners = [found["owner"] for urn in urns if (found := self.asset(urn))]
             return str(owners[0]) if owners else ""
-        if post := POST_URN.search(path):
-            found = self.get("post", post[0])
+        if post := POST_URN.search(path) or ACTIVITY_URN.search(path):
+            found = self.get("post", self._post_behind(post[0]))
             return str(found["author"]) if found else ""
-        for field in ("author", "organization"):
+        for field in ("author", "organization", "organizationalEntity", "actor"):
             if field in request.args:
                 return request.args[field]
         if page := ORGANIZATION.search(path):
@@ -1266,12 +1269,6 @@ class LinkedInTwin(Media):
 
         return self._api(request, key, work)
 
-    def _live_post(self, urn: str) -> Doc:
-        post = self.get("post", urn)
-        if not post or post["deleted_at"]:
-            raise not_found()
-        return post
-
     def _check_reader(self, caller: Caller, author: str, endpoint: Endpoint) -> None:
         """Posts of members are closed: no new app is granted r_member_social."""
         if not ORGANIZATION.fullmatch(author):
@@ -1452,6 +1449,7 @@ class LinkedInTwin(Media):
             notes.append(f"Reshare of {post['reshareContext']['parent']}")
         if post["edited"]:
             notes.append("Edited")
+        notes += [f"Comment: {doc['text']}" for doc in self._comments(post)]
         is_page = bool(ORGANIZATION.fullmatch(post["author"]))
         return pages.PostView(
             author=self._author_name(post["author"]),

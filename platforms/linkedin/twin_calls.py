@@ -69,6 +69,9 @@ READ = ("r_organization_social", "r_member_social")
 ADMIN = ("rw_organization_admin",)
 PAGE_READ = ("rw_organization_admin", "r_organization_social")
 IMAGE_READ = ("r_organization_social", "w_organization_social")
+#: comments and reactions, by the kind of the post's author
+FEED_READ = {"page": "r_organization_social_feed", "member": "w_member_social_feed"}
+FEED_WRITE = {"page": "w_organization_social_feed", "member": "w_member_social_feed"}
 VIDEO_READ = (*IMAGE_READ, "w_member_social")
 ENDPOINTS = {
     row.key: row
@@ -178,6 +181,55 @@ ENDPOINTS = {
             "partnerApiPostsExternal.DELETE",
             WRITE,
             restli_method="DELETE",
+        ),
+        *(
+            Endpoint(
+                f"GET /rest/{name}", f"{name}.FINDER-{{q}}", scopes, True, "FINDER"
+            )
+            for name, scopes in (
+                ("organizationalEntityShareStatistics", ADMIN),
+                ("organizationalEntityFollowerStatistics", ADMIN),
+                ("organizationPageStatistics", ADMIN),
+                ("memberCreatorPostAnalytics", ("r_member_postAnalytics",)),
+            )
+        ),
+        Endpoint(
+            "GET /rest/networkSizes/{urn}",
+            "networkSizes.GET",
+            PAGE_READ,
+            restli_method="GET",
+        ),
+        *(
+            Endpoint(key, resource, tuple(scopes.values()), True, method)
+            for key, resource, scopes, method in (
+                ("GET /rest/socialMetadata/{urn}", "socialMetadata", FEED_READ, "GET"),
+                (
+                    "POST /rest/socialMetadata/{urn}",
+                    "socialMetadata.PARTIAL_UPDATE",
+                    FEED_WRITE,
+                    "PARTIAL_UPDATE",
+                ),
+                ("GET /rest/socialActions/{urn}", "socialActions", FEED_READ, "GET"),
+                (
+                    "GET /rest/socialActions/{urn}/comments",
+                    "comments.GET_ALL",
+                    FEED_READ,
+                    "GET_ALL",
+                ),
+                (
+                    "POST /rest/socialActions/{urn}/comments",
+                    "comments.CREATE",
+                    FEED_WRITE,
+                    "CREATE",
+                ),
+                (
+                    "DELETE /rest/socialActions/{urn}/comments/{id}",
+                    "comments.DELETE",
+                    FEED_WRITE,
+                    "DELETE",
+                ),
+                ("POST /rest/reactions", "reactions.CREATE", FEED_WRITE, "CREATE"),
+            )
         ),
     )
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -37,12 +38,8 @@ from platforms.practice.pages import (
 
 from . import twin_text
 from .twin_calls import SWITCHES, ApiError, Who, api, rate_headers, sent_fields
-from .twin_media import (
-    DESCRIPTION,
-    MIME_TYPES,
-    Media,
-    kind_of,
-)
+from .twin_figures import Figures
+from .twin_media import DESCRIPTION, MIME_TYPES, kind_of
 
 CLIENT_ID = "practice-mastodon"
 CLIENT_SECRET = "practice-mastodon-secret"
@@ -87,7 +84,7 @@ INVALID_CLIENT = (
 TEMPORARY = "There was a temporary problem serving your request, please try again"
 
 
-class MastodonTwin(Media):
+class MastodonTwin(Figures):
     slug = "mastodon"
     name = "Mastodon"
     endings: ClassVar[tuple[tuple[str, str], ...]] = (
@@ -122,6 +119,7 @@ class MastodonTwin(Media):
             self._add_person("ben", "Ben Okafor")
 
     def people(self) -> list[Person]:
+        readers = {reader["id"] for _, reader in self.all("reader")}
         return [
             Person(
                 id,
@@ -130,6 +128,7 @@ class MastodonTwin(Media):
                 "" if doc["state"] == "active" else doc["state"],
             )
             for id, doc in self.all("account")
+            if id not in readers
         ]
 
     def add_account(self, handle: str, name: str, **options: Any) -> Doc:
@@ -263,7 +262,10 @@ class MastodonTwin(Media):
     def posts(self) -> list[Doc]:
         self._publish_due()
         found = []
+        readers = {reader["id"] for _, reader in self.all("reader")}
         for id, doc in self.all("status"):
+            if doc["account"] in readers:
+                continue
             media = [d for m in doc["media"] if (d := self.get("media", m))]
             links = twin_text.urls_in(doc["text"])
             found.append(
@@ -283,6 +285,36 @@ class MastodonTwin(Media):
                 }
             )
         return found
+
+    def comment_as_reader(self, post: str, by: str, text: str, under: str = "") -> str:
+        above = self.get("status", under or post)
+        if above is None:
+            raise ValueError("There is no such post.")
+        if under and under not in dict(self.below(post)):
+            raise ValueError("There is no such reply below that post.")
+        author = self.get("account", above["account"]) or {}
+        known = self.get("reader", by)
+        if known is None:
+            username = re.sub(r"[^a-z0-9_]", "_", by.lower())[:30]
+            known = {"id": self._add_person(username, by)}
+            self.put("reader", by, known)
+        return self._publish(
+            {
+                "account": known["id"],
+                "text": f"@{author['username']} {text}",
+                "spoiler": "",
+                "visibility": above["visibility"],
+                "language": "en",
+                "sensitive": False,
+                "media": [],
+                "poll": None,
+                "reply_to": under or post,
+                "edited_at": None,
+                "key": "",
+                "app": CLIENT_ID,
+                "arrived_at": iso(self.world.now()),
+            }
+        )
 
     # ------------------------------------------------------------ small things
 
@@ -732,7 +764,7 @@ class MastodonTwin(Media):
             "created_at": doc["created_at"][:11] + "00:00:00.000Z",
             "url": f"{self.url}/@{doc['username']}",
             "avatar": f"{self.url}/avatar.png",
-            "followers_count": 0,
+            "followers_count": int(self._is("followers")),
             "following_count": 0,
             "statuses_count": self.world.count(self.slug, f"by:{id}"),
             "last_status_at": latest[0][1]["day"] if latest else None,
@@ -873,6 +905,7 @@ class MastodonTwin(Media):
         at = iso(self.world.now())
         self.put("status", id, {**draft, "created_at": at})
         self.put(f"by:{draft['account']}", id, {"day": at[:10]})
+        self.note_replies(id, draft)
         for media_id in draft["media"]:
             media = self.get("media", media_id)
             if media is not None:
@@ -931,13 +964,6 @@ class MastodonTwin(Media):
         self.drop("scheduled", id)
         return json_response({})
 
-    def _visible(self, id: str, who: Who) -> Doc:
-        doc = self.get("status", id)
-        hidden = doc is not None and doc["visibility"] in ("private", "direct")
-        if doc is None or (hidden and doc["account"] != who.id):
-            raise ApiError(404, "Record not found")
-        return doc
-
     @api(
         "GET",
         "/api/v1/statuses/<id>",
@@ -985,19 +1011,6 @@ class MastodonTwin(Media):
         )
 
     @api(
-        "GET",
-        "/api/v1/statuses/<id>/context",
-        "GET /api/v1/statuses/:id/context",
-        "read:statuses",
-        anonymous=True,
-    )
-    def context(self, request: Request, who: Who, id: str) -> Response:
-        self._visible(id, who)
-        replies = self.all("status", reply_to=id)
-        answers = [self._status_json(r, doc, who) for r, doc in replies]
-        return json_response({"ancestors": [], "descendants": answers})
-
-    @api(
         "PUT",
         "/api/v1/statuses/<id>",
         "PUT /api/v1/statuses/:id",
@@ -1027,6 +1040,7 @@ class MastodonTwin(Media):
         answer = self._status_json(id, doc, who)
         self.drop("status", id)
         self.drop(f"by:{who.id}", id)
+        self.drop(f"replies:{doc['reply_to']}", id)
         for media_id in doc["media"]:
             media = self.get("media", media_id)
             if media is not None:
@@ -1095,15 +1109,6 @@ class MastodonTwin(Media):
             )
         return response
 
-    @api(
-        "GET",
-        "/api/v1/notifications",
-        "GET /api/v1/notifications",
-        "read:notifications",
-    )
-    def notifications(self, request: Request, who: Who) -> Response:
-        return json_response([])
-
     def _permalink(self, id: str, doc: Doc) -> str:
         author = self.get("account", doc["account"]) or {"username": "gone"}
         middle = "statuses/" if len(id) == 26 else ""
@@ -1124,10 +1129,7 @@ class MastodonTwin(Media):
             "language": doc["language"],
             "uri": f"{self.url}/users/{author['username']}/statuses/{id}",
             "url": self._permalink(id, doc),
-            "replies_count": 0,
-            "reblogs_count": 0,
-            "favourites_count": 0,
-            "quotes_count": 0,
+            **self.counts_of(id),
             "edited_at": f"{doc['edited_at'][:23]}Z" if doc["edited_at"] else None,
             "content": body,
             "reblog": None,
@@ -1139,7 +1141,15 @@ class MastodonTwin(Media):
                 "url": f"{self.url}/@{author['username']}",
             },
             "media_attachments": [self._media_json(m, d) for m, d in media if d],
-            "mentions": [],
+            "mentions": [
+                {
+                    "id": named,
+                    "username": person["username"],
+                    "acct": person["username"],
+                    "url": f"{self.url}/@{person['username']}",
+                }
+                for named, person in self.named_in(doc["text"])
+            ],
             "tags": [
                 {"name": tag.lower(), "url": f"{self.url}/tags/{tag.lower()}"}
                 for tag in twin_text.HASHTAG.findall(doc["text"])

@@ -71,6 +71,8 @@ SWITCHES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
     **VIDEO_LIMITS,
     "rate_limits": ("Limits on how often", "on", ON_OFF),
     "app_limit": ("Limit on registering apps (5 in 10 minutes)", "off", ON_OFF),
+    "favourites": ("Favourites that every post has", "4", []),
+    "followers": ("Followers that every account has", "0", []),
     "max_characters": ("Longest text (0: as the software has it)", "0", []),
 }
 

@@ -375,6 +375,8 @@ class Twin:
     )
     #: whether `end_tokens` understands scope_lost:<scope>
     loses_scopes: ClassVar[bool] = True
+    #: whether `comment_as_reader` is there
+    has_readers: ClassVar[bool] = False
 
     def __init__(self, world: World, base_url: str) -> None:
         """base_url: the practice network's own address, no trailing slash."""
@@ -474,6 +476,14 @@ class Twin:
         password_changed, role_lost, scope_lost:<scope>, suspend, restore. Returns how
         many were touched; ValueError for a `how` that this platform has not."""
         raise NotImplementedError
+
+    def comment_as_reader(self, post: str, by: str, text: str, under: str = "") -> str:
+        """Somebody called `by` writes below a post, or answers the comment `under`.
+
+        post: an id of `posts()`. Returns the comment's id as the platform shows it;
+        ValueError where that cannot be.
+        """
+        raise ValueError(f"Readers of {self.name} do not write here")
 
     def refuse(self, request: Request, refusal: Refusal) -> Response:
         """The platform's own answer (status, headers, body) for a fault of the panel."""

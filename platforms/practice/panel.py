@@ -38,6 +38,7 @@ DONE = {
     "fault-off": "The fault is off.",
     "tokens": "Done. Our product learns of it when it next asks.",
     "account": "The account is there.",
+    "comment": "The comment is there.",
     "clock": "The clock of the practice network is set.",
     "switch": "Set.",
     "reset": "The practice network has started anew.",
@@ -91,6 +92,7 @@ class Panel:
             ("POST", "/panel/faults/remove", self.remove_fault),
             ("POST", "/panel/tokens", self.end_tokens),
             ("POST", "/panel/accounts", self.add_account),
+            ("POST", "/panel/comments", self.add_comment),
             ("POST", "/panel/clock", self.set_clock),
             ("POST", "/panel/switches", self.set_switch),
             ("POST", "/panel/reset", self.start_anew),
@@ -107,6 +109,7 @@ class Panel:
             ("DELETE", "/api/faults/<id>", self.api_remove_fault),
             ("POST", "/api/tokens", self.api_tokens),
             ("POST", "/api/accounts", self.api_accounts),
+            ("POST", "/api/comments", self.api_comments),
             ("POST", "/api/clock", self.api_clock),
             ("POST", "/api/switches", self.api_switches),
             ("POST", "/api/reset", self.api_reset),
@@ -329,7 +332,11 @@ class Panel:
             self._posts(twin, posts),
         ]
         if switches:
-            parts += [self._switches(twin, form), self._new_account(twin, form)]
+            parts += [
+                self._comment(twin, form),
+                self._switches(twin, form),
+                self._new_account(twin, form),
+            ]
         return html.join([*parts, Markup("</section>")])
 
     def _tokens(self, twin: Twin, form: Form, limit: int) -> Markup:
@@ -411,6 +418,30 @@ class Panel:
             return shown
         return shown + Markup('<p class="note">The newest {} of {}.</p>').format(
             limit, len(posts)
+        )
+
+    def _comment(self, twin: Twin, form: Form) -> Markup:
+        posts = twin.posts()[-POSTS_SHOWN:] if twin.has_readers else []
+        if not posts:
+            return Markup("")
+        choices = _options(
+            (
+                post["id"],
+                f"{post['text'][:60] or '(no text)'}, {post['created_at'][:16]}",
+            )
+            for post in reversed(posts)
+        )
+        fields = Markup(
+            '<div class="fields"><div class="wide"><label for="r-post">Post</label>'
+            '<select id="r-post" name="post">{}</select></div>'
+            '<div><label for="r-by">Name of the reader</label>'
+            '<input id="r-by" name="by" required value="Riley Reader"></div>'
+            '<div class="wide"><label for="r-text">What they write</label>'
+            '<input id="r-text" name="text" required autocomplete="off"></div></div>'
+            '<p><button class="second">Comment</button></p>'
+        ).format(choices)
+        return Markup("<h3>Comment as a reader</h3>{}").format(
+            self._form("comments", form, fields, platform=twin.slug)
         )
 
     def _switches(self, twin: Twin, form: Form) -> Markup:
@@ -517,6 +548,10 @@ class Panel:
         twin = self._twin(request.form.get("platform"))
         _add_account(twin, request.form.get("handle"), request.form.get("name"), {})
         return _back(request, "account")
+
+    def add_comment(self, request: Request) -> Response:
+        _add_comment(self._twin(request.form.get("platform")), request.form)
+        return _back(request, "comment")
 
     def set_clock(self, request: Request) -> Response:
         self._shift(request.form.get("hours"), 3600)
@@ -646,6 +681,11 @@ class Panel:
         made = _add_account(twin, body.get("handle"), body.get("name"), options)
         return json_response(made, 201)
 
+    def api_comments(self, request: Request) -> Response:
+        body = _body(request)
+        twin = self._twin(body.get("platform"))
+        return json_response({"id": _add_comment(twin, body)}, 201)
+
     def api_clock(self, request: Request) -> Response:
         shift = self._shift(_body(request).get("shift_s"), 1)
         return json_response({"shift_s": shift, "now": iso(self.world.now())})
@@ -690,6 +730,14 @@ def _add_account(twin: Twin, handle: object, name: object, options: Doc) -> Doc:
         return twin.add_account(handle.strip(), name.strip(), **options)
     except TypeError as exc:
         raise Refused(f"These options do not fit: {exc}.") from exc
+
+
+def _add_comment(twin: Twin, sent: Mapping[str, Any]) -> str:
+    names = ("post", "by", "text", "under")
+    post, by, text, under = (str(sent.get(name) or "").strip() for name in names)
+    if not by or not text:
+        raise Refused("A comment needs the name of its reader and a text.")
+    return twin.comment_as_reader(post, by, text, under)
 
 
 def _fault_doc(fault: Fault) -> Doc:

@@ -49,6 +49,7 @@ class Endpoint:
 
 READ = ("tweet.read", "users.read")
 WRITE = ("tweet.write", *READ)
+MODERATE = ("tweet.moderate.write", *READ)
 UPLOAD = ("media.write",)
 ENDPOINTS = {
     row.key: row
@@ -57,6 +58,10 @@ ENDPOINTS = {
         Endpoint("DELETE /2/tweets/:id", WRITE, (50, QUARTER)),
         Endpoint("GET /2/tweets", READ, (5000, QUARTER), (3500, QUARTER)),
         Endpoint("GET /2/tweets/:id", READ, (900, QUARTER), (450, QUARTER)),
+        Endpoint("GET /2/tweets/analytics", READ, (300, QUARTER), (300, QUARTER)),
+        Endpoint("GET /2/tweets/search/recent", READ, (300, QUARTER), (450, QUARTER)),
+        Endpoint("GET /2/users/:id/mentions", READ, (300, QUARTER), (450, QUARTER)),
+        Endpoint("PUT /2/tweets/:id/hidden", MODERATE, (50, QUARTER)),
         Endpoint("GET /2/users/me", READ, (75, QUARTER)),
         Endpoint("GET /2/users/:id/tweets", READ, (900, QUARTER), (10_000, QUARTER)),
         Endpoint("POST /2/media/upload", UPLOAD, (500, QUARTER), (50_000, DAY)),

@@ -738,7 +738,7 @@ def test_posts_by_id_answer_200_with_errors_for_the_missing(x):
     id = x.post().json["data"]["id"]
     answer = x.call("GET", f"/2/tweets?ids={id},999&tweet.fields=public_metrics")
     assert answer.status_code == 200
-    assert answer.json["data"][0]["public_metrics"]["like_count"] == 0
+    assert answer.json["data"][0]["public_metrics"]["impression_count"] == 120
     assert answer.json["errors"] == [
         {
             "value": "999",
