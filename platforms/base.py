@@ -239,6 +239,29 @@ class Option:
     media: tuple[MediaKind, ...] = ()
 
 
+class After(StrEnum):
+    """What may be done with a post that is out."""
+
+    FIGURES = "figures"
+    COMMENTS = "comments"
+    ANSWER = "answer"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True)
+class Absent:
+    """What a platform gives no app, and why, in a sentence for people.
+
+    kinds: of account that have it not, (): none has. extra: name and value in
+    `Access.extra` by which those accounts are known.
+    """
+
+    what: After
+    why: str
+    kinds: tuple[str, ...] = ()
+    extra: tuple[str, str] | None = None
+
+
 @dataclass(frozen=True)
 class PlatformSpec:
     slug: str
@@ -291,6 +314,14 @@ class PlatformSpec:
     #: it calls us when a person removes our app or wants their data deleted
     #: (`Platform.person_left`)
     tells_who_left: bool = False
+    #: what it does not give of posts that are out
+    absent: tuple[Absent, ...] = ()
+    #: an answer to an answer has to name the comment that both stand below
+    flat_answers: bool = False
+    #: comments are told of posts that are no older; None: of all
+    comments_for: timedelta | None = None
+    #: its rules let us keep what others wrote for so long; None: it has no such rule
+    comments_kept: timedelta | None = None
     #: what to tell the person who registers our app there, in order
     register_steps: tuple[str, ...] = ()
     register_url: str = ""
@@ -317,6 +348,23 @@ class PlatformSpec:
     def kinds_of_scopes(self) -> Mapping[str, tuple[str, ...]]:
         """Scope -> kinds of account that it is of use to; without those for all."""
         return {row.name: row.kinds for row in self.scopes if row.kinds}
+
+    def why_not(
+        self, what: After, kind: str = "", extra: Mapping[str, Any] | None = None
+    ) -> str:
+        """Why an account of that kind has it not; "": it has.
+
+        kind "": whether any has. extra: as in `Access`.
+        """
+        for row in self.absent:
+            told = (extra or {}).get(row.extra[0]) if row.extra else None
+            if (
+                row.what is what
+                and (not row.kinds or kind in row.kinds)
+                and (row.extra is None or told == row.extra[1])
+            ):
+                return row.why
+        return ""
 
     def version_end(self, version: str = "") -> date | None:
         """The first day on which it is off. None: it has no end, or none is known.
@@ -817,6 +865,10 @@ class PlatformClient(abc.ABC):
         return {}
 
     # --- after publishing (NotFound: the post is gone)
+
+    def calls_of(self, what: After) -> Mapping[str, int]:
+        """Call key -> how often at most the method for it makes it; {}: it is absent."""
+        return {}
 
     def delete_post(self, external_id: str) -> None:
         """Take a post down. Safe to repeat: one that is gone already is well."""

@@ -159,12 +159,12 @@ def test_scopes_of_the_roadmap_are_marked_and_asked_for_together(
 ) -> None:
     app = make_account("linkedin").credential.app
     group = group_of(app, author)
-    line = line_of(group, "r_member_postAnalytics")
+    line = line_of(group, "r_organization_followers")
     assert line.roadmap == "Figures"
     assert not line.today
     asked = [line.scope.name for line in group.to_ask]
     assert "w_organization_social" in asked
-    assert "r_member_postAnalytics" in asked
+    assert "r_organization_followers" in asked
     assert "w_member_social" not in asked  # every app has it
 
 

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from ..base import (
     Ability,
+    After,
     Comment,
     CommentPage,
     Figure,
@@ -240,6 +241,14 @@ class AyrshareClient(PlatformClient):
             )
         except NotFound:
             return
+
+    def calls_of(self, what: After) -> Mapping[str, int]:
+        return {
+            After.FIGURES: {"POST /analytics/post": 1},
+            After.COMMENTS: {"GET /comments/:id": 1},
+            After.ANSWER: {"POST /comments/reply/:id": 1},
+            After.DELETE: {"DELETE /post": 1},
+        }[what]
 
     def figures(self, external_id: str) -> Figures:
         """Up to three days late, and only on some plans."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -15,6 +16,11 @@ from urllib.parse import quote, unquote, urlsplit
 
 from ..base import (
     Ability,
+    After,
+    Comment,
+    CommentPage,
+    Figure,
+    Figures,
     Identity,
     MediaFile,
     PlatformClient,
@@ -40,7 +46,9 @@ from ..errors import (
 )
 from ..http import Answer, parse_json, redact
 from ..transport import WholeBody
+from .richtext import facets
 from .spec import POST, SPEC
+from .tid import tid
 
 #: Accounts on Bluesky's own servers sign in at the entryway.
 ENTRYWAY_HOSTS = "bsky.network"
@@ -54,6 +62,17 @@ class Record:
     cid: str
     value: Mapping[str, Any]
 
+
+#: Bluesky's name -> ours
+METRICS = {
+    "likeCount": Figure.LIKES,
+    "replyCount": Figure.COMMENTS,
+    "repostCount": Figure.SHARES,
+    "quoteCount": Figure.SHARES,
+    "bookmarkCount": Figure.SAVES,
+}
+#: Answers to answers are told down to here.
+DEPTH = 6
 
 #: A token for another service is good for so long; an hour is the most.
 SERVICE_LIFE = timedelta(minutes=30)
@@ -562,6 +581,115 @@ class BlueskyClient(PlatformClient):
             },
         )
 
+    # ------------------------------------------------------------ figures and comments
+
+    def calls_of(self, what: After) -> Mapping[str, int]:
+        asks_again = {"GET com.atproto.repo.getRecord": 1}
+        return {
+            After.FIGURES: {"GET app.bsky.feed.getPosts": 1, **asks_again},
+            After.COMMENTS: {"GET app.bsky.feed.getPostThread": 1, **asks_again},
+            After.ANSWER: {
+                "GET app.bsky.feed.getPosts": 1,
+                "POST com.atproto.repo.putRecord": 1,
+            },
+            After.DELETE: {"POST com.atproto.repo.deleteRecord": 1},
+        }[what]
+
+    def figures(self, external_id: str) -> Figures:
+        """As the public view counts, some seconds behind. external_id: `at://`."""
+        now = datetime.now(UTC)
+        view = self._view(external_id)
+        if view is None:
+            self._must_be_there(external_id)
+            return Figures({}, now)
+        values: dict[Figure, int] = {}
+        for name, figure in METRICS.items():
+            if isinstance(view.get(name), int):
+                values[figure] = values.get(figure, 0) + view[name]
+        return Figures(values, now)
+
+    def _view(self, uri: str) -> dict[str, Any] | None:
+        """A post in the public view; None: it has it not, or not yet."""
+        answer = self.xrpc(
+            self.host("public"), "GET app.bsky.feed.getPosts", params={"uris": uri}
+        )
+        posts = answer.data().get("posts")
+        if not isinstance(posts, list):
+            raise TransientError(
+                "no posts in the answer", cause=Cause.ANSWER_UNREADABLE
+            )
+        return next((p for p in posts if isinstance(p, dict) and p.get("uri")), None)
+
+    def _must_be_there(self, uri: str) -> None:
+        """NotFound by the word of the account's own server: the public view may miss
+        what is there."""
+        self.get_post(uri.rsplit("/", 1)[-1])
+
+    def comments(self, external_id: str, after: str = "") -> CommentPage:
+        """Replies of every depth on one page, as the public view has them."""
+        try:
+            answer = self.xrpc(
+                self.host("public"),
+                "GET app.bsky.feed.getPostThread",
+                params={"uri": external_id, "depth": DEPTH, "parentHeight": 0},
+            )
+        except InvalidContent as error:
+            if error.code != "NotFound":
+                raise
+            self._must_be_there(external_id)
+            return CommentPage(())
+        thread = answer.data().get("thread")
+        if not isinstance(thread, dict):
+            raise TransientError(
+                "no thread in the answer", cause=Cause.ANSWER_UNREADABLE
+            )
+        return CommentPage(tuple(self._replies(thread, external_id)))
+
+    def _replies(self, node: Mapping[str, Any], root: str) -> Iterator[Comment]:
+        """The posts below a node; what is blocked or gone has none."""
+        above = str(_part(node, "post").get("uri") or "")
+        below = node.get("replies")
+        for one in below if isinstance(below, list) else ():
+            post = _part(one, "post")
+            if not post.get("uri"):
+                continue
+            author, record = _part(post, "author"), _part(post, "record")
+            who = str(author.get("handle") or author.get("did") or "")
+            yield Comment(
+                external_id=str(post["uri"]),
+                text=str(record.get("text") or ""),
+                author=who,
+                published_at=_moment(record.get("createdAt"))
+                or _moment(post.get("indexedAt")),
+                permalink=self.permalink(who, str(post["uri"])),
+                parent_id="" if above == root else above,
+            )
+            yield from self._replies(one, root)
+
+    def permalink(self, who: str, uri: str) -> str:
+        return f"{self.host('app')}/profile/{who}/post/{uri.rsplit('/', 1)[-1]}"
+
+    def reply(self, comment_id: str, text: str) -> str:
+        """Answer a post by its `at://` address; the answer's address. Two points."""
+        view = self._view(comment_id)
+        if view is None:
+            raise NotFound("the public view does not show the comment")
+        parent = {"uri": comment_id, "cid": str(view.get("cid") or "")}
+        above = _part(_part(view, "record"), "reply").get("root")
+        now = datetime.now(UTC)
+        record: dict[str, Any] = {
+            "$type": POST,
+            "text": text,
+            "createdAt": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "reply": {
+                "root": above if isinstance(above, dict) else parent,
+                "parent": parent,
+            },
+        }
+        if found := facets(text):
+            record["facets"] = found
+        return self.put_post(tid(now, uuid.uuid4().hex), record).uri
+
     # ------------------------------------------------------------ errors
 
     def error_from(self, answer: Answer, mutates: bool) -> PlatformError:
@@ -714,6 +842,20 @@ def jwt_claims(token: str) -> dict[str, Any]:
         return {}
     claims = parse_json(body)
     return claims if isinstance(claims, dict) else {}
+
+
+def _part(data: Any, name: str) -> dict[str, Any]:
+    """What stands under a name, {} when it is no object."""
+    inner = data.get(name) if isinstance(data, dict) else None
+    return inner if isinstance(inner, dict) else {}
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _unix(value: Any) -> datetime | None:

@@ -136,14 +136,12 @@ CALLS = (
         "metrics",
         ability=Ability.FIGURES,
         draws={"public": 1},
-        later=True,
     ),
     Call(
         "GET app.bsky.feed.getPostThread",
         "comments",
         ability=Ability.READ,
         draws={"public": 1},
-        later=True,
     ),
     Call(
         "GET app.bsky.feed.getAuthorFeed",

@@ -15,6 +15,11 @@ from typing import Any
 
 from ..base import (
     Ability,
+    After,
+    Comment,
+    CommentPage,
+    Figure,
+    Figures,
     Identity,
     MediaFile,
     Proof,
@@ -35,8 +40,8 @@ from ..errors import (
 from ..http import Answer, redact
 from ..transport import FilePart
 from . import spec
-from .graph import Granted, not_ours, unreadable
-from .spec import FIGURES, INSTAGRAM, POSTING_TASKS, PUBLISH, READ, SPEC
+from .graph import Granted, graph_time, not_ours, total_of, unreadable
+from .spec import FIGURES, INBOX, INSTAGRAM, POSTING_TASKS, PUBLISH, READ, SPEC
 from .upload import UploadClient
 
 PAGE_FIELDS = "id,name,username,access_token,tasks,category,picture{url}"
@@ -45,6 +50,17 @@ POST_FIELDS = (
     "id,message,created_time,permalink_url,status_type,application,"
     "attachments{media_type,target,subattachments}"
 )
+#: Facebook's name -> ours. Others of the kind are dead; asked for, they fail the call.
+METRICS = {
+    "post_media_view": Figure.IMPRESSIONS,
+    "post_total_media_view_unique": Figure.REACH,
+    "post_clicks": Figure.CLICKS,
+}
+COUNTED = "shares,comments.limit(0).summary(true),reactions.limit(0).summary(true)"
+COMMENT_FIELDS = (
+    "id,message,created_time,from{id,name},parent{id},permalink_url,is_hidden"
+)
+COMMENTS_PAGE = 50
 
 
 @dataclass(frozen=True)
@@ -399,9 +415,16 @@ class FacebookClient(UploadClient):
         return answer.data()
 
     def _commit(self, key: str, path: str, **kwargs: Any) -> Answer:
+        """A call on the Page that readers see."""
+        try:
+            return self._written(key, path, **kwargs)
+        except NotFound as error:
+            raise not_ours(error) from error
+
+    def _written(self, key: str, path: str, **kwargs: Any) -> Answer:
         """A call that readers see. AmbiguousOutcome on any 5xx."""
         try:
-            return self._on_page(key, path, **kwargs)
+            return self.graph(key, path, **kwargs)
         except DuplicateContent:
             raise
         except PlatformError as error:
@@ -533,6 +556,83 @@ class FacebookClient(UploadClient):
         except NotFound:
             return
 
+    # --- figures and comments
+
+    def calls_of(self, what: After) -> Mapping[str, int]:
+        asks_grant = {"GET /debug_token": 1}
+        return {
+            After.FIGURES: {
+                "GET /:post/insights": 1 + len(METRICS),
+                "GET /:post": 1,
+                **asks_grant,
+            },
+            After.COMMENTS: {"GET /:post/comments": 1, **asks_grant},
+            After.ANSWER: {"POST /:post/comments": 1},
+            After.DELETE: {"DELETE /:post": 1},
+        }[what]
+
+    def figures(self, external_id: str) -> Figures:
+        """Counted since it went out. Pages that few people like have counts only.
+
+        PermissionMissing: without the permission Facebook answers with an empty list,
+        as for a post that nobody has seen; what was granted tells them apart.
+        """
+        try:
+            told = self.insights(
+                "GET /:post/insights", f"{external_id}/insights", list(METRICS)
+            )
+            if not told:
+                self._must_have(FIGURES)
+            answer = self.graph("GET /:post", external_id, {"fields": COUNTED})
+        except NotFound:
+            self._must_have(READ)
+            raise
+        row = answer.data()
+        shares = row.get("shares")
+        counts = {
+            Figure.LIKES: total_of(row, "reactions"),
+            Figure.COMMENTS: total_of(row, "comments"),
+            Figure.SHARES: shares.get("count") if isinstance(shares, dict) else None,
+            **{METRICS[name]: told[name] for name in METRICS if name in told},
+        }
+        values = {
+            figure: count for figure, count in counts.items() if isinstance(count, int)
+        }
+        return Figures(values, datetime.now(UTC))
+
+    def comments(self, external_id: str, after: str = "") -> CommentPage:
+        """Comments and answers to them in one list, the newest first."""
+        query = {
+            "fields": COMMENT_FIELDS,
+            "filter": "stream",
+            "order": "reverse_chronological",
+            "limit": str(COMMENTS_PAGE),
+        } | ({"after": after} if after else {})
+        try:
+            answer = self.graph("GET /:post/comments", f"{external_id}/comments", query)
+        except NotFound:
+            self._must_have(INBOX)
+            raise
+        rows, more = self.rows_of(answer)
+        found = (_comment(row, external_id) for row in rows if row.get("id"))
+        return CommentPage(tuple(found), more)
+
+    def reply(self, comment_id: str, text: str) -> str:
+        """Answer below a comment; there are two levels only (`flat_answers`)."""
+        # Asked for fields, Facebook writes the comment and answers with an error.
+        answer = self._written(
+            "POST /:post/comments", f"{comment_id}/comments", data={"message": text}
+        )
+        if not answer.data().get("id"):
+            raise unreadable(answer, mutates=True)
+        return str(answer.data()["id"])
+
+    def _must_have(self, scopes: Sequence[str]) -> None:
+        """PermissionMissing when one of them is not granted (any more)."""
+        grant = self.debug_token()
+        if missing := grant.lacking(scopes, self.access.external_id):
+            raise PermissionMissing(" ".join(missing), cause=Cause.SCOPE_MISSING)
+
     def published(
         self, page: str, since: datetime, limit: int, after: str = ""
     ) -> tuple[list[dict[str, Any]], str]:
@@ -555,6 +655,21 @@ class FacebookClient(UploadClient):
             return self.graph(key, path, **kwargs)
         except NotFound as error:
             raise not_ours(error) from error
+
+
+def _comment(row: Mapping[str, Any], post: str) -> Comment:
+    """`from` is absent for people who have hidden themselves."""
+    who, above = row.get("from"), row.get("parent")
+    parent = str(above.get("id") or "") if isinstance(above, dict) else ""
+    return Comment(
+        external_id=str(row["id"]),
+        text=str(row.get("message") or ""),
+        author=str(who.get("name") or "") if isinstance(who, dict) else "",
+        published_at=graph_time(row.get("created_time")),
+        permalink=str(row.get("permalink_url") or ""),
+        parent_id="" if parent == post else parent,
+        hidden=row.get("is_hidden") is True,
+    )
 
 
 def _held(grant: Granted, *objects: str) -> tuple[str, ...]:

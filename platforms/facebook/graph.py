@@ -272,6 +272,36 @@ class GraphClient(PlatformClient):
         after = str(cursors.get("after") or "") if paging.get("next") else ""
         return [row for row in rows if isinstance(row, dict)], after
 
+    # --- figures
+
+    def insights(self, key: str, path: str, metrics: Sequence[str]) -> dict[str, Any]:
+        """Metric -> value of one post, those that are told; {}: nothing is told.
+
+        One call; where one of the metrics is not known for this post, one for each.
+        """
+        try:
+            rows, _after = self.rows_of(
+                self.graph(key, path, {"metric": ",".join(metrics)})
+            )
+        except InvalidContent as error:
+            if not error.code.startswith("100"):
+                raise
+            rows = []
+            for metric in metrics:
+                try:
+                    more, _after = self.rows_of(
+                        self.graph(key, path, {"metric": metric})
+                    )
+                except InvalidContent:
+                    continue  # this kind of post has it not
+                rows += more
+        found = {}
+        for row in rows:
+            value = insight_value(row)
+            if value is not None:
+                found[str(row.get("name"))] = value
+        return found
+
     # --- tokens
 
     def token_answer(self, key: str, url: str, params: Mapping[str, str]) -> TokenSet:
@@ -605,6 +635,23 @@ def _flat_exchange_error(answer: Answer) -> PlatformError:
             text, cause=Cause.APP_REFUSED, reach=Reach.APP, **facts
         )
     return AuthRevoked(text, cause=Cause.CODE_REFUSED, **facts)
+
+
+def insight_value(row: Mapping[str, Any]) -> Any:
+    """A metric's value, which stands in one of two places: a number or a mapping."""
+    series, total = row.get("values"), row.get("total_value")
+    first = series[0] if isinstance(series, list) and series else total
+    value = first.get("value") if isinstance(first, dict) else None
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_number or isinstance(value, dict) else None
+
+
+def total_of(row: Mapping[str, Any], name: str) -> int | None:
+    """The number of a list that was asked for with `summary(true)`."""
+    inner = row.get(name)
+    summary = inner.get("summary") if isinstance(inner, dict) else None
+    count = summary.get("total_count") if isinstance(summary, dict) else None
+    return count if isinstance(count, int) else None
 
 
 def graph_time(value: Any) -> datetime | None:

@@ -73,37 +73,22 @@ INBOX = ("pages_read_engagement", "pages_read_user_content")
 #: What makes the Instagram accounts behind the Pages publishable.
 INSTAGRAM = ("instagram_basic", "instagram_content_publish")
 
-COMMENTS, MESSAGES, EVENTS = "Comments and first comments", "Messages", "Webhooks"
+MESSAGES, EVENTS = "Messages", "Webhooks"
 SCOPES = (
     Scope("public_profile", "tell who signed in", asked=False),
     Scope("pages_show_list", "list the person's Pages", True),
     Scope("pages_read_engagement", "read a Page's posts and followers", True),
     Scope("pages_manage_posts", "create, edit and delete posts of a Page", True),
-    Scope("read_insights", "read the figures of a Page", True, later="Figures"),
+    Scope("read_insights", "read the figures of a Page", True),
     Scope("business_management", "find Pages that a business portfolio owns", True),
     Scope("instagram_basic", "find the Instagram account of a Page", True),
     Scope("instagram_content_publish", "publish on that Instagram account", True),
-    Scope(
-        "instagram_manage_insights",
-        "read the figures on Instagram",
-        True,
-        later="Figures",
-    ),
-    Scope(
-        "pages_read_user_content", "read what people write", True, False, later=COMMENTS
-    ),
-    Scope(
-        "pages_manage_engagement", "comment as the Page", True, False, later=COMMENTS
-    ),
+    Scope("instagram_manage_insights", "read the figures on Instagram", True),
+    Scope("pages_read_user_content", "read what people write", True),
+    Scope("pages_manage_engagement", "comment as the Page", True),
     Scope("pages_manage_metadata", "be told of events", True, False, later=EVENTS),
     Scope("pages_messaging", "answer messages of a Page", True, False, later=MESSAGES),
-    Scope(
-        "instagram_manage_comments",
-        "comment and answer on Instagram",
-        True,
-        False,
-        later=COMMENTS,
-    ),
+    Scope("instagram_manage_comments", "comment and answer on Instagram", True),
     Scope(
         "instagram_manage_messages",
         "answer messages on Instagram",
@@ -160,7 +145,7 @@ _ROWS: tuple[tuple[str, str, tuple[str, ...], Ability], ...] = (
     ("GET /:page/feed", "Posts of visitors", INBOX, _R),
     ("GET /:page/video_reels", "Find a reel again", READ, _R),
     ("GET /:page/stories", "Find a story again", READ, _R),
-    ("GET /:post", "One post", READ, _R),
+    ("GET /:post", "Counts of a post", READ, _F),
     ("POST /:post/comments", "First comment and replies", ENGAGE, _R),
     ("GET /:post/comments", "Comment inbox", INBOX, _R),
     ("DELETE /:comment", "Delete a comment", ("pages_read_user_content",), _R),
@@ -184,12 +169,8 @@ LATER = frozenset(
     {
         "GET /:page/feed",
         "GET /:page/video_reels",
-        "GET /:post",
-        "POST /:post/comments",
-        "GET /:post/comments",
         "DELETE /:comment",
         "GET /:page/insights",
-        "GET /:post/insights",
         "POST /:page/subscribed_apps",
     }
 )
@@ -278,6 +259,7 @@ SPEC = PlatformSpec(
         force_login_params={"auth_type": "rerequest"},
     ),
     tells_percent=True,
+    flat_answers=True,
     api_version="v26.0",
     account_kinds=("page", "user"),
     # Lists may lag some seconds behind.

@@ -8,12 +8,24 @@ Source: https://developers.facebook.com/docs/instagram-platform (v26.0).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ..base import Ability, Identity, MediaFile, Proof, TokenSet, Verdict
+from ..base import (
+    Ability,
+    After,
+    Comment,
+    CommentPage,
+    Figure,
+    Figures,
+    Identity,
+    MediaFile,
+    Proof,
+    TokenSet,
+    Verdict,
+)
 from ..errors import (
     AmbiguousOutcome,
     AuthRevoked,
@@ -31,6 +43,7 @@ from ..facebook.graph import (
     Fault,
     Granted,
     Means,
+    graph_time,
     not_ours,
     unreadable,
 )
@@ -40,6 +53,18 @@ from .spec import FACEBOOK, INSTAGRAM, NEEDED, SPEC
 
 PROFILE = "username,name,account_type,profile_picture_url,followers_count"
 MEDIA_FIELDS = "id,caption,timestamp,media_type,media_product_type,permalink"
+#: Instagram's name -> ours; "views" took the place of impressions and plays.
+METRICS = {
+    "views": Figure.IMPRESSIONS,
+    "reach": Figure.REACH,
+    "likes": Figure.LIKES,
+    "comments": Figure.COMMENTS,
+    "saved": Figure.SAVES,
+    "shares": Figure.SHARES,
+}
+_ANSWER_FIELDS = "id,text,timestamp,username,from"
+COMMENT_FIELDS = f"{_ANSWER_FIELDS},like_count,hidden,replies{{{_ANSWER_FIELDS}}}"
+COMMENTS_PAGE = 50
 #: What the answer about posts left is kept under, beside the headers of other calls.
 QUOTA = "x-content-publishing-usage"
 
@@ -269,15 +294,7 @@ class InstagramClient(UploadClient):
             if grant.is_data_access_over(datetime.now(UTC)):
                 # Permissions of Instagram are not exempt from it, as those of Pages are.
                 return Verdict(False, Cause.DATA_ACCESS_ENDED)
-            missing = [
-                scope
-                for scope in needed
-                if not (
-                    grant.covers(scope, self.access.external_id)
-                    if scope.startswith("instagram_")
-                    else scope in grant.scopes
-                )
-            ]
+            missing = self._missing(grant, needed)
         elif not self.access.scopes:
             return Verdict(None, detail="the granted scopes are not known")
         else:
@@ -405,6 +422,94 @@ class InstagramClient(UploadClient):
         except NotFound:
             return
 
+    # --- figures and comments
+
+    def calls_of(self, what: After) -> Mapping[str, int]:
+        asks_grant = {"GET /debug_token": 1} if self.variant == FACEBOOK else {}
+        figures = {"GET /:media/insights": 1 + len(METRICS), "GET /:media": 1}
+        deletes = {"DELETE /:media": 1} if self.variant == FACEBOOK else {}
+        return {
+            After.FIGURES: figures | asks_grant,
+            After.COMMENTS: {"GET /:media/comments": 1} | asks_grant,
+            After.ANSWER: {"POST /:comment/replies": 1},
+            After.DELETE: deletes,
+        }[what]
+
+    def figures(self, external_id: str) -> Figures:
+        """Counted since it went out; of a story while it stands (24 h).
+
+        PermissionMissing: without the permission Instagram answers with an empty list,
+        as where nothing is counted yet; what was granted tells them apart.
+        """
+        needed = NEEDED[self.variant]
+        path = f"{external_id}/insights"
+        try:
+            told = self.insights("GET /:media/insights", path, list(METRICS))
+            if not told:
+                self._must_have(needed[Ability.FIGURES])
+                told = self._counts(external_id)
+        except NotFound:
+            self._must_have(needed[Ability.READ])
+            raise
+        values = {
+            METRICS[name]: value
+            for name, value in told.items()
+            if name in METRICS and isinstance(value, int)
+        }
+        return Figures(values, datetime.now(UTC))
+
+    def _counts(self, number: str) -> dict[str, Any]:
+        """What is counted of a post without insights; likes may be hidden."""
+        fields = {"fields": "id,like_count,comments_count"}
+        row = self.graph("GET /:media", number, fields).data()
+        return {"likes": row.get("like_count"), "comments": row.get("comments_count")}
+
+    def comments(self, external_id: str, after: str = "") -> CommentPage:
+        """Comments, each with the answers to it."""
+        query = {"fields": COMMENT_FIELDS, "limit": str(COMMENTS_PAGE)}
+        if after:
+            query["after"] = after
+        path = f"{external_id}/comments"
+        try:
+            rows, more = self.rows_of(self.graph("GET /:media/comments", path, query))
+        except NotFound:
+            self._must_have(NEEDED[self.variant][Ability.READ])
+            raise
+        found = (one for row in rows for one in _thread(row))
+        return CommentPage(tuple(found), more)
+
+    def reply(self, comment_id: str, text: str) -> str:
+        """Answer below a comment; answers take none themselves (`flat_answers`)."""
+        # Asked for fields, Instagram writes the answer and then tells an error.
+        answer = self.graph(
+            "POST /:comment/replies", f"{comment_id}/replies", data={"message": text}
+        )
+        if not answer.data().get("id"):
+            raise unreadable(answer, mutates=True)
+        return str(answer.data()["id"])
+
+    def _must_have(self, scopes: Sequence[str]) -> None:
+        """PermissionMissing when one of them is not granted (any more)."""
+        if self.variant == FACEBOOK:
+            missing = self._missing(self.debug_token(), scopes)
+        elif self.access.scopes:
+            missing = [scope for scope in scopes if scope not in self.access.scopes]
+        else:
+            missing = []
+        if missing:
+            raise PermissionMissing(" ".join(missing), cause=Cause.SCOPE_MISSING)
+
+    def _missing(self, grant: Granted, scopes: Sequence[str]) -> list[str]:
+        return [
+            scope
+            for scope in scopes
+            if not (
+                grant.covers(scope, self.access.external_id)
+                if scope.startswith("instagram_")
+                else scope in grant.scopes
+            )
+        ]
+
     def _on_account(
         self,
         key: str,
@@ -435,6 +540,32 @@ class InstagramClient(UploadClient):
             return AmbiguousOutcome(fault.text, cause=Cause.PLATFORM_TROUBLE, **facts)
         means = SUBCODES.get(fault.subcode) or CODES.get(fault.code)
         return means.make(fault.text, facts) if means else None
+
+
+def _thread(row: Mapping[str, Any]) -> Iterator[Comment]:
+    """A comment and the answers that come along with it."""
+    number = str(row.get("id") or "")
+    if not number:
+        return
+    yield _comment(row, "")
+    below = row.get("replies")
+    answers = below.get("data") if isinstance(below, dict) else None
+    for answer in answers if isinstance(answers, list) else []:
+        if isinstance(answer, dict) and answer.get("id"):
+            yield _comment(answer, number)
+
+
+def _comment(row: Mapping[str, Any], parent: str) -> Comment:
+    who = row.get("from")
+    named = who.get("username") if isinstance(who, dict) else ""
+    return Comment(
+        external_id=str(row["id"]),
+        text=str(row.get("text") or ""),
+        author=str(row.get("username") or named or ""),
+        published_at=graph_time(row.get("timestamp")),
+        parent_id=parent,
+        hidden=row.get("hidden") is True,
+    )
 
 
 def _flat(data: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -13,6 +13,8 @@ from datetime import timedelta
 
 from ..base import (
     Ability,
+    Absent,
+    After,
     Call,
     MediaKind,
     MediaRule,
@@ -61,7 +63,7 @@ STORY_VIDEOS = replace(
 #: Clock differences allowed for when looking for a post of ours.
 LOOK_BACK_S = 120
 
-COMMENTS, MESSAGES = "Comments and first comments", "Messages"
+MESSAGES = "Messages"
 _BASIC, _PUBLISH, _FIGURES, _COMMENTS, _MESSAGES = (
     ("instagram_business_basic", "instagram_basic"),
     ("instagram_business_content_publish", "instagram_content_publish"),
@@ -72,18 +74,18 @@ _BASIC, _PUBLISH, _FIGURES, _COMMENTS, _MESSAGES = (
 _ALLOWS = (
     (_BASIC, "read the profile and its posts", ""),
     (_PUBLISH, "publish", ""),
-    (_FIGURES, "read the figures", "Figures"),
-    (_COMMENTS, "read, answer, hide and delete comments", COMMENTS),
+    (_FIGURES, "read the figures", ""),
+    (_COMMENTS, "read, answer, hide and delete comments", ""),
     (_MESSAGES, "answer messages", MESSAGES),
 )
 SCOPES = (
     *(
-        # A grant is frozen when it is given: figures are asked for from the start.
+        # A grant is frozen when it is given: all of it is asked for from the start.
         Scope(
             names[0],
             allows,
             True,
-            asked=later in ("", "Figures"),
+            asked=not later,
             later=later,
         )
         for names, allows, later in _ALLOWS
@@ -166,12 +168,9 @@ MUTATING = frozenset(
 LATER = frozenset(
     {
         "GET /me/accounts",
-        "GET /:media/comments",
         "POST /:media/comments",
-        "POST /:comment/replies",
         "POST /:ig/messages",
         "GET /:ig/insights",
-        "GET /:media/insights",
         "GET /:ig?business_discovery",
         "GET /ig_hashtag_search",
     }
@@ -238,6 +237,15 @@ SPEC = PlatformSpec(
         ),
     ),
     tells_percent=True,
+    absent=(
+        Absent(
+            After.DELETE,
+            "Instagram lets no app delete posts of accounts that are connected without "
+            "a Facebook Page.",
+            extra=("variant", INSTAGRAM),
+        ),
+    ),
+    flat_answers=True,
     needs_media=True,
     oauth=OAuthFacts(
         authorize_host="www",

@@ -5,7 +5,7 @@ Source: https://learn.microsoft.com/en-us/linkedin/ (version 202609).
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 from ..base import (
     Ability,
@@ -82,7 +82,6 @@ SCOPES = (
         "comment and react as a Page",
         True,
         False,
-        later="Comments and first comments",
         kinds=_PAGE,
     ),
     Scope(
@@ -90,7 +89,6 @@ SCOPES = (
         "read comments on a Page's posts",
         True,
         False,
-        later="Comments and first comments",
         kinds=_PAGE,
     ),
     Scope(
@@ -98,7 +96,6 @@ SCOPES = (
         "comment and react as the member",
         True,
         False,
-        later="Comments and first comments",
         kinds=_MEMBER,
     ),
     Scope(
@@ -121,7 +118,6 @@ SCOPES = (
         "figures of the member's posts",
         True,
         False,
-        later="Figures",
         kinds=_MEMBER,
     ),
     Scope(
@@ -245,15 +241,11 @@ LATER = frozenset(
         "GET /rest/networkSizes/:urn",
         "GET /rest/images/:urn",
         "POST /rest/posts/:urn",
-        "GET /rest/organizationalEntityShareStatistics",
         "GET /rest/organizationalEntityFollowerStatistics",
         "GET /rest/organizationPageStatistics",
-        "GET /rest/memberCreatorPostAnalytics",
         "GET /rest/socialMetadata/:urn",
         "POST /rest/socialMetadata/:urn",
         "GET /rest/socialActions/:urn",
-        "GET /rest/socialActions/:urn/comments",
-        "POST /rest/socialActions/:urn/comments",
         "DELETE /rest/socialActions/:urn/comments/:id",
         "POST /rest/reactions",
         "PUT /rest/eventSubscriptions/:key",
@@ -409,6 +401,9 @@ SPEC = PlatformSpec(
         "202608": date(2027, 8, 17),
     },
     account_kinds=("member", "organization"),
+    # What people do on LinkedIn may not be kept for longer.
+    comments_kept=timedelta(hours=48),
+    flat_answers=True,
     # A new Page post takes up to about a minute until it can be found; a member's may
     # be repeated after a minute and not before (REPEAT_AFTER_S).
     look_after_s=(65, 100, 180),

@@ -6,6 +6,7 @@ the code of GoToSocial and Takahe.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,12 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from ..base import (
     Ability,
+    After,
     Call,
+    Comment,
+    CommentPage,
+    Figure,
+    Figures,
     Identity,
     MediaFile,
     PlatformClient,
@@ -39,11 +45,21 @@ from ..errors import (
     RateLimited,
     Reach,
     TransientError,
+    as_kind,
 )
 from ..http import Answer, FilePart, parse_json, redact
 from . import spec as facts_of
 from .spec import SPEC
 
+#: Mastodon's name -> ours
+METRICS = {
+    "favourites_count": Figure.LIKES,
+    "replies_count": Figure.COMMENTS,
+    "reblogs_count": Figure.SHARES,
+    "quotes_count": Figure.SHARES,
+}
+#: From where everybody may read it to where only those named may.
+VISIBILITIES = ("public", "unlisted", "private", "direct")
 #: Ten years: no token's life is longer.
 LONGEST_LIFE_S = 315_360_000
 #: "4.2.1 (compatible; Foo 1.0)" names the software that answers.
@@ -497,6 +513,77 @@ class MastodonClient(PlatformClient):
             if error.cause is not Cause.NOT_THERE:
                 raise
 
+    # ------------------------------------------------------------ figures and comments
+
+    def calls_of(self, what: After) -> Mapping[str, int]:
+        return {
+            After.FIGURES: {"GET /api/v1/statuses/:id": 1},
+            After.COMMENTS: {"GET /api/v1/statuses/:id/context": 1},
+            After.ANSWER: {"GET /api/v1/statuses/:id": 1, "POST /api/v1/statuses": 1},
+            After.DELETE: {"DELETE /api/v1/statuses/:id": 1},
+        }[what]
+
+    def figures(self, external_id: str) -> Figures:
+        """What this server has seen of it; other servers may have seen more."""
+        row = self._of_post("GET /api/v1/statuses/:id", external_id, "").data()
+        if not row.get("id"):
+            raise TransientError("no post in the answer", cause=Cause.ANSWER_UNREADABLE)
+        values: dict[Figure, int] = {}
+        for name, figure in METRICS.items():
+            if isinstance(row.get(name), int):
+                values[figure] = values.get(figure, 0) + row[name]
+        return Figures(values, datetime.now(UTC))
+
+    def comments(self, external_id: str, after: str = "") -> CommentPage:
+        """Replies of every depth that this server knows, on one page."""
+        key = "GET /api/v1/statuses/:id/context"
+        rows = self._of_post(key, external_id, "/context").data().get("descendants")
+        if not isinstance(rows, list):
+            raise TransientError(
+                "no replies in the answer", cause=Cause.ANSWER_UNREADABLE
+            )
+        found = (_comment(_dict(row), external_id) for row in rows)
+        return CommentPage(tuple(one for one in found if one.external_id))
+
+    def reply(self, comment_id: str, text: str) -> str:
+        """Answer by naming the author, seen by no more people than the comment.
+
+        The same words to the same comment are one answer: repeated within an hour they
+        are not doubled, where the server honours the key.
+        """
+        row = self._of_post("GET /api/v1/statuses/:id", comment_id, "").data()
+        acct = str(_dict(row.get("account")).get("acct") or "")
+        seen = str(row.get("visibility") or "")
+        mine = _dict(row.get("account")).get("id") == self._own_number
+        mention = f"@{acct} " if acct and not mine and f"@{acct}" not in text else ""
+        intent = f"{self.access.external_id} {comment_id} {text}"
+        status = self.post_status(
+            {
+                "status": mention + text,
+                "in_reply_to_id": comment_id,
+                "visibility": seen if seen in VISIBILITIES else "direct",
+            },
+            hashlib.sha256(intent.encode()).hexdigest(),
+        )
+        return status.id
+
+    @property
+    def _own_number(self) -> str:
+        return self.access.external_id.rsplit("/", 1)[-1]
+
+    def _of_post(self, key: str, number: str, rest: str) -> Answer:
+        """A call about one post. NotFound only in the server's own words."""
+        try:
+            return self.send(
+                key,
+                f"{self.base}/api/v1/statuses/{quote(number, safe='')}{rest}",
+                headers=self._user(),
+            )
+        except NotFound as error:
+            if error.extra.get("said"):
+                raise
+            raise as_kind(TransientError, error) from error
+
     # ------------------------------------------------------------ errors
 
     def error_from(self, answer: Answer, mutates: bool) -> PlatformError:
@@ -545,7 +632,7 @@ class MastodonClient(PlatformClient):
         if status == 403:
             return _forbidden(word, detail, about)
         if status in {404, 405, 409, 410}:
-            return NotFound(detail, **about)
+            return NotFound(detail, extra={"said": word}, **about)
         return _refusal(word, detail, about)
 
 
@@ -725,6 +812,18 @@ def _status(data: Mapping[str, Any]) -> Status:
         alt_texts=tuple(str(m.get("description") or "") for m in media),
         application=str(_dict(data.get("application")).get("name") or ""),
         is_reblog=bool(data.get("reblog")),
+    )
+
+
+def _comment(row: Mapping[str, Any], post: str) -> Comment:
+    status, parent = _status(row), str(row.get("in_reply_to_id") or "")
+    return Comment(
+        external_id=status.id,
+        text=status.text,
+        author=str(_dict(row.get("account")).get("acct") or ""),
+        published_at=status.created_at,
+        permalink=status.url,
+        parent_id="" if parent == post else parent,
     )
 
 

@@ -178,7 +178,6 @@ CALLS = (
         any_scopes=_READ,
         ability=Ability.FIGURES,
         draws=USER_CALL,
-        later=True,
     ),
     Call(
         "GET /api/v1/statuses",
@@ -194,7 +193,6 @@ CALLS = (
         any_scopes=_READ,
         ability=Ability.READ,
         draws=USER_CALL,
-        later=True,
     ),
     Call(
         "GET /api/v1/notifications",

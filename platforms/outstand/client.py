@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from ..base import (
     Ability,
+    After,
     Figure,
     Figures,
     Identity,
@@ -196,6 +197,12 @@ class OutstandClient(PlatformClient):
             )
         except NotFound:
             return
+
+    def calls_of(self, what: After) -> Mapping[str, int]:
+        return {
+            After.FIGURES: {"GET /posts/:id/analytics": 1},
+            After.DELETE: {"DELETE /posts/:id/remote": 1},
+        }.get(what, {})
 
     def figures(self, external_id: str) -> Figures:
         path = f"/posts/{quote(external_id, safe='')}/analytics"

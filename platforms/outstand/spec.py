@@ -12,6 +12,8 @@ from datetime import timedelta
 
 from ..base import (
     Ability,
+    Absent,
+    After,
     Call,
     MediaKind,
     MediaRule,
@@ -87,6 +89,16 @@ SPEC = PlatformSpec(
     sign_in=SignIn.KEY,
     hosts={"api": "https://api.outstand.so/v1"},
     practice_paths={"api": "/outstand/api/v1"},
+    absent=(
+        Absent(
+            After.COMMENTS,
+            "Outstand does not document what its lists of comments look like.",
+        ),
+        Absent(
+            After.ANSWER,
+            "Outstand can comment below a post, but not answer one comment.",
+        ),
+    ),
     calls=tuple(
         Call(
             key,

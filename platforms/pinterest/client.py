@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from ..base import (
     Ability,
+    After,
     Figure,
     Figures,
     Identity,
@@ -317,6 +318,12 @@ class PinterestClient(PlatformClient):
             self.api("DELETE /pins/:id", f"pins/{quote(external_id)}")
         except NotFound:
             return
+
+    def calls_of(self, what: After) -> Mapping[str, int]:
+        return {
+            After.FIGURES: {"GET /pins/:id": 1},
+            After.DELETE: {"DELETE /pins/:id": 1},
+        }.get(what, {})
 
     def figures(self, external_id: str) -> Figures:
         """Counted since it went out; hours or days behind, and none for some accounts."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from ..base import (
     Ability,
+    Absent,
+    After,
     Call,
     MediaRule,
     OAuthFacts,
@@ -121,6 +123,13 @@ SPEC = PlatformSpec(
     sign_in=SignIn.OAUTH,
     hosts={"www": "https://www.pinterest.com", "api": "https://api.pinterest.com"},
     practice_paths={"www": "/pinterest/www", "api": "/pinterest/api"},
+    absent=(
+        Absent(
+            After.COMMENTS,
+            "Pinterest tells apps how many comments there are, and not what they say.",
+        ),
+        Absent(After.ANSWER, "Pinterest lets no app answer comments."),
+    ),
     calls=tuple(
         Call(
             key,

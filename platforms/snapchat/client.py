@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from ..base import (
     Ability,
+    After,
     Figure,
     Figures,
     Identity,
@@ -320,6 +321,12 @@ class SnapchatClient(PlatformClient):
             )
         except NotFound:
             return
+
+    def calls_of(self, what: After) -> Mapping[str, int]:
+        return {
+            After.FIGURES: {"GET /public_profiles/:id/:kind/:id/stats": 1},
+            After.DELETE: {"DELETE /public_profiles/:id/:kind/:id": 1},
+        }.get(what, {})
 
     def figures(self, external_id: str) -> Figures:
         """Totals of a post's life. The shape of the answer is not documented: figures

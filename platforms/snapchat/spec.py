@@ -11,6 +11,8 @@ from dataclasses import replace
 
 from ..base import (
     Ability,
+    Absent,
+    After,
     Call,
     MediaKind,
     MediaRule,
@@ -156,6 +158,10 @@ SPEC = PlatformSpec(
         "api": "/snapchat/api",
         "www": "/snapchat/www",
     },
+    absent=(
+        Absent(After.COMMENTS, "Snapchat shows apps no comments."),
+        Absent(After.ANSWER, "Snapchat lets no app answer comments."),
+    ),
     calls=tuple(
         Call(
             key,

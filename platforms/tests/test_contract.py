@@ -22,11 +22,13 @@ from platforms import registry
 from platforms.base import (
     Ability,
     Access,
+    After,
     Draft,
     Identity,
     Level,
     MediaFile,
     MediaKind,
+    PlatformClient,
     PublishJob,
     RemotePost,
     Sighting,
@@ -115,6 +117,42 @@ def test_its_folder_has_every_part(platform):
 def test_a_look_at_an_account_is_made_of_calls_with_rows(platform):
     rows = {call.key for call in platform.spec.calls}
     assert client(platform).calls_of_proof().keys() <= rows
+
+
+#: feature of a post that is out -> the client's method for it
+METHODS = {
+    After.FIGURES: "figures",
+    After.COMMENTS: "comments",
+    After.ANSWER: "reply",
+    After.DELETE: "delete_post",
+}
+
+
+@pytest.mark.parametrize("what", After)
+def test_what_it_does_not_give_is_said_with_the_reason(platform, what):
+    """Whatever its client has no method for, its facts tell, and nothing besides."""
+    spec = platform.spec
+    own = getattr(platform.client_class, METHODS[what])
+    is_missing = own is getattr(PlatformClient, METHODS[what])
+    for kind in spec.account_kinds:
+        assert bool(spec.why_not(what, kind)) == is_missing, kind
+    for row in spec.absent:
+        assert row.why.endswith(".")
+        assert set(row.kinds) <= set(spec.account_kinds)
+
+
+@pytest.mark.parametrize("what", After)
+def test_what_is_done_with_a_post_is_made_of_calls_with_rows(platform, what):
+    acting = client(platform)
+    for kind in platform.spec.account_kinds:
+        acting.access = replace(acting.access, kind=kind, extra={"variant": "facebook"})
+        calls = acting.calls_of(what)
+        assert bool(calls) != bool(platform.spec.why_not(what, kind))
+        rows = [platform.spec.call(key) for key in calls]
+        if what is After.ANSWER and rows:
+            assert sum(row.mutates for row in rows) == 1
+        if what is After.FIGURES:
+            assert any(row.ability is Ability.FIGURES for row in rows)
 
 
 #: What stands between us and a platform answers with: proxies, bot walls, half a page.

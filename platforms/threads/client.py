@@ -15,6 +15,7 @@ from typing import Any
 
 from ..base import (
     Ability,
+    After,
     Comment,
     CommentPage,
     Figure,
@@ -42,6 +43,7 @@ from ..facebook.graph import (
     GraphClient,
     Means,
     graph_time,
+    insight_value,
     unreadable,
 )
 from ..http import Answer
@@ -392,6 +394,14 @@ class ThreadsClient(GraphClient):
 
     # --- figures and comments
 
+    def calls_of(self, what: After) -> Mapping[str, int]:
+        return {
+            After.FIGURES: {"GET /:media/insights": 1},
+            After.COMMENTS: {"GET /:media/conversation": 1},
+            After.ANSWER: {"POST /:user/threads (reply)": 1},
+            After.DELETE: {"DELETE /:media": 1},
+        }[what]
+
     def figures(self, external_id: str) -> Figures:
         """Counted since it went out. Reposts have none."""
         answer = self._of_post(
@@ -402,8 +412,8 @@ class ThreadsClient(GraphClient):
         rows, _after = self.rows_of(answer)
         values: dict[Figure, int] = {}
         for row in rows:
-            figure, value = METRICS.get(str(row.get("name"))), _value(row)
-            if figure is not None and value is not None:
+            figure, value = METRICS.get(str(row.get("name"))), insight_value(row)
+            if figure is not None and isinstance(value, int):
                 values[figure] = values.get(figure, 0) + value
         return Figures(values, datetime.now(UTC))
 
@@ -450,14 +460,6 @@ class ThreadsClient(GraphClient):
             lower = fault.said.lower()
             means = next((m for words, m in WORDS.items() if words in lower), None)
         return means.make(fault.text, facts) if means else None
-
-
-def _value(row: Mapping[str, Any]) -> int | None:
-    """A figure's value, which stands in one of two places."""
-    series, total = row.get("values"), row.get("total_value")
-    first = series[0] if isinstance(series, list) and series else total
-    value = first.get("value") if isinstance(first, dict) else None
-    return value if isinstance(value, int) else None
 
 
 def _comment(row: Mapping[str, Any], post: str) -> Comment:

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from ..base import (
     Ability,
+    After,
     Figure,
     Figures,
     Identity,
@@ -473,6 +474,14 @@ class TikTokClient(PlatformClient):
             if str(row.get("id")) == post_id:
                 return row
         raise NotFound("not among the public posts", status=answer.status)
+
+    def calls_of(self, what: After) -> Mapping[str, int]:
+        return {
+            After.FIGURES: {
+                "POST /v2/post/publish/status/fetch/": 1,
+                "POST /v2/video/query/": 1,
+            },
+        }.get(what, {})
 
     def figures(self, external_id: str) -> Figures:
         """Totals of a post's life. Nothing is told of one that is not public, nor of

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from ..base import (
     Ability,
+    Absent,
+    After,
     Call,
     MediaKind,
     MediaRule,
@@ -223,6 +225,14 @@ SPEC = PlatformSpec(
         "api": "https://open.tiktokapis.com",
     },
     practice_paths={"www": "/tiktok/www", "api": "/tiktok/api"},
+    absent=(
+        Absent(
+            After.COMMENTS,
+            "TikTok tells apps how many comments there are, and not what they say.",
+        ),
+        Absent(After.ANSWER, "TikTok lets no app answer comments."),
+        Absent(After.DELETE, "TikTok lets no app delete posts."),
+    ),
     calls=tuple(
         Call(
             key,

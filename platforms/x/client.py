@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,6 +13,11 @@ from urllib.parse import quote
 
 from ..base import (
     Ability,
+    After,
+    Comment,
+    CommentPage,
+    Figure,
+    Figures,
     Identity,
     MediaFile,
     MediaKind,
@@ -34,7 +41,7 @@ from ..errors import (
     TransientError,
 )
 from ..http import MAX_WAIT_S, Answer, FilePart, redact
-from .spec import MEDIA, MEDIA_LIFE_S, READ, SPEC, WRITE
+from .spec import MEDIA, MEDIA_LIFE_S, PAGE, READ, SPEC, WRITE
 
 #: A token younger than this that is refused was revoked: it cannot have expired.
 FRESH = timedelta(minutes=5)
@@ -47,6 +54,28 @@ USER_FIELDS = (
 POST_FIELDS = {
     "tweet.fields": "created_at,entities,attachments,referenced_tweets,note_tweet",
     "post.fields": "created_at,entities,attachments,referenced_posts,note_post",
+}
+
+#: What only the author sees of a post is told for so long; asked for later, it is an
+#: error beside the post.
+PRIVATE_FOR = timedelta(days=30)
+PUBLIC_FIGURES = "created_at,public_metrics"
+OWN_FIGURES = f"{PUBLIC_FIGURES},non_public_metrics"
+#: X's names, old and new -> ours
+METRICS = {
+    "impression_count": Figure.IMPRESSIONS,
+    "like_count": Figure.LIKES,
+    "reply_count": Figure.COMMENTS,
+    "retweet_count": Figure.SHARES,
+    "repost_count": Figure.SHARES,
+    "quote_count": Figure.SHARES,
+    "bookmark_count": Figure.SAVES,
+}
+REPLY_FIELDS = {
+    "tweet.fields": "author_id,created_at,in_reply_to_user_id,referenced_tweets,"
+    "entities,note_tweet",
+    "post.fields": "author_id,created_at,in_reply_to_user_id,referenced_posts,"
+    "entities,note_post",
 }
 
 #: Part of X's text in a 403 -> what it means. Texts change without notice, so what
@@ -373,25 +402,138 @@ class XClient(PlatformClient):
 
     def _timeline(self, user_id: str, params: dict[str, str]) -> Answer:
         key, path = "GET /2/users/:id/tweets", f"/2/users/{int(user_id)}/tweets"
+        return self._with_fields(key, path, params, POST_FIELDS)
+
+    def _with_fields(
+        self,
+        key: str,
+        path: str,
+        params: Mapping[str, str],
+        fields: Mapping[str, str],
+    ) -> Answer:
+        """fields: the values by the old and by the new name of the parameter."""
         name = self._fields_name
         try:
-            return self._get(key, path, {**params, name: POST_FIELDS[name]})
+            return self._get(key, path, {**params, name: fields[name]})
         except InvalidContent as error:
             # X refuses unknown parameters; the other vocabulary is then the known one.
             if name != "tweet.fields" or name not in error.detail:
                 raise
         self._fields_name = "post.fields"
-        return self._get(
-            key, path, {**params, "post.fields": POST_FIELDS["post.fields"]}
-        )
+        return self._get(key, path, {**params, "post.fields": fields["post.fields"]})
 
-    def _raise_partial(self, answer: Answer) -> NoReturn:
+    def _raise_partial(self, answer: Answer, post: bool = False) -> NoReturn:
+        """post: what is missing is a post, and not the account."""
         kind = _problem_kind(answer.data())
         facts = _facts(answer, code=kind)
         text = redact("; ".join(_texts(answer.data()))) or answer.text()
+        if kind == "resource-not-found" and post:
+            raise NotFound(text, **facts)
         if kind == "resource-not-found":
             raise NotFound(text, cause=Cause.ACCOUNT_GONE, reach=Reach.TOKEN, **facts)
         raise TransientError(text, cause=Cause.ANSWER_UNREADABLE, **facts)
+
+    # --- figures and comments
+
+    def calls_of(self, what: After) -> Mapping[str, int]:
+        return {
+            After.FIGURES: {"GET /2/tweets": 1},
+            After.COMMENTS: {"GET /2/tweets/search/recent": 1},
+            After.ANSWER: {"POST /2/tweets": 1},
+            After.DELETE: {"DELETE /2/tweets/:id": 1},
+        }[what]
+
+    def figures(self, external_id: str) -> Figures:
+        """One Post read, free when the post was read on that UTC day. Clicks for 30
+        days only."""
+        now = datetime.now(UTC)
+        born = created_at(external_id)
+        is_new = born is not None and now - born < PRIVATE_FOR
+        wanted = OWN_FIGURES if is_new else PUBLIC_FIGURES
+        answer = self._with_fields(
+            "GET /2/tweets",
+            "/2/tweets",
+            {
+                "ids": str(int(external_id)),
+                "expansions": "attachments.media_keys",
+                "media.fields": "public_metrics",
+            },
+            dict.fromkeys(POST_FIELDS, wanted),
+        )
+        rows = answer.data().get("data")
+        if not isinstance(rows, list) or not rows:
+            # A missing post is 200 with `errors`.
+            self._raise_partial(answer, post=True)
+        values: dict[Figure, int] = {}
+        for name, count in _dict(rows[0].get("public_metrics")).items():
+            if name in METRICS and isinstance(count, int):
+                figure = METRICS[name]
+                values[figure] = values.get(figure, 0) + count
+        clicks = _dict(rows[0].get("non_public_metrics")).get("url_link_clicks")
+        if isinstance(clicks, int):
+            values[Figure.CLICKS] = clicks
+        for media in _dict(answer.data().get("includes")).get("media") or []:
+            views = _dict(_dict(media).get("public_metrics")).get("view_count")
+            if isinstance(views, int):
+                values[Figure.VIEWS] = values.get(Figure.VIEWS, 0) + views
+        return Figures(values, now)
+
+    def comments(self, external_id: str, after: str = "") -> CommentPage:
+        """Replies of every depth of the last seven days, ours too, the newest first.
+
+        Each reply on the page is a Post read.
+        """
+        params = {
+            "query": f"conversation_id:{int(external_id)}",
+            "max_results": str(PAGE),
+            "expansions": "author_id",
+        } | ({"next_token": after} if after else {})
+        answer = self._with_fields(
+            "GET /2/tweets/search/recent",
+            "/2/tweets/search/recent",
+            params,
+            REPLY_FIELDS,
+        )
+        data = answer.data()
+        rows = data.get("data") or []
+        if not data or (not rows and data.get("errors")):
+            self._raise_partial(answer, post=True)
+        people = {
+            str(user.get("id")): str(user.get("username") or "")
+            for user in _dict(data.get("includes")).get("users") or []
+            if isinstance(user, dict)
+        }
+        found = [
+            self._comment(row, external_id, people)
+            for row in rows
+            # The conversation begins with the post itself.
+            if isinstance(row, dict) and str(row.get("id")) not in {"", external_id}
+        ]
+        token = str(_dict(data.get("meta")).get("next_token") or "")
+        return CommentPage(tuple(found), token)
+
+    def _comment(
+        self, row: Mapping[str, Any], post: str, people: Mapping[str, str]
+    ) -> Comment:
+        number, author = str(row["id"]), people.get(str(row.get("author_id")), "")
+        above = row.get("referenced_tweets") or row.get("referenced_posts") or []
+        parent = next(
+            (str(one.get("id")) for one in above if one.get("type") == "replied_to"),
+            "",
+        )
+        return Comment(
+            external_id=number,
+            text=written(row),
+            author=author,
+            published_at=moment(row.get("created_at")) or created_at(number),
+            permalink=self.permalink(number, author),
+            parent_id="" if parent == post else parent,
+        )
+
+    def reply(self, comment_id: str, text: str) -> str:
+        """Answer a post. Self-serve apps may only where its author has mentioned us."""
+        body = {"text": text, "reply": {"in_reply_to_tweet_id": str(int(comment_id))}}
+        return str(self.create(body)["id"])
 
     def _get(self, key: str, path: str, params: Mapping[str, str]) -> Answer:
         return self.send(
@@ -507,9 +649,36 @@ def _facts(answer: Answer, *, code: str) -> dict[str, Any]:
     return {"status": answer.status, "code": code, "request_id": answer.request_id}
 
 
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
 def _data(answer: Answer) -> dict[str, Any]:
-    data = answer.data().get("data")
-    return data if isinstance(data, dict) else {}
+    return _dict(answer.data().get("data"))
+
+
+def written(row: Mapping[str, Any], without_media: bool = False) -> str:
+    """A post's text as it was written: no t.co, no HTML escapes.
+
+    without_media: X has appended a link to the media, which is taken out.
+    """
+    note = row.get("note_tweet") or row.get("note_post") or {}
+    text = unescape(str(note.get("text") or row.get("text") or ""))
+    entities = (note.get("entities") if note.get("text") else None) or row.get(
+        "entities"
+    )
+    for entity in (entities or {}).get("urls") or []:
+        short = str(entity.get("url") or "")
+        full = str(entity.get("expanded_url") or "")
+        if short and full:
+            appended = without_media and re.search(r"/(photo|video)/1$", full)
+            text = text.replace(short, "" if appended else full)
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def unescape(text: str) -> str:
+    """Undo X's three escapes only: `&copy=1` in a URL must stay as it is."""
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def _media_id(answer: Answer, now: datetime) -> tuple[str, datetime]:

@@ -31,7 +31,7 @@ from ..checks import link_findings, media_findings
 from ..errors import Cause, InvalidContent
 from ..limits import header_number, header_time, meant_bucket
 from . import media
-from .client import XClient, created_at, moment
+from .client import XClient, created_at, moment, unescape, written
 from .spec import (
     LONG_TEXT_LIMIT,
     LONG_TEXT_PLANS,
@@ -124,7 +124,7 @@ class X(Platform):
             remote=RemotePost(
                 external_id=post_id,
                 permalink=x.permalink(post_id, job.account.handle),
-                text=_unescape(str(data.get("text") or "")),
+                text=unescape(str(data.get("text") or "")),
                 published_at=created_at(post_id),
             )
         )
@@ -222,7 +222,7 @@ class X(Platform):
         keys = (row.get("attachments") or {}).get("media_keys")
         if keys is not None and len(keys) != len(job.draft.media):
             return None
-        text = remote_text(row, has_media=bool(job.draft.media))
+        text = written(row, without_media=bool(job.draft.media))
         if fingerprint(self.text_as_sent(job.draft)) != fingerprint(text):
             return None
         post_id = str(row.get("id") or "")
@@ -248,25 +248,6 @@ def video_rule(facts: Mapping[str, Any] | None) -> VideoRule:
     return LONG_VIDEOS if paying or verified else VIDEOS
 
 
-def remote_text(row: Mapping[str, Any], has_media: bool) -> str:
-    """A post's text as it was written: no t.co, no media link, no HTML escapes.
-
-    has_media: our post has media, so that X appended a link to it.
-    """
-    note = row.get("note_tweet") or row.get("note_post") or {}
-    text = _unescape(str(note.get("text") or row.get("text") or ""))
-    entities = (note.get("entities") if note.get("text") else None) or row.get(
-        "entities"
-    )
-    for entity in (entities or {}).get("urls") or []:
-        short = str(entity.get("url") or "")
-        full = str(entity.get("expanded_url") or "")
-        if short and full:
-            appended = has_media and re.search(r"/(photo|video)/1$", full)
-            text = text.replace(short, "" if appended else full)
-    return unicodedata.normalize("NFC", text).strip()
-
-
 def fingerprint(text: str) -> str:
     """What two spellings of one post have in common: X trims, and completes URLs."""
     text = unicodedata.normalize("NFC", text)
@@ -284,8 +265,3 @@ def _contains(text: str, link: str) -> bool:
     if any(span.url == link for span in find_urls(text)):
         return True
     return re.search(rf"(?<!\S){re.escape(link)}(?!\S)", text) is not None
-
-
-def _unescape(text: str) -> str:
-    """Undo X's three escapes only: `&copy=1` in a URL must stay as it is."""
-    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from ..base import (
     MONEY,
@@ -163,10 +164,8 @@ def _call(
 LATER = frozenset(
     {
         "POST /2/media/subtitles",
-        "GET /2/tweets",
         "GET /2/tweets/:id",
         "GET /2/tweets/analytics",
-        "GET /2/tweets/search/recent",
         "GET /2/users/:id/mentions",
         "PUT /2/tweets/:id/hidden",
         "GET /2/usage/tweets",
@@ -335,6 +334,8 @@ SPEC = PlatformSpec(
         scopes=tuple(scope.name for scope in SCOPES if scope.asked),
     ),
     api_version="2",
+    # The search for replies reaches back so far.
+    comments_for=timedelta(days=7),
     look_after_s=(5, 30, 120),
     token_life_s=7200,
     renewal_rotates=True,

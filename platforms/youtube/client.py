@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from ..base import (
     Ability,
+    After,
     Comment,
     CommentPage,
     Figure,
@@ -471,6 +472,14 @@ class YouTubeClient(PlatformClient):
             )
         except NotFound:
             return
+
+    def calls_of(self, what: After) -> Mapping[str, int]:
+        return {
+            After.FIGURES: {"GET videos.list": 1},
+            After.COMMENTS: {"GET commentThreads.list": 1},
+            After.ANSWER: {"POST comments.insert": 1},
+            After.DELETE: {"DELETE videos.delete": 1},
+        }[what]
 
     def figures(self, external_id: str) -> Figures:
         """Views, likes, comments; those that the channel hides are missing."""

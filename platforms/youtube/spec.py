@@ -222,6 +222,7 @@ SPEC = PlatformSpec(
         "api": "/youtube/api",
         "www": "/youtube/web",
     },
+    flat_answers=True,
     calls=tuple(
         Call(
             key,

@@ -115,7 +115,7 @@ def test_with_a_review_known_what_it_granted_is_asked_for(facebook: Facebook) ->
     )
     asked = facebook.scopes_to_ask()
     assert {"read_insights", "instagram_content_publish"} <= set(asked)
-    assert "pages_manage_engagement" not in asked
+    assert "pages_messaging" not in asked
 
 
 # ------------------------------------------------------------------ steps
