@@ -318,6 +318,8 @@ class PlatformSpec:
     absent: tuple[Absent, ...] = ()
     #: an answer to an answer has to name the comment that both stand below
     flat_answers: bool = False
+    #: answers are listed below the comment that they answer, not with the post's
+    answers_apart: bool = False
     #: comments are told of posts that are no older; None: of all
     comments_for: timedelta | None = None
     #: its rules let us keep what others wrote for so long; None: it has no such rule

@@ -404,6 +404,7 @@ SPEC = PlatformSpec(
     # What people do on LinkedIn may not be kept for longer.
     comments_kept=timedelta(hours=48),
     flat_answers=True,
+    answers_apart=True,
     # A new Page post takes up to about a minute until it can be found; a member's may
     # be repeated after a minute and not before (REPEAT_AFTER_S).
     look_after_s=(65, 100, 180),

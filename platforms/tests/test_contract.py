@@ -24,6 +24,7 @@ from platforms.base import (
     Access,
     After,
     Draft,
+    Figure,
     Identity,
     Level,
     MediaFile,
@@ -35,8 +36,9 @@ from platforms.base import (
     SignIn,
     StepKind,
 )
-from platforms.errors import Cause
+from platforms.errors import Cause, NotFound
 from platforms.http import Answer
+from platforms.linkedin.spec import FULL_SCOPES
 from platforms.practice.framework import World
 from platforms.practice.server import TWINS, load_twins, start_practice
 from platforms.practice.tests.made_video import animation, video
@@ -332,11 +334,15 @@ def practice(platform, tmp_path):
 @pytest.fixture
 def connected(platform, practice):
     """A client of an account of its own on the platform's twin, and its identity."""
+    return connect(platform, practice)
+
+
+def connect(platform, practice, **options):
     slug = platform.spec.slug
     with practice.world.transaction():
         twin = practice.twins[slug]
         twin.seed()
-        made = twin.add_account("contract", "Contract")
+        made = twin.add_account("contract", "Contract", **options)
         id, secret = twin.app_credentials()
     environment = registry.environment(
         slug,
@@ -588,6 +594,79 @@ def test_a_video_goes_once_to_the_place_that_was_chosen(
     (post,) = posts_of(platform, practice)
     assert (post["media_kinds"], post["url"]) == (["video"], remote.permalink)
     assert where in remote.permalink or f"{where[:-1]}ies" in remote.permalink
+
+
+#: Accounts that differ in what may be done with their posts: options of the twins'.
+WAYS = {
+    "instagram": [{"variant": "facebook"}, {"variant": "instagram"}],
+    "linkedin": [
+        {"kind": kind, "scopes": FULL_SCOPES} for kind in ("member", "organization")
+    ],
+}
+ACCOUNTS = [(slug, way) for slug in SLUGS for way in WAYS.get(slug, [{}])]
+
+
+@pytest.mark.parametrize(
+    ("platform", "way"), ACCOUNTS, indirect=["platform"], ids=lambda v: str(v)[:40]
+)
+def test_a_post_is_counted_answered_and_deleted_as_its_facts_say(
+    platform, practice, way, shelf
+):
+    """Over real HTTP: the client and the twin were written without each other."""
+    client, me = connect(platform, practice, **way)
+    spec, twin = platform.spec, practice.twins[platform.spec.slug]
+    extra = client.access.extra
+    can = {what for what in After if not spec.why_not(what, me.kind, extra)}
+    draft = hello(platform, media=media_of(platform, int(spec.needs_media), shelf))
+    # Of Snapchat's usual stories no id is told.
+    chosen = {"place": "saved_stories"} if "place" in spec.options_by_key else {}
+    draft = replace(draft, options=decided(platform, client) | chosen)
+    now = replace(job(draft), account=me)
+    number = go_out(platform, now, client, practice, "").external_id
+    pass_time(practice, 900)
+
+    def made(what, work):
+        """What it brought; nothing left that was not foretold."""
+        client.http.drain()
+        found = work()
+        left = Counter(log.call for log in client.http.drain())
+        assert left <= Counter(client.calls_of(what)), what
+        return found
+
+    if After.FIGURES in can:
+        figures = made(After.FIGURES, lambda: client.figures(number))
+        assert all(count >= 0 for count in figures.values.values())
+        assert figures.values or not twin.has_readers
+    if After.COMMENTS in can:
+        page = made(After.COMMENTS, lambda: client.comments(number))
+        assert (page.comments, page.after) == ((), "")
+    if twin.has_readers:
+        assert {After.COMMENTS, After.ANSWER} <= can
+        with practice.world.transaction():
+            twin.comment_as_reader(number, "Riley Reader", "Lovely")
+        pass_time(practice, 60)
+        (theirs,) = made(After.COMMENTS, lambda: client.comments(number)).comments
+        assert theirs.text.endswith("Lovely")  # readers may have to name us
+        assert theirs.parent_id == ""
+        assert theirs.published_at is not None
+        ours = made(After.ANSWER, lambda: client.reply(theirs.external_id, "Thanks"))
+        pass_time(practice, 60)
+        where = theirs.external_id if spec.answers_apart else number
+        rows = client.comments(where).comments
+        (answer,) = [row for row in rows if row.external_id == ours]
+        assert answer.text.endswith("Thanks")
+        assert answer.parent_id == theirs.external_id
+        assert client.figures(number).values[Figure.COMMENTS] >= 1
+    if After.DELETE in can:
+        made(After.DELETE, lambda: client.delete_post(number))
+        made(After.DELETE, lambda: client.delete_post(number))
+        assert number not in [post["id"] for post in posts_of(platform, practice)]
+        if After.FIGURES in can and twin.has_readers:
+            with pytest.raises(NotFound):
+                made(After.FIGURES, lambda: client.figures(number))
+    elif way:
+        with pytest.raises(NotImplementedError):
+            client.delete_post(number)
 
 
 def posts_of(platform, practice):
