@@ -284,6 +284,24 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("Remove some of them."),
         Action.EDIT,
     ),
+    Cause.THREAD_IMPOSSIBLE: _e(
+        _("No threads there"),
+        _("A post on this platform has one part."),
+        _("Remove the other parts."),
+        Action.EDIT,
+    ),
+    Cause.TOO_MANY_PARTS: _e(
+        _("Too many parts"),
+        _("The thread has more parts than we send to this platform."),
+        _("Remove some of them."),
+        Action.EDIT,
+    ),
+    Cause.COMMENT_IMPOSSIBLE: _e(
+        _("No first comment there"),
+        _("A first comment cannot be written on this platform."),
+        _("Remove the first comment."),
+        Action.EDIT,
+    ),
     Cause.TOO_MANY_MEDIA: _e(
         _("Too many files"),
         _("The post has more files than this platform accepts."),

@@ -263,6 +263,32 @@ class Absent:
 
 
 @dataclass(frozen=True)
+class ThreadRule:
+    """Posts of several parts, of which each replies to the one before.
+
+    max_parts: with the first, as we send them. call: key of the row of the call with
+    which a part goes out; its scopes are what a thread needs.
+    """
+
+    max_parts: int
+    call: str
+    has_media: bool = True
+
+
+@dataclass(frozen=True)
+class CommentRule:
+    """A comment of our own below the post, written once that is out.
+
+    call, look_call: keys of the rows of the call that writes it, and of the one that
+    reads what stands below a post. max_length: in code points.
+    """
+
+    call: str
+    look_call: str
+    max_length: int
+
+
+@dataclass(frozen=True)
 class PlatformSpec:
     slug: str
     name: str
@@ -281,6 +307,10 @@ class PlatformSpec:
     documents: DocumentRule | None = None
     #: what a person decides besides text, link and files, in the order of the form
     options: tuple[Option, ...] = ()
+    #: None: a post there has one part
+    thread: ThreadRule | None = None
+    #: None: no app may comment on its own posts there, or a part of a thread does it
+    first_comment: CommentRule | None = None
     #: sets of kinds that may stand in one post; without one each kind stands alone
     mixes: tuple[frozenset[MediaKind], ...] = ()
     oauth: OAuthFacts | None = None
@@ -552,6 +582,14 @@ class MediaFile:
 
 
 @dataclass(frozen=True)
+class Part:
+    """What follows in a thread, with files of its own."""
+
+    text: str
+    media: tuple[MediaFile, ...] = ()
+
+
+@dataclass(frozen=True)
 class Draft:
     """What a person wants to say on one platform."""
 
@@ -562,6 +600,10 @@ class Draft:
     media: tuple[MediaFile, ...] = ()
     language: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    #: of a thread, what follows the first part, in order
+    parts: tuple[Part, ...] = ()
+    #: written below the post once it is out
+    first_comment: str = ""
 
 
 @dataclass(frozen=True)
@@ -597,15 +639,17 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What the platform would say about a draft. `field`: text, link, media or media:N.
+    """What the platform would say about a draft. `field`: text, link, media or media:N,
+    option:KEY, comment.
 
-    `values` fill the sentence of `cause` (numbers, names).
+    `values` fill the sentence of `cause` (numbers, names). part: of a thread, from 1.
     """
 
     level: Level
     cause: Cause
     field: str
     values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    part: int = 1
 
 
 @dataclass(frozen=True)
@@ -672,6 +716,10 @@ class CommentPage:
 class PublishJob:
     """Everything a publishing step needs; the same for every attempt of a delivery.
 
+    A post of several parts is one job for the engine, and for each part, when its turn
+    comes, one for the platform (`parts.turn`), with a draft, a marker and a witness of
+    its own.
+
     marker: 32 hex digits, unique per delivery, the source of every idempotency key.
     created_at: fixed when the delivery was made: never "now".
     first_sent_at: when a commit of it left for the first time, else None.
@@ -687,6 +735,15 @@ class PublishJob:
     server_limits: Mapping[str, Any] = field(default_factory=dict)
     #: ids of posts that other deliveries of this account have: none of them is ours
     taken: frozenset[str] = frozenset()
+    #: the parts before this one, in order: it replies to the last of them
+    earlier: tuple[RemotePost, ...] = ()
+    #: it is the first comment below the post
+    is_comment: bool = False
+
+    @property
+    def replies_to(self) -> str:
+        """The id of the post that this one replies to, "": it stands alone."""
+        return self.earlier[-1].external_id if self.earlier else ""
 
 
 class StepKind(StrEnum):
@@ -884,6 +941,11 @@ class PlatformClient(abc.ABC):
         """One page of what stands below a post, in the platform's order."""
         raise NotImplementedError(f"{self.spec.slug} shows no comments")
 
+    def comment(self, external_id: str, text: str) -> str:
+        """Write below a post of this account (`spec.first_comment`); the comment's id.
+        It commits."""
+        raise NotImplementedError(f"{self.spec.slug} lets no app comment")
+
     def reply(self, comment_id: str, text: str) -> str:
         """Answer a comment in public as this account; the answer's id. It commits."""
         raise NotImplementedError(f"{self.spec.slug} lets no app answer comments")
@@ -937,6 +999,11 @@ class Platform(abc.ABC):
     @abc.abstractmethod
     def look(self, job: PublishJob, client: PlatformClient) -> Look:
         """Read the platform: is this post there? Raises PlatformError when unreadable."""
+
+    def id_of_link(self, permalink: str, account: Identity) -> str:
+        """The `external_id` of the post at this address, "": the address does not tell
+        it. A part of a thread can only follow a post whose id is known."""
+        return ""
 
     # --- limits
 

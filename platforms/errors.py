@@ -113,6 +113,9 @@ class Cause(StrEnum):
     OPTION_MISSING = "option_missing"
     OPTION_UNKNOWN = "option_unknown"
     OPTION_TOO_LONG = "option_too_long"
+    THREAD_IMPOSSIBLE = "thread_impossible"
+    TOO_MANY_PARTS = "too_many_parts"
+    COMMENT_IMPOSSIBLE = "comment_impossible"
     # a part of a post that the platform has not got (any more)
     MEDIA_NOT_READY = "media_not_ready"
     MEDIA_EXPIRED = "media_expired"

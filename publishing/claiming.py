@@ -20,6 +20,7 @@ from accounts import breakers, limits
 from accounts.fixed_query import SAMPLE_TIME, FixedQuery
 from accounts.limits import Denied, Importance, Need, Use
 from accounts.models import Credential
+from platforms import parts
 from platforms.base import MONEY, Draft, PlatformClient, PublishJob, Step, StepKind
 from platforms.errors import AuthExpired, Cause, Outcome
 
@@ -201,8 +202,8 @@ class Claim:
         ready: list[Ready] = []
         for row in self._not_in_a_burst(rows):
             with self._one(row):
-                if self._admit(row, active):
-                    ready.append(self._prepare(row))
+                if self._admit(row, active) and (one := self._prepare(row)):
+                    ready.append(one)
         for one in self._let_through(self._reserve(self._first_of_its_kind(ready))):
             with self._one(one.row):
                 self._open(one)
@@ -308,6 +309,8 @@ class Claim:
     def _is_backlog(self, row: Delivery) -> bool:
         """By when it was due: the next try is put off by each of these waits."""
         waits = row.status == Status.SCHEDULED and not row.repeat_is_safe
+        # What has begun goes on: half a thread is nothing to read.
+        waits = waits and not row.parts_out
         return waits and self.now - row.due_at > BACKLOG
 
     # -- may it go?
@@ -402,10 +405,17 @@ class Claim:
 
     # -- what others have a say in
 
-    def _prepare(self, row: Delivery) -> Ready:
+    def _prepare(self, row: Delivery) -> Ready | None:
+        """What would be sent next; None: the parts that are left were taken out of it,
+        and with those that are out it is whole."""
         looking = row.status == Status.UNCERTAIN
         sender = self.pump.senders.sender(row.account)
         draft, changes = self._wording(row)
+        if row.parts_out and parts.all_out(draft, row.witness):
+            changes["next_attempt_at"] = None
+            self.writes.move(row, Status.PUBLISHING)
+            self.writes.move(row, Status.PUBLISHED, **changes)
+            return None
         job = PublishJob(
             marker=changes.get("marker", row.marker),
             created_at=row.created_at.astimezone(UTC),
@@ -428,17 +438,18 @@ class Claim:
             app_id=caller.app_id,
             credential_id=caller.credential_id,
             account_id=row.account_id,
-            draws=sender.platform.draws(job, looking=looking),
+            draws=parts.draws(sender.platform, job, looking=looking),
             importance=Importance.RECONCILE if looking else Importance.PUBLISH,
         )
-        step = None if looking else sender.platform.next_step(job, client)
+        step = None if looking else parts.next_step(sender.platform, job, client)
         return Ready(row, sender, job, client, step, changes, need)
 
     def _first_of_its_kind(self, ready: list[Ready]) -> list[Ready]:
         """Without those that say what went out to the same account within a day."""
         asked = []
         for one in ready:
-            if one.row.status == Status.SCHEDULED and not one.row.repeat_is_safe:
+            begun = one.row.repeat_is_safe or one.row.parts_out
+            if one.row.status == Status.SCHEDULED and not begun:
                 if says := one.changes.get("fingerprint"):
                     one.row.fingerprint = says
                 asked.append(one.row)
@@ -568,6 +579,9 @@ class Claim:
         if row.draft and as_it_left:
             return draft_from(row.draft), {}
         draft = row.post.draft_for(row.account.platform)
+        if done := row.parts_out:
+            # Those stay as they are, whatever is written since.
+            draft = parts.merged(draft_from(row.draft), draft, done)
         doc = draft_doc(draft)
         if row.draft == doc:
             return draft, {}
@@ -575,7 +589,7 @@ class Claim:
         if row.draft:
             changes |= {
                 "marker": uuid.uuid4().hex,
-                "witness": {},
+                "witness": parts.kept(row.witness),
                 "first_sent_at": None,
             }
         return draft, changes

@@ -31,6 +31,7 @@ from accounts import breakers, limits, refresh
 from accounts.breakers import Heard
 from accounts.limits import Use
 from accounts.models import Credential
+from platforms import parts
 from platforms.base import StepResult
 from platforms.errors import Outcome, PlatformError
 
@@ -450,7 +451,9 @@ def use(work: Work, now: datetime) -> Use:
     platform = work.platform
     return Use(
         work.need,
-        platform.draws_of_calls([call["call"] for call in work.calls], work.job),
+        parts.draws_of_calls(
+            platform, [(call["call"], call["part"]) for call in work.calls], work.job
+        ),
         work.claimed_at,
         [
             observation

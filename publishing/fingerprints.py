@@ -5,25 +5,38 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
-from platforms.base import Draft
+from platforms.base import Draft, MediaFile
 
 
 def fingerprint(draft: Draft | dict[str, Any]) -> str:
     """What an audience would call the same post: 64 hex digits; "" for an empty one.
 
     Of wording (composed alike, runs of white space as one space, case kept), link and
-    files in order. draft: a Draft, or what `draft_doc` made of one.
+    files in order, of all parts. draft: a Draft, or what `draft_doc` made of one.
     """
     if isinstance(draft, Draft):
-        text, link = draft.text, draft.link_url
-        files = [file.sha256 for file in draft.media]
+        link = draft.link_url
+        said = [(draft.text, _sums(draft.media))]
+        said += [(part.text, _sums(part.media)) for part in draft.parts]
     else:
-        text, link = draft["text"], draft["link_url"]
-        files = [facts["sha256"] for facts in draft["media"]]
-    words = " ".join(unicodedata.normalize("NFC", text).split())
-    parts = [words, link.strip(), *files]
+        link = draft["link_url"]
+        said = [
+            (one["text"], [facts["sha256"] for facts in one["media"]])
+            for one in (draft, *draft.get("parts", ()))
+        ]
+    (text, files), *further = [(_words(text), files) for text, files in said]
+    parts: list[Any] = [text, link.strip(), *files, *further]
     if not any(parts):
         return ""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _words(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def _sums(media: Iterable[MediaFile]) -> list[str]:
+    return [file.sha256 for file in media]

@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from accounts.limits import BucketId, Need, Planned, rules, subject_of
 from accounts.models import ConnectedAccount
-from platforms import registry
+from platforms import parts, registry
 from platforms.base import PublishJob
 
 from .models import Delivery, DeliveryQuerySet
@@ -67,7 +67,7 @@ def need_for(account: ConnectedAccount, job: PublishJob, ref: Hashable) -> Need:
         app_id=credential.app_id,
         credential_id=credential.pk,
         account_id=account.pk,
-        draws=registry.platform(account.platform).draws(job, looking=False),
+        draws=parts.draws(registry.platform(account.platform), job, looking=False),
     )
 
 

@@ -19,8 +19,9 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Brand, ConnectedAccount
+from platforms import parts as parts_of
 from platforms import registry
-from platforms.base import Draft, MediaFile, MediaKind
+from platforms.base import Draft, MediaFile, MediaKind, Part, RemotePost
 
 from . import public_media
 from .fingerprints import fingerprint
@@ -115,13 +116,17 @@ class Post(models.Model):
             link_description=self.link_description,
             media=tuple(m.as_file() for m in self.media.all()),
             options=variant.options if variant else {},
+            parts=variant.further_parts() if variant else (),
+            first_comment=variant.first_comment if variant else "",
         )
 
 
 class Variant(models.Model):
-    """What one platform gets of its own: wording that differs, and its options.
+    """What one platform gets of its own: wording that differs, its options, what follows
+    in a thread, and the first comment.
 
-    has_text False: the wording is the post's, and `text` says nothing.
+    has_text False: the wording is the post's, and `text` says nothing. parts: the texts
+    of what follows, in order; their files are `PartMedia`.
     """
 
     post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="variants")
@@ -129,6 +134,8 @@ class Variant(models.Model):
     text = models.TextField(blank=True)
     has_text = models.BooleanField(default=True)
     options = models.JSONField(default=dict, blank=True)
+    parts = models.JSONField(default=list, blank=True)
+    first_comment = models.TextField(_("first comment"), blank=True)
 
     class Meta:
         constraints = [
@@ -139,6 +146,18 @@ class Variant(models.Model):
 
     def __str__(self) -> str:
         return f"{self.platform}: {self.text[:40]}"
+
+    def further_parts(self) -> tuple[Part, ...]:
+        """What follows in the thread. Reads `part_media` where there are parts."""
+        if not self.parts:
+            return ()
+        files: dict[int, list[MediaFile]] = {}
+        for use in self.part_media.all():
+            files.setdefault(use.part, []).append(use.as_file())
+        return tuple(
+            Part(str(text), tuple(files.get(number, ())))
+            for number, text in enumerate(self.parts, 2)
+        )
 
 
 def media_path(asset: MediaAsset, filename: str) -> str:
@@ -259,21 +278,16 @@ class MediaAsset(models.Model):
         }
 
 
-class PostMedia(models.Model):
-    """A file at its place in a post."""
+class FileUse(models.Model):
+    """A file at its place: it cannot be deleted while it stands there."""
 
-    post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="media")
-    asset = models.ForeignKey(MediaAsset, on_delete=models.PROTECT, related_name="uses")
+    asset = models.ForeignKey(MediaAsset, on_delete=models.PROTECT, related_name="+")
     position = models.PositiveSmallIntegerField()
     alt_text = models.TextField(_("alternative text"), blank=True)
 
     class Meta:
+        abstract = True
         ordering = ["position"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["post", "position"], name="media_once_per_place"
-            )
-        ]
 
     def __str__(self) -> str:
         return f"{self.position}: {self.asset_id}"
@@ -296,6 +310,35 @@ class PostMedia(models.Model):
         )
 
 
+class PostMedia(FileUse):
+    """A file at its place in a post."""
+
+    post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="media")
+
+    class Meta(FileUse.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["post", "position"], name="media_once_per_place"
+            )
+        ]
+
+
+class PartMedia(FileUse):
+    """A file at its place in a part of a thread. part: from 2."""
+
+    variant = models.ForeignKey(
+        Variant, on_delete=models.CASCADE, related_name="part_media"
+    )
+    part = models.PositiveSmallIntegerField()
+
+    class Meta(FileUse.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["variant", "part", "position"], name="part_media_once_per_place"
+            )
+        ]
+
+
 def draft_doc(draft: Draft) -> dict[str, Any]:
     """A draft as JSON values, files by their facts. `draft_from` leads back."""
     doc = {
@@ -305,12 +348,22 @@ def draft_doc(draft: Draft) -> dict[str, Any]:
         "link_description": draft.link_description,
         "language": draft.language,
         "options": dict(draft.options),
-        "media": [
-            {name: getattr(file, name) for name in _FILE_FACTS} for file in draft.media
-        ],
+        "media": _facts_of(draft.media),
     }
+    # A post of one part says nothing of others: what was stored before there were any
+    # is still the same.
+    if draft.parts:
+        doc["parts"] = [
+            {"text": part.text, "media": _facts_of(part.media)} for part in draft.parts
+        ]
+    if draft.first_comment:
+        doc["first_comment"] = draft.first_comment
     plain: dict[str, Any] = json.loads(json.dumps(doc))
     return plain
+
+
+def _facts_of(media: Iterable[MediaFile]) -> list[dict[str, Any]]:
+    return [{name: getattr(file, name) for name in _FILE_FACTS} for file in media]
 
 
 _FILE_FACTS = (
@@ -330,8 +383,10 @@ _FILE_FACTS = (
 def draft_from(doc: dict[str, Any]) -> Draft:
     """The draft that was stored. Reads the assets, which may be gone: then a file
     cannot be opened, only compared."""
-    pks = [int(facts["key"].removeprefix("a")) for facts in doc["media"]]
-    assets = MediaAsset.objects.in_bulk(pks)
+    places = [doc["media"], *(part["media"] for part in doc.get("parts", ()))]
+    assets = MediaAsset.objects.in_bulk(
+        {_asset_pk(facts) for files in places for facts in files}
+    )
 
     def opener(pk: int) -> Callable[[], IO[bytes]]:
         def open_file() -> IO[bytes]:
@@ -347,15 +402,24 @@ def draft_from(doc: dict[str, Any]) -> Draft:
         asset = assets.get(pk)
         return public_media.address(pk, asset.public_name) if asset else ""
 
-    media = tuple(
-        MediaFile(
-            **{**facts, "kind": MediaKind(facts.get("kind", MediaKind.IMAGE))},
-            open=opener(pk),
-            public_url=address(pk),
+    def files(listed: list[dict[str, Any]]) -> tuple[MediaFile, ...]:
+        return tuple(
+            MediaFile(
+                **{**facts, "kind": MediaKind(facts.get("kind", MediaKind.IMAGE))},
+                open=opener(_asset_pk(facts)),
+                public_url=address(_asset_pk(facts)),
+            )
+            for facts in listed
         )
-        for facts, pk in zip(doc["media"], pks, strict=True)
+
+    parts = tuple(
+        Part(part["text"], files(part["media"])) for part in doc.get("parts", ())
     )
-    return Draft(**{**doc, "media": media})
+    return Draft(**{**doc, "media": files(doc["media"]), "parts": parts})
+
+
+def _asset_pk(facts: dict[str, Any]) -> int:
+    return int(facts["key"].removeprefix("a"))
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
@@ -445,6 +509,8 @@ class Delivery(models.Model):
         Status.CANCELLED: set(),
     }
     WAITING = (Status.SCHEDULED, Status.PROCESSING, Status.UNCERTAIN)
+    #: Once a part of it is out, the rest may be left; nothing is on its way.
+    LEAVABLE = (Status.SCHEDULED, Status.PROCESSING, Status.HELD, Status.FAILED)
     ENDED = (Status.PUBLISHED, Status.FAILED, Status.CANCELLED)
 
     #: the stop that holds it, or held it: set by `stops.name_holds`
@@ -581,8 +647,14 @@ class Delivery(models.Model):
     # -- verbs of people
 
     def cancel(self) -> None:
-        """Not to be sent. InvalidTransition or StaleState once sending has begun."""
+        """Not to be sent. InvalidTransition or StaleState once sending has begun.
+
+        Of a thread whose first parts are out, the rest is not sent.
+        """
         self._not_in_doubt()
+        if self.parts_out:
+            self.leave()
+            return
         self._move(
             self.Status.CANCELLED, next_attempt_at=None, hold="", release_at=None
         )
@@ -592,19 +664,14 @@ class Delivery(models.Model):
         if self.status not in (self.Status.SCHEDULED, self.Status.HELD):
             raise InvalidTransition(f"{self.status} cannot be moved")
         self._not_in_doubt()
-        changes: dict[str, Any] = {
-            "status": self.Status.SCHEDULED,
-            "due_at": due_at,
-            "useful_until": useful_until,
-            "next_attempt_at": due_at,
-            "hold": "",
-            "release_at": None,
-        }
-        same = Delivery.objects.filter(pk=self.pk, status=self.status, fence=self.fence)
-        if not same.update(**changes):
-            raise StaleState(f"delivery {self.pk} is no longer {self.status}")
-        for field, value in changes.items():
-            setattr(self, field, value)
+        self._write(
+            self.Status.SCHEDULED,
+            due_at=due_at,
+            useful_until=useful_until,
+            next_attempt_at=due_at,
+            hold="",
+            release_at=None,
+        )
 
     def retry(
         self,
@@ -668,10 +735,31 @@ class Delivery(models.Model):
             raise InvalidTransition(f"{self.status} cannot be dismissed")
         self._move(self.Status.FAILED, dismissed_at=timezone.now())
 
+    def leave(self) -> None:
+        """A person leaves a post as it is, of which not all parts are out."""
+        self._not_in_doubt()
+        if not self.parts_out or self.status not in self.LEAVABLE:
+            raise InvalidTransition(f"{self.status} cannot be left as it is")
+        self._write(
+            self.Status.PUBLISHED,
+            next_attempt_at=None,
+            hold="",
+            release_at=None,
+            dismissed_at=None,
+            failed_at=None,
+            intent_at=None,
+            **self._no_lease(),
+            **self._no_error(),
+        )
+
     def confirm_live(self, permalink: str) -> None:
-        """A person saw it there: the platform could not tell us."""
+        """A person saw it there: the platform could not tell us. Of a post of several
+        parts it is the one whose answer was lost."""
         if self.status != self.Status.UNCERTAIN or self.next_attempt_at is not None:
             raise InvalidTransition("only a delivery that nobody can check")
+        if self.parts_total > 1:
+            self._confirm_part(permalink)
+            return
         self._move(
             self.Status.PUBLISHED,
             external_id=self.external_id or permalink[:300],
@@ -680,6 +768,23 @@ class Delivery(models.Model):
             next_attempt_at=None,
             **self._no_lease(),
             **self._no_error(),
+        )
+
+    def _confirm_part(self, permalink: str) -> None:
+        draft, now = draft_from(self.draft), timezone.now()
+        platform = registry.platform(self.account.platform)
+        number = platform.id_of_link(permalink, self.account.identity())
+        at = self.first_sent_at or now
+        remote = RemotePost(number or permalink[:300], permalink, published_at=at)
+        witness = parts_of.arrived(draft, self.witness, remote, now)
+        changes = self.part_arrived(remote, now)
+        if number and not parts_of.all_out(draft, witness):
+            to, changes["next_attempt_at"] = self.Status.SCHEDULED, now
+        else:
+            # Nothing can follow a post whose id nobody knows.
+            to, changes["next_attempt_at"] = self.Status.PUBLISHED, None
+        self._move(
+            to, **changes, witness=witness, **self._no_lease(), **self._no_error()
         )
 
     def confirm_absent(self) -> None:
@@ -697,6 +802,26 @@ class Delivery(models.Model):
         )
 
     # -- verbs of the engine
+
+    def part_arrived(self, remote: RemotePost, now: datetime) -> dict[str, Any]:
+        """What changes when a part is out: the next has its own tries and looks, and
+        the post is where its first part is."""
+        changes: dict[str, Any] = {
+            "intent_at": None,
+            "first_sent_at": None,
+            "commit_count": 0,
+            "look_count": 0,
+            "absent_count": 0,
+            "transient_count": 0,
+            "repeat_is_safe": False,
+        }
+        if not self.parts_out:
+            changes |= {
+                "external_id": remote.external_id,
+                "permalink": remote.permalink,
+                "published_at": remote.published_at or now,
+            }
+        return changes
 
     def hold_for(
         self,
@@ -745,6 +870,10 @@ class Delivery(models.Model):
     def _move(self, to: str, **changes: Any) -> None:
         if to not in self.TRANSITIONS.get(self.status, ()):
             raise InvalidTransition(f"{self.status} -> {to}")
+        self._write(to, **changes)
+
+    def _write(self, to: str, **changes: Any) -> None:
+        """To a state, if the row is still as it was read."""
         same = Delivery.objects.filter(pk=self.pk, status=self.status, fence=self.fence)
         if not same.update(status=to, **changes):
             raise StaleState(f"delivery {self.pk} is no longer {self.status}")
@@ -752,6 +881,20 @@ class Delivery(models.Model):
             setattr(self, field, value)
 
     # -- reading
+
+    @property
+    def parts_out(self) -> int:
+        """Of a post of several parts, how many are out; 0 for a post of one."""
+        return len(self.witness.get(parts_of.OUT, ()))
+
+    @property
+    def parts_total(self) -> int:
+        """Parts of what was sent, the first comment among them; 1 before a try."""
+        return 1 + len(self.draft.get("parts", ())) + ("first_comment" in self.draft)
+
+    @property
+    def is_partly_out(self) -> bool:
+        return 0 < self.parts_out < self.parts_total
 
     @property
     def is_out(self) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.db import Error as DatabaseFault
 from django.db import connection
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, prefetch_related_objects
 
 from accounts.breakers import Caller
 from accounts.fixed_query import FixedQuery
@@ -200,7 +200,11 @@ def attach_posts(rows: Collection[Delivery]) -> None:
     illustrated = [pk for pk, post in posts.items() if post.has_media]
     variants: dict[int, list[Variant]] = {pk: [] for pk in posts}
     if varied:
-        for variant in Variant.objects.filter(post_id__in=varied):
+        found = list(Variant.objects.filter(post_id__in=varied))
+        threads = [variant for variant in found if variant.parts]
+        if threads:
+            prefetch_related_objects(threads, "part_media__asset")
+        for variant in found:
             variants[variant.post_id].append(variant)
     media: dict[int, list[PostMedia]] = {pk: [] for pk in posts}
     if illustrated:

@@ -9,6 +9,7 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import Credential
+from platforms import parts
 from platforms.base import Look, RemotePost, Sighting, StepKind, StepResult
 from platforms.errors import (
     AuthRevoked,
@@ -90,11 +91,7 @@ class Settlement:
     def _stepped(self, result: StepResult) -> Work | None:
         witness = {**self.row.witness, **result.witness}
         if result.remote is not None:
-            # What was asked for and could not be had, such as a thumbnail.
-            notes = result.remote.extra.get("notes", ())
-            self._close("published", "", evidence="; ".join(notes))
-            self._published(result.remote, witness)
-            return None
+            return self._arrived(result.remote, witness)
         if result.wait_s is not None:
             self._close("waiting", "")
             self._move(
@@ -107,10 +104,39 @@ class Settlement:
             return None
         return self._go_on(witness)
 
-    def _go_on(self, witness: dict[str, Any]) -> Work | None:
+    def _arrived(self, remote: RemotePost, witness: dict[str, Any]) -> Work | None:
+        """The post is out, or a part of it: then the next one follows."""
+        job = self.work.job
+        witness = parts.arrived(job.draft, witness, remote, self.now)
+        if not parts.all_out(job.draft, witness):
+            self.writes.set(self.row, **self.row.part_arrived(remote, self.now))
+            return self._go_on(witness, first_sent_at=None)
+        # What was asked for and could not be had, such as a thumbnail.
+        notes = remote.extra.get("notes", ())
+        self._close("published", "", evidence="; ".join(notes))
+        self._published(remote, witness)
+        return None
+
+    def _found_live(self, remote: RemotePost) -> None:
+        """The same, but found out afterwards: what follows is claimed anew."""
+        draft = self.work.job.draft
+        witness = parts.arrived(draft, self.row.witness, remote, self.now)
+        if parts.all_out(draft, witness):
+            self._published(remote, witness)
+            return
+        self._move(
+            Status.SCHEDULED,
+            **self.row.part_arrived(remote, self.now),
+            next_attempt_at=self.now,
+            witness=witness,
+            **Delivery._no_lease(),
+            **Delivery._no_error(),
+        )
+
+    def _go_on(self, witness: dict[str, Any], **of_job: Any) -> Work | None:
         """Store the witness and, when a commit comes next, the intent: then go on."""
-        job = replace(self.work.job, witness=witness)
-        step = self.work.platform.next_step(job, self.work.client)
+        job = replace(self.work.job, witness=witness, **of_job)
+        step = parts.next_step(self.work.platform, job, self.work.client)
         may_commit = step.kind == StepKind.COMMIT
         if may_commit and stops.covering(self.row.account, stops.active()):
             self._close("held", "")
@@ -151,16 +177,22 @@ class Settlement:
             **Delivery._no_lease(),
         )
 
-    def _published(self, remote: RemotePost, witness: dict[str, Any] | None) -> None:
+    def _published(self, remote: RemotePost, witness: dict[str, Any]) -> None:
+        where: dict[str, Any] = {}
+        if not self.row.parts_out:
+            # Else it is where its first part is.
+            where = {
+                "external_id": remote.external_id,
+                "permalink": remote.permalink,
+                "published_at": remote.published_at or self.now,
+            }
         self._move(
             Status.PUBLISHED,
-            external_id=remote.external_id,
-            permalink=remote.permalink,
-            published_at=remote.published_at or self.now,
+            **where,
             first_sent_at=self.row.first_sent_at or self.row.intent_at,
             next_attempt_at=None,
             intent_at=None,
-            witness=witness if witness is not None else self.row.witness,
+            witness=witness,
             transient_count=0,
             repeat_is_safe=False,
             **Delivery._no_lease(),
@@ -243,9 +275,7 @@ class Settlement:
         if external_id and self._belongs_to_another(external_id):
             self._fail(error)
         elif external_id:
-            self._published(
-                RemotePost(external_id, error.extra.get("permalink", "")), None
-            )
+            self._found_live(RemotePost(external_id, error.extra.get("permalink", "")))
         else:
             self._uncertain(error)
 
@@ -354,7 +384,7 @@ class Settlement:
         self._close(look.sighting, "", evidence=look.evidence)
         if look.sighting == Sighting.FOUND and look.remote is not None:
             if not self._belongs_to_another(look.remote.external_id):
-                self._published(look.remote, None)
+                self._found_live(look.remote)
                 return
         looks = look_times(self.row.account.platform)
         looked = self.row.look_count + 1

@@ -63,7 +63,8 @@ def others(rows: Iterable[Delivery], now: datetime) -> dict[int, Other]:
     words = list({row.fingerprint for row in asked})
     by_words: dict[tuple[int, str], list[Other]] = {}
     for pk, account_id, said, at, status, safe in _with_words.values(accounts, words):
-        lately = bool(status == Status.PUBLISHED and at and at > now - WINDOW)
+        # A thread that came to a halt has said its first part.
+        lately = bool(at and at > now - WINDOW)
         leaving = status in LEAVING or (status == Status.SCHEDULED and safe)
         if lately or leaving:
             by_words.setdefault((account_id, said), []).append(Other(pk, at))

@@ -14,7 +14,7 @@ from django.conf import settings
 from accounts import refresh
 from accounts.breakers import Caller
 from accounts.limits import Need
-from platforms import registry
+from platforms import parts, registry
 from platforms.base import (
     Look,
     Platform,
@@ -126,8 +126,8 @@ def perform(work: Work) -> Done:
     began = time.monotonic()
     try:
         if work.looking:
-            result: StepResult | Look | PlatformError = work.platform.look(
-                work.job, work.client
+            result: StepResult | Look | PlatformError = parts.look(
+                work.platform, work.job, work.client
             )
         else:
             assert work.step is not None
@@ -152,10 +152,12 @@ def perform(work: Work) -> Done:
     if time.monotonic() - began > settings.HTTP_TIMEOUT_S * 1.5:
         # No call may take so long: this process stood still, not the platform.
         is_ours = True
+    number = len(parts.out(work.job.witness)) + 1
     for log in work.client.http.drain():
         work.calls.append(
             {
                 "step": name,
+                "part": number,
                 "call": log.call,
                 "at": log.at.isoformat(timespec="milliseconds"),
                 "ms": log.duration_ms,

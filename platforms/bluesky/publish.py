@@ -159,6 +159,10 @@ class Bluesky(Platform):
                 StepKind.REPEATABLE,
                 lambda: self._resolve(handles, client),
             )
+        if any(uri not in self._cids(job) for uri in _above(job)):
+            return Step(
+                "read_parents", StepKind.REPEATABLE, lambda: self._read(job, client)
+            )
         if self._needs_time(job, datetime.now(UTC)):
             return Step("fix_time", StepKind.REPEATABLE, self._fix_time)
         return Step("put_record", StepKind.COMMIT, lambda: self._put(job, client))
@@ -251,6 +255,22 @@ class Bluesky(Platform):
                 continue  # nobody has this handle: it stays plain text
         return StepResult({"dids": dids})
 
+    def _read(self, job: PublishJob, client: BlueskyClient) -> StepResult:
+        """A reply names what is above it by its content as well (its CID)."""
+        cids = {
+            uri: client.get_post(uri.rsplit("/", 1)[-1]).cid
+            for uri in _above(job)
+            if uri not in self._cids(job)
+        }
+        return StepResult({"cids": {**job.witness.get("cids", {}), **cids}})
+
+    @staticmethod
+    def _cids(job: PublishJob) -> dict[str, str]:
+        """By address: known from when a part went out, or read since."""
+        told = {one.external_id: str(one.extra.get("cid") or "") for one in job.earlier}
+        read: Mapping[str, str] = job.witness.get("cids", {})
+        return {uri: cid for uri, cid in {**told, **read}.items() if cid}
+
     def _needs_time(self, job: PublishJob, now: datetime) -> bool:
         """The post's own time is when it goes out, and never changes once sent.
 
@@ -299,6 +319,12 @@ class Bluesky(Platform):
             record["langs"] = [draft.language]
         if found := facets(text, job.witness.get("dids")):
             record["facets"] = found
+        if job.earlier:
+            root, parent = (
+                {"uri": uri, "cid": self._cids(job)[uri]}
+                for uri in (job.earlier[0].external_id, job.replies_to)
+            )
+            record["reply"] = {"root": root, "parent": parent}
         if film := _film(job):
             record["embed"] = self._video(job, film)
         elif draft.media:
@@ -356,6 +382,10 @@ class Bluesky(Platform):
             extra={"cid": record.cid},
         )
 
+    def id_of_link(self, permalink: str, account: Identity) -> str:
+        key = permalink.partition("/post/")[2].strip("/")
+        return f"at://{account.external_id}/{POST}/{key}" if key else ""
+
     # ------------------------------------------------------------ limits
 
     def calls_ahead(self, job: PublishJob, *, looking: bool) -> Mapping[str, int]:
@@ -371,6 +401,8 @@ class Bluesky(Platform):
             text = self.text_as_sent(job.draft)
             if handles := {m.value for m in find_mentions(text)}:
                 calls["GET com.atproto.identity.resolveHandle"] = len(handles)
+        if unread := _above(job) - self._cids(job).keys():
+            calls["GET com.atproto.repo.getRecord"] = len(unread)
         return calls
 
     def observe(
@@ -411,6 +443,11 @@ class Bluesky(Platform):
             self._remote(job, client, rkey, record),
             evidence=f"record {rkey}",
         )
+
+
+def _above(job: PublishJob) -> set[str]:
+    """Addresses of the first part and of the one before."""
+    return {job.earlier[0].external_id, job.replies_to} if job.earlier else set()
 
 
 def _film(job: PublishJob) -> MediaFile | None:

@@ -14,6 +14,7 @@ from ..base import (
     PlatformSpec,
     Scope,
     SignIn,
+    ThreadRule,
     VideoRule,
     WindowKind,
 )
@@ -244,6 +245,7 @@ SPEC = PlatformSpec(
             asked=False,
         ),
     ),
+    thread=ThreadRule(25, "POST com.atproto.repo.putRecord"),
     images=IMAGES,
     gifs=GIFS,
     videos=VIDEOS,

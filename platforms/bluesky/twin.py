@@ -36,6 +36,8 @@ from .twin_repo import POST, Invalid
 from .twin_video import VideoService
 
 #: Toy secrets of the practice world, shown in its panel.
+#: what a post replies to that stands alone
+_ALONE: Doc = {"parent": {"uri": ""}}
 APP_PASSWORD = "prac-tice-pass-word"
 MAIN_PASSWORD = "practice-main-password"
 DOMAIN = ".practice.example"
@@ -361,6 +363,7 @@ class BlueskyTwin(VideoService):
                     "media_sha256": self._sums(did, record),
                     "link": _first_link(record),
                     "marker": rkey,
+                    "reply_to": (record.get("reply") or _ALONE)["parent"]["uri"],
                 }
             )
         return found

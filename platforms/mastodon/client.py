@@ -86,6 +86,8 @@ class Status:
     alt_texts: tuple[str, ...] = ()
     application: str = ""
     is_reblog: bool = False
+    #: the id of the post that it answers
+    replies_to: str = ""
 
 
 @dataclass(frozen=True)
@@ -812,6 +814,7 @@ def _status(data: Mapping[str, Any]) -> Status:
         alt_texts=tuple(str(m.get("description") or "") for m in media),
         application=str(_dict(data.get("application")).get("name") or ""),
         is_reblog=bool(data.get("reblog")),
+        replies_to=str(data.get("in_reply_to_id") or ""),
     )
 
 

@@ -213,6 +213,8 @@ class Mastodon(Platform):
         fields: dict[str, Any] = {"status": self.text_as_sent(draft)}
         if media := stored_media(job):
             fields["media_ids"] = [item["id"] for item in media]
+        if job.replies_to:
+            fields["in_reply_to_id"] = job.replies_to
         if draft.language:
             fields["language"] = draft.language.split("-")[0].lower()
         if warning := tidy(str(draft.options.get("spoiler_text") or "")):
@@ -225,6 +227,10 @@ class Mastodon(Platform):
         if visibility in VISIBILITIES:  # else the server takes the user's default
             fields["visibility"] = visibility
         return fields
+
+    def id_of_link(self, permalink: str, account: Identity) -> str:
+        found = regex.search(r"/@[^/]+/(\w+)/?$", permalink)
+        return found[1] if found else ""
 
     # ------------------------------------------------------------ limits
 
@@ -298,7 +304,11 @@ class Mastodon(Platform):
                 break
             max_id = page.statuses[-1].id
         candidates = [
-            s for s in seen.values() if not _before(s, since) and s.id not in job.taken
+            s
+            for s in seen.values()
+            if not _before(s, since)
+            and s.id not in job.taken
+            and (not job.replies_to or s.replies_to == job.replies_to)
         ]
         found, how = self._match(job, client, candidates)
         if len(found) == 1 or (found and not trusted):

@@ -18,6 +18,7 @@ from ..base import (
     PlatformSpec,
     Scope,
     SignIn,
+    ThreadRule,
     VideoRule,
     WindowKind,
 )
@@ -236,6 +237,7 @@ SPEC = PlatformSpec(
         Scope("write:statuses", "publish, edit and delete posts"),
         Scope("write:media", "upload pictures and videos"),
     ),
+    thread=ThreadRule(25, "POST /api/v1/statuses"),
     images=IMAGES,
     gifs=GIFS,
     videos=VIDEOS,

@@ -282,6 +282,7 @@ class MastodonTwin(Figures):
                     "alt_texts": [m.get("description") or "" for m in media],
                     "link": doc["text"][slice(*links[0])] if links else "",
                     "marker": doc["key"],
+                    "reply_to": doc["reply_to"] or "",
                 }
             )
         return found

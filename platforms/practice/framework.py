@@ -494,7 +494,8 @@ class Twin:
         UTC, microseconds), "arrived_at" (the same, when the request came in), "media":
         number, "alt_texts": [...], "link": "", "marker": ""}, oldest first. A twin that
         takes more than images adds "media_kinds" (image, gif, video, audio, document) and
-        "media_sha256", both in the order of the post."""
+        "media_sha256", both in the order of the post; one that has threads adds
+        "reply_to" (id, "": it stands alone)."""
         raise NotImplementedError
 
 

@@ -336,7 +336,10 @@ class ThreadsClient(GraphClient):
     def create_container(self, form: Mapping[str, str]) -> str:
         """Prepare a post, or a part of one. Nobody sees a container."""
         path = f"{self.access.external_id}/threads"
-        return self._id_of(self.graph("POST /:user/threads", path, form), mutates=False)
+        key = "POST /:user/threads"
+        if "reply_to_id" in form:
+            key = "POST /:user/threads (part)"
+        return self._id_of(self.graph(key, path, form), mutates=False)
 
     def container(self, number: str) -> Container:
         """How far a container is. Its field is `status`, other than Instagram's.
@@ -350,12 +353,14 @@ class ThreadsClient(GraphClient):
             raise unreadable(answer, mutates=False)
         return Container(str(status), str(answer.data().get("error_message") or ""))
 
-    def publish(self, container: str) -> str:
+    def publish(self, container: str, *, is_reply: bool = False) -> str:
         """Publish a container; the id of the post. A container goes out once.
 
         TransientError(MEDIA_NOT_READY): it is not known yet where it was asked for.
         """
         key = "POST /:user/threads_publish"
+        if is_reply:
+            key = "POST /:user/threads_publish (part)"
         path = f"{self.access.external_id}/threads_publish"
         answer = self.graph(key, path, {"creation_id": container})
         return self._id_of(answer, mutates=True)
@@ -372,18 +377,26 @@ class ThreadsClient(GraphClient):
         return self._of_post("GET /:media", number, {"fields": fields}).data()
 
     def posts_since(
-        self, since: datetime, limit: int, after: str = ""
+        self,
+        since: datetime,
+        limit: int,
+        after: str = "",
+        *,
+        replies: bool = False,
     ) -> tuple[list[dict[str, Any]], str]:
-        """Posts since then without replies, newest first, and where to go on ("": the
-        end)."""
+        """Posts since then without replies, or replies alone (with `replied_to`), newest
+        first, and where to go on ("": the end)."""
         query = {
-            "fields": MEDIA_FIELDS,
+            "fields": f"{MEDIA_FIELDS},replied_to" if replies else MEDIA_FIELDS,
             "since": str(int(since.timestamp())),
             "limit": str(limit),
         }
         if after:
             query["after"] = after
-        return self.rows_of(self.graph("GET /me/threads", "me/threads", query))
+        key, path = "GET /me/threads", "me/threads"
+        if replies:
+            key, path = "GET /me/replies", "me/replies"
+        return self.rows_of(self.graph(key, path, query))
 
     def delete_post(self, external_id: str) -> None:
         """Delete a post; one that is gone counts as deleted. 100 a day."""

@@ -45,6 +45,7 @@ from ..errors import (
     Cause,
     InvalidContent,
     NotFound,
+    PermissionMissing,
     PlatformError,
     TransientError,
     as_kind,
@@ -221,7 +222,9 @@ class Threads(Platform):
             form["text"] = text
         if who := chosen(self.spec, draft, job.account, "reply_control"):
             form["reply_control"] = str(who)
-        if topic := _topic(draft):
+        if job.replies_to:
+            form["reply_to_id"] = job.replies_to
+        elif topic := _topic(draft):
             form["topic_tag"] = topic
         if draft.media and chosen(self.spec, draft, job.account, "is_spoiler_media"):
             form["is_spoiler_media"] = "true"
@@ -304,7 +307,9 @@ class Threads(Platform):
 
     def _publish(self, job: PublishJob, api: ThreadsClient) -> StepResult:
         try:
-            media_id = api.publish(self._container(job, TOP))
+            media_id = api.publish(
+                self._container(job, TOP), is_reply=bool(job.replies_to)
+            )
         except (AmbiguousOutcome, TransientError) as error:
             # Before the next try its status is read: one that is over is made anew.
             error.extra["forget"] = f"ready:{TOP}"
@@ -344,22 +349,25 @@ class Threads(Platform):
     # --- limits
 
     def calls_ahead(self, job: PublishJob, *, looking: bool) -> Mapping[str, int]:
+        is_reply = bool(job.earlier)
         if looking:
-            return {
-                "GET /:container": 1,
-                "GET /:media": 1,
-                "GET /me/threads": LOOK_PAGES + 1,
-            }
+            of_kind = "GET /me/replies" if is_reply else "GET /me/threads"
+            return {"GET /:container": 1, "GET /:media": 1, of_kind: LOOK_PAGES + 1}
         if job.witness.get("media_id"):
             return {"GET /:media": 1}
-        calls = {"POST /:user/threads_publish": 1, "GET /:media": 1}
+        part = " (part)" if is_reply else ""
+        calls = {f"POST /:user/threads_publish{part}": 1, "GET /:media": 1}
         creates = waits = 0
         for name in [*(name for name, _file in _children(job)), TOP]:
-            creates += not self._container(job, name)
+            if not self._container(job, name):
+                creates += name != TOP
+                if name == TOP:
+                    calls[f"POST /:user/threads{part}"] = 1
             if not self._is_ready(job, name):
                 waits += _polls_ahead(job, name)
         if creates:
-            calls["POST /:user/threads"] = creates
+            key = "POST /:user/threads"
+            calls[key] = calls.get(key, 0) + creates
         if waits:
             calls["GET /:container"] = waits
         return calls
@@ -410,14 +418,22 @@ class Threads(Platform):
         """The oldest post since the first commit that looks like ours, and whether all
         of them were read."""
         since = (job.first_sent_at or job.created_at) - timedelta(seconds=LOOK_BACK_S)
+        is_reply = bool(job.replies_to)
         found: RemotePost | None = None
         cursor = ""
         for number in range(LOOK_PAGES):
-            rows, cursor = api.posts_since(since, LOOK_COUNT, cursor)
+            try:
+                rows, cursor = api.posts_since(
+                    since, LOOK_COUNT, cursor, replies=is_reply
+                )
+            except PermissionMissing:
+                if not is_reply:
+                    raise
+                return None, False  # replies are not ours to read
             if number == 0 and api.clock_offset < -timedelta(seconds=LOOK_BACK_S / 2):
                 # Times are Threads'; look further back, for our clock is ahead.
                 since += api.clock_offset
-                rows, cursor = api.posts_since(since, LOOK_COUNT)
+                rows, cursor = api.posts_since(since, LOOK_COUNT, replies=is_reply)
             for row in rows:
                 if self._matches(job, row, since):
                     found = _remote_of(row)
@@ -432,6 +448,11 @@ class Threads(Platform):
         if not row.get("id") or (made_at is not None and made_at < since):
             return False
         if str(row["id"]) in job.taken or row.get("is_quote_post") is True:
+            return False
+        above = row.get("replied_to")
+        if job.replies_to and (
+            not isinstance(above, dict) or str(above.get("id")) != job.replies_to
+        ):
             return False
         # The list of types is not complete: one that nobody knows says nothing.
         kind = row.get("media_type")

@@ -18,6 +18,7 @@ from ..base import (
     PlatformSpec,
     Scope,
     SignIn,
+    ThreadRule,
     VideoRule,
 )
 from .windows import BUCKETS, DRAWS
@@ -94,8 +95,20 @@ _ROWS: tuple[tuple[str, str, tuple[str, ...], Ability], ...] = (
     ("DELETE /:media", "Unpublish", (DELETE,), _P),
     ("GET /:media/conversation", "Comment inbox", (READ_REPLIES,), _R),
     ("GET /:media/replies", "Replies to the post itself", (READ_REPLIES,), _R),
-    ("GET /me/replies", "Find an answer again", (READ_REPLIES,), _R),
+    ("GET /me/replies", "Find a part of a thread again", (READ_REPLIES,), _R),
     ("POST /:user/threads (reply)", "Answer a comment", (PUBLISH, MANAGE_REPLIES), _R),
+    (
+        "POST /:user/threads (part)",
+        "Parts of a thread",
+        (PUBLISH, MANAGE_REPLIES),
+        _P,
+    ),
+    (
+        "POST /:user/threads_publish (part)",
+        "Parts of a thread",
+        (PUBLISH, MANAGE_REPLIES),
+        _P,
+    ),
     ("POST /:reply/manage_reply", "Hide a comment", (MANAGE_REPLIES,), _R),
     ("GET /:media/insights", "Figures of a post", (FIGURES,), _F),
     ("GET /:user/threads_insights", "Figures of an account", (FIGURES,), _F),
@@ -111,12 +124,17 @@ _TOKEN_ROWS = (
     Call("GET /debug_token", "Health and scopes", ability=_R),
 )
 #: The audience would see these twice.
-MUTATING = frozenset({"POST /:user/threads_publish", "POST /:user/threads (reply)"})
+MUTATING = frozenset(
+    {
+        "POST /:user/threads_publish",
+        "POST /:user/threads_publish (part)",
+        "POST /:user/threads (reply)",
+    }
+)
 #: No code makes these yet: the roadmap will.
 LATER = frozenset(
     {
         "GET /:media/replies",
-        "GET /me/replies",
         "POST /:reply/manage_reply",
         "GET /:user/threads_insights",
         "GET /location_search",
@@ -174,6 +192,7 @@ SPEC = PlatformSpec(
     ),
     buckets=BUCKETS,
     scopes=SCOPES,
+    thread=ThreadRule(25, "POST /:user/threads_publish (part)"),
     images=MediaRule(
         mime_types=("image/jpeg", "image/png"),
         max_bytes=8 * 1024 * 1024,

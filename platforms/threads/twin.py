@@ -84,6 +84,7 @@ class ThreadsTwin(ThreadsLogin, Figures):
                     "media_sha256": [doc["file"]["sha256"] for doc in files],
                     "link": post["link"],
                     "marker": "",
+                    "reply_to": post["reply_to"],
                 }
             )
         return found

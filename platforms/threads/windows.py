@@ -31,6 +31,8 @@ DRAWS: dict[str, dict[str, int]] = {
     "GET /:container": CALL,
     "POST /:user/threads_publish": CALL | {"posts": 1},
     "POST /:user/threads (reply)": CALL | {"replies": 1},
+    "POST /:user/threads (part)": CALL,
+    "POST /:user/threads_publish (part)": CALL | {"replies": 1},
     "GET /:user/threads_publishing_limit": CALL,
     "POST /:reply/manage_reply": CALL,
     "GET /:media/replies": CALL,

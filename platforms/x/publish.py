@@ -139,9 +139,16 @@ class X(Platform):
         for name in ("made_with_ai", "paid_partnership"):
             if job.draft.options.get(name):
                 body[name] = True
-        if (who := job.draft.options.get("reply_settings")) in REPLY_SETTINGS:
+        if job.replies_to:
+            body["reply"] = {"in_reply_to_tweet_id": job.replies_to}
+        elif (who := job.draft.options.get("reply_settings")) in REPLY_SETTINGS:
+            # Who may answer a thread is said once, at its head.
             body["reply_settings"] = who
         return body
+
+    def id_of_link(self, permalink: str, account: Identity) -> str:
+        found = re.search(r"/status/(\d+)", permalink)
+        return found[1] if found else ""
 
     # --- limits
 
@@ -217,8 +224,9 @@ class X(Platform):
         made_at = moment(row.get("created_at"))
         if (made_at and made_at < since) or str(row.get("id")) in job.taken:
             return None
-        if row.get("referenced_tweets") or row.get("referenced_posts"):
-            return None  # a reply, quote or repost is none of ours
+        ours = [("replied_to", job.replies_to)] if job.replies_to else []
+        if _references(row) != ours:
+            return None  # another reply, quote or repost is none of ours
         keys = (row.get("attachments") or {}).get("media_keys")
         if keys is not None and len(keys) != len(job.draft.media):
             return None
@@ -232,6 +240,12 @@ class X(Platform):
             text=text,
             published_at=made_at or created_at(post_id),
         )
+
+
+def _references(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a post replies to, quotes or repeats: (how, id)."""
+    found = row.get("referenced_tweets") or row.get("referenced_posts") or []
+    return [(str(one.get("type")), str(one.get("id"))) for one in found]
 
 
 def text_limit(limits: Mapping[str, Any] | None) -> int:

@@ -16,6 +16,7 @@ from ..base import (
     PlatformSpec,
     Scope,
     SignIn,
+    ThreadRule,
     VideoRule,
     WindowKind,
 )
@@ -311,6 +312,7 @@ SPEC = PlatformSpec(
     calls=CALLS,
     buckets=_buckets(),
     scopes=SCOPES,
+    thread=ThreadRule(25, "POST /2/tweets"),
     images=MediaRule(
         mime_types=("image/jpeg", "image/png", "image/webp"),
         max_bytes=5 * 1024 * 1024,

@@ -961,6 +961,7 @@ class XTwin(Figures):
                     "alt_texts": [doc["alt"] for doc in media],
                     "link": found[-1].expanded if found else "",
                     "marker": "",
+                    "reply_to": tweet["reply_to"] or "",
                 }
             )
         return shown
