@@ -14,9 +14,11 @@ from accounts.admin import ReadOnlyInline, RoleAdmin, field_names, run_verb
 from . import desk
 from .models import (
     Attempt,
+    Care,
     Delivery,
     InvalidTransition,
     MediaAsset,
+    Note,
     Post,
     PostMedia,
     Pump,
@@ -187,7 +189,7 @@ class DeliveryAdmin(RoleAdmin):
 
     @admin.action(description=_("Send again"))
     def send_again(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
-        """As the failure desk does: one a minute per account, none that is too late."""
+        """As the failure desk does: five minutes apart per account, none that is too late."""
         pks = queryset.values_list("pk", flat=True)
         sent = desk.send_again(request.user, pks, include_late=False)
         if sent.sent:
@@ -229,6 +231,31 @@ class AttemptAdmin(RoleAdmin):
     search_fields = ["request_id", "code", "detail", "delivery__post__text"]
     date_hierarchy = "opened_at"
     fields = field_names(Attempt, "id")
+    readonly_fields = fields
+
+
+@admin.register(Care)
+class CareAdmin(RoleAdmin):
+    """Given and put aside on the failure desk."""
+
+    brand_path = "delivery__post__brand__members"
+    list_display = ["__str__", "assignee", "snoozed_until"]
+    list_select_related = ["assignee"]
+    list_filter = [("assignee", RelatedOnly), "snoozed_until"]
+    search_fields = ["delivery__post__text", "assignee__username"]
+    fields = field_names(Care)
+    readonly_fields = fields
+
+
+@admin.register(Note)
+class NoteAdmin(RoleAdmin):
+    brand_path = "delivery__post__brand__members"
+    list_display = ["__str__", "author", "at"]
+    list_select_related = ["author"]
+    list_filter = [("author", RelatedOnly)]
+    search_fields = ["text", "author__username"]
+    date_hierarchy = "at"
+    fields = field_names(Note, "id")
     readonly_fields = fields
 
 

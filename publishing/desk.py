@@ -7,19 +7,20 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.causes import Action, explain
-from accounts.models import AuditEvent, ConnectedAccount
+from accounts.models import ConnectedAccount
 from accounts.roles import can_review, can_write, is_admin
 
 from . import stops, valve
 from .listing import NEEDS_ME, Tab, for_rows
-from .models import Delivery, DeliveryQuerySet, InvalidTransition, StaleState, Stop
+from .models import Delivery, DeliveryQuerySet, Note, Stop
 from .wording import Trouble, clock, trouble
 
 Status = Delivery.Status
@@ -27,7 +28,7 @@ SOLVED_DAYS = 30
 #: Rows that one page of the desk shows; the rest is said.
 MAX_ROWS = 300
 #: Between two posts of one account when a group is sent again: no burst.
-GAP = timedelta(minutes=1)
+GAP = timedelta(minutes=5)
 
 TABS = {
     NEEDS_ME: gettext_lazy("Needs me"),
@@ -48,6 +49,46 @@ def _solved(now: datetime) -> Q:
     )
 
 
+#: Whose work of the first tab is shown, and what was put aside.
+WHOSE = {
+    "": gettext_lazy("All"),
+    "mine": gettext_lazy("Mine"),
+    "nobody": gettext_lazy("Nobody's"),
+    "snoozed": gettext_lazy("Snoozed"),
+}
+
+
+def _snoozed(now: datetime) -> Q:
+    return Q(care__snoozed_until__gt=now)
+
+
+def whose_rows(rows: DeliveryQuerySet, user: Any, whose: str) -> DeliveryQuerySet:
+    """Of the first tab: what was put aside, or the rest, of this person if asked."""
+    now = timezone.now()
+    if whose == "snoozed":
+        return rows.filter(_snoozed(now))
+    rows = rows.awake(now)
+    if whose == "mine":
+        return rows.filter(care__assignee=user)
+    return rows.filter(care__assignee=None) if whose == "nobody" else rows
+
+
+def whose_tabs(rows: DeliveryQuerySet, user: Any, current: str) -> list[Tab]:
+    """The parts of the first tab with their numbers, in one query."""
+    away = _snoozed(timezone.now())
+    needs = rows.needs_person()
+    numbers = needs.aggregate(
+        all=Count("pk", filter=~away),
+        mine=Count("pk", filter=~away & Q(care__assignee=user)),
+        nobody=Count("pk", filter=~away & Q(care__assignee=None)),
+        snoozed=Count("pk", filter=away),
+    )
+    return [
+        Tab(key, label, numbers[key or "all"], key == current)
+        for key, label in WHOSE.items()
+    ]
+
+
 def tab_rows(rows: DeliveryQuerySet, tab: str) -> DeliveryQuerySet:
     if tab == "retrying":
         return rows.filter(RETRYING)
@@ -60,7 +101,7 @@ def tab_rows(rows: DeliveryQuerySet, tab: str) -> DeliveryQuerySet:
 
 def tabs(rows: DeliveryQuerySet, current: str) -> list[Tab]:
     """The four tabs with their numbers, in one query."""
-    needs = rows.needs_person().values("pk")
+    needs = rows.needs_person().awake(timezone.now()).values("pk")
     numbers = rows.aggregate(
         needs_me=Count("pk", filter=Q(pk__in=needs)),
         retrying=Count("pk", filter=RETRYING),
@@ -74,11 +115,13 @@ def tabs(rows: DeliveryQuerySet, current: str) -> list[Tab]:
 
 @dataclass(frozen=True)
 class Button:
-    """One main button: a link, or with `sends` the group's own form."""
+    """One main button: a link, or with `sends` the group's own form; `asks`: it first
+    shows what would happen."""
 
     label: str
     url: str = ""
     sends: bool = False
+    asks: bool = False
 
 
 @dataclass
@@ -140,7 +183,7 @@ class Group:
         if self.sendable and action != Action.EDIT:
             if not can_review(user):
                 return None
-            return Button("", sends=True)
+            return Button("", sends=True, asks=len(self.sendable) > 1)
         if action == Action.RECONNECT or self.waits_for_account:
             if is_admin(user):
                 url = reverse("account_reconnect", args=[first.account_id])
@@ -262,25 +305,47 @@ def _settled(row: Delivery) -> Trouble:
     return Trouble("solved", head, _("It is live now."), "", Action.WAIT)
 
 
+#: A subquery, so that the rows are not grouped.
+_NOTES = Coalesce(
+    Subquery(
+        Note.objects.filter(delivery=OuterRef("pk"))
+        .order_by()
+        .values("delivery")
+        .annotate(n=Count("pk"))
+        .values("n")
+    ),
+    0,
+)
+
+
 @dataclass(frozen=True)
 class Desk:
     tab: str
     tabs: Sequence[Tab]
+    whose: Sequence[Tab]
     groups: Sequence[Group]
     left_out: int
 
 
-def desk(user: Any, tab: str) -> Desk:
+def desk(user: Any, tab: str, whose: str = "") -> Desk:
+    """whose: a key of WHOSE; it narrows the first tab alone."""
     rows = Delivery.objects.visible_to(user)
     all_tabs = tabs(rows, tab)
+    parts = whose_tabs(rows, user, whose) if tab == NEEDS_ME else []
+    wanted = tab_rows(rows, tab)
+    if parts:
+        wanted = whose_rows(wanted, user, whose)
     newest = "-published_at" if tab == "solved" else "due_at"
     shown = list(
-        for_rows(tab_rows(rows, tab))
+        for_rows(wanted)
+        .select_related("care__assignee")
+        .annotate(note_count=_NOTES)
         .prefetch_related("attempts")
         .order_by(newest, "pk")[:MAX_ROWS]
     )
-    count = next(t.count for t in all_tabs if t.key == tab)
-    return Desk(tab, all_tabs, groups(shown), max(0, count - len(shown)))
+    counted = parts or all_tabs
+    count = next(part.count for part in counted if part.is_current)
+    return Desk(tab, all_tabs, parts, groups(shown), max(0, count - len(shown)))
 
 
 @dataclass
@@ -293,30 +358,23 @@ class Sent:
 
 
 def send_again(user: Any, ids: Iterable[int], *, include_late: bool) -> Sent:
-    """Send failed deliveries again, a minute apart per account; AuditEvent for each.
+    """Send failed deliveries again, GAP apart per account; AuditEvent for each.
 
-    Left out: what a stranger named, what is not failed or needs an edit (`refused`),
-    and what is past its useful time unless `include_late` (`late`).
+    Left out: what a stranger named, what is not failed or needs an edit or is stopped
+    (`refused`), and what is past its useful time unless `include_late` (`late`).
     """
-    now = timezone.now()
-    done = Sent()
-    next_at: dict[int, datetime] = {}
-    rows = for_rows(Delivery.objects.visible_to(user).filter(pk__in=list(ids)))
-    for row in rows.order_by("due_at", "pk"):
-        if not can_send_again(row):
-            done.refused += 1
-            continue
-        is_late = row.useful_until <= now
-        if is_late and not include_late:
-            done.late += 1
-            continue
-        at = next_at.get(row.account_id, now)
-        try:
-            row.retry(at, despite_age=include_late or at >= row.useful_until)
-        except (InvalidTransition, StaleState):
-            done.refused += 1
-            continue
-        AuditEvent.write(user, "delivery.sent_again", row, group=True)
-        next_at[row.account_id] = at + GAP
-        done.sent += 1
-    return done
+    pks = list(ids)
+    rows = Delivery.objects.visible_to(user).filter(status=Status.FAILED)
+    done = valve.send(
+        user,
+        rows,
+        pks,
+        valve.Rules(GAP, per_account_hour=None),
+        timezone.now(),
+        pks if include_late else (),
+        "delivery.sent_again",
+        can_send_again,
+    )
+    known = Delivery.objects.visible_to(user).filter(pk__in=pks).count()
+    refused = done.stopped + max(0, known - done.sent - done.late - done.stopped)
+    return Sent(done.sent, done.late, refused)

@@ -443,6 +443,10 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             | Q(status=Delivery.Status.UNCERTAIN, next_attempt_at=None)
         )
 
+    def awake(self, now: datetime) -> DeliveryQuerySet:
+        """Without those that somebody put aside for a while."""
+        return self.exclude(care__snoozed_until__gt=now)
+
     def access_renewed(self, account_id: int) -> int:
         """The account has other access: a permission that the former lacked holds
         nothing back any more. What waits for access alone goes out by itself."""
@@ -1023,6 +1027,8 @@ def schedule(post: Post, accounts: Any) -> list[Delivery]:
     return made
 
 
-# Rows of the same app in a module of their own.
+# Rows of the same app in modules of their own.
+from .care_models import Care as Care  # noqa: E402
+from .care_models import Note as Note  # noqa: E402
 from .stop_models import Stop as Stop  # noqa: E402
 from .upload_models import Upload as Upload  # noqa: E402

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from . import compose_views, limit_views, stop_views, upload_views, views
+from . import compose_views, limit_views, repair_views, stop_views, upload_views, views
 
 urlpatterns: list[URLPattern] = [
     path("posts/", views.post_list, name="post_list"),
@@ -41,6 +41,8 @@ urlpatterns: list[URLPattern] = [
     path("limits/try/<int:pk>/", limit_views.limit_try, name="limit_try"),
     path("desk/", views.failure_desk, name="failure_desk"),
     path("desk/send-again/", views.desk_send, name="desk_send"),
+    path("desk/repair/", repair_views.desk_repair, name="desk_repair"),
+    path("deliveries/<int:pk>/care/", repair_views.delivery_care, name="delivery_care"),
     path("media/upload/", compose_views.media_upload, name="media_upload"),
     path("media/uploads/", upload_views.upload_begin, name="upload_begin"),
     path("media/uploads/<uuid:pk>/", upload_views.upload_part, name="upload_part"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
@@ -14,7 +14,7 @@ from django.db.models import Q
 from accounts.models import AuditEvent, ConnectedAccount
 
 from . import stops
-from .models import Delivery, StaleState
+from .models import Delivery, DeliveryQuerySet, StaleState
 from .twice import LEAVING
 from .writes import Writes
 
@@ -206,8 +206,14 @@ class Plan:
         return max(self.at.values(), default=None)
 
 
-def plan(rows: Sequence[Delivery], rules: Rules, now: datetime) -> Plan:
-    """Spread held rows; nothing is written. Three queries.
+def plan(
+    rows: Sequence[Delivery],
+    rules: Rules,
+    now: datetime,
+    start: datetime | None = None,
+) -> Plan:
+    """Spread rows that wait for a person, from `start` on (now); nothing is written.
+    Three queries.
 
     What an account has scheduled for the same time waits behind its older posts, at the
     gap; but where it would pass its useful time so, it keeps its own time, and the held
@@ -219,10 +225,13 @@ def plan(rows: Sequence[Delivery], rules: Rules, now: datetime) -> Plan:
     scheduled = Delivery.objects.filter(
         status=Status.SCHEDULED,
         account_id__in=accounts,
-        next_attempt_at__lt=now + timedelta(days=1),
+        next_attempt_at__lt=(start or now) + timedelta(days=1),
     ).order_by("next_attempt_at", "pk")
     coming = [row for row in scheduled if row.pk not in chosen]
-    fixed = {row.pk for row in coming if row.repeat_is_safe or row.lease_expires_at}
+    # What goes at another time, later, goes around all that is planned.
+    fixed = {
+        row.pk for row in coming if start or row.repeat_is_safe or row.lease_expires_at
+    }
     while True:
         taken = {pk: list(times) for pk, times in lately.items()}
         for row in coming:
@@ -230,7 +239,7 @@ def plan(rows: Sequence[Delivery], rules: Rules, now: datetime) -> Plan:
                 taken.setdefault(row.account_id, []).append(row.next_attempt_at)
         at = spread(
             rows,
-            start=now,
+            start=start or now,
             gap=rules.gap,
             per_hour=rules.per_hour,
             per_account_hour=rules.per_account_hour,
@@ -307,6 +316,21 @@ def let_out(
     yes: those that may go although their useful time is over by then. Left held: others
     of that kind, and what another stop covers.
     """
+    held = Delivery.objects.filter(status=Status.HELD)
+    return send(user, held, pks, rules, now, yes, "delivery.let_out")
+
+
+def send(
+    user: Any,
+    among: DeliveryQuerySet,
+    pks: Iterable[int],
+    rules: Rules,
+    now: datetime,
+    yes: Container[int],
+    verb: str,
+    may: Callable[[Delivery], bool] = lambda row: True,
+) -> Let:
+    """As `let_out`, for those of `among` that `may` go; the rest counts as gone."""
     done = Let()
     wanted = set(pks)
     with transaction.atomic():
@@ -318,12 +342,13 @@ def let_out(
             .select_for_update(no_key=True)
             .values_list("pk")
         )
-        held = Delivery.objects.filter(pk__in=wanted, status=Status.HELD)
-        rows = list(
-            held.select_related("account", "post")
+        found = (
+            among.filter(pk__in=wanted)
+            .select_related("account__credential", "post")
             .order_by("pk")
             .select_for_update(of=("self",), no_key=True)
         )
+        rows = [row for row in found if may(row)]
         done.gone = len(wanted) - len(rows)
         running = stops.active()
         free = [row for row in rows if stops.covering(row.account, running) is None]
@@ -333,7 +358,7 @@ def let_out(
         if len(going) < len(free):
             done.late = len(free) - len(going)
             made = plan(going, rules, now)
-        _write(user, going, made, yes)
+        _write(user, going, made, yes, verb)
         done.sent, done.last_at = len(going), made.last_at
         for row in Delivery.objects.filter(pk__in=list(made.later)):
             try:
@@ -345,7 +370,7 @@ def let_out(
 
 
 def _write(
-    user: Any, going: Sequence[Delivery], made: Plan, yes: Container[int]
+    user: Any, going: Sequence[Delivery], made: Plan, yes: Container[int], verb: str
 ) -> None:
     """All rows in a few statements: they are locked, and an engine waits for them."""
     writes, events = Writes(), []
@@ -353,8 +378,6 @@ def _write(
         at = made.at[row.pk]
         late = row.pk in yes and at >= row.useful_until
         writes.move(row, Status.SCHEDULED, **row.retry_changes(at, despite_age=late))
-        events.append(
-            AuditEvent.about(user, "delivery.let_out", row, at=at.isoformat())
-        )
+        events.append(AuditEvent.about(user, verb, row, at=at.isoformat()))
     writes.write()
     AuditEvent.objects.bulk_create(events)

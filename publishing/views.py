@@ -35,6 +35,7 @@ from .composing import (
 from .forms import LiveForm
 from .listing import Filters
 from .models import Delivery, InvalidTransition, MediaAsset, Post, StaleState
+from .repair_views import care_context
 from .risk import risks
 from .wording import (
     duration_ms,
@@ -249,6 +250,7 @@ def _delivery_page(
         "reconnects": what is not None and what.action == Action.RECONNECT,
         "live_form": live_form or LiveForm(delivery=delivery),
         "events": _events(delivery),
+        **care_context(delivery),
         **_may(request.user),
     }
     return render(request, "publishing/delivery_detail.html", context)
@@ -405,7 +407,9 @@ def delivery_confirm_absent(request: HttpRequest, pk: int) -> HttpResponse:
 def failure_desk(request: HttpRequest) -> HttpResponse:
     tab = request.GET.get("tab", "")
     tab = tab if tab in desks.TABS else listing.NEEDS_ME
-    shown = desks.desk(request.user, tab)
+    whose = request.GET.get("whose", "")
+    whose = whose if whose in desks.WHOSE else ""
+    shown = desks.desk(request.user, tab, whose)
     now = timezone.now()
     groups = [
         {
@@ -445,7 +449,7 @@ def desk_send(request: HttpRequest) -> HttpResponse:
     if done.sent:
         text = ngettext(
             "%(n)s post is sent again.",
-            "%(n)s posts are sent again, a minute apart per account.",
+            "%(n)s posts are sent again, five minutes apart per account.",
             done.sent,
         )
         messages.success(request, text % {"n": done.sent})

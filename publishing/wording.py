@@ -300,6 +300,9 @@ _EVENTS = {
     "delivery.let_out": gettext_lazy("let out after a hold"),
     "delivery.twice_allowed": gettext_lazy("sent although it says the same again"),
     "delivery.dismissed": gettext_lazy("dismissed"),
+    "delivery.moved": gettext_lazy("given another time"),
+    "delivery.assigned": gettext_lazy("assigned"),
+    "delivery.snoozed": gettext_lazy("put aside"),
     "delivery.confirmed_live": gettext_lazy("said that it is live"),
     "delivery.confirmed_absent": gettext_lazy("said that it is not there"),
 }

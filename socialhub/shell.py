@@ -9,6 +9,7 @@ from django.db.models import F
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 
@@ -168,7 +169,8 @@ class Shell:
     def desk_count(self) -> int:
         if not self.knows_reader:
             return 0
-        return Delivery.objects.visible_to(self.user).needs_person().count()
+        rows = Delivery.objects.visible_to(self.user).awake(timezone.now())
+        return rows.needs_person().count()
 
     @cached_property
     def _broken(self) -> list[dict[str, Any]]:
