@@ -15,10 +15,14 @@ from .models import (
     Alert,
     AlertChannel,
     AlertPreference,
+    Answer,
     CheckResult,
     HealthDay,
     Heartbeat,
     Incident,
+    MetricSnapshot,
+    PostComment,
+    Watch,
 )
 
 NO_TOKENS = ("credential__access_token", "credential__refresh_token")
@@ -140,4 +144,51 @@ class HealthDayAdmin(RoleAdmin):
     search_fields = ["brand__name"]
     date_hierarchy = "day"
     fields = field_names(HealthDay, "id")
+    readonly_fields = fields
+
+
+class OfDelivery(RoleAdmin):
+    """Rows of one delivery, of the reader's brands."""
+
+    brand_path = "delivery__post__brand__members"
+    list_select_related = ["delivery", "delivery__post", "delivery__account"]
+
+
+@admin.register(Watch)
+class WatchAdmin(OfDelivery):
+    list_display = ["delivery", "state", "read_at", "next_at", "gone_at"]
+    list_filter = ["state", "cause"]
+    search_fields = ["delivery__external_id", "cause", "detail"]
+    fields = field_names(Watch, "id")
+    readonly_fields = fields
+
+
+@admin.register(MetricSnapshot)
+class MetricSnapshotAdmin(OfDelivery):
+    list_display = ["delivery", "at", "values"]
+    list_filter = ["delivery__account__platform"]
+    search_fields = ["delivery__external_id"]
+    date_hierarchy = "at"
+    fields = field_names(MetricSnapshot, "id")
+    readonly_fields = fields
+
+
+@admin.register(PostComment)
+class PostCommentAdmin(OfDelivery):
+    list_display = ["delivery", "author", "published_at", "is_hidden", "read_at"]
+    list_filter = ["is_hidden", "delivery__account__platform"]
+    search_fields = ["author", "text", "external_id"]
+    fields = field_names(PostComment, "id")
+    readonly_fields = fields
+
+
+@admin.register(Answer)
+class AnswerAdmin(OfDelivery):
+    """To look at: what becomes of an answer is decided by its verbs."""
+
+    list_display = ["delivery", "author", "state", "created_at", "sent_at", "tries"]
+    list_select_related = [*OfDelivery.list_select_related, "author"]
+    list_filter = ["state", "cause"]
+    search_fields = ["text", "external_id", "comment_id"]
+    fields = field_names(Answer, "id")
     readonly_fields = fields

@@ -6,10 +6,13 @@ class MonitoringConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import hooks
+        from publishing import hooks as publishing_hooks
 
-        from . import history
+        from . import after, history
         from .account_facts import check_happenings, open_incidents
 
         hooks.register_history(history.over_time)
         hooks.register_incidents(open_incidents)
         hooks.register_timeline(check_happenings)
+        publishing_hooks.register_delivery(after.delivery_sections)
+        publishing_hooks.register_post(after.post_sections)

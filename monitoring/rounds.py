@@ -69,8 +69,8 @@ class Round:
     def take(self, room: int, full: Collection[Hashable]) -> Sequence[Running]:
         raise NotImplementedError
 
-    def due(self) -> QuerySet[Credential]:
-        """Whose turn it is, the first first."""
+    def due(self) -> QuerySet[Any]:
+        """Whose turn it is, the first first; rows with an `app`."""
         raise NotImplementedError
 
     def next_due(self, room: int, full: Collection[Hashable]) -> list[int]:

@@ -15,7 +15,16 @@ from accounts.models import (
     RefreshAttempt,
 )
 
-from . import ahead, history, incidents, notices, sending, standbys
+from . import (
+    ahead,
+    answering,
+    collecting,
+    history,
+    incidents,
+    notices,
+    sending,
+    standbys,
+)
 from .models import Alert, CheckResult, Heartbeat, Incident
 from .rounds import Looks, Renewals, Takeovers, record
 
@@ -80,6 +89,19 @@ def tell_ends() -> None:
 
 def send_to_channels() -> None:
     sending.send_to_channels(timezone.now())
+
+
+def collect_figures() -> None:
+    """Figures and comments of posts whose next reading has come."""
+    now = timezone.now()
+    collecting.forget(now)
+    collecting.take_up(now)
+    collecting.Collecting().run()
+
+
+def send_answers() -> None:
+    """Answers to comments: send what waits, look for what was lost."""
+    answering.run()
 
 
 def note_health() -> None:

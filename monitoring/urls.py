@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import alert_views, channel_views, incident_views, views
+from . import after_views, alert_views, channel_views, incident_views, views
 
 urlpatterns = [
     path("incidents/", incident_views.incident_list, name="incident_list"),
@@ -40,5 +40,14 @@ urlpatterns = [
         channel_views.channel_delete,
         name="channel_delete",
     ),
+    path(
+        "deliveries/<int:pk>/read-figures/",
+        after_views.figures_read_now,
+        name="figures_read_now",
+    ),
+    path(
+        "comments/<int:pk>/answer/", after_views.comment_answer, name="comment_answer"
+    ),
+    path("answers/<int:pk>/", after_views.answer_decide, name="answer_decide"),
     path("accounts/<int:pk>/check/", views.check_account, name="account_check"),
 ]

@@ -23,7 +23,7 @@ from accounts.models import AuditEvent
 from accounts.roles import can_review, can_write, is_admin
 
 from . import desk as desks
-from . import listing, public_media, serving, stops, twice
+from . import hooks, listing, public_media, serving, stops, twice
 from .access import role_required, row_number
 from .composing import (
     CANCELLABLE,
@@ -166,6 +166,9 @@ def post_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "can_edit": post.state == Post.State.DRAFT or bool(statuses & editable),
         "can_cancel": bool(statuses & set(CANCELLABLE)),
         "events": _events(post),
+        "sections": hooks.post_sections(
+            [row.delivery for row in rows if row.delivery], request.user
+        ),
         **_may(request.user),
     }
     return render(request, "publishing/post_detail.html", context)
@@ -251,6 +254,7 @@ def _delivery_page(
         "live_form": live_form or LiveForm(delivery=delivery),
         "events": _events(delivery),
         **care_context(delivery),
+        "sections": hooks.delivery_sections(delivery, request.user),
         **_may(request.user),
     }
     return render(request, "publishing/delivery_detail.html", context)

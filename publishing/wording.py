@@ -305,6 +305,10 @@ _EVENTS = {
     "delivery.snoozed": gettext_lazy("put aside"),
     "delivery.confirmed_live": gettext_lazy("said that it is live"),
     "delivery.confirmed_absent": gettext_lazy("said that it is not there"),
+    "delivery.answered": gettext_lazy("answered a comment"),
+    "delivery.answer_there": gettext_lazy("said that an answer is there"),
+    "delivery.answer_absent": gettext_lazy("had an answer sent again"),
+    "delivery.answer_drop": gettext_lazy("gave up an answer"),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -27,7 +28,16 @@ from accounts.models import (
     RefreshAttempt,
 )
 from accounts.roles import ADMIN
-from monitoring.models import Alert, CheckResult, Heartbeat, Incident
+from monitoring.models import (
+    Alert,
+    Answer,
+    CheckResult,
+    Heartbeat,
+    Incident,
+    MetricSnapshot,
+    PostComment,
+    Watch,
+)
 from publishing.models import (
     Attempt,
     Delivery,
@@ -45,6 +55,7 @@ OURS = [
 ]
 READ_ONLY = [
     Alert,
+    Answer,
     Attempt,
     AuditEvent,
     CheckResult,
@@ -53,13 +64,16 @@ READ_ONLY = [
     Delivery,
     Heartbeat,
     Incident,
+    MetricSnapshot,
     PendingConnection,
     Post,
+    PostComment,
     PostMedia,
     Pump,
     RateBucket,
     RefreshAttempt,
     Variant,
+    Watch,
 ]
 SECRETS = ["access-42", "refresh-42-secret", "app-secret", "grant-secret", "upload-url"]
 
@@ -99,6 +113,10 @@ def world(brand: Brand, author: Any, make_account: Any, make_delivery: Any) -> A
             platform="x", key="posts:user:24h", subject="ip:live"
         ),
         RefreshAttempt.objects.create(credential=credential),
+        Watch.objects.create(delivery=delivery),
+        MetricSnapshot.objects.create(delivery=delivery, at=timezone.now()),
+        PostComment.objects.create(delivery=delivery, read_at=timezone.now()),
+        Answer.objects.create(delivery=delivery, form_key=uuid.uuid4()),
         Pump.objects.create(host="h", pid=1),
         AuditEvent.write(author, "made", delivery),
         PendingConnection.objects.create(

@@ -1,7 +1,7 @@
 // Draws the charts of a page with the Chart.js that the shell ships, in its colours.
 (function () {
   "use strict";
-  const DASHES = { ok: [], warn: [8, 4], bad: [2, 3], soft: [12, 4, 2, 4] };
+  const DASHES = { ok: [], warn: [8, 4], bad: [2, 3], soft: [12, 4, 2, 4], info: [4, 4] };
   const charts = [];
 
   function colour(name) {

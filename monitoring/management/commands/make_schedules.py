@@ -32,6 +32,8 @@ SCHEDULES = (
     Job("send to channels", "monitoring.tasks.send_to_channels", "monitor", 1),
     Job("tell what ends", "monitoring.tasks.tell_ends", "monitor", 15),
     Job("note health", "monitoring.tasks.note_health", "monitor", 60),
+    Job("collect figures", "monitoring.tasks.collect_figures", "monitor", 5),
+    Job("send answers", "monitoring.tasks.send_answers", "monitor", 1),
     Job("tidy", "monitoring.tasks.tidy", "monitor", DAY),
     Job("tidy uploads", "publishing.tasks.tidy_uploads", "monitor", 60),
     Job("ensure pumps", "publishing.tasks.ensure_pumps", "publish", 1),

@@ -1,0 +1,527 @@
+"""Reading what became of posts that are out: figures and comments, side by side.
+
+Only with what the window's scheduled posts will not need (`Importance.FIGURES`), in
+another cluster than publishing, and seldomer the older a post is (`CADENCE`). A batch
+takes its room in one transaction. What is not told is never taken for zero: a missing
+permission, no data yet, and a post that is gone are three different things.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from accounts import health, limits, refresh
+from accounts.breakers import Admission, Caller
+from accounts.errands import Errand, Running, asking
+from accounts.hearing import caller_of
+from accounts.limits import Denied, Importance, Need
+from accounts.models import ConnectedAccount, Credential
+from accounts.permissions import lacks
+from platforms import registry
+from platforms.base import (
+    Ability,
+    After,
+    Comment,
+    Draft,
+    Figure,
+    Figures,
+    PlatformClient,
+    PublishJob,
+)
+from platforms.errors import Cause, NotFound, PermissionMissing, PlatformError
+from publishing.models import Delivery
+
+from .figure_models import CADENCE, MetricSnapshot, PostComment, Watch, next_reading
+from .rounds import Round
+
+logger = logging.getLogger(__name__)
+
+#: A reading that was begun belongs to its worker for so long.
+TAKEN = timedelta(minutes=5)
+#: After trouble, and while there is no room, it is read again after so long.
+AGAIN_AFTER = timedelta(minutes=30)
+LONGEST_WAIT = timedelta(hours=12)
+#: New deliveries that are taken up at a time.
+TAKE_UP = 2_000
+#: Pages of comments that are read of one post at a time.
+MAX_PAGES = 3
+#: Comments that are kept of one post: the newest.
+MAX_COMMENTS = 500
+#: A figure is worth less patience than a post.
+PATIENCE_S = 20
+
+
+def take_up(now: datetime) -> int:
+    """Watch what was published since the last time. Two statements; safe to run twice."""
+    since = now - CADENCE[-1]
+    fresh = Delivery.objects.filter(
+        status=Delivery.Status.PUBLISHED, published_at__gt=since, watch=None
+    ).exclude(external_id="")
+    rows = [
+        Watch(delivery_id=pk, next_at=next_reading(at, now))
+        for pk, at, number in fresh.order_by("pk").values_list(
+            "pk", "published_at", "external_id"
+        )[:TAKE_UP]
+        # A person told us its address; the platform's own id is not known.
+        if at is not None and not number.startswith("http")
+    ]
+    Watch.objects.bulk_create(rows, ignore_conflicts=True)
+    return len(rows)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one reading came to. None: not asked.
+
+    figures: or why there are none. more: there are older comments than these.
+    """
+
+    figures: Figures | PlatformError
+    comments: Sequence[Comment] | PlatformError | None = None
+
+
+@dataclass(eq=False)
+class Reading:
+    """One post that has its room in the windows. `call` does HTTP only."""
+
+    watch: Watch
+    client: PlatformClient
+    need: Need
+    caller: Caller
+    asks: frozenset[After]
+    #: how many comments there were at the last reading; None: not known
+    counted: int | None
+    asked_at: datetime
+    admission: Admission
+
+    def call(self) -> Told:
+        number = self.watch.delivery.external_id
+        figures = _asked(lambda: self.client.figures(number))
+        if not isinstance(figures, Figures) or After.COMMENTS not in self.asks:
+            return Told(figures)
+        if figures.values.get(Figure.COMMENTS, -1) == self.counted:
+            return Told(figures)  # nobody has written since
+        return Told(figures, _asked(self._comments))
+
+    def _comments(self) -> Sequence[Comment]:
+        found: list[Comment] = []
+        after = ""
+        for _ in range(MAX_PAGES):
+            page = self.client.comments(self.watch.delivery.external_id, after)
+            found += page.comments
+            after = page.after
+            if not after:
+                break
+        return found
+
+
+def _asked(call: Any) -> Any:
+    """The call, with a refusal as its result. Of some posts no id is known that figures
+    could be asked with (`NotImplementedError`): there are none."""
+
+    def ask() -> Any:
+        try:
+            return call()
+        except NotImplementedError:
+            return Figures({}, timezone.now())
+
+    return asking(ask)()
+
+
+class Collecting(Round):
+    """Whose time has come, the longest due first."""
+
+    def take(self, room: int, full: Collection[Hashable]) -> Sequence[Running]:
+        chosen = self.next_due(room, full)
+        if not chosen:
+            return []
+        rows = _taken(chosen)
+        now = timezone.now()
+        ready: list[Watch] = []
+        renewing: list[Watch] = []
+        for row in rows:
+            if not _may_ask(row, now):
+                continue
+            stale = health.must_renew(_credential(row))
+            (renewing if stale else ready).append(row)
+        running = [
+            self._running(reading.watch, self._ask(reading))
+            for reading in self._with_room(ready, now)
+        ]
+        running += [self._running(row, self._renewed(row)) for row in renewing]
+        return running or self.take(room, full)
+
+    def due(self) -> QuerySet[Any]:
+        now = timezone.now()
+        return (
+            Watch.objects.filter(next_at__lte=now)
+            .annotate(app=F("delivery__account__credential__app"))
+            .filter(app__isnull=False)
+            .order_by("next_at")
+        )
+
+    def _running(self, row: Watch, errand: Errand[None]) -> Running:
+        return Running(_credential(row).app_id, errand, partial(_done, row))
+
+    def _with_room(self, rows: Sequence[Watch], now: datetime) -> list[Reading]:
+        """Those that windows and breakers admit; the others are put off."""
+        counted = _counted(rows)
+        readings = [_reading(row, counted.get(row.pk), now) for row in rows]
+        needs = [reading.need for reading in readings if reading.need.draws]
+        denied: Mapping[Hashable, Denied | None] = {}
+        if needs:
+            with transaction.atomic():
+                denied = limits.reserve(needs, now)
+        admissions = self.hearing.admit_all(
+            [
+                (reading.need.ref, reading.caller)
+                for reading in readings
+                if not denied.get(reading.need.ref)
+            ],
+            now,
+        )
+        found, refused = [], []
+        for reading in readings:
+            if no_room := denied.get(reading.need.ref):
+                _put_off(reading.watch, no_room.opens_at or now + LONGEST_WAIT, now)
+                continue
+            reading.admission = admissions[reading.need.ref]
+            if refusal := reading.admission.refusal:
+                refused.append(reading.need)
+                _put_off(reading.watch, refusal.retry_at, now)
+                continue
+            found.append(reading)
+        limits.give_back(refused, now)
+        return found
+
+    def _renewed(self, row: Watch) -> Errand[None]:
+        """With a living token, where it can be had."""
+        credential = _credential(row)
+        yield from refresh.errand(credential.pk)
+        credential.refresh_from_db()
+        now = timezone.now()
+        if not credential.is_active or (
+            credential.expires_at is not None and credential.expires_at <= now
+        ):
+            _put_off(row, now + AGAIN_AFTER, now)
+            return
+        for reading in self._with_room([row], now):
+            yield from self._ask(reading)
+
+    def _ask(self, reading: Reading) -> Errand[None]:
+        [told] = yield [reading.call]
+        now = timezone.now()
+        row = reading.watch
+        credential = _credential(row)
+        limits.count(
+            reading.client,
+            credential,
+            row.delivery.account,
+            reserved=reading.need,
+            reserved_at=reading.asked_at,
+        )
+        if isinstance(told, Exception):
+            raise told
+        error = told.figures if isinstance(told.figures, PlatformError) else None
+        if error is None or error.cause != Cause.UNKNOWN_REFUSAL:
+            self.hearing.tell(reading.caller, _of_access(error), reading.admission, now)
+        keep(row, told, now)
+
+
+def _of_access(error: PlatformError | None) -> PlatformError | None:
+    """What breakers shall hear: a post that is gone, or figures that are not shown to
+    us, are answers like others."""
+    if isinstance(error, NotFound) and error.cause == Cause.NOT_THERE:
+        return None
+    return None if isinstance(error, PermissionMissing) else error
+
+
+def _taken(pks: Sequence[int]) -> list[Watch]:
+    """Claim these, in this order; without those that another worker has."""
+    now = timezone.now()
+    with transaction.atomic():
+        free = Watch.objects.select_for_update(skip_locked=True, of=("self",))
+        rows = {
+            row.pk: row
+            for row in free.filter(pk__in=pks, next_at__lte=now).select_related(
+                "delivery__post", "delivery__account__credential__app"
+            )
+        }
+        Watch.objects.filter(pk__in=rows).update(next_at=now + TAKEN)
+    return [rows[pk] for pk in pks if pk in rows]
+
+
+def _credential(row: Watch) -> Credential:
+    credential = row.delivery.account.credential
+    assert credential is not None
+    return credential
+
+
+def missing_scopes(
+    account: ConnectedAccount, client: PlatformClient, what: After
+) -> str:
+    """Scopes without which nothing is shown, by name; "": none, or none is known."""
+    credential = account.credential
+    assert credential is not None
+    if not credential.granted_scopes:
+        return ""
+    rows = [client.spec.call(key) for key in client.calls_of(what)]
+    if what is After.FIGURES:
+        # Beside these stand calls that tell one emptiness from another.
+        rows = [row for row in rows if row.ability is Ability.FIGURES]
+    names = [
+        scope
+        for row in rows
+        for scope in lacks(client.spec, row, account.kind, credential.granted_scopes)
+    ]
+    return " ".join(dict.fromkeys(names))
+
+
+def _may_ask(row: Watch, now: datetime) -> bool:
+    """Whether there is anything to ask, and somebody to ask as; else it is put off."""
+    account, credential = row.delivery.account, _credential(row)
+    if account.disconnected_at is not None or not credential.is_active:
+        _put_off(row, now + LONGEST_WAIT, now)
+        return False
+    client = client_of(account)
+    kind, extra = account.kind, client.access.extra
+    if client.spec.why_not(After.FIGURES, kind, extra):
+        Watch.objects.filter(pk=row.pk).update(next_at=None)
+        return False
+    if missing := missing_scopes(account, client, After.FIGURES):
+        _store(row, now, Watch.State.MISSING, Cause.SCOPE_MISSING, missing)
+        return False
+    return True
+
+
+def client_of(account: ConnectedAccount) -> PlatformClient:
+    client = account.client()
+    client.http.total_s = min(client.http.total_s, PATIENCE_S)
+    return client
+
+
+def draws_of(
+    account: ConnectedAccount, calls: Mapping[str, int], text: str = ""
+) -> dict[str, int]:
+    """Units per bucket of these calls. text: what a changing one of them writes."""
+    job = PublishJob("0" * 32, timezone.now(), Draft(text), account.identity())
+    keys = [key for key, times in calls.items() for _ in range(times)]
+    return registry.platform(account.platform).draws_of_calls(keys, job)
+
+
+def need_of(
+    account: ConnectedAccount,
+    ref: Hashable,
+    draws: Mapping[str, int],
+    importance: Importance = Importance.FIGURES,
+) -> Need:
+    credential = account.credential
+    assert credential is not None
+    return Need(
+        ref=ref,
+        platform=account.platform,
+        network=credential.app.network,
+        app_id=credential.app_id,
+        credential_id=credential.pk,
+        account_id=account.pk,
+        draws=draws,
+        importance=importance,
+    )
+
+
+def _reading(row: Watch, counted: int | None, now: datetime) -> Reading:
+    account = row.delivery.account
+    client = client_of(account)
+    asks = {After.FIGURES}
+    calls = dict(client.calls_of(After.FIGURES))
+    if wants_comments(row, client, now):
+        asks.add(After.COMMENTS)
+        for key, times in client.calls_of(After.COMMENTS).items():
+            calls[key] = calls.get(key, 0) + times * MAX_PAGES
+    return Reading(
+        row,
+        client,
+        need_of(account, row.pk, draws_of(account, calls)),
+        caller_of(_credential(row), account.platform),
+        frozenset(asks),
+        counted,
+        now,
+        Admission(),
+    )
+
+
+def wants_comments(row: Watch, client: PlatformClient, now: datetime) -> bool:
+    account, spec = row.delivery.account, client.spec
+    if spec.why_not(After.COMMENTS, account.kind, client.access.extra):
+        return False
+    missing = missing_scopes(account, client, After.COMMENTS)[:200]
+    if missing != row.comments_missing:
+        Watch.objects.filter(pk=row.pk).update(comments_missing=missing)
+        row.comments_missing = missing
+    published_at = row.delivery.published_at
+    too_old = (
+        spec.comments_for is not None
+        and published_at is not None
+        and now - published_at > spec.comments_for
+    )
+    return not missing and not too_old
+
+
+def _counted(rows: Sequence[Watch]) -> dict[int, int]:
+    """By watch how many comments there were when comments were read last. One query.
+
+    Without those of platforms whose comments we may keep for a short time only.
+    """
+    known = {
+        row.delivery_id: row
+        for row in rows
+        if row.comments_read_at is not None
+        and registry.spec(row.delivery.account.platform).comments_kept is None
+    }
+    if not known:
+        return {}
+    found: dict[int, int] = {}
+    for snapshot in MetricSnapshot.objects.filter(delivery__in=known).order_by("at"):
+        row, count = known[snapshot.delivery_id], snapshot.value(Figure.COMMENTS)
+        read_at = row.comments_read_at
+        if count is not None and read_at is not None and snapshot.at <= read_at:
+            found[row.pk] = count
+    return found
+
+
+# ---------------------------------------------------------------- what became of it
+
+
+def keep(row: Watch, told: Told, now: datetime) -> None:
+    """Write down what a reading told, and when the next one comes."""
+    figures = told.figures
+    if isinstance(figures, Figures):
+        state = Watch.State.TOLD if figures.values else Watch.State.NO_DATA
+        with transaction.atomic():
+            if figures.values:
+                values = {figure.value: n for figure, n in figures.values.items()}
+                MetricSnapshot.objects.create(
+                    delivery_id=row.delivery_id, at=now, values=values
+                )
+            if told.comments is not None:
+                _keep_comments(row, told.comments, now)
+            _store(row, now, state, gone_at=None)
+        return
+    if isinstance(figures, NotFound) and figures.cause == Cause.NOT_THERE:
+        _store(row, now, row.state, gone_at=row.gone_at or now)
+    elif isinstance(figures, PermissionMissing):
+        _store(row, now, Watch.State.MISSING, figures.cause, figures.detail)
+    else:
+        if figures.ends_access:
+            # Its own look decides what has ended.
+            credential = Credential.objects.filter(pk=_credential(row).pk)
+            credential.filter(next_proof_at__gt=now).update(next_proof_at=now)
+        wait = timedelta(seconds=figures.retry_after or 0)
+        at = figures.reset_at or now + max(wait, AGAIN_AFTER)
+        _put_off(row, at, now, figures)
+
+
+def _keep_comments(
+    row: Watch, found: Sequence[Comment] | PlatformError, now: datetime
+) -> None:
+    if isinstance(found, PermissionMissing):
+        Watch.objects.filter(pk=row.pk).update(
+            comments_missing=(found.detail or found.cause)[:200]
+        )
+        return
+    if isinstance(found, PlatformError):
+        return  # the figures were told: the next reading asks again
+    PostComment.objects.bulk_create(
+        [
+            PostComment(
+                delivery_id=row.delivery_id,
+                external_id=one.external_id,
+                parent_id=one.parent_id[:300],
+                text=one.text,
+                author=one.author[:300],
+                permalink=one.permalink[:1000],
+                published_at=one.published_at,
+                is_hidden=one.hidden,
+                read_at=now,
+            )
+            for one in _once(found)[:MAX_COMMENTS]
+        ],
+        update_conflicts=True,
+        unique_fields=["delivery", "external_id"],
+        update_fields=[
+            "parent_id",
+            "text",
+            "author",
+            "permalink",
+            "is_hidden",
+            "read_at",
+        ],
+    )
+    Watch.objects.filter(pk=row.pk).update(comments_read_at=now, comments_missing="")
+    if len(found) < MAX_COMMENTS:
+        # What is not told any more was deleted there, and goes here as well.
+        old = PostComment.objects.filter(delivery=row.delivery_id)
+        old.filter(read_at__lt=now).delete()
+
+
+def _once(found: Sequence[Comment]) -> list[Comment]:
+    """Each once: pages may overlap while people write. Ids that fit no column are left
+    out, for they could not be answered."""
+    rows = {one.external_id: one for one in found if 0 < len(one.external_id) <= 300}
+    return [replace(one, text=one.text.replace("\x00", "")) for one in rows.values()]
+
+
+def _store(
+    row: Watch,
+    now: datetime,
+    state: str,
+    cause: str = "",
+    detail: str = "",
+    **changes: Any,
+) -> None:
+    at = row.delivery.published_at or now
+    Watch.objects.filter(pk=row.pk).update(
+        state=state,
+        cause=cause,
+        detail=detail,
+        read_at=now,
+        next_at=next_reading(at, now),
+        **changes,
+    )
+
+
+def _put_off(
+    row: Watch, at: datetime, now: datetime, error: PlatformError | None = None
+) -> None:
+    """Nothing was told; it is tried again, but not beyond the last point of CADENCE."""
+    at = min(max(at, now + timedelta(minutes=5)), now + LONGEST_WAIT)
+    last = (row.delivery.published_at or now) + CADENCE[-1]
+    told = {"cause": error.cause, "detail": error.detail} if error else {}
+    Watch.objects.filter(pk=row.pk).update(
+        next_at=at if at <= last + LONGEST_WAIT else None, **told
+    )
+
+
+def _done(row: Watch, value: Any) -> None:
+    if isinstance(value, Exception):
+        now = timezone.now()
+        _put_off(row, now + AGAIN_AFTER, now)
+
+
+def forget(now: datetime) -> None:
+    """Comments of others are kept no longer than their platform's rules allow."""
+    for spec in registry.all_specs():
+        if spec.comments_kept is not None:
+            PostComment.objects.filter(
+                delivery__account__platform=spec.slug,
+                read_at__lt=now - spec.comments_kept,
+            ).delete()
