@@ -299,7 +299,7 @@ def take(site: str, practice: str) -> None:
 def desktop(page: Page, site: str, practice: str) -> None:
     keep(page, "home", "h2:text-is('Needs you')")
     page.goto(f"{site}/calendar/")
-    keep(page, "calendar", "tr:has(.pub-day--today)")
+    keep(page, "calendar", "#cal tr:has(.fc-day-today)")
     page.goto(f"{site}/posts/?tab=drafts")
     page.get_by_role("link", name="Our winter blend").first.click()
     page.get_by_role("link", name="Edit", exact=True).click()

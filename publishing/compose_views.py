@@ -21,7 +21,7 @@ from django.views.decorators.http import require_POST
 from accounts.models import Brand
 from accounts.roles import can_write, is_admin
 
-from . import composing, incoming, media, risk
+from . import composing, incoming, media, risk, slots
 from .access import role_required, row_number
 from .composing import AccountChecks, Composition, Line, Timing
 from .forms import PostForm, new_token
@@ -44,6 +44,7 @@ class Panel:
     repeats: Sequence[Delivery] = ()
     reasons: list[Line] = field(default_factory=list)
     clock_note: str = ""
+    close_by: Sequence[str] = ()
     timing: Timing | None = None
     number: int = 0
 
@@ -126,6 +127,7 @@ def _judge_time(
         else row
         for row in panel.checks
     ]
+    panel.close_by = slots.close_by(composition.accounts, when.due_at, form.post)
     panel.repeats = composing.repeats(composition, when.due_at, form.post)
     if panel.repeats and not form.cleaned_data.get("repeat_ok"):
         panel.reasons.append(
@@ -221,8 +223,10 @@ def _post_named(request: HttpRequest) -> Post | None:
 def _submit(request: HttpRequest, post: Post | None) -> HttpResponse:
     data = request.POST.copy()
     problems = _files(request, data, post)
-    form = PostForm(data, user=request.user, post=post)
     action = str(data.get("action", ""))
+    if action == "slot":
+        problems += _take_slot(request, data, post)
+    form = PostForm(data, user=request.user, post=post)
     if action not in SAVING or problems:
         return _page(request, form, post, problems=problems)
     now = timezone.now()
@@ -274,6 +278,32 @@ def _submit(request: HttpRequest, post: Post | None) -> HttpResponse:
         return redirect(first)
     _tell(request, result, panel, go)
     return redirect(result.post)
+
+
+def _take_slot(request: HttpRequest, data: QueryDict, post: Post | None) -> list[str]:
+    """Put the next free slot of the queue that was chosen into the form's data.
+
+    Free for the accounts that are ticked; without any, for all of the queue, which are
+    ticked then.
+    """
+    form = PostForm(data, user=request.user, post=post)
+    key = row_number(str(data.get("queue", "")))
+    queue = next((one for one in form.queues if one.pk == key), None)
+    if queue is None:
+        return [_("Choose a queue first.")]
+    accounts = {account.pk for account in form.chosen}
+    if not accounts:
+        accounts = {account.pk for account in queue.accounts.all()}
+        data.setlist("accounts", [str(pk) for pk in sorted(accounts)])
+    free = slots.next_free(queue, accounts, timezone.now(), post.pk if post else None)
+    if free is None:
+        words = _("%(name)s has no free slot in the next twelve weeks.")
+        return [words % {"name": queue.name}]
+    data["when"] = "at"
+    data["date"], data["zone"] = free.when.day.isoformat(), free.when.zone
+    data["time"] = f"{free.when.wall:%H:%M}"
+    data["useful_until"] = ""
+    return []
 
 
 def _is_echo(post: Post, composition: Composition, form: PostForm) -> bool:
@@ -454,7 +484,8 @@ def _zones(chosen: str) -> list[str]:
 
 
 def _blank(request: HttpRequest) -> dict[str, Any]:
-    """A new form: from another post (?copy=), for a day (?date=), for a brand."""
+    """A new form: from another post (?copy=), for a day and time (?date= &time= &zone=),
+    for a brand."""
     initial: dict[str, Any] = {"token": new_token(), "when": "at"}
     copied = request.GET.get("copy", "")
     if copied:
@@ -469,11 +500,20 @@ def _blank(request: HttpRequest) -> dict[str, Any]:
         initial["brand"] = brand.pk if brand else None
         initial["accounts"] = request.GET.getlist("account")
     zone = brand.time_zone if brand else "UTC"
+    if request.GET.get("zone", "") in available_timezones():
+        zone = request.GET["zone"]
     soon = timezone.now().astimezone(ZoneInfo(zone)) + timedelta(minutes=90)
     initial["zone"] = zone
     initial["date"] = _day(request.GET.get("date", "")) or soon.date().isoformat()
-    initial["time"] = soon.strftime("%H:00")
+    initial["time"] = _clock(request.GET.get("time", "")) or soon.strftime("%H:00")
     return initial
+
+
+def _clock(text: str) -> str:
+    try:
+        return datetime.strptime(text, "%H:%M").strftime("%H:%M")
+    except ValueError:
+        return ""
 
 
 def _day(text: str) -> str:
@@ -495,6 +535,7 @@ def _content(post: Post) -> dict[str, Any]:
         "options": saved.options,
         "media": saved.files,
         "accounts": [account.pk for account in saved.accounts],
+        "labels": ", ".join(saved.labels),
     }
 
 

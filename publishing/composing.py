@@ -26,6 +26,7 @@ from .models import (
     USEFUL_FOR,
     Delivery,
     InvalidTransition,
+    Label,
     MediaAsset,
     Post,
     PostMedia,
@@ -70,6 +71,8 @@ class Composition:
     #: (asset, alternative text), in order
     files: list[tuple[MediaAsset, str]] = field(default_factory=list)
     accounts: list[ConnectedAccount] = field(default_factory=list)
+    #: names, in alphabetical order
+    labels: list[str] = field(default_factory=list)
 
     def wording(self, platform: str) -> str:
         return self.own.get(platform, self.text)
@@ -384,6 +387,7 @@ def _write_parts(post: Post, composition: Composition, user: Any) -> None:
     fixed = post.deliveries.exclude(status__in=(*CHANGEABLE, Delivery.Status.FAILED))
     kept_accounts = fixed.values_list("account_id", flat=True)
     post.accounts.set([*(a.pk for a in composition.accounts), *kept_accounts])
+    post.labels.set(labels_named(composition.brand, composition.labels))
     kept = {v.platform: v for v in post.variants.all()}
     special = composition.own.keys() | composition.options.keys()
     for slug in special:
@@ -408,6 +412,18 @@ def _write_parts(post: Post, composition: Composition, user: Any) -> None:
         )
         for place, (asset, alt) in enumerate(composition.files)
     )
+
+
+def labels_named(brand: Brand, names: Sequence[str]) -> list[Label]:
+    """The brand's labels of these names, new ones made; capitals make no difference."""
+    have = {label.name.lower(): label for label in brand.labels.all()} if names else {}
+    found = []
+    for name in names:
+        label = have.get(name.lower())
+        if label is None:
+            label, _made = Label.objects.get_or_create(brand=brand, name=name)
+        found.append(label)
+    return found
 
 
 def _deliver(result: Result, composition: Composition, *, time_moved: bool) -> None:
@@ -504,4 +520,5 @@ def saved_composition(post: Post) -> Composition:
         options={v.platform: v.options for v in post.variants.all() if v.options},
         files=saved_files(post),
         accounts=list(post.accounts.with_health()),
+        labels=sorted(label.name for label in post.labels.all()),
     )

@@ -34,7 +34,7 @@ from .composing import (
     timing,
     will_be_held,
 )
-from .models import Delivery, MediaAsset, Post
+from .models import Delivery, Label, MediaAsset, Post, Queue
 
 NOW, AT = "now", "at"
 #: Above the longest text of any network; counting takes seconds for millions.
@@ -63,6 +63,9 @@ class PostForm(forms.Form):
     )
     link_description = forms.CharField(
         label=gettext_lazy("Teaser"), required=False, max_length=500
+    )
+    labels = forms.CharField(
+        label=gettext_lazy("Labels"), required=False, max_length=300
     )
     when = forms.ChoiceField(
         label=gettext_lazy("When"),
@@ -262,7 +265,27 @@ class PostForm(forms.Form):
             options=self.options,
             files=self.attached,
             accounts=self.chosen,
+            labels=self.label_names,
         )
+
+    @cached_property
+    def label_names(self) -> list[str]:
+        """As typed between commas, each once, as the brand spells those that it has."""
+        words = [" ".join(word.split()) for word in self._typed("labels").split(",")]
+        spelt = {label.name.lower(): label.name for label in self.known_labels}
+        found = {word.lower(): spelt.get(word.lower(), word) for word in words if word}
+        return sorted(found.values())
+
+    @cached_property
+    def queues(self) -> list[Queue]:
+        """The brand's, with their slots and accounts."""
+        if self.brand_now is None:
+            return []
+        return list(self.brand_now.queues.prefetch_related("slots", "accounts"))
+
+    @cached_property
+    def known_labels(self) -> list[Label]:
+        return list(self.brand_now.labels.all()) if self.brand_now else []
 
     # -- rules
 
@@ -275,6 +298,15 @@ class PostForm(forms.Form):
                 _("Unknown time zone. Write one such as Europe/Berlin.")
             )
         return zone
+
+    def clean_labels(self) -> str:
+        long = [name for name in self.label_names if len(name) > Label.MOST_CHARS]
+        if long:
+            raise forms.ValidationError(
+                _("“%(name)s” is longer than %(n)s characters: write a shorter one.")
+                % {"name": long[0], "n": Label.MOST_CHARS}
+            )
+        return ", ".join(self.label_names)
 
     def clean_link_url(self) -> str:
         link = str(self.cleaned_data.get("link_url") or "").strip()

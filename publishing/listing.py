@@ -24,7 +24,15 @@ from platforms import registry
 
 from . import stops
 from .composing import wording_of
-from .models import Delivery, DeliveryQuerySet, MediaAsset, Post, PostQuerySet
+from .models import (
+    Delivery,
+    DeliveryQuerySet,
+    Label,
+    MediaAsset,
+    Post,
+    PostQuerySet,
+    SavedView,
+)
 from .risk import Risk, risks
 from .wording import Trouble, held_in_short, next_sentence, trouble
 
@@ -49,11 +57,12 @@ class Filters:
     account: str = ""
     status: str = ""
     owner: str = ""
+    label: str = ""
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> Filters:
         values = {name: str(query.get(name, "")) for name in cls.__dataclass_fields__}
-        for name in ("brand", "account", "owner"):
+        for name in ("brand", "account", "owner", "label"):
             if not values[name].isdecimal() or len(values[name]) > 15:
                 values[name] = ""
         if values["platform"] not in registry.PLATFORMS:
@@ -66,6 +75,11 @@ class Filters:
         """The address's query, with more keys in front; empty ones left out."""
         pairs = {**more, **self.__dict__}
         return urlencode({key: value for key, value in pairs.items() if value})
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Those that are set."""
+        return [(key, value) for key, value in self.__dict__.items() if value]
 
     @property
     def any(self) -> bool:
@@ -81,6 +95,8 @@ class Filters:
             rows = rows.filter(account=int(self.account))
         if self.owner:
             rows = rows.filter(post__author=int(self.owner))
+        if self.label:
+            rows = rows.filter(post__labels=int(self.label))
         if self.status == AT_RISK:
             rows = rows.filter(status=Delivery.Status.SCHEDULED)
         elif self.status == NEEDS_ME:
@@ -101,6 +117,8 @@ class Filters:
             rows = rows.filter(accounts=int(self.account))
         if self.owner:
             rows = rows.filter(author=int(self.owner))
+        if self.label:
+            rows = rows.filter(labels=int(self.label))
         return rows.distinct()
 
 
@@ -113,9 +131,12 @@ class Choices:
     accounts: Sequence[ConnectedAccount]
     statuses: Sequence[tuple[str, Any]]
     owners: Sequence[Any]
+    labels: Sequence[Label]
+    views: Sequence[SavedView]
 
 
-def choices(user: Any) -> Choices:
+def choices(user: Any, page: str = SavedView.Page.CALENDAR) -> Choices:
+    """page: whose saved views are offered."""
     brands = list(Brand.objects.visible_to(user).distinct())
     accounts = list(
         ConnectedAccount.objects.visible_to(user).distinct().order_by("name")
@@ -137,6 +158,8 @@ def choices(user: Any) -> Choices:
             *Delivery.Status.choices,
         ],
         list(owners),
+        list(Label.objects.filter(brand__in=brands).select_related("brand")),
+        list(SavedView.objects.visible_to(user).filter(page=page)),
     )
 
 

@@ -55,6 +55,8 @@ class Post(models.Model):
         DRAFT = "draft", _("Draft")
         SCHEDULED = "scheduled", _("Scheduled")
         CANCELLED = "cancelled", _("Cancelled")
+        #: what the posts of a series are copied from; never sent itself
+        PATTERN = "pattern", _("Pattern of a series")
 
     brand = models.ForeignKey(Brand, on_delete=models.PROTECT, related_name="posts")
     author = models.ForeignKey(
@@ -68,6 +70,9 @@ class Post(models.Model):
     accounts = models.ManyToManyField(
         ConnectedAccount, blank=True, related_name="posts", verbose_name=_("accounts")
     )
+    labels = models.ManyToManyField(
+        "publishing.Label", blank=True, related_name="posts", verbose_name=_("labels")
+    )
     #: The wall clock that the author meant; `due_at` is computed from it.
     local_date = models.DateField(_("date"), null=True, blank=True)
     local_time = models.TimeField(_("time"), null=True, blank=True)
@@ -79,6 +84,16 @@ class Post(models.Model):
         blank=True,
         help_text=_("After this time it is not sent without a person's yes."),
     )
+    #: the series that has made it, and for which of its days
+    series = models.ForeignKey(
+        "publishing.Series",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="posts",
+        db_index=False,
+    )
+    occurrence_on = models.DateField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     changed_at = models.DateTimeField(auto_now=True)
 
@@ -87,6 +102,15 @@ class Post(models.Model):
     class Meta:
         ordering = ["-due_at", "-pk"]
         verbose_name = _("post")
+        constraints = [
+            # However often a series is asked for its posts: one a day. Small, for
+            # most posts are in no series.
+            models.UniqueConstraint(
+                fields=["series", "occurrence_on"],
+                name="post_once_per_occurrence",
+                condition=Q(series__isnull=False),
+            )
+        ]
 
     def __str__(self) -> str:
         return Truncator(self.text.strip() or self.link_url or str(_("Post"))).chars(60)
@@ -677,6 +701,24 @@ class Delivery(models.Model):
             release_at=None,
         )
 
+    def move_back(
+        self, moved_to: datetime, fence: int, status: str, was: dict[str, Any]
+    ) -> None:
+        """Undo `reschedule`: the status and times it had before it went to `moved_to`.
+
+        StaleState when anything has happened to it since.
+        """
+        same = Delivery.objects.filter(
+            pk=self.pk,
+            status=self.Status.SCHEDULED,
+            fence=fence,
+            due_at=moved_to,
+            next_attempt_at=moved_to,
+            lease_expires_at=None,
+        )
+        if not same.update(status=status, **was):
+            raise StaleState(f"delivery {self.pk} has changed since")
+
     def retry(
         self,
         at: datetime | None = None,
@@ -1030,5 +1072,10 @@ def schedule(post: Post, accounts: Any) -> list[Delivery]:
 # Rows of the same app in modules of their own.
 from .care_models import Care as Care  # noqa: E402
 from .care_models import Note as Note  # noqa: E402
+from .planning_models import Label as Label  # noqa: E402
+from .planning_models import Queue as Queue  # noqa: E402
+from .planning_models import QueueSlot as QueueSlot  # noqa: E402
+from .planning_models import SavedView as SavedView  # noqa: E402
+from .series_models import Series as Series  # noqa: E402
 from .stop_models import Stop as Stop  # noqa: E402
 from .upload_models import Upload as Upload  # noqa: E402

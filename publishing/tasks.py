@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from . import liveness
+from . import liveness, repeating
 from . import upload_models as uploads
 from .engine import PumpRun
 from .models import Pump
@@ -70,3 +70,8 @@ def tidy_pumps() -> None:
 def tidy_uploads() -> None:
     """Forget files that were begun and have not moved for a day."""
     uploads.tidy(timezone.now())
+
+
+def make_occurrences() -> None:
+    """Posts of series, for the weeks ahead."""
+    repeating.make_all(timezone.now())

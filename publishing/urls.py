@@ -2,7 +2,18 @@
 
 from django.urls import URLPattern, path
 
-from . import compose_views, limit_views, repair_views, stop_views, upload_views, views
+from . import (
+    calendar_views,
+    compose_views,
+    limit_views,
+    queue_views,
+    repair_views,
+    series_views,
+    stop_views,
+    upload_views,
+    view_views,
+    views,
+)
 
 urlpatterns: list[URLPattern] = [
     path("posts/", views.post_list, name="post_list"),
@@ -11,7 +22,24 @@ urlpatterns: list[URLPattern] = [
     path("posts/<int:pk>/", views.post_detail, name="post_detail"),
     path("posts/<int:pk>/edit/", compose_views.post_edit, name="post_edit"),
     path("posts/<int:pk>/cancel/", views.post_cancel, name="post_cancel"),
+    path("posts/<int:pk>/move/", calendar_views.post_move, name="post_move"),
+    path("posts/undo-move/", calendar_views.post_move_undo, name="post_move_undo"),
     path("calendar/", views.calendar, name="calendar"),
+    path("calendar/posts/", calendar_views.calendar_posts, name="calendar_posts"),
+    path("calendar/risks/", calendar_views.calendar_risks, name="calendar_risks"),
+    path("calendar/day/", calendar_views.calendar_day, name="calendar_day"),
+    path("posts/<int:pk>/repeat/", series_views.post_repeat, name="post_repeat"),
+    path("posts/<int:pk>/following/", series_views.post_follow, name="post_follow"),
+    path("series/", series_views.series_list, name="series_list"),
+    path("series/<int:pk>/", series_views.series_detail, name="series_detail"),
+    path("series/<int:pk>/end/", series_views.series_end, name="series_end"),
+    path("queues/", queue_views.queue_list, name="queue_list"),
+    path("queues/new/", queue_views.queue_edit, name="queue_new"),
+    path("queues/<int:pk>/", queue_views.queue_edit, name="queue_edit"),
+    path("queues/<int:pk>/delete/", queue_views.queue_delete, name="queue_delete"),
+    path("queues/<int:pk>/shuffle/", queue_views.queue_shuffle, name="queue_shuffle"),
+    path("views/save/", view_views.view_save, name="view_save"),
+    path("views/<int:pk>/forget/", view_views.view_forget, name="view_forget"),
     path("deliveries/<int:pk>/", views.delivery_detail, name="delivery_detail"),
     path("deliveries/<int:pk>/cancel/", views.delivery_cancel, name="delivery_cancel"),
     path("deliveries/<int:pk>/retry/", views.delivery_retry, name="delivery_retry"),

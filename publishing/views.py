@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -23,8 +25,9 @@ from accounts.models import AuditEvent
 from accounts.roles import can_review, can_write, is_admin
 
 from . import desk as desks
-from . import hooks, listing, public_media, serving, stops, twice
+from . import hooks, listing, public_media, repeating, serving, stops, twice
 from .access import role_required, row_number
+from .calendar_views import VIEWS
 from .composing import (
     CANCELLABLE,
     CHANGEABLE,
@@ -34,7 +37,14 @@ from .composing import (
 )
 from .forms import LiveForm
 from .listing import Filters
-from .models import Delivery, InvalidTransition, MediaAsset, Post, StaleState
+from .models import (
+    Delivery,
+    InvalidTransition,
+    MediaAsset,
+    Post,
+    SavedView,
+    StaleState,
+)
 from .repair_views import care_context
 from .risk import risks
 from .wording import (
@@ -62,16 +72,71 @@ def _may(user: Any) -> dict[str, bool]:
 # ---------------------------------------------------------------- calendar and list
 
 
+#: The calendar's sentences, which its script shows.
+CALENDAR_WORDS = {
+    "loading": gettext_lazy("Loading …"),
+    "failed": gettext_lazy("The posts could not be loaded."),
+    "again": gettext_lazy("Try again"),
+    "nothing": gettext_lazy("Nothing is planned in this period."),
+    "nothingFiltered": gettext_lazy("Nothing here with these filters."),
+    "more": gettext_lazy("+{n} more"),
+    "moreOn": gettext_lazy("on {day}"),
+    "repeats": gettext_lazy("comes again"),
+    "open": gettext_lazy("Open slot: {queue}"),
+    "newOn": gettext_lazy("New post on {day}"),
+    "openDay": gettext_lazy("show all its posts"),
+    "undo": gettext_lazy("Undo"),
+    "undoKey": gettext_lazy("Press Z to undo."),
+    "edit": gettext_lazy("Open it in the composer"),
+    "close": gettext_lazy("Close"),
+    "noAnswer": gettext_lazy("Nobody answered. Nothing was moved."),
+    "stays": gettext_lazy("This post cannot be moved."),
+    "moveKey": gettext_lazy("M moves it."),
+}
+
+
 @login_required
 def calendar(request: HttpRequest) -> HttpResponse:
+    """The calendar that a script draws; with `plain=1` the one that needs none."""
     filters = Filters.read(request.GET.dict())
     today = listing.reader_today()
     day = listing.read_day(request.GET.get("date", ""), today)
-    view = "week" if request.GET.get("view") == "week" else "month"
+    view = request.GET.get("view", "")
+    if request.GET.get("plain"):
+        return _plain_calendar(request, "week" if view == "week" else "month", day)
+    view = view if view in VIEWS else ""
+    kept = {"view": view, "date": day.isoformat() if request.GET.get("date") else ""}
+    context = {
+        "view": view,
+        "day": day,
+        "now": timezone.localtime().strftime("%Y-%m-%dT%H:%M:%S"),
+        "filters": filters,
+        "filter_query": filters.query(),
+        "choices": listing.choices(request.user),
+        "zone": timezone.get_current_timezone_name(),
+        "zone_note": listing.zone_note(timezone.get_current_timezone_name()),
+        "plain_url": f"?{filters.query(plain=1, **kept)}",
+        "hidden": kept,
+        "page_name": SavedView.Page.CALENDAR,
+        "clear_url": f"?{urlencode({k: v for k, v in kept.items() if v})}",
+        "words": {key: str(words) for key, words in CALENDAR_WORDS.items()},
+        **_may(request.user),
+    }
+    return render(request, "publishing/calendar.html", context)
+
+
+def _plain_calendar(request: HttpRequest, view: str, day: date) -> HttpResponse:
+    filters = Filters.read(request.GET.dict())
+    today = listing.reader_today()
     shown = listing.calendar(request.user, view, day, filters)
 
     def address(**changes: Any) -> str:
-        where = {"view": shown.view, "date": shown.day.isoformat(), **changes}
+        where = {
+            "plain": 1,
+            "view": shown.view,
+            "date": shown.day.isoformat(),
+            **changes,
+        }
         return f"{reverse('calendar')}?{filters.query(**where)}"
 
     context = {
@@ -85,13 +150,14 @@ def calendar(request: HttpRequest) -> HttpResponse:
         "month_url": address(view="month"),
         "week_url": address(view="week"),
         "list_url": f"{reverse('post_list')}?{filters.query(tab='all')}",
+        "full_url": address(plain=""),
         "risk_url": reverse("post_list") + f"?tab=upcoming&status={listing.AT_RISK}",
         "filter_query": filters.query(),
-        "hidden": {"view": shown.view, "date": shown.day.isoformat()},
-        "clear_url": f"?view={shown.view}&date={shown.day.isoformat()}",
+        "hidden": {"plain": 1, "view": shown.view, "date": shown.day.isoformat()},
+        "clear_url": f"?plain=1&view={shown.view}&date={shown.day.isoformat()}",
         **_may(request.user),
     }
-    return render(request, "publishing/calendar.html", context)
+    return render(request, "publishing/calendar_plain.html", context)
 
 
 @login_required
@@ -133,10 +199,11 @@ def post_list(request: HttpRequest) -> HttpResponse:
         "page_query": filters.query(tab=tab, **more),
         "filter_query": filters.query(),
         "hidden": {"tab": tab, **more},
+        "page_name": SavedView.Page.POSTS,
         "clear_url": f"?tab={tab}",
         "day": day,
         "filters": filters,
-        "choices": listing.choices(request.user),
+        "choices": listing.choices(request.user, SavedView.Page.POSTS),
         "zone_note": listing.zone_note(timezone.get_current_timezone_name()),
         **_may(request.user),
     }
@@ -148,7 +215,9 @@ def post_list(request: HttpRequest) -> HttpResponse:
 
 @login_required
 def post_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    posts = Post.objects.visible_to(request.user).select_related("brand", "author")
+    posts = Post.objects.visible_to(request.user).select_related(
+        "brand", "author", "series"
+    )
     post = get_object_or_404(posts.prefetch_related("variants", "media__asset"), pk=pk)
     deliveries = listing.for_rows(Delivery.objects.filter(post=post))
     rows = listing.rows_of(deliveries.order_by("account__platform", "account__name"))
@@ -165,6 +234,8 @@ def post_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "clock_note": note if post.state != Post.State.CANCELLED else "",
         "can_edit": post.state == Post.State.DRAFT or bool(statuses & editable),
         "can_cancel": bool(statuses & set(CANCELLABLE)),
+        "can_repeat": post.state == Post.State.SCHEDULED and post.series is None,
+        "rule": repeating.rule_words(post.series) if post.series else "",
         "events": _events(post),
         "sections": hooks.post_sections(
             [row.delivery for row in rows if row.delivery], request.user

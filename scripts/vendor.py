@@ -12,11 +12,16 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGE, VERSION, LICENCE = "simple-icons", "13.21.0", "CC0-1.0"
-TARGET = ROOT / "templates" / "_partials" / "platforms"
+#: package, version, licence
+ICONS = ("simple-icons", "13.21.0", "CC0-1.0")
+CALENDAR = ("fullcalendar", "6.1.21", "MIT")
+MARKS_TO = ROOT / "templates" / "_partials" / "platforms"
+CALENDAR_TO = ROOT / "static" / "vendor" / "fullcalendar"
 #: our slug -> the name there
 MARKS = {
     "mastodon": "mastodon",
@@ -34,28 +39,47 @@ MARKS = {
 
 
 def main() -> int:
+    with fetched(ICONS, MARKS_TO) as package:
+        for slug, name in MARKS.items():
+            found = re.search(r'<path d="([^"]+)"', package(f"icons/{name}.svg"))
+            assert found is not None
+            (MARKS_TO / f"{slug}.svg").write_text(
+                '<svg viewBox="0 0 24 24" aria-hidden="true" focusable="false">'
+                f'<path d="{found.group(1)}"/></svg>\n'
+            )
+    with fetched(CALENDAR, CALENDAR_TO) as package:
+        # Its own icons are not used, and our policy refuses a font inside a style.
+        font = r"@font-face\{font-family:fcicons;[^}]*\}"
+        code, number = re.subn(font, "", package("index.global.min.js"))
+        assert number == 1
+        (CALENDAR_TO / "fullcalendar.min.js").write_text(code)
+    return 0
+
+
+@contextmanager
+def fetched(
+    package: tuple[str, str, str], target: Path
+) -> Iterator[Callable[[str], str]]:
+    """Reads files of a package by their path in it; version and licence are kept."""
+    name, version, licence = package
+    target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(  # noqa: S603
-            ["npm", "pack", "--silent", f"{PACKAGE}@{VERSION}"],  # noqa: S607
+            ["npm", "pack", "--silent", f"{name}@{version}"],  # noqa: S607
             cwd=folder,
             check=True,
             stdout=subprocess.DEVNULL,
         )
         with tarfile.open(next(Path(folder).glob("*.tgz"))) as archive:
-            for slug, name in MARKS.items():
-                member = archive.extractfile(f"package/icons/{name}.svg")
+
+            def read(path: str) -> str:
+                member = archive.extractfile(f"package/{path}")
                 assert member is not None
-                found = re.search(r'<path d="([^"]+)"', member.read().decode())
-                assert found is not None
-                (TARGET / f"{slug}.svg").write_text(
-                    '<svg viewBox="0 0 24 24" aria-hidden="true" focusable="false">'
-                    f'<path d="{found.group(1)}"/></svg>\n'
-                )
-            licence = archive.extractfile("package/LICENSE.md")
-            assert licence is not None
-            (TARGET / "LICENSE.md").write_bytes(licence.read())
-    (TARGET / "VERSION").write_text(f"{PACKAGE} {VERSION} ({LICENCE})\n")
-    return 0
+                return member.read().decode()
+
+            (target / "LICENSE.md").write_text(read("LICENSE.md"))
+            yield read
+    (target / "VERSION").write_text(f"{name} {version} ({licence})\n")
 
 
 if __name__ == "__main__":

@@ -217,6 +217,8 @@ class Shell:
             daily += [
                 _item(_("Calendar"), "calendar_month", "calendar"),
                 _item(_("Posts"), "article", "post_list"),
+                _item(_("Queues"), "playlist_play", "queue_list"),
+                _item(_("Series"), "repeat", "series_list"),
             ]
         if self.can_write:
             daily.append(_item(_("New post"), "edit_square", "compose"))

@@ -21,27 +21,12 @@ from django.utils.translation import gettext_lazy
 from accounts.causes import explain
 from accounts.models import ConnectedAccount
 from platforms import registry
+from publishing import looks
 from publishing.models import Delivery, Post
 
 register = template.Library()
 
 Status = Delivery.Status
-#: status -> tone, icon
-DELIVERY_LOOKS: dict[str, tuple[str, str]] = {
-    Status.SCHEDULED: ("info", "schedule"),
-    Status.PUBLISHING: ("info", "send"),
-    Status.PROCESSING: ("info", "hourglass_top"),
-    Status.HELD: ("warn", "pause_circle"),
-    Status.UNCERTAIN: ("warn", "search"),
-    Status.PUBLISHED: ("ok", "check_circle"),
-    Status.FAILED: ("bad", "error"),
-    Status.CANCELLED: ("muted", "cancel"),
-}
-POST_LOOKS: dict[str, tuple[str, str]] = {
-    Post.State.DRAFT: ("muted", "edit"),
-    Post.State.SCHEDULED: ("info", "schedule"),
-    Post.State.CANCELLED: ("muted", "cancel"),
-}
 #: health -> tone, icon, word
 HEALTH_LOOKS: dict[str, tuple[str, str, Any]] = {
     "healthy": ("ok", "check_circle", gettext_lazy("Able to post")),
@@ -60,38 +45,17 @@ def chip(tone: str, icon: str, word: str, note: str = "") -> dict[str, str]:
 def state_chip(row: Delivery | Post) -> dict[str, str]:
     """A delivery's or post's state as icon and word."""
     if isinstance(row, Post):
-        tone, icon = POST_LOOKS[row.state]
-        return chip(tone, icon, row.get_state_display())
-    tone, icon = DELIVERY_LOOKS[row.status]
+        return chip(*looks.of_post(row))
     note = row.get_hold_display() if row.status == Status.HELD else ""
-    return chip(tone, icon, row.get_status_display(), note)
-
-
-#: the state of a post is that of its most urgent delivery, unless some are out
-URGENCY = (
-    Status.FAILED,
-    Status.UNCERTAIN,
-    Status.HELD,
-    Status.PUBLISHING,
-    Status.PROCESSING,
-    Status.SCHEDULED,
-    Status.PUBLISHED,
-)
+    return chip(*looks.of_delivery(row), note)
 
 
 @register.inclusion_tag("_partials/chip.html")
 def post_chip(post: Post, statuses: Iterable[str]) -> dict[str, str]:
     """A post's state as its deliveries make it: Published, Partly published 2/3 ..."""
-    going = [status for status in statuses if status != Status.CANCELLED]
-    if post.state != Post.State.SCHEDULED or not going:
-        return state_chip(post)
-    out = going.count(Status.PUBLISHED)
-    if 0 < out < len(going):
-        words = _("Partly published %(out)s/%(all)s") % {"out": out, "all": len(going)}
-        return chip("warn", "clock_loader_60", words)
-    worst = next(status for status in URGENCY if status in going)
-    tone, icon = DELIVERY_LOOKS[worst]
-    return chip(tone, icon, str(Status(worst).label))
+    if post.state != Post.State.SCHEDULED:
+        return chip(*looks.of_post(post))
+    return chip(*looks.together(post, statuses)[0])
 
 
 @register.inclusion_tag("_partials/chip.html")

@@ -12,7 +12,7 @@ import django
 
 django.setup()
 
-from datetime import timedelta  # noqa: E402
+from datetime import time, timedelta  # noqa: E402
 from urllib.parse import urlencode  # noqa: E402
 from zoneinfo import ZoneInfo  # noqa: E402
 
@@ -37,7 +37,14 @@ from monitoring.models import (  # noqa: E402
     Incident,
 )
 from platforms.errors import Cause, Outcome  # noqa: E402
-from publishing.models import Attempt, Delivery, Post, schedule  # noqa: E402
+from publishing.models import (  # noqa: E402
+    Attempt,
+    Delivery,
+    Post,
+    Queue,
+    QueueSlot,
+    schedule,
+)
 
 now = timezone.now()
 brand = Brand.objects.get(name="Acme")
@@ -243,9 +250,23 @@ channel = AlertChannel.objects.create(
     last_ok_at=now,
     last_error="It answered 503: Service Unavailable",
 )
+queue = Queue.objects.create(brand=brand, name="News", zone="Europe/Berlin")
+queue.accounts.set([accounts["mastodon"]])
+QueueSlot.objects.bulk_create(
+    QueueSlot(queue=queue, weekday=day, wall=time(hour, 30))
+    for day in range(7)
+    for hour in (9, 14)
+)
+for day in (20, 21):
+    queued = post(f"Waits in the queue, {day}", "mastodon")
+    wall = now.astimezone(ZoneInfo("Europe/Berlin")).date() + timedelta(days=day)
+    queued.set_time(wall, time(9, 30), "Europe/Berlin")
+    queued.save()
+    schedule(queued, [accounts["mastodon"]])
 print(
     json.dumps(
         {
+            "queue": f"/queues/{queue.pk}/",
             "account": accounts["linkedin"].get_absolute_url(),
             "page": ConnectedAccount.objects.get(
                 brand=brand, platform="linkedin", name="Acme Tools"

@@ -31,9 +31,16 @@ STAFF_PAGES = {
     "change-password": "/sign-in/password/change/",
     "posts": "/posts/?tab=all",
     "posts-nothing-found": "/posts/?tab=all&day=2020-01-01",
-    "calendar-month": "/calendar/",
+    "calendar-month": "/calendar/?view=month",
     "calendar-week": "/calendar/?view=week",
+    "calendar-list": "/calendar/?view=list",
     "calendar-empty": "/calendar/?date=2020-01-01",
+    "calendar-plain": "/calendar/?plain=1",
+    "queues": "/queues/",
+    "queue": "{queue}",
+    "queue-shuffle": "{queue}shuffle/",
+    "series-none": "/series/",
+    "post-repeat": "{coming}repeat/",
     "compose": "/posts/new/",
     "draft": "{draft}",
     "draft-edit": "{draft}edit/",
@@ -105,7 +112,9 @@ def see(page: Page, url: str) -> None:
     """Load the page until nothing moves any more; it is a page with a heading."""
     page.goto(url)
     page.evaluate("() => document.fonts.ready.then(() => null)")
-    expect(page.locator("html[x-cloak], .htmx-request")).to_have_count(0)
+    expect(
+        page.locator("html[x-cloak], .htmx-request, main [aria-busy=true]")
+    ).to_have_count(0)
     expect(page.get_by_role("heading", level=1)).to_have_count(1)
 
 

@@ -36,6 +36,7 @@ SCHEDULES = (
     Job("send answers", "monitoring.tasks.send_answers", "monitor", 1),
     Job("tidy", "monitoring.tasks.tidy", "monitor", DAY),
     Job("tidy uploads", "publishing.tasks.tidy_uploads", "monitor", 60),
+    Job("make occurrences", "publishing.tasks.make_occurrences", "monitor", 60),
     Job("ensure pumps", "publishing.tasks.ensure_pumps", "publish", 1),
 )
 

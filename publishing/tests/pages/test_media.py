@@ -178,9 +178,9 @@ def test_the_calendar_shows_a_picture_of_the_post(world, ana):
     asset = take(world, "a.mp4", video())
     row = make_delivery(world.x, world.ana)
     row.post.media.create(asset=asset, position=0)
-    page = ana.get(reverse("calendar")).content.decode()
+    page = ana.get(reverse("calendar"), {"plain": "1"}).content.decode()
     day = timezone.localtime(row.due_at).date().isoformat()
-    page += ana.get(reverse("calendar"), {"date": day}).content.decode()
+    page += ana.get(reverse("calendar"), {"plain": "1", "date": day}).content.decode()
     assert reverse("media_preview", args=[asset.pk]) in page
 
 

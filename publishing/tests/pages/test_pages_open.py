@@ -103,7 +103,8 @@ def test_text_is_shown_and_never_run(world, ana):
         number=1, detail=evil, code="<b>", calls=[{"call": evil, "step": "post"}]
     )
     pages = [
-        reverse("calendar"),
+        reverse("calendar") + "?plain=1",
+        f"{reverse('calendar_day')}?day={timezone.localtime(delivery.due_at).date()}",
         reverse("post_list") + "?tab=all",
         reverse("failure_desk"),
         delivery.get_absolute_url(),
@@ -150,19 +151,21 @@ def test_no_page_shows_a_token(world, ana):
 
 def test_the_calendar_names_the_zone_and_keeps_its_address(world, ana):
     page = ana.get(
-        reverse("calendar"), {"view": "week", "date": "2026-11-24", "platform": "x"}
+        reverse("calendar"),
+        {"plain": "1", "view": "week", "date": "2026-11-24", "platform": "x"},
     ).content.decode()
     assert "UTC" in page
-    assert "?view=week&amp;date=2026-11-30&amp;platform=x" in page
-    assert "?view=month&amp;date=2026-11-24&amp;platform=x" in page
+    assert "?plain=1&amp;view=week&amp;date=2026-11-30&amp;platform=x" in page
+    assert "?plain=1&amp;view=month&amp;date=2026-11-24&amp;platform=x" in page
 
 
 @pytest.mark.parametrize(
     "date", ["", "nonsense", "9999-99-99", "0001-01-01", "9999-12-31"]
 )
 def test_a_broken_date_shows_today(world, ana, date):
-    answer = ana.get(reverse("calendar"), {"date": date, "brand": "x", "status": "?"})
-    assert answer.status_code == 200
+    for plain in ("", "1"):
+        asked = {"date": date, "brand": "x", "status": "?", "plain": plain}
+        assert ana.get(reverse("calendar"), asked).status_code == 200
 
 
 def test_a_full_day_leads_to_its_list(world, ana):
@@ -170,7 +173,7 @@ def test_a_full_day_leads_to_its_list(world, ana):
     hours = (start - timezone.now()).total_seconds() / 3600
     for number in range(5):
         make_delivery(world.x, world.ana, text=f"Number {number}", hours=hours)
-    page = ana.get(reverse("calendar")).content.decode()
+    page = ana.get(reverse("calendar"), {"plain": "1"}).content.decode()
     assert "+2 more" in page
     day = start.date().isoformat()
     listed = ana.get(reverse("post_list"), {"tab": "all", "day": day}).content.decode()
@@ -191,7 +194,7 @@ def test_posts_at_risk_say_why(world, ana):
     make_delivery(world.mastodon, world.ana, hours=5)
     day = timezone.localtime(post.due_at).date()  # may be in the next week
     page = ana.get(
-        reverse("calendar"), {"view": "week", "date": day.isoformat()}
+        reverse("calendar"), {"plain": "1", "view": "week", "date": day.isoformat()}
     ).content.decode()
     assert "At risk" in page
     assert "before it is due" in page

@@ -2,6 +2,7 @@
 
 from django.core.management.base import CommandParser
 
+from socialhub.drills.calendar_bench import CalendarBench
 from socialhub.drills.fairness import Fairness
 from socialhub.drills.growth import Growth
 from socialhub.drills.health_bench import HealthBench
@@ -15,6 +16,7 @@ class Command(SandboxedCommand):
     help = "Measure something in a sandbox of its own."
     word = "bench"
     parts = {
+        "calendar": CalendarBench(),
         "fairness": Fairness(),
         "growth": Growth(),
         "health": HealthBench(),
@@ -26,6 +28,9 @@ class Command(SandboxedCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--deliveries", type=int, default=1000)
+        parser.add_argument(
+            "--posts", type=int, default=2000, help="in the visible month (calendar)"
+        )
         parser.add_argument("--accounts", type=int, default=100)
         parser.add_argument(
             "--credentials",

@@ -1,0 +1,259 @@
+"""The calendar's cards: a light answer, however full the month is.
+
+First only keys and times of the period are read. What a cell has no room for is counted,
+and only the posts that are shown are read whole: so a month of 2,000 posts costs little
+more than one of 100.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from . import looks, slots
+from .composing import CHANGEABLE
+from .listing import AT_RISK, Filters, Row, for_rows, instants, rows_of
+from .models import Delivery, Post
+
+#: Cards in a cell: a day of the month, an hour of the week, a day of the list.
+ROOM = {"month": 3, "week": 2, "list": 50}
+#: The longest period that is answered, in days: six weeks of a month view.
+MOST_DAYS = 42
+#: Posts that a day's panel shows; the list of posts has pages.
+MOST_IN_PANEL = 200
+
+Status = Delivery.Status
+
+
+class Place(NamedTuple):
+    """A post at a time of the calendar. keys: of its deliveries there; none of a draft."""
+
+    due_at: datetime
+    post_id: int
+    keys: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Card:
+    """One post at one time, with the deliveries that go then."""
+
+    post: Post
+    rows: Sequence[Row]
+    at: datetime
+
+    @property
+    def local(self) -> datetime:
+        return timezone.localtime(self.at)
+
+    @property
+    def time(self) -> str:
+        """With the short name of the reader's zone: "09:00 CET"."""
+        return f"{self.local:%H:%M} {self.local:%Z}"
+
+    @property
+    def platforms(self) -> list[str]:
+        return list(
+            dict.fromkeys(row.delivery.account.platform for row in self._sent())
+        )
+
+    @property
+    def who(self) -> str:
+        names = list(dict.fromkeys(row.delivery.account.name for row in self._sent()))
+        if not names:
+            return self.post.brand.name
+        if len(names) == 1 and len(self.rows) == 1:
+            return names[0]
+        text = ngettext("%(n)s account", "%(n)s accounts", len(self.rows))
+        return text % {"n": len(self.rows)} if len(names) > 1 else names[0]
+
+    def _sent(self) -> Iterable[Any]:
+        return (row for row in self.rows if row.delivery)
+
+    @property
+    def excerpt(self) -> str:
+        return self.rows[0].excerpt
+
+    @property
+    def picture(self) -> Any:
+        return self.rows[0].picture
+
+    @property
+    def statuses(self) -> list[str]:
+        return [row.delivery.status for row in self._sent()]
+
+    @property
+    def look(self) -> looks.Look:
+        found, worst = looks.together(self.post, self.statuses, short=True)
+        if worst == Status.SCHEDULED and self._risky:
+            return looks.at_risk()
+        return found
+
+    @property
+    def _risky(self) -> Row | None:
+        return next((row for row in self.rows if row.risk), None)
+
+    @property
+    def why(self) -> str:
+        """Why it will not go, does not go or did not go; "" when there is nothing to say."""
+        if risky := self._risky:
+            assert risky.risk is not None
+            return risky.risk.sentence
+        by_status = {row.delivery.status: row for row in self._sent()}
+        if failed := by_status.get(Status.FAILED):
+            found = failed.trouble
+            return f"{found.head}." if found else ""
+        if Status.UNCERTAIN in by_status:
+            return _("May be live; we are looking.")
+        if held := by_status.get(Status.HELD):
+            return held.held_why
+        return ""
+
+    @property
+    def can_move(self) -> bool:
+        if self.post.state == Post.State.DRAFT:
+            return True
+        return any(status in CHANGEABLE for status in self.statuses)
+
+    @property
+    def permalink(self) -> str:
+        return next((row.delivery.permalink for row in self._sent()), "")
+
+    @property
+    def seen(self) -> str:
+        return self.post.due_at.isoformat() if self.post.due_at else ""
+
+    def light(self) -> dict[str, Any]:
+        """For the calendar's script. s: the reader's wall clock, which it reckons with."""
+        look = self.look
+        found: dict[str, Any] = {
+            "id": self.post.pk,
+            "s": f"{self.local:%Y-%m-%dT%H:%M}",
+            "t": self.time,
+            "p": self.platforms,
+            "a": self.who,
+            "x": self.excerpt,
+            "c": look[:2],
+            "w": look.word,
+        }
+        if self.why:
+            found["y"] = self.why
+        if picture := self.picture:
+            found["m"] = picture.pk
+        if self.post.series_id:
+            found["r"] = 1
+        if self.can_move:
+            found["v"] = self.seen
+        return found
+
+
+# ---------------------------------------------------------------- reading
+
+
+def period(user: Any, first: date, last: date, filters: Filters) -> list[Place]:
+    """What stands in the calendar on these days, by time: keys only. Two queries."""
+    start, stop = instants(first, last)
+    # Naming every status leads by the index of states and due times.
+    rows = filters.deliveries(
+        Delivery.objects.visible_to(user).filter(
+            status__in=Status.values, due_at__gte=start, due_at__lt=stop
+        )
+    )
+    at: dict[tuple[datetime, int], list[int]] = {}
+    found: list[tuple[int, datetime, int]]
+    if filters.status == AT_RISK:
+        judged = rows_of(for_rows(rows).order_by("due_at", "pk"))
+        risky = [row.delivery for row in judged if row.risk and row.delivery]
+        found = [(row.post_id, row.due_at, row.pk) for row in risky]
+    else:
+        found = list(rows.order_by("due_at", "pk").values_list("post", "due_at", "pk"))
+    for post_id, due_at, key in found:
+        at.setdefault((due_at, post_id), []).append(key)
+    places = [Place(due, post, tuple(keys)) for (due, post), keys in at.items()]
+    drafts = filters.drafts(
+        Post.objects.visible_to(user).filter(due_at__gte=start, due_at__lt=stop)
+    )
+    times = drafts.values_list("pk", "due_at")
+    places += [Place(due, pk, ()) for pk, due in times if due]
+    return sorted(places)
+
+
+def cards_of(places: Iterable[Place]) -> list[Card]:
+    """The posts themselves, by a fixed number of queries."""
+    places = list(places)
+    keys = [key for place in places for key in place.keys]
+    drafts = [place.post_id for place in places if not place.keys]
+    rows: dict[int, Row] = {}
+    if keys:
+        found = rows_of(for_rows(Delivery.objects.filter(pk__in=keys)))
+        rows = {row.delivery.pk: row for row in found if row.delivery}
+    posts: dict[int, Post] = {}
+    if drafts:
+        found_posts = Post.objects.filter(pk__in=drafts).select_related("brand")
+        posts = found_posts.prefetch_related("media__asset").in_bulk()
+    cards = []
+    for place in places:
+        # What went away between the two queries is not there.
+        mine = [rows[key] for key in place.keys if key in rows]
+        if mine:
+            cards.append(Card(mine[0].post, mine, place.due_at))
+        elif place.post_id in posts:
+            post = posts[place.post_id]
+            cards.append(Card(post, [Row(post)], place.due_at))
+    return cards
+
+
+def answer(
+    user: Any, view: str, first: date, last: date, filters: Filters
+) -> dict[str, Any]:
+    """What the calendar's script draws: cards, and how many a cell has no room for."""
+    room = ROOM[view]
+    cells: dict[str, list[Place]] = {}
+    for place in period(user, first, last, filters):
+        local = timezone.localtime(place.due_at)
+        cell = f"{local:%Y-%m-%dT%H:00}" if view == "week" else f"{local:%Y-%m-%d}"
+        cells.setdefault(cell, []).append(place)
+    shown: list[Place] = []
+    more = []
+    for cell, places in cells.items():
+        fits = room
+        if len(places) > room and view == "week":
+            fits = room - 1  # the count takes a column of its own
+        shown += places[:fits]
+        if len(places) > fits:
+            more.append([cell, len(places) - fits])
+    found: dict[str, Any] = {
+        "cards": [card.light() for card in cards_of(shown)],
+        "more": more,
+        "total": sum(map(len, cells.values())),
+    }
+    if view == "week":
+        found["open"] = [
+            [
+                f"{timezone.localtime(slot.due_at):%Y-%m-%dT%H:%M}",
+                slot.queue.name,
+                slot.compose_url,
+            ]
+            for slot in slots.open_slots(user, first, last, filters)
+        ]
+    return found
+
+
+def day_panel(user: Any, day: date, filters: Filters) -> dict[str, Any]:
+    """All posts of one day, for the panel beside the calendar."""
+    places = period(user, day, day, filters)
+    query = filters.query(tab="all", day=day.isoformat())
+    return {
+        "day": day,
+        "title": date_format(day, "l j F Y"),
+        "cards": cards_of(places[:MOST_IN_PANEL]),
+        "hidden": max(0, len(places) - MOST_IN_PANEL),
+        "list_url": f"{reverse('post_list')}?{query}",
+    }

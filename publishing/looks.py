@@ -1,0 +1,87 @@
+"""A state as tone, icon and word: the same on every page, card and list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from .models import Delivery, Post
+
+Status = Delivery.Status
+
+
+class Look(NamedTuple):
+    """tone: ok, warn, bad, info or muted; icon: a name of Material Symbols."""
+
+    tone: str
+    icon: str
+    word: str
+
+
+DELIVERY_LOOKS: dict[str, tuple[str, str]] = {
+    Status.SCHEDULED: ("info", "schedule"),
+    Status.PUBLISHING: ("info", "send"),
+    Status.PROCESSING: ("info", "hourglass_top"),
+    Status.HELD: ("warn", "pause_circle"),
+    Status.UNCERTAIN: ("warn", "search"),
+    Status.PUBLISHED: ("ok", "check_circle"),
+    Status.FAILED: ("bad", "error"),
+    Status.CANCELLED: ("muted", "cancel"),
+}
+POST_LOOKS: dict[str, tuple[str, str]] = {
+    Post.State.DRAFT: ("muted", "edit"),
+    Post.State.SCHEDULED: ("info", "schedule"),
+    Post.State.CANCELLED: ("muted", "cancel"),
+    Post.State.PATTERN: ("muted", "repeat"),
+}
+#: where a card has no room for the whole sentence
+SHORT = {
+    Status.UNCERTAIN: gettext_lazy("Checking"),
+    Status.PROCESSING: gettext_lazy("Working"),
+}
+#: the state of a post is that of its most urgent delivery, unless some are out
+URGENCY = (
+    Status.FAILED,
+    Status.UNCERTAIN,
+    Status.HELD,
+    Status.PUBLISHING,
+    Status.PROCESSING,
+    Status.SCHEDULED,
+    Status.PUBLISHED,
+)
+
+
+def of_delivery(delivery: Delivery) -> Look:
+    return Look(*DELIVERY_LOOKS[delivery.status], delivery.get_status_display())
+
+
+def of_post(post: Post) -> Look:
+    """Its own state, whatever became of its deliveries."""
+    return Look(*POST_LOOKS[post.state], post.get_state_display())
+
+
+def at_risk() -> Look:
+    return Look("warn", "warning", _("At risk"))
+
+
+def together(
+    post: Post, statuses: Iterable[str], *, short: bool = False
+) -> tuple[Look, str]:
+    """A post's state as its deliveries make it: Published, Partly published 2/3 ...
+
+    And the status that decides, "" where that is the post's own. short: words that fit
+    a card.
+    """
+    going = [status for status in statuses if status != Status.CANCELLED]
+    if post.state == Post.State.DRAFT or not going:
+        return of_post(post), ""
+    out = going.count(Status.PUBLISHED)
+    worst = next(status for status in URGENCY if status in going)
+    if 0 < out < len(going):
+        words = _("Partly published %(out)s/%(all)s") % {"out": out, "all": len(going)}
+        return Look("warn", "clock_loader_60", words), worst
+    word = SHORT.get(worst) if short else None
+    return Look(*DELIVERY_LOOKS[worst], str(word or Status(worst).label)), worst

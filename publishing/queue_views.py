@@ -1,0 +1,215 @@
+"""Queues: their weekly slots, what waits in them, and another order for it."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Sequence
+from datetime import time
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.dates import WEEKDAYS
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_POST
+
+from accounts.models import AuditEvent, Brand, ConnectedAccount
+from accounts.roles import can_write
+
+from . import moving, slots
+from .access import role_required
+from .models import Queue, QueueSlot
+
+#: Slots of one weekday; more are no queue.
+MOST_A_DAY = 24
+CLOCK = re.compile(r"^([01]?\d|2[0-3]):([0-5]\d)$")
+
+
+class QueueForm(forms.ModelForm):
+    """Name, zone and accounts, and a line of times for each weekday."""
+
+    class Meta:
+        model = Queue
+        fields = ["brand", "name", "zone", "accounts"]
+
+    def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        brands = Brand.objects.visible_to(user).distinct()
+        accounts = ConnectedAccount.objects.filter(
+            brand__in=brands, disconnected_at=None
+        ).order_by("name")
+        if self.instance.pk:
+            brands = brands.filter(pk=self.instance.brand_id)
+            accounts = accounts.filter(brand=self.instance.brand_id)
+        self.fields["brand"].queryset = brands  # type: ignore[attr-defined]
+        field = self.fields["accounts"]
+        field.queryset = accounts  # type: ignore[attr-defined]
+        field.widget = forms.CheckboxSelectMultiple(choices=field.choices)  # type: ignore[attr-defined]
+        field.help_text = gettext_lazy("Their posts take the slots of this queue.")
+        have: dict[int, list[str]] = {}
+        if self.instance.pk:
+            for slot in self.instance.slots.all():
+                have.setdefault(slot.weekday, []).append(f"{slot.wall:%H:%M}")
+        for number in range(7):
+            self.fields[f"day{number}"] = forms.CharField(
+                label=WEEKDAYS[number],
+                required=False,
+                max_length=200,
+                initial=", ".join(have.get(number, ())),
+                widget=forms.TextInput(attrs={"placeholder": "09:00, 14:30"}),
+            )
+        self.walls: dict[int, list[time]] = {}
+
+    def clean_zone(self) -> str:
+        zone = str(self.cleaned_data["zone"])
+        if zone not in available_timezones():
+            raise forms.ValidationError(
+                _("Unknown time zone. Write one such as Europe/Berlin.")
+            )
+        return zone
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        brand = cleaned.get("brand")
+        foreign = [a for a in cleaned.get("accounts", ()) if brand and a.brand != brand]
+        if foreign:
+            self.add_error(
+                "accounts",
+                _("%(name)s belongs to another brand. Choose accounts of one brand.")
+                % {"name": foreign[0].name},
+            )
+        for number in range(7):
+            name = f"day{number}"
+            words = re.split(r"[,;\s]+", str(cleaned.get(name) or "").strip())
+            walls = set()
+            for word in filter(None, words):
+                match = CLOCK.match(word)
+                if match is None:
+                    self.add_error(
+                        name,
+                        _("“%(word)s” is no time. Write times such as 09:00, 14:30.")
+                        % {"word": word},
+                    )
+                    break
+                walls.add(time(int(match[1]), int(match[2])))
+            if len(walls) > MOST_A_DAY:
+                self.add_error(
+                    name, _("At most %(n)s slots a day.") % {"n": MOST_A_DAY}
+                )
+            self.walls[number] = sorted(walls)
+        return cleaned
+
+    @property
+    def days(self) -> Sequence[forms.BoundField]:
+        return [self[f"day{number}"] for number in range(7)]
+
+    def write(self, user: Any) -> Queue:
+        """Save it with its slots. After is_valid()."""
+        created = self.instance.pk is None
+        with transaction.atomic():
+            queue: Queue = self.save()
+            queue.slots.all().delete()
+            QueueSlot.objects.bulk_create(
+                QueueSlot(queue=queue, weekday=number, wall=wall)
+                for number, walls in self.walls.items()
+                for wall in walls
+            )
+            verb = "queue.created" if created else "queue.changed"
+            AuditEvent.write(user, verb, queue, slots=queue.slots.count())
+        return queue
+
+
+@login_required
+def queue_list(request: HttpRequest) -> HttpResponse:
+    queues = Queue.objects.visible_to(request.user).select_related("brand").distinct()
+    now = timezone.now()
+    shown = []
+    for queue in queues.prefetch_related("slots", "accounts"):
+        keys = {account.pk for account in queue.accounts.all()}
+        free = slots.next_free(queue, keys, now) if keys else None
+        shown.append((queue, free))
+    context = {"queues": shown, "may_write": can_write(request.user)}
+    return render(request, "publishing/queue_list.html", context)
+
+
+@role_required(can_write)
+def queue_edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
+    """A new queue, or one that is there."""
+    queue = Queue()
+    if pk is not None:
+        rows = Queue.objects.visible_to(request.user).distinct()
+        queue = get_object_or_404(rows, pk=pk)
+    else:
+        brand = Brand.objects.visible_to(request.user).first()
+        queue.zone = brand.time_zone if brand else "UTC"
+    form = QueueForm(request.POST or None, instance=queue, user=request.user)
+    if request.method == "POST" and form.is_valid():
+        saved = form.write(request.user)
+        messages.success(request, _("“%(name)s” is saved.") % {"name": saved.name})
+        walls = [(day, wall) for day, some in form.walls.items() for wall in some]
+        for words in slots.advice(walls):
+            messages.info(request, words)
+        return redirect("queue_list")
+    status = 422 if request.method == "POST" else 200
+    # The name that the page shows is the stored one, not what was typed.
+    name = Queue.objects.values_list("name", flat=True).filter(pk=pk or 0).first() or ""
+    context = {"form": form, "pk": pk, "name": name}
+    return render(request, "publishing/queue_form.html", context, status=status)
+
+
+@require_POST
+@role_required(can_write)
+def queue_delete(request: HttpRequest, pk: int) -> HttpResponse:
+    rows = Queue.objects.visible_to(request.user).distinct()
+    queue = get_object_or_404(rows, pk=pk)
+    AuditEvent.write(request.user, "queue.deleted", queue)
+    queue.delete()
+    said = _("“%(name)s” is deleted. Posts in its slots stay where they are.")
+    messages.success(request, said % {"name": queue.name})
+    return redirect("queue_list")
+
+
+@role_required(can_write)
+def queue_shuffle(request: HttpRequest, pk: int) -> HttpResponse:
+    """What another order would be; POST with its seed makes it so."""
+    rows = Queue.objects.visible_to(request.user).distinct()
+    queue = get_object_or_404(rows.prefetch_related("slots", "accounts"), pk=pk)
+    seed = request.POST.get("seed", "")[:40] or uuid.uuid4().hex
+    posts = slots.queued(request.user, queue, timezone.now())
+    swaps = slots.shuffled(posts, seed)
+    if request.method == "POST":
+        if request.POST.get("posts", "") != _mark(posts):
+            messages.error(
+                request, _("The queue has changed meanwhile: look at the new order.")
+            )
+            return redirect("queue_shuffle", pk=pk)
+        try:
+            number = slots.reshuffle(request.user, queue, swaps)
+        except moving.Refused as refused:
+            messages.error(
+                request, _("Nothing was moved. %(why)s") % {"why": str(refused)}
+            )
+            return redirect("queue_shuffle", pk=pk)
+        text = ngettext("%(n)s post is moved.", "%(n)s posts are moved.", number)
+        messages.success(request, text % {"n": number})
+        return redirect("queue_list")
+    context = {
+        "queue": queue,
+        "swaps": sorted(swaps, key=lambda swap: swap.when.due_at),
+        "seed": seed,
+        "posts": _mark(posts),
+    }
+    return render(request, "publishing/queue_shuffle.html", context)
+
+
+def _mark(posts: Sequence[Any]) -> str:
+    """What the preview showed: the same posts at the same times."""
+    return ",".join(f"{post.pk}@{post.due_at.timestamp():.0f}" for post in posts)

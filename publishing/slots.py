@@ -1,0 +1,300 @@
+"""Queues and their weekly slots: which are free, which is next, how close posts stand.
+
+A slot is a weekday and a wall time in its queue's zone, so it keeps its hour over clock
+changes. It is taken when one of the accounts in question has a post there already.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import AuditEvent, ConnectedAccount
+
+from . import moving
+from .composing import CHANGEABLE, Timing, timing
+from .listing import Filters, instants
+from .models import USEFUL_FOR, Delivery, Post, Queue
+
+#: A free slot is looked for so far ahead.
+HORIZON = timedelta(weeks=12)
+#: It has to leave time to finish the post.
+SOONEST = timedelta(minutes=5)
+#: A post so near to a slot takes it.
+NEAR = timedelta(minutes=5)
+#: Posts of one account that stand closer than this are pointed out.
+CLOSE = timedelta(minutes=30)
+#: Slots of a queue that stand closer than this are pointed out.
+APART = timedelta(hours=1)
+#: Posts that one reshuffle moves.
+MOST = 100
+
+Status = Delivery.Status
+SILENT = (Status.FAILED, Status.CANCELLED)
+
+
+@dataclass(frozen=True)
+class SlotTime:
+    """One coming occurrence of a slot."""
+
+    queue: Queue
+    when: Timing
+
+    @property
+    def due_at(self) -> datetime:
+        return self.when.due_at
+
+    @property
+    def compose_url(self) -> str:
+        """The composer at this time, for the queue's accounts. Reads them."""
+        query = [
+            ("brand", self.queue.brand_id),
+            ("date", self.when.day.isoformat()),
+            ("time", f"{self.when.wall:%H:%M}"),
+            ("zone", self.when.zone),
+            *(("account", account.pk) for account in self.queue.accounts.all()),
+        ]
+        return f"{reverse('compose')}?{urlencode(query)}"
+
+
+def times(queue: Queue, first: date, last: date) -> list[SlotTime]:
+    """The queue's slots on these days of its own zone, in order. Reads queue.slots."""
+    by_weekday: dict[int, list[Any]] = {}
+    for slot in queue.slots.all():
+        by_weekday.setdefault(slot.weekday, []).append(slot.wall)
+    found: dict[datetime, SlotTime] = {}
+    day = first
+    while day <= last:
+        for wall in by_weekday.get(day.weekday(), ()):
+            when = timing(day, wall, queue.zone)
+            # An hour that a clock change skips may fall onto another slot.
+            found.setdefault(when.due_at, SlotTime(queue, when))
+        day += timedelta(days=1)
+    return [found[at] for at in sorted(found)]
+
+
+def _taken(
+    account_ids: Collection[int], start: datetime, stop: datetime, post_id: int | None
+) -> list[tuple[int, datetime]]:
+    """(account, due time) of what goes or went out there. One query."""
+    rows = Delivery.objects.filter(
+        account_id__in=account_ids, due_at__gte=start - NEAR, due_at__lte=stop + NEAR
+    ).exclude(status__in=SILENT)
+    if post_id is not None:
+        rows = rows.exclude(post=post_id)
+    return list(rows.values_list("account_id", "due_at"))
+
+
+def next_free(
+    queue: Queue,
+    account_ids: Collection[int],
+    now: datetime,
+    post_id: int | None = None,
+) -> SlotTime | None:
+    """The first slot in which none of the accounts has a post; None: all are taken.
+
+    Two queries. post_id: the post that looks for one, which is not in its own way.
+    """
+    zone = ZoneInfo(queue.zone)
+    first = (now + SOONEST).astimezone(zone).date()
+    coming = times(queue, first, first + HORIZON)
+    coming = [slot for slot in coming if slot.due_at >= now + SOONEST]
+    if not coming:
+        return None
+    taken = _taken(account_ids, coming[0].due_at, coming[-1].due_at, post_id)
+    busy = sorted(at for _account, at in taken)
+    return next((slot for slot in coming if not _near(slot.due_at, busy)), None)
+
+
+def _near(at: datetime, busy: Sequence[datetime]) -> bool:
+    return any(abs(other - at) <= NEAR for other in busy)
+
+
+def open_slots(user: Any, first: date, last: date, filters: Filters) -> list[SlotTime]:
+    """Slots on these days of the reader in which none of the queue's accounts (or the
+    one that is filtered for) has a post yet. Four queries."""
+    queues = Queue.objects.visible_to(user).prefetch_related("slots", "accounts")
+    if filters.brand:
+        queues = queues.filter(brand=int(filters.brand))
+    whose: dict[int, set[int]] = {}
+    shown = []
+    for queue in queues.distinct():
+        accounts = [
+            account
+            for account in queue.accounts.all()
+            if (not filters.account or account.pk == int(filters.account))
+            and (not filters.platform or account.platform == filters.platform)
+        ]
+        if accounts:
+            whose[queue.pk] = {account.pk for account in accounts}
+            shown.append(queue)
+    start, stop = instants(first, last)
+    soonest = max(start, timezone.now() + SOONEST)
+    day = timedelta(days=1)
+    coming = [
+        slot
+        for queue in shown
+        for slot in times(queue, first - day, last + day)
+        if soonest <= slot.due_at < stop
+    ]
+    if not coming:
+        return []
+    every = {pk for keys in whose.values() for pk in keys}
+    busy: dict[int, list[datetime]] = {}
+    for account_id, at in _taken(every, start, stop, None):
+        busy.setdefault(account_id, []).append(at)
+    return [
+        slot
+        for slot in coming
+        if not any(_near(slot.due_at, busy.get(pk, ())) for pk in whose[slot.queue.pk])
+    ]
+
+
+# ---------------------------------------------------------------- spacing
+
+
+def close_by(
+    accounts: Sequence[ConnectedAccount], at: datetime, post: Post | None
+) -> list[str]:
+    """What else these accounts publish within half an hour, in words. One query."""
+    if not accounts:
+        return []
+    rows = (
+        Delivery.objects.filter(
+            account__in=accounts, due_at__gt=at - CLOSE, due_at__lt=at + CLOSE
+        )
+        .exclude(status__in=SILENT)
+        .exclude(post=post.pk if post else None)
+        .select_related("account")
+        .order_by("account__name", "due_at")
+    )
+    said = []
+    for row in rows[:5]:
+        minutes = round((row.due_at - at) / timedelta(minutes=1))
+        words = {"account": row.account.name, "when": moving.said(row.due_at)}
+        if minutes == 0:
+            said.append(_("%(account)s has another post at that time.") % words)
+        elif minutes > 0:
+            words["n"] = str(minutes)
+            text = _("%(account)s has another post %(n)s min later, %(when)s.")
+            said.append(text % words)
+        else:
+            words["n"] = str(-minutes)
+            text = _("%(account)s has another post %(n)s min before, %(when)s.")
+            said.append(text % words)
+    return said
+
+
+def advice(slots: Iterable[tuple[int, Any]]) -> list[str]:
+    """What to think of slots that stand close together: (weekday, wall time)."""
+    week = sorted(
+        timedelta(days=day, hours=wall.hour, minutes=wall.minute) for day, wall in slots
+    )
+    near = sum(1 for a, b in pairwise(week) if b - a < APART)
+    if not near:
+        return []
+    return [
+        _(
+            "%(n)s slots stand less than an hour behind another one: posts of one account "
+            "that close take attention from each other."
+        )
+        % {"n": near}
+    ]
+
+
+# ---------------------------------------------------------------- reshuffling
+
+
+@dataclass(frozen=True)
+class Swap:
+    """A post, and the slot that it gets."""
+
+    post: Post
+    when: Timing
+
+    @property
+    def moves(self) -> bool:
+        return self.post.due_at != self.when.due_at
+
+
+def queued(user: Any, queue: Queue, now: datetime) -> list[Post]:
+    """Posts that wait in the queue's slots, by time: all of their accounts are the
+    queue's, and sending of none has begun. Three queries."""
+    zone = ZoneInfo(queue.zone)
+    today = now.astimezone(zone).date()
+    slots = {
+        slot.due_at
+        for slot in times(queue, today, today + HORIZON)
+        if slot.due_at > now + SOONEST
+    }
+    if not slots:
+        return []
+    mine = {account.pk for account in queue.accounts.all()}
+    posts = (
+        Post.objects.visible_to(user)
+        .filter(
+            brand=queue.brand_id,
+            state=Post.State.SCHEDULED,
+            due_at__gt=now + SOONEST,
+            due_at__lte=max(slots),
+        )
+        .prefetch_related("deliveries")
+        .order_by("due_at", "pk")
+    )
+    return [
+        post
+        for post in posts
+        if post.due_at in slots
+        and (rows := list(post.deliveries.all()))
+        and all(r.account_id in mine and r.status in CHANGEABLE for r in rows)
+    ][:MOST]
+
+
+def shuffled(posts: Sequence[Post], seed: str) -> list[Swap]:
+    """The same slots in another order; the same seed gives the same order."""
+    whole = [
+        post for post in posts if post.due_at and post.local_date and post.local_time
+    ]
+    places = list(whole)
+    random.Random(seed).shuffle(places)  # noqa: S311
+    return [_swap(post, place) for post, place in zip(whole, places, strict=True)]
+
+
+def _swap(post: Post, place: Post) -> Swap:
+    """The post at the other one's time, useful for as long as it was."""
+    assert place.due_at is not None
+    assert place.local_date is not None
+    assert place.local_time is not None
+    assert post.due_at is not None
+    useful = (post.useful_until or post.due_at + USEFUL_FOR) - post.due_at
+    when = Timing(
+        place.due_at,
+        place.due_at + useful,
+        place.local_date,
+        place.local_time,
+        place.zone,
+    )
+    return Swap(post, when)
+
+
+def reshuffle(user: Any, queue: Queue, swaps: Sequence[Swap]) -> int:
+    """Move all of them or none: Refused names the post that cannot go and why."""
+    with transaction.atomic():
+        number = 0
+        for swap in swaps:
+            if swap.moves:
+                moving.put(user, swap.post.pk, swap.when, seen=swap.post.due_at)
+                number += 1
+        AuditEvent.write(user, "queue.reshuffled", queue, posts=number)
+    return number

@@ -1,0 +1,513 @@
+// The calendar: FullCalendar draws, the server decides. All times are the reader's wall
+// clock, which FullCalendar takes for UTC: so no zone of the browser comes between.
+"use strict";
+
+const UNDO_MS = 10_000;
+const WIDE = window.matchMedia("(min-width: 900px)");
+const VIEWS = { month: "dayGridMonth", week: "timeGridWeek", list: "listWeek" };
+
+function el(name, attributes = {}, ...children) {
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === true) node.setAttribute(key, "");
+    else if (value !== false && value != null) node.setAttribute(key, value);
+  }
+  node.append(...children.filter((child) => child != null && child !== ""));
+  return node;
+}
+
+const icon = (name) =>
+  el("span", { class: "material-symbols-outlined sh-icon", "aria-hidden": "true" }, name);
+const fill = (words, values) => words.replace(/\{(\w+)\}/g, (_all, key) => values[key]);
+const dayOf = (date) => date.toISOString().slice(0, 10);
+
+class Calendar {
+  constructor(root) {
+    this.root = root;
+    this.data = root.dataset;
+    this.words = JSON.parse(document.getElementById("cal-words").textContent);
+    this.token = document.querySelector("[name=csrfmiddlewaretoken]").value;
+    // "28 Nov", as everywhere on these pages.
+    const lang = document.documentElement.lang || "en";
+    this.lang = lang === "en" ? "en-GB" : lang;
+    this.title = document.getElementById("cal-title");
+    this.empty = document.getElementById("cal-empty");
+    this.panel = document.getElementById("cal-day");
+    this.dialog = document.getElementById("cal-move");
+    this.toast = document.getElementById("cal-toast");
+    this.view = this.data.view || (WIDE.matches ? "month" : "list");
+    const behind = Date.parse(`${this.data.now}Z`) - Date.now();
+    this.now = () => new Date(Date.now() + behind);
+    this.calendar = new FullCalendar.Calendar(root, this.options());
+    this.calendar.render();
+    this.listen();
+    this.countRisks();
+  }
+
+  options() {
+    return {
+      timeZone: "UTC",
+      locale: this.lang.toLowerCase(),
+      headerToolbar: false,
+      firstDay: 1,
+      initialView: VIEWS[this.view],
+      initialDate: this.data.date,
+      now: () => this.now().toISOString().slice(0, 19),
+      nowIndicator: true,
+      height: "auto",
+      allDaySlot: false,
+      slotDuration: "01:00",
+      snapDuration: "01:00",
+      slotEventOverlap: false,
+      defaultTimedEventDuration: "01:00",
+      forceEventDuration: true,
+      eventOrder: "order,start",
+      eventOrderStrict: true,
+      displayEventTime: false,
+      editable: false,
+      eventStartEditable: Boolean(this.data.move),
+      eventDurationEditable: false,
+      dayHeaderFormat: { weekday: "short" },
+      slotLabelFormat: { hour: "2-digit", minute: "2-digit", hour12: false },
+      views: {
+        dayGridMonth: {
+          dayCellContent: (cell) => ({ domNodes: this.dayHead(cell.date) }),
+          // A cell is named by what is in it, not by its number alone.
+          dayCellDidMount: (cell) => cell.el.removeAttribute("aria-labelledby"),
+        },
+        timeGridWeek: {
+          dayHeaderContent: (day) => ({ domNodes: this.dayHead(day.date) }),
+        },
+        listWeek: {
+          listDayFormat: { weekday: "long" },
+          listDaySideFormat: false,
+          dayHeaderContent: (day) => ({ domNodes: this.dayHead(day.date) }),
+        },
+      },
+      noEventsContent: () => "",
+      eventContent: (arg) => ({ domNodes: this.card(arg.event) }),
+      eventDidMount: (arg) => this.mounted(arg),
+      eventClick: (arg) => this.clicked(arg),
+      eventDrop: (arg) => this.dropped(arg),
+      dateClick: (arg) => this.write(arg),
+      datesSet: (arg) => this.shown(arg),
+      events: (period, done, failed) => this.load(period, done, failed),
+    };
+  }
+
+  // ---- what is drawn
+
+  long(date) {
+    const shape = { weekday: "long", day: "numeric", month: "long", timeZone: "UTC" };
+    return new Intl.DateTimeFormat(this.lang, shape).format(date);
+  }
+
+  dayHead(date) {
+    const day = dayOf(date);
+    const month = this.view === "month";
+    const shape = month
+      ? { day: "numeric", timeZone: "UTC" }
+      : { weekday: this.view === "list" ? "long" : "short", day: "numeric", month: "short", timeZone: "UTC" };
+    const said = new Intl.DateTimeFormat(this.lang, shape).format(date);
+    const query = new URLSearchParams(this.data.filters);
+    query.set("tab", "all");
+    query.set("day", day);
+    const link = el(
+      "a",
+      {
+        class: "pub-dayname",
+        href: `${this.data.list}?${query}`,
+        "data-day": day,
+      },
+      said,
+      el("span", { class: "sh-hidden" }, ` ${this.words.openDay}`),
+    );
+    const nodes = [link];
+    if (this.data.compose && day >= dayOf(this.now())) {
+      nodes.push(
+        el(
+          "a",
+          {
+            class: "pub-add",
+            href: this.composeAt(day),
+            "aria-label": fill(this.words.newOn, { day: this.long(date) }),
+          },
+          icon("add"),
+        ),
+      );
+    }
+    return nodes;
+  }
+
+  composeAt(day, time = "") {
+    const joint = this.data.compose.includes("?") ? "&" : "?";
+    const at = time ? `&time=${time}` : "";
+    return `${this.data.compose}${joint}date=${day}${at}&zone=${encodeURIComponent(this.data.zone)}`;
+  }
+
+  card(event) {
+    const { more, row, open } = event.extendedProps;
+    if (open) {
+      return [
+        icon("add"),
+        el("span", {}, `${event.startStr.slice(11, 16)} ${fill(this.words.open, { queue: open })}`),
+        el("span", { class: "sh-hidden" }, ` ${this.long(event.start)}`),
+      ];
+    }
+    if (more) {
+      return [
+        el("span", { class: "pub-more" }, fill(this.words.more, { n: more })),
+        el("span", { class: "sh-hidden" }, ` ${fill(this.words.moreOn, { day: this.long(event.start) })}`),
+      ];
+    }
+    const marks = row.p.slice(0, 4).map((slug) => {
+      const mark = document.querySelector(`#cal-marks [data-mark="${slug}"]`);
+      return mark ? mark.firstElementChild.cloneNode(true) : slug;
+    });
+    if (row.p.length > 4) marks.push(`+${row.p.length - 4}`);
+    const [tone, sign] = row.c;
+    const [time, zone] = row.t.split(" ");
+    const head = el(
+      "span",
+      { class: "pub-card__head" },
+      el("span", { class: "sh-time" }, time, el("span", { class: "pub-card__zone" }, ` ${zone}`)),
+      ...marks,
+      row.r ? el("span", { class: "material-symbols-outlined sh-icon", role: "img", "aria-label": this.words.repeats }, "repeat") : "",
+      el("span", { class: "pub-card__who" }, row.a),
+    );
+    const text = el(
+      "span",
+      { class: "pub-card__text" },
+      row.m
+        ? el("img", { class: "pub-card__picture", src: this.data.media.replace("0", row.m), alt: "", width: 32, height: 32, loading: "lazy" })
+        : "",
+      row.x,
+    );
+    const state = el("span", { class: `sh-chip sh-chip--${tone}` }, icon(sign), row.w);
+    const why = row.y ? el("span", { class: "pub-card__why" }, row.y) : "";
+    const parts = [head, text, el("span", { class: "pub-card__state" }, state, why)];
+    // A list's row has no link of its own around our words.
+    return this.view === "list" ? [el("a", { href: event.url }, ...parts)] : parts;
+  }
+
+  mounted({ event, el: node }) {
+    const { more, row, open } = event.extendedProps;
+    if (open) {
+      node.classList.add("pub-event--open");
+      return;
+    }
+    const focus = node.matches("a") ? node : node.querySelector("a") || node;
+    if (more) {
+      node.classList.add("pub-event--more");
+      return;
+    }
+    node.classList.add("pub-event", `pub-event--${row.c[0]}`);
+    if (event.start < this.now()) node.classList.add("pub-event--past");
+    node.dataset.post = row.id;
+    focus.dataset.key = event.id;
+    if (row.v && this.data.move) focus.setAttribute("aria-keyshortcuts", "M");
+    const title = [row.t, row.a, row.x, row.w, row.y].filter(Boolean).join(" · ");
+    node.title = row.v && this.data.move ? `${title} · ${this.words.moveKey}` : title;
+  }
+
+  // ---- what is read
+
+  async load(period, done, failed) {
+    this.root.setAttribute("aria-busy", "true");
+    this.empty.textContent = this.words.loading;
+    const query = new URLSearchParams(this.data.filters);
+    query.set("view", this.view);
+    query.set("start", period.startStr.slice(0, 10));
+    query.set("end", period.endStr.slice(0, 10));
+    try {
+      const answer = await fetch(`${this.data.posts}?${query}`, { headers: { Accept: "application/json" } });
+      const type = answer.headers.get("Content-Type") || "";
+      if (!answer.ok || !type.includes("json")) throw new Error(String(answer.status));
+      const found = await answer.json();
+      done([
+        ...found.cards.map((row, place) => this.event(row, place)),
+        ...found.more.map((row) => this.moreEvent(row)),
+        ...(this.data.compose ? found.open || [] : []).map((row) => this.openEvent(row)),
+      ]);
+      const none = this.data.filters ? this.words.nothingFiltered : this.words.nothing;
+      this.empty.textContent = found.total ? "" : none;
+    } catch (error) {
+      failed(error);
+      const again = el("button", { type: "button", class: "sh-btn sh-btn--small" }, this.words.again);
+      again.addEventListener("click", () => this.calendar.refetchEvents());
+      this.empty.replaceChildren(`${this.words.failed} `, again);
+    } finally {
+      this.root.setAttribute("aria-busy", "false");
+      this.focusAgain();
+    }
+  }
+
+  event(row, place) {
+    return {
+      id: `${row.id}-${place}`,
+      title: row.x,
+      start: row.s,
+      url: this.data.post.replace("0", row.id),
+      startEditable: Boolean(row.v && this.data.move),
+      order: 0,
+      row,
+    };
+  }
+
+  moreEvent([cell, more]) {
+    const start = cell.includes("T") ? cell : `${cell}T23:59`;
+    const query = new URLSearchParams(this.data.filters);
+    query.set("tab", "all");
+    query.set("day", cell.slice(0, 10));
+    return { id: `more-${cell}`, title: "", start, url: `${this.data.list}?${query}`, startEditable: false, order: 1, more };
+  }
+
+  openEvent([start, open, url]) {
+    return { id: `open-${start}-${open}`, title: "", start, url, startEditable: false, order: 2, open };
+  }
+
+  async countRisks() {
+    const spot = document.getElementById("cal-risks");
+    try {
+      const answer = await fetch(`${this.data.risks}?${this.data.filters}`);
+      const { said, url } = await answer.json();
+      spot.replaceChildren();
+      if (said) spot.append(el("a", { class: "sh-chip sh-chip--warn", href: url }, icon("warning"), said));
+    } catch {
+      // The calendar itself says when nobody answers.
+    }
+  }
+
+  shown({ view }) {
+    this.view = Object.keys(VIEWS).find((key) => VIEWS[key] === view.type);
+    for (const key of Object.keys(VIEWS)) this.root.classList.toggle(`pub-fc--${key}`, key === this.view);
+    this.title.textContent = `: ${view.title}`;
+    const day = dayOf(this.calendar ? this.calendar.getDate() : view.currentStart);
+    const query = new URLSearchParams(this.data.filters);
+    query.set("view", this.view);
+    query.set("date", day);
+    if (this.calendar) history.replaceState(null, "", `?${query}`);
+    for (const [name, value] of [["view", this.view], ["date", day]]) {
+      for (const form of document.querySelectorAll("form[data-calendar]")) {
+        let field = form.querySelector(`[name=${name}]`);
+        if (!field) {
+          field = el("input", { type: "hidden", name });
+          form.append(field);
+        }
+        field.value = value;
+      }
+    }
+    for (const button of document.querySelectorAll("[data-show]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.show === this.view));
+    }
+  }
+
+  // ---- what people do
+
+  listen() {
+    for (const button of document.querySelectorAll("[data-go]")) {
+      button.addEventListener("click", () => this.calendar[button.dataset.go]());
+    }
+    for (const button of document.querySelectorAll("[data-show]")) {
+      button.addEventListener("click", () => this.calendar.changeView(VIEWS[button.dataset.show]));
+    }
+    this.root.addEventListener("click", (event) => {
+      const day = event.target.closest("a[data-day]");
+      if (!day || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      this.openDay(day.dataset.day);
+    });
+    document.addEventListener("keydown", (event) => this.key(event));
+    for (const dialog of [this.panel, this.dialog]) {
+      dialog.addEventListener("click", (event) => {
+        if (event.target === dialog || event.target.closest("[data-close]")) dialog.close();
+      });
+    }
+    this.panel.addEventListener("click", (event) => {
+      const button = event.target.closest("[data-move-post]");
+      if (!button) return;
+      const { movePost, seen, at, text } = button.dataset;
+      this.ask({ id: movePost, seen, at, text });
+    });
+    this.dialog.querySelector("form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.answer();
+    });
+    // Held while somebody looks at it.
+    for (const type of ["mouseenter", "focusin"]) {
+      this.toast.addEventListener(type, () => clearTimeout(this.timer));
+    }
+    for (const type of ["mouseleave", "focusout"]) {
+      this.toast.addEventListener(type, () => this.countDown());
+    }
+  }
+
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const at = document.activeElement;
+    if (at && at.matches("input, textarea, select")) return;
+    if (event.key.toLowerCase() === "z" && this.undoKey) {
+      event.preventDefault();
+      this.undo();
+    }
+    if (event.key.toLowerCase() !== "m" || !this.data.move) return;
+    const key = at && at.dataset.key;
+    const found = key && this.calendar.getEventById(key);
+    if (!found) return;
+    event.preventDefault();
+    const { row } = found.extendedProps;
+    if (!row.v) return this.say(row.y || this.words.stays, { bad: true });
+    this.ask({ id: row.id, seen: row.v, at: row.s, text: row.x });
+  }
+
+  ask(what) {
+    this.asked = what;
+    this.dialog.querySelector("[data-what]").textContent = what.text;
+    this.dialog.querySelector("[data-said]").textContent = "";
+    this.dialog.querySelector("#cal-move-date").value = what.at.slice(0, 10);
+    this.dialog.querySelector("#cal-move-time").value = what.at.slice(11, 16);
+    this.dialog.showModal();
+    this.dialog.querySelector("#cal-move-date").focus();
+  }
+
+  async answer() {
+    const button = this.dialog.querySelector("[value=move]");
+    const said = this.dialog.querySelector("[data-said]");
+    button.disabled = true;
+    const { id, seen } = this.asked;
+    const date = this.dialog.querySelector("#cal-move-date").value;
+    const time = this.dialog.querySelector("#cal-move-time").value;
+    const found = await this.move(id, { date, time, seen });
+    button.disabled = false;
+    if (!found.undo) {
+      said.replaceChildren(found.said);
+      if (found.edit) said.append(" ", el("a", { href: found.edit }, this.words.edit));
+      return;
+    }
+    this.dialog.close();
+    if (this.panel.open) this.panel.close();
+    this.moved(id, found);
+  }
+
+  // Months keep the time of day; in the week it is the hour that changes, and the
+  // minutes stay, because events move by whole hours.
+  async dropped({ event, revert }) {
+    const { row } = event.extendedProps;
+    const at = event.startStr;
+    const time = this.view === "week" ? at.slice(11, 16) : "";
+    const found = await this.move(row.id, { date: at.slice(0, 10), time, seen: row.v });
+    if (!found.undo) {
+      revert();
+      return this.say(found.said, { bad: true, edit: found.edit });
+    }
+    this.moved(row.id, found);
+  }
+
+  async move(id, fields) {
+    return this.post(this.data.move.replace("0", id), fields);
+  }
+
+  async post(url, fields) {
+    try {
+      const answer = await fetch(url, {
+        method: "POST",
+        headers: { "X-CSRFToken": this.token, Accept: "application/json" },
+        body: new URLSearchParams(fields),
+      });
+      return await answer.json();
+    } catch {
+      return { said: this.words.noAnswer };
+    }
+  }
+
+  moved(id, found) {
+    this.wanted = id;
+    this.undoKey = found.undo;
+    this.calendar.refetchEvents();
+    this.countRisks();
+    this.say(found.said, { undo: true });
+  }
+
+  async undo() {
+    const key = this.undoKey;
+    if (!key) return;
+    this.undoKey = "";
+    const found = await this.post(this.data.undo, { undo: key });
+    this.wanted = found.id;
+    this.calendar.refetchEvents();
+    this.countRisks();
+    this.say(found.said, { bad: !found.id });
+  }
+
+  // The card that was moved has the focus again, wherever it stands now.
+  focusAgain() {
+    if (!this.wanted) return;
+    const wanted = this.wanted;
+    this.wanted = null;
+    requestAnimationFrame(() => {
+      const node = this.root.querySelector(`[data-post="${wanted}"]`);
+      if (node) (node.matches("a") ? node : node.querySelector("a") || node).focus();
+    });
+  }
+
+  say(words, { undo = false, bad = false, edit = "" } = {}) {
+    const box = this.toast;
+    clearTimeout(this.timer);
+    box.hidden = false;
+    box.className = `pub-toast${bad ? " pub-toast--bad" : ""}`;
+    box.setAttribute("role", bad ? "alert" : "status");
+    box.replaceChildren(el("span", {}, words, undo ? el("span", { class: "sh-hidden" }, ` ${this.words.undoKey}`) : ""));
+    if (edit) box.append(el("a", { class: "sh-btn sh-btn--small", href: edit }, this.words.edit));
+    if (undo) {
+      const button = el("button", { type: "button", class: "sh-btn sh-btn--small" }, icon("undo"), this.words.undo);
+      button.addEventListener("click", () => this.undo());
+      box.append(button);
+    }
+    const close = el("button", { type: "button", class: "sh-btn sh-btn--small", "aria-label": this.words.close }, icon("close"));
+    close.addEventListener("click", () => this.hush());
+    box.append(close);
+    this.stays = bad;
+    this.countDown();
+  }
+
+  countDown() {
+    clearTimeout(this.timer);
+    if (!this.stays) this.timer = setTimeout(() => this.hush(), UNDO_MS);
+  }
+
+  hush() {
+    this.toast.hidden = true;
+    this.undoKey = "";
+  }
+
+  clicked(arg) {
+    if (!arg.event.extendedProps.more) return;
+    arg.jsEvent.preventDefault();
+    this.openDay(dayOf(arg.event.start));
+  }
+
+  async openDay(day) {
+    const query = new URLSearchParams(this.data.filters);
+    query.set("day", day);
+    const answer = await fetch(`${this.data.day}?${query}`).catch(() => null);
+    if (!answer || !answer.ok) return this.say(this.words.failed, { bad: true });
+    this.panel.innerHTML = await answer.text();
+    this.panel.showModal();
+    this.panel.querySelector("h2").focus();
+  }
+
+  // A click on empty room: a new post then.
+  write({ dateStr, jsEvent }) {
+    if (!this.data.compose || jsEvent.target.closest("a, button")) return;
+    const day = dateStr.slice(0, 10);
+    const time = this.view === "week" ? dateStr.slice(11, 16) : "";
+    const now = this.now().toISOString();
+    if (time ? dateStr.slice(0, 16) < now.slice(0, 16) : day < now.slice(0, 10)) return;
+    window.location.assign(this.composeAt(day, time));
+  }
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  const root = document.getElementById("cal");
+  if (root) new Calendar(root);
+});

@@ -1,0 +1,106 @@
+"""The calendar in a browser: moved by mouse and by keyboard, undone, refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.guide import MASTODON, X, write
+from tests.browser.inspection import PHONE
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[..., Page]
+Inspect = Callable[[Page, str], None]
+
+#: A week that no other test looks at, within one month.
+MONDAY = date.today().replace(day=1) + timedelta(days=70)
+MONDAY = MONDAY.replace(day=8) + timedelta(days=-MONDAY.replace(day=8).weekday() % 7)
+
+
+def day_of(page: Page, day: date) -> Locator:
+    return page.locator(f'#cal [data-date="{day.isoformat()}"]').first
+
+
+def see(page: Page, view: str) -> None:
+    page.goto(f"/calendar/?view={view}&date={MONDAY.isoformat()}")
+    expect(page.locator("#cal")).to_have_attribute("aria-busy", "false")
+
+
+def card(page: Page, text: str) -> Locator:
+    return page.locator("#cal").get_by_role("link").filter(has_text=text)
+
+
+def test_a_post_is_moved_by_keyboard_and_by_mouse_and_back(
+    visit: Visit, furnished: Any, inspect: Inspect
+) -> None:
+    page = visit("mara")
+    write(page, "Moves about", X, at=(MONDAY.isoformat(), "09:07"))
+    see(page, "month")
+    tuesday, thursday = MONDAY + timedelta(days=1), MONDAY + timedelta(days=3)
+
+    # The keyboard alone: the card, M, the date, Enter.
+    card(page, "Moves about").focus()
+    page.keyboard.press("m")
+    dialog = page.get_by_role("dialog", name="Move the post")
+    expect(dialog.get_by_label("Date")).to_be_focused()
+    inspect(page, "calendar-move")
+    dialog.get_by_label("Date").fill(tuesday.isoformat())
+    page.keyboard.press("Enter")
+    said = page.locator("#cal-toast")
+    expect(said).to_contain_text(re.compile(r"Moved to Tue \d+ \w+, \d\d:07 \(UTC\)"))
+    moved = day_of(page, tuesday).get_by_role("link").filter(has_text="Moves about")
+    expect(moved).to_be_focused()
+    page.keyboard.press("z")
+    expect(said).to_contain_text("Back at Mon")
+    there = day_of(page, MONDAY).get_by_role("link").filter(has_text="Moves about")
+    expect(there).to_be_focused()
+
+    # The mouse.
+    there.drag_to(day_of(page, thursday))
+    expect(said).to_contain_text("Moved to Thu")
+    said.get_by_role("button", name="Undo").click()
+    expect(said).to_contain_text("Back at Mon")
+    expect(there).to_be_visible()
+
+    # Refused: somebody was faster.
+    other = visit("ada", expected={409})
+    see(other, "month")
+    card(page, "Moves about").focus()
+    page.keyboard.press("m")
+    dialog.get_by_label("Date").fill(tuesday.isoformat())
+    page.keyboard.press("Enter")
+    expect(said).to_contain_text("Moved to Tue")
+    card(other, "Moves about").drag_to(day_of(other, thursday))
+    expect(other.locator("#cal-toast")).to_contain_text("moved it meanwhile")
+    there = day_of(other, MONDAY).get_by_role("link").filter(has_text="Moves about")
+    expect(there).to_be_visible()
+
+
+def test_a_full_day_opens_beside_the_calendar_and_a_phone_shows_a_list(
+    visit: Visit, furnished: Any, inspect: Inspect
+) -> None:
+    page = visit("mara")
+    day = MONDAY + timedelta(days=2)
+    for number in range(4):
+        text = f"Full day, number {number}"
+        write(page, text, MASTODON, at=(day.isoformat(), f"1{number}:00"))
+    see(page, "month")
+    inspect(page, "calendar-full")
+    page.get_by_role("link", name=re.compile(r"^\+\d+ more")).first.click()
+    panel = page.locator("#cal-day")
+    expect(panel).to_contain_text("Full day, number 3")
+    inspect(page, "calendar-day")
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+
+    phone = visit("mara", size=PHONE)
+    phone.goto(f"/calendar/?date={day.isoformat()}")
+    pressed = phone.get_by_role("button", name="List", exact=True)
+    expect(pressed).to_have_attribute("aria-pressed", "true")
+    expect(card(phone, "Full day, number 3")).to_be_visible()
