@@ -335,6 +335,9 @@ class PlatformSpec:
     tells_percent: bool = False
     #: what people call the key of one account (SignIn.KEY), "": it has none
     key_name: str = ""
+    #: seconds for which uploads and containers are kept that no post shows yet; None: it
+    #: is not known, so that nothing is sent there ahead of its post's time
+    keeps_uploads_s: int | None = None
     #: it takes no post without an image or a video
     needs_media: bool = False
     #: each post is a video; an image beside it is its thumbnail

@@ -46,18 +46,26 @@ from .transport import (
     FilePart,
     Outgoing,
     Reply,
+    UploadCut,
     WholeBody,
 )
 from .transport import is_public as is_public
 
 logger = logging.getLogger(__name__)
 
-#: The whole call, connect to last byte.
+#: The whole call, connect to last byte, without what a file may take beside it.
 TOTAL_TIMEOUT_S = 60.0
+#: The slowest line that we send files on, in bytes per second (2 Mbit/s).
+SLOWEST_LINE = 256_000
 #: No JSON answer of any platform comes near this.
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 #: No window of any platform is longer than a month.
 MAX_WAIT_S = 31 * 86_400.0
+
+
+def time_for(size_bytes: int) -> float:
+    """Seconds that sending so many bytes may take beside the call itself."""
+    return size_bytes / SLOWEST_LINE
 
 
 @dataclass(frozen=True)
@@ -303,6 +311,13 @@ class Http:
         self.total_s = total_s
         #: monotonic time after which no changing call is begun; None: any time
         self.change_until: float | None = None
+        #: files on their way are not wanted any more: set from another thread. What may
+        #: publish is never cut.
+        self.is_cut = False
+        #: bytes of files that were read for sending, for whoever asks meanwhile
+        self.sent_bytes = 0
+        #: seconds that the longest of its calls so far was given
+        self.longest_s = total_s
         self.log: list[CallLog] = []
         #: usage headers of the last answer per call key
         self.usage: dict[str, dict[str, str]] = {}
@@ -326,7 +341,8 @@ class Http:
         """Send once. Any status comes back as an Answer; redirects are not followed.
 
         upload: a file that is sent as it is read: in a form, of which `data` are the
-        texts, or as the whole body.
+        texts, or as the whole body. The call's limit grows with it (`time_for`), but for
+        a changing call: nobody may wait so long for what it did.
         An answer that refuses comes without the secrets that were sent. NotStarted when
         it is too late for a changing call (`change_until`).
         """
@@ -340,7 +356,11 @@ class Http:
         start = time.monotonic()
         if mutates and self.change_until is not None and start > self.change_until:
             raise NotStarted("the lease ends too soon")
-        until = start + self.total_s
+        whole_s = self.total_s
+        if upload is not None and not mutates:
+            whole_s += time_for(upload.length)
+            self.longest_s = max(self.longest_s, whole_s)
+        until = start + whole_s
         status: int | None = None
         answer: Answer | None = None
         try:
@@ -353,6 +373,7 @@ class Http:
                     upload,
                     until=until,
                     mutates=mutates,
+                    watch=None if mutates else self._watch,
                 )
             elif params or data or files or auth:
                 parts = requests.Request(
@@ -380,6 +401,8 @@ class Http:
                 return answer
         except requests.RequestException as exc:
             raise self._error(exc, mutates, secrets) from exc
+        except UploadCut as exc:
+            raise TransientError("the upload was given up") from exc
         except UnicodeError as exc:
             # A token or handle that no header can hold: nothing left.
             raise TransientError(
@@ -395,6 +418,11 @@ class Http:
             if answer and (usage := answer.usage):
                 self.usage[call] = usage
             logger.info("%s -> %s in %d ms %s", call, status, spent, request_id)
+
+    def _watch(self, size: int) -> None:
+        self.sent_bytes += size
+        if self.is_cut:
+            raise UploadCut
 
     def _may_be_private(self, url: str) -> bool:
         if not self.allow_private or self.private_hosts is None:

@@ -21,7 +21,7 @@ import ssl
 import time
 import zlib
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from json import dumps
@@ -142,6 +142,14 @@ def full_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return {**DEFAULT_HEADERS, **headers}
 
 
+class UploadCut(Exception):
+    """We do not want it any more: somebody changed the post, or this process ends."""
+
+
+#: Told of each block that is read for sending: its bytes. It may raise UploadCut.
+Watch = Callable[[int], None]
+
+
 class FileChanged(Exception):
     """A file has fewer bytes than it was measured with: no network is at fault."""
 
@@ -172,8 +180,9 @@ class WholeBody:
 class FileBody:
     """The bytes of a file, read in blocks."""
 
-    def __init__(self, part: WholeBody) -> None:
+    def __init__(self, part: WholeBody, watch: Watch | None = None) -> None:
         self._stream = part.stream
+        self._watch = watch
         self._left = self.length = part.length
         self.content_type = BREAKS_A_HEADER.sub("", part.mime_type)
 
@@ -187,18 +196,22 @@ class FileBody:
         if not block:
             raise FileChanged(f"{self._left} bytes of the file are missing")
         self._left -= len(block)
+        if self._watch:
+            self._watch(len(block))
         return block
 
 
 class FormBody:
     """A form with one file in it, read in blocks from first to last byte."""
 
-    def __init__(self, fields: Mapping[str, str], part: FilePart) -> None:
+    def __init__(
+        self, fields: Mapping[str, str], part: FilePart, watch: Watch | None = None
+    ) -> None:
         self._boundary = secrets.token_hex(16)
         texts = [self._text(name, value) for name, value in fields.items()]
         self._part = part
         self._before = io.BytesIO("".join([*texts, self._file_head()]).encode())
-        self._file = FileBody(WholeBody(part.stream, part.length))
+        self._file = FileBody(WholeBody(part.stream, part.length), watch)
         self._after = io.BytesIO(f"\r\n--{self._boundary}--\r\n".encode())
         ends = len(self._before.getbuffer()) + len(self._after.getbuffer())
         self.length = part.length + ends
@@ -284,12 +297,17 @@ class Outgoing(requests.PreparedRequest):
         *,
         until: float,
         mutates: bool,
+        watch: Watch | None = None,
     ) -> Outgoing:
         """A file, alone or in a form; a small one in one piece, any other as it is read."""
         made = cls()
         made.method = method
         made.url = address_of(url).url
-        body = FormBody(fields, part) if isinstance(part, FilePart) else FileBody(part)
+        body: FormBody | FileBody
+        if isinstance(part, FilePart):
+            body = FormBody(fields, part, watch)
+        else:
+            body = FileBody(part, watch)
         made.headers = CaseInsensitiveDict(full_headers(headers))
         made.headers["Content-Type"] = body.content_type
         made.headers["Content-Length"] = str(body.length)

@@ -66,6 +66,12 @@ def due_soon(
     )
 
 
+def ahead_soon(now: datetime) -> QuerySet[Any, int]:
+    """Keys of unclaimed rows whose files may leave by now, the longest waiting first."""
+    rows = Delivery.objects.filter(prepare_at__lte=now, lease_expires_at=None)
+    return rows.order_by("prepare_at", "pk").values_list("pk", flat=True)
+
+
 class Agenda:
     """Lane 0 holds the rows without a credential; they do not wait for each other."""
 

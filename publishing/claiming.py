@@ -7,7 +7,7 @@ import os
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,7 +24,7 @@ from platforms import parts
 from platforms.base import MONEY, Draft, PlatformClient, PublishJob, Step, StepKind
 from platforms.errors import AuthExpired, Cause, Outcome
 
-from . import liveness, stops, twice, valve
+from . import carrying, liveness, stops, twice, valve
 from .models import (
     MAX_COMMITS,
     Attempt,
@@ -80,6 +80,9 @@ COLUMNS = (
     "draft",
     "fingerprint",
     "twice_allowed",
+    "prepare_at",
+    "prepared_at",
+    "sent_bytes",
     "cause",
     "detail",
     "created_at",
@@ -172,8 +175,9 @@ def _sent_by_others(now: datetime, pump_id: str) -> QuerySet[Delivery, Any]:
     taken = Delivery.objects.filter(lease_expires_at__gt=now)
     # All of them, though few are asked for: beginning at the lanes, SQLite would read
     # all that their accounts ever had.
-    others = taken.exclude(lease_owner=pump_id).order_by()
-    return others.values_list("account__credential_id")
+    # Files that are carried keep no lane.
+    others = taken.exclude(lease_owner=pump_id).exclude(status=Status.SCHEDULED)
+    return others.order_by().values_list("account__credential_id")
 
 
 _waiting = FixedQuery(_lock_waiting, [0], SAMPLE_TIME)
@@ -222,7 +226,12 @@ class Claim:
         except Exception:
             logger.exception("delivery %s cannot be prepared", row.pk)
             self.writes.undo(row)
-            self.writes.set(row, next_attempt_at=self.now + BROKEN_NAP)
+            self.writes.set(row, **self.put_off(self.now + BROKEN_NAP))
+
+    @staticmethod
+    def put_off(at: datetime) -> dict[str, Any]:
+        """Fields of a row that is to be claimed again then, and not before."""
+        return {"next_attempt_at": at}
 
     # -- whose turn it is
 
@@ -508,24 +517,42 @@ class Claim:
 
     # -- taking it
 
+    def _is_carried(self, one: Ready) -> bool:
+        """Whether it goes beside its lane: large files, before anything is out."""
+        row, step = one.row, one.step
+        return (
+            row.status == Status.SCHEDULED
+            and not (row.repeat_is_safe or row.parts_out)
+            and step is not None
+            and step.kind != StepKind.COMMIT
+            and carrying.is_heavy(one.job.draft)
+            and not one.sender.platform.is_out(one.job.witness)
+        )
+
     def _open(self, one: Ready) -> None:
         row, step, now = one.row, one.step, self.now
         changes = one.changes
+        carried = self._is_carried(one)
         may_commit = step is not None and step.kind == StepKind.COMMIT
         if may_commit:
             if row.commit_count >= MAX_COMMITS:
                 self._give_up(row)
                 return
             changes = changes | intent(row, now)
-        self.writes.move(
-            row,
-            Status.UNCERTAIN if one.looking else Status.PUBLISHING,
-            fence=row.fence + 1,
-            attempt_count=row.attempt_count + 1,
-            lease_expires_at=now + LEASE,
-            lease_owner=self.pump.id,
+        taken = {
             **changes,
-        )
+            "fence": row.fence + 1,
+            "attempt_count": row.attempt_count + 1,
+            "lease_expires_at": now + LEASE,
+            "lease_owner": self.pump.id,
+        }
+        if carried:
+            self.writes.set(row, **taken)
+        else:
+            if row.prepare_at is not None:
+                taken["prepare_at"] = None
+            status = Status.UNCERTAIN if one.looking else Status.PUBLISHING
+            self.writes.move(row, status, **taken)
         # Opened before the call: an Attempt that never closes marks a crash.
         attempt = Opened(
             delivery_id=row.pk,
@@ -553,6 +580,8 @@ class Claim:
                 start_by=last_start(),
                 step=step,
                 may_commit=may_commit,
+                carried=carried,
+                sent_before=row.sent_bytes,
             )
         )
 
@@ -592,7 +621,93 @@ class Claim:
                 "witness": parts.kept(row.witness),
                 "first_sent_at": None,
             }
+            if row.prepared_at or row.sent_bytes:
+                changes |= {"prepared_at": None, "sent_bytes": 0}
         return draft, changes
+
+
+def _lock_ahead(pks: Sequence[int], now: datetime) -> QuerySet[Delivery]:
+    rows = Delivery.objects.filter(
+        pk__in=pks, prepare_at__lte=now, lease_expires_at=None
+    )
+    rows = rows.only(*COLUMNS).order_by("prepare_at", "pk")
+    if connection.features.has_select_for_update_skip_locked:
+        rows = rows.select_for_update(skip_locked=True)
+    return rows
+
+
+class Ahead(Claim):
+    """Takes rows whose files may leave before they do. Nothing here puts a post off, or
+    holds it: what is in the way of its files may be gone at its time."""
+
+    def _lock(self, pks: Sequence[int]) -> list[Delivery]:
+        """Without those whose turn has come, or that are past it."""
+        found = []
+        for row in _lock_ahead(pks, self.now):
+            at = row.next_attempt_at
+            begun = row.repeat_is_safe or row.parts_out
+            waits = row.status == Status.SCHEDULED and not begun
+            if waits and at is not None and at > self.now:
+                found.append(row)
+            else:
+                self.writes.set(row, prepare_at=None)
+        self.pump.senders.attach(found)
+        attach_posts(found)
+        return found
+
+    @staticmethod
+    def put_off(at: datetime) -> dict[str, Any]:
+        return {"prepare_at": at}
+
+    def _not_in_a_burst(self, rows: list[Delivery]) -> list[Delivery]:
+        return rows
+
+    def _first_of_its_kind(self, ready: list[Ready]) -> list[Ready]:
+        return ready
+
+    def _prepare(self, row: Delivery) -> Ready | None:
+        # What is due needs the platforms' windows more.
+        one = super()._prepare(row)
+        if one is None:
+            return None
+        importance = Importance.REFRESH_AND_HEALTH
+        return replace(one, need=replace(one.need, importance=importance))
+
+    def _is_carried(self, one: Ready) -> bool:
+        return True
+
+    def _open(self, one: Ready) -> None:
+        step = one.step
+        assert step is not None
+        if step.kind != StepKind.COMMIT:
+            super()._open(one)
+            return
+        self.unused.append(Use(one.need, {}, self.now))
+        there = {"prepared_at": self.now, "prepare_at": None}
+        self.writes.set(one.row, **one.changes, **there)
+
+    def _hold(
+        self,
+        row: Delivery,
+        reason: str,
+        cause: str = "",
+        release_at: datetime | None = None,
+        detail: str = "",
+    ) -> None:
+        self._later(row, release_at)
+
+    def _wait_for(
+        self, one: Ready, reason: str, at: datetime | None, cause: str
+    ) -> None:
+        self._later(one.row, at)
+
+    def _nap_for_renewal(self, row: Delivery, credential: Credential) -> None:
+        self._later(row, self.now + timedelta(seconds=RENEWAL_NAP_S))
+
+    def _later(self, row: Delivery, at: datetime | None) -> None:
+        turn = row.next_attempt_at
+        at = at or self.now + carrying.LATER
+        self.writes.set(row, prepare_at=at if turn and at < turn else None)
 
 
 def taken_ids(row: Delivery, now: datetime) -> frozenset[str]:

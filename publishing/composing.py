@@ -20,7 +20,7 @@ from platforms import registry
 from platforms.base import Count, Draft, Finding, Level, Option
 from platforms.text import tidy
 
-from . import media, stops, twice
+from . import carrying, media, stops, twice
 from .fingerprints import fingerprint
 from .models import (
     USEFUL_FOR,
@@ -33,7 +33,8 @@ from .models import (
     StaleState,
     Stop,
     Variant,
-    fingerprints,
+    draft_doc,
+    drafts,
     schedule,
 )
 from .risk import Risk
@@ -467,13 +468,18 @@ def _note_sameness(result: Result, composition: Composition, yes: bool) -> None:
     """
     post = result.post
     assert post.due_at is not None
-    says = fingerprints(post, {account.platform for account in composition.accounts})
+    says = drafts(post, {account.platform for account in composition.accounts})
     repeated = {row.account_id for row in repeats(composition, post.due_at, post)}
     rows = post.deliveries.filter(
         account__in=composition.accounts, status__in=CHANGEABLE
     )
     for row in rows.select_related("account"):
-        words = says[row.account.platform]
+        draft = says[row.account.platform]
+        lead = carrying.lead_s(row.account.platform, draft)
+        other_words = row.draft and row.draft != draft_doc(draft)
+        if other_words or lead != row.prepare_lead_s:
+            row.prepare_anew(lead)
+        words = fingerprint(draft)
         kept = row.twice_allowed and row.fingerprint == words
         allowed = kept or (yes and row.account_id in repeated)
         if (row.fingerprint, row.twice_allowed) != (words, allowed):

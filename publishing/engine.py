@@ -7,7 +7,9 @@ back into the queue.
 
     agenda -> claim -> step -> step -> intent -> commit -> settle
 
-Order inside a lane (one credential) is by due time; lanes run side by side.
+Order inside a lane (one credential) is by due time; lanes run side by side. Large files
+go beside their lanes, ahead of their post's time where they may (`carrying`); a pump
+that still sends some works on until they are there.
 """
 
 from __future__ import annotations
@@ -35,15 +37,15 @@ from platforms import parts
 from platforms.base import StepResult
 from platforms.errors import Outcome, PlatformError
 
-from . import claiming, liveness
-from .agenda import Agenda
-from .claiming import Claim
+from . import claiming, liveness, stops
+from .agenda import Agenda, ahead_soon
+from .claiming import Ahead, Claim
 from .crash_points import crash_point
 from .hands import Hands
 from .liveness import Life
 from .models import Attempt, Delivery, Pump, StaleState
 from .senders import Senders
-from .settlement import Settlement
+from .settlement import Carried, Settlement
 from .sweeps import recover_abandoned, release_held
 from .waking import stop_wanted, wake_review
 from .work import LEASE, Done, Renewed, Work, perform
@@ -62,6 +64,11 @@ GATHER_S = 0.004
 #: The moment is half of what the last writing took, so that pumps which wait for a busy
 #: database write more at a time; at most this.
 GATHER_MOST_S = 0.05
+
+
+#: No pump sends large files for longer: what it has not ended then begins anew, or goes
+#: on in another where the platform can.
+CARRY_MOST_S = 12 * 3600
 
 
 def enough_pumps(lanes: int, threads: int, living: int) -> int:
@@ -114,20 +121,29 @@ class PumpRun:
             id=uuid.UUID(self.id), host=settings.HOST_NAME, pid=os.getpid()
         )
         end = time.monotonic() + self.seconds
+        most = time.monotonic() + CARRY_MOST_S
+        closed_at: float | None = None
         handed = False
         with liveness.hold(self.id) as self.life:
-            with Hands(self.threads) as pool:
+            with Hands(self.threads + settings.PUBLISH_UPLOADS) as pool:
                 self.pool = pool
                 while True:
                     now = time.monotonic()
+                    if self._carried() and not handed:
+                        # Nobody else can go on with what one call sends.
+                        end = min(max(end, now + 3), most)
                     if not handed and (now > end - 2 or stop_wanted()):
                         handed = self._guarded(lambda: self._hand_over(hand_over))
                     closing = now > end or stop_wanted()
                     left = self.in_flight or self.renewing or self.unsaved or self._uses
                     if closing and not left:
                         break
-                    if now > end + LEASE.total_seconds():
-                        break  # results stay with their leases: the sweep decides
+                    if closing:
+                        closed_at = closed_at or now
+                        for work in self._carried():
+                            work.client.http.is_cut = True
+                        if now > closed_at + LEASE.total_seconds():
+                            break  # results stay with their leases: the sweep decides
                     self._turn(closing)
             self.life.clean = not (self.in_flight or self.unsaved)
             self._guarded(lambda: self._mark(ended=True))
@@ -177,13 +193,27 @@ class PumpRun:
         except queue.Empty:
             pass
 
+    def _carried(self) -> list[Work]:
+        return [work for work in self.in_flight.values() if work.carried]
+
+    def _sending(self) -> list[Work]:
+        """What has its turn in a lane."""
+        return [work for work in self.in_flight.values() if not work.carried]
+
+    def _room(self) -> int:
+        """For so many more there are threads. Some are kept for what is carried."""
+        carried = len(self._carried())
+        beside = min(carried, settings.PUBLISH_UPLOADS)
+        return self.threads - (len(self.in_flight) - beside)
+
     def _gather(self) -> None:
         """Let more results come, if more are on their way than a few."""
-        if len(self.in_flight) <= CROWD:
+        coming = len(self._sending())
+        if coming <= CROWD:
             return
         end = time.monotonic() + min(self._spent_s / 2, GATHER_MOST_S)
         time.sleep(GATHER_S)
-        while self.results.qsize() + len(self.unsaved) < len(self.in_flight):
+        while self.results.qsize() + len(self.unsaved) < coming:
             if time.monotonic() >= end:
                 return
             time.sleep(GATHER_S)
@@ -192,7 +222,7 @@ class PumpRun:
         """Seconds until something can be due, at most NAP_S."""
         if self.unsaved:
             return 0.0
-        if len(self.in_flight) >= self.threads:
+        if self._room() <= 0:
             return NAP_S
         now = timezone.now()
         upcoming = self.agenda.next_at(now, self._busy_lanes(), self._is_mine)
@@ -224,6 +254,38 @@ class PumpRun:
         if self._place == 0:
             release_held(now, since=self._released_at)
             self._released_at = now
+        self._keep_carrying(now)
+        self._send_ahead(now)
+
+    # -- files beside their lanes
+
+    def _keep_carrying(self, now: datetime) -> None:
+        """Renew the leases of what is carried, note how far it is, and give up what
+        nobody wants any more."""
+        carried = self._carried()
+        if not carried:
+            return
+        stopped = stops.active()
+        for work in carried:
+            mine = Delivery.objects.filter(
+                pk=work.delivery_id,
+                status=Delivery.Status.SCHEDULED,
+                fence=work.fence,
+                lease_owner=self.id,
+            )
+            wanted = not stops.covering(work.row.account, stopped) and mine.update(
+                lease_expires_at=now + LEASE, sent_bytes=work.sent_bytes
+            )
+            if not wanted:
+                work.client.http.is_cut = True
+
+    def _send_ahead(self, now: datetime) -> None:
+        room = settings.PUBLISH_UPLOADS - len(self._carried())
+        if room <= 0:
+            return
+        pks = list(ahead_soon(now)[:room])
+        if pks:
+            self._begin(self._take(pks, Ahead))
 
     def _is_mine(self, lane: int) -> bool:
         """The first pumps share the lanes among themselves, so that they do not race.
@@ -233,12 +295,12 @@ class PumpRun:
         return lane % self._pumps == self._place
 
     def _busy_lanes(self) -> set[int]:
-        return {work.lane for work in self.in_flight.values()} | self.renewing
+        return {work.lane for work in self._sending()} | self.renewing
 
     # -- claiming
 
     def _claim(self) -> None:
-        room = self.threads - len(self.in_flight)
+        room = self._room()
         if room <= 0:
             return
         now = timezone.now()
@@ -249,11 +311,14 @@ class PumpRun:
             # Nothing is due this instant: get ready for what is in a moment.
             self.senders.learn(self.agenda.accounts(self._is_mine))
             return
-        for work in self._take(pks):
+        self._begin(self._take(pks))
+
+    def _begin(self, works: Sequence[Work]) -> None:
+        for work in works:
             self.in_flight[work.delivery_id] = work
             self._submit(work)
 
-    def _take(self, pks: Sequence[int]) -> list[Work]:
+    def _take(self, pks: Sequence[int], kind: type[Claim] = Claim) -> list[Work]:
         """Claim a batch; where the database refuses it, each row alone."""
         now = timezone.now()
         me = claiming.Pump(
@@ -263,10 +328,10 @@ class PumpRun:
             self.renewing.__contains__,
             self.agenda.bar,
             self.agenda.expire,
-            {work.row.account_id for work in self.in_flight.values()},
+            {work.row.account_id for work in self._sending()},
         )
         uses = list(self._uses)
-        claim = Claim(me, now, uses)
+        claim = kind(me, now, uses)
         try:
             with transaction.atomic():
                 works = claim.take(pks)
@@ -282,7 +347,7 @@ class PumpRun:
             elif len(pks) == 1:
                 logger.exception("delivery %s cannot be claimed", pks[0])
                 Delivery.objects.filter(pk=pks[0], lease_expires_at=None).update(
-                    next_attempt_at=now + claiming.BROKEN_NAP
+                    **kind.put_off(now + claiming.BROKEN_NAP)
                 )
                 return []
         else:
@@ -290,7 +355,7 @@ class PumpRun:
                 del self._uses[: len(uses)]
             self._uses += claim.unused
             return works
-        return [work for pk in pks for work in self._take([pk])]
+        return [work for pk in pks for work in self._take([pk], kind)]
 
     def _settle_windows(self) -> None:
         """Tell the ledger what the last claim did not."""
@@ -365,9 +430,9 @@ class PumpRun:
             with transaction.atomic():
                 rows = self._rows(dones)
                 follows = [
-                    Settlement(rows[done.work.delivery_id], done.work, writes).apply(
-                        done.result
-                    )
+                    (Carried if done.work.carried else Settlement)(
+                        rows[done.work.delivery_id], done.work, writes
+                    ).apply(done.result)
                     for done in dones
                 ]
                 writes.write()
@@ -421,14 +486,17 @@ class PumpRun:
         """
         rows = {done.work.delivery_id: done.work.row for done in dones}
         anew = {
-            done.work.delivery_id: done.work.fence
+            done.work.delivery_id: done.work
             for done in dones
-            if not isinstance(done.result, StepResult)
+            if done.work.carried or not isinstance(done.result, StepResult)
         }
         if anew:
             fresh = Delivery.objects.select_related("account__credential").in_bulk(anew)
-            if any(fresh[pk].fence != fence for pk, fence in anew.items()):
-                raise StaleState("taken over")
+            for pk, work in anew.items():
+                row = fresh[pk]
+                # People may cancel or edit what is carried.
+                if row.fence != work.fence or (work.carried and not row.is_carried):
+                    raise StaleState("taken over")
             rows |= fresh
         return rows
 

@@ -23,7 +23,7 @@ from platforms import parts as parts_of
 from platforms import registry
 from platforms.base import Draft, MediaFile, MediaKind, Part, RemotePost
 
-from . import public_media
+from . import carrying, public_media
 from .fingerprints import fingerprint
 
 #: No delivery may change the platform more often than this, whatever happens.
@@ -601,6 +601,15 @@ class Delivery(models.Model):
     fingerprint = models.CharField(max_length=64, blank=True, editable=False)
     twice_allowed = models.BooleanField(default=False)
 
+    #: When its files may leave before it does (`carrying`); null: not, or not any more.
+    prepare_at = models.DateTimeField(null=True, blank=True, editable=False)
+    #: how long before the due time that is; 0: they go with it
+    prepare_lead_s = models.PositiveIntegerField(default=0, editable=False)
+    #: since when the platform has all that this wording needs; null: it has not
+    prepared_at = models.DateTimeField(null=True, blank=True, editable=False)
+    #: of its files, as far as they have been sent beside its lane
+    sent_bytes = models.PositiveBigIntegerField(default=0, editable=False)
+
     external_id = models.CharField(max_length=300, blank=True)
     permalink = models.CharField(max_length=1000, blank=True)
     published_at = models.DateTimeField(null=True, blank=True)
@@ -653,6 +662,11 @@ class Delivery(models.Model):
                 condition=Q(lease_expires_at__isnull=False),
             ),
             models.Index(
+                fields=["prepare_at"],
+                name="delivery_ahead",
+                condition=Q(prepare_at__isnull=False),
+            ),
+            models.Index(
                 fields=["hold", "release_at"],
                 name="delivery_held",
                 condition=Q(status="held"),
@@ -684,7 +698,13 @@ class Delivery(models.Model):
             self.leave()
             return
         self._move(
-            self.Status.CANCELLED, next_attempt_at=None, hold="", release_at=None
+            self.Status.CANCELLED,
+            next_attempt_at=None,
+            hold="",
+            release_at=None,
+            # Its files may be on their way: whoever sends them gives up.
+            prepare_at=None,
+            **self._no_lease(),
         )
 
     def reschedule(self, due_at: datetime, useful_until: datetime) -> None:
@@ -692,6 +712,10 @@ class Delivery(models.Model):
         if self.status not in (self.Status.SCHEDULED, self.Status.HELD):
             raise InvalidTransition(f"{self.status} cannot be moved")
         self._not_in_doubt()
+        changes: dict[str, Any] = {}
+        if self.prepare_lead_s and due_at > timezone.now():
+            # What is there already may do: the platform's own end of it decides.
+            changes["prepare_at"] = due_at - timedelta(seconds=self.prepare_lead_s)
         self._write(
             self.Status.SCHEDULED,
             due_at=due_at,
@@ -699,6 +723,7 @@ class Delivery(models.Model):
             next_attempt_at=due_at,
             hold="",
             release_at=None,
+            **changes,
         )
 
     def move_back(
@@ -760,6 +785,24 @@ class Delivery(models.Model):
             "detail": "",
             **changes,
         }
+
+    def prepare_anew(self, lead: int) -> None:
+        """Its wording or files were changed: what was sent ahead is discarded.
+
+        lead: seconds before its time at which its files may leave, 0: with it.
+        """
+        begun = self._is_in_doubt or self.parts_out
+        if self.status != self.Status.SCHEDULED or begun:
+            return
+        changes: dict[str, Any] = carrying.plan(lead, self.due_at)
+        if self.cause and not self.transient_count:
+            # The platform's refusal ahead of time was of the old ones.
+            changes |= self._no_error()
+        if self.lease_expires_at:
+            changes |= {"fence": self.fence + 1, **self._no_lease()}
+        if all(getattr(self, name) == value for name, value in changes.items()):
+            return
+        self._write(self.status, **changes)
 
     def put_off(self, at: datetime) -> None:
         """Scheduled, and waits for its turn until `at`; its due time stays."""
@@ -899,8 +942,12 @@ class Delivery(models.Model):
             **self._no_error(),
         )
 
+    @property
+    def _is_in_doubt(self) -> bool:
+        return self.repeat_is_safe or self.is_out
+
     def _not_in_doubt(self) -> None:
-        if self.repeat_is_safe or self.is_out:
+        if self._is_in_doubt:
             raise InvalidTransition(
                 "it may be live: only the platform's answer decides"
             )
@@ -943,6 +990,17 @@ class Delivery(models.Model):
         return 0 < self.parts_out < self.parts_total
 
     @property
+    def is_carried(self) -> bool:
+        """Its files are on their way, and it waits for them or for its time."""
+        return self.status == self.Status.SCHEDULED and bool(self.lease_expires_at)
+
+    @property
+    def sent_percent(self) -> int:
+        """Of its files, as far as they were sent beside its lane: 0 to 100."""
+        size = carrying.size_of(self.draft) if self.draft else 0
+        return min(100, self.sent_bytes * 100 // size) if size else 0
+
+    @property
     def is_out(self) -> bool:
         """The platform has all of it and works on it: nothing calls it back."""
         return bool(self.witness) and registry.platform(self.account.platform).is_out(
@@ -980,7 +1038,8 @@ class Attempt(models.Model):
     worker = models.CharField(max_length=40, blank=True)
     opened_at = models.DateTimeField(default=timezone.now)
     closed_at = models.DateTimeField(null=True, blank=True)
-    #: one of platforms.errors.Outcome, or found, absent, cannot_tell, abandoned, waiting
+    #: one of platforms.errors.Outcome, or found, absent, cannot_tell, abandoned, waiting,
+    #: sent_ahead, put_off
     outcome = models.CharField(max_length=20, blank=True)
     cause = models.CharField(max_length=40, blank=True)
     #: the last step that was begun
@@ -1035,11 +1094,11 @@ class Pump(models.Model):
         return f"{self.host}:{self.pid}"
 
 
-def fingerprints(post: Post, platforms: Iterable[str]) -> dict[str, str]:
+def drafts(post: Post, platforms: Iterable[str]) -> dict[str, Draft]:
     """By platform, as the post is written now. Reads variants and media once."""
     # A row of its own: what was prefetched on `post` may be older than its last change.
     fresh = Post.objects.prefetch_related("variants", "media__asset").get(pk=post.pk)
-    return {slug: fingerprint(fresh.draft_for(slug)) for slug in platforms}
+    return {slug: fresh.draft_for(slug) for slug in platforms}
 
 
 def schedule(post: Post, accounts: Any) -> list[Delivery]:
@@ -1049,7 +1108,7 @@ def schedule(post: Post, accounts: Any) -> list[Delivery]:
     with transaction.atomic():
         have = set(post.deliveries.values_list("account_id", flat=True))
         accounts = list(accounts)
-        says = fingerprints(post, {account.platform for account in accounts})
+        says = drafts(post, {account.platform for account in accounts})
         made = [
             Delivery(
                 post=post,
@@ -1058,7 +1117,11 @@ def schedule(post: Post, accounts: Any) -> list[Delivery]:
                 useful_until=post.useful_until,
                 next_attempt_at=post.due_at,
                 marker=uuid.uuid4().hex,
-                fingerprint=says[account.platform],
+                fingerprint=fingerprint(says[account.platform]),
+                **carrying.plan(
+                    carrying.lead_s(account.platform, says[account.platform]),
+                    post.due_at,
+                ),
             )
             for account in accounts
             if account.pk not in have

@@ -19,8 +19,8 @@ from platforms.errors import (
     Reach,
 )
 
-from . import stops
-from .models import MAX_ATTEMPTS, MAX_COMMITS, Delivery
+from . import carrying, stops
+from .models import MAX_ATTEMPTS, MAX_COMMITS, Delivery, InvalidTransition
 from .waking import wake_check, wake_review
 from .work import LEASE, Work, backoff, last_start, look_times
 from .writes import Writes
@@ -94,13 +94,7 @@ class Settlement:
             return self._arrived(result.remote, witness)
         if result.wait_s is not None:
             self._close("waiting", "")
-            self._move(
-                Status.PROCESSING,
-                witness=witness,
-                next_attempt_at=self.now + timedelta(seconds=result.wait_s),
-                intent_at=None,
-                **Delivery._no_lease(),
-            )
+            self._wait(witness, self.now + timedelta(seconds=result.wait_s))
             return None
         return self._go_on(witness)
 
@@ -131,6 +125,16 @@ class Settlement:
             witness=witness,
             **Delivery._no_lease(),
             **Delivery._no_error(),
+        )
+
+    def _wait(self, witness: dict[str, Any], until: datetime) -> None:
+        """The platform is working."""
+        self._move(
+            Status.PROCESSING,
+            witness=witness,
+            next_attempt_at=until,
+            intent_at=None,
+            **Delivery._no_lease(),
         )
 
     def _go_on(self, witness: dict[str, Any], **of_job: Any) -> Work | None:
@@ -280,21 +284,10 @@ class Settlement:
             self._uncertain(error)
 
     def _expired(self, error: PlatformError) -> None:
-        credential = self.row.account.credential
-        assert credential is not None
-        if not credential.refresh_token:
-            self._break(error)
+        if ended := self._access_ended(error):
+            self._break(ended)
             return
-        renewed_lately = credential.issued_at and (
-            credential.issued_at > self.now - timedelta(minutes=1)
-        )
-        if renewed_lately:
-            self._break(AuthRevoked(error.detail, status=error.status, code=error.code))
-            return
-        # The engine renews an expired credential before it claims the next try.
-        Credential.objects.filter(
-            pk=credential.pk, refresh_fence=credential.refresh_fence
-        ).update(expires_at=self.now, refresh_after=self.now)
+        self._renew()
         self._move(
             Status.SCHEDULED,
             next_attempt_at=self.now,
@@ -302,6 +295,26 @@ class Settlement:
             **self._error(error),
             **Delivery._no_lease(),
         )
+
+    def _access_ended(self, error: PlatformError) -> PlatformError | None:
+        """What ends the access for good; None: a renewal may mend it."""
+        credential = self.row.account.credential
+        assert credential is not None
+        if error.outcome == Outcome.AUTH_REVOKED or not credential.refresh_token:
+            return error
+        if credential.issued_at and (
+            credential.issued_at > self.now - timedelta(minutes=1)
+        ):
+            return AuthRevoked(error.detail, status=error.status, code=error.code)
+        return None
+
+    def _renew(self) -> None:
+        """The engine renews an expired credential before it claims the next try."""
+        credential = self.row.account.credential
+        assert credential is not None
+        Credential.objects.filter(
+            pk=credential.pk, refresh_fence=credential.refresh_fence
+        ).update(expires_at=self.now, refresh_after=self.now)
 
     def _break(self, error: PlatformError) -> None:
         credential = self.row.account.credential
@@ -311,8 +324,11 @@ class Settlement:
         wake_review()
 
     def _not_permitted(self, error: PlatformError) -> None:
-        """Whose right is missing is the health check's to tell: ask it at once."""
         self._hold(Hold.PERMISSION, error, None)
+        self._prove_soon()
+
+    def _prove_soon(self) -> None:
+        """Whose right is missing is the health check's to tell: ask it at once."""
         credential = self.row.account.credential
         assert credential is not None
         Credential.objects.filter(pk=credential.pk).update(next_proof_at=self.now)
@@ -377,6 +393,8 @@ class Settlement:
         if names:
             left = {k: v for k, v in self.row.witness.items() if k not in names}
             self.writes.set(self.row, witness=left)
+            if self.row.prepared_at:
+                self.writes.set(self.row, prepared_at=None)
 
     # -- a look
 
@@ -470,9 +488,7 @@ class Settlement:
             credential.break_for(error)
             wake_review()
         elif error.outcome == Outcome.AUTH_EXPIRED:
-            Credential.objects.filter(
-                pk=credential.pk, refresh_fence=credential.refresh_fence
-            ).update(expires_at=self.now, refresh_after=self.now)
+            self._renew()
         count = self.row.transient_count + 1
         wait = backoff(count, error.retry_after)
         at = max(self.now + wait, error.reset_at or self.now)
@@ -519,3 +535,105 @@ class Settlement:
             step=self.work.step.name if self.work.step else "look",
             calls=calls,
         )
+
+
+class Carried(Settlement):
+    """The same for files that leave beside their lane: the post itself waits.
+
+    Before its time nothing that comes back changes the post's own plan; what cannot be
+    done now is tried again, and at its time at the latest it is told.
+    """
+
+    def _wait(self, witness: dict[str, Any], until: datetime) -> None:
+        if self._is_due:
+            super()._wait(witness, until)
+        else:
+            self._give_back(until, witness=witness)
+
+    def _go_on(self, witness: dict[str, Any], **of_job: Any) -> Work | None:
+        work = self.work
+        job = replace(work.job, witness=witness, **of_job)
+        step = parts.next_step(work.platform, job, work.client)
+        if step.kind == StepKind.COMMIT or work.platform.is_out(witness):
+            self._close("sent_ahead", "")
+            there = {"prepared_at": self.now, "sent_bytes": work.sent_bytes}
+            self._give_back(None, witness=witness, **there)
+            return None
+        if stops.covering(self.row.account, stops.active()):
+            self._close("put_off", "")
+            self._give_back(self.now + carrying.LATER, witness=witness)
+            return None
+        if work.client.http.is_cut:
+            self._close("put_off", "")
+            self._give_back(self.now, witness=witness)
+            return None
+        changes: dict[str, Any] = {"witness": witness, "sent_bytes": work.sent_bytes}
+        if work.step and work.step.kind == StepKind.RESUMABLE:
+            changes["transient_count"] = 0
+        self.writes.set(self.row, lease_expires_at=self.now + LEASE, **changes)
+        self.writes.change_attempt(work.attempt, step=step.name, calls=work.calls)
+        return replace(
+            work,
+            job=job,
+            step=step,
+            sent_before=work.sent_bytes,
+            read_before=work.client.http.sent_bytes,
+        )
+
+    def _refused(self, error: PlatformError) -> None:
+        if self.work.client.http.is_cut:
+            self._close("put_off", "")
+            self._forget(error)
+            self._give_back(self.now, sent_bytes=self.work.sent_before)
+        elif self._is_due:
+            super()._refused(error)
+        else:
+            self._close(error.outcome, error.cause, error)
+            self._forget(error)
+            self._refused_ahead(error)
+
+    def _refused_ahead(self, error: PlatformError) -> None:
+        self.writes.set(self.row, sent_bytes=self.work.sent_before)
+        outcome = error.outcome
+        wait = carrying.LATER
+        if outcome in {
+            Outcome.TRANSIENT,
+            Outcome.AMBIGUOUS,
+            Outcome.PLATFORM_DOWN,
+        }:
+            wait = backoff(self.row.attempt_count)
+        elif outcome in AUTH and self.row.account.credential is not None:
+            if self._with_old_token():
+                wait = timedelta()
+            elif ended := self._access_ended(error):
+                self.row.account.credential.break_for(ended)
+                wake_review()
+            else:
+                self._renew()
+                wait = timedelta(seconds=5)
+        elif outcome == Outcome.PERMISSION and error.reach != Reach.POST:
+            self._prove_soon()
+        elif outcome != Outcome.RATE_LIMITED:
+            # Its own content: people can mend that before its time.
+            self._give_back(None, **self._error(error))
+            return
+        at = self.now + max(wait, timedelta(seconds=error.retry_after or 0))
+        self._give_back(max(at, error.reset_at or at))
+
+    @property
+    def _is_due(self) -> bool:
+        at = self.row.next_attempt_at
+        return at is not None and at <= self.now
+
+    def _give_back(self, at: datetime | None, **changes: Any) -> None:
+        """Let go of the row. at: when its files go on; in its turn when that is first."""
+        turn = self.row.next_attempt_at
+        if at is not None and (turn is None or at >= turn):
+            at = None
+        self.writes.set(self.row, prepare_at=at, **changes, **Delivery._no_lease())
+
+    def _move(self, to: str, **changes: Any) -> None:
+        # The roads of a post that is being sent: its turn has come meanwhile.
+        if to not in Delivery.TRANSITIONS[Status.PUBLISHING]:
+            raise InvalidTransition(f"carried -> {to}")
+        self.writes.set(self.row, status=to, prepare_at=None, **changes)

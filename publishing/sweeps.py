@@ -48,7 +48,10 @@ def recover_abandoned(
         ended = max(now, row.lease_expires_at)
         try:
             with transaction.atomic():
-                if row.status == Status.UNCERTAIN:
+                if row.is_carried:
+                    # It was only being prepared: its time stays as it is.
+                    row._write(row.status, **common)
+                elif row.status == Status.UNCERTAIN:
                     row._move(Status.UNCERTAIN, next_attempt_at=ended, **common)
                 elif row.intent_at or row.repeat_is_safe:
                     wait = look_times(row.account.platform)[0]

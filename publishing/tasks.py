@@ -10,12 +10,14 @@ from django.utils import timezone
 
 from . import liveness, repeating
 from . import upload_models as uploads
-from .engine import PumpRun
+from .engine import CARRY_MOST_S, PumpRun
 from .models import Pump
 from .waking import stop_wanted
 
 #: Hosts share one queue: a wake-up that reaches the wrong one is sent on so often.
 MAX_HOPS = 20
+#: A pump ends long before, or its large files do.
+PUMP_TIMEOUT_S = CARRY_MOST_S + settings.Q_CLUSTER["timeout"]
 
 
 def running_pumps() -> int:
@@ -43,7 +45,10 @@ def ensure_pumps() -> None:
 def _start(host: str, hops: int) -> None:
     from django_q.tasks import async_task
 
-    async_task("publishing.tasks.pump", host, hops, cluster="publish")
+    # The cluster's own limit is for all that ends within a minute.
+    async_task(
+        "publishing.tasks.pump", host, hops, cluster="publish", timeout=PUMP_TIMEOUT_S
+    )
 
 
 def pump(host: str = "", hops: int = 0) -> None:

@@ -14,6 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.causes import Action, explain
+from platforms import registry
+from platforms.base import MediaKind
 
 from .models import Attempt, Delivery, Stop
 from .risk import Risk
@@ -183,6 +185,8 @@ def state_sentence(delivery: Delivery) -> str:
     if delivery.status == Status.SCHEDULED:
         if delivery.transient_count:
             return _("It did not go out yet; it is tried again.")
+        if sent := sent_ahead(delivery):
+            return sent
         if delivery.due_at > timezone.now():
             return _("It is scheduled for %(when)s.") % {"when": clock(delivery.due_at)}
         if waits_for_turn(delivery):
@@ -204,6 +208,51 @@ def state_sentence(delivery: Delivery) -> str:
         Status.FAILED: _("It failed and is not sent again by itself."),
         Status.CANCELLED: _("It was cancelled and will not be sent."),
     }[Delivery.Status(delivery.status)]
+
+
+def sent_ahead(delivery: Delivery) -> str:
+    """What of its files is there before it is: "The video is at YouTube already; it
+    goes out at 09:00 (UTC)."; "" when nothing was sent ahead."""
+    if delivery.status != Status.SCHEDULED:
+        return ""
+    kinds = {facts["kind"] for facts in delivery.draft.get("media", ())}
+    words = {
+        "platform": registry.spec(delivery.account.platform).name,
+        "when": clock(delivery.due_at),
+        "percent": delivery.sent_percent,
+    }
+    ahead = delivery.due_at > timezone.now()
+    video = kinds == {MediaKind.VIDEO}
+    if delivery.is_carried and ahead:
+        if video:
+            said = _(
+                "The video is on its way to %(platform)s ahead of time: %(percent)s %%. "
+                "It goes out at %(when)s."
+            )
+        else:
+            said = _(
+                "Its files are on their way to %(platform)s ahead of time: %(percent)s "
+                "%%. It goes out at %(when)s."
+            )
+    elif delivery.is_carried:
+        if video:
+            said = _(
+                "The video is on its way to %(platform)s: %(percent)s %%. It goes out "
+                "when it is there."
+            )
+        else:
+            said = _(
+                "Its files are on their way to %(platform)s: %(percent)s %%. It goes "
+                "out when they are there."
+            )
+    elif delivery.prepared_at and ahead:
+        if video:
+            said = _("The video is at %(platform)s already; it goes out at %(when)s.")
+        else:
+            said = _("Its files are at %(platform)s already; it goes out at %(when)s.")
+    else:
+        return ""
+    return said % words
 
 
 def waits_for_turn(delivery: Delivery) -> bool:
@@ -238,6 +287,11 @@ def next_sentence(delivery: Delivery, risk: Risk | None = None) -> str:
             return risk.sentence
         if delivery.transient_count and at:
             return _("Tried again by itself at %(when)s.") % {"when": clock(at)}
+        if delivery.cause and found:
+            # Its files were refused ahead of time: there is time to mend them.
+            return f"{found.sentence} {found.cure}"
+        if sent := sent_ahead(delivery):
+            return sent
         if at and waits_for_turn(delivery):
             return _("It goes by itself at %(when)s.") % {"when": clock(at)}
         return _("Nothing to do: it goes out by itself.")
@@ -280,6 +334,8 @@ _OUTCOMES = {
     "cannot_tell": gettext_lazy("The platform cannot tell"),
     "abandoned": gettext_lazy("The worker stopped in the middle"),
     "waiting": gettext_lazy("The platform is working on it"),
+    "sent_ahead": gettext_lazy("Its files are there; the post follows in its turn"),
+    "put_off": gettext_lazy("Stopped on our side; it goes on by itself"),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -42,6 +42,8 @@ logger = logging.getLogger(__name__)
 LEASE = timedelta(seconds=settings.PUBLISH_LEASE_S)
 #: A commit is not begun with less of the lease left than a whole call may take.
 LAST_START = timedelta(seconds=settings.HTTP_TIMEOUT_S) + LEASE / 10
+#: A file beside its lane is sent on without a word to the database for so long.
+RUN_ON_S = 1.0
 #: Waits after refusals that may mend themselves, in seconds.
 BACKOFF_S = (5, 15, 30, 60, 120, 300, 600)
 
@@ -86,6 +88,12 @@ class Work:
     step: Step | None = None
     #: the commit of this work has been allowed by a stored intent
     may_commit: bool = False
+    #: files of a post that waits: it keeps no lane, renews its lease, and never commits
+    carried: bool = False
+    #: bytes of its files that were there before this step, and what the client had read
+    #: for sending by then
+    sent_before: int = 0
+    read_before: int = 0
     calls: list[dict[str, Any]] = field(default_factory=list)
     #: usage headers of the last answer to each call
     usage: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -93,6 +101,11 @@ class Work:
     @property
     def delivery_id(self) -> int:
         return self.row.pk
+
+    @property
+    def sent_bytes(self) -> int:
+        """Of its files, by now. A form's texts are not among them."""
+        return self.sent_before + self.client.http.sent_bytes - self.read_before
 
     @property
     def looking(self) -> bool:
@@ -120,6 +133,31 @@ class Renewed:
     result: TokenSet | PlatformError
 
 
+def _run_on(work: Work) -> StepResult:
+    """A step, and the pieces of the file that follow on it for a moment: a word to the
+    database after each would cost more than a piece does on a fast line."""
+    assert work.step is not None
+    step, job = work.step, work.job
+    witness: dict[str, Any] = {}
+    end = time.monotonic() + RUN_ON_S
+    result = step.run()
+    while step.kind is StepKind.RESUMABLE and time.monotonic() < end:
+        witness |= result.witness
+        if result.wait_s is not None or work.client.http.is_cut:
+            break
+        job = replace(job, witness={**job.witness, **result.witness})
+        step = parts.next_step(work.platform, job, work.client)
+        if step.kind is not StepKind.RESUMABLE:
+            break
+        try:
+            result = step.run()
+        except PlatformError as error:
+            # What came before it stands. It is made again, and then it counts.
+            logger.info("%s of delivery %s: %s", step.name, work.delivery_id, error)
+            break
+    return replace(result, witness={**witness, **result.witness})
+
+
 def perform(work: Work) -> Done:
     """Run one step or one look. Called in an I/O thread: HTTP only."""
     name, is_ours = "look", False
@@ -140,7 +178,7 @@ def perform(work: Work) -> Done:
                 # anywhere between, and the post be somebody else's when it goes on.
                 work.client.http.change_until = work.start_by
                 crash_point("before_send")
-            result = work.step.run()
+            result = _run_on(work) if work.carried else work.step.run()
             if work.committing:
                 crash_point("after_answer")
     except PlatformError as error:
@@ -149,7 +187,7 @@ def perform(work: Work) -> Done:
         logger.exception("step %s of delivery %s", name, work.delivery_id)
         kind = AmbiguousOutcome if work.committing else TransientError
         result, is_ours = kind(f"{type(exc).__name__}: {exc}"[:300]), True
-    if time.monotonic() - began > settings.HTTP_TIMEOUT_S * 1.5:
+    if time.monotonic() - began > work.client.http.longest_s * 1.5:
         # No call may take so long: this process stood still, not the platform.
         is_ours = True
     number = len(parts.out(work.job.witness)) + 1

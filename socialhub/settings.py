@@ -258,6 +258,8 @@ HOST_NAME = env.host("HOST_NAME")
 PUBLISH_PUMPS = env.number("PUBLISH_PUMPS", 2, low=1, high=8)
 #: threads that publish side by side in one pump
 PUBLISH_THREADS = env.number("PUBLISH_THREADS", 50, low=1, high=500)
+#: files that one pump sends beside its lanes and ahead of time
+PUBLISH_UPLOADS = env.number("PUBLISH_UPLOADS", 4, low=1, high=50)
 #: seconds a pump works before it hands over to a fresh one
 PUMP_SECONDS = env.number("PUMP_SECONDS", 45, low=5, high=55)
 #: seconds that one whole call to a network may take, connecting included

@@ -45,6 +45,7 @@ SPEC = PlatformSpec(
     scopes=(),
     images=MediaRule(("image/png",), 1000),
     look_after_s=(5, 30, 120),
+    keeps_uploads_s=86_400,
 )
 
 

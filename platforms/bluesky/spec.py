@@ -261,6 +261,8 @@ SPEC = PlatformSpec(
         ),
     ),
     mixes=(frozenset({MediaKind.IMAGE, MediaKind.GIF}),),
+    # Blobs that nothing shows are deleted after hours (unverified).
+    keeps_uploads_s=3600,
     token_life_s=7200,
     renewal_rotates=True,
     register_steps=(

@@ -263,6 +263,8 @@ SPEC = PlatformSpec(
     api_version="v26.0",
     account_kinds=("page", "user"),
     # Lists may lag some seconds behind.
+    # Not documented; a day is believed.
+    keeps_uploads_s=86_400,
     look_after_s=(15, 60, 150),
     tells_who_left=True,
     register_steps=(

@@ -262,6 +262,8 @@ SPEC = PlatformSpec(
     # Its permissions are not exempt from the end of data access, as those of Pages are.
     data_access_stops=tuple(Ability),
     # The first call may still be running when its answer is given up.
+    # A container lives for a day.
+    keeps_uploads_s=86_400,
     look_after_s=(35, 80, 150),
     also_through=("facebook",),
     tells_who_left=True,

@@ -250,6 +250,8 @@ SPEC = PlatformSpec(
     ),
     api_version="",
     # Of the servers that give any refresh token (Mastodon itself gives none).
+    # What no post shows is removed after about a day (unverified).
+    keeps_uploads_s=86_400,
     renewal_rotates=True,
     register_steps=(
         "Nothing to register: SocialHub introduces itself to each server when its "

@@ -192,6 +192,8 @@ SPEC = PlatformSpec(
     api_version="v1",
     account_kinds=("profile",),
     # Lists have a new post within a minute or so.
+    # MEDIA_EXPIRED after a day.
+    keeps_uploads_s=86_400,
     look_after_s=(60, 180, 420),
     # Documented; older pages and clients have half an hour. The answer counts.
     token_life_s=3_600,

@@ -23,7 +23,7 @@ from cryptography.x509.oid import NameOID
 
 from platforms import transport
 from platforms.errors import AmbiguousOutcome, Cause, PlatformDown, TransientError
-from platforms.http import Answer, Http
+from platforms.http import SLOWEST_LINE, Answer, Http
 from platforms.transport import FileChanged, FilePart, WholeBody
 
 CLOSE = b"(close)"
@@ -482,3 +482,74 @@ def test_a_name_that_is_not_in_the_certificate_is_refused(
     with pytest.raises(PlatformDown):
         post(tls_server)
     assert tls_server.requests == []
+
+
+# ---------------------------------------------------------------- large files
+
+
+class Slow(Server):
+    """Reads a body in halves, with a pause that is longer than a call's usual limit."""
+
+    pause_s = 1.0
+
+    def _take(self, file: Any) -> bool:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            line = file.readline()
+            if not line:
+                return False
+            head += line
+        fields = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
+        size = int(fields.get(b"Content-Length", 0))
+        file.read(size // 2)
+        time.sleep(self.pause_s)
+        self.requests.append(head + file.read(size - size // 2))
+        return True
+
+
+#: More than sockets hold by themselves.
+LARGE = 16 << 20
+
+
+def send_large(http: Http, server: Server, *, mutates: bool, form: bool) -> Answer:
+    stream = io.BytesIO(bytes(LARGE))
+    part = FilePart("file", stream, LARGE, "a.mp4", "video/mp4")
+    body = part if form else WholeBody(stream, LARGE)
+    return http.request("POST", server.url, call="x", mutates=mutates, upload=body)
+
+
+@pytest.fixture
+def slow() -> Iterator[Server]:
+    made = Slow()
+    yield made
+    made.end()
+
+
+@pytest.mark.parametrize("form", [True, False])
+def test_a_large_file_on_a_slow_line_gets_the_time_that_it_needs(slow, form):
+    http = Http(allow_private=True, total_s=0.5)
+    assert send_large(http, slow, mutates=False, form=form).ok
+    assert http.sent_bytes == LARGE
+    assert http.longest_s > LARGE / SLOWEST_LINE
+
+
+def test_a_call_that_could_publish_gets_no_more_time_for_its_file(slow):
+    http = Http(allow_private=True, total_s=0.5)
+    with pytest.raises(AmbiguousOutcome) as caught:
+        send_large(http, slow, mutates=True, form=False)
+    assert caught.value.cause == Cause.TIMED_OUT
+
+
+def test_an_upload_that_nobody_wants_any_more_ends(server):
+    http = Http(allow_private=True)
+    http.is_cut = True
+    with pytest.raises(TransientError):
+        send_large(http, server, mutates=False, form=True)
+    assert server.closed.wait(10)
+    assert http.sent_bytes < LARGE
+
+
+def test_what_may_publish_is_never_cut(server):
+    http = Http(allow_private=True)
+    http.is_cut = True
+    assert send_large(http, server, mutates=True, form=False).ok

@@ -227,6 +227,8 @@ SPEC = PlatformSpec(
     ),
     api_version="v1.0",
     # A still container is asked twice, 45 s apart, before it is published again.
+    # A container lives for a day.
+    keeps_uploads_s=86_400,
     look_after_s=(35, 80, 150),
     token_life_s=TOKEN_LIFE_S,
     renewal_rotates=True,

@@ -40,9 +40,10 @@ SHORTEST_S = 3
 PULL_VIDEOS = False
 
 #: Parts of a video: TikTok takes 5 to 64 MB (decimal, as in its own example), the last
-#: up to 128 MB, and wants floor(size / part) of them. A call of ours ends after a
-#: minute, so they are small; what is below two parts goes in one.
-PART_BYTES = 10_000_000
+#: up to 128 MB, and wants floor(size / part) of them. The last one publishes, on the
+#: due instant and within a minute, so they are small; what is below two parts goes in
+#: one.
+PART_BYTES = 5_000_000
 #: An upload is over after an hour, whatever is left of it.
 UPLOAD_LIFE_S = 3_600
 
@@ -288,6 +289,7 @@ SPEC = PlatformSpec(
     token_life_s=7_200,
     renewal_rotates=True,
     # A public post is listed after its moderation, usually a minute, at times hours.
+    keeps_uploads_s=UPLOAD_LIFE_S,
     look_after_s=(15, 60, 180, 600),
     register_steps=(
         "At TikTok for Developers register an app and add the products Login Kit and "

@@ -338,6 +338,8 @@ SPEC = PlatformSpec(
     api_version="2",
     # The search for replies reaches back so far.
     comments_for=timedelta(days=7),
+    # Its media ids end after a day.
+    keeps_uploads_s=86_400,
     look_after_s=(5, 30, 120),
     token_life_s=7200,
     renewal_rotates=True,

@@ -33,7 +33,7 @@ from ..errors import (
     TransientError,
 )
 from .client import Progress, YouTubeClient, moment
-from .spec import PART_BYTES, SESSION_LIFE_S
+from .spec import GRAIN, LAST_BYTES, PART_BYTES, SESSION_LIFE_S
 
 #: Sessions that may be lost before it is said to be the file.
 MAX_SESSIONS = 5
@@ -67,6 +67,16 @@ def file_name(job: PublishJob, file: MediaFile) -> str:
     return f"socialhub-{job.marker}{suffix if suffix.isascii() else ''}"
 
 
+def part_before_last(left: int) -> int:
+    """Bytes of the next part; 0: what is left goes with the last one, the commit.
+
+    That one is small, so that a video which was sent ahead appears on the instant.
+    """
+    if left <= min(LAST_BYTES, PART_BYTES):
+        return 0
+    return min(PART_BYTES, (left - 1) // GRAIN * GRAIN)
+
+
 class Sending:
     """The video on its way: the step that follows on what is stored of it."""
 
@@ -89,11 +99,11 @@ class Sending:
                 "ask_video:1", StepKind.REPEATABLE, lambda: self._ask(session, file)
             )
         offset = int(session["offset"])
-        if file.size_bytes - offset > PART_BYTES:
+        if length := part_before_last(file.size_bytes - offset):
             return Step(
                 f"upload_video:1:{offset // PART_BYTES + 1}",
                 StepKind.RESUMABLE,
-                lambda: self._send(session, file, PART_BYTES),
+                lambda: self._send(session, file, length),
             )
         return Step(
             "finish_video:1", StepKind.COMMIT, lambda: self._last(session, file)
@@ -110,7 +120,8 @@ class Sending:
         if self.job.first_sent_at:
             calls["PUT {session}?status"] += 1
         left = size - int(session["offset"] if session else 0)
-        calls["PUT {session}"] += max(1, -(-left // PART_BYTES))
+        before = max(0, left - min(LAST_BYTES, PART_BYTES))
+        calls["PUT {session}"] += 1 + -(-before // PART_BYTES)
         return calls
 
     def state(self) -> Progress:
@@ -143,7 +154,7 @@ class Sending:
         if self.job.first_sent_at:
             # It may have arrived, or a part of it.
             seen = self._state(session, file)
-            if seen.video or file.size_bytes - seen.stored > PART_BYTES:
+            if seen.video or part_before_last(file.size_bytes - seen.stored):
                 return self._seen(session, seen)
             session = _moved(session, seen)
         return self._send(session, file, file.size_bytes - int(session["offset"]))

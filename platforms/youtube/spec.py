@@ -40,6 +40,8 @@ THUMBNAIL_MIN_WIDTH = 640
 GRAIN = 256 * 1024
 #: Small enough to be sent within the time of one call.
 PART_BYTES = 32 * GRAIN
+#: The last part makes the video public: no more is left for the due instant.
+LAST_BYTES = 4 * GRAIN
 #: Google does not tell it for YouTube; its other uploads live a week (unverified).
 SESSION_LIFE_S = 6 * 24 * 3600
 #: The file name that we send comes back as `fileDetails.fileName` (unverified): without
@@ -271,6 +273,7 @@ SPEC = PlatformSpec(
     ),
     api_version="v3",
     account_kinds=("channel",),
+    keeps_uploads_s=SESSION_LIFE_S,
     token_life_s=3600,
     # The session tells at once. Where it is gone the list of uploads tells, and that is
     # late at times.

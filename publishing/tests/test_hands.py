@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from queue import SimpleQueue
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -67,7 +68,8 @@ class Clock:
 
 def gathered(monkeypatch: Any, spent_s: float, per_nap: int, on_way: int = 20) -> Clock:
     pump = PumpRun(seconds=1, threads=on_way)
-    pump.in_flight = dict.fromkeys(range(on_way))  # type: ignore[assignment]
+    work: Any = SimpleNamespace(carried=False)
+    pump.in_flight = dict.fromkeys(range(on_way), work)
     pump._spent_s = spent_s
     clock = Clock(pump, per_nap)
     monkeypatch.setattr(engine, "time", clock)

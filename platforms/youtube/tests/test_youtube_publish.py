@@ -25,7 +25,7 @@ from platforms.errors import Cause, Outcome, PlatformError
 from platforms.youtube import media
 from platforms.youtube.client import YouTubeClient
 from platforms.youtube.publish import YouTube, is_short, tags_length
-from platforms.youtube.spec import GRAIN, PART_BYTES
+from platforms.youtube.spec import GRAIN, LAST_BYTES, PART_BYTES
 
 from .conftest import BYTES, OPTIONS
 
@@ -99,6 +99,7 @@ class Google:
 @pytest.fixture
 def google(api: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch) -> Google:
     monkeypatch.setattr(media, "PART_BYTES", PART)
+    monkeypatch.setattr(media, "GRAIN", 1)
     return Google(api)
 
 
@@ -819,3 +820,14 @@ def test_files_of_other_kinds_do_not_go(youtube: YouTube, thumbnail: MediaFile) 
     gif = replace(thumbnail, kind=MediaKind.GIF, mime_type="image/gif")
     draft = Draft("", media=(gif,), options=OPTIONS)
     assert (Cause.MEDIA_KIND, "media:1") in refused(youtube, draft)
+
+
+def test_a_small_part_is_left_for_the_instant_at_which_the_video_appears() -> None:
+    for size in (9 * PART_BYTES, 9 * PART_BYTES + 5, PART_BYTES, LAST_BYTES + 1):
+        left = size
+        while length := media.part_before_last(left):
+            assert length % GRAIN == 0
+            assert length <= PART_BYTES
+            left -= length
+        assert 0 < left <= LAST_BYTES
+    assert media.part_before_last(LAST_BYTES) == 0

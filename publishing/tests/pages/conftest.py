@@ -15,7 +15,8 @@ from PIL import Image
 
 from accounts import roles
 from accounts.models import Brand, ConnectedAccount, Credential, PlatformApp
-from publishing.models import Delivery, Post, fingerprints
+from publishing.fingerprints import fingerprint
+from publishing.models import Delivery, Post, drafts
 
 
 def make_person(name: str, *role_names: str, brand: Brand | None = None) -> User:
@@ -64,7 +65,9 @@ def make_delivery(account, author, *, text="Hello", hours=24.0, **fields) -> Del
             "useful_until": post.useful_until,
             "next_attempt_at": post.due_at,
             "marker": uuid.uuid4().hex,
-            "fingerprint": fingerprints(post, [account.platform])[account.platform],
+            "fingerprint": fingerprint(
+                drafts(post, [account.platform])[account.platform]
+            ),
             **fields,
         }
     )
