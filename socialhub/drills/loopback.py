@@ -396,10 +396,13 @@ def cluster_pids(part: str = "cluster-") -> Iterator[int]:
                 yield int(entry.name)
 
 
-def memory_mb() -> float:
-    """Proportional share of memory of all processes of the clusters, in megabytes."""
+def memory_mb(part: str = "cluster-") -> float:
+    """Proportional share of memory of all processes of the clusters, in megabytes.
+
+    part: how the name of the part begins that they belong to.
+    """
     total = 0
-    for pid in cluster_pids():
+    for pid in cluster_pids(part):
         with suppress(OSError):
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
             total += sum(int(s.split()[1]) for s in lines if s.startswith("Pss:"))

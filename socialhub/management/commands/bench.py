@@ -10,6 +10,7 @@ from socialhub.drills.publish_bench import PublishBench
 from socialhub.drills.punctuality import Punctuality
 from socialhub.drills.runner import SandboxedCommand
 from socialhub.drills.takeover import Takeover
+from socialhub.drills.upload_bench import UploadBench
 
 
 class Command(SandboxedCommand):
@@ -23,6 +24,7 @@ class Command(SandboxedCommand):
         "publish": PublishBench(),
         "punctuality": Punctuality(),
         "takeover": Takeover(),
+        "upload": UploadBench(),
     }
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -53,6 +55,9 @@ class Command(SandboxedCommand):
         )
         parser.add_argument(
             "--rounds", type=int, default=3, help="how often; medians are told"
+        )
+        parser.add_argument(
+            "--size", default="2G", help="of the file (upload), such as 200M or 2G"
         )
         parser.add_argument(
             "--set",
