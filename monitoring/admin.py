@@ -22,7 +22,9 @@ from .models import (
     Incident,
     MetricSnapshot,
     PostComment,
+    ReportMail,
     Watch,
+    WeekFigures,
 )
 
 NO_TOKENS = ("credential__access_token", "credential__refresh_token")
@@ -191,4 +193,28 @@ class AnswerAdmin(OfDelivery):
     list_filter = ["state", "cause"]
     search_fields = ["text", "external_id", "comment_id"]
     fields = field_names(Answer, "id")
+    readonly_fields = fields
+
+
+@admin.register(WeekFigures)
+class WeekFiguresAdmin(RoleAdmin):
+    """Counted every hour; read on the page "Reliability"."""
+
+    brand_path = "brand__members"
+    list_display = ["brand", "week", "network", "due", "on_time", "late", "failed"]
+    list_select_related = ["brand"]
+    list_filter = ["network", "brand"]
+    search_fields = ["brand__name"]
+    date_hierarchy = "week"
+    fields = field_names(WeekFigures, "id")
+    readonly_fields = fields
+
+
+@admin.register(ReportMail)
+class ReportMailAdmin(RoleAdmin):
+    list_display = ["user", "is_on", "weekday", "at", "brand", "next_at", "sent_at"]
+    list_select_related = ["user", "brand"]
+    list_filter = ["is_on", "weekday"]
+    search_fields = ["user__username"]
+    fields = field_names(ReportMail, "id")
     readonly_fields = fields

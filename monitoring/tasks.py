@@ -22,6 +22,8 @@ from . import (
     history,
     incidents,
     notices,
+    reliability,
+    report_mails,
     sending,
     standbys,
 )
@@ -149,3 +151,12 @@ def follow_up() -> None:
 def remind_campaigns() -> None:
     """Ask for reconnects and remind; whoever is done hears no more."""
     campaigns.run(timezone.now())
+
+
+def count_weeks() -> None:
+    """The weeks of the reliability report that may have changed."""
+    reliability.roll()
+
+
+def mail_reports() -> None:
+    report_mails.send_due(timezone.now())

@@ -2,7 +2,14 @@
 
 from django.urls import path
 
-from . import after_views, alert_views, channel_views, incident_views, views
+from . import (
+    after_views,
+    alert_views,
+    channel_views,
+    incident_views,
+    report_views,
+    views,
+)
 
 urlpatterns = [
     path("incidents/", incident_views.incident_list, name="incident_list"),
@@ -49,5 +56,17 @@ urlpatterns = [
         "comments/<int:pk>/answer/", after_views.comment_answer, name="comment_answer"
     ),
     path("answers/<int:pk>/", after_views.answer_decide, name="answer_decide"),
+    path("reports/reliability/", report_views.reliability_page, name="reliability"),
+    path(
+        "reports/reliability.csv", report_views.reliability_csv, name="reliability_csv"
+    ),
+    path(
+        "reports/reliability.pdf", report_views.reliability_pdf, name="reliability_pdf"
+    ),
+    path(
+        "reports/reliability/mail/",
+        report_views.reliability_mail,
+        name="reliability_mail",
+    ),
     path("accounts/<int:pk>/check/", views.check_account, name="account_check"),
 ]

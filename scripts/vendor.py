@@ -1,6 +1,6 @@
-"""Renew the third-party front-end files that lie in this repository (`make vendor`).
+"""Renew the third-party files that lie in this repository (`make vendor`).
 
-Fetches the pinned package with npm, takes the files that we use, and writes their
+Fetches the pinned packages with npm, takes the files that we use, and writes their
 version and licence beside them. Everything else of the front end (htmx, Alpine,
 Chart.js, fonts, icons) comes with the pinned Python packages.
 """
@@ -22,6 +22,10 @@ ICONS = ("simple-icons", "13.21.0", "CC0-1.0")
 CALENDAR = ("fullcalendar", "6.1.21", "MIT")
 MARKS_TO = ROOT / "templates" / "_partials" / "platforms"
 CALENDAR_TO = ROOT / "static" / "vendor" / "fullcalendar"
+#: what PDF reports are written with: each carries the letters that it uses
+FONTS = ("dejavu-fonts-ttf", "2.37.3", "Bitstream-Vera")
+FONTS_TO = ROOT / "monitoring" / "fonts"
+FACES = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf")
 #: our slug -> the name there
 MARKS = {
     "mastodon": "mastodon",
@@ -41,7 +45,8 @@ MARKS = {
 def main() -> int:
     with fetched(ICONS, MARKS_TO) as package:
         for slug, name in MARKS.items():
-            found = re.search(r'<path d="([^"]+)"', package(f"icons/{name}.svg"))
+            drawing = package(f"icons/{name}.svg").decode()
+            found = re.search(r'<path d="([^"]+)"', drawing)
             assert found is not None
             (MARKS_TO / f"{slug}.svg").write_text(
                 '<svg viewBox="0 0 24 24" aria-hidden="true" focusable="false">'
@@ -50,16 +55,20 @@ def main() -> int:
     with fetched(CALENDAR, CALENDAR_TO) as package:
         # Its own icons are not used, and our policy refuses a font inside a style.
         font = r"@font-face\{font-family:fcicons;[^}]*\}"
-        code, number = re.subn(font, "", package("index.global.min.js"))
+        whole = package("index.global.min.js").decode()
+        code, number = re.subn(font, "", whole)
         assert number == 1
         (CALENDAR_TO / "fullcalendar.min.js").write_text(code)
+    with fetched(FONTS, FONTS_TO, "LICENSE") as package:
+        for face in FACES:
+            (FONTS_TO / face).write_bytes(package(f"ttf/{face}"))
     return 0
 
 
 @contextmanager
 def fetched(
-    package: tuple[str, str, str], target: Path
-) -> Iterator[Callable[[str], str]]:
+    package: tuple[str, str, str], target: Path, licence_file: str = "LICENSE.md"
+) -> Iterator[Callable[[str], bytes]]:
     """Reads files of a package by their path in it; version and licence are kept."""
     name, version, licence = package
     target.mkdir(parents=True, exist_ok=True)
@@ -72,12 +81,12 @@ def fetched(
         )
         with tarfile.open(next(Path(folder).glob("*.tgz"))) as archive:
 
-            def read(path: str) -> str:
+            def read(path: str) -> bytes:
                 member = archive.extractfile(f"package/{path}")
                 assert member is not None
-                return member.read().decode()
+                return member.read()
 
-            (target / "LICENSE.md").write_text(read("LICENSE.md"))
+            (target / licence_file).write_bytes(read(licence_file))
             yield read
     (target / "VERSION").write_text(f"{name} {version} ({licence})\n")
 

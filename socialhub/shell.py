@@ -232,6 +232,7 @@ class Shell:
                 "badge_words": _("need a person"),
             }
             daily.append(desk | words)
+            daily.append(_item(_("Reliability"), "monitoring", "reliability"))
             daily.append(_item(_("Emergency stop"), "front_hand", "stop_list"))
         if self.has_role:
             daily.append(_item(_("Limits"), "speed", "limits"))

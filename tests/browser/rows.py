@@ -35,6 +35,7 @@ from monitoring.models import (  # noqa: E402
     AlertChannel,
     HealthDay,
     Incident,
+    WeekFigures,
 )
 from platforms.errors import Cause, Outcome  # noqa: E402
 from publishing.models import (  # noqa: E402
@@ -200,6 +201,26 @@ for back in range(30):
             "able": 4 if 5 < back < 9 else 6,
             "broken": 2 if 5 < back < 9 else 0,
             "ending": back % 3,
+        },
+    )
+# Weeks of the reliability report: far enough back that no count touches them.
+monday = now.date() - timedelta(days=now.weekday())
+for back in range(6, 12):
+    WeekFigures.objects.update_or_create(
+        brand=brand,
+        network="live",
+        week=monday - timedelta(weeks=back),
+        defaults={
+            "due": 40 + back,
+            "on_time": 36 + back,
+            "late": 2,
+            "failed": 1,
+            "waiting": 1,
+            "median_delay_s": 3 * back,
+            "repaired": 2,
+            "median_repair_s": 700 * back,
+            "causes": {"timed_out": 2, "text_refused": 1, "hold:access": 1},
+            "computed_at": now,
         },
     )
 credential = accounts["linkedin"].credential

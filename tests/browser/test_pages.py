@@ -55,6 +55,7 @@ STAFF_PAGES = {
     "accounts": "/accounts/",
     "account": "{account}",
     "limits": "/limits/",
+    "reliability": "/health/reports/reliability/",
 }
 ADMIN_PAGES = {
     "people": "/people/",

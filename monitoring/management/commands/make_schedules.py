@@ -34,6 +34,8 @@ SCHEDULES = (
     Job("note health", "monitoring.tasks.note_health", "monitor", 60),
     Job("collect figures", "monitoring.tasks.collect_figures", "monitor", 5),
     Job("send answers", "monitoring.tasks.send_answers", "monitor", 1),
+    Job("count weeks", "monitoring.tasks.count_weeks", "monitor", 60),
+    Job("mail reports", "monitoring.tasks.mail_reports", "monitor", 5),
     Job("tidy", "monitoring.tasks.tidy", "monitor", DAY),
     Job("tidy uploads", "publishing.tasks.tidy_uploads", "monitor", 60),
     Job("make occurrences", "publishing.tasks.make_occurrences", "monitor", 60),

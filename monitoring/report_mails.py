@@ -1,0 +1,85 @@
+"""The reliability report by mail, on the day and hour that each reader chose."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import Network
+from accounts.roles import can_review
+
+from . import quiet, reliability, report_files
+from .models import ReportMail
+
+logger = logging.getLogger(__name__)
+
+WEEKS = 12
+#: Mails of one run; the rest comes with the next one.
+MOST = 50
+#: after the mail server refused
+AGAIN_AFTER = timedelta(minutes=15)
+
+
+def send_due(now: datetime) -> int:
+    """Send what is due; how many went out. Two workers never send the same one."""
+    rows = ReportMail.objects.filter(is_on=True, next_at__lte=now)
+    sent = 0
+    for row in rows.select_related("user__profile", "brand").order_by("next_at")[:MOST]:
+        zone = quiet.zone_of(row.user)
+        then = row.after(now, zone)
+        mine = ReportMail.objects.filter(pk=row.pk, next_at=row.next_at)
+        if not mine.update(next_at=then):
+            continue
+        try:
+            with timezone.override(zone):
+                went = _send(row, now)
+        except OSError as exc:  # smtplib's errors are OSErrors as well
+            logger.warning("a report was not mailed: %s", type(exc).__name__)
+            ReportMail.objects.filter(pk=row.pk).update(next_at=now + AGAIN_AFTER)
+            continue
+        if went:
+            ReportMail.objects.filter(pk=row.pk).update(sent_at=now)
+            sent += 1
+    return sent
+
+
+def _send(row: ReportMail, now: datetime) -> bool:
+    """False: there is nobody to send it to, or nothing that they may see."""
+    person: Any = row.user
+    brands = reliability.brands_of(person)
+    if not person.email or not can_review(person) or not brands:
+        return False
+    if row.brand and row.brand not in brands:
+        return False
+    today = timezone.localtime(now).date()
+    found = reliability.report(
+        brands, row.brand, WEEKS, Network.LIVE, today, complete=True
+    )
+    title = report_files.title_of(found)
+    period = report_files.period_of(found)
+    context = {
+        "user": person,
+        "title": title,
+        "period": period,
+        "summary": reliability.summary(found),
+        "causes": found.causes[:5],
+        "link": settings.SITE_URL + reverse("reliability"),
+    }
+    message = EmailMessage(
+        f"{title}: {period}",
+        render_to_string("monitoring/mail/report.txt", context),
+        to=[person.email],
+        headers={"Auto-Submitted": "auto-generated"},
+    )
+    name = f"reliability-{found.last.isoformat()}"
+    message.attach(f"{name}.pdf", report_files.to_pdf(found), "application/pdf")
+    message.attach(f"{name}.csv", report_files.to_csv(found), "text/csv")
+    message.send()
+    return True
