@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts import paused
 from accounts.roles import can_write
 
 from . import cards, listing, moving
@@ -55,20 +56,32 @@ def _period(request: HttpRequest) -> tuple[date | None, date | None]:
 
 @login_required
 @require_safe
-def calendar_risks(request: HttpRequest) -> HttpResponse:
-    """How many posts of the next seven days are at risk, in words; "" for none."""
+def calendar_notes(request: HttpRequest) -> HttpResponse:
+    """What stands above the calendar when there is something to say: posts at risk in
+    the next seven days, and platforms that have trouble."""
     filters = Filters.read(request.GET.dict())
+    now = timezone.now()
+    notes = [
+        {
+            "icon": "cloud_off",
+            "said": _("%(head)s since %(when)s: retries are slowed.")
+            % {"head": pause.words.head, "when": moving.said(pause.since or now)},
+            "url": reverse("limits"),
+        }
+        for pause in paused.not_closed(request.user, now)
+        if pause.scope == "platform" and pause.is_current
+    ]
     number = listing.risks_ahead(request.user, filters)
-    said = ""
     if number:
         text = ngettext(
             "%(n)s post at risk in the next 7 days.",
             "%(n)s posts at risk in the next 7 days.",
             number,
         )
-        said = text % {"n": number}
-    query = replace(filters, status=listing.AT_RISK).query(tab="upcoming")
-    return JsonResponse({"said": said, "url": f"{reverse('post_list')}?{query}"})
+        query = replace(filters, status=listing.AT_RISK).query(tab="upcoming")
+        url = f"{reverse('post_list')}?{query}"
+        notes.append({"icon": "warning", "said": text % {"n": number}, "url": url})
+    return JsonResponse({"notes": notes})
 
 
 @login_required

@@ -94,7 +94,10 @@ class Filters:
         if self.account:
             rows = rows.filter(account=int(self.account))
         if self.owner:
-            rows = rows.filter(post__author=int(self.owner))
+            owner = int(self.owner)
+            rows = rows.filter(
+                Q(post__owner=owner) | Q(post__owner=None, post__author=owner)
+            )
         if self.label:
             rows = rows.filter(post__labels=int(self.label))
         if self.status == AT_RISK:
@@ -116,7 +119,8 @@ class Filters:
         if self.account:
             rows = rows.filter(accounts=int(self.account))
         if self.owner:
-            rows = rows.filter(author=int(self.owner))
+            owner = int(self.owner)
+            rows = rows.filter(Q(owner=owner) | Q(owner=None, author=owner))
         if self.label:
             rows = rows.filter(labels=int(self.label))
         return rows.distinct()
@@ -144,7 +148,7 @@ def choices(user: Any, page: str = SavedView.Page.CALENDAR) -> Choices:
     slugs = sorted({account.platform for account in accounts})
     owners = (
         get_user_model()
-        .objects.filter(posts__brand__in=brands)
+        .objects.filter(Q(posts__brand__in=brands) | Q(brands__in=brands))
         .distinct()
         .order_by("first_name", "username")
     )
@@ -224,7 +228,9 @@ def for_rows(deliveries: DeliveryQuerySet) -> DeliveryQuerySet:
     Accounts come by a query of their own: one object, and one decryption of its
     credential, for all rows of an account.
     """
-    return deliveries.select_related("post__brand", "post__author").prefetch_related(
+    return deliveries.select_related(
+        "post__brand", "post__author", "post__owner"
+    ).prefetch_related(
         "account__credential__app",
         "account__credential__parent__parent",
         "account__owner",
@@ -331,7 +337,7 @@ def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
         filters.drafts(
             Post.objects.visible_to(user).filter(due_at__gte=start, due_at__lt=stop)
         )
-        .select_related("brand", "author")
+        .select_related("brand", "author", "owner")
         .prefetch_related("media__asset")
     )
     found += [Row(post) for post in drafts]

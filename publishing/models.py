@@ -62,6 +62,15 @@ class Post(models.Model):
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="posts"
     )
+    #: who looks after it; null: its author
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+    )
     state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)
     text = models.TextField(_("text"), blank=True)
     link_url = models.URLField(_("link"), max_length=2000, blank=True)
@@ -117,6 +126,10 @@ class Post(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("post_detail", args=[self.pk])
+
+    @property
+    def looked_after_by(self) -> Any:
+        return self.owner or self.author
 
     def set_time(self, date: Any, time: Any, zone: str) -> None:
         """Keep the wall clock and compute the instant.

@@ -189,7 +189,15 @@ def undo(user: Any, token: str) -> Post:
 # ---------------------------------------------------------------- parts
 
 #: what a move changes of a delivery besides its status
-_REST = ("due_at", "useful_until", "next_attempt_at", "held_at", "release_at", "hold")
+_REST = (
+    "due_at",
+    "useful_until",
+    "next_attempt_at",
+    "prepare_at",
+    "held_at",
+    "release_at",
+    "hold",
+)
 
 
 def _locked(user: Any, post_id: int) -> tuple[Post, list[Delivery]]:

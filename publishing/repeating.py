@@ -40,6 +40,8 @@ logger = logging.getLogger(__name__)
 HORIZON = timedelta(days=60)
 #: ... and at most so many of one series are made at a time.
 MOST = 100
+#: What an occurrence may hold besides and still be changed: accounts that were taken off.
+KEPT = (*CHANGEABLE, Delivery.Status.CANCELLED)
 #: How far clock changes are told ahead, and how many days a preview names.
 YEAR, NAMED = timedelta(days=366), 6
 
@@ -261,7 +263,7 @@ def following(post: Post) -> list[Post]:
         for row in rows
         if row.due_at
         and row.due_at > now
-        and all(d.status in CHANGEABLE for d in row.deliveries.all())
+        and all(d.status in KEPT for d in row.deliveries.all())
     ]
 
 

@@ -38,7 +38,7 @@ class SeriesForm(forms.Form):
         choices=[(str(number), WEEKDAYS[number]) for number in range(7)],
         widget=forms.CheckboxSelectMultiple,
         required=False,
-        help_text=gettext_lazy("Without any: the day of the week of this post."),
+        help_text=gettext_lazy("The day of this post is always one of them."),
     )
     interval = forms.IntegerField(
         label=gettext_lazy("Every so many weeks or months"),

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path
 
 from . import (
+    bulk_views,
     calendar_views,
     compose_views,
     limit_views,
@@ -23,10 +24,11 @@ urlpatterns: list[URLPattern] = [
     path("posts/<int:pk>/edit/", compose_views.post_edit, name="post_edit"),
     path("posts/<int:pk>/cancel/", views.post_cancel, name="post_cancel"),
     path("posts/<int:pk>/move/", calendar_views.post_move, name="post_move"),
+    path("posts/bulk/", bulk_views.post_bulk, name="post_bulk"),
     path("posts/undo-move/", calendar_views.post_move_undo, name="post_move_undo"),
     path("calendar/", views.calendar, name="calendar"),
     path("calendar/posts/", calendar_views.calendar_posts, name="calendar_posts"),
-    path("calendar/risks/", calendar_views.calendar_risks, name="calendar_risks"),
+    path("calendar/notes/", calendar_views.calendar_notes, name="calendar_notes"),
     path("calendar/day/", calendar_views.calendar_day, name="calendar_day"),
     path("posts/<int:pk>/repeat/", series_views.post_repeat, name="post_repeat"),
     path("posts/<int:pk>/following/", series_views.post_follow, name="post_follow"),

@@ -24,8 +24,8 @@ from accounts.causes import Action
 from accounts.models import AuditEvent
 from accounts.roles import can_review, can_write, is_admin
 
+from . import bulk, hooks, listing, public_media, repeating, serving, stops, twice
 from . import desk as desks
-from . import hooks, listing, public_media, repeating, serving, stops, twice
 from .access import role_required, row_number
 from .calendar_views import VIEWS
 from .composing import (
@@ -178,7 +178,8 @@ def post_list(request: HttpRequest) -> HttpResponse:
     tabs = listing.tabs(rows, drafts, tab)
     source: Any
     if tab == "drafts":
-        source = drafts.select_related("brand", "author").order_by("-changed_at")
+        source = drafts.select_related("brand", "author", "owner")
+        source = source.order_by("-changed_at")
     else:
         source = listing.for_rows(listing.tab_deliveries(rows, tab))
         if filters.status == listing.AT_RISK:
@@ -200,6 +201,7 @@ def post_list(request: HttpRequest) -> HttpResponse:
         "filter_query": filters.query(),
         "hidden": {"tab": tab, **more},
         "page_name": SavedView.Page.POSTS,
+        "people": bulk.owners_for(request.user) if can_write(request.user) else [],
         "clear_url": f"?tab={tab}",
         "day": day,
         "filters": filters,
@@ -216,7 +218,7 @@ def post_list(request: HttpRequest) -> HttpResponse:
 @login_required
 def post_detail(request: HttpRequest, pk: int) -> HttpResponse:
     posts = Post.objects.visible_to(request.user).select_related(
-        "brand", "author", "series"
+        "brand", "author", "owner", "series"
     )
     post = get_object_or_404(posts.prefetch_related("variants", "media__asset"), pk=pk)
     deliveries = listing.for_rows(Delivery.objects.filter(post=post))

@@ -350,6 +350,7 @@ _EVENTS = {
     "post.created": gettext_lazy("written"),
     "post.scheduled": gettext_lazy("scheduled"),
     "post.changed": gettext_lazy("changed"),
+    "post.reassigned": gettext_lazy("given to somebody"),
     "post.moved": gettext_lazy("moved"),
     "post.move_undone": gettext_lazy("moved back"),
     "post.cancelled": gettext_lazy("cancelled"),

@@ -109,6 +109,7 @@ def test_undo_puts_back_all_that_the_move_has_changed(planned, author):
         useful_until=post.useful_until,
     )
     names = ("status", "hold", "held_at", "due_at", "useful_until", "next_attempt_at")
+    names = (*names, "release_at", "prepare_at")
     before = Delivery.objects.values(*names).get(pk=row.pk)
     times = (post.local_date, post.local_time, post.due_at, post.useful_until)
     moved = moving.move(author, post.pk, soon(12))

@@ -41,7 +41,7 @@ class Calendar {
     this.calendar = new FullCalendar.Calendar(root, this.options());
     this.calendar.render();
     this.listen();
-    this.countRisks();
+    this.readNotes();
   }
 
   options() {
@@ -266,13 +266,14 @@ class Calendar {
     return { id: `open-${start}-${open}`, title: "", start, url, startEditable: false, order: 2, open };
   }
 
-  async countRisks() {
-    const spot = document.getElementById("cal-risks");
+  async readNotes() {
+    const spot = document.getElementById("cal-notes");
     try {
-      const answer = await fetch(`${this.data.risks}?${this.data.filters}`);
-      const { said, url } = await answer.json();
-      spot.replaceChildren();
-      if (said) spot.append(el("a", { class: "sh-chip sh-chip--warn", href: url }, icon("warning"), said));
+      const answer = await fetch(`${this.data.notes}?${this.data.filters}`);
+      const { notes } = await answer.json();
+      spot.replaceChildren(
+        ...notes.map((note) => el("a", { class: "sh-chip sh-chip--warn", href: note.url }, icon(note.icon), note.said)),
+      );
     } catch {
       // The calendar itself says when nobody answers.
     }
@@ -424,7 +425,7 @@ class Calendar {
     this.wanted = id;
     this.undoKey = found.undo;
     this.calendar.refetchEvents();
-    this.countRisks();
+    this.readNotes();
     this.say(found.said, { undo: true });
   }
 
@@ -435,7 +436,7 @@ class Calendar {
     const found = await this.post(this.data.undo, { undo: key });
     this.wanted = found.id;
     this.calendar.refetchEvents();
-    this.countRisks();
+    this.readNotes();
     this.say(found.said, { bad: !found.id });
   }
 

@@ -252,19 +252,36 @@ function startUploads(form) {
 // One box that picks or unpicks the whole list of held posts.
 function startPicking(form) {
   const all = form.querySelector("[data-pick-all]");
-  const boxes = Array.from(form.querySelectorAll('input[name="pick"]'));
+  const boxes = Array.from(form.elements).filter((field) => field.name === "pick");
   const read = () => {
     const ticked = boxes.filter((box) => box.checked).length;
     all.checked = ticked === boxes.length;
     all.indeterminate = ticked > 0 && ticked < boxes.length;
   };
   all.hidden = false;
+  const label = form.querySelector("[data-pick-label]");
+  if (label) label.hidden = false;
   all.addEventListener("change", () => {
     for (const box of boxes) box.checked = all.checked;
     read();
   });
-  form.addEventListener("change", (event) => {
+  document.addEventListener("change", (event) => {
     if (event.target.name === "pick") read();
+  });
+  read();
+}
+
+// Only the fields of what was chosen to be done with many posts.
+function startBulk(form) {
+  const action = form.querySelector("[name=action]");
+  const read = () => {
+    for (const part of form.querySelectorAll("[data-bulk]")) {
+      part.hidden = part.dataset.bulk !== action.value;
+    }
+  };
+  action.addEventListener("change", read);
+  document.addEventListener("change", (event) => {
+    if (event.target.name === "pick") document.getElementById("bulk-box").open = true;
   });
   read();
 }
@@ -277,6 +294,11 @@ document.addEventListener("DOMContentLoaded", () => {
   }
   const held = document.getElementById("held");
   if (held) startPicking(held);
+  const bulk = document.getElementById("bulk");
+  if (bulk) {
+    startPicking(bulk);
+    startBulk(bulk);
+  }
 });
 
 document.addEventListener("click", async (event) => {

@@ -99,6 +99,17 @@ def test_a_full_day_opens_beside_the_calendar_and_a_phone_shows_a_list(
     page.keyboard.press("Escape")
     expect(panel).to_be_hidden()
 
+    # The same posts in the list, many at once.
+    page.goto(f"/posts/?tab=upcoming&day={day.isoformat()}")
+    page.get_by_role("checkbox", name=re.compile("Full day, number 1")).check()
+    page.get_by_role("checkbox", name="Tick all of this page").check()
+    inspect(page, "posts-ticked")
+    page.get_by_role("button", name="Show what happens").click()
+    inspect(page, "posts-bulk")
+    page.get_by_role("button", name="Move: 4 posts").click()
+    expect(page.get_by_role("status").first).to_contain_text("4 posts are done.")
+    day += timedelta(days=1)
+
     phone = visit("mara", size=PHONE)
     phone.goto(f"/calendar/?date={day.isoformat()}")
     pressed = phone.get_by_role("button", name="List", exact=True)

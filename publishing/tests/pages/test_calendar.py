@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import CircuitBreaker
 from publishing.models import Delivery, Post
 
 from .conftest import make_account, make_delivery
@@ -97,9 +98,23 @@ def test_a_post_at_risk_says_why_and_can_be_asked_for(world, ana):
     assert sorted(card["w"] for card in cards(ana)) == ["At risk", "Scheduled"]
     (card,) = cards(ana, status="at_risk")
     assert "before it is due" in card["y"]
-    said = ana.get(reverse("calendar_risks")).json()
-    assert said["said"] == "1 post at risk in the next 7 days."
-    assert "status=at_risk" in said["url"]
+    (note,) = ana.get(reverse("calendar_notes")).json()["notes"]
+    assert note["said"] == "1 post at risk in the next 7 days."
+    assert "status=at_risk" in note["url"]
+
+
+def test_a_platform_in_trouble_is_named_above_the_calendar(world, ana):
+    now = timezone.now()
+    CircuitBreaker.objects.create(
+        platform="x",
+        subject="platform:live",
+        state=CircuitBreaker.State.OPEN,
+        cause="unreachable",
+        opened_at=now,
+        retry_at=now + timedelta(minutes=5),
+    )
+    (note,) = ana.get(reverse("calendar_notes")).json()["notes"]
+    assert note["said"].startswith("X is having trouble since ")
 
 
 def test_a_cell_shows_three_and_counts_the_rest(world, ana):

@@ -222,6 +222,24 @@ def test_this_one_alone_or_all_that_follow(world, ana):
     assert (last.text, last.local_time) == ("Only this week", time(10, 30))
 
 
+def test_accounts_that_were_taken_off_stay_off_and_the_rest_is_changed(world, ana):
+    post = plan(world)
+    post.accounts.add(world.mastodon)
+    schedule(post, [world.mastodon])
+    begin(ana, post)
+    series = Series.objects.get()
+    _first, second, third = series.posts.order_by("occurrence_on")[:3]
+    follow = reverse("post_follow", args=[second.pk])
+    second.accounts.remove(world.mastodon)
+    ana.post(follow)
+    third = Post.objects.get(pk=third.pk)
+    states = dict(third.deliveries.values_list("account__platform", "status"))
+    assert states == {"x": "scheduled", "mastodon": "cancelled"}
+    Post.objects.filter(pk=second.pk).update(text="Once more")
+    ana.post(follow)
+    assert Post.objects.get(pk=third.pk).text == "Once more"
+
+
 def test_a_series_ends_and_what_waits_is_cancelled(world, ana):
     begin(ana, plan(world))
     series = Series.objects.get()

@@ -1,0 +1,184 @@
+"""Many posts at once: moved, cancelled, or given to somebody else.
+
+What would happen is worked out first and shown; the same code then does it, post by
+post, so that one that cannot go leaves the others alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import time, timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import AuditEvent
+
+from . import moving
+from .composing import CANCELLABLE, close_if_cancelled
+from .models import Delivery, InvalidTransition, Post, StaleState
+from .wording import person
+
+#: One page of the list.
+MOST = 50
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What happens to one post; refused: why nothing does."""
+
+    post: Post
+    now: str
+    then: str = ""
+    refused: str = ""
+
+
+@dataclass
+class Picked:
+    """What was ticked: posts by key, and which of their deliveries ("" key: a draft)."""
+
+    posts: list[Post] = field(default_factory=list)
+    deliveries: dict[int, list[Delivery]] = field(default_factory=dict)
+
+
+def picked(user: Any, ticks: Sequence[str]) -> Picked:
+    """ticks: "d12" a delivery, "p12" a draft. Only what the person sees. Two queries."""
+    keys: dict[str, list[int]] = {"d": [], "p": []}
+    for tick in list(dict.fromkeys(ticks))[:MOST]:
+        kind, number = tick[:1], tick[1:]
+        if kind in keys and number.isdecimal() and len(number) <= 18:
+            keys[kind].append(int(number))
+    found = Picked()
+    rows = (
+        Delivery.objects.visible_to(user)
+        .filter(pk__in=keys["d"])
+        .select_related("post__author", "post__owner", "account")
+        .order_by("due_at", "pk")
+    )
+    for row in rows:
+        if row.post_id not in found.deliveries:
+            found.deliveries[row.post_id] = []
+            found.posts.append(row.post)
+        found.deliveries[row.post_id].append(row)
+    drafts = Post.objects.visible_to(user).filter(
+        pk__in=keys["p"], state=Post.State.DRAFT
+    )
+    found.posts += list(drafts.select_related("author", "owner").order_by("pk"))
+    return found
+
+
+# ---------------------------------------------------------------- moving
+
+
+def move(
+    user: Any, chosen: Picked, days: int, wall: time | None, *, do: bool
+) -> list[Effect]:
+    """By so many days of the reader's calendar, and to a time of day where one is given.
+
+    Whole posts move, with all of their accounts.
+    """
+    effects = []
+    for post in chosen.posts:
+        was = moving.said(post.due_at) if post.due_at else _("no time yet")
+        if post.due_at is None:
+            why = _("It has no time yet: open it and choose one.")
+            effects.append(Effect(post, was, refused=why))
+            continue
+        day = timezone.localtime(post.due_at).date() + timedelta(days=days)
+        try:
+            moved = moving.move(
+                user, post.pk, day, wall, seen=post.due_at, only_ask=not do
+            )
+        except moving.Refused as refused:
+            effects.append(Effect(post, was, refused=str(refused)))
+        else:
+            assert moved.post.due_at is not None
+            effects.append(Effect(post, was, moving.said(moved.post.due_at)))
+    return effects
+
+
+# ---------------------------------------------------------------- cancelling
+
+
+def cancel(user: Any, chosen: Picked, *, do: bool) -> list[Effect]:
+    """The deliveries that were ticked; drafts are thrown away."""
+    effects = []
+    for post in chosen.posts:
+        rows = chosen.deliveries.get(post.pk)
+        if rows is None:
+            if do:
+                _throw_away(user, post)
+            then = _("is thrown away")
+            effects.append(Effect(post, post.get_state_display(), then))
+            continue
+        now = ", ".join(f"{r.account.name}: {r.get_status_display()}" for r in rows)
+        going, stays = [], []
+        for row in rows:
+            if row.status not in CANCELLABLE or row.is_out or row.repeat_is_safe:
+                stays.append(row.account.name)
+            elif not do or _cancel_one(user, row):
+                going.append(row.account.name)
+            else:
+                stays.append(row.account.name)
+        if do and going:
+            close_if_cancelled(post)
+        why = ""
+        if stays:
+            why = _("Too late or over for %(names)s: that stays as it is.") % {
+                "names": ", ".join(stays)
+            }
+        then = ""
+        if going:
+            then = _("not sent to %(names)s") % {"names": ", ".join(going)}
+        effects.append(Effect(post, now, then, why))
+    return effects
+
+
+def _cancel_one(user: Any, row: Delivery) -> bool:
+    try:
+        row.cancel()
+    except (InvalidTransition, StaleState):
+        return False
+    AuditEvent.write(user, "delivery.cancelled", row)
+    return True
+
+
+def _throw_away(user: Any, post: Post) -> None:
+    with transaction.atomic():
+        if Post.objects.filter(pk=post.pk, state=Post.State.DRAFT).update(
+            state=Post.State.CANCELLED
+        ):
+            AuditEvent.write(user, "post.cancelled", post, deliveries=0)
+
+
+# ---------------------------------------------------------------- owners
+
+
+def owners_for(user: Any) -> list[Any]:
+    """Who can be given posts: people of the reader's brands."""
+    people = get_user_model().objects.filter(is_active=True)
+    if not user.is_superuser:
+        people = people.filter(brands__members=user.pk)
+    return list(people.distinct().order_by("first_name", "username")[:500])
+
+
+def reassign(user: Any, chosen: Picked, to: Any, *, do: bool) -> list[Effect]:
+    """Give the posts to somebody who sees their brand."""
+    brands = set(to.brands.values_list("pk", flat=True))
+    effects = []
+    for post in chosen.posts:
+        was = person(post.looked_after_by)
+        if post.brand_id not in brands and not to.is_superuser:
+            why = _("%(name)s does not see this brand.") % {"name": person(to)}
+            effects.append(Effect(post, was, refused=why))
+            continue
+        if do:
+            with transaction.atomic():
+                Post.objects.filter(pk=post.pk).update(owner=to)
+                AuditEvent.write(user, "post.reassigned", post, to=to.pk)
+        effects.append(Effect(post, was, person(to)))
+    return effects

@@ -1,0 +1,155 @@
+"""Many posts of the list at once: looked at first, then done, one by one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from publishing.models import Delivery, Post
+
+from .conftest import make_delivery, make_person
+
+
+def bulk(client, rows, action, **fields):
+    picks = [
+        f"d{row.pk}" if isinstance(row, Delivery) else f"p{row.pk}" for row in rows
+    ]
+    return client.post(
+        reverse("post_bulk"), {"pick": picks, "action": action, **fields}, follow=True
+    )
+
+
+def effects(answer):
+    return {effect.post.text: effect for effect in answer.context["effects"]}
+
+
+def three(world):
+    return [
+        make_delivery(world.x, world.ana, text="Waits", hours=100),
+        make_delivery(
+            world.x, world.ana, text="Leaves", hours=101, status="publishing"
+        ),
+        make_delivery(
+            world.x, world.ana, text="Is out", status="published", external_id="1"
+        ),
+    ]
+
+
+def test_a_move_is_looked_at_first_and_names_what_stays(world, ana):
+    rows = three(world)
+    due = {row.pk: row.due_at for row in rows}
+    look = bulk(ana, rows, "move", days="7")
+    found = effects(look)
+    assert found["Waits"].then
+    assert "has begun" in found["Leaves"].refused
+    assert "is published" in found["Is out"].refused
+    assert {r.pk: r.due_at for r in Delivery.objects.all()} == due
+    assert "Move: 1 post" in " ".join(look.content.decode().split())
+    done = bulk(ana, rows, "move", days="7", do="1").content.decode()
+    assert "1 post is done." in done
+    assert "has begun" in done
+    moved = Delivery.objects.get(pk=rows[0].pk)
+    assert moved.due_at - due[moved.pk] == timedelta(days=7)
+    assert moved.due_at == Post.objects.get(pk=moved.post_id).due_at
+
+
+def test_a_time_of_day_is_set_for_all(world, ana):
+    rows = [
+        make_delivery(world.x, world.ana, text=f"n{n}", hours=99 + n * 30)
+        for n in range(2)
+    ]
+    bulk(ana, rows, "move", days="0", time="06:45", do="1")
+    for row in rows:
+        row.refresh_from_db()
+        local = timezone.localtime(row.due_at)
+        assert (local.hour, local.minute) == (6, 45)
+
+
+def test_a_post_to_two_accounts_is_moved_once(world, ana):
+    first = make_delivery(world.x, world.ana, text="Both", hours=100)
+    second = make_delivery(world.mastodon, world.ana, text="-", hours=100)
+    Delivery.objects.filter(pk=second.pk).update(post=first.post, due_at=first.due_at)
+    look = bulk(ana, [first, second], "move", days="1")
+    assert len(look.context["effects"]) == 1
+    bulk(ana, [first, second], "move", days="1", do="1")
+    times = set(first.post.deliveries.values_list("due_at", flat=True))
+    assert times == {first.due_at + timedelta(days=1)}
+
+
+def test_cancelling_says_what_is_too_late(world, ana):
+    rows = three(world)
+    draft = Post.objects.create(brand=world.brand, author=world.ana, text="Draft")
+    look = effects(bulk(ana, [*rows, draft], "cancel"))
+    assert look["Waits"].then
+    assert "Too late" in look["Leaves"].refused
+    assert look["Draft"].then == "is thrown away"
+    assert not Delivery.objects.filter(status="cancelled").exists()
+    bulk(ana, [*rows, draft], "cancel", do="1")
+    assert Delivery.objects.get(status="cancelled").post.text == "Waits"
+    states = dict(Post.objects.values_list("text", "state"))
+    assert states["Waits"] == states["Draft"] == Post.State.CANCELLED
+    assert states["Leaves"] == Post.State.SCHEDULED
+
+
+def test_posts_are_given_to_somebody_who_sees_the_brand(world, ana):
+    rows = three(world)
+    ben = make_person("ben", brand=world.brand)
+    found = effects(bulk(ana, rows, "reassign", person=ben.pk))
+    assert (found["Waits"].now, found["Waits"].then) == ("ana", "ben")
+    bulk(ana, rows, "reassign", person=ben.pk, do="1")
+    assert set(Post.objects.values_list("owner__username", flat=True)) == {"ben"}
+    shown = ana.get(reverse("post_list"), {"tab": "all", "owner": ben.pk})
+    assert len(shown.context["rows"]) == 3
+    shown = ana.get(reverse("post_list"), {"tab": "all", "owner": world.ana.pk})
+    assert shown.context["rows"] == []
+    refused = bulk(ana, rows, "reassign", person=world.stranger.pk, do="1")
+    assert "choose somebody of your brands" in refused.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("action", "fields", "said"),
+    [
+        ("move", {"days": "x"}, "Days: write a whole number"),
+        ("move", {"days": "9999"}, "Days: at most 366"),
+        ("move", {"days": ""}, "Days: write a number other than 0"),
+        ("move", {"days": "1", "time": "soon"}, "Time: write one such as 09:00."),
+        ("sell", {}, "Choose what to do"),
+        ("reassign", {"person": "x"}, "New owner: choose"),
+    ],
+)
+def test_what_cannot_be_read_is_said_and_changes_nothing(
+    world, ana, action, fields, said
+):
+    row = make_delivery(world.x, world.ana, hours=100)
+    page = bulk(ana, [row], action, do="1", **fields).content.decode()
+    assert said in page
+    due = row.due_at
+    row.refresh_from_db()
+    assert (row.due_at, row.status) == (due, "scheduled")
+
+
+def test_nothing_ticked_is_said(world, ana):
+    assert "Tick at least one post." in bulk(ana, [], "cancel").content.decode()
+    page = ana.post(
+        reverse("post_bulk"), {"pick": ["x1", "d", "d999999"], "action": "cancel"}
+    )
+    assert page.status_code == 302
+
+
+def test_others_posts_are_out_of_reach(world, sign_in):
+    row = make_delivery(world.x, world.ana, hours=100)
+    assert bulk(sign_in(world.rita), [row], "cancel", do="1").status_code == 403
+    said = bulk(sign_in(world.stranger), [row], "cancel", do="1").content.decode()
+    assert "Tick at least one post." in said
+    row.refresh_from_db()
+    assert row.status == "scheduled"
+
+
+def test_the_list_shows_boxes_to_those_who_may_write_only(world, ana, sign_in):
+    make_delivery(world.x, world.ana, hours=100)
+    address = reverse("post_list") + "?tab=upcoming"
+    assert 'name="pick"' in ana.get(address).content.decode()
+    assert 'name="pick"' not in sign_in(world.rita).get(address).content.decode()
