@@ -21,6 +21,7 @@ from platforms import registry
 from platforms.base import PersonLeft
 from platforms.errors import AuthRevoked, Cause
 
+from .fixed_query import FixedQuery
 from .models import (
     AuditEvent,
     ConnectedAccount,
@@ -102,8 +103,16 @@ def status_url(row: DataRequest) -> str:
 
 def open_requests() -> list[int]:
     """Also those whose task got lost."""
-    rows = DataRequest.objects.filter(done_at=None).order_by("received_at")
-    return list(rows.values_list("pk", flat=True)[:100])
+    return [pk for (pk,) in _open_ones.rows()]
+
+
+_open_ones = FixedQuery(
+    lambda: (
+        DataRequest.objects.filter(done_at=None)
+        .order_by("received_at")
+        .values_list("pk")[:100]
+    )
+)
 
 
 def work(pk: int) -> list[int]:

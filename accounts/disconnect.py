@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from platforms.errors import Outcome, PlatformError
 
+from .fixed_query import SAMPLE_TIME, FixedQuery
 from .models import AuditEvent, ConnectedAccount, Credential
 
 logger = logging.getLogger(__name__)
@@ -157,10 +158,22 @@ def revoke(credential: Credential) -> bool | None:
     return told
 
 
+_due = FixedQuery(
+    lambda until: (
+        Credential.objects.filter(
+            state=Credential.State.DISCONNECTED, revoke_after__lte=until
+        )
+        .order_by("revoke_after")
+        .values_list("pk")[:50]
+    ),
+    SAMPLE_TIME,
+)
+
+
 def revoke_due(now: datetime) -> int:
     """Try again what could not be told; how many platforms were reached by now."""
-    rows = Credential.objects.filter(
-        state=Credential.State.DISCONNECTED, revoke_after__lte=now
-    )
-    due = rows.select_related("app").order_by("revoke_after")[:50]
+    pks = [pk for (pk,) in _due.rows(now)]
+    if not pks:
+        return 0
+    due = Credential.objects.filter(pk__in=pks).select_related("app")
     return sum(revoke(credential) is not False for credential in due)

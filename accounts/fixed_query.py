@@ -88,7 +88,7 @@ class FixedQuery(Generic[M]):
     make: gets the values in order and returns the queryset. It runs once for each
     database, with the samples, so no value may choose between different queries.
     samples: for each value one of its type, unlike all others; of a list one item in a
-    list. ValueError where a sample is not to be found exactly once in the query.
+    list. ValueError where a sample is not to be found in the query, or a list not once.
     """
 
     def __init__(self, make: Callable[..., QuerySet[M, Any]], *samples: Any) -> None:
@@ -144,9 +144,9 @@ class FixedQuery(Generic[M]):
             (numbers[param], None) if param in numbers else (None, param)
             for param in params
         ]
-        found = sorted(n for n, _always in places if n is not None)
-        if found != list(range(len(each))) or sql.count(ONE_LISTED) != len(lists):
-            raise ValueError(f"not each sample once: {sql} {params}")
+        found = {n for n, _always in places if n is not None}
+        if found != set(range(len(each))) or sql.count(ONE_LISTED) != len(lists):
+            raise ValueError(f"not each sample, or not each list once: {sql} {params}")
         return _Words(queryset.model, sql.replace(ONE_LISTED, AMONG[vendor]), places)
 
 

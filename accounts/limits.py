@@ -38,6 +38,7 @@ from platforms import registry
 from platforms.base import Bucket, Observation, PlatformClient
 from platforms.limits import Counts, Window, tightest
 
+from .fixed_query import FixedQuery
 from .models import AuditEvent, ConnectedAccount, Credential, RateBucket
 
 logger = logging.getLogger(__name__)
@@ -481,11 +482,20 @@ def own_accounts(credentials: Collection[Credential]) -> dict[int, int]:
     if not found:
         return found
     subjects = {row.pk: row.subject_id for row in credentials}
-    accounts = ConnectedAccount.objects.filter(credential__in=found).order_by("-pk")
-    for pk, of, subject in accounts.values_list("pk", "credential", "external_id"):
+    for pk, of, subject in _accounts_of.rows(list(found)):
         if of is not None and subject == subjects[of]:
             found[of] = pk
     return found
+
+
+_accounts_of = FixedQuery(
+    lambda pks: (
+        ConnectedAccount.objects.filter(credential__in=pks)
+        .order_by("-pk")
+        .values_list("pk", "credential", "external_id")
+    ),
+    [0],
+)
 
 
 def give_back(needs: Iterable[Need], reserved_at: datetime) -> None:

@@ -57,13 +57,16 @@ class Paused:
         return self.words.action == Action.OPERATOR
 
 
-def not_closed(reader: Any = None, now: datetime | None = None) -> list[Paused]:
+def not_closed(
+    reader: Any = None, now: datetime | None = None, *, tokens: bool = True
+) -> list[Paused]:
     """All that is paused: platforms first, then apps, then single accounts; oldest first.
 
-    reader: only accounts of this person's brands; None: all. Three queries at most.
+    reader: only accounts of this person's brands; None: all. tokens: single accounts as
+    well. Three queries at most.
     """
     now = now or timezone.now()
-    rows = breakers.not_closed()
+    rows = [row for row in breakers.not_closed() if tokens or row.scope != "token"]
     if not rows:
         return []
     names = _names(rows, reader)

@@ -6,18 +6,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
+from accounts import versions
 from accounts.health_rows import SOON, STALE
 from accounts.hooks import HealthOn
-from accounts.models import ConnectedAccount
+from accounts.models import AccountQuerySet, ConnectedAccount, Credential
 
 from .models import CheckResult, HealthDay
 
 #: So many days are shown, and so many are kept.
 DAYS = 90
-#: Accounts that are read at a time.
+#: Rows that are read at a time.
 CHUNK = 1000
 STATES = ("able", "ending", "broken", "unproven")
 
@@ -26,10 +27,7 @@ def note(now: datetime | None = None) -> None:
     """Write today's row of each brand over the one of an hour ago. Safe to run twice."""
     now = now or timezone.now()
     today = now.astimezone(UTC).date()
-    counts: dict[int, dict[str, int]] = {}
-    for brand_id, state in _states(now):
-        row = counts.setdefault(brand_id, dict.fromkeys(STATES, 0))
-        row[state] += 1
+    counts = _counts(now)
     with transaction.atomic():
         if not HealthDay.objects.exists():
             HealthDay.objects.bulk_create(_past(today), ignore_conflicts=True)
@@ -45,11 +43,49 @@ def note(now: datetime | None = None) -> None:
         HealthDay.objects.filter(day__lt=today - timedelta(days=DAYS)).delete()
 
 
-def _states(now: datetime) -> Iterator[tuple[int, str]]:
-    """Brand and state of each connected account, as the accounts page has it."""
+def _counts(now: datetime) -> dict[int, dict[str, int]]:
+    """By brand how many connected accounts are in each state, as the accounts page has
+    it. The database counts; only those that may end soon are read."""
+    connected = ConnectedAccount.objects.connected().filter(credential__isnull=False)
+    able = Q(credential__state=Credential.State.ACTIVE, trouble="")
+    ending = _ending(connected.filter(able), now)
+    # Of whom nobody knows when they were proven last, that is too long ago.
+    proven = Q(credential__proven_at__gte=now - STALE)
     rows = (
-        ConnectedAccount.objects.connected()
-        .filter(credential__isnull=False)
+        connected.order_by()
+        .values_list("brand")
+        .annotate(
+            n=Count("pk"),
+            fit=Count("pk", filter=able),
+            fresh=Count("pk", filter=able & proven),
+        )
+    )
+    counts = {}
+    for brand, whole, fit, fresh in rows:
+        soon = ending.get(brand, ())
+        counts[brand] = {
+            "able": fresh - sum(soon),
+            "ending": len(soon),
+            "broken": whole - fit,
+            "unproven": fit - fresh - (len(soon) - sum(soon)),
+        }
+    return counts
+
+
+def _ending(accounts: AccountQuerySet, now: datetime) -> dict[int, list[bool]]:
+    """By brand, for each account that cannot post for long any more, whether it was
+    proven lately."""
+    until = now + SOON
+    may_end = (
+        Q(credential__refresh_token="", credential__expires_at__lte=until)
+        | Q(credential__refresh_expires_at__lte=until)
+        | Q(credential__data_access_ends_at__lte=until)
+    )
+    for app, platform in versions.end_until(until):
+        may_end |= Q(credential__app=app, platform=platform)
+    found: dict[int, list[bool]] = {}
+    rows = (
+        accounts.filter(may_end)
         .select_related("credential__app")
         .defer("credential__access_token", "credential__app__client_secret")
         .order_by("pk")
@@ -57,17 +93,12 @@ def _states(now: datetime) -> Iterator[tuple[int, str]]:
     for account in rows.iterator(chunk_size=CHUNK):
         credential = account.credential
         assert credential is not None
-        proven = credential.proven_at
         ends = [end.at for end in account.ends(now) if end.stops_publishing]
-        if account.health == "broken":
-            state = "broken"
-        elif ends and min(ends) <= now + SOON:
-            state = "ending"
-        elif proven is None or proven < now - STALE:
-            state = "unproven"
-        else:
-            state = "able"
-        yield account.brand_id, state
+        if ends and min(ends) <= until:
+            proven = credential.proven_at
+            lately = proven is not None and proven >= now - STALE
+            found.setdefault(account.brand_id, []).append(lately)
+    return found
 
 
 # ---------------------------------------------------------------- before there were rows

@@ -10,14 +10,16 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
-from accounts.models import ConnectedAccount, Credential, PlatformApp
+from accounts import versions
+from accounts.fixed_query import SAMPLE_TIME, FixedQuery
+from accounts.models import ConnectedAccount, Credential
 from platforms.errors import Cause
 
 from . import people, telling, waiting
 from .models import Alert, Incident, open_of
-from .roots import Tree, trees_of
+from .roots import Tree, give_apps, trees_of
 
 ENDS = Incident.Kind.ENDS
 DAYS = (1, 3, 7, 14, 21)
@@ -120,20 +122,12 @@ def _endings(now: datetime, only: Sequence[int] = ()) -> list[Ending]:
     only: of these roots; empty: all.
     """
     until = now + timedelta(days=DAYS[-1] + 1)
-    rows = Credential.objects.filter(
-        Q(refresh_token="", expires_at__lte=until)
-        | ~Q(refresh_token="") & Q(refresh_expires_at__lte=until)
-        | Q(data_access_ends_at__lte=until),
-        state=Credential.State.ACTIVE,
-    )
     if only:
-        rows = rows.filter(
-            Q(pk__in=only) | Q(parent__in=only) | Q(parent__parent__in=only)
-        )
-    # The refresh token tells whether an end matters; the access token is not needed.
-    candidates = list(
-        rows.select_related("app").defer("access_token", "app__client_secret")
-    )
+        pks = list(only)
+        candidates = _ending_of.objects(until, pks, pks, pks)
+    else:
+        candidates = _ending.objects(until)
+    give_apps(candidates)
     by_member = trees_of(candidates)
     found: dict[int, Ending] = {}
     for row in candidates:
@@ -153,29 +147,40 @@ def _endings(now: datetime, only: Sequence[int] = ()) -> list[Ending]:
     return [ending for ending in found.values() if ending.accounts]
 
 
+def _may_end(until: datetime) -> QuerySet[Credential]:
+    """The refresh token tells whether an end matters."""
+    return Credential.objects.filter(
+        Q(refresh_token="", expires_at__lte=until)
+        | ~Q(refresh_token="") & Q(refresh_expires_at__lte=until)
+        | Q(data_access_ends_at__lte=until),
+        state=Credential.State.ACTIVE,
+    ).defer("access_token", "granted_scopes", "abilities", "extra")
+
+
+_ending = FixedQuery(_may_end, SAMPLE_TIME)
+_ending_of = FixedQuery(
+    lambda until, own, parents, grandparents: _may_end(until).filter(
+        Q(pk__in=own) | Q(parent__in=parents) | Q(parent__parent__in=grandparents)
+    ),
+    SAMPLE_TIME,
+    [990_990_991],
+    [990_990_992],
+    [990_990_993],
+)
+
+
 def _versions(now: datetime) -> list[Ending]:
     """Versions that end within the longest notice, of apps that accounts live by."""
-    until = now + timedelta(days=DAYS[-1] + 1)
-    ends: dict[tuple[int, str], datetime] = {}
-    connected = ConnectedAccount.objects.connected().exclude(credential=None)
-    pairs = list(
-        connected.order_by().values_list("credential__app", "platform").distinct()
-    )
-    apps = PlatformApp.objects.only("platform", "api_version").in_bulk(
-        {pk for pk, _platform in pairs}
-    )
-    for pk, platform in pairs:
-        end = apps[pk].version_end(platform)
-        if end is not None and now < end.at <= until:
-            ends[pk, platform] = end.at
+    ends = versions.end_until(now + timedelta(days=DAYS[-1] + 1))
     found = []
     for (pk, platform), at in ends.items():
+        if at <= now:
+            continue
         ending = Ending(f"{ENDS}:{platform}:{pk}", None, at, None)
-        theirs = connected.filter(credential__app=pk, platform=platform)
-        ending.accounts = {
-            account.pk: account
-            for account in theirs.select_related("owner", "deputy", "brand")
-        }
+        theirs = ConnectedAccount.objects.connected().filter(
+            credential__app=pk, platform=platform
+        )
+        ending.accounts = {account.pk: account for account in theirs}
         found.append(ending)
     return found
 

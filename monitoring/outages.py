@@ -27,8 +27,8 @@ def lasting() -> list[Paused]:
     """What is wrong now, or stays wrong until a person acts."""
     return [
         pause
-        for pause in paused.not_closed()
-        if pause.scope != "token" and (pause.is_current or pause.needs_admin)
+        for pause in paused.not_closed(tokens=False)
+        if pause.is_current or pause.needs_admin
     ]
 
 

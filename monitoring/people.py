@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Q
+from django.db.models import Q, prefetch_related_objects
 
 from accounts.insiders import Insiders
 from accounts.models import ConnectedAccount, Credential
@@ -32,8 +32,14 @@ def owners(accounts: Sequence[ConnectedAccount]) -> list[Any]:
     return found
 
 
+def with_owners(accounts: Sequence[ConnectedAccount]) -> None:
+    """Read the owners of all that come without one; one query."""
+    prefetch_related_objects(accounts, "owner")
+
+
 def lookers_after(accounts: Sequence[ConnectedAccount]) -> dict[int, Any]:
     """The owner, or who connected it, of each account; None where both are gone."""
+    with_owners(accounts)
     inside = Insiders([account.owner for account in accounts], accounts)
     found: dict[int, Any] = {
         account.pk: account.owner if inside.has(account.owner, account) else None
@@ -52,6 +58,7 @@ def lookers_after(accounts: Sequence[ConnectedAccount]) -> dict[int, Any]:
 
 
 def deputies(accounts: Sequence[ConnectedAccount]) -> list[Any]:
+    prefetch_related_objects(accounts, "deputy")
     inside = Insiders([account.deputy for account in accounts], accounts)
     return distinct(one.deputy for one in accounts if inside.has(one.deputy, one))
 

@@ -17,7 +17,8 @@ from django.utils import timezone
 
 from accounts.breakers import MANY_LOST_ACCESS
 from accounts.causes import Action, explain
-from accounts.models import OF_THE_CONSENT, ConnectedAccount, Credential
+from accounts.fixed_query import FixedQuery
+from accounts.models import OF_THE_CONSENT, ConnectedAccount, Credential, PlatformApp
 from accounts.paused import Paused
 from platforms.errors import Cause
 
@@ -54,7 +55,31 @@ OUR_APP = frozenset(
 #: What was found so long before its root broke may be the first sign of it.
 SAME_TIME = timedelta(hours=1)
 
-NO_TOKENS = ("access_token", "refresh_token", "app__client_secret")
+#: What nobody needs who only wants to know what hangs together.
+_members = Credential.objects.defer(
+    "access_token", "refresh_token", "granted_scopes", "abilities", "extra"
+)
+_accounts = ConnectedAccount.objects.connected().defer("extra", "server_limits")
+
+_apps = FixedQuery(
+    lambda pks: PlatformApp.objects.filter(pk__in=pks).defer("client_secret"), [0]
+)
+_broken = FixedQuery(lambda: _members.filter(state=Credential.State.BROKEN))
+_by_key = FixedQuery(lambda pks: _members.filter(pk__in=pks), [0])
+_below = FixedQuery(
+    lambda parents: _members.filter(parent__in=parents).exclude(
+        state=Credential.State.DISCONNECTED
+    ),
+    [0],
+)
+_accounts_of = FixedQuery(
+    lambda pks: _accounts.filter(credential__in=pks).order_by("name", "pk"), [0]
+)
+_in_trouble = FixedQuery(
+    lambda: _accounts.exclude(trouble="").filter(
+        credential__state=Credential.State.ACTIVE
+    )
+)
 
 
 @dataclass
@@ -119,13 +144,15 @@ def _was_seen(credential: Credential, at: datetime) -> bool:
 def trees_of(credentials: Sequence[Credential]) -> dict[int, Tree]:
     """The whole tree of each credential, by the credential's key; no tokens are read.
 
-    A query per level of the deepest tree, not per credential.
+    A query per level of the deepest tree, not per credential. The people of the
+    accounts are left to those who write to them.
     """
-    rows = Credential.objects.select_related("app").defer(*NO_TOKENS)
+    if not credentials:
+        return {}
     known = {row.pk: row for row in credentials}
     wanted = {row.parent_id for row in known.values() if row.parent_id} - set(known)
     while wanted:
-        above = {row.pk: row for row in rows.filter(pk__in=wanted)}
+        above = {row.pk: row for row in _by_key.objects(list(wanted))}
         known |= above
         wanted = {row.parent_id for row in above.values() if row.parent_id}
         wanted -= set(known)
@@ -138,9 +165,7 @@ def trees_of(credentials: Sequence[Credential]) -> dict[int, Tree]:
     by_member = {pk: tree for pk, tree in trees.items()}
     level = list(trees)
     while level:
-        below = rows.filter(parent__in=level).exclude(
-            state=Credential.State.DISCONNECTED
-        )
+        below = _below.objects(level)
         level = []
         for row in below:
             assert row.parent_id is not None
@@ -148,35 +173,29 @@ def trees_of(credentials: Sequence[Credential]) -> dict[int, Tree]:
             tree.members.append(row)
             by_member[row.pk] = tree
             level.append(row.pk)
-    accounts = (
-        ConnectedAccount.objects.connected()
-        .filter(credential__in=by_member)
-        .select_related("owner", "deputy", "brand")
-    )
-    for account in accounts.order_by("name", "pk"):
+    give_apps(member for tree in trees.values() for member in tree.members)
+    for account in _accounts_of.objects(list(by_member)):
         assert account.credential_id is not None
         tree = by_member[account.credential_id]
         tree.accounts.setdefault(account.credential_id, []).append(account)
     return by_member
 
 
+def give_apps(credentials: Iterable[Credential]) -> None:
+    """Each its app, without its secret; one query."""
+    rows = [row for row in credentials if not Credential.app.is_cached(row)]
+    if rows:
+        apps = _apps.objects(list({row.app_id for row in rows}))
+        by_pk = {app.pk: app for app in apps}
+        for row in rows:
+            row.app = by_pk[row.app_id]
+
+
 def find(pauses: Sequence[Paused] = ()) -> dict[str, Root]:
     """What is broken now, by key. pauses: app breakers that cover what they hold."""
-    broken = list(
-        Credential.objects.filter(state=Credential.State.BROKEN)
-        .select_related("app")
-        .defer(*NO_TOKENS)
-    )
-    troubled = list(
-        ConnectedAccount.objects.connected()
-        .exclude(trouble="")
-        .filter(credential__state=Credential.State.ACTIVE)
-        .select_related("owner", "deputy", "brand")
-    )
-    theirs = Credential.objects.filter(
-        pk__in={account.credential_id for account in troubled}
-    )
-    held = list(theirs.select_related("app").defer(*NO_TOKENS))
+    broken, troubled = _broken.objects(), _in_trouble.objects()
+    theirs = {account.credential_id for account in troubled}
+    held = _by_key.objects(list(theirs)) if theirs else []
     by_member = trees_of([*broken, *held])
     search = _Search(pauses)
     for tree in {id(tree): tree for tree in by_member.values()}.values():

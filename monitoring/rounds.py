@@ -31,8 +31,6 @@ BOUND_S = 20.0
 DROP_AFTER_S = 40.0
 #: A look that was begun belongs to its worker for so long.
 TAKEN = timedelta(minutes=5)
-#: Before all others go so many at most, so that others have their turn as well.
-MOST_URGENT = 1000
 #: Of those who are due so many are read at once, in their order.
 READ_AHEAD = 200
 #: When there were fewer, it is looked for others after so long, or after so many times
@@ -153,7 +151,7 @@ class Takeovers(Round):
         self._standbys, now = [], timezone.now()
         if standbys.anybody(now):
             wanted = standbys.wanted(now).exclude(pk__in=self._tried_standbys)
-            self._standbys = list(wanted[:MOST_URGENT])
+            self._standbys = list(wanted[: ahead.MOST_URGENT])
 
     def _takeovers(self, room: int, full: Collection[Hashable]) -> list[Running]:
         begun: list[Running] = []
@@ -177,14 +175,14 @@ class Looks(Takeovers):
 
     def __init__(self, seconds: float = BOUND_S, threads: int = 0) -> None:
         super().__init__(seconds, threads)
-        ahead_of_posts = ahead.looks_before_posts(timezone.now())[:MOST_URGENT]
+        ahead_of_posts = ahead.looks_before_posts(timezone.now())
         self._urgent = dict.fromkeys(ahead_of_posts, ahead.LIVES_ON)
         self._shake()
 
     def _shake(self) -> None:
         """What just broke has its tree looked at."""
         now = timezone.now()
-        shaken = Credential.objects.shaken(now)[:MOST_URGENT]
+        shaken = Credential.objects.shaken(now)[: ahead.MOST_URGENT]
         for pk in shaken:
             self._urgent.setdefault(pk, health.AT_ONCE)
         # Looked at in this round already, but before the breakage.

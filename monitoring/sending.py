@@ -38,13 +38,18 @@ NO_SECRETS = (
 )
 
 
-_pending = FixedQuery(lambda: Alert.objects.pending().order_by().values_list("pk")[:1])
+_for_people = FixedQuery(
+    lambda: Alert.objects.pending().exclude(user=None).order_by().values_list("pk")[:1]
+)
+_for_channels = FixedQuery(
+    lambda: (
+        Alert.objects.pending().exclude(channel=None).order_by().values_list("pk")[:1]
+    )
+)
 
 
 def _free(now: datetime) -> Any:
     """Messages to be sent. What is over by now is not told as if it lasted."""
-    if not _pending.rows():
-        return Alert.objects.none()
     free = Alert.objects.free(now)
     free.filter(incident__state=Incident.State.RESOLVED).exclude(
         kind__in=OF_THE_PAST
@@ -61,6 +66,8 @@ def _free(now: datetime) -> Any:
 
 def send_mails(now: datetime) -> None:
     """Mail what is due, one message per incident, what comes daily in one mail."""
+    if not _for_people.rows():
+        return
     rows = list(
         _free(now).exclude(user=None).select_related("user__profile", "channel")
     )
@@ -195,6 +202,8 @@ def _headers(alerts: Sequence[Alert]) -> dict[str, str]:
 
 def send_to_channels(now: datetime) -> None:
     """Call each channel with what waits for it; one that fails waits, not the others."""
+    if not _for_channels.rows():
+        return
     end = time.monotonic() + BOUND_S
     rows = _free(now).filter(channel__is_active=True).select_related("channel")
     failed: set[int] = set()

@@ -50,6 +50,9 @@ def untold(rows: Sequence[Incident], found: Mapping[str, Root]) -> list[Alert]:
     told = set(alerts.values_list("incident", "user", "channel"))
     active = list(AlertChannel.objects.filter(is_active=True))
     new: list[Alert] = []
+    people.with_owners(
+        [one for row in rows for one in found[row.dedup_key].accounts.values()]
+    )
     for row in rows:
         root = found[row.dedup_key]
         accounts = list(root.accounts.values())

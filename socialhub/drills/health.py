@@ -30,13 +30,14 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.management.base import CommandError
 from django.db import connection
-from django.db.models import Min
+from django.db.models import F
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django_q.models import OrmQ
 
 from accounts import connect
 from accounts.connect import ConnectRefused, Grant
+from accounts.fixed_query import FixedQuery
 from accounts.models import ConnectedAccount, Credential, Network, PlatformApp
 from accounts.practice import ensure_practice_apps
 from monitoring.management.commands.make_schedules import DAY as DAY_MIN
@@ -87,6 +88,32 @@ SMALLEST_WORLD = 50
 MOST_WORLDS = 1000
 
 
+#: Asked at each step, thousands of times.
+_broken = FixedQuery(
+    lambda: (
+        ConnectedAccount.objects.broken()
+        .order_by()
+        .values_list("pk", "credential__state", "credential__cause", "trouble")
+    )
+)
+_next_proof = FixedQuery(
+    lambda: (
+        Credential.objects.exclude(state=Credential.State.DISCONNECTED)
+        .order_by("next_proof_at")
+        .values_list("next_proof_at")[:1]
+    )
+)
+_next_renewal = FixedQuery(
+    lambda: (
+        Credential.objects.filter(state=Credential.State.ACTIVE)
+        .exclude(refresh_token="")
+        .exclude(refresh_after=None)
+        .order_by("refresh_after")
+        .values_list("refresh_after")[:1]
+    )
+)
+
+
 class Health(Part):
     """One world for each core, each with its share of the credentials and a seed of its
     own: accesses of different people have nothing to do with each other."""
@@ -132,7 +159,9 @@ class Health(Part):
                     "seed": options["seed"] * MOST_WORLDS + number,
                 }
                 server = "same" if connection.vendor == "postgresql" else "sqlite"
-                box = stack.enter_context(Sandbox(server_url(server)))
+                # Without DEBUG nobody keeps a list of all queries.
+                box = Sandbox(server_url(server), {"DEBUG": "false"})
+                stack.enter_context(box)
                 box.migrate()
                 running.append(stack.enter_context(self._world(box, share)))
             told = []
@@ -269,6 +298,7 @@ class Weeks:
         for number, pages in enumerate(trees):
             self._make_tree(number, pages)
         moment = self.start
+        self._platforms = sorted({a.platform for a in self.accounts.values()})
         while (moment := moment + TROUBLE_EVERY) < self.end:
             self._at(moment, self._trouble)
 
@@ -407,7 +437,7 @@ class Weeks:
 
     def _trouble(self, now: datetime) -> None:
         kind, more = self.dice.choice(TROUBLE)
-        platform = self.dice.choice(sorted({a.platform for a in self._all()}))
+        platform = self.dice.choice(self._platforms)
         times = self.dice.randint(1, 40)
         rule = self.practice.fault(
             kind=kind, platform=platform, call="any", times=times, **more
@@ -480,18 +510,18 @@ class Weeks:
 
     def _posts_due(self, now: datetime) -> None:
         """Due ones leave the queue, as the engine would have it."""
+        broken = self._broken()
         for pk, due in list(self._next_due.items()):
             if due > now:
                 continue
             rows = Delivery.objects.filter(account=pk, status=Status.SCHEDULED)
-            if self._fresh(pk).health == "healthy":
-                for row in rows:
-                    rows.filter(pk=row.pk).update(
-                        status=Status.PUBLISHED,
-                        published_at=due,
-                        external_id=row.marker,
-                        next_attempt_at=None,
-                    )
+            if pk not in broken:
+                rows.update(
+                    status=Status.PUBLISHED,
+                    published_at=due,
+                    external_id=F("marker"),
+                    next_attempt_at=None,
+                )
             else:
                 rows.update(status=Status.HELD, hold=Delivery.Hold.ACCESS)
                 self.figures["held"] += 1
@@ -518,23 +548,21 @@ class Weeks:
 
     def _drain(self) -> None:
         """What was put into the queue is done at once, as a worker would."""
-        for row in OrmQ.objects.filter(key="monitor").order_by("pk"):
-            task = row.task()
-            row.delete()
-            func = task["func"]
-            (import_string(func) if isinstance(func, str) else func)(*task["args"])
-        OrmQ.objects.all().delete()
+        waiting = list(OrmQ.objects.order_by("pk"))
+        OrmQ.objects.filter(pk__in=[row.pk for row in waiting]).delete()
+        for row in waiting:
+            if row.key == "monitor":
+                task = row.task()
+                func = task["func"]
+                (import_string(func) if isinstance(func, str) else func)(*task["args"])
 
     def _next_time(self, now: datetime) -> datetime:
         """The next step at which anything can be due."""
         first = now + LONGEST_STEP
         if self._events:
             first = min(first, self._events[0][0])
-        live = Credential.objects.exclude(state=Credential.State.DISCONNECTED)
-        found = live.aggregate(proof=Min("next_proof_at"))
-        refresh = live.filter(state=Credential.State.ACTIVE).exclude(refresh_token="")
-        found |= refresh.aggregate(renewal=Min("refresh_after"))
-        times = [at for at in found.values() if at]
+        found = [*_next_proof.values(), *_next_renewal.values()]
+        times = [at for (at,) in found if at]
         for due in self._next_due.values():
             times += [due - ahead for ahead in AHEAD if due - ahead > now]
             times.append(due)
@@ -545,21 +573,21 @@ class Weeks:
     # -- what was found
 
     def _observe(self, now: datetime) -> None:
-        broken = {account.pk: account for account in self._all(broken=True)}
+        broken = self._broken()
         for death in self.record.open():
             if death.found_at is None:
                 hit = [pk for pk in death.accounts if pk in broken]
                 if not hit:
                     continue
                 death.found_at = now
-                death.found_cause = broken[hit[0]].cause
+                death.found_cause = broken[hit[0]]
                 if death.found_cause not in death.causes:
                     say(f"{death.name} is called {death.found_cause}")
                 wait = timedelta(hours=self.dice.uniform(*REACTS_H))
                 self._at(now + wait, partial(self._cure, death))
-        for pk, account in broken.items():
+        for pk in broken:
             if self.record.of(pk) is None:
-                self._unexplained(account, now)
+                self._unexplained(self._fresh(pk), now)
 
     def _unexplained(self, account: ConnectedAccount, now: datetime) -> None:
         """Broken although nothing was done to it: by our own renewal, or by mistake."""
@@ -656,11 +684,13 @@ class Weeks:
         found = ConnectedAccount.objects.select_related("credential__app").get(pk=pk)
         return found
 
-    def _all(self, *, broken: bool = False) -> list[ConnectedAccount]:
-        rows = ConnectedAccount.objects.connected()
-        if broken:
-            rows = rows.broken()
-        return list(rows.select_related("credential__app"))
+    @staticmethod
+    def _broken() -> dict[int, str]:
+        """Of each account that SocialHub calls broken the cause, as its page tells it."""
+        return {
+            pk: trouble if state == Credential.State.ACTIVE else cause
+            for pk, state, cause, trouble in _broken.rows()
+        }
 
     # -- the end
 
