@@ -30,7 +30,7 @@ from .upload_models import UploadBusy
 from .upload_views import PART_BYTES, upload_of
 
 #: What a button of the composer asks for besides saving.
-SAVING = {"draft", "schedule"}
+SAVING = {"draft", "schedule", "following"}
 
 
 # ---------------------------------------------------------------- the checks panel
@@ -241,7 +241,7 @@ def _submit(request: HttpRequest, post: Post | None) -> HttpResponse:
         data["version"] = _version(post)
         panel.reasons.insert(0, _reason(stale, "id_text"))
     # A scheduled post is never saved as a draft: it would go out unchecked.
-    go = action == "schedule" or (
+    go = action in {"schedule", "following"} or (
         post is not None and post.state == Post.State.SCHEDULED
     )
     composition = form.composition()
@@ -277,6 +277,9 @@ def _submit(request: HttpRequest, post: Post | None) -> HttpResponse:
             raise
         return redirect(first)
     _tell(request, result, panel, go)
+    if action == "following" and result.post.series_id:
+        # What that does to the others is looked at first.
+        return redirect("post_follow", pk=result.post.pk)
     return redirect(result.post)
 
 

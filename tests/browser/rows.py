@@ -38,12 +38,14 @@ from monitoring.models import (  # noqa: E402
     WeekFigures,
 )
 from platforms.errors import Cause, Outcome  # noqa: E402
+from publishing import repeating  # noqa: E402
 from publishing.models import (  # noqa: E402
     Attempt,
     Delivery,
     Post,
     Queue,
     QueueSlot,
+    Series,
     schedule,
 )
 
@@ -284,9 +286,20 @@ for day in (20, 21):
     queued.set_time(wall, time(9, 30), "Europe/Berlin")
     queued.save()
     schedule(queued, [accounts["mastodon"]])
+again = post("Comes again", "mastodon")
+again.set_time(wall, time(16, 30), "Europe/Berlin")
+again.save()
+schedule(again, [accounts["mastodon"]])
+series = repeating.start(
+    author,
+    again,
+    Series(wall=time(16, 30), zone="Europe/Berlin", first_on=wall, count=2),
+)
 print(
     json.dumps(
         {
+            "series": f"/series/{series.pk}/",
+            "again": again.get_absolute_url(),
             "queue": f"/queues/{queue.pk}/",
             "account": accounts["linkedin"].get_absolute_url(),
             "page": ConnectedAccount.objects.get(

@@ -222,6 +222,35 @@ def test_this_one_alone_or_all_that_follow(world, ana):
     assert (last.text, last.local_time) == ("Only this week", time(10, 30))
 
 
+def test_the_composer_saves_one_or_leads_to_those_that_follow(world, ana):
+    begin(ana, plan(world))
+    _first, second, third = Series.objects.get().posts.order_by("occurrence_on")[:3]
+    address = reverse("post_edit", args=[second.pk])
+    page = ana.get(address).content.decode()
+    assert "Save this post alone" in page
+
+    def save(action, text):
+        form = {
+            "brand": world.brand.pk,
+            "text": text,
+            "accounts": [world.x.pk],
+            "when": "at",
+            "date": second.local_date.isoformat(),
+            "time": "09:00",
+            "zone": "Europe/Berlin",
+            "action": action,
+        }
+        return ana.post(address, form)
+
+    assert save("schedule", "Alone").url == second.get_absolute_url()
+    answer = save("following", "All of them")
+    assert answer.url == reverse("post_follow", args=[second.pk])
+    assert Post.objects.get(pk=second.pk).text == "All of them"
+    assert Post.objects.get(pk=third.pk).text == "Tip of the day"
+    ana.post(answer.url)
+    assert Post.objects.get(pk=third.pk).text == "All of them"
+
+
 def test_accounts_that_were_taken_off_stay_off_and_the_rest_is_changed(world, ana):
     post = plan(world)
     post.accounts.add(world.mastodon)
