@@ -26,7 +26,7 @@ from accounts.hearing import caller_of
 from accounts.limits import Denied, Importance, Need
 from accounts.models import ConnectedAccount, Credential
 from accounts.permissions import lacks
-from platforms import registry
+from platforms import parts, registry
 from platforms.base import (
     Ability,
     After,
@@ -440,6 +440,8 @@ def _keep_comments(
         return
     if isinstance(found, PlatformError):
         return  # the figures were told: the next reading asks again
+    # Further parts of a thread of ours stand below its first one as well.
+    own_parts = {part.external_id for part in parts.out(row.delivery.witness)}
     PostComment.objects.bulk_create(
         [
             PostComment(
@@ -454,6 +456,7 @@ def _keep_comments(
                 read_at=now,
             )
             for one in _once(found)[:MAX_COMMENTS]
+            if one.external_id not in own_parts
         ],
         update_conflicts=True,
         unique_fields=["delivery", "external_id"],

@@ -122,6 +122,22 @@ class PostComment(models.Model):
         return f"comment {self.external_id} below delivery {self.delivery_id}"
 
 
+class AnswerQuerySet(models.QuerySet["Answer"]):
+    def needs(self, reader: Any, now: datetime) -> AnswerQuerySet:
+        """What waits for a decision in the reader's brands, and what was refused of
+        their own lately."""
+        return self.filter(
+            delivery__in=Delivery.objects.visible_to(reader).values("pk")
+        ).filter(
+            models.Q(state=Answer.State.UNCERTAIN, next_at=None)
+            | models.Q(
+                state=Answer.State.FAILED,
+                author=reader.pk,
+                created_at__gt=now - Answer.TOLD_FOR,
+            )
+        )
+
+
 class Answer(models.Model):
     """A person's answer to a comment. It leaves once: after a lost answer the comments
     are read, and where that does not tell, a person does."""
@@ -144,6 +160,9 @@ class Answer(models.Model):
     BEGIN_WITHIN = timedelta(seconds=20)
     #: What has been sending for so long lost its worker; nobody sends it any more.
     LOST_AFTER = timedelta(minutes=10)
+
+    #: Home tells its author of a refusal for so long.
+    TOLD_FOR = timedelta(days=3)
 
     delivery = models.ForeignKey(
         Delivery, on_delete=models.CASCADE, related_name="answers"
@@ -169,6 +188,8 @@ class Answer(models.Model):
     tries = models.PositiveSmallIntegerField(default=0)
     cause = models.CharField(max_length=40, blank=True)
     detail = models.TextField(blank=True)
+
+    objects = AnswerQuerySet.as_manager()
 
     class Meta:
         ordering = ["created_at"]

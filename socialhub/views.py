@@ -31,7 +31,7 @@ from accounts.models import AuditEvent, Brand, ConnectedAccount, Profile
 from accounts.roles import ROLES, is_admin, roles_of
 from monitoring.incident_views import rows_for
 from monitoring.letters import incident_head
-from monitoring.models import Incident
+from monitoring.models import Answer, Incident
 from publishing.models import Delivery
 from publishing.risk import at_risk, by_root
 
@@ -78,6 +78,9 @@ def home(request: HttpRequest) -> HttpResponse:
             if pause.scope != "token" and (pause.is_current or pause.needs_admin)
         ],
         **_lost(request.user),
+        "answers": Answer.objects.needs(request.user, now)
+        .select_related("delivery__account")
+        .order_by("-created_at")[:SHOWN],
         "risk_count": len(threatened),
         "risk_groups": by_root(threatened),
         "risk_days": RISK_DAYS,

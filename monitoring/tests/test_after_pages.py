@@ -21,6 +21,7 @@ from publishing.models import Delivery
 pytestmark = pytest.mark.django_db
 
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 X = ["tweet.read", "tweet.write", "users.read"]
 
 
@@ -375,3 +376,33 @@ def test_an_answer_that_is_among_the_comments_stands_there_once(comment, page):
     shown = page(comment.delivery)
     assert "Thanks" in shown
     assert "Our answer" not in shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({"state": "uncertain", "next_at": None}, True),
+        ({"state": "failed", "cause": "not_allowed"}, True),
+        ({"state": "failed", "author": None}, False),  # somebody else's
+        ({"state": "failed", "created_at": timezone.now() - 4 * DAY}, False),
+        ({"state": "published"}, False),
+        ({"state": "uncertain"}, False),  # it is looked for first
+    ],
+)
+def test_home_tells_of_answers_that_wait_for_somebody(
+    client, author, comment, changes, wanted
+):
+    client.force_login(author)
+    queue(comment, **{"author": author, **changes})
+    shown = client.get(reverse("home")).content.decode()
+    assert ("Answers to comments" in shown) is wanted
+
+
+def test_home_tells_nobody_of_answers_of_other_brands(
+    client, comment, django_user_model
+):
+    stranger = django_user_model.objects.create_user("eve", password="x")
+    stranger.groups.add(Group.objects.get_or_create(name=REVIEWER)[0])
+    queue(comment, state="uncertain", next_at=None)
+    client.force_login(stranger)
+    assert "Answers to comments" not in client.get(reverse("home")).content.decode()

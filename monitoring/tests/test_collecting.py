@@ -12,7 +12,7 @@ from accounts import limits
 from accounts.models import ConnectedAccount, Credential
 from monitoring import collecting, tasks
 from monitoring.models import MetricSnapshot, PostComment, Watch
-from platforms.base import Comment, CommentPage, Figure, Figures
+from platforms.base import Comment, CommentPage, Figure, Figures, RemotePost
 from platforms.errors import (
     AuthRevoked,
     Cause,
@@ -359,6 +359,15 @@ def test_nobody_is_asked_for_comments_when_their_number_is_the_same(published, s
     asked = says({Figure.COMMENTS: 2}, [comment("1"), comment("2")])
     collect()
     assert PostComment.objects.count() == 2
+
+
+def test_further_parts_of_our_own_thread_are_no_comments(published, says, monkeypatch):
+    published()
+    ours = (RemotePost("2", ""),)
+    monkeypatch.setattr(collecting.parts, "out", lambda witness: ours)
+    says({Figure.COMMENTS: 2}, [comment("2"), comment("3")])
+    collect()
+    assert [row.external_id for row in PostComment.objects.all()] == ["3"]
 
 
 def test_comments_that_could_not_be_read_are_asked_for_again(published, says):
