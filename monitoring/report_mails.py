@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.models import Network
 from accounts.roles import can_review
 
-from . import quiet, reliability, report_files
+from . import quiet, reliability, report_csv
 from .models import ReportMail
 
 logger = logging.getLogger(__name__)
@@ -62,8 +62,10 @@ def _send(row: ReportMail, now: datetime) -> bool:
     found = reliability.report(
         brands, row.brand, WEEKS, Network.LIVE, today, complete=True
     )
-    title = report_files.title_of(found)
-    period = report_files.period_of(found)
+    from .report_pdf import to_pdf  # heavy: see there
+
+    title = report_csv.title_of(found)
+    period = report_csv.period_of(found)
     context = {
         "user": person,
         "title": title,
@@ -79,7 +81,7 @@ def _send(row: ReportMail, now: datetime) -> bool:
         headers={"Auto-Submitted": "auto-generated"},
     )
     name = f"reliability-{found.last.isoformat()}"
-    message.attach(f"{name}.pdf", report_files.to_pdf(found), "application/pdf")
-    message.attach(f"{name}.csv", report_files.to_csv(found), "text/csv")
+    message.attach(f"{name}.pdf", to_pdf(found), "application/pdf")
+    message.attach(f"{name}.csv", report_csv.to_csv(found), "text/csv")
     message.send()
     return True

@@ -18,7 +18,7 @@ from accounts.roles import can_review
 from publishing.access import role_required, row_number
 from publishing.wording import clock
 
-from . import quiet, reliability, report_files
+from . import quiet, reliability, report_csv
 from .models import ReportMail
 from .reliability import Report
 
@@ -102,14 +102,16 @@ def _cells(line: reliability.Line) -> dict[str, Any]:
 @role_required(can_review)
 def reliability_csv(request: HttpRequest) -> HttpResponse:
     found, _brands, _weeks = _report(request)
-    return _file(report_files.to_csv(found), found, "csv", "text/csv; charset=utf-8")
+    return _file(report_csv.to_csv(found), found, "csv", "text/csv; charset=utf-8")
 
 
 @require_safe
 @role_required(can_review)
 def reliability_pdf(request: HttpRequest) -> HttpResponse:
     found, _brands, _weeks = _report(request)
-    return _file(report_files.to_pdf(found), found, "pdf", "application/pdf")
+    from .report_pdf import to_pdf  # heavy: see there
+
+    return _file(to_pdf(found), found, "pdf", "application/pdf")
 
 
 def _file(data: bytes, found: Report, suffix: str, mime: str) -> HttpResponse:

@@ -43,6 +43,18 @@ urlpatterns: list[URLPattern] = [
     path("views/save/", view_views.view_save, name="view_save"),
     path("views/<int:pk>/forget/", view_views.view_forget, name="view_forget"),
     path("deliveries/<int:pk>/", views.delivery_detail, name="delivery_detail"),
+    path(
+        "deliveries/<int:pk>/proof.json",
+        views.delivery_proof,
+        {"form": "json"},
+        name="delivery_proof_json",
+    ),
+    path(
+        "deliveries/<int:pk>/proof.pdf",
+        views.delivery_proof,
+        {"form": "pdf"},
+        name="delivery_proof_pdf",
+    ),
     path("deliveries/<int:pk>/cancel/", views.delivery_cancel, name="delivery_cancel"),
     path("deliveries/<int:pk>/retry/", views.delivery_retry, name="delivery_retry"),
     path(

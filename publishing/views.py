@@ -26,6 +26,7 @@ from accounts.roles import can_review, can_write, is_admin
 
 from . import bulk, hooks, listing, public_media, repeating, serving, stops, twice
 from . import desk as desks
+from . import proof as proofs
 from .access import role_required, row_number
 from .calendar_views import VIEWS
 from .composing import (
@@ -299,6 +300,7 @@ def _delivery_page(
     stops.name_holds([delivery])
     found = risks([delivery]).get(delivery.pk, ())
     attempts = list(delivery.attempts.all())
+    shown = proofs.proof(delivery, attempts)
     what = trouble(delivery)
     unclear = delivery.status == status.UNCERTAIN and delivery.next_attempt_at is None
     hold = delivery.hold if delivery.status == status.HELD else ""
@@ -327,10 +329,33 @@ def _delivery_page(
         "live_form": live_form or LiveForm(delivery=delivery),
         "events": _events(delivery),
         **care_context(delivery),
+        "proof": shown,
+        "proof_source": proofs.source_words(shown) if shown else "",
         "sections": hooks.delivery_sections(delivery, request.user),
         **_may(request.user),
     }
     return render(request, "publishing/delivery_detail.html", context)
+
+
+@require_safe
+@login_required
+def delivery_proof(request: HttpRequest, pk: int, form: str) -> HttpResponse:
+    """form: json or pdf; 404 while it is not published."""
+    delivery = _delivery(request, pk)
+    found = proofs.proof(delivery, delivery.attempts.all())
+    if found is None:
+        raise Http404
+    if form == "pdf":
+        from .proof_pdf import to_pdf  # heavy: see there
+
+        data, mime = to_pdf(found), "application/pdf"
+    else:
+        data, mime = proofs.to_json(found), "application/json"
+    response = HttpResponse(data, content_type=mime)
+    name = f"proof-{delivery.pk}.{form}"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    response["Cache-Control"] = "private, no-store"
+    return response
 
 
 _TOO_LATE = gettext_lazy("Too late: this has changed meanwhile, so nothing was done.")

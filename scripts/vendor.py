@@ -24,7 +24,7 @@ MARKS_TO = ROOT / "templates" / "_partials" / "platforms"
 CALENDAR_TO = ROOT / "static" / "vendor" / "fullcalendar"
 #: what PDF reports are written with: each carries the letters that it uses
 FONTS = ("dejavu-fonts-ttf", "2.37.3", "Bitstream-Vera")
-FONTS_TO = ROOT / "monitoring" / "fonts"
+FONTS_TO = ROOT / "publishing" / "fonts"
 FACES = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf")
 #: our slug -> the name there
 MARKS = {

@@ -22,7 +22,7 @@ from pypdf import PdfReader
 
 from accounts import roles
 from accounts.models import Brand
-from monitoring import reliability, report_files, report_mails
+from monitoring import reliability, report_mails, report_pdf
 from monitoring.models import ReportMail, WeekFigures
 from monitoring.tasks import count_weeks, mail_reports
 from publishing.models import Attempt, Delivery, Post
@@ -350,10 +350,10 @@ def test_a_year_of_many_brands_fits_on_pages(filled: Brand) -> None:
     many = reliability.Report(
         None, "live", found.first, found.last, [long] * 400, found.weeks, NOW, False
     )
-    pages = PdfReader(io.BytesIO(report_files.to_pdf(many))).pages
+    pages = PdfReader(io.BytesIO(report_pdf.to_pdf(many))).pages
     assert len(pages) > 5
     empty = reliability.report([], None, 4, "live", MONDAY)
-    assert "Nothing was due in this time." in pdf_text(report_files.to_pdf(empty))
+    assert "Nothing was due in this time." in pdf_text(report_pdf.to_pdf(empty))
 
 
 # ---------------------------------------------------------------- by mail

@@ -31,7 +31,14 @@ for text, hours in (("Bread of the week", 1), ("Cake of the week", 1), ("Old new
     (row,) = schedule(post, [account])
     Delivery.objects.filter(pk=row.pk).update(status="failed", cause="timed_out",
         outcome="transient", next_attempt_at=None, failed_at=now)
-print(json.dumps("made"))
+live = Post.objects.create(brand=brand, author=author, text="Proven", due_at=now,
+    useful_until=now + timedelta(hours=2))
+live.accounts.set([account])
+(row,) = schedule(live, [account])
+Delivery.objects.filter(pk=row.pk).update(status="published", external_id="1789",
+    permalink="https://example.com/1789", published_at=now, next_attempt_at=None)
+row.attempts.create(number=1, outcome="published", request_id="r-1", closed_at=now)
+print(json.dumps(row.get_absolute_url()))
 """
 
 
@@ -41,7 +48,7 @@ def test_a_reviewer_repairs_many_at_once(
     site: Any,
     inspect: Callable[[Page, str], None],
 ) -> None:
-    site.rows(FAILED)
+    proven = site.rows(FAILED)
     rhea = visit("rhea")
     rhea.goto("/desk/")
     group = rhea.get_by_role("region").filter(has_text="Bread of the week")
@@ -76,6 +83,12 @@ def test_a_reviewer_repairs_many_at_once(
         "Asked the agency"
     )
     inspect(rhea, "delivery-care")
+
+    rhea.goto(proven)
+    expect(rhea.get_by_role("region", name="Proof of publication")).to_contain_text(
+        "r-1"
+    )
+    inspect(rhea, "delivery-proof")
 
     # The others leave the desk, so that the next reader finds it tidy.
     rhea.goto("/desk/")

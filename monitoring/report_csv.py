@@ -1,0 +1,70 @@
+"""The reliability report as CSV, and what its files are called."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from .reliability import Report
+
+CSV_HEADS = (
+    "week",
+    "brand",
+    "due",
+    "on_time",
+    "on_time_percent",
+    "late",
+    "failed",
+    "not_out",
+    "median_delay_s",
+    "repaired",
+    "median_repair_s",
+    "causes",
+)
+
+
+def to_csv(found: Report) -> bytes:
+    """A line per week and brand, UTF-8 with a mark, so that spreadsheets read it."""
+    stream = io.StringIO()
+    writer = csv.writer(stream)
+    writer.writerow(CSV_HEADS)
+    for line in found.lines:
+        causes = "; ".join(f"{name}={n}" for name, n in sorted(line.causes.items()))
+        writer.writerow(
+            [
+                line.week.isoformat(),
+                _safe(line.brand),
+                line.due,
+                line.on_time,
+                "" if line.share is None else line.share,
+                line.late,
+                line.failed,
+                line.waiting,
+                "" if line.median_delay_s is None else line.median_delay_s,
+                line.repaired,
+                "" if line.median_repair_s is None else line.median_repair_s,
+                causes,
+            ]
+        )
+    return stream.getvalue().encode("utf-8-sig")
+
+
+def _safe(text: str) -> str:
+    """A name that a spreadsheet would run as a formula is marked as text."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def title_of(found: Report) -> str:
+    return _("Reliability of %(brand)s") % {
+        "brand": found.brand.name if found.brand else _("all brands")
+    }
+
+
+def period_of(found: Report) -> str:
+    return _("Weeks of %(first)s to %(last)s") % {
+        "first": date_format(found.first, "j M Y"),
+        "last": date_format(found.last, "j M Y"),
+    }
