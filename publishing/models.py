@@ -537,7 +537,12 @@ class Delivery(models.Model):
             Status.UNCERTAIN,  # only with repeat_is_safe
         },
         Status.PUBLISHING: {*ANSWERED, Status.UNCERTAIN, Status.PUBLISHING},
-        Status.PROCESSING: {Status.PUBLISHING, Status.HELD, Status.CANCELLED},
+        Status.PROCESSING: {
+            Status.PUBLISHING,
+            Status.HELD,
+            Status.CANCELLED,
+            Status.UNCERTAIN,  # only with repeat_is_safe
+        },
         Status.HELD: {Status.SCHEDULED, Status.HELD, Status.CANCELLED},
         Status.UNCERTAIN: {
             Status.UNCERTAIN,

@@ -276,6 +276,32 @@ def test_behind_an_open_breaker_a_post_is_held_without_a_call(
     assert script.asked == []
 
 
+def test_what_goes_on_after_a_repeat_in_doubt_is_looked_at_behind_an_open_breaker(
+    tired, make_delivery, script
+):
+    """The platform had asked for patience: so it is not scheduled but in its works."""
+    delivery = make_delivery(tired, "Next")
+    Delivery.objects.filter(pk=delivery.pk).update(
+        status=Status.PROCESSING, repeat_is_safe=True, next_attempt_at=timezone.now()
+    )
+    turn(delivery)
+    assert (delivery.status, delivery.repeat_is_safe) == (Status.UNCERTAIN, False)
+    assert delivery.next_attempt_at == CircuitBreaker.objects.get().retry_at
+    assert script.asked == []
+
+
+def test_what_goes_on_too_long_after_a_repeat_in_doubt_is_looked_at_first(
+    delivery, script
+):
+    long_ago = timezone.now() - timedelta(minutes=3)
+    Delivery.objects.filter(pk=delivery.pk).update(
+        status=Status.PROCESSING, repeat_is_safe=True, next_attempt_at=long_ago
+    )
+    turn(delivery)
+    assert (delivery.status, delivery.repeat_is_safe) == (Status.UNCERTAIN, False)
+    assert script.asked == []
+
+
 def test_what_an_open_breaker_refuses_takes_no_units(
     tired, make_delivery, script, two_a_day
 ):
