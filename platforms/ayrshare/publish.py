@@ -109,6 +109,10 @@ class Ayrshare(Platform):
         if behind.needs and kinds.isdisjoint(behind.needs):
             only_video = behind.needs == (MediaKind.VIDEO,)
             refuse(Cause.VIDEO_MISSING if only_video else Cause.MEDIA_MISSING, "media")
+        if network == "pinterest" and MediaKind.VIDEO in kinds:
+            # It wants the address of a picture for it (thumbNail), which is not sent yet.
+            values = {"kind": str(MediaKind.VIDEO), "network": behind.name}
+            refuse(Cause.MEDIA_KIND, "media:1", **values)
         wanted = [("title", network in TITLED), ("subreddit", network == "reddit")]
         for key, is_wanted in wanted:
             if is_wanted and not chosen(SPEC, draft, account, key):

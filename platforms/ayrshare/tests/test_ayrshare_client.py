@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from itertools import pairwise
 from typing import Any
 
@@ -20,6 +21,8 @@ from platforms.base import (
     Figure,
     Identity,
     Level,
+    MediaFile,
+    MediaKind,
     PublishJob,
     Sighting,
     StepKind,
@@ -349,6 +352,28 @@ def test_each_network_behind_has_its_limits(
     draft = Draft(text, options={"network": network, **options})
     found = AYRSHARE.check(draft, account)
     assert {f.cause for f in found if f.level is Level.REFUSED} == expected
+
+
+def test_a_video_for_pinterest_is_refused_before_it_is_scheduled() -> None:
+    """It would have to come with the address of a picture for it."""
+    film = MediaFile(
+        "a1",
+        "video/mp4",
+        1000,
+        540,
+        960,
+        "",
+        "",
+        "a.mp4",
+        BytesIO,
+        public_url="https://hub.example.com/a.mp4",
+        kind=MediaKind.VIDEO,
+    )
+    draft = Draft("Hello", media=(film,), options={"network": "pinterest"})
+    refused = {f.cause for f in AYRSHARE.check(draft, ME) if f.level is Level.REFUSED}
+    assert refused == {Cause.MEDIA_KIND}
+    other = replace(draft, options={"network": "facebook"})
+    assert not [f for f in AYRSHARE.check(other, ME) if f.level is Level.REFUSED]
 
 
 def test_figures_have_another_name_at_each_network(api: responses.RequestsMock) -> None:
