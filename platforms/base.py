@@ -323,6 +323,9 @@ class PlatformSpec:
     #: seconds after an ambiguous commit at which we look whether it is there; two
     #: looks must say "absent" before the post may be sent again.
     look_after_s: tuple[float, ...] = (5, 30, 120)
+    #: what the platform itself keeps a repeated commit from doubling by, in words; "":
+    #: nothing, only a look tells
+    commit_key: str = ""
     #: an access token has a fixed life even when the answer does not say (seconds)
     token_life_s: int | None = None
     #: each renewal brings a new permission to renew with a life of its own, and may end

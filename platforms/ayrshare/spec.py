@@ -153,6 +153,7 @@ SPEC = PlatformSpec(
         Option("board", "Board", OptionKind.TEXT, help="The board's id at Pinterest."),
     ),
     account_kinds=("profile",),
+    commit_key="idempotencyKey of the request",
     # Longer lists are up to a minute old.
     look_after_s=(15, 90, 240),
     register_steps=(

@@ -209,6 +209,7 @@ BUCKETS = (
 SPEC = PlatformSpec(
     slug="bluesky",
     name="Bluesky",
+    commit_key="the record's key (rkey), made by us",
     sign_in=SignIn.APP_PASSWORD,
     hosts={
         "entryway": "https://bsky.social",

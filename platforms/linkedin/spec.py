@@ -405,6 +405,7 @@ SPEC = PlatformSpec(
     comments_kept=timedelta(hours=48),
     flat_answers=True,
     answers_apart=True,
+    commit_key="refuses the same post and names the one that is live",
     # A new Page post takes up to about a minute until it can be found; a member's may
     # be repeated after a minute and not before (REPEAT_AFTER_S).
     # Upload addresses last about a day (unverified).

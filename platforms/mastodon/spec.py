@@ -224,6 +224,7 @@ BUCKETS = (
 SPEC = PlatformSpec(
     slug="mastodon",
     name="Mastodon",
+    commit_key="Idempotency-Key header, where the server keeps it",
     sign_in=SignIn.OAUTH_INSTANCE,
     hosts={},
     practice_paths={"instance": "/mastodon"},

@@ -119,6 +119,7 @@ SPEC = PlatformSpec(
         Option("board", "Board", OptionKind.TEXT, help="The board's id at Pinterest."),
     ),
     account_kinds=(ORGANISATION, *NETWORKS),
+    commit_key="Idempotency-Key header",
     look_after_s=(10, 40, 120),
     register_steps=(
         "In Outstand's dashboard make an API key, and enter it here as the API key.",

@@ -191,6 +191,7 @@ SPEC = PlatformSpec(
     ),
     api_version="v1",
     account_kinds=("profile",),
+    commit_key="the number of a Spotlight post",
     # Lists have a new post within a minute or so.
     # MEDIA_EXPIRED after a day.
     keeps_uploads_s=86_400,

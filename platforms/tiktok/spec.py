@@ -288,6 +288,7 @@ SPEC = PlatformSpec(
     # Whatever the answer says counts; 24 h and a year were documented until 2026-11.
     token_life_s=7_200,
     renewal_rotates=True,
+    commit_key="the number of the publish (publish_id)",
     # A public post is listed after its moderation, usually a minute, at times hours.
     keeps_uploads_s=UPLOAD_LIFE_S,
     look_after_s=(15, 60, 180, 600),

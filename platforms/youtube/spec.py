@@ -275,6 +275,7 @@ SPEC = PlatformSpec(
     account_kinds=("channel",),
     keeps_uploads_s=SESSION_LIFE_S,
     token_life_s=3600,
+    commit_key="the upload session",
     # The session tells at once. Where it is gone the list of uploads tells, and that is
     # late at times.
     look_after_s=(5, 60, 300, 900),
