@@ -29,12 +29,10 @@ from typing import Any
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import Error, connection, transaction
-from django.db.models import F
 from django.utils import timezone
 from PIL import Image
 
-from accounts.models import Brand, ConnectedAccount, Credential, Network, RateBucket
-from platforms import registry
+from accounts.models import Brand, ConnectedAccount, Credential
 from publishing import crash_points, media
 from publishing.models import Delivery, MediaAsset, Post, schedule
 
@@ -43,7 +41,7 @@ from . import crash_fleet as fleet
 from . import crash_record
 from .crash_fleet import Host
 from .runner import Part, say
-from .world import Practice, adopt, make_people
+from .world import Practice, adopt, bring_near, lift_shared_limits, make_people
 
 Status = Delivery.Status
 
@@ -223,7 +221,7 @@ class Drill:
             host.start()
         for host in self.hosts:
             wait_for(partial(host.works, begin), 90, name=host.name)
-        self._bring_near(far - timezone.now() - timedelta(seconds=2))
+        bring_near(far - timezone.now() - timedelta(seconds=2))
         blows = sum(map(len, plans))
         say(
             f"{self._clock()} {self.deliveries} deliveries within {window:.0f} s,"
@@ -289,28 +287,8 @@ class Drill:
             ConnectedAccount.objects.filter(platform="mastodon").update(
                 server_limits=KEEPS_KEYS
             )
-        self._lift_shared_limits(made)
+        lift_shared_limits(made)
         return made
-
-    def _lift_shared_limits(self, made: dict[str, list[ConnectedAccount]]) -> None:
-        """What all accounts share (our address, our app) is counted and never full."""
-        for platform, accounts in made.items():
-            credential = accounts[0].credential
-            assert credential is not None
-            subjects = {
-                "app": f"app:{credential.app_id}",
-                "ip": f"ip:{Network.PRACTICE}",
-            }
-            RateBucket.objects.bulk_create(
-                RateBucket(
-                    platform=platform,
-                    key=bucket.key,
-                    subject=subjects[bucket.partition],
-                    size_set=10**9,
-                )
-                for bucket in registry.spec(platform).buckets
-                if bucket.partition in subjects
-            )
 
     def _make_deliveries(
         self,
@@ -352,19 +330,6 @@ class Drill:
         Image.new("RGB", (64, 64), "teal").save(data, "PNG")
         file = SimpleUploadedFile("teal.png", data.getvalue(), "image/png")
         return media.take_upload(file, brand, author)
-
-    @staticmethod
-    def _bring_near(by: timedelta) -> None:
-        """All at once, so that no post is due before the last one is written."""
-        with transaction.atomic():
-            for rows, names in (
-                (Post.objects.all(), ("due_at", "useful_until")),
-                (
-                    Delivery.objects.all(),
-                    ("due_at", "useful_until", "next_attempt_at"),
-                ),
-            ):
-                rows.update(**{name: F(name) - by for name in names})
 
     # -- blows
 

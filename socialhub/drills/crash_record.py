@@ -124,7 +124,7 @@ def tell(verdict: Verdict, practice: Practice) -> None:
     """The story of what is wrong, and of one of each kind of hold."""
     for pk, why in list(verdict.wrong.items())[:TOLD]:
         row = Delivery.objects.select_related("account", "post").get(pk=pk)
-        _tell_row(row, f"WRONG: {why}", practice)
+        tell_row(row, f"WRONG: {why}", practice)
     if len(verdict.wrong) > TOLD:
         say(f"... and {len(verdict.wrong) - TOLD} more")
     held = Delivery.objects.filter(status=Status.HELD).select_related("account", "post")
@@ -132,10 +132,10 @@ def tell(verdict: Verdict, practice: Practice) -> None:
     for row in held:
         kinds[row.hold, row.cause].append(row)
     for (hold, cause), rows in kinds.items():
-        _tell_row(rows[0], f"{len(rows)} held for {hold}, {cause}, such as", practice)
+        tell_row(rows[0], f"{len(rows)} held for {hold}, {cause}, such as", practice)
 
 
-def _tell_row(row: Delivery, why: str, practice: Practice) -> None:
+def tell_row(row: Delivery, why: str, practice: Practice) -> None:
     say(f"{why}: delivery {row.pk} on {row.account.platform}, {row.post.text!r}")
     say(
         f"  {row.status} hold={row.hold!r} until {_clock(row.release_at)}"

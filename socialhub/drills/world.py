@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import requests
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
-from accounts.models import Brand, ConnectedAccount, Credential, Network, PlatformApp
+from accounts.models import (
+    Brand,
+    ConnectedAccount,
+    Credential,
+    Network,
+    PlatformApp,
+    RateBucket,
+)
 from accounts.practice import ensure_practice_apps
+from platforms import registry
 from publishing.models import Delivery, Post, schedule
 
 HEADERS = {"X-Practice": "1"}
@@ -44,6 +55,10 @@ class Practice:
         )
         if answer.status_code != 404:
             answer.raise_for_status()
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Those that still wait for a request."""
+        return list(self._ask("GET", "/api/faults")["faults"])
 
     def clear_faults(self) -> None:
         self._ask("DELETE", "/api/faults")
@@ -138,3 +153,37 @@ def make_delivery(account: ConnectedAccount, text: str, due_at: datetime) -> Del
     )
     post.accounts.add(account)
     return schedule(post, [account])[0]
+
+
+def lift_shared_limits(made: Mapping[str, Sequence[ConnectedAccount]]) -> None:
+    """What all accounts share (our address, our app) is counted and never full.
+
+    made: platform -> its accounts, all of one app.
+    """
+    for platform, accounts in made.items():
+        credential = accounts[0].credential
+        assert credential is not None
+        subjects = {
+            "app": f"app:{credential.app_id}",
+            "ip": f"ip:{Network.PRACTICE}",
+        }
+        RateBucket.objects.bulk_create(
+            RateBucket(
+                platform=platform,
+                key=bucket.key,
+                subject=subjects[bucket.partition],
+                size_set=10**9,
+            )
+            for bucket in registry.spec(platform).buckets
+            if bucket.partition in subjects
+        )
+
+
+def bring_near(by: timedelta) -> None:
+    """All posts at once, so that none is due before the last one is written."""
+    with transaction.atomic():
+        for rows, names in (
+            (Post.objects.all(), ("due_at", "useful_until")),
+            (Delivery.objects.all(), ("due_at", "useful_until", "next_attempt_at")),
+        ):
+            rows.update(**{name: F(name) - by for name in names})

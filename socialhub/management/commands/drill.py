@@ -4,6 +4,7 @@ from django.core.management.base import CommandParser
 
 from socialhub.drills.crash import Crash
 from socialhub.drills.health import Health
+from socialhub.drills.kinds import AllKinds
 from socialhub.drills.runner import SandboxedCommand
 from socialhub.drills.story import Story
 
@@ -11,7 +12,12 @@ from socialhub.drills.story import Story
 class Command(SandboxedCommand):
     help = "Act out a story in a sandbox of its own; one JSON line last."
     word = "drill"
-    parts = {"crash": Crash(), "health": Health(), "story": Story()}
+    parts = {
+        "crash": Crash(),
+        "health": Health(),
+        "platforms": AllKinds(),
+        "story": Story(),
+    }
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -29,4 +35,10 @@ class Command(SandboxedCommand):
         )
         parser.add_argument(
             "--clusters", type=int, default=2, help="publish clusters, each as a host"
+        )
+        parser.add_argument(
+            "--only",
+            nargs="+",
+            metavar="PLATFORM",
+            help="of the platforms drill: these alone",
         )

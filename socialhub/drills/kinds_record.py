@@ -1,0 +1,211 @@
+"""What the practice network has of every kind, against what our rows say."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from accounts.models import CircuitBreaker, ConnectedAccount
+from platforms import registry
+from platforms.kinds import LINK
+from publishing.models import Delivery, MediaAsset
+
+from .crash_record import tell_row
+from .kinds_breaks import COMMIT, KILLED, Break, Breaker
+from .kinds_ways import Offer, Way
+from .runner import say
+from .world import Practice
+
+Status = Delivery.Status
+#: Rows whose whole story is told when something is wrong.
+TOLD = 12
+#: An aggregator's posts have another number on the network behind it, and a story of
+#: Snapchat has none that an app is told (nor has what has no address, such as a post of
+#: TikTok that only its author may see).
+NAMED_OTHERWISE = {"ayrshare", "outstand", "snapchat"}
+
+
+@dataclass
+class Verdict:
+    """Deliveries by key; `doubled` counts posts too many, `wrong` has the reasons."""
+
+    published: set[int] = field(default_factory=set)
+    failed: set[int] = field(default_factory=set)
+    doubled: int = 0
+    lost: set[int] = field(default_factory=set)
+    wrong: dict[int, str] = field(default_factory=dict)
+
+
+def live_of(practice: Practice, account: ConnectedAccount) -> list[dict[str, Any]]:
+    """What stands on the account."""
+    return [
+        post
+        for post in practice.posts(account.platform)
+        if str(post["account"]) == account.external_id
+    ]
+
+
+def judge(
+    practice: Practice, ways: Mapping[int, Way], assets: Mapping[str, MediaAsset]
+) -> Verdict:
+    """Compare every row with what is live. Each delivery has an account of its own."""
+    live: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for platform in {way.platform for way in ways.values()}:
+        for post in practice.posts(platform):
+            live[platform, str(post["account"])].append(post)
+    verdict = Verdict()
+    rows = Delivery.objects.select_related("post", "account")
+    for row in rows.filter(pk__in=ways):
+        there = live[row.account.platform, row.account.external_id]
+        _judge_row(verdict, row, there, ways[row.pk], assets)
+    return verdict
+
+
+def _judge_row(
+    verdict: Verdict,
+    row: Delivery,
+    live: list[dict[str, Any]],
+    way: Way,
+    assets: Mapping[str, MediaAsset],
+) -> None:
+    if len(live) > 1:
+        verdict.doubled += len(live) - 1
+        verdict.wrong[row.pk] = f"live {len(live)} times"
+    if row.status != Status.PUBLISHED:
+        verdict.failed.add(row.pk)
+        state = "live" if live else "not live"
+        verdict.wrong[row.pk] = f"{state}, and {row.status} {row.hold} {row.cause}"
+        return
+    ours = [post for post in live if _is_it(row, post)]
+    why = f"live is {live}" if not ours else _differs(row, ours[0], way, assets)
+    if why:
+        verdict.lost.add(row.pk)
+        verdict.wrong[row.pk] = f"published, but {why}"
+    else:
+        verdict.published.add(row.pk)
+
+
+def _is_it(row: Delivery, post: Mapping[str, Any]) -> bool:
+    if row.account.platform in NAMED_OTHERWISE or not row.permalink:
+        return True  # the account has nothing else, and what is in it is compared
+    # A reel of Facebook has the number of its video, which its address ends with.
+    last = str(post["url"]).rstrip("/").rpartition("/")[2]
+    return row.external_id in (str(post["id"]), post["url"], last)
+
+
+def _differs(
+    row: Delivery,
+    post: Mapping[str, Any],
+    way: Way,
+    assets: Mapping[str, MediaAsset],
+) -> str:
+    """What of it is not as it was made; "" when nothing is."""
+    files = [assets[name] for name in way.files]
+    if registry.spec(way.platform).needs_video:
+        files = [file for file in files if file.kind == "video"]
+    kinds = [str(file.kind) for file in files]
+    sums = [file.sha256 for file in files]
+    if post["media"] != len(files):
+        return f"with {post['media']} of {len(files)} files"
+    if post["media_sha256"] != sums:
+        return f"with other files: {post['media_kinds']} instead of {kinds}"
+    draft = row.post.draft_for(way.platform)
+    text = registry.platform(way.platform).text_as_sent(draft)
+    if post["text"] and row.post.text and row.post.text not in post["text"]:
+        return f"with the text {post['text']!r} instead of {text!r}"
+    if way.kind == LINK and draft.link_url not in (post["link"], *post["text"].split()):
+        return f"without its link: {post['text']!r}, {post['link']!r}"
+    return ""
+
+
+# ---------------------------------------------------------------- telling
+
+
+def tell(
+    verdict: Verdict,
+    practice: Practice,
+    offers: Mapping[str, Offer],
+    ways: Mapping[int, Way],
+    breaks: Mapping[int, Break],
+    breaker: Breaker,
+) -> dict[str, Any]:
+    """The table and the stories; the figures."""
+    for pk, why in list(verdict.wrong.items())[:TOLD]:
+        row = Delivery.objects.select_related("account", "post").get(pk=pk)
+        way = ways[pk]
+        tell_row(row, f"WRONG: {way.kind} ({way.detail}): {why}", practice)
+        if one := breaks.get(pk):
+            say(f"  break: {one}")
+    if len(verdict.wrong) > TOLD:
+        say(f"... and {len(verdict.wrong) - TOLD} more")
+    hit = {pk for pk, one in breaks.items() if _is_broken(one)}
+    hit |= set(breaker.killed)
+    resumed = hit & verdict.published
+    _tell_table(verdict, ways, resumed)
+    steps = _tell_steps(breaks)
+    kinds = {(way.platform, way.kind) for way in ways.values()}
+    unbroken = kinds - {(ways[pk].platform, ways[pk].kind) for pk in resumed}
+    for platform, kind in sorted(unbroken):
+        say(f"never broken and published: {kind} on {platform}")
+    missing = [f"{p}: {what}" for p, offer in offers.items() for what in offer.missing]
+    for what in missing:
+        say(f"offered, and not made here: {what}")
+    return {
+        "platforms": len({way.platform for way in ways.values()}),
+        "kinds": len(kinds),
+        "ways": len({(way.platform, way.kind, way.detail) for way in ways.values()}),
+        "deliveries": len(ways),
+        "published": len(verdict.published),
+        "resumed": len(resumed),
+        "failed": len(verdict.failed),
+        "doubled": verdict.doubled,
+        "lost": len(verdict.lost),
+        "unbroken": len(unbroken),
+        "steps_broken": steps,
+        "not_made": len(missing),
+        "person_decided": sum(offer.decided for offer in offers.values()),
+        "kills": breaker.kills,
+    }
+
+
+def _tell_table(verdict: Verdict, ways: Mapping[int, Way], resumed: set[int]) -> None:
+    """Platform by kind: published of all, and how many of them after a break."""
+    kinds = list(dict.fromkeys(way.kind for way in ways.values()))
+    say("published/deliveries, and how many of them had been broken:")
+    say(" ".join([f"{'':10}", *(f"{kind:>12}" for kind in kinds)]))
+    for platform in dict.fromkeys(way.platform for way in ways.values()):
+        cells = []
+        for kind in kinds:
+            pks = {
+                pk
+                for pk, way in ways.items()
+                if (way.platform, way.kind) == (platform, kind)
+            }
+            good, broken = len(pks & verdict.published), len(pks & resumed)
+            cells.append(f"{good}/{len(pks)}, {broken}" if pks else "-")
+        say(" ".join([f"{platform:10}", *(f"{cell:>12}" for cell in cells)]))
+
+
+def _tell_steps(breaks: Mapping[int, Break]) -> int:
+    """At which calls it broke, and at which it should have; how many were met at all."""
+    at: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    for one in breaks.values():
+        if _is_broken(one):
+            at[one.platform][one.met][one.how] += 1
+    for platform, calls in at.items():
+        say(f"{platform} broke at:")
+        for call, counts in sorted(calls.items()):
+            told = ", ".join(f"{how} {n}" for how, n in sorted(counts.items()))
+            say(f"  {call}: {told}")
+    for one in breaks.values():
+        if not _is_broken(one):
+            say(f"not broken: {one.platform} was to be {one.how} at {one.call}")
+    for breaker in CircuitBreaker.objects.exclude(open_count=0):
+        say(f"breaker {breaker.platform} {breaker.subject}: {breaker.cause}")
+    return sum(len(set(calls) - {COMMIT}) for calls in at.values())
+
+
+def _is_broken(one: Break) -> bool:
+    return bool(one.met) and (one.how != KILLED or one.died)
