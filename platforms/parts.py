@@ -9,8 +9,9 @@ was lost is found or sent again for that part alone: those before it are never t
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,7 +33,7 @@ from .base import (
     StepResult,
 )
 from .errors import Cause
-from .text import tidy
+from .text import GRAPHEME, tidy
 
 #: [{"id", "link", "at", "extra"}], in order; its name is no platform's
 OUT = "parts_out"
@@ -80,6 +81,60 @@ def merged(sent: Draft, now: Draft, number: int) -> Draft:
     left = () if said else now.parts[len(fixed) :]
     comment = sent.first_comment if said else now.first_comment
     return replace(first, parts=(*fixed, *left), first_comment=comment)
+
+
+# ---------------------------------------------------------------- cutting
+
+_SENTENCE = re.compile(r"(?<=[.!?…。！？])(?:\s+)|\n\s*\n")
+_WORD = re.compile(r"\s+")
+
+
+def split(
+    text: str,
+    fits: Callable[[str], bool],
+    first_fits: Callable[[str], bool] | None = None,
+    most: int = 100,
+) -> list[str]:
+    """The text in as few pieces as go after one another, each of which fits: cut at the
+    ends of sentences and paragraphs, else between words, else inside of one.
+
+    first_fits: what holds for the first piece, which bears the link. most: the last of
+    so many pieces has all the rest. Nothing is lost but the space at the cuts.
+    """
+    pieces: list[str] = []
+    rest = tidy(text)
+    while rest and len(pieces) < most - 1:
+        at = _cut(rest, first_fits if first_fits and not pieces else fits)
+        pieces.append(rest[:at].rstrip())
+        rest = rest[at:].lstrip()
+    return [*pieces, rest] if rest else pieces
+
+
+def _cut(text: str, fits: Callable[[str], bool]) -> int:
+    """Where the longest beginning ends that fits; at least one grapheme."""
+    for pattern in (_SENTENCE, _WORD):
+        ends = [match.start() for match in pattern.finditer(text)]
+        if at := _last([*ends, len(text)], text, fits):
+            return at
+    ends = [match.end() for match in GRAPHEME.finditer(text)]
+    return _last(ends, text, fits) or ends[0]
+
+
+def _last(ends: Sequence[int], text: str, fits: Callable[[str], bool]) -> int:
+    """The last of the places at which what stands before it fits, 0: none."""
+
+    def good(number: int) -> bool:
+        return fits(text[: ends[number]].rstrip())
+
+    # In growing strides from the beginning: counting a long text takes its time.
+    low, high = 0, 1
+    while high <= len(ends) and good(high - 1):
+        low, high = high, high * 2
+    high = min(high, len(ends) + 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if good(middle - 1) else (low, middle)
+    return ends[low - 1] if low else 0
 
 
 # ---------------------------------------------------------------- whose turn it is

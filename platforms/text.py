@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import regex
 
-_GRAPHEME = regex.compile(r"\X")
+GRAPHEME = regex.compile(r"\X")
 #: An address starts at a boundary, so that "xhttp://" and "@http://" are none.
 _URL = regex.compile(r"(?<![\w@/])https?://[^\s<>\"“”«»`^{}|\\]+", regex.IGNORECASE)
 _CLOSING = {")": "(", "]": "["}
@@ -24,7 +24,7 @@ class Span(NamedTuple):
 
 def graphemes(text: str) -> int:
     """User-perceived characters (Unicode extended grapheme clusters)."""
-    return sum(1 for _ in _GRAPHEME.finditer(text))
+    return sum(1 for _ in GRAPHEME.finditer(text))
 
 
 def utf8_bytes(text: str) -> int:

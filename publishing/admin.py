@@ -19,6 +19,7 @@ from .models import (
     InvalidTransition,
     MediaAsset,
     Note,
+    PartMedia,
     Post,
     PostMedia,
     Pump,
@@ -113,6 +114,16 @@ class PostMediaAdmin(RoleAdmin):
     list_filter = ["position"]
     search_fields = ["alt_text", "asset__name", "post__text"]
     fields = readonly_fields = ["post", "asset", "position", "alt_text"]
+
+
+@admin.register(PartMedia)
+class PartMediaAdmin(RoleAdmin):
+    brand_path = "variant__post__brand__members"
+    list_display = ["variant", "part", "position", "asset", "alt_text"]
+    list_select_related = ["variant", "asset"]
+    list_filter = ["part"]
+    search_fields = ["alt_text", "asset__name", "variant__post__text"]
+    fields = readonly_fields = ["variant", "part", "asset", "position", "alt_text"]
 
 
 class AttemptInline(ReadOnlyInline):

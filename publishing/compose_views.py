@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from django.contrib import messages
 from django.db import IntegrityError
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -21,7 +21,7 @@ from django.views.decorators.http import require_POST
 from accounts.models import Brand
 from accounts.roles import can_write, is_admin
 
-from . import composing, incoming, media, risk, slots
+from . import composing, incoming, media, part_forms, risk, slots
 from .access import role_required, row_number
 from .composing import AccountChecks, Composition, Line, Timing
 from .forms import PostForm, new_token
@@ -209,6 +209,21 @@ def media_upload(request: HttpRequest) -> HttpResponse:
     return render(request, "publishing/_files.html", context)
 
 
+@require_POST
+@role_required(can_write)
+def compose_parts(request: HttpRequest) -> HttpResponse:
+    """Add, move, remove or split parts; answer with that network's part of the form."""
+    data, post = request.POST.copy(), _post_named(request)
+    slug, problems = _parts(request, data, post)
+    form = PostForm(data, user=request.user, post=post)
+    section = next((one for one in form.sections if one.spec.slug == slug), None)
+    if section is None:
+        raise Http404("no such network here")
+    problems += incoming.refused_files(request)
+    context = {"form": form, "section": section, "part_problems": problems}
+    return render(request, "publishing/_network.html", {**context, "open": True})
+
+
 def _post_named(request: HttpRequest) -> Post | None:
     pk = request.POST.get("post", "")
     if not pk:
@@ -223,6 +238,7 @@ def _post_named(request: HttpRequest) -> Post | None:
 def _submit(request: HttpRequest, post: Post | None) -> HttpResponse:
     data = request.POST.copy()
     problems = _files(request, data, post)
+    problems += _parts(request, data, post)[1]
     action = str(data.get("action", ""))
     if action == "slot":
         problems += _take_slot(request, data, post)
@@ -432,6 +448,15 @@ def _files(request: HttpRequest, data: QueryDict, post: Post | None) -> list[str
     return problems
 
 
+def _parts(
+    request: HttpRequest, data: QueryDict, post: Post | None
+) -> tuple[str, list[str]]:
+    """The same for the parts of threads: the network that was meant, and problems."""
+    form = PostForm(data, user=request.user, post=post)
+    buttons = part_forms.Buttons(request, data, form.brand_now)
+    return buttons.press(form.chosen), buttons.problems
+
+
 def _arrivals(
     request: HttpRequest, data: QueryDict, brand: Brand | None
 ) -> Iterator[tuple[str, Callable[[], MediaAsset]]]:
@@ -536,6 +561,8 @@ def _content(post: Post) -> dict[str, Any]:
         "link_description": saved.link_description,
         "own": saved.own,
         "options": saved.options,
+        "parts": saved.parts,
+        "comments": saved.comments,
         "media": saved.files,
         "accounts": [account.pk for account in saved.accounts],
         "labels": ", ".join(saved.labels),

@@ -16,8 +16,9 @@ from django.utils.translation import gettext as _
 
 from accounts.causes import explain, finding_sentence
 from accounts.models import AuditEvent, Brand, ConnectedAccount
-from platforms import registry
-from platforms.base import Count, Draft, Finding, Level, Option
+from platforms import parts, registry
+from platforms.base import Count, Draft, Finding, Level, Option, Part
+from platforms.errors import Cause
 from platforms.text import tidy
 
 from . import carrying, media, stops, twice
@@ -28,6 +29,7 @@ from .models import (
     InvalidTransition,
     Label,
     MediaAsset,
+    PartMedia,
     Post,
     PostMedia,
     StaleState,
@@ -37,6 +39,7 @@ from .models import (
     drafts,
     schedule,
 )
+from .part_forms import PartText
 from .risk import Risk
 
 #: More than any network takes in one post that we send there.
@@ -71,6 +74,10 @@ class Composition:
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: (asset, alternative text), in order
     files: list[tuple[MediaAsset, str]] = field(default_factory=list)
+    #: platform slug -> what follows in a thread, in order
+    parts: dict[str, list[PartText]] = field(default_factory=dict)
+    #: platform slug -> first comment below the post
+    comments: dict[str, str] = field(default_factory=dict)
     accounts: list[ConnectedAccount] = field(default_factory=list)
     #: names, in alphabetical order
     labels: list[str] = field(default_factory=list)
@@ -89,6 +96,11 @@ class Composition:
                 for place, (asset, alt) in enumerate(self.files)
             ),
             options=self.options.get(platform, {}),
+            parts=tuple(
+                Part(tidy(part.text), part.media())
+                for part in self.parts.get(platform, ())
+            ),
+            first_comment=self.comments.get(platform, ""),
         )
 
 
@@ -104,12 +116,16 @@ class Line:
     cure: str
     field: str
     anchor: str
+    #: slug of the network whose text can be split into parts to mend it
+    splits: str = ""
 
 
 @dataclass(frozen=True)
 class AccountChecks:
+    """counts: of each part of the thread."""
+
     account: ConnectedAccount
-    counts: Sequence[Count]
+    counts: Sequence[Sequence[Count]]
     lines: Sequence[Line]
     #: why it will wait although the content is fine; "" when it will go
     held: str
@@ -130,12 +146,13 @@ def check(composition: Composition) -> list[AccountChecks]:
         slug = account.platform
         draft = drafts.setdefault(slug, composition.draft_for(slug))
         platform = registry.platform(slug)
-        findings = platform.check(draft, account.identity(), account.server_limits)
+        who, served = account.identity(), account.server_limits
+        findings = parts.check(platform, draft, who, served)
         limits = {**account.extra, **account.server_limits}
         found.append(
             AccountChecks(
                 account,
-                platform.counts(draft, limits),
+                parts.counts(platform, draft, limits),
                 [_line(finding, account, composition) for finding in findings],
                 will_be_held(account, active),
             )
@@ -169,7 +186,11 @@ def _line(
 ) -> Line:
     slug = account.platform
     name, _sep, number = finding.field.partition(":")
-    if name == "text":
+    if finding.part > 1:
+        anchor, label = _place_in_thread(finding, slug, composition)
+    elif name == "comment":
+        anchor, label = f"id_comment_{slug}", _("First comment")
+    elif name == "text":
         own = slug in composition.own
         anchor = f"id_text_{slug}" if own else "id_text"
         label = _("Text for this network") if own else _("Text")
@@ -190,6 +211,30 @@ def _line(
         str(explain(finding.cause).cure),
         label,
         anchor,
+        slug if _can_split(finding, slug) else "",
+    )
+
+
+def _place_in_thread(
+    finding: Finding, slug: str, composition: Composition
+) -> tuple[str, str]:
+    """Anchor and label of what a finding about a later part is about."""
+    key = composition.parts[slug][finding.part - 2].key
+    anchor = f"id_part_{slug}_{key}"
+    words = {"n": finding.part}
+    name, _sep, number = finding.field.partition(":")
+    if name != "media":
+        return anchor, _("Part %(n)s") % words
+    if not number:
+        return anchor, _("Part %(n)s, files") % words
+    return anchor, _("Part %(n)s, file %(file)s") % {**words, "file": number}
+
+
+def _can_split(finding: Finding, slug: str) -> bool:
+    return (
+        finding.cause == Cause.TEXT_TOO_LONG
+        and finding.field == "text"
+        and registry.spec(slug).thread is not None
     )
 
 
@@ -390,16 +435,33 @@ def _write_parts(post: Post, composition: Composition, user: Any) -> None:
     post.accounts.set([*(a.pk for a in composition.accounts), *kept_accounts])
     post.labels.set(labels_named(composition.brand, composition.labels))
     kept = {v.platform: v for v in post.variants.all()}
-    special = composition.own.keys() | composition.options.keys()
+    special = set().union(
+        composition.own, composition.options, composition.parts, composition.comments
+    )
     for slug in special:
-        Variant.objects.update_or_create(
+        further = composition.parts.get(slug, [])
+        variant, _made = Variant.objects.update_or_create(
             post=post,
             platform=slug,
             defaults={
                 "text": tidy(composition.own.get(slug, "")),
                 "has_text": slug in composition.own,
                 "options": composition.options.get(slug, {}),
+                "parts": [tidy(part.text) for part in further],
+                "first_comment": tidy(composition.comments.get(slug, "")),
             },
+        )
+        variant.part_media.all().delete()
+        PartMedia.objects.bulk_create(
+            PartMedia(
+                variant=variant,
+                part=number,
+                position=place,
+                asset=media.for_brand(asset, composition.brand, user),
+                alt_text=alt,
+            )
+            for number, part in enumerate(further, 2)
+            for place, (asset, alt) in enumerate(part.files)
         )
     gone = [v.pk for slug, v in kept.items() if slug not in special]
     post.variants.filter(pk__in=gone).delete()
@@ -525,6 +587,20 @@ def saved_composition(post: Post) -> Composition:
         own={v.platform: v.text for v in post.variants.all() if v.has_text},
         options={v.platform: v.options for v in post.variants.all() if v.options},
         files=saved_files(post),
+        parts={v.platform: saved_parts(v) for v in post.variants.all() if v.parts},
+        comments={
+            v.platform: v.first_comment for v in post.variants.all() if v.first_comment
+        },
         accounts=list(post.accounts.with_health()),
         labels=sorted(label.name for label in post.labels.all()),
     )
+
+
+def saved_parts(variant: Variant) -> list[PartText]:
+    files: dict[int, list[tuple[MediaAsset, str]]] = {}
+    for use in variant.part_media.select_related("asset"):
+        files.setdefault(use.part, []).append((use.asset, use.alt_text))
+    return [
+        PartText(text, tuple(files.get(number, ())), str(number))
+        for number, text in enumerate(variant.parts, 2)
+    ]

@@ -24,7 +24,7 @@ from platforms import registry
 from platforms.base import PlatformSpec
 from platforms.text import tidy, web_host
 
-from . import own_choices, stops
+from . import own_choices, part_forms, stops
 from .access import row_number
 from .composing import (
     CHANGEABLE,
@@ -35,6 +35,7 @@ from .composing import (
     will_be_held,
 )
 from .models import Delivery, Label, MediaAsset, Post, Queue
+from .wording import parts_words
 
 NOW, AT = "now", "at"
 #: Above the longest text of any network; counting takes seconds for millions.
@@ -45,7 +46,8 @@ class PostForm(forms.Form):
     """Reads the whole composer. Needs the reader's brands; keeps what was typed.
 
     Per network: `own_<slug>` (box), `text_<slug>`, and `options_<slug>` where its
-    options are asked for (`composing.option_anchor` names them). Files: `media` (asset
+    options are asked for (`composing.option_anchor` names them); parts of a thread and
+    the first comment as `part_forms` says. Files: `media` (asset
     ids in order) and `alt_<id>`.
     """
 
@@ -234,6 +236,20 @@ class PostForm(forms.Form):
         return found
 
     @cached_property
+    def parts(self) -> dict[str, list[part_forms.PartText]]:
+        """What follows in a thread, by network."""
+        if not self.is_bound:
+            return dict(self.initial.get("parts", {}))
+        return part_forms.read(self.data, self._all_brands)
+
+    @cached_property
+    def comments(self) -> dict[str, str]:
+        """First comments, by network."""
+        if not self.is_bound:
+            return dict(self.initial.get("comments", {}))
+        return part_forms.comments(self.data)
+
+    @cached_property
     def _by_network(self) -> dict[str, list[ConnectedAccount]]:
         by_slug: dict[str, list[ConnectedAccount]] = {}
         for account in self.choosable:
@@ -264,6 +280,8 @@ class PostForm(forms.Form):
             own=self.own,
             options=self.options,
             files=self.attached,
+            parts=self.parts,
+            comments=self.comments,
             accounts=self.chosen,
             labels=self.label_names,
         )
@@ -374,6 +392,7 @@ class PostForm(forms.Form):
                     _locked(delivery),
                     will_be_held(account, active),
                     delivery is not None and delivery.status == Delivery.Status.FAILED,
+                    parts_words(delivery) if delivery is not None else "",
                 )
             )
         return [
@@ -387,6 +406,8 @@ class PostForm(forms.Form):
                     [row.account for row in rows],
                     self.options.get(slug, {}),
                 ),
+                self.parts.get(slug, []),
+                self.comments.get(slug, ""),
             )
             for slug, rows in by_slug.items()
         ]
@@ -401,6 +422,8 @@ class Choice:
     locked: str
     held: str
     is_failed: bool
+    #: how much of it is out, where that is not all
+    partly: str
 
 
 @dataclass(frozen=True)
@@ -410,10 +433,15 @@ class NetworkSection:
     has_own: bool
     own_text: str
     options: list[own_choices.Field]
+    parts: list[part_forms.PartText]
+    comment: str
 
     @property
     def is_open(self) -> bool:
-        return self.has_own or any(field.is_asked for field in self.options)
+        more = self.parts or self.comment
+        return bool(
+            self.has_own or more or any(field.is_asked for field in self.options)
+        )
 
 
 def _locked(delivery: Delivery | None) -> str:

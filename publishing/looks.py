@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from .models import Delivery, Post
+from .wording import parts_words
 
 Status = Delivery.Status
 
@@ -55,6 +56,9 @@ URGENCY = (
 
 
 def of_delivery(delivery: Delivery) -> Look:
+    if delivery.is_partly_out and delivery.status in (Status.FAILED, Status.PUBLISHED):
+        tone, _icon = DELIVERY_LOOKS[delivery.status]
+        return Look(tone, "clock_loader_60", parts_words(delivery))
     return Look(*DELIVERY_LOOKS[delivery.status], delivery.get_status_display())
 
 

@@ -197,6 +197,13 @@ class Variant(models.Model):
         )
 
 
+def prefetch_parts(posts: Iterable[Post]) -> None:
+    """Of posts whose variants are prefetched, the files of what follows in threads: two
+    queries, and none where nobody has any."""
+    threads = {v.pk: v for post in posts for v in post.variants.all() if v.parts}
+    models.prefetch_related_objects(list(threads.values()), "part_media__asset")
+
+
 def media_path(asset: MediaAsset, filename: str) -> str:
     return f"assets/{asset.sha256[:2]}/{asset.sha256}{asset.suffix}"
 

@@ -25,12 +25,12 @@ from accounts.limits import Forecast
 from accounts.models import ConnectedAccount, Credential, PlatformApp
 from accounts.paused import Paused
 from accounts.permissions import lacks
-from platforms import registry
+from platforms import parts, registry
 from platforms.base import Draft, Level, PublishJob
 from platforms.errors import Cause
 
 from . import ahead, stops
-from .models import Delivery, DeliveryQuerySet, Post, Stop
+from .models import Delivery, DeliveryQuerySet, Post, Stop, prefetch_parts
 
 #: Causes that are none of the platforms'.
 STOPPED, LIMIT, PAUSED, IN_REVIEW = "stopped", "limit", "paused", "app_in_review"
@@ -106,6 +106,7 @@ def risks(rows: Iterable[Delivery]) -> dict[int, tuple[Risk, ...]]:
         "post__variants",
         "post__media__asset",
     )
+    prefetch_parts(posts.values())
     now = timezone.now()
     sky, held = _Sky.now_seen(now), ahead.forecasts(scheduled)
     # Posts go to many accounts, and what a platform says of one draft it says to all
@@ -517,7 +518,7 @@ def _refusals(account: ConnectedAccount, draft: Draft) -> tuple[str, ...]:
     """What the platform would refuse by now: limits may have changed since it was
     scheduled, and files are judged by what they measure."""
     platform = registry.platform(account.platform)
-    findings = platform.check(draft, account.identity(), _limits(account))
+    findings = parts.check(platform, draft, account.identity(), _limits(account))
     return tuple(
         finding_sentence(finding.cause, finding.values)
         for finding in findings

@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.db import Error as DatabaseFault
 from django.db import connection
-from django.db.models import Exists, OuterRef, QuerySet, prefetch_related_objects
+from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.breakers import Caller
 from accounts.fixed_query import FixedQuery
@@ -31,7 +31,7 @@ from platforms.base import (
 )
 from platforms.http import Http
 
-from .models import Delivery, Post, PostMedia, Variant
+from .models import Delivery, Post, PostMedia, Variant, prefetch_parts
 
 logger = logging.getLogger(__name__)
 
@@ -200,11 +200,7 @@ def attach_posts(rows: Collection[Delivery]) -> None:
     illustrated = [pk for pk, post in posts.items() if post.has_media]
     variants: dict[int, list[Variant]] = {pk: [] for pk in posts}
     if varied:
-        found = list(Variant.objects.filter(post_id__in=varied))
-        threads = [variant for variant in found if variant.parts]
-        if threads:
-            prefetch_related_objects(threads, "part_media__asset")
-        for variant in found:
+        for variant in Variant.objects.filter(post_id__in=varied):
             variants[variant.post_id].append(variant)
     media: dict[int, list[PostMedia]] = {pk: [] for pk in posts}
     if illustrated:
@@ -217,5 +213,6 @@ def attach_posts(rows: Collection[Delivery]) -> None:
             "variants": variants[pk],
             "media": media[pk],
         }
+    prefetch_parts(posts[pk] for pk in varied)
     for row in rows:
         row.post = posts[row.post_id]

@@ -20,6 +20,7 @@ urlpatterns: list[URLPattern] = [
     path("posts/", views.post_list, name="post_list"),
     path("posts/new/", compose_views.compose, name="compose"),
     path("posts/check/", compose_views.compose_check, name="compose_check"),
+    path("posts/parts/", compose_views.compose_parts, name="compose_parts"),
     path("posts/<int:pk>/", views.post_detail, name="post_detail"),
     path("posts/<int:pk>/edit/", compose_views.post_edit, name="post_edit"),
     path("posts/<int:pk>/cancel/", views.post_cancel, name="post_cancel"),
@@ -56,6 +57,7 @@ urlpatterns: list[URLPattern] = [
         name="delivery_proof_pdf",
     ),
     path("deliveries/<int:pk>/cancel/", views.delivery_cancel, name="delivery_cancel"),
+    path("deliveries/<int:pk>/leave/", views.delivery_leave, name="delivery_leave"),
     path("deliveries/<int:pk>/retry/", views.delivery_retry, name="delivery_retry"),
     path(
         "deliveries/<int:pk>/dismiss/", views.delivery_dismiss, name="delivery_dismiss"

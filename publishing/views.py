@@ -23,6 +23,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.causes import Action
 from accounts.models import AuditEvent
 from accounts.roles import can_review, can_write, is_admin
+from platforms import parts
 
 from . import bulk, hooks, listing, public_media, repeating, serving, stops, twice
 from . import desk as desks
@@ -32,6 +33,7 @@ from .calendar_views import VIEWS
 from .composing import (
     CANCELLABLE,
     CHANGEABLE,
+    LEFT,
     clock_note,
     close_if_cancelled,
     wording_of,
@@ -45,6 +47,7 @@ from .models import (
     Post,
     SavedView,
     StaleState,
+    draft_from,
 )
 from .repair_views import care_context
 from .risk import risks
@@ -318,6 +321,8 @@ def _delivery_page(
         "can_cancel": delivery.status in CANCELLABLE and not delivery.is_out,
         "can_retry": delivery.status == status.FAILED,
         "can_edit": delivery.status in (*CHANGEABLE, status.FAILED),
+        "can_leave": delivery.is_partly_out and delivery.status in Delivery.LEAVABLE,
+        "parts": _parts(delivery),
         "is_past_useful": delivery.useful_until <= timezone.now(),
         "is_too_late": hold == Delivery.Hold.TOO_LATE,
         "is_twice": hold == Delivery.Hold.TWICE,
@@ -356,6 +361,21 @@ def delivery_proof(request: HttpRequest, pk: int, form: str) -> HttpResponse:
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["Cache-Control"] = "private, no-store"
     return response
+
+
+def _parts(delivery: Delivery) -> list[tuple[int, str, str, bool]]:
+    """Of a post of several parts: number, text, link, and whether it is out."""
+    if delivery.draft and (delivery.parts_out or delivery.status in LEFT):
+        draft = draft_from(delivery.draft)
+    else:
+        draft = delivery.post.draft_for(delivery.account.platform)
+    if parts.count(draft) == 1:
+        return []
+    out = parts.out(delivery.witness)
+    return [
+        (n, one.text, out[n - 1].permalink if n <= len(out) else "", n <= len(out))
+        for n, one in enumerate(parts.pieces(draft), 1)
+    ]
 
 
 _TOO_LATE = gettext_lazy("Too late: this has changed meanwhile, so nothing was done.")
@@ -407,7 +427,18 @@ def delivery_cancel(request: HttpRequest, pk: int) -> HttpResponse:
     done = _("Cancelled. It will not be sent to %(account)s.") % {
         "account": delivery.account.name
     }
+    if delivery.parts_out:
+        done = _("It stays as it is. The rest is not sent.")
     return _decide(request, delivery, act, "delivery.cancelled", done)
+
+
+@require_POST
+@role_required(can_write)
+def delivery_leave(request: HttpRequest, pk: int) -> HttpResponse:
+    """What is out of a thread is enough: the rest is not sent."""
+    delivery = _delivery(request, pk)
+    done = _("It stays as it is. The rest is not sent.")
+    return _decide(request, delivery, delivery.leave, "delivery.left", done)
 
 
 @require_POST

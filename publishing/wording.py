@@ -180,8 +180,22 @@ def clock(at: datetime) -> str:
     return f"{date_format(local, pattern)} ({zone})"
 
 
+def parts_words(delivery: Delivery) -> str:
+    """How much of a post is out that is partly out: "2 of 4 parts are out"; else ""."""
+    if not delivery.is_partly_out:
+        return ""
+    out, total = delivery.parts_out, delivery.parts_total
+    if delivery.draft.get("first_comment") and total == 2:
+        return _("The post is out, its first comment is not")
+    if delivery.draft.get("first_comment") and out == total - 1:
+        return _("All parts are out, the first comment is not")
+    return _("%(out)s of %(total)s parts are out") % {"out": out, "total": total}
+
+
 def state_sentence(delivery: Delivery) -> str:
     """The state in one plain sentence."""
+    if words := parts_words(delivery):
+        return f"{words}. {_rest_sentence(delivery)}"
     if delivery.status == Status.SCHEDULED:
         if delivery.transient_count:
             return _("It did not go out yet; it is tried again.")
@@ -255,6 +269,20 @@ def sent_ahead(delivery: Delivery) -> str:
     return said % words
 
 
+def _rest_sentence(delivery: Delivery) -> str:
+    """What becomes of the parts that are not out."""
+    if delivery.status == Status.UNCERTAIN:
+        return _("The next one may be out as well: its answer was lost.")
+    return {
+        Status.SCHEDULED: _("The rest goes on by itself."),
+        Status.PUBLISHING: _("The next one is being sent right now."),
+        Status.PROCESSING: _("The platform is still working on the next one."),
+        Status.HELD: _("The rest is held; what is out stays."),
+        Status.PUBLISHED: _("It was left as it is."),
+        Status.FAILED: _("The next one did not go out; what is out is not sent again."),
+    }.get(Delivery.Status(delivery.status), "")
+
+
 def waits_for_turn(delivery: Delivery) -> bool:
     """Let out after a hold, at a gap from the others of its account."""
     at = delivery.next_attempt_at
@@ -297,6 +325,10 @@ def next_sentence(delivery: Delivery, risk: Risk | None = None) -> str:
         return _("Nothing to do: it goes out by itself.")
     if delivery.status == Status.FAILED and delivery.dismissed_at:
         return ""
+    if delivery.status == Status.FAILED and delivery.is_partly_out:
+        cure = found.cure if found else ""
+        ways = _("Then it goes on where it stopped. Or leave it as it is.")
+        return f"{cure} {ways}".strip()
     return found.cure if found else ""
 
 
@@ -359,6 +391,7 @@ _EVENTS = {
     "series.ended": gettext_lazy("ended"),
     "queue.reshuffled": gettext_lazy("put into another order"),
     "delivery.cancelled": gettext_lazy("cancelled"),
+    "delivery.left": gettext_lazy("left as it is, without the rest"),
     "delivery.sent_again": gettext_lazy("sent again"),
     "delivery.let_out": gettext_lazy("let out after a hold"),
     "delivery.twice_allowed": gettext_lazy("sent although it says the same again"),
@@ -400,6 +433,8 @@ def support_text(delivery: Delivery, attempts: Iterable[Attempt] = ()) -> str:
         f"Marker: {delivery.marker}",
         f"Tries: {delivery.attempt_count}",
     ]
+    if delivery.parts_out:
+        lines.append(f"Parts out: {delivery.parts_out} of {delivery.parts_total}")
     if delivery.published_at:
         lines.append(f"Published: {_utc(delivery.published_at)} {delivery.permalink}")
     if delivery.detail:

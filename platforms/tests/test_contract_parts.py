@@ -176,3 +176,40 @@ def test_parts_are_refused_where_there_are_no_threads(slug):
     found = parts.check(one, Draft("Hello", parts=(Part("More"),)))
     causes = {finding.cause for finding in found}
     assert (Cause.THREAD_IMPOSSIBLE in causes) == (one.spec.thread is None)
+
+
+def test_a_text_is_cut_at_sentences_then_words_then_letters():
+    def cut(text, most=30):
+        return parts.split(text, lambda words: len(words) <= most)
+
+    assert cut("Short.") == ["Short."]
+    assert cut("One sentence is here. Another is there! And more?") == [
+        "One sentence is here.",
+        "Another is there! And more?",
+    ]
+    assert cut("A first paragraph\n\nand a second one") == [
+        "A first paragraph",
+        "and a second one",
+    ]
+    words = "many words without any end of a sentence anywhere"
+    assert " ".join(cut(words)) == words
+    assert all(len(piece) <= 30 for piece in cut(words))
+    assert cut("x" * 70) == ["x" * 30, "x" * 30, "x" * 10]
+    assert cut("👩‍👩‍👧" * 3, most=5) == ["👩‍👩‍👧"] * 3
+    assert cut("") == []
+
+
+def test_the_last_piece_has_all_the_rest():
+    pieces = parts.split("a b c d e f", lambda words: len(words) < 2, most=3)
+    assert pieces == ["a", "b", "c d e f"]
+
+
+@pytest.mark.parametrize("slug", WITH_THREADS)
+def test_what_is_split_for_a_network_fits_it(slug):
+    one = registry.platform(slug)
+    text = "A sentence with https://example.com/page and 👩‍👩‍👧 in it. " * 60
+    pieces = parts.split(
+        text, lambda words: not any(c.over for c in one.counts(Draft(words)))
+    )
+    assert len(pieces) > 3
+    assert not any(c.over for piece in pieces for c in one.counts(Draft(piece)))

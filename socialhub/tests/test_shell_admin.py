@@ -42,6 +42,7 @@ from publishing.models import (
     Attempt,
     Delivery,
     MediaAsset,
+    PartMedia,
     Post,
     PostMedia,
     Pump,
@@ -68,6 +69,7 @@ READ_ONLY = [
     PendingConnection,
     Post,
     PostComment,
+    PartMedia,
     PostMedia,
     Pump,
     RateBucket,
@@ -104,7 +106,10 @@ def world(brand: Brand, author: Any, make_account: Any, make_delivery: Any) -> A
     )
     rows = [
         Attempt.objects.create(delivery=delivery, number=1),
-        Variant.objects.create(post=delivery.post, platform="x", text="Hi"),
+        variant := Variant.objects.create(
+            post=delivery.post, platform="x", text="Hi", parts=["More"]
+        ),
+        PartMedia.objects.create(variant=variant, part=2, asset=asset, position=0),
         PostMedia.objects.create(post=delivery.post, asset=asset, position=1),
         Alert.objects.create(incident=incident, user=author),
         CheckResult.objects.create(credential=credential, verdict="proven"),

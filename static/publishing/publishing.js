@@ -50,11 +50,16 @@ function startComposer(form) {
 // unfold's admin script expects a text field beside each file field and stumbles over
 // ours; this is its own mark for "already looked after".
 function keepFileField() {
-  const field = document.getElementById("id_files");
-  if (field) field.hasChangeListener = true;
+  for (const field of document.querySelectorAll("#id_files, .pub-part__files")) {
+    field.hasChangeListener = true;
+  }
 }
 keepFileField();
 document.addEventListener("htmx:afterSwap", keepFileField);
+document.addEventListener("htmx:afterSwap", () => {
+  const form = document.getElementById("compose");
+  if (form) readComposer(form);
+});
 
 // ---- files, sent in parts. publishing/upload_views.py says how.
 
