@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 View = Callable[..., HttpResponse]
 
@@ -35,3 +37,18 @@ def role_required(may: Callable[[Any], bool]) -> Callable[[View], View]:
         return inner
 
     return wrap
+
+
+def in_chosen_zone(view: View) -> View:
+    """Times are read and shown on the clock of `zone` (GET or POST), where one is named:
+    so that an address shows everybody the same."""
+
+    @wraps(view)
+    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        zone = request.POST.get("zone") or request.GET.get("zone") or ""
+        if zone not in available_timezones():
+            return view(request, *args, **kwargs)
+        with timezone.override(ZoneInfo(zone)):
+            return view(request, *args, **kwargs)
+
+    return inner

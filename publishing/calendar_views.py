@@ -20,6 +20,7 @@ from accounts import paused
 from accounts.roles import can_write
 
 from . import cards, listing, moving
+from .access import in_chosen_zone
 from .listing import Filters
 
 VIEWS = ("month", "week", "list")
@@ -27,6 +28,7 @@ VIEWS = ("month", "week", "list")
 
 @login_required
 @require_safe
+@in_chosen_zone
 def calendar_posts(request: HttpRequest) -> HttpResponse:
     """Cards of the days from `start` to before `end`, filtered as the address says."""
     view = request.GET.get("view", "")
@@ -56,6 +58,7 @@ def _period(request: HttpRequest) -> tuple[date | None, date | None]:
 
 @login_required
 @require_safe
+@in_chosen_zone
 def calendar_notes(request: HttpRequest) -> HttpResponse:
     """What stands above the calendar when there is something to say: posts at risk in
     the next seven days, and platforms that have trouble."""
@@ -86,6 +89,7 @@ def calendar_notes(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_safe
+@in_chosen_zone
 def calendar_day(request: HttpRequest) -> HttpResponse:
     """The panel of one day."""
     day = listing.read_day(request.GET.get("day", ""), listing.reader_today())
@@ -99,6 +103,7 @@ def calendar_day(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
+@in_chosen_zone
 def post_move(request: HttpRequest, pk: int) -> HttpResponse:
     """POST date and, where the time of day changes as well, time: the reader's clock.
 
@@ -128,6 +133,7 @@ def post_move(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
+@in_chosen_zone
 def post_move_undo(request: HttpRequest) -> HttpResponse:
     try:
         post = moving.undo(request.user, request.POST.get("undo", ""))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.contrib.auth import get_user_model
 from django.db.models import Count, F, Q
@@ -58,6 +58,8 @@ class Filters:
     status: str = ""
     owner: str = ""
     label: str = ""
+    #: whose clock is shown, where it is not the reader's; narrows nothing down
+    zone: str = ""
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> Filters:
@@ -65,6 +67,8 @@ class Filters:
         for name in ("brand", "account", "owner", "label"):
             if not values[name].isdecimal() or len(values[name]) > 15:
                 values[name] = ""
+        if values["zone"] not in available_timezones():
+            values["zone"] = ""
         if values["platform"] not in registry.PLATFORMS:
             values["platform"] = ""
         if values["status"] not in {*Delivery.Status.values, AT_RISK, NEEDS_ME}:
@@ -83,7 +87,7 @@ class Filters:
 
     @property
     def any(self) -> bool:
-        return any(self.__dict__.values())
+        return any(value for key, value in self.pairs if key != "zone")
 
     def deliveries(self, rows: DeliveryQuerySet) -> DeliveryQuerySet:
         """Narrowed down; `at_risk` is not a column: see `Row.risk`."""
@@ -137,6 +141,7 @@ class Choices:
     owners: Sequence[Any]
     labels: Sequence[Label]
     views: Sequence[SavedView]
+    zones: Sequence[str]
 
 
 def choices(user: Any, page: str = SavedView.Page.CALENDAR) -> Choices:
@@ -164,6 +169,10 @@ def choices(user: Any, page: str = SavedView.Page.CALENDAR) -> Choices:
         list(owners),
         list(Label.objects.filter(brand__in=brands).select_related("brand")),
         list(SavedView.objects.visible_to(user).filter(page=page)),
+        sorted(
+            {"UTC", timezone.get_current_timezone_name()}
+            | {brand.time_zone for brand in brands}
+        ),
     )
 
 

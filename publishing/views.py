@@ -28,7 +28,7 @@ from platforms import parts
 from . import bulk, hooks, listing, public_media, repeating, serving, stops, twice
 from . import desk as desks
 from . import proof as proofs
-from .access import role_required, row_number
+from .access import in_chosen_zone, role_required, row_number
 from .calendar_views import VIEWS
 from .composing import (
     CANCELLABLE,
@@ -100,6 +100,7 @@ CALENDAR_WORDS = {
 
 
 @login_required
+@in_chosen_zone
 def calendar(request: HttpRequest) -> HttpResponse:
     """The calendar that a script draws; with `plain=1` the one that needs none."""
     filters = Filters.read(request.GET.dict())
@@ -165,6 +166,7 @@ def _plain_calendar(request: HttpRequest, view: str, day: date) -> HttpResponse:
 
 
 @login_required
+@in_chosen_zone
 def post_list(request: HttpRequest) -> HttpResponse:
     """One row per delivery. `day`: only what is due on that day for the reader."""
     filters = Filters.read(request.GET.dict())

@@ -413,7 +413,7 @@ class Calendar {
       const answer = await fetch(url, {
         method: "POST",
         headers: { "X-CSRFToken": this.token, Accept: "application/json" },
-        body: new URLSearchParams(fields),
+        body: new URLSearchParams({ ...fields, zone: this.data.zone }),
       });
       return await answer.json();
     } catch {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
@@ -254,3 +255,26 @@ def test_the_composer_opens_at_the_time_that_was_clicked(world, ana):
         "<option selected>America/New",
     ):
         assert words in page
+
+
+def test_an_address_that_names_a_zone_shows_everybody_the_same(world, ana):
+    row = make_delivery(world.x, world.ana, hours=48)
+    tokyo = row.due_at.astimezone(ZoneInfo("Asia/Tokyo"))
+    (card,) = cards(ana, zone="Asia/Tokyo")
+    assert card["s"] == f"{tokyo:%Y-%m-%dT%H:%M}"
+    assert card["t"].endswith("JST")
+    page = ana.get(reverse("calendar"), {"zone": "Asia/Tokyo"}).content.decode()
+    assert "Times in Asia/Tokyo (UTC+09:00)" in page
+    assert "zone=Asia%2FTokyo" in page
+    listed = ana.get(
+        reverse("post_list"), {"tab": "upcoming", "zone": "Asia/Tokyo"}
+    ).content.decode()
+    assert f"{tokyo:%H:%M}" in listed
+    # A move is read on that clock, too, and the post keeps its own zone.
+    day = tokyo.date() + timedelta(days=1)
+    answer = move(ana, row.post, date=day, time="05:30", zone="Asia/Tokyo").json()
+    assert "05:30 (Asia/Tokyo)" in answer["said"]
+    row.refresh_from_db()
+    assert f"{row.due_at.astimezone(ZoneInfo('Asia/Tokyo')):%H:%M}" == "05:30"
+    assert Post.objects.get(pk=row.post_id).zone == "UTC"
+    assert cards(ana, zone="Mars/Base")[0]["t"].endswith("UTC")
