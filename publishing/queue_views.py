@@ -130,12 +130,12 @@ class QueueForm(forms.ModelForm):
 @login_required
 def queue_list(request: HttpRequest) -> HttpResponse:
     queues = Queue.objects.visible_to(request.user).select_related("brand").distinct()
-    now = timezone.now()
-    shown = []
-    for queue in queues.prefetch_related("slots", "accounts"):
-        keys = {account.pk for account in queue.accounts.all()}
-        free = slots.next_free(queue, keys, now) if keys else None
-        shown.append((queue, free))
+    asked = {
+        queue: [account.pk for account in queue.accounts.all()]
+        for queue in queues.prefetch_related("slots", "accounts")
+    }
+    free = slots.next_free_of(asked, timezone.now())
+    shown = [(queue, free[queue.pk]) for queue in asked]
     context = {"queues": shown, "may_write": can_write(request.user)}
     return render(request, "publishing/queue_list.html", context)
 

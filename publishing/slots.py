@@ -7,7 +7,7 @@ changes. It is taken when one of the accounts in question has a post there alrea
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
@@ -104,17 +104,39 @@ def next_free(
 ) -> SlotTime | None:
     """The first slot in which none of the accounts has a post; None: all are taken.
 
-    Two queries. post_id: the post that looks for one, which is not in its own way.
+    post_id: the post that looks for one, which is not in its own way. One query, besides
+    the queue's slots.
     """
-    zone = ZoneInfo(queue.zone)
-    first = (now + SOONEST).astimezone(zone).date()
-    coming = times(queue, first, first + HORIZON)
-    coming = [slot for slot in coming if slot.due_at >= now + SOONEST]
-    if not coming:
-        return None
-    taken = _taken(account_ids, coming[0].due_at, coming[-1].due_at, post_id)
-    busy = sorted(at for _account, at in taken)
-    return next((slot for slot in coming if not _near(slot.due_at, busy)), None)
+    return next_free_of({queue: account_ids}, now, post_id)[queue.pk]
+
+
+def next_free_of(
+    asked: Mapping[Queue, Collection[int]], now: datetime, post_id: int | None = None
+) -> dict[int, SlotTime | None]:
+    """The same for several queues, by their keys. One query."""
+    soonest = now + SOONEST
+    coming: dict[int, list[SlotTime]] = {}
+    for queue in asked:
+        first = soonest.astimezone(ZoneInfo(queue.zone)).date()
+        found = times(queue, first, first + HORIZON)
+        coming[queue.pk] = [slot for slot in found if slot.due_at >= soonest]
+    last = max((some[-1].due_at for some in coming.values() if some), default=None)
+    busy: dict[int, list[datetime]] = {}
+    if last is not None:
+        every = {pk for keys in asked.values() for pk in keys}
+        for account_id, at in _taken(every, now, last, post_id):
+            busy.setdefault(account_id, []).append(at)
+    return {
+        queue.pk: next(
+            (
+                slot
+                for slot in coming[queue.pk]
+                if not any(_near(slot.due_at, busy.get(pk, ())) for pk in keys)
+            ),
+            None,
+        )
+        for queue, keys in asked.items()
+    }
 
 
 def _near(at: datetime, busy: Sequence[datetime]) -> bool:

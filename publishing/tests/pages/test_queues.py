@@ -7,6 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -151,6 +153,22 @@ def test_open_slots_are_in_the_week_and_lead_to_the_composer(world, ana, sign_in
     assert ask(ana, view="week", days=7, platform="mastodon").json()["open"] == []
     stranger = sign_in(world.stranger)
     assert ask(stranger, view="week", days=7).json()["open"] == []
+
+
+def test_the_page_of_queues_needs_no_more_queries_for_more_queues(world, ana):
+    def count() -> int:
+        with CaptureQueriesContext(connection) as caught:
+            page = ana.get(reverse("queue_list")).content.decode()
+        assert "Next free slot:" in page
+        return len(caught)
+
+    for number in range(2):
+        make_queue(world.brand, "09:00", accounts=[world.x], name=f"Q{number}")
+    ana.get(reverse("queue_list"))
+    before = count()
+    for number in range(2, 6):
+        make_queue(world.brand, "10:00", accounts=[world.x], name=f"Q{number}")
+    assert count() == before
 
 
 def save(client, world, pk=None, **fields):
