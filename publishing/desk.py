@@ -44,8 +44,11 @@ CHECKING = Q(status=Status.UNCERTAIN, next_attempt_at__isnull=False)
 
 def _solved(now: datetime) -> Q:
     since = now - timedelta(days=SOLVED_DAYS)
-    return Q(status=Status.PUBLISHED, attempt_count__gt=1, published_at__gte=since) | Q(
-        status=Status.FAILED, dismissed_at__gte=since
+    # Of a time that no index knows; what was due long before is not looked for.
+    lately = Q(due_at__gte=since - timedelta(days=SOLVED_DAYS))
+    return lately & (
+        Q(status=Status.PUBLISHED, attempt_count__gt=1, published_at__gte=since)
+        | Q(status=Status.FAILED, dismissed_at__gte=since)
     )
 
 
@@ -101,12 +104,15 @@ def tab_rows(rows: DeliveryQuerySet, tab: str) -> DeliveryQuerySet:
 
 def tabs(rows: DeliveryQuerySet, current: str) -> list[Tab]:
     """The four tabs with their numbers, in one query."""
-    needs = rows.needs_person().awake(timezone.now()).values("pk")
-    numbers = rows.aggregate(
-        needs_me=Count("pk", filter=Q(pk__in=needs)),
+    now = timezone.now()
+    needs, solved = Delivery.needs_person_if(), _solved(now)
+    # Without the filter all that ever went out would be counted through.
+    shown = rows.filter(needs | RETRYING | CHECKING | solved)
+    numbers = shown.aggregate(
+        needs_me=Count("pk", filter=needs & ~_snoozed(now)),
         retrying=Count("pk", filter=RETRYING),
         checking=Count("pk", filter=CHECKING),
-        solved=Count("pk", filter=_solved(timezone.now())),
+        solved=Count("pk", filter=solved),
     )
     return [
         Tab(key, label, numbers[key], key == current) for key, label in TABS.items()

@@ -481,11 +481,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
     def needs_person(self) -> DeliveryQuerySet:
         """What waits for a decision of a person (the failure desk's first tab)."""
-        return self.filter(
-            Q(status=Delivery.Status.FAILED, dismissed_at=None)
-            | Q(status=Delivery.Status.HELD, release_at=None)
-            | Q(status=Delivery.Status.UNCERTAIN, next_attempt_at=None)
-        )
+        return self.filter(Delivery.needs_person_if())
 
     def awake(self, now: datetime) -> DeliveryQuerySet:
         """Without those that somebody put aside for a while."""
@@ -710,6 +706,14 @@ class Delivery(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("delivery_detail", args=[self.pk])
+
+    @classmethod
+    def needs_person_if(cls) -> Q:
+        return (
+            Q(status=cls.Status.FAILED, dismissed_at=None)
+            | Q(status=cls.Status.HELD, release_at=None)
+            | Q(status=cls.Status.UNCERTAIN, next_attempt_at=None)
+        )
 
     # -- verbs of people
 
