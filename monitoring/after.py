@@ -363,6 +363,76 @@ def delivery_sections(delivery: Delivery, reader: Any) -> list[tuple[str, Any]]:
     ]
 
 
+#: What stands at the points of CADENCE below a chart.
+POINTS = tuple(
+    gettext_lazy(words)
+    for words in ("1 hour", "6 hours", "1 day", "3 days", "7 days", "28 days")
+)
+DONE = CHARTS["done"][1]
+
+
+def _done_by_point(row: Aftermath) -> list[int | None]:
+    """How much people had done at each point of CADENCE; None: not read there, or what
+    they do is not told."""
+    found: list[int | None] = [None] * len(CADENCE)
+    published_at = row.delivery.published_at
+    if published_at is None:
+        return found
+    for snapshot in row.snapshots:
+        told = [v for figure in DONE if (v := snapshot.value(figure)) is not None]
+        age = snapshot.at - published_at
+        # A reading comes at its point or later, and belongs to the last one before it.
+        passed = sum(age >= point for point in CADENCE)
+        if told and passed:
+            found[passed - 1] = sum(told)
+    return found
+
+
+def _compared(rows: Sequence[Aftermath]) -> Chart | None:
+    """What people did on each account, by the age of the post; those with most of it.
+
+    None where nothing was read at two points.
+    """
+    series = [(row, _done_by_point(row)) for row in rows]
+    known = [
+        (row, values) for row, values in series if any(v is not None for v in values)
+    ]
+    points = [
+        n for n in range(len(CADENCE)) if any(vs[n] is not None for _r, vs in known)
+    ]
+    if len(points) < 2:
+        return None
+    known.sort(key=lambda pair: -max(v for v in pair[1] if v is not None))
+    shown = known[: len(TONES)]
+    labels = [str(POINTS[n]) for n in points]
+    names = [f"{row.account.name} ({row.platform})" for row, _values in shown]
+    summary = "; ".join(
+        _("%(name)s: %(count)s at last")
+        % {"name": name, "count": [v for v in values if v is not None][-1]}
+        for name, (_row, values) in zip(names, shown, strict=True)
+    )
+    return Chart(
+        {
+            "type": "line",
+            "labels": labels,
+            "sets": [
+                {"label": name, "tone": tone, "values": [values[n] for n in points]}
+                for name, tone, (_row, values) in zip(names, TONES, shown, strict=False)
+            ],
+        },
+        _("Reactions, comments, shares and saves together. %(each)s.")
+        % {"each": summary},
+        [_("After"), *names],
+        [
+            (
+                label,
+                *("–" if (v := values[n]) is None else v for _row, values in shown),
+            )
+            for label, n in zip(labels, points, strict=True)
+        ],
+    )
+
+
 @dataclass(frozen=True)
 class Overview:
     """A post's figures on all its accounts. totals: of what is told, by figure."""
@@ -390,6 +460,10 @@ class Overview:
             (row, [(name, values[number]) for name, values in self.columns])
             for number, row in enumerate(self.rows)
         ]
+
+    @cached_property
+    def chart(self) -> Chart | None:
+        return _compared(self.rows)
 
     @property
     def totals(self) -> list[tuple[Any, int]]:

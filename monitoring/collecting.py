@@ -141,24 +141,25 @@ class Collecting(Round):
     """Whose time has come, the longest due first."""
 
     def take(self, room: int, full: Collection[Hashable]) -> Sequence[Running]:
-        chosen = self.next_due(room, full)
-        if not chosen:
-            return []
-        rows = _taken(chosen)
+        while chosen := self.next_due(room, full):
+            if running := self._begin(chosen):
+                return running
+            # All of these were put off: others may be read.
+        return []
+
+    def _begin(self, pks: Sequence[int]) -> list[Running]:
         now = timezone.now()
         ready: list[Watch] = []
         renewing: list[Watch] = []
-        for row in rows:
-            if not _may_ask(row, now):
-                continue
-            stale = health.must_renew(_credential(row))
-            (renewing if stale else ready).append(row)
+        for row in _taken(pks):
+            if _may_ask(row, now):
+                stale = health.must_renew(_credential(row))
+                (renewing if stale else ready).append(row)
         running = [
             self._running(reading.watch, self._ask(reading))
             for reading in self._with_room(ready, now)
         ]
-        running += [self._running(row, self._renewed(row)) for row in renewing]
-        return running or self.take(room, full)
+        return running + [self._running(row, self._renewed(row)) for row in renewing]
 
     def due(self) -> QuerySet[Any]:
         now = timezone.now()
@@ -299,6 +300,8 @@ def _may_ask(row: Watch, now: datetime) -> bool:
         return False
     if missing := missing_scopes(account, client, After.FIGURES):
         _store(row, now, Watch.State.MISSING, Cause.SCOPE_MISSING, missing)
+        # Nobody was asked, so a reconnect may be waited for at no cost.
+        _put_off(row, now + LONGEST_WAIT, now)
         return False
     return True
 

@@ -175,6 +175,25 @@ def test_a_post_shows_all_its_accounts_and_their_sum(
     assert "Saves" not in table[: table.index("</table>")]
 
 
+def test_a_post_compares_its_accounts_by_the_age_of_the_post(
+    client, author, watched, make_account
+):
+    client.force_login(author)
+    Delivery.objects.update(published_at=timezone.now() - 30 * HOUR)
+    snapshot(watched, 29, likes=1, comments=1, impressions=900)
+    assert (
+        b"by the age of the post"
+        not in client.get(watched.post.get_absolute_url()).content
+    )
+    snapshot(watched, 20, likes=3)
+    shown = client.get(watched.post.get_absolute_url()).content.decode()
+    assert "What people did, by the age of the post" in shown
+    assert "Acme Tools (X): 3 at last" in shown
+    [one] = after.aftermaths([watched], author)
+    one.delivery.refresh_from_db()
+    assert after._done_by_point(one) == [2, 3, None, None, None, None]
+
+
 def test_pages_cost_no_more_queries_the_more_was_read(client, author, watched):
     client.force_login(author)
 

@@ -181,7 +181,8 @@ def test_a_permission_that_was_not_granted_is_missing_without_a_question(
     assert asked == []
     row = watch(delivery)
     assert (row.state, row.detail) == (State.MISSING, "r_member_postAnalytics")
-    assert row.next_at is not None  # a reconnect may bring it
+    assert hours_until(row.next_at) == 12  # a reconnect may bring it
+    assert row.read_at is not None
 
 
 def test_a_post_that_is_gone_says_so_since_when_and_may_come_back(published, says):
@@ -246,6 +247,20 @@ def test_what_cannot_be_read_now_is_put_off(published, says):
     collect()
     assert asked == []
     assert {hours_until(row.next_at) for row in Watch.objects.all()} == {12}
+
+
+def test_many_that_cannot_be_read_leave_their_turn_to_the_next(published, says):
+    asked = says({})
+    account = published(external_id="1").account
+    for number in range(2, 12):
+        published(external_id=str(number), account=account)
+    Credential.objects.update(state="broken")
+    fine = published(external_id="99")
+    collecting.take_up(timezone.now())
+    Watch.objects.update(next_at=timezone.now() - HOUR)
+    Watch.objects.filter(delivery=fine).update(next_at=timezone.now())
+    collecting.Collecting(threads=1).run()
+    assert [number for _, number, _ in asked] == ["99", "99"]
 
 
 def test_trouble_does_not_prolong_the_watch_for_ever(published, says):

@@ -45,6 +45,14 @@ MetricSnapshot.objects.create(delivery_id={pk}, at=now - timezone.timedelta(hour
     values={{"likes": 1, "shares": 0, "comments": 0}})
 print(json.dumps("done"))
 """
+#: As if it had been out for longer: then there is something to compare by age.
+OLDER = """
+Delivery.objects.filter(pk={pk}).update(published_at=now - timezone.timedelta(hours=30))
+for hours, likes in ((29, 1), (20, 3)):
+    MetricSnapshot.objects.create(delivery_id={pk}, values={{"likes": likes}},
+        at=now - timezone.timedelta(hours=hours))
+print(json.dumps("done"))
+"""
 PATIENCE_S = 90
 
 
@@ -108,7 +116,10 @@ def test_figures_and_a_comment_are_read_and_answered(
     expect(comments).to_contain_text("Yes, from eight o'clock on.")
     inspect(mara, "delivery-answered")
 
+    site.rows(SETUP + OLDER.format(pk=pk))
     mara.goto(f"/posts/{post}/")
+    chart = mara.get_by_role("img", name="What people did, by the age of the post")
+    expect(chart).to_be_visible()
     table = mara.get_by_role("region", name="Figures", exact=True)
     expect(table.get_by_role("row").last).to_contain_text("Read")
     inspect(mara, "post-figures")
