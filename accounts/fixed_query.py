@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from django.db import connection
@@ -27,6 +28,30 @@ AMONG = {
 
 M = TypeVar("M", bound=Model)
 
+#: SQLite's functions take no more arguments.
+MOST_ARGUMENTS = 100
+
+
+def in_one_row(sql: str, columns: int) -> str:
+    """For SQLite: the query so that all of its rows come as one, for `out_of_one`.
+
+    The driver lets go of Python's lock for each row, and dozens of I/O threads of a
+    pump wait to take it, while all others wait for the pump's transaction to end. Times
+    come as texts.
+    """
+    names = [f"c{n}" for n in range(columns)]
+    parts = [
+        ", ".join(names[n : n + MOST_ARGUMENTS])
+        for n in range(0, columns, MOST_ARGUMENTS)
+    ]
+    documents = ", ".join(f"json_group_array(json_array({part}))" for part in parts)
+    return f"WITH rows({', '.join(names)}) AS ({sql}) SELECT {documents} FROM rows"  # noqa: S608
+
+
+def out_of_one(row: Sequence[str]) -> list[tuple[Any, ...]]:
+    """The rows of a query that was asked `in_one_row`, in their order."""
+    return [tuple(chain(*parts)) for parts in zip(*map(json.loads, row), strict=True)]
+
 
 @dataclass(frozen=True)
 class _Words(Generic[M]):
@@ -34,6 +59,8 @@ class _Words(Generic[M]):
     sql: str
     #: what each placeholder gets: one of the values, by its number, or always the same
     places: Sequence[tuple[int | None, Any]]
+    #: names of the columns, when the rows come in one
+    columns: Sequence[str] | None
 
     def bind(self, values: tuple[Any, ...]) -> list[Any]:
         bound = [_bound(value) for value in values]
@@ -44,7 +71,7 @@ class _Maker(Generic[M]):
     """Makes instances of the rows of one query. `raw()` would look at the columns anew
     each time, which for a row or none is most of its work."""
 
-    def __init__(self, model: type[M], columns: list[str]) -> None:
+    def __init__(self, model: type[M], columns: Sequence[str]) -> None:
         self.model = model
         known = {field.column: field for field in model._meta.concrete_fields}
         # `from_db` wants the values in the order of the model's fields.
@@ -99,11 +126,9 @@ class FixedQuery(Generic[M]):
         self._makers: dict[str, _Maker[M]] = {}
 
     def rows(self, *values: Any) -> list[tuple[Any, ...]]:
-        """As the driver gives them: not all types are what a field makes of them."""
-        words = self._words()
-        with connection.cursor() as cursor:
-            cursor.execute(words.sql, words.bind(values))
-            return cursor.fetchall()
+        """As the database has them: not all types are what a field makes of them."""
+        rows, _columns = self._answer(values)
+        return rows
 
     def objects(self, *values: Any) -> list[M]:
         """Instances, without the fields that the queryset leaves out (`only`)."""
@@ -119,14 +144,24 @@ class FixedQuery(Generic[M]):
         self, values: tuple[Any, ...]
     ) -> tuple[_Maker[M] | None, list[tuple[Any, ...]]]:
         """The rows, and who makes something of them; None without any."""
+        rows, columns = self._answer(values)
+        if not rows:
+            return None, rows
+        vendor = connection.vendor
+        if vendor not in self._makers:
+            self._makers[vendor] = _Maker(self._words().model, columns)
+        return self._makers[vendor], rows
+
+    def _answer(
+        self, values: tuple[Any, ...]
+    ) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
+        """The rows and the names of their columns."""
         words = self._words()
         with connection.cursor() as cursor:
             cursor.execute(words.sql, words.bind(values))
-            rows = cursor.fetchall()
-            if rows and connection.vendor not in self._makers:
-                columns = [column[0] for column in cursor.description]
-                self._makers[connection.vendor] = _Maker(words.model, columns)
-        return (self._makers[connection.vendor] if rows else None), rows
+            if words.columns:
+                return out_of_one(cursor.fetchone()), words.columns
+            return cursor.fetchall(), [column[0] for column in cursor.description]
 
     def _words(self) -> _Words[M]:
         vendor = connection.vendor
@@ -147,7 +182,19 @@ class FixedQuery(Generic[M]):
         found = {n for n, _always in places if n is not None}
         if found != set(range(len(each))) or sql.count(ONE_LISTED) != len(lists):
             raise ValueError(f"not each sample, or not each list once: {sql} {params}")
-        return _Words(queryset.model, sql.replace(ONE_LISTED, AMONG[vendor]), places)
+        sql = sql.replace(ONE_LISTED, AMONG[vendor])
+        columns = None
+        if vendor == "sqlite":
+            columns = _columns_of(sql, len(params))
+            sql = in_one_row(sql, len(columns))
+        return _Words(queryset.model, sql, places, columns)
+
+
+def _columns_of(sql: str, params: int) -> list[str]:
+    """Asked of the driver itself, so that the first of many costs no query more."""
+    connection.ensure_connection()
+    asked = f"SELECT * FROM ({sql % (('NULL',) * params)}) LIMIT 0"  # noqa: S608
+    return [column[0] for column in connection.connection.execute(asked).description]
 
 
 def _bound(value: Any) -> Any:

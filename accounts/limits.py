@@ -38,7 +38,7 @@ from platforms import registry
 from platforms.base import Bucket, Observation, PlatformClient
 from platforms.limits import Counts, Window, tightest
 
-from .fixed_query import FixedQuery
+from .fixed_query import FixedQuery, in_one_row, out_of_one
 from .models import AuditEvent, ConnectedAccount, Credential, RateBucket
 
 logger = logging.getLogger(__name__)
@@ -691,9 +691,14 @@ def _read(buckets: Collection[BucketId], *, lock: bool) -> dict[BucketId, _Store
         params += [platform, *(lists if postgres else map(json.dumps, lists))]
     select = SELECT_POSTGRES if postgres else SELECT_SQLITE
     end = " ORDER BY id FOR UPDATE" if lock and postgres else ""
+    sql = f"{select} WHERE {' OR '.join(where)}{end}"
     with connection.cursor() as cursor:
-        cursor.execute(f"{select} WHERE {' OR '.join(where)}{end}", params)
-        rows = cursor.fetchall()
+        if postgres:
+            cursor.execute(sql, params)
+            rows = cursor.fetchall()
+        else:
+            cursor.execute(in_one_row(sql, SELECTED), params)
+            rows = out_of_one(cursor.fetchone())
     seconds = _same if postgres else _seconds
     known = {platform: rules(platform) for platform in {b.platform for b in buckets}}
     if len(_pks) > MAX_PKS:
@@ -753,20 +758,27 @@ SELECT id, platform, key, subject, used, extract(epoch FROM started_at)::float8,
     log::text, size_told, size_set
 FROM accounts_ratebucket
 """
-# As an expression a time is left as text by the driver.
 SELECT_SQLITE = """
-SELECT id, platform, key, subject, used, started_at || '', opened_by || '',
-    resets_at || '', log, size_told, size_set
+SELECT id, platform, key, subject, used, started_at, opened_by, resets_at, log,
+    size_told, size_set
 FROM accounts_ratebucket
 """
+#: columns of both
+SELECTED = 11
 AMONG_SQLITE = "IN (SELECT value FROM json_each(%s))"
 USED_POSTGRES = """
 UPDATE accounts_ratebucket AS row SET used = new.used, changed_at = now()
 FROM unnest(%s::bigint[], %s::bigint[]) AS new(id, used)
 WHERE row.id = new.id
 """
+# One value with all rows, as when they are read: see `in_one_row`. It is taken apart
+# once: else for each row that it changes.
 USED_SQLITE = """
-UPDATE accounts_ratebucket SET used = %s, changed_at = %s WHERE id = %s
+UPDATE accounts_ratebucket AS row SET used = new.used, changed_at = %s
+FROM (WITH new AS MATERIALIZED (
+    SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS used
+    FROM json_each(%s)) SELECT * FROM new) AS new
+WHERE row.id = new.id AND row.id IN (SELECT value FROM json_each(%s))
 """
 ALL_POSTGRES = """
 UPDATE accounts_ratebucket AS row SET used = new.used,
@@ -779,9 +791,17 @@ FROM unnest(%s::bigint[], %s::bigint[], %s::float8[], %s::float8[], %s::float8[]
 WHERE row.id = new.id
 """
 ALL_SQLITE = """
-UPDATE accounts_ratebucket SET used = %s, started_at = %s, opened_by = %s,
-    resets_at = %s, log = %s, size_told = %s, changed_at = %s
-WHERE id = %s
+UPDATE accounts_ratebucket AS row SET used = new.used, started_at = new.started_at,
+    opened_by = new.opened_by, resets_at = new.resets_at, log = new.log,
+    size_told = new.size_told, changed_at = %s
+FROM (WITH new AS MATERIALIZED (
+    SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS used,
+        json_extract(value, '$[2]') AS started_at,
+        json_extract(value, '$[3]') AS opened_by,
+        json_extract(value, '$[4]') AS resets_at, json_extract(value, '$[5]') AS log,
+        json_extract(value, '$[6]') AS size_told
+    FROM json_each(%s)) SELECT * FROM new) AS new
+WHERE row.id = new.id AND row.id IN (SELECT value FROM json_each(%s))
 """
 
 
@@ -809,26 +829,26 @@ def _store(windows: Mapping[BucketId, _Stored]) -> None:
             statement = USED_POSTGRES if only_used else ALL_POSTGRES
             cursor.execute(statement, [_array(column) for column in columns])
             return
-        at = _text(datetime.now(UTC).timestamp())
-        if only_used:
-            cursor.executemany(
-                USED_SQLITE, [(w.counts.used, at, w.pk) for w in changed]
-            )
-            return
-        cursor.executemany(
-            ALL_SQLITE,
-            [
+        rows: list[tuple[Any, ...]] = [(w.pk, w.counts.used) for w in changed]
+        if not only_used:
+            rows = [
                 (
+                    window.pk,
                     window.counts.used,
                     _text(window.counts.started_at),
                     _text(window.counts.opened_by),
                     _text(window.counts.resets_at),
                     window.log_now(),
                     window.counts.size_told,
-                    at,
-                    window.pk,
                 )
                 for window in changed
+            ]
+        cursor.execute(
+            USED_SQLITE if only_used else ALL_SQLITE,
+            [
+                _text(datetime.now(UTC).timestamp()),
+                json.dumps(rows),
+                json.dumps([window.pk for window in changed]),
             ],
         )
 

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 from django.db.models import F, QuerySet, Window
 from django.db.models.functions import RowNumber
 
+from accounts.fixed_query import SAMPLE_TIME, FixedQuery
+
 from .models import Delivery
 
 #: Rows that are read at a time, shared among the lanes; each gets some.
@@ -33,26 +35,28 @@ OVERDUE = timedelta(seconds=3)
 BAR_S = 0.25
 
 
+def _time(text: str) -> datetime:
+    """A time as SQLite has it."""
+    return datetime.fromisoformat(f"{text}+00:00")
+
+
 class Entry(NamedTuple):
     due: datetime
     pk: int
     account_id: int
 
 
-def due_soon(
-    now: datetime, depth: int
+def due_until(
+    until: datetime, depth: int
 ) -> QuerySet[Any, tuple[int | None, datetime | None, int, int]]:
-    """Unclaimed rows that are due now or in a moment, oldest first: (lane, due, pk,
-    account).
+    """Unclaimed rows that are due until then, oldest first: (lane, due, pk, account).
 
     At most `depth` of each lane. Only the index of waiting rows is read, however many
     finished ones there are.
     """
     # Without their states, which the claim looks at: SQLite would rather read all that
     # is scheduled, for ever ahead, by the index of states.
-    waiting = Delivery.objects.filter(
-        next_attempt_at__lte=now + AHEAD, lease_expires_at=None
-    )
+    waiting = Delivery.objects.filter(next_attempt_at__lte=until, lease_expires_at=None)
     ranked = waiting.annotate(
         place=Window(
             RowNumber(),
@@ -70,6 +74,13 @@ def ahead_soon(now: datetime) -> QuerySet[Any, int]:
     """Keys of unclaimed rows whose files may leave by now, the longest waiting first."""
     rows = Delivery.objects.filter(prepare_at__lte=now, lease_expires_at=None)
     return rows.order_by("prepare_at", "pk").values_list("pk", flat=True)
+
+
+_due_until = FixedQuery(
+    lambda until, depth: due_until(until, depth)[: MOST_LANES * LEAST_OF_LANE],
+    SAMPLE_TIME,
+    987_654_321,
+)
 
 
 class Agenda:
@@ -96,9 +107,8 @@ class Agenda:
         self._read_at = time.monotonic()
         depth = max(LEAST_OF_LANE, MOST // max(1, len(self._lanes)))
         lanes: dict[int, deque[Entry]] = {}
-        rows = due_soon(now, depth)[: MOST_LANES * LEAST_OF_LANE]
-        for lane, due, pk, account_id in rows:
-            assert due is not None
+        for lane, at, pk, account_id in _due_until.rows(now + AHEAD, depth):
+            due = at if isinstance(at, datetime) else _time(at)
             lanes.setdefault(lane or 0, deque()).append(Entry(due, pk, account_id))
         self._lanes = lanes
         self._served = {k: v for k, v in self._served.items() if k in lanes}

@@ -156,7 +156,11 @@ class _Columns:
             listed = ", ".join(
                 f"json_extract(value, '$.c{n}') AS c{n}" for n in range(len(found))
             )
-            self.rows = f"(SELECT {listed} FROM json_each(%s)) AS v"  # noqa: S608
+            # Read once: else all of the document is read for each row that it changes.
+            self.rows = (
+                f"(WITH v AS MATERIALIZED (SELECT {listed} FROM json_each(%s))"  # noqa: S608
+                " SELECT * FROM v) AS v"
+            )
             self._time = _as_sqlite_stores
 
     def document(self, rows: Sequence[tuple[Any, ...]]) -> str:

@@ -9,7 +9,7 @@ import pytest
 from django.db import DataError, connection
 from django.utils import timezone
 
-from publishing.agenda import LEAST_OF_LANE, Agenda, due_soon
+from publishing.agenda import AHEAD, LEAST_OF_LANE, Agenda, due_until
 from publishing.models import Delivery, InvalidTransition, Post, StaleState
 from publishing.twice import others
 from publishing.writes import Writes
@@ -91,7 +91,7 @@ def test_rows_that_are_due_in_a_moment_tell_when_to_wake(account, make_delivery)
 
 def test_of_a_long_backlog_only_a_part_is_read(lanes):
     lanes(a=LEAST_OF_LANE + 5)
-    assert len(due_soon(timezone.now(), LEAST_OF_LANE)) == LEAST_OF_LANE
+    assert len(due_until(timezone.now() + AHEAD, LEAST_OF_LANE)) == LEAST_OF_LANE
 
 
 def plan(queryset: Any) -> str:
@@ -112,7 +112,7 @@ def plan_of(sql: str, params: Any) -> str:
 
 def test_finding_what_is_due_uses_the_index_of_waiting_rows(lanes):
     lanes(a=3)
-    assert "delivery_due" in plan(due_soon(timezone.now(), 10))
+    assert "delivery_due" in plan(due_until(timezone.now() + AHEAD, 10))
 
 
 def test_finding_the_same_post_uses_an_index(lanes):
@@ -147,6 +147,28 @@ def test_finding_the_same_post_uses_an_index(lanes):
 
 
 # ---------------------------------------------------------------- writing in batches
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="how SQLite reads JSON")
+def test_a_batch_is_taken_apart_once_and_not_for_each_of_its_rows(
+    account, make_delivery
+):
+    asked: list[Any] = []
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        asked.append((sql, params))
+        return execute(sql, params, many, context)
+
+    writes = Writes()
+    for n in range(2):
+        row = make_delivery(account, f"Post {n}")
+        writes.move(row, Status.PUBLISHING, fence=row.fence + 1)
+    with connection.execute_wrapper(note):
+        writes.write()
+    ((sql, params),) = asked
+    plan = plan_of(sql, params)
+    assert "MATERIALIZE v" in plan
+    assert "SEARCH t USING INTEGER PRIMARY KEY" in plan
 
 
 def test_a_row_that_was_taken_over_stops_the_whole_batch(account, make_delivery):
