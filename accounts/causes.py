@@ -298,7 +298,7 @@ EXPLANATIONS: dict[str, Explanation] = {
     ),
     Cause.COMMENT_IMPOSSIBLE: _e(
         _("No first comment there"),
-        _("A first comment cannot be written on this platform."),
+        _("A first comment cannot be written there, or not below this kind of post."),
         _("Remove the first comment."),
         Action.EDIT,
     ),

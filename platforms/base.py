@@ -286,6 +286,8 @@ class CommentRule:
     call: str
     look_call: str
     max_length: int
+    #: options (key, value) with which there is nothing to comment on: a story
+    without: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

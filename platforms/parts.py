@@ -359,6 +359,8 @@ def _check_comment(platform: Platform, draft: Draft) -> list[Finding]:
         return []
     if rule is None:
         return [Finding(Level.REFUSED, Cause.COMMENT_IMPOSSIBLE, "comment")]
+    if any(draft.options.get(key) == value for key, value in rule.without):
+        return [Finding(Level.REFUSED, Cause.COMMENT_IMPOSSIBLE, "comment")]
     if not words:
         return [Finding(Level.REFUSED, Cause.TEXT_EMPTY, "comment")]
     if len(words) > rule.max_length:

@@ -617,6 +617,10 @@ class FacebookClient(UploadClient):
         found = (_comment(row, external_id) for row in rows if row.get("id"))
         return CommentPage(tuple(found), more)
 
+    def comment(self, external_id: str, text: str) -> str:
+        """Comments and answers are one call."""
+        return self.reply(external_id, text)
+
     def reply(self, comment_id: str, text: str) -> str:
         """Answer below a comment; there are two levels only (`flat_answers`)."""
         # Asked for fields, Facebook writes the comment and answers with an error.

@@ -10,6 +10,7 @@ from dataclasses import replace
 from ..base import (
     Ability,
     Call,
+    CommentRule,
     GifRule,
     MediaKind,
     MediaRule,
@@ -224,6 +225,12 @@ SPEC = PlatformSpec(
     ),
     buckets=BUCKETS,
     scopes=SCOPES,
+    first_comment=CommentRule(
+        "POST /:post/comments",
+        "GET /:post/comments",
+        8000,
+        without=(("placement", "story"),),
+    ),
     images=MediaRule(
         # BMP and TIFF are taken too; our media library has none.
         mime_types=("image/jpeg", "image/png", "image/gif"),

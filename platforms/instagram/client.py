@@ -478,12 +478,28 @@ class InstagramClient(UploadClient):
         found = (one for row in rows for one in _thread(row))
         return CommentPage(tuple(found), more)
 
+    def comment(self, external_id: str, text: str) -> str:
+        return self._wrote(
+            self.graph(
+                "POST /:media/comments",
+                f"{external_id}/comments",
+                data={"message": text},
+            )
+        )
+
     def reply(self, comment_id: str, text: str) -> str:
         """Answer below a comment; answers take none themselves (`flat_answers`)."""
-        # Asked for fields, Instagram writes the answer and then tells an error.
-        answer = self.graph(
-            "POST /:comment/replies", f"{comment_id}/replies", data={"message": text}
+        return self._wrote(
+            self.graph(
+                "POST /:comment/replies",
+                f"{comment_id}/replies",
+                data={"message": text},
+            )
         )
+
+    @staticmethod
+    def _wrote(answer: Answer) -> str:
+        # Asked for fields, Instagram writes the comment and then tells an error.
         if not answer.data().get("id"):
             raise unreadable(answer, mutates=True)
         return str(answer.data()["id"])

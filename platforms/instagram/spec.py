@@ -16,6 +16,7 @@ from ..base import (
     Absent,
     After,
     Call,
+    CommentRule,
     MediaKind,
     MediaRule,
     OAuthFacts,
@@ -168,7 +169,6 @@ MUTATING = frozenset(
 LATER = frozenset(
     {
         "GET /me/accounts",
-        "POST /:media/comments",
         "POST /:ig/messages",
         "GET /:ig/insights",
         "GET /:ig?business_discovery",
@@ -217,6 +217,12 @@ SPEC = PlatformSpec(
     ),
     buckets=BUCKETS,
     scopes=SCOPES,
+    first_comment=CommentRule(
+        "POST /:media/comments",
+        "GET /:media/comments",
+        300,
+        without=(("placement", "story"),),
+    ),
     images=MediaRule(
         mime_types=("image/jpeg",),
         max_bytes=8 * 1024 * 1024,

@@ -651,6 +651,24 @@ class LinkedInClient(PlatformClient):
             parent_id=str(row.get("parentComment") or ""),
         )
 
+    def comment(self, external_id: str, text: str) -> str:
+        """Below a post by its URN. Plain text: an escape would be shown."""
+        answer = self.send(
+            "POST /rest/socialActions/:urn/comments",
+            f"{self.host('api')}/rest/socialActions/{encode(external_id)}/comments",
+            headers=self._headers(),
+            json={
+                "actor": self.access.external_id,
+                "object": external_id,
+                "message": {"text": text},
+            },
+        )
+        number = answer.headers.get("x-restli-id") or answer.data().get("id")
+        urn = _comment_urn({"object": external_id, "id": number, **answer.data()})
+        if not urn:
+            raise _unreadable(answer, mutates=True)
+        return urn
+
     def reply(self, comment_id: str, text: str) -> str:
         """Answer below a comment; its URN. Plain text: an escape would be shown."""
         inside = COMMENT_URN.fullmatch(comment_id)

@@ -11,6 +11,7 @@ from ..base import (
     Ability,
     Bucket,
     Call,
+    CommentRule,
     DocumentRule,
     GifRule,
     MediaKind,
@@ -324,6 +325,11 @@ SPEC = PlatformSpec(
     calls=_calls(),
     buckets=_buckets(),
     scopes=SCOPES,
+    first_comment=CommentRule(
+        "POST /rest/socialActions/:urn/comments",
+        "GET /rest/socialActions/:urn/comments",
+        1250,
+    ),
     images=MediaRule(
         mime_types=("image/jpeg", "image/png", "image/gif"),
         max_bytes=8_000_000,  # not documented; larger ones are known to fail

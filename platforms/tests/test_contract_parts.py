@@ -10,12 +10,23 @@ from datetime import UTC, datetime
 import pytest
 
 from platforms import parts, registry
-from platforms.base import Draft, Level, Part, RemotePost, Sighting, StepKind
+from platforms.base import (
+    Draft,
+    Level,
+    MediaKind,
+    Part,
+    RemotePost,
+    Sighting,
+    StepKind,
+)
 from platforms.errors import Cause
 from platforms.tests.test_contract import (
     ENDS,
     SLUGS,
+    clip,
+    decided,
     job,
+    media_of,
     pass_time,
     picture,
     posts_of,
@@ -28,6 +39,10 @@ from platforms.tests.test_contract import shelf as shelf
 WITH_THREADS = [slug for slug in SLUGS if registry.spec(slug).thread]
 threads = pytest.mark.parametrize("platform", WITH_THREADS, indirect=True)
 TEXTS = ["One of three", "Two of three 🧵", "Three of three"]
+
+
+WITH_COMMENTS = [slug for slug in SLUGS if registry.spec(slug).first_comment]
+comments = pytest.mark.parametrize("platform", WITH_COMMENTS, indirect=True)
 
 
 def thread(shelf="https://hub.example.com"):
@@ -213,3 +228,50 @@ def test_what_is_split_for_a_network_fits_it(slug):
     )
     assert len(pieces) > 3
     assert not any(c.over for piece in pieces for c in one.counts(Draft(piece)))
+
+
+@comments
+@pytest.mark.parametrize("ended", ["between steps", "after the send"])
+def test_the_first_comment_is_written_once_below_the_post(
+    platform, connected, practice, shelf, ended
+):
+    client, me = connected
+    words = "What do you think?"
+    media = media_of(platform, int(platform.spec.needs_media), shelf)
+    if platform.spec.needs_video:
+        media = (clip(platform, MediaKind.VIDEO, shelf),)
+    draft = Draft(
+        "Hello", media=media, options=decided(platform, client), first_comment=words
+    )
+    refused = [f for f in parts.check(platform, draft, me) if f.level is Level.REFUSED]
+    assert refused == []
+    witness = go_out(platform, draft, client, me, practice, ended, at=2)
+    post, comment = parts.out(witness)
+    assert len(posts_of(platform, practice)) == 1
+    below = client.comments(post.external_id).comments
+    assert [(one.external_id, one.text) for one in below] == [
+        (comment.external_id, words)
+    ]
+
+
+@comments
+def test_a_first_comment_has_its_own_rules(platform):
+    rule = platform.spec.first_comment
+    rows = {row.key for row in platform.spec.calls}
+    assert {rule.call, rule.look_call} <= rows
+    assert platform.spec.call(rule.call).mutates
+    long = Draft("Hello", first_comment="x" * (rule.max_length + 1))
+    found = [f.cause for f in parts.check(platform, long) if f.field == "comment"]
+    assert found == [Cause.TEXT_TOO_LONG]
+    for key, value in rule.without:
+        draft = Draft("Hello", options={key: value}, first_comment="First")
+        found = {f.cause for f in parts.check(platform, draft)}
+        assert Cause.COMMENT_IMPOSSIBLE in found
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_a_first_comment_is_refused_where_there_is_none(slug):
+    one = registry.platform(slug)
+    found = parts.check(one, Draft("Hello", first_comment="First"))
+    causes = {finding.cause for finding in found}
+    assert (Cause.COMMENT_IMPOSSIBLE in causes) == (one.spec.first_comment is None)

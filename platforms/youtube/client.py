@@ -538,6 +538,24 @@ class YouTubeClient(PlatformClient):
             hidden=hidden,
         )
 
+    def comment(self, external_id: str, text: str) -> str:
+        """As `reply`, below the video itself."""
+        answer = self._post(
+            "POST commentThreads.insert",
+            "commentThreads",
+            {
+                "snippet": {
+                    "channelId": self.access.external_id,
+                    "videoId": external_id,
+                    "topLevelComment": {"snippet": {"textOriginal": text}},
+                }
+            },
+        )
+        number = _dict(_dict(answer.data(), "snippet"), "topLevelComment").get("id")
+        if not number:
+            raise _unreadable(answer, mutates=True)
+        return str(number)
+
     def reply(self, comment_id: str, text: str) -> str:
         """AmbiguousOutcome also on a 400 (`processingFailure`): list before repeating."""
         answer = self._post(

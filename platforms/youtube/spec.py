@@ -9,6 +9,7 @@ from __future__ import annotations
 from ..base import (
     Ability,
     Call,
+    CommentRule,
     MediaKind,
     MediaRule,
     OAuthFacts,
@@ -130,7 +131,6 @@ MUTATING = frozenset(
 LATER = frozenset(
     {
         "PUT videos.update",
-        "POST commentThreads.insert",
         "GET comments.list",
         "PUT comments.update",
         "DELETE comments.delete",
@@ -240,6 +240,12 @@ SPEC = PlatformSpec(
     buckets=BUCKETS,
     scopes=SCOPES,
     # Beside a video only: its thumbnail.
+    first_comment=CommentRule(
+        "POST commentThreads.insert",
+        "GET commentThreads.list",
+        10000,
+        without=(("privacy", "private"), ("made_for_kids", "yes")),
+    ),
     images=MediaRule(("image/jpeg", "image/png"), 50 * 1024**2, max_count=1),
     videos=VideoRule(
         mime_types=(

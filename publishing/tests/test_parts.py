@@ -25,6 +25,8 @@ from publishing.models import (
 )
 from publishing.sweeps import recover_abandoned
 from publishing.tests.test_engine import InlinePump, turn
+from publishing.wording import parts_words
+from tests.scripted_platform import ScriptedClient
 
 pytestmark = pytest.mark.django_db
 Status = Delivery.Status
@@ -289,3 +291,31 @@ def test_a_person_tells_where_a_part_is(thread, script):
     assert thread.status == Status.PUBLISHED
     assert thread.external_id == "p1"
     assert thread.is_partly_out
+
+
+@pytest.fixture
+def commented(delivery):
+    write(delivery, [], first_comment="What do you think?")
+    return delivery
+
+
+def test_a_refused_first_comment_leaves_the_post_out(commented, script, monkeypatch):
+    written = []
+
+    def comment(self, external_id, text):
+        written.append((external_id, text))
+        if len(written) == 1:
+            raise InvalidContent("comments are off")
+        return "c1"
+
+    monkeypatch.setattr(ScriptedClient, "comment", comment)
+    turn(commented)
+    assert commented.status == Status.FAILED
+    assert (commented.parts_out, commented.parts_total) == (1, 2)
+    assert parts_words(commented) == "The post is out, its first comment is not"
+    commented.retry()
+    turn(commented)
+    assert commented.status == Status.PUBLISHED
+    assert ids(commented) == ["p1", "c1"]
+    assert script.asked.count("post") == 1
+    assert written == [("p1", "What do you think?")] * 2

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from publishing import composing, part_forms
 from publishing.models import Delivery, MediaAsset, PartMedia, Post, draft_doc
-from publishing.tests.pages.conftest import picture
+from publishing.tests.pages.conftest import make_account, picture
 
 NEW = "/posts/new/"
 Status = Delivery.Status
@@ -231,3 +231,17 @@ def test_the_id_of_a_part_that_a_person_saw_is_told_by_its_link(world, halted):
     halted.confirm_live("https://x.com/a/status/33")
     assert halted.status == Status.PUBLISHED
     assert halted.witness["parts_out"][-1]["id"] == "33"
+
+
+def test_a_first_comment_is_kept_and_checked(ana, world, filled):
+    page = ana.post(NEW, filled(comment_x="First!")).content.decode()
+    assert "No first comment there" in page
+    assert "First!" in page
+    assert not Post.objects.exists()
+    facebook = make_account(world.brand, "facebook", "Bakery")
+    sent = filled(accounts=[facebook.pk], parts_x=[], comment_facebook="First!")
+    ana.post(NEW, sent)
+    post = Post.objects.get()
+    assert post.draft_for("facebook").first_comment == "First!"
+    page = ana.get(f"/posts/{post.pk}/edit/").content.decode()
+    assert "First!" in page
