@@ -17,12 +17,17 @@ from .models import (
     Care,
     Delivery,
     InvalidTransition,
+    Label,
     MediaAsset,
     Note,
     PartMedia,
     Post,
     PostMedia,
     Pump,
+    Queue,
+    QueueSlot,
+    SavedView,
+    Series,
     StaleState,
     Stop,
     Upload,
@@ -267,6 +272,66 @@ class NoteAdmin(RoleAdmin):
     search_fields = ["text", "author__username"]
     date_hierarchy = "at"
     fields = field_names(Note, "id")
+    readonly_fields = fields
+
+
+@admin.register(Label)
+class LabelAdmin(RoleAdmin):
+    brand_path = "brand__members"
+    list_display = ["name", "brand"]
+    list_select_related = ["brand"]
+    list_filter = [("brand", RelatedOnly)]
+    search_fields = ["name"]
+    fields = field_names(Label, "id")
+    readonly_fields = fields
+
+
+@admin.register(SavedView)
+class SavedViewAdmin(RoleAdmin):
+    """Kept on the calendar and on the list of posts."""
+
+    list_display = ["name", "page", "person", "brand", "created_at"]
+    list_select_related = ["person", "brand"]
+    list_filter = ["page", ("brand", RelatedOnly)]
+    search_fields = ["name", "person__username"]
+    fields = field_names(SavedView, "id")
+    readonly_fields = fields
+
+
+@admin.register(Queue)
+class QueueAdmin(RoleAdmin):
+    """Made and filled on the page "Queues"."""
+
+    brand_path = "brand__members"
+    list_display = ["name", "brand", "zone"]
+    list_select_related = ["brand"]
+    list_filter = [("brand", RelatedOnly)]
+    search_fields = ["name"]
+    fields = [*field_names(Queue, "id"), "accounts"]
+    readonly_fields = fields
+
+
+@admin.register(QueueSlot)
+class QueueSlotAdmin(RoleAdmin):
+    brand_path = "queue__brand__members"
+    list_display = ["queue", "weekday", "wall"]
+    list_select_related = ["queue"]
+    list_filter = ["weekday"]
+    search_fields = ["queue__name"]
+    fields = field_names(QueueSlot, "id")
+    readonly_fields = fields
+
+
+@admin.register(Series)
+class SeriesAdmin(RoleAdmin):
+    """Begun, changed and ended on the pages of series."""
+
+    brand_path = "brand__members"
+    list_display = ["__str__", "kind", "brand", "author", "first_on", "last_on", "zone"]
+    list_select_related = ["brand", "author", "pattern"]
+    list_filter = ["kind", ("brand", RelatedOnly)]
+    search_fields = ["pattern__text", "author__username"]
+    fields = field_names(Series, "id")
     readonly_fields = fields
 
 
