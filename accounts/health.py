@@ -16,10 +16,11 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
@@ -30,6 +31,7 @@ from platforms.base import (
     Ability,
     PlatformClient,
     Proof,
+    SignIn,
     TokenSet,
     Verdict,
 )
@@ -41,7 +43,7 @@ from .errands import Errand, alone, asking
 from .fixed_query import FixedQuery
 from .hearing import Hearing, caller_of
 from .limits import Denied, Importance, Need
-from .models import ENDS_WITH_PARENT, ConnectedAccount, Credential
+from .models import ENDS_WITH_PARENT, ConnectedAccount, Credential, PlatformApp
 
 logger = logging.getLogger(__name__)
 
@@ -235,6 +237,8 @@ def _answered(
                 pages.append(account)
             elif account.platform == own_platform:
                 own.append(account)
+        if proof.limits:
+            _keep_limits(credential, own, proof.limits)
         changed = any([_judge(account, publish) for account in own])
         changed |= yield from _check_pages(credential, pages, hearing)
         if stored.has_dead_children:
@@ -255,6 +259,26 @@ def _keep(credential: Credential) -> bool:
     return bool(same.exclude(state=State.DISCONNECTED).update(**told))
 
 
+def _keep_limits(
+    credential: Credential, own: Sequence[ConnectedAccount], told: Mapping[str, Any]
+) -> None:
+    """What the composer offers and checks from now on."""
+    limits, app = dict(told), credential.app
+    if app.spec.sign_in is SignIn.OAUTH_INSTANCE:
+        facts = {**app.facts, **limits}
+        PlatformApp.objects.filter(pk=app.pk).update(
+            facts=facts, facts_at=timezone.now()
+        )
+        ConnectedAccount.objects.connected().filter(
+            credential__app=app.pk, platform=app.platform
+        ).exclude(server_limits=limits).update(server_limits=limits)
+        return
+    for account in own:
+        if account.server_limits != limits:
+            account.server_limits = limits
+            account.save(update_fields=["server_limits"])
+
+
 # ---------------------------------------------------------------- one question
 
 
@@ -270,9 +294,16 @@ class Question:
     asked_at: datetime
     caller: Caller
     admission: Admission
+    #: also what its server allows and offers to choose
+    asks_limits: bool = False
 
     def call(self) -> Proof | PlatformError:
-        return asking(self.client.prove)()
+        found = asking(self.client.prove)()
+        if self.asks_limits and isinstance(found, Proof) and found.limits is None:
+            told = asking(self.client.server_limits)()
+            if not isinstance(told, PlatformError):  # says nothing of the access
+                found = replace(found, limits=told)
+        return found
 
     def answered(self, result: Proof | PlatformError, hearing: Hearing) -> None:
         """Count what was called, and tell breakers."""
@@ -344,6 +375,7 @@ def _question(
     client = credential.app.client(credential.access(account), platform)
     client.http.total_s = min(client.http.total_s, PATIENCE_S)
     caller = caller_of(credential, platform)
+    asks_limits = account is None and _limits_are_old(credential, now)
     need = Need(
         ref=ref,
         platform=platform,
@@ -351,10 +383,21 @@ def _question(
         app_id=caller.app_id,
         credential_id=caller.credential_id,
         account_id=of,
-        draws=_draws(client),
+        draws=_draws(client, with_limits=asks_limits),
         importance=Importance.REFRESH_AND_HEALTH,
     )
-    return Question(credential, account, client, need, now, caller, Admission())
+    return Question(
+        credential, account, client, need, now, caller, Admission(), asks_limits
+    )
+
+
+def _limits_are_old(credential: Credential, now: datetime) -> bool:
+    """Read with the first look of each day; what a server announces for all of its
+    accounts, once for all."""
+    app = credential.app
+    of_server = app.spec.sign_in is SignIn.OAUTH_INSTANCE
+    read_at = app.facts_at if of_server else credential.looked_at
+    return read_at is None or read_at.date() < now.date()
 
 
 def _without_room(question: Question, denied: Denied, now: datetime) -> Finding:
@@ -372,10 +415,13 @@ def _barred(credential: Credential, refusal: Refusal, now: datetime) -> Finding:
     return Finding("unknown", refusal.cause, "a breaker is open", waits=True)
 
 
-def _draws(client: PlatformClient) -> dict[str, int]:
+def _draws(client: PlatformClient, *, with_limits: bool) -> dict[str, int]:
     platform = registry.platform(client.spec.slug)
     units: dict[str, int] = {}
-    for key, times in client.calls_of_proof().items():
+    calls = Counter(client.calls_of_proof())
+    if with_limits:
+        calls.update(client.calls_of_limits())
+    for key, times in calls.items():
         for bucket, price in platform.spec.call(key).draws.items():
             units[bucket] = units.get(bucket, 0) + price * times
     return units

@@ -146,8 +146,10 @@ class PlatformApp(models.Model):
         ]
 
     def __str__(self) -> str:
-        where = self.instance_url or self.get_network_display()
-        return f"{self.spec.name} ({where})"
+        where = self.instance_url
+        if self.is_practice and not where:
+            where = str(Network.PRACTICE.label)
+        return f"{self.spec.name} ({where})" if where else self.spec.name
 
     @property
     def spec(self) -> PlatformSpec:

@@ -103,6 +103,7 @@ def account_list(request: HttpRequest) -> HttpResponse:
     page = Paginator(sorted(shown, key=urgency), PAGE_SIZE).get_page(
         request.GET.get("page")
     )
+    incidents = hooks.incidents(request.user)
     context = {
         "rows": page.object_list,
         "page": page,
@@ -110,7 +111,8 @@ def account_list(request: HttpRequest) -> HttpResponse:
         "page_query": _with(request, page=""),
         "health_chart": health_over_time(hooks.history(chosen, now)),
         "ends_chart": ends_by_week(live, now),
-        "incidents": hooks.incidents(request.user),
+        "incidents": incidents,
+        "shows_incidents": bool(incidents),
         "gone": gone if wanted_health not in HEALTHS else [],
         "tiles": tiles,
         "any": bool(rows),

@@ -541,6 +541,8 @@ class Proof:
     scopes: tuple[str, ...] | None = None
     expires_at: datetime | None = None
     data_access_ends_at: datetime | None = None
+    #: as `server_limits` has it, where the look told it anyway; None: not told
+    limits: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -929,6 +931,10 @@ class PlatformClient(abc.ABC):
 
         Choices stand as value -> words under the `choices_from` of their `Option`.
         """
+        return {}
+
+    def calls_of_limits(self) -> Mapping[str, int]:
+        """As `calls_of_proof`, of `server_limits`."""
         return {}
 
     # --- after publishing (NotFound: the post is gone)

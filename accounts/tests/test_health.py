@@ -486,3 +486,77 @@ def test_a_good_answer_where_looks_pass_already_is_no_news_and_a_bad_one_is(
     hearing.tell(caller_of(credential), RateLimited(), admission, now)
     row.refresh_from_db()
     assert row.looks_pass is False
+
+
+# ---------------------------------------------------------------- limits and choices
+
+
+@pytest.fixture
+def announced(monkeypatch):
+    """What the scripted platform tells of its limits; how often it was asked."""
+    told = {"boards": {"1": "First"}, "asked": 0}
+
+    def server_limits(client):
+        told["asked"] += 1
+        if isinstance(told["boards"], Exception):
+            raise told["boards"]
+        return {"boards": told["boards"]}
+
+    monkeypatch.setattr(ScriptedClient, "server_limits", server_limits)
+    return told
+
+
+def test_the_first_look_of_a_day_brings_what_may_be_chosen(account, announced):
+    Credential.objects.update(looked_at=timezone.now() - DAY)
+    for _number in range(2):
+        health.check(Credential.objects.get())
+    account.refresh_from_db()
+    assert account.server_limits == {"boards": {"1": "First"}}
+    assert announced["asked"] == 1
+
+
+def test_limits_that_cannot_be_read_leave_the_old_ones_and_break_nothing(
+    account, announced
+):
+    announced["boards"] = AuthRevoked("not for this question")
+    account.server_limits = {"boards": {"1": "Old"}}
+    account.save()
+    finding = health.check(Credential.objects.get())
+    account.refresh_from_db()
+    assert finding.verdict == "proven"
+    assert account.server_limits == {"boards": {"1": "Old"}}
+
+
+def test_what_the_look_told_anyway_is_not_asked_again(script, account, announced):
+    script.answers["prove"] = [
+        Proof({Ability.PUBLISH: Verdict(True)}, limits={"boards": {"2": "Told"}})
+    ]
+    health.check(Credential.objects.get())
+    account.refresh_from_db()
+    assert account.server_limits == {"boards": {"2": "Told"}}
+    assert announced["asked"] == 0
+
+
+def test_a_server_is_asked_once_a_day_for_all_of_its_accounts(
+    make_account, monkeypatch
+):
+    accounts = [make_account("mastodon", str(n)) for n in range(2)]
+    asked = []
+
+    def server_limits(client):
+        asked.append(client)
+        return {"max_characters": 5000}
+
+    client = accounts[0].credential.app.client()
+    proof = Proof({Ability.PUBLISH: Verdict(True)})
+    monkeypatch.setattr(type(client), "prove", lambda client: proof)
+    monkeypatch.setattr(type(client), "server_limits", server_limits)
+    for row in Credential.objects.select_related("app"):
+        health.check(Credential.objects.get(pk=row.pk))
+    for account in accounts:
+        account.refresh_from_db()
+        assert account.server_limits == {"max_characters": 5000}
+    assert len(asked) == 1
+    app = accounts[0].credential.app
+    app.refresh_from_db()
+    assert app.facts["max_characters"] == 5000

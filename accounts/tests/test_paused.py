@@ -76,7 +76,7 @@ def test_what_an_admin_has_to_mend_says_so(make_account, cause):
     make(f"app:{account.credential.app_id}", cause)
     (pause,) = not_closed(now=NOW)
     assert pause.needs_admin
-    assert "X (Real network)" in pause.words.head
+    assert pause.words.head.startswith("X: ")
     assert "Try again now" in pause.words.cure
 
 

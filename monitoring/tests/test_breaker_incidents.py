@@ -99,7 +99,7 @@ def test_what_an_admin_must_mend_is_mailed_to_each_admin_once(
         "ana@example.com",
     ]
     sent = mail.outbox[0]
-    assert sent.subject == "X (Real network): The platform's credits are used up"
+    assert sent.subject == "X: The platform's credits are used up"
     assert "buy credits" in sent.body
     assert "1 account waits" in sent.body
     assert "1 post waits" in sent.body

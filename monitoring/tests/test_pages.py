@@ -127,6 +127,14 @@ def test_the_banner_is_on_every_page_until_its_reader_dismisses_it(
     assert "See what to do" not in page_of(client, person("rhea"), "profile")
 
 
+def test_the_accounts_page_tells_of_an_incident_once(
+    client: Client, incident: Incident, mia: Any
+) -> None:
+    page = page_of(client, mia, "account_list")
+    assert page.count(f'href="{incident.get_absolute_url()}"') == 1
+    assert "Access that was lost" not in page
+
+
 def test_the_banner_goes_with_the_brand(
     client: Client, incident: Incident, mia: Any, brand: Brand
 ) -> None:

@@ -166,6 +166,7 @@ class AyrshareClient(PlatformClient):
                 Ability.FIGURES: unknown,
             },
             identity=self._profile(data),
+            limits=self._limits(data),
         )
 
     def calls_of_proof(self) -> Mapping[str, int]:
@@ -173,8 +174,11 @@ class AyrshareClient(PlatformClient):
 
     def server_limits(self) -> dict[str, Any]:
         """The networks that are linked, by name: what a post may be sent to."""
+        return self._limits(self.user())
+
+    def _limits(self, data: Mapping[str, Any]) -> dict[str, Any]:
         names = self.spec.options_by_key["network"].choices
-        linked = networks_of(self.user())
+        linked = networks_of(data)
         return {"networks": {slug: names.get(slug, slug) for slug in linked}}
 
     # --- posts

@@ -228,6 +228,9 @@ class PinterestClient(PlatformClient):
         }
         return {"boards": boards}
 
+    def calls_of_limits(self) -> Mapping[str, int]:
+        return {"GET /boards": BOARDS_PAGES}
+
     def _boards(self) -> Iterator[Mapping[str, Any]]:
         bookmark = ""
         for _ in range(BOARDS_PAGES):

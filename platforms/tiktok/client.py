@@ -308,6 +308,7 @@ class TikTokClient(PlatformClient):
             },
             identity=self.me(creator or _nobody(self.access.handle)),
             scopes=self.access.scopes or None,
+            limits=_limits(creator) if creator else None,
         )
 
     def calls_of_proof(self) -> Mapping[str, int]:
@@ -317,16 +318,7 @@ class TikTokClient(PlatformClient):
         }
 
     def server_limits(self) -> dict[str, Any]:
-        creator = self.creator()
-        return {
-            PRIVACY_LEVELS: {
-                level: PRIVACY.get(level, level) for level in creator.levels
-            },
-            "max_video_s": creator.max_s,
-            "comment_disabled": creator.comment_disabled,
-            "duet_disabled": creator.duet_disabled,
-            "stitch_disabled": creator.stitch_disabled,
-        }
+        return _limits(self.creator())
 
     def creator(self) -> Creator:
         """What the account may post right now (20 calls a minute)."""
@@ -655,6 +647,16 @@ def _verdict(granted: Collection[str], scope: str) -> Verdict:
     if scope not in granted:
         return Verdict(False, Cause.SCOPE_MISSING, scope)
     return Verdict(True)
+
+
+def _limits(creator: Creator) -> dict[str, Any]:
+    return {
+        PRIVACY_LEVELS: {level: PRIVACY.get(level, level) for level in creator.levels},
+        "max_video_s": creator.max_s,
+        "comment_disabled": creator.comment_disabled,
+        "duet_disabled": creator.duet_disabled,
+        "stitch_disabled": creator.stitch_disabled,
+    }
 
 
 def _nobody(handle: str) -> Creator:

@@ -302,6 +302,9 @@ class YouTubeClient(PlatformClient):
         """The channel's playlists, and the categories that may be chosen."""
         return {"playlists": self.playlists(), "categories": self.categories()}
 
+    def calls_of_limits(self) -> Mapping[str, int]:
+        return {"GET playlists.list": PLAYLIST_PAGES, "GET videoCategories.list": 1}
+
     def playlists(self) -> dict[str, str]:
         """Playlist id -> title, of the first two hundred."""
         found: dict[str, str] = {}

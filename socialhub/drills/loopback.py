@@ -144,6 +144,7 @@ def make_accounts(count: int, limits: Collection[str] = ()) -> list[ConnectedAcc
         instance_url=url,
         client_id="bench",
         client_secret=uuid.uuid4().hex,
+        facts_at=timezone.now(),  # known: the stub announces nothing
     )
     now = timezone.now()
     credentials = Credential.objects.bulk_create(
