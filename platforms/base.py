@@ -149,7 +149,8 @@ class MediaKind(StrEnum):
 class MediaRule:
     """What a platform takes of one kind of file; None: it has no such limit.
 
-    max_count: how many of them in one post.
+    max_count: how many of them in one post. Ratios are width / height as the viewer
+    sees them.
     """
 
     mime_types: tuple[str, ...]
@@ -157,6 +158,8 @@ class MediaRule:
     max_pixels: int | None = None
     max_alt: int | None = None
     max_count: int = 4
+    min_ratio: float | None = None
+    max_ratio: float | None = None
 
 
 @dataclass(frozen=True)
@@ -178,8 +181,8 @@ class GifRule(MediaRule):
 class VideoRule(MediaRule):
     """Videos. Codecs as FFmpeg spells them ("h264", "hevc", "aac"); (): any.
 
-    Pixels, sides and ratio (width / height) are those that the viewer sees. Without a
-    max_alt a video has no alternative text there, and none is missed.
+    Pixels and sides are those that the viewer sees. Without a max_alt a video has no
+    alternative text there, and none is missed.
     """
 
     max_count: int = 1
@@ -192,8 +195,6 @@ class VideoRule(MediaRule):
     min_height: int | None = None
     max_width: int | None = None
     max_height: int | None = None
-    min_ratio: float | None = None
-    max_ratio: float | None = None
     min_fps: float | None = None
     max_fps: float | None = None
     max_bitrate: int | None = None

@@ -120,6 +120,12 @@ class _Judge:
             self._video(rule)
         elif isinstance(rule, DocumentRule):
             self._at_most(Cause.DOCUMENT_TOO_LONG, media.pages, rule.max_pages, "pages")
+        if media.height:
+            video = media.kind is MediaKind.VIDEO
+            shape = Cause.VIDEO_SHAPE if video else Cause.MEDIA_SHAPE
+            ratio = round(media.width / media.height, 3)
+            self._at_most(shape, ratio, rule.max_ratio, "wide to high")
+            self._at_least(shape, ratio, rule.min_ratio, "wide to high")
         if media.kind in {MediaKind.IMAGE, MediaKind.GIF} or rule.max_alt:
             self._alternative_text(rule)
         return self.found
@@ -154,10 +160,6 @@ class _Judge:
         self._at_most(
             Cause.VIDEO_BITRATE, media.bitrate, rule.max_bitrate, "bits per second"
         )
-        if media.height:
-            ratio = round(media.width / media.height, 3)
-            self._at_most(Cause.VIDEO_SHAPE, ratio, rule.max_ratio, "wide to high")
-            self._at_least(Cause.VIDEO_SHAPE, ratio, rule.min_ratio, "wide to high")
         for cause, codec, allowed in (
             (Cause.VIDEO_CODEC, media.video_codec, rule.video_codecs),
             (Cause.SOUND_CODEC, media.audio_codec, rule.audio_codecs),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -16,7 +15,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import Brand
 from accounts.roles import can_write, is_admin
@@ -25,12 +24,15 @@ from . import composing, incoming, media, part_forms, risk, slots
 from .access import role_required, row_number
 from .composing import AccountChecks, Composition, Line, Timing
 from .forms import PostForm, new_token
-from .models import Delivery, MediaAsset, Post, StaleState
+from .library import LibraryFilters
+from .models import Delivery, MediaAsset, MediaQuerySet, Post, StaleState
 from .upload_models import UploadBusy
-from .upload_views import PART_BYTES, upload_of
+from .upload_views import PART_BYTES, arrivals
 
 #: What a button of the composer asks for besides saving.
 SAVING = {"draft", "schedule", "following"}
+#: Files that the library offers at once.
+PICK_FROM = 24
 
 
 # ---------------------------------------------------------------- the checks panel
@@ -407,8 +409,12 @@ def _files(request: HttpRequest, data: QueryDict, post: Post | None) -> list[str
     problems = list(incoming.refused_files(request))
     form = PostForm(data, user=request.user, post=post)
     kept = [asset.pk for asset, _alt in form.attached]
+    if len(kept) < len(set(data.getlist("media"))):
+        problems.append(
+            _("A file of this post was deleted from the library meanwhile: it is gone.")
+        )
     still: list[str] = []
-    for name, take in _arrivals(request, data, form.brand_now):
+    for name, take in arrivals(request, data, form.brand_now):
         if len(kept) >= composing.MAX_FILES:
             problems.append(
                 _("%(name)s was left out: at most %(n)s files.")
@@ -435,7 +441,17 @@ def _files(request: HttpRequest, data: QueryDict, post: Post | None) -> list[str
             continue
         kept.append(asset.pk)
     verb, _sep, number = str(data.get("action", "")).partition(":")
-    if row_number(number) in kept:
+    if verb == "pick" and row_number(number) not in kept:
+        if len(kept) >= composing.MAX_FILES:
+            problems.append(
+                _("At most %(n)s files go into a post.") % {"n": composing.MAX_FILES}
+            )
+        elif picked := (
+            _library(request, form.brand_now).filter(pk=row_number(number)).first()
+        ):
+            kept.append(picked.pk)
+            data[f"alt_{picked.pk}"] = picked.alt_text
+    elif row_number(number) in kept:
         place = kept.index(row_number(number))
         if verb == "remove":
             kept.pop(place)
@@ -457,17 +473,20 @@ def _parts(
     return buttons.press(form.chosen), buttons.problems
 
 
-def _arrivals(
-    request: HttpRequest, data: QueryDict, brand: Brand | None
-) -> Iterator[tuple[str, Callable[[], MediaAsset]]]:
-    """Name of each new file, and what takes it in."""
-    for file in request.FILES.getlist("files"):
-        if brand is not None:
-            yield str(file.name), partial(media.take_upload, file, brand, request.user)
-    for key in dict.fromkeys(data.getlist("upload")):
-        upload = upload_of(request.user, str(key))
-        if upload is not None:
-            yield upload.name, upload.finish
+def _library(request: HttpRequest, brand: Brand | None) -> MediaQuerySet:
+    return MediaAsset.objects.visible_to(request.user).filter(brand=brand)
+
+
+@require_safe
+@role_required(can_write)
+def media_pick(request: HttpRequest) -> HttpResponse:
+    """Files of the library to choose from while writing: the newest that fit."""
+    brands = Brand.objects.visible_to(request.user)
+    brand = get_object_or_404(brands, pk=row_number(request.GET.get("brand", "")))
+    filters = LibraryFilters(q=request.GET.get("library_q", "")[:200])
+    rows = filters.apply(_library(request, brand))
+    context = {"assets": rows[:PICK_FROM], "brand": brand, "filters": filters}
+    return render(request, "publishing/_pick.html", context)
 
 
 def _arriving(data: QueryDict) -> list[str]:
@@ -527,6 +546,9 @@ def _blank(request: HttpRequest) -> dict[str, Any]:
         brand = (brands.filter(pk=row_number(wanted)).first()) or brands.first()
         initial["brand"] = brand.pk if brand else None
         initial["accounts"] = request.GET.getlist("account")
+        picked = row_number(request.GET.get("media", ""))
+        files = _library(request, brand).filter(pk=picked)
+        initial["media"] = [(asset, asset.alt_text) for asset in files]
     zone = brand.time_zone if brand else "UTC"
     if request.GET.get("zone", "") in available_timezones():
         zone = request.GET["zone"]

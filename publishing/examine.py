@@ -21,6 +21,7 @@ import sys
 import warnings
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -121,8 +122,9 @@ def _is_image(head: bytes) -> bool:
     )
 
 
-def _image(file: IO[bytes], head: bytes, out: Path) -> dict[str, Any]:
-    from PIL import ExifTags, Image, ImageOps
+def open_image(file: IO[bytes]) -> Any:
+    """Pillow's image of bounded size, not decoded yet. Refused."""
+    from PIL import Image
 
     try:
         with warnings.catch_warnings():
@@ -135,6 +137,13 @@ def _image(file: IO[bytes], head: bytes, out: Path) -> dict[str, Any]:
         raise Refused("damaged") from None
     if image.width * image.height > MAX_PIXELS:
         raise Refused("pixels", limit=MAX_PIXELS // 1_000_000)
+    return image
+
+
+def _image(file: IO[bytes], head: bytes, out: Path) -> dict[str, Any]:
+    from PIL import ExifTags, Image, ImageOps
+
+    image = open_image(file)
     kind = str(image.format)
     mime_type = IMAGE_TYPES[kind]
     try:
@@ -599,11 +608,11 @@ def _bound() -> None:
         resource.setrlimit(what, (limit, limit))
 
 
-def main() -> None:
+def answer_with(work: Callable[[], dict[str, Any]]) -> None:
+    """Do the work within the bounds, and print what it found or why it could not."""
     _bound()
-    path, out = Path(sys.argv[1]), Path(sys.argv[2])
     try:
-        answer: dict[str, Any] = {"facts": examine(path, out)}
+        answer: dict[str, Any] = {"facts": work()}
     except Refused as refused:
         answer = {"refused": refused.code, "values": refused.values}
     except MemoryError:
@@ -616,4 +625,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    answer_with(lambda: examine(Path(sys.argv[1]), Path(sys.argv[2])))

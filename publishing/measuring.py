@@ -97,6 +97,9 @@ _REASONS: dict[str, Any] = {
     "bomb": gettext_lazy(
         "%(name)s would unfold to far more than its size. Save it as PDF and add that."
     ),
+    "stays_large": gettext_lazy(
+        "%(name)s cannot be made small enough: at most %(limit)s KB. Choose another file."
+    ),
     "too_much": gettext_lazy(
         "%(name)s takes too much memory or time to look into. Make it smaller or export "
         "it again, and add it again."
@@ -127,7 +130,7 @@ def measured(path: Path, name: str) -> Iterator[Measured]:
     """
     with tempfile.TemporaryDirectory(prefix="look-", dir=incoming.folder()) as made:
         out = Path(made)
-        facts = _ask(path, out, name)
+        facts = ask(Path(examine.__file__), str(path), str(out), name=name)
         _check_ending(name, facts["mime_type"])
         clean, preview = out / "clean", out / "preview.webp"
         yield Measured(
@@ -137,8 +140,12 @@ def measured(path: Path, name: str) -> Iterator[Measured]:
         )
 
 
-def _ask(path: Path, out: Path, name: str) -> dict[str, Any]:
-    command = [sys.executable, "-I", examine.__file__, str(path), str(out)]
+def ask(program: Path, *arguments: str, name: str) -> dict[str, Any]:
+    """What one of our programs for files has found; UploadRefused says why it did not.
+
+    program: answers as `examine.answer_with` does. name: of the file, for sentences.
+    """
+    command = [sys.executable, "-I", str(program), *arguments]
     with _AT_ONCE:
         try:
             # Our own program; the paths are ours, the name is not among them.
@@ -156,7 +163,7 @@ def _ask(path: Path, out: Path, name: str) -> dict[str, Any]:
     except ValueError:
         # Killed by a limit of its own, or a library died of the file.
         logger.warning(
-            "a file could not be measured: exit %s, %s",
+            "a file could not be read: exit %s, %s",
             answer.returncode,
             answer.stderr[-300:].decode(errors="replace"),
         )

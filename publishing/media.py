@@ -13,16 +13,17 @@ from typing import Any
 from django.conf import settings
 from django.core.files import File
 from django.core.files.uploadedfile import UploadedFile
-from django.db.models import Sum
+from django.db import IntegrityError, connection, transaction
+from django.db.models import ProtectedError, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.models import Brand
+from accounts.models import AuditEvent, Brand
 
 from . import incoming
 from .measuring import Measured, measured
 from .measuring import UploadRefused as UploadRefused
-from .models import MediaAsset, media_path, preview_path
+from .models import Delivery, MediaAsset, assets_of, media_path, preview_path
 
 #: The window of MEDIA_DAILY_MB.
 DAY = timedelta(days=1)
@@ -53,6 +54,7 @@ def take_upload(file: UploadedFile, brand: Brand, user: Any) -> MediaAsset:
     if file.size is None or file.size > incoming.max_bytes():
         raise UploadRefused(incoming.too_large(name))
     check_allowance(user, name, file.size)
+    check_quota(brand, name, file.size)
     with _on_disk(file, name) as path:
         return keep(path, name, brand, user)
 
@@ -74,6 +76,30 @@ def check_allowance(user: Any, name: str, size: int) -> None:
             )
             % {"name": name, "limit": limit}
         )
+
+
+def check_quota(brand: Brand, name: str, size: int) -> None:
+    """UploadRefused when so many bytes more are too many for the brand's library."""
+    limit = quota()
+    if limit and used_bytes(brand) + size > limit:
+        raise UploadRefused(
+            _(
+                "%(name)s does not fit: the library of %(brand)s holds at most "
+                "%(limit)s MB. Delete files that are in no post, or ask an operator to "
+                "raise MEDIA_BRAND_MB."
+            )
+            % {"name": name, "brand": brand.name, "limit": limit // incoming.MB}
+        )
+
+
+def quota() -> int:
+    """Bytes that a brand's library may hold; 0: any number."""
+    return int(settings.MEDIA_BRAND_MB) * incoming.MB
+
+
+def used_bytes(brand: Brand) -> int:
+    sizes = MediaAsset.objects.filter(brand=brand).aggregate(total=Sum("size_bytes"))
+    return sizes["total"] or 0
 
 
 @contextmanager
@@ -122,9 +148,59 @@ def keep(path: Path, name: str, brand: Brand, user: Any) -> MediaAsset:
             uploaded_by=user,
         )
         asset.take_facts(found.facts)
-        _store(asset, found)
-        asset.save()
+        # Whoever deletes the same file of another brand meanwhile takes its bytes away.
+        with _alone_with(sha256):
+            _store(asset, found)
+            asset.save()
         return asset
+
+
+@contextmanager
+def _alone_with(sha256: str) -> Iterator[None]:
+    """A transaction in which nobody else adds or takes away these bytes.
+
+    SQLite has one writer at a time anyway; storing is a rename on the same disk.
+    """
+    with transaction.atomic():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                number = int(sha256[:15], 16)
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
+        yield
+
+
+class StillUsed(Exception):
+    """The file stands in a post, or is on its way out with one."""
+
+
+def remove(asset: MediaAsset, user: Any) -> None:
+    """Delete a file that no post has; its bytes go with the last row that has them.
+
+    Raises StillUsed.
+    """
+    if _is_under_way(asset):
+        raise StillUsed
+    names = [(f.storage, str(f.name)) for f in (asset.file, asset.preview) if f]
+    try:
+        with _alone_with(asset.sha256):
+            AuditEvent.write(user, "media_deleted", asset, sha256=asset.sha256)
+            asset.delete()
+            if not MediaAsset.objects.filter(sha256=asset.sha256).exists():
+                for storage, name in names:
+                    storage.delete(name)
+    except (ProtectedError, IntegrityError):
+        raise StillUsed from None
+
+
+def _is_under_way(asset: MediaAsset) -> bool:
+    """A post that lost the file by a change may be leaving as it was before."""
+    drafts = (
+        Delivery.objects.open()
+        .filter(post__brand=asset.brand_id)
+        .exclude(draft={})
+        .values_list("draft", flat=True)
+    )
+    return any(asset.pk in assets_of(draft) for draft in drafts)
 
 
 def _store(asset: MediaAsset, found: Measured) -> None:
@@ -160,5 +236,6 @@ def for_brand(asset: MediaAsset, brand: Brand, user: Any) -> MediaAsset:
     asset.pk = None
     asset._state.adding = True
     asset.brand, asset.uploaded_by = brand, user
+    asset.folder, asset.original = "", None
     asset.save()
     return asset

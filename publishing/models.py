@@ -6,12 +6,12 @@ import json
 import uuid
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import Truncator
@@ -230,6 +230,20 @@ MEASURED = (
 OFFICE = "application/vnd.openxmlformats-officedocument."
 
 
+class MediaQuerySet(models.QuerySet["MediaAsset"]):
+    def visible_to(self, user: Any) -> MediaQuerySet:
+        if user.is_superuser:
+            return self
+        return self.filter(brand__members=user.pk)
+
+    def unused(self) -> MediaQuerySet:
+        """Those that stand in no post."""
+        for places in FileUse.__subclasses__():
+            used = places._default_manager.filter(asset=OuterRef("pk"))
+            self = self.filter(~Exists(used))
+        return self
+
+
 class MediaAsset(models.Model):
     """A file as measured by us, never as its name claims."""
 
@@ -266,14 +280,35 @@ class MediaAsset(models.Model):
     facts = models.JSONField(default=dict, blank=True)
     sha256 = models.CharField(max_length=64, db_index=True)
     alt_text = models.TextField(_("alternative text"), blank=True)
+    folder = models.CharField(
+        _("folder"),
+        max_length=80,
+        blank=True,
+        help_text=_("Files with the same word lie together. Empty: in none."),
+    )
+    #: what has to stay when it is cut, from 0 (left, top) to 1
+    focus_x = models.FloatField(default=0.5, editable=False)
+    focus_y = models.FloatField(default=0.5, editable=False)
+    #: the file that this one was made of
+    original = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="made",
+    )
     uploaded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
+    objects = MediaQuerySet.as_manager()
+
     class Meta:
         ordering = ["-pk"]
         verbose_name = _("media file")
+        indexes = [models.Index(fields=["brand", "folder"], name="media_by_folder")]
 
     def __str__(self) -> str:
         return self.name
@@ -325,7 +360,12 @@ class MediaAsset(models.Model):
 class FileUse(models.Model):
     """A file at its place: it cannot be deleted while it stands there."""
 
-    asset = models.ForeignKey(MediaAsset, on_delete=models.PROTECT, related_name="+")
+    #: the road from a place to its post
+    POST: ClassVar[str]
+
+    asset = models.ForeignKey(
+        MediaAsset, on_delete=models.PROTECT, related_name="%(class)s_uses"
+    )
     position = models.PositiveSmallIntegerField()
     alt_text = models.TextField(_("alternative text"), blank=True)
 
@@ -357,6 +397,8 @@ class FileUse(models.Model):
 class PostMedia(FileUse):
     """A file at its place in a post."""
 
+    POST = "post"
+
     post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="media")
 
     class Meta(FileUse.Meta):
@@ -369,6 +411,8 @@ class PostMedia(FileUse):
 
 class PartMedia(FileUse):
     """A file at its place in a part of a thread. part: from 2."""
+
+    POST = "variant__post"
 
     variant = models.ForeignKey(
         Variant, on_delete=models.CASCADE, related_name="part_media"
@@ -427,10 +471,7 @@ _FILE_FACTS = (
 def draft_from(doc: dict[str, Any]) -> Draft:
     """The draft that was stored. Reads the assets, which may be gone: then a file
     cannot be opened, only compared."""
-    places = [doc["media"], *(part["media"] for part in doc.get("parts", ()))]
-    assets = MediaAsset.objects.in_bulk(
-        {_asset_pk(facts) for files in places for facts in files}
-    )
+    assets = MediaAsset.objects.in_bulk(assets_of(doc))
 
     def opener(pk: int) -> Callable[[], IO[bytes]]:
         def open_file() -> IO[bytes]:
@@ -460,6 +501,12 @@ def draft_from(doc: dict[str, Any]) -> Draft:
         Part(part["text"], files(part["media"])) for part in doc.get("parts", ())
     )
     return Draft(**{**doc, "media": files(doc["media"]), "parts": parts})
+
+
+def assets_of(doc: dict[str, Any]) -> set[int]:
+    """The keys of all files of a stored draft."""
+    places = [doc["media"], *(part["media"] for part in doc.get("parts", ()))]
+    return {_asset_pk(facts) for files in places for facts in files}
 
 
 def _asset_pk(facts: dict[str, Any]) -> int:

@@ -103,7 +103,7 @@ class Upload(models.Model):
         known = mine.filter(brand=brand, mark=mark).first()
         if known is not None:
             return known
-        cls._check(user, name, size)
+        cls._check(user, brand, name, size)
         made, _new = cls.objects.get_or_create(
             user=user,
             brand=brand,
@@ -114,7 +114,7 @@ class Upload(models.Model):
         return made
 
     @classmethod
-    def _check(cls, user: Any, name: str, size: int) -> None:
+    def _check(cls, user: Any, brand: Brand, name: str, size: int) -> None:
         if size <= 0:
             raise UploadRefused(
                 _("%(name)s is empty. Choose the file again.") % {"name": name}
@@ -124,6 +124,7 @@ class Upload(models.Model):
         coming = cls.objects.unfinished()
         mine = coming.of(user).aggregate(total=Sum("size_bytes"))["total"] or 0
         media.check_allowance(user, name, size + mine)
+        media.check_quota(brand, name, size)
         left = coming.aggregate(left=Sum(F("size_bytes") - F("received_bytes")))
         if not incoming.has_room(size + (left["left"] or 0)):
             raise UploadRefused(incoming.no_room(name))

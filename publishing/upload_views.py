@@ -14,9 +14,11 @@ another request (another tab) is writing it.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import IO, Any, cast
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.http.request import UnreadablePostError
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -26,8 +28,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.models import Brand
 from accounts.roles import can_write
 
+from . import media
 from .access import role_required, row_number
 from .measuring import UploadRefused
+from .models import MediaAsset
 from .upload_models import Upload, UploadBusy, WrongOffset
 
 #: What the page sends at once: little enough to be repeated, much enough to be fast.
@@ -39,6 +43,19 @@ def upload_of(user: Any, key: str) -> Upload | None:
         return Upload.objects.of(user).filter(pk=uuid.UUID(key)).first()
     except ValueError:
         return None
+
+
+def arrivals(
+    request: HttpRequest, data: QueryDict, brand: Brand | None
+) -> Iterator[tuple[str, Callable[[], MediaAsset]]]:
+    """Name of each new file, and what takes it in."""
+    for file in request.FILES.getlist("files"):
+        if brand is not None:
+            yield str(file.name), partial(media.take_upload, file, brand, request.user)
+    for key in dict.fromkeys(data.getlist("upload")):
+        upload = upload_of(request.user, str(key))
+        if upload is not None:
+            yield upload.name, upload.finish
 
 
 @require_POST

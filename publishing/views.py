@@ -632,10 +632,7 @@ def media_preview(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 
 def _asset(request: HttpRequest, pk: int) -> MediaAsset:
-    assets = MediaAsset.objects.all()
-    if not request.user.is_superuser:
-        assets = assets.filter(brand__members=request.user.pk)
-    return get_object_or_404(assets, pk=pk)
+    return get_object_or_404(MediaAsset.objects.visible_to(request.user), pk=pk)
 
 
 @require_safe

@@ -217,6 +217,8 @@ FILE_UPLOAD_HANDLERS = [
 MEDIA_MAX_MB = env.number("MEDIA_MAX_MB", 4096, low=1, high=1024 * 1024)
 #: what one person may add within 24 hours; 0: any amount
 MEDIA_DAILY_MB = env.number("MEDIA_DAILY_MB", 20 * 1024, low=0, high=1024 * 1024 * 1024)
+#: what the files of one brand may take together; 0: any amount
+MEDIA_BRAND_MB = env.number("MEDIA_BRAND_MB", 0, low=0, high=1024 * 1024 * 1024)
 #: what uploads leave free on the disk of DATA_DIR/media for database and logs
 MEDIA_KEEP_FREE_MB = env.number("MEDIA_KEEP_FREE_MB", 1024, low=0, high=1024 * 1024)
 

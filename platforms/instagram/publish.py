@@ -62,8 +62,6 @@ from .spec import (
     LOOK_BACK_S,
     MAX_HASHTAGS,
     MAX_MENTIONS,
-    MAX_RATIO,
-    MIN_RATIO,
     POST,
     REEL,
     SPEC,
@@ -151,18 +149,9 @@ class Instagram(Platform):
             refuse(Cause.NOT_A_REEL, "media")
         if where == STORY and self.text_as_sent(draft):
             found.append(Finding(Level.WARNING, Cause.TEXT_NOT_SHOWN, "text"))
-        for number, media in enumerate(draft.media, 1):
-            is_image = media.kind is MediaKind.IMAGE
-            if (
-                is_image
-                and where == POST
-                and media.height
-                and not (MIN_RATIO <= media.width / media.height <= MAX_RATIO)
-            ):
-                refuse(Cause.MEDIA_SHAPE, f"media:{number}")
         spec, through_page = self.spec, _is_through_page(account)
         if where == STORY:
-            images = replace(spec.images, max_count=1)
+            images = replace(spec.images, max_count=1, min_ratio=None, max_ratio=None)
             spec = replace(spec, images=images, videos=STORY_VIDEOS, mixes=())
         fetched = [m for m in draft.media if not _is_sent_there(m, through_page)]
         return [

@@ -228,6 +228,8 @@ SPEC = PlatformSpec(
         max_bytes=8 * 1024 * 1024,
         max_alt=1_000,
         max_count=10,
+        min_ratio=MIN_RATIO,
+        max_ratio=MAX_RATIO,
     ),
     videos=VIDEOS,
     mixes=(frozenset({MediaKind.IMAGE, MediaKind.VIDEO}),),

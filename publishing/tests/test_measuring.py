@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
-from publishing import examine, incoming, measuring
+from publishing import examine, incoming, measuring, reshape
 from publishing.measuring import UploadRefused, measured
 from publishing.tests.made_files import pdf, picture, video
 
@@ -66,10 +67,8 @@ def test_mp4_and_quicktime_share_their_endings(file):
 
 
 def test_every_reason_has_its_sentence():
-    source = Path(examine.__file__).read_text()
-    codes = {
-        part.split('"')[1] for part in source.split("Refused(")[1:] if part[0] == '"'
-    }
+    source = "".join(Path(p.__file__).read_text() for p in (examine, reshape))
+    codes = set(re.findall(r'[Rr]efused\("(\w+)"', source))
     assert codes | {"no_room", "too_much"} == set(measuring._REASONS) | {"no_room"}
 
 
@@ -79,7 +78,7 @@ def test_every_reason_has_its_sentence():
         "import time\ntime.sleep(60)",
         "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
         "from publishing import examine\nexamine.MEMORY = 300 << 20\n"
-        "examine.examine = lambda *a: bytes(1 << 30)\nexamine.main()",
+        "examine.examine = lambda *a: bytes(1 << 30)\nexamine.answer_with(examine.examine)",
     ],
     ids=["hangs", "dies", "eats memory"],
 )
@@ -108,7 +107,7 @@ def test_a_preview_that_finds_no_room_is_said_as_such(file, tmp_path, monkeypatc
         monkeypatch,
         "from publishing import examine\n"
         "def full(*a): raise OSError(28, 'No space left on device')\n"
-        "examine.examine = full\nexamine.main()",
+        "examine.examine = full\nexamine.answer_with(examine.examine)",
     )
     with (
         pytest.raises(UploadRefused, match="disk has no room"),

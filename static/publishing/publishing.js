@@ -291,19 +291,43 @@ function startBulk(form) {
   read();
 }
 
+// The picture shows what cutting leaves, as the server would cut it.
+function startCutting(form) {
+  const picture = form.querySelector("#cut");
+  if (!picture) return;
+  const show = () => {
+    const [shape, x, y] = ["shape", "x", "y"].map((name) => form.elements[name].value);
+    if (!form.elements.x.validity.valid || !form.elements.y.validity.valid) return;
+    picture.src = `${form.dataset.cut}?${new URLSearchParams({ shape, x, y })}`;
+  };
+  form.addEventListener("change", show);
+  // A click on the whole picture says what has to stay.
+  const whole = document.querySelector("img.pub-file__picture");
+  whole.addEventListener("click", (event) => {
+    event.preventDefault();
+    const box = whole.getBoundingClientRect();
+    form.elements.x.value = Math.round((100 * (event.clientX - box.left)) / box.width);
+    form.elements.y.value = Math.round((100 * (event.clientY - box.top)) / box.height);
+    show();
+  });
+}
+
 document.addEventListener("DOMContentLoaded", () => {
   const form = document.getElementById("compose");
   if (form) {
     startComposer(form);
     startUploads(form);
   }
-  const held = document.getElementById("held");
-  if (held) startPicking(held);
   const bulk = document.getElementById("bulk");
   if (bulk) {
     startPicking(bulk);
     startBulk(bulk);
   }
+  const added = document.getElementById("library-add");
+  if (added) startUploads(added);
+  const make = document.getElementById("make");
+  if (make) startCutting(make);
+  for (const list of document.querySelectorAll("#held, [data-picking]")) startPicking(list);
 });
 
 document.addEventListener("click", async (event) => {

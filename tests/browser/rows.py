@@ -6,6 +6,7 @@ nothing of them is due.
 
 from __future__ import annotations
 
+import io
 import json
 
 import django
@@ -17,7 +18,9 @@ from urllib.parse import urlencode  # noqa: E402
 from zoneinfo import ZoneInfo  # noqa: E402
 
 from django.contrib.auth import get_user_model  # noqa: E402
+from django.core.files.uploadedfile import SimpleUploadedFile  # noqa: E402
 from django.utils import timezone  # noqa: E402
+from PIL import Image  # noqa: E402
 
 from accounts.models import (  # noqa: E402
     Brand,
@@ -38,7 +41,7 @@ from monitoring.models import (  # noqa: E402
     WeekFigures,
 )
 from platforms.errors import Cause, Outcome  # noqa: E402
-from publishing import repeating  # noqa: E402
+from publishing import media, repeating  # noqa: E402
 from publishing.models import (  # noqa: E402
     Attempt,
     Delivery,
@@ -295,6 +298,18 @@ series = repeating.start(
     again,
     Series(wall=time(16, 30), zone="Europe/Berlin", first_on=wall, count=2),
 )
+
+files = []
+for number, colour in enumerate(("teal", "orange", "purple", "navy")):
+    drawn = io.BytesIO()
+    Image.new("RGB", (1200, 300 + 150 * number), colour).save(drawn, "PNG")
+    upload = SimpleUploadedFile(
+        f"A {colour} square of the summer.png", drawn.getvalue()
+    )
+    files.append(media.take_upload(upload, brand, author))
+files[0].alt_text, files[0].folder = "All of it is teal", "Summer"
+files[0].save()
+
 print(
     json.dumps(
         {
@@ -307,6 +322,7 @@ print(
             ).get_absolute_url(),
             "app": f"/accounts/apps/{accounts['x'].credential.app_id}/",
             "brand": f"/brands/{brand.pk}/",
+            "file": f"/media/{files[0].pk}/details/",
             "incident": incident.get_absolute_url(),
             "channel": f"/health/channels/{channel.pk}/",
             "limit_size": f"/limits/size/?{urlencode(limit)}",

@@ -122,3 +122,35 @@ def test_a_video_plays_when_it_is_opened(
     page.wait_for_url(re.compile(r"/posts/\d+/$"))
     page.get_by_role("link", name="Video: open.webm").click()
     expect(page.locator("video")).to_have_js_property("videoWidth", 64)
+
+
+def test_a_file_of_the_library_is_cut_and_picked_for_a_post(
+    visit: Visit, connected: None, tmp_path: Path, inspect: Inspect
+) -> None:
+    path = tmp_path / "meadow.png"
+    path.write_bytes(picture("PNG", (400, 200)))
+    page = visit("mara", size=PHONE)
+    page.goto("/media/")
+    add = page.get_by_text("Add files", exact=True).first
+    if not page.get_by_label("Add files").is_visible():
+        add.click()
+    page.get_by_label("Add files").set_input_files(path)
+    page.get_by_role("link", name="meadow.png").click()
+
+    page.get_by_label("Shape").select_option(label="Square, 1:1")
+    left = page.get_by_role("img", name="What will be left")
+    expect(left).to_have_js_property("naturalWidth", 200)
+    page.get_by_role("button", name="Make a new file").click()
+    square = "meadow 200x200.png"
+    expect(page.get_by_role("heading", level=1)).to_have_text(square)
+    expect(page.get_by_role("link", name="meadow.png")).to_be_visible()
+
+    page.goto("/posts/new/")
+    page.get_by_text("Choose from the library").click()
+    page.get_by_label("Search in names, descriptions and folders").fill("200x200")
+    pick = page.get_by_role("button", name=f"Add {square}")
+    expect(page.locator("#library-pick").get_by_role("listitem")).to_have_count(1)
+    inspect(page, "compose-pick")
+    pick.click()
+    files = page.get_by_role("region", name="Files").locator(".pub-images")
+    expect(files).to_contain_text(f"Image 1: {square}")

@@ -53,6 +53,8 @@ STAFF_PAGES = {
     "desk-solved": "/desk/?tab=solved",
     "stop-form": "/stop/",
     "held-too-late": "/held/?hold=too_late",
+    "media": "/media/",
+    "media-file": "{file}",
     "accounts": "/accounts/",
     "account": "{account}",
     "limits": "/limits/",

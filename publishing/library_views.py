@@ -1,0 +1,240 @@
+"""The media library: find, add, describe, cut and delete files."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST, require_safe
+from PIL import Image
+
+from accounts.models import Brand, ConnectedAccount
+from accounts.roles import can_write
+
+from . import editing, incoming, library, media, reshape
+from .access import role_required, row_number
+from .library import LibraryFilters
+from .library_forms import FileForm, MakeForm
+from .measuring import UploadRefused
+from .models import MediaAsset
+from .upload_models import UploadBusy
+from .upload_views import PART_BYTES, arrivals
+
+PAGE_SIZE = 48
+#: Posts that a file's page names; the rest are counted.
+SHOWN_POSTS = 20
+
+
+@role_required(can_write)
+@require_safe
+def media_library(request: HttpRequest) -> HttpResponse:
+    filters = LibraryFilters.read(request.GET.dict())
+    brands = list(Brand.objects.visible_to(request.user).distinct().order_by("name"))
+    rows = filters.apply(MediaAsset.objects.visible_to(request.user))
+    paginator = Paginator(rows.select_related("brand"), PAGE_SIZE)
+    page = paginator.get_page(request.GET.get("page"))
+    used = library.uses(page.object_list)
+    context = {
+        "page": page,
+        "page_query": filters.query(),
+        "rows": [(asset, used.get(asset.pk, 0)) for asset in page.object_list],
+        "filters": filters,
+        "brands": brands,
+        "folders": library.folders(request.user),
+        "kinds": MediaAsset.Kind.choices,
+        "room": library.room(brands),
+        **_adding(brands, filters.brand),
+    }
+    return render(request, "publishing/media_library.html", context)
+
+
+def _adding(brands: list[Brand], chosen: str) -> dict[str, Any]:
+    return {
+        "brands": brands,
+        "brand_now": next((b for b in brands if str(b.pk) == chosen), None)
+        or next(iter(brands), None),
+        "part_bytes": PART_BYTES,
+        "arriving": [],
+    }
+
+
+@role_required(can_write)
+@require_POST
+def media_add(request: HttpRequest) -> HttpResponse:
+    """Take in files that were sent in parts, or with the form where scripts are off."""
+    brands = list(Brand.objects.visible_to(request.user).distinct().order_by("name"))
+    brand = next(
+        (b for b in brands if b.pk == row_number(request.POST.get("brand", ""))), None
+    )
+    if brand is None:
+        raise Http404
+    problems = list(incoming.refused_files(request))
+    added, still = [], []
+    for name, take in arrivals(request, request.POST, brand):
+        try:
+            added.append(take())
+        except UploadRefused as refused:
+            problems.append(str(refused))
+        except UploadBusy as busy:
+            still.append(str(busy))
+            words = _("%(name)s is still being looked into. It appears in a moment.")
+            problems.append(words % {"name": name})
+    if request.headers.get("HX-Request"):
+        context = {
+            **_adding(brands, str(brand.pk)),
+            "arriving": still,
+            "file_problems": problems,
+            "added": added,
+        }
+        return render(request, "publishing/_library_files.html", context)
+    for problem in problems:
+        messages.error(request, problem)
+    if added:
+        words = ngettext("%(n)s file is added.", "%(n)s files are added.", len(added))
+        messages.success(request, words % {"n": len(added)})
+    return redirect(f"{reverse('media_library')}?brand={brand.pk}")
+
+
+@role_required(can_write)
+@require_POST
+def media_change(request: HttpRequest) -> HttpResponse:
+    """Move the picked files to a folder, or delete those of them that no post has."""
+    filters = LibraryFilters.read(request.GET.dict())
+    picked = [row_number(text) for text in request.POST.getlist("pick")][:500]
+    assets = MediaAsset.objects.visible_to(request.user).filter(pk__in=picked)
+    if not assets:
+        messages.error(request, _("Nothing was picked. Tick the files first."))
+    elif request.POST.get("action") == "delete":
+        _delete(request, list(assets))
+    else:
+        folder = " ".join(request.POST.get("folder", "").split())[:80]
+        pks = list(assets.values_list("pk", flat=True))
+        number = MediaAsset.objects.filter(pk__in=pks).update(folder=folder)
+        words = ngettext(
+            "%(n)s file lies in “%(folder)s” now.",
+            "%(n)s files lie in “%(folder)s” now.",
+            number,
+        )
+        if not folder:
+            words = ngettext(
+                "%(n)s file lies in no folder now.",
+                "%(n)s files lie in no folder now.",
+                number,
+            )
+        messages.success(request, words % {"n": number, "folder": folder})
+    return redirect(f"{reverse('media_library')}?{filters.query()}")
+
+
+def _delete(request: HttpRequest, assets: list[MediaAsset]) -> int:
+    """Says in messages what was deleted and what stays. Returns how many are gone."""
+    stay, gone = [], 0
+    for asset in assets:
+        try:
+            media.remove(asset, request.user)
+            gone += 1
+        except media.StillUsed:
+            stay.append(asset.name)
+    if gone:
+        words = ngettext("%(n)s file is deleted.", "%(n)s files are deleted.", gone)
+        messages.success(request, words % {"n": gone})
+    if stay:
+        words = _("Kept, because posts have them: %(names)s.")
+        shown = ", ".join(stay[:10]) + (" …" if len(stay) > 10 else "")
+        messages.warning(request, words % {"names": shown})
+    return gone
+
+
+@role_required(can_write)
+def media_details(request: HttpRequest, pk: int) -> HttpResponse:
+    """One file: what it is, where it is used, its words; cut it, or delete it."""
+    asset = _asset(request, pk)
+    action = request.POST.get("action", "") if request.method == "POST" else ""
+    form = FileForm(request.POST if action == "save" else None, instance=asset)
+    make = MakeForm(
+        request.POST if action == "make" else None,
+        initial={"x": round(asset.focus_x * 100), "y": round(asset.focus_y * 100)},
+    )
+    if action == "save" and form.is_valid():
+        form.save()
+        messages.success(request, _("Your changes are saved."))
+        return redirect("media_details", pk)
+    if action == "make" and make.is_valid():
+        asset.focus_x, asset.focus_y = make.focus
+        asset.save(update_fields=["focus_x", "focus_y"])
+        if answer := _make(request, asset, make.recipe(asset)):
+            return answer
+    if action == "delete" and _delete(request, [asset]):
+        return redirect("media_library")
+    accounts = list(
+        ConnectedAccount.objects.connected()
+        .filter(brand=asset.brand)
+        .select_related("credential__app")
+        .order_by("platform", "pk")
+    )
+    fits = editing.fits(asset, accounts)
+    if action.startswith("fit:"):
+        wanted = [fit for fit in fits if fit.spec.slug == action.removeprefix("fit:")]
+        recipe = wanted[0].recipe if wanted else None
+        if recipe and (answer := _make(request, asset, recipe)):
+            return answer
+    posts = library.posts_with(asset)
+    context = {
+        "asset": MediaAsset.objects.select_related("brand", "original").get(pk=pk),
+        "form": form,
+        "make": make,
+        "may_edit": editing.may_edit(asset),
+        "fits": fits,
+        "made": asset.made.all(),
+        "posts": posts[:SHOWN_POSTS],
+        "number": posts.count(),
+        "folders": library.folders(request.user),
+    }
+    refused = action in {"save", "make"} and not (form.is_valid() or make.is_valid())
+    status = 422 if refused else 200
+    return render(request, "publishing/media_details.html", context, status=status)
+
+
+def _make(
+    request: HttpRequest, asset: MediaAsset, recipe: editing.Recipe
+) -> HttpResponse | None:
+    try:
+        made = editing.make(asset, recipe, request.user)
+    except UploadRefused as refused:
+        messages.error(request, str(refused))
+        return None
+    words = _("%(name)s is made: %(details)s. The original stays as it is.")
+    if made.pk == asset.pk:
+        words = _("That would be the same file: nothing was made.")
+    messages.success(request, words % {"name": made.name, "details": made.details})
+    return redirect("media_details", made.pk)
+
+
+@role_required(can_write)
+@require_safe
+def media_cut(request: HttpRequest, pk: int) -> HttpResponse:
+    """What cutting would leave, small: ?shape=4:5&x=50&y=50 (percent)."""
+    asset = _asset(request, pk)
+    form = MakeForm(request.GET)
+    if not editing.may_edit(asset) or not asset.preview or not form.is_valid():
+        raise Http404
+    wanted = {"ratio": form.ratio, "focus": form.focus, "max_side": None}
+    out = io.BytesIO()
+    with (
+        asset.preview.storage.open(str(asset.preview.name), "rb") as file,
+        Image.open(file, formats=["WEBP"]) as image,
+    ):
+        reshape.reshaped(image, wanted).save(out, "WEBP", quality=80)
+    response = HttpResponse(out.getvalue(), content_type="image/webp")
+    response["Cache-Control"] = "private, max-age=86400, immutable"
+    return response
+
+
+def _asset(request: HttpRequest, pk: int) -> MediaAsset:
+    return get_object_or_404(MediaAsset.objects.visible_to(request.user), pk=pk)
