@@ -468,8 +468,13 @@ class Claim:
             other = same.get(one.row.pk)
             if other is None:
                 left.append(one)
-            elif other.at is None:
-                # It is on its way and may still fail: wait for its end.
+            elif (
+                other.at is None
+                and not other.asks_person
+                and one.row.useful_until > self.now + SAME_NAP
+            ):
+                # It is on its way and may still fail: wait for its end, but not until
+                # this one is too late and nobody is told why.
                 self.writes.set(one.row, next_attempt_at=self.now + SAME_NAP)
             else:
                 self._hold(one.row, Hold.TWICE)

@@ -23,10 +23,14 @@ LEAVING = (Status.PUBLISHING, Status.PROCESSING, Status.UNCERTAIN)
 
 @dataclass(frozen=True)
 class Other:
-    """The delivery that says the same. at: when it went out; None: it is leaving now."""
+    """The delivery that says the same. at: when it went out; None: it is leaving now.
+
+    asks_person: only a person can tell whether it went out.
+    """
 
     delivery_id: int
     at: datetime | None
+    asks_person: bool = False
 
 
 # States and times are judged afterwards: among the query's words, they lead SQLite to
@@ -42,6 +46,8 @@ _with_words = FixedQuery(
             "published_at",
             "status",
             "repeat_is_safe",
+            "next_attempt_at",
+            "lease_expires_at",
         )
     ),
     [0],
@@ -62,12 +68,14 @@ def others(rows: Iterable[Delivery], now: datetime) -> dict[int, Other]:
     accounts = list({row.account_id for row in asked})
     words = list({row.fingerprint for row in asked})
     by_words: dict[tuple[int, str], list[Other]] = {}
-    for pk, account_id, said, at, status, safe in _with_words.values(accounts, words):
-        # A thread that came to a halt has said its first part.
-        lately = bool(at and at > now - WINDOW)
+    for pk, account_id, said, at, status, safe, next_at, lease in _with_words.values(
+        accounts, words
+    ):
+        lately = bool(status == Status.PUBLISHED and at and at > now - WINDOW)
         leaving = status in LEAVING or (status == Status.SCHEDULED and safe)
         if lately or leaving:
-            by_words.setdefault((account_id, said), []).append(Other(pk, at))
+            asks = status == Status.UNCERTAIN and next_at is None and lease is None
+            by_words.setdefault((account_id, said), []).append(Other(pk, at, asks))
     found: dict[int, Other] = {}
     for row in asked:
         same = by_words.setdefault((row.account_id, row.fingerprint), [])

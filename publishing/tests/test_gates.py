@@ -383,6 +383,30 @@ def test_while_the_same_is_on_its_way_the_second_only_waits(
     assert script.asked == ["post"]
 
 
+@pytest.mark.parametrize(
+    ("of_first", "of_second"),
+    [
+        ({"next_attempt_at": None}, {}),
+        ({}, {"useful_until": timedelta(seconds=4)}),
+    ],
+    ids=["a person decides of the first", "the second would be too late"],
+)
+def test_the_second_says_that_it_is_one_before_it_waits_until_it_is_too_late(
+    account, make_delivery, script, of_first, of_second
+):
+    first = make_delivery(account, "Same")
+    script.answers["post"] = [AmbiguousOutcome()]
+    turn(first)
+    Delivery.objects.filter(pk=first.pk).update(**of_first)
+    again = make_delivery(account, "Same")
+    Delivery.objects.filter(pk=again.pk).update(
+        **{name: timezone.now() + span for name, span in of_second.items()}
+    )
+    turn(again)
+    assert (again.status, again.hold) == (Status.HELD, "twice")
+    assert script.asked == ["post"]
+
+
 def test_wording_that_was_changed_to_the_same_is_noticed(
     account, make_delivery, posts_go
 ):
