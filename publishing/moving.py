@@ -221,7 +221,7 @@ def _movable(post: Post, rows: Sequence[Delivery]) -> list[Delivery]:
         if row.status in (Status.PUBLISHING, Status.PROCESSING, Status.UNCERTAIN)
         or row.repeat_is_safe
         or row.parts_out
-        or row.lease_expires_at
+        or (row.lease_expires_at and not row.is_carried)
         or (row.status in CHANGEABLE and row.is_out)
     ]
     if begun:

@@ -581,3 +581,57 @@ if credential.is_active:
     )
     told = ["proven"] if state == "active" else []
     assert found == [outcomes, state, cause, *told]
+
+
+# ---------------------------------------------------------------- files ahead of time
+
+
+def test_a_video_that_is_sent_ahead_outlives_its_workers_and_appears_once(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """kill -9 after the claim of its file and before what came of it is written."""
+    text = "a video ahead"
+    account = scene.account("mastodon")
+    pk = scene.ask(
+        """
+from publishing import incoming, media
+from publishing.tests.made_files import video
+path = incoming.folder() / "clip.mp4"
+path.write_bytes(video(sound="aac"))
+asset = media.keep(path, "clip.mp4", brand, user)
+account = ConnectedAccount.objects.get(pk=account_pk)
+due = timezone.now() + timedelta(minutes=20)
+post = Post.objects.create(brand=brand, author=user, text=text, due_at=due,
+                           useful_until=due + timedelta(hours=2))
+PostMedia.objects.create(post=post, asset=asset, position=0)
+result = schedule(post, [account])[0].pk
+""",
+        account_pk=account["pk"],
+        text=text,
+    )
+    for point in ("after_claim", "before_write"):
+        pump = scene.crashing_pump(point, signal.SIGKILL, tmp_path / point)
+        assert pump.wait(30) == -signal.SIGKILL
+    scene.pump()
+
+    def is_there() -> bool:
+        asked = "result = Delivery.objects.get(pk=pk).prepared_at is not None"
+        return bool(scene.ask(asked, pk=pk))
+
+    wait_for(is_there, 90, name="the video ahead of its post", every=0.3)
+    assert scene.live(text) == Counter({text: 0})
+    scene.ask(
+        """
+now = timezone.now()
+Delivery.objects.get(pk=pk).reschedule(now, now + timedelta(hours=2))
+""",
+        pk=pk,
+    )
+    scene.until_published([pk])
+    outcomes = scene.ask(
+        "result = [a.outcome for a in Delivery.objects.get(pk=pk).attempts.all()]",
+        pk=pk,
+    )
+    assert outcomes[:2] == ["abandoned", "abandoned"]
+    assert outcomes[-1] == "published"
+    assert scene.live(text) == Counter({text: 1})

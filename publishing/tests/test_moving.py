@@ -147,7 +147,10 @@ def test_undo_is_refused_once_anything_has_changed(planned, author, django_user_
         ({"status": Status.PUBLISHING}, "has begun"),
         ({"status": Status.UNCERTAIN}, "has begun"),
         ({"repeat_is_safe": True}, "has begun"),
-        ({"lease_expires_at": timezone.now()}, "has begun"),
+        (
+            {"status": Status.UNCERTAIN, "lease_expires_at": timezone.now()},
+            "has begun",
+        ),
         ({"status": Status.PUBLISHED, "external_id": "1"}, "is published"),
         ({"status": Status.FAILED}, "It failed"),
         ({"status": Status.CANCELLED}, "is cancelled"),
@@ -159,6 +162,21 @@ def test_what_has_left_stays_and_the_reason_is_said(planned, author, fields, why
     with pytest.raises(moving.Refused, match=why):
         moving.move(author, post.pk, soon(12))
     assert Post.objects.get(pk=post.pk).due_at == post.due_at
+
+
+def test_a_post_whose_files_leave_ahead_is_moved_and_moved_back(planned, author):
+    post = planned(soon(), time(9, 0), "UTC")
+    ahead = post.due_at - timedelta(hours=1)
+    rows = Delivery.objects.filter(post=post)
+    rows.update(prepare_lead_s=3600, prepare_at=ahead)
+    moved = moving.move(author, post.pk, soon(12))
+    assert {row.prepare_at for row in rows.all()} == {ahead + timedelta(days=2)}
+    moving.undo(author, moved.undo)
+    assert {row.prepare_at for row in rows.all()} == {ahead}
+    # On their way already, they may still be moved: what was sent may do.
+    rows.update(lease_expires_at=timezone.now(), prepare_at=ahead)
+    moving.move(author, post.pk, soon(12))
+    assert {row.due_at for row in rows.all()} == {post.due_at + timedelta(days=2)}
 
 
 def test_the_past_another_version_and_the_right_are_refused(
