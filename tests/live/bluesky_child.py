@@ -28,6 +28,7 @@ from publishing.models import (  # noqa: E402
     MediaAsset,
     Post,
     PostMedia,
+    Variant,
     schedule,
 )
 from socialhub.drills.world import make_people  # noqa: E402
@@ -89,12 +90,19 @@ asset = MediaAsset(
 asset.file.save("green.png", ContentFile(data))
 asset.save()
 PostMedia.objects.create(post=picture, asset=asset, position=0, alt_text="Green field")
-for made in (card, picture):
+thread = post("One of three 🧵")
+Variant.objects.create(
+    post=thread,
+    platform="bluesky",
+    has_text=False,
+    parts=["Two of three", "Three of three"],
+)
+for made in (card, picture, thread):
     made.accounts.add(account)
     schedule(made, [account])
 
 open_rows = Delivery.objects.exclude(status__in=Delivery.ENDED)
-wait_for(lambda: not open_rows.exists(), 60, name="the end of both deliveries")
+wait_for(lambda: not open_rows.exists(), 60, name="the end of all deliveries")
 print(
     json.dumps(
         {
@@ -106,6 +114,7 @@ print(
                     "detail": row.detail,
                     "external_id": row.external_id,
                     "permalink": row.permalink,
+                    "parts": [part["id"] for part in row.witness.get("parts_out", ())],
                 }
                 for row in Delivery.objects.order_by("pk")
             ],

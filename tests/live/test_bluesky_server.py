@@ -75,15 +75,28 @@ def linked(value):
     ]
 
 
-def test_both_posts_are_there_once_under_the_stored_ids(published):
+def test_all_posts_are_there_once_under_the_stored_ids(published):
     told, records, _ = published
-    assert [row["status"] for row in told["rows"]] == ["published", "published"], told
-    assert sorted(row["external_id"] for row in told["rows"]) == sorted(
-        record["uri"] for record in records
-    )
+    assert [row["status"] for row in told["rows"]] == ["published"] * 3, told
+    ids = [id for row in told["rows"] for id in row["parts"] or [row["external_id"]]]
+    assert sorted(ids) == sorted(record["uri"] for record in records)
     assert all(
         row["permalink"].startswith("https://bsky.app/profile/") for row in told["rows"]
     )
+
+
+def test_each_part_of_a_thread_replies_to_the_one_before(published):
+    told, records, _ = published
+    found = {record["uri"]: record for record in records}
+    first, second, third = (found[uri] for uri in told["rows"][2]["parts"])
+    assert [part["value"]["text"] for part in (first, second, third)] == [
+        "One of three 🧵",
+        "Two of three",
+        "Three of three",
+    ]
+    root, parent = ({"uri": r["uri"], "cid": r["cid"]} for r in (first, second))
+    assert second["value"]["reply"] == {"root": root, "parent": root}
+    assert third["value"]["reply"] == {"root": root, "parent": parent}
 
 
 def test_a_link_becomes_a_card_and_a_hashtag_a_facet(published):
