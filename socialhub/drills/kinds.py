@@ -56,7 +56,7 @@ ENVIRONMENT = {
 #: through, its breaker would open, and rightly so.
 GAP_S = 0.7
 #: Seconds without any news after which nobody waits any longer.
-QUIET_S = 60.0
+QUIET_S = 150.0
 
 #: platform -> sorts of account: what the practice network makes them by
 SORTS: dict[str, tuple[dict[str, Any], ...]] = {
