@@ -183,16 +183,12 @@ class Accounts(Graph):
     def _pages(self, request: Request, caller: Caller, ids: list[str]) -> Doc:
         """Pages of a list: those that were ticked, and none without the permission."""
         fields = self.wanted(request, ACCOUNT_FIELDS)
-        pages = [
-            page
-            for id in ids
-            if self.has_scope(caller.token, "pages_show_list", id)
-            and (page := self.get("page", id))
-        ]
-        rows = [(page["id"], page) for page in pages]
+        is_shown = self.allowing(caller.token, "pages_show_list")
+        rows = [(id, id) for id in ids if is_shown(id)]
         found = listed(request, self.address_of(request), rows)
+        pages = [self.get("page", id) for id in found["data"]]
         found["data"] = [
-            self.page_shown(caller, page, fields) for page in found["data"]
+            self.page_shown(caller, page, fields) for page in pages if page
         ]
         return found
 

@@ -142,7 +142,7 @@ def id_behind(text: str) -> str:
 def listed(
     request: Request,
     url: str,
-    rows: Sequence[tuple[str, Doc]],
+    rows: Sequence[tuple[str, Any]],
     *,
     limit: int = 25,
     most: int = 100,

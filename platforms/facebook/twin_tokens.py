@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -152,16 +152,20 @@ class MetaTokens(Callbacks):
 
     def has_scope(self, token: Doc, scope: str, target: str = "") -> bool:
         """Whether the token may use the permission (for a Page or Instagram account)."""
+        return self.allowing(token, scope)(target)
+
+    def allowing(self, token: Doc, scope: str) -> Callable[[str], bool]:
+        """The same for many Pages or accounts: what the grant says is read once."""
         grant = self.grant_of(token)
         if self.scope_status(grant, scope) != "granted":
-            return False
+            return lambda target: False
         if token["type"] == "IG":
-            return True
+            return lambda target: True
         is_exempt = not scope.startswith("instagram_")
         if not is_exempt and grant["data_access_at"] <= self.time():
-            return False
+            return lambda target: False
         chosen = self.targets(grant, scope)
-        return not target or chosen is None or target in chosen
+        return lambda target: not target or chosen is None or target in chosen
 
     def targets(self, grant: Doc, scope: str) -> list[str] | None:
         """`target_ids` of granular_scopes; None: everything, now and later."""

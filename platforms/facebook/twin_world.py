@@ -251,14 +251,19 @@ class MetaWorld(SwitchedTwin):
     def grow_tree(
         self, person: str, handle: str, name: str, *, pages: int, instagram: int
     ) -> list[str]:
-        """Pages of one person, the first of them linked to Instagram accounts."""
+        """Pages of one person, the first of them linked to Instagram accounts.
+
+        Those of an earlier sign-in stay as they are, a lost role with them.
+        """
         grown = []
         for number in range(1, pages + 1):
             username, title = f"{handle}{number:02}", f"{name} {number:02}"
-            page = self.add_page(title, username)
-            self.give_role(person, page)
-            if number <= instagram:
-                self.add_instagram(username, title, page)
+            page = self.page_named(username)
+            if not page:
+                page = self.add_page(title, username)
+                self.give_role(person, page)
+                if number <= instagram:
+                    self.add_instagram(username, title, page)
             grown.append(page)
         return grown
 

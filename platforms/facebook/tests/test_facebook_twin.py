@@ -433,6 +433,14 @@ def test_after_a_new_sign_in_old_tokens_stay_dead(call):
     assert call.ok("GET", "me", page["access_token"])
 
 
+def test_who_signs_in_again_has_the_same_pages(call):
+    first = call.account("tree", kind="user", pages=3, instagram=1)
+    again = call.account("tree", kind="user", pages=3, instagram=1)
+    ids = [page["external_id"] for page in first["extra"]["pages"]]
+    assert [page["external_id"] for page in again["extra"]["pages"]] == ids
+    assert [page["id"] for page in call.pages(again["access_token"])] == ids
+
+
 def test_a_lost_role_ends_one_page_for_one_person(call):
     tree = call.account("tree", kind="user", pages=2, admins=["ben.okafor"])
     lost, kept = tree["extra"]["pages"]
