@@ -33,15 +33,18 @@ LONG_FIRST += ["accounts", "platforms"]
 #: What does not know of DATABASE_URL, and so would only be repeated: platforms are plain
 #: Python (the root conftest.py refuses tests there that ask for a database), what the
 #: next two start takes every *_URL out and has a SQLite file of its own, and SQLite's
-#: backend is SQLite's. How pages
-#: look and are used does not depend on the database; what they ask of it is in the fast
-#: tests.
+#: backend is SQLite's. How pages look and are used does not depend on the database
+#: (what they ask of it is in the fast tests), nor does what platforms are sent.
 SAME_ON_EVERY_DATABASE = [
     "--ignore-glob=platforms/*",
     "--ignore=monitoring/tests/test_supervisor_live.py",
     "--ignore=socialhub/tests/test_start.py",
     "--ignore=socialhub/tests/test_sqlite.py",
-    "--ignore=tests/browser/test_pages.py",
+    "--ignore=tests/live/test_platforms_drill.py",
+    *(
+        f"--ignore=tests/browser/test_{pages}.py"
+        for pages in ("after", "calendar", "files", "options", "pages", "threads")
+    ),
 ]
 
 
