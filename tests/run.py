@@ -41,6 +41,7 @@ SAME_ON_EVERY_DATABASE = [
     "--ignore=socialhub/tests/test_start.py",
     "--ignore=socialhub/tests/test_sqlite.py",
     "--ignore=tests/live/test_platforms_drill.py",
+    "--ignore=tests/live/test_health_bench.py",
     *(
         f"--ignore=tests/browser/test_{pages}.py"
         for pages in ("after", "calendar", "files", "options", "pages", "threads")

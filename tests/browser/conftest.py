@@ -74,9 +74,13 @@ class Site:
         return json.loads(done.stdout) if done.stdout.strip() else None
 
 
-@pytest.fixture(scope="session")
-def site() -> Iterator[Site]:
-    """The real thing: web, both clusters and the practice network, as `make run`."""
+@pytest.fixture(scope="module")
+def site(request: pytest.FixtureRequest) -> Iterator[Site]:
+    """The real thing: web, both clusters and the practice network, as `make run`.
+
+    Each file has one of its own: which files share a process changes from run to run,
+    and no test may find what another file has left.
+    """
     with Sandbox(os.environ.get("DATABASE_URL", ""), {"DEBUG": "false"}) as box:
         box.migrate()
         box.manage("collectstatic", "--noinput", "--verbosity", "0")
@@ -87,7 +91,7 @@ def site() -> Iterator[Site]:
         try:
             yield Site(box, url)
         finally:
-            logs = ARTIFACTS / "browser-logs"
+            logs = ARTIFACTS / "browser-logs" / request.path.stem
             logs.mkdir(parents=True, exist_ok=True)
             for name in list(box.processes):
                 (logs / f"{name}.log").write_text(box.log(name, 200_000))
@@ -140,7 +144,7 @@ class Watch:
 Window = tuple[BrowserContext, Page, Watch]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def opened(site: Site, chromium: Browser) -> Callable[..., Window]:
     """Open a watched browser window as somebody ("": as nobody)."""
     #: signed-in sessions, so that each person signs in once in a run
@@ -173,7 +177,7 @@ def opened(site: Site, chromium: Browser) -> Callable[..., Window]:
     return open_as
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def connected(site: Site, opened: Callable[..., Window]) -> None:
     """Ada has connected an account of each kind, on the pages and at the platforms."""
     context, page, watch = opened("ada")
@@ -205,14 +209,14 @@ def connected(site: Site, opened: Callable[..., Window]) -> None:
     assert not watch.faults, "\n".join(watch.faults)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def furnished(site: Site, connected: None) -> dict[str, str]:
     """Addresses of posts in every state that waits for people."""
     found: dict[str, str] = site.rows((HERE / "rows.py").read_text())
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def seats(opened: Callable[..., Window]) -> Iterator[Callable[[str], Window]]:
     """One window per person that stays open, so that what is loaded stays loaded."""
     windows: dict[str, Window] = {}

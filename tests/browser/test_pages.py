@@ -104,7 +104,7 @@ OPEN_PAGES = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def addresses(furnished: dict[str, str]) -> dict[str, str]:
     return {
         **furnished,
