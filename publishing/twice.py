@@ -71,7 +71,8 @@ def others(rows: Iterable[Delivery], now: datetime) -> dict[int, Other]:
     for pk, account_id, said, at, status, safe, next_at, lease in _with_words.values(
         accounts, words
     ):
-        lately = bool(status == Status.PUBLISHED and at and at > now - WINDOW)
+        # A thread that came to a halt has said its first part.
+        lately = bool(at and at > now - WINDOW)
         leaving = status in LEAVING or (status == Status.SCHEDULED and safe)
         if lately or leaving:
             asks = status == Status.UNCERTAIN and next_at is None and lease is None

@@ -39,9 +39,12 @@ def live(world):
     row.draft = draft_doc(row.post.draft_for("x"))
     row.draft["media"] = [
         {
+            "key": "a1",
             "file_name": "a1.jpg",
             "mime_type": "image/jpeg",
             "size_bytes": 5,
+            "width": 4,
+            "height": 3,
             "sha256": "ab" * 32,
             "alt_text": "Bread",
         }
