@@ -9,6 +9,7 @@ failure.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -82,10 +83,7 @@ class Part:
         # 5: nothing selected, as with a path given on the command line.
         nothing_there = done.returncode == 5 and len(sys.argv) > 1
         self.passed = done.returncode == 0 or nothing_there
-        ends = ("FAILED ", "ERROR ")
-        self.failures = [
-            one for one in done.stdout.splitlines() if one.startswith(ends)
-        ]
+        self.failures = re.findall(r"^(?:FAILED|ERROR) \S+\.py.*", done.stdout, re.M)
         with printing:
             print(f"\n=== {self.title}\n{done.stdout}", flush=True)
 
