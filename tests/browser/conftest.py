@@ -74,6 +74,15 @@ class Site:
         return json.loads(done.stdout) if done.stdout.strip() else None
 
 
+#: Pages tell of an engine that was never seen until both clusters have beaten once.
+UNTIL_BOTH_BEAT = """
+import django, time; django.setup()
+from monitoring.models import Heartbeat
+end = time.monotonic() + 50
+while Heartbeat.objects.count() < 2 and time.monotonic() < end: time.sleep(0.2)
+"""
+
+
 @pytest.fixture(scope="module")
 def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     """The real thing: web, both clusters and the practice network, as `make run`.
@@ -88,8 +97,10 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
         url = box.start_web()
         box.run(sys.executable, str(HERE / "people.py"))
         box.start_clusters()
+        made = Site(box, url)
+        made.rows(UNTIL_BOTH_BEAT)
         try:
-            yield Site(box, url)
+            yield made
         finally:
             logs = ARTIFACTS / "browser-logs" / request.path.stem
             logs.mkdir(parents=True, exist_ok=True)

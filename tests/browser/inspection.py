@@ -38,6 +38,12 @@ STICKING_OUT = """() => {
 THEME = "dark => document.documentElement.classList.toggle('dark', dark)"
 
 
+#: The calendar draws itself anew a tenth of a second after a resize: whoever clicks in
+#: that moment presses a card and lets go of another.
+LAID_OUT = """() => document.querySelector(".fc") && new Promise((done) =>
+  setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 300))"""
+
+
 def faults_of(page: Page, name: str, shots: Any = None) -> list[str]:
     """Faults of the page as it stands, in words.
 
@@ -66,6 +72,7 @@ def faults_of(page: Page, name: str, shots: Any = None) -> list[str]:
     page.evaluate(THEME, False)
     if was:
         page.set_viewport_size(was)
+        page.evaluate(LAID_OUT)
     return [f"{name} ({', '.join(at)}): {fault}" for fault, at in found.items()]
 
 
