@@ -283,9 +283,21 @@ class PumpRun:
         room = settings.PUBLISH_UPLOADS - len(self._carried())
         if room <= 0:
             return
-        pks = list(ahead_soon(now)[:room])
+        pks = self._without_old(list(ahead_soon(now)[:room]))
         if pks:
             self._begin(self._take(pks, Ahead))
+
+    def _without_old(self, pks: Sequence[int]) -> list[int]:
+        """Those of which nothing is on its way from here any more.
+
+        An edit discards what is carried at once, and its call may last: it is cut, and
+        the row is taken anew when its end is known.
+        """
+        old = [work for pk in pks if (work := self.in_flight.get(pk))]
+        for work in old:
+            if work.carried:
+                work.client.http.is_cut = True
+        return [pk for pk in pks if pk not in self.in_flight]
 
     def _is_mine(self, lane: int) -> bool:
         """The first pumps share the lanes among themselves, so that they do not race.
@@ -305,7 +317,10 @@ class PumpRun:
             return
         now = timezone.now()
         self.agenda.read_if_old(now, idle=self._hungry)
-        pks = self.agenda.pick(room, now, self._busy_lanes(), self._is_mine)
+        picked = self.agenda.pick(room, now, self._busy_lanes(), self._is_mine)
+        pks = self._without_old(picked)
+        if len(pks) < len(picked):
+            self.agenda.expire()  # they come again, before the rest of their lanes
         self._hungry = len(pks) < room
         if not pks:
             # Nothing is due this instant: get ready for what is in a moment.
@@ -404,7 +419,8 @@ class PumpRun:
         for done, follow in zip(dones, self._settle(dones), strict=True):
             self.unsaved.remove(done)
             if follow is None:
-                self.in_flight.pop(done.work.delivery_id, None)
+                if self.in_flight.get(done.work.delivery_id) is done.work:
+                    del self.in_flight[done.work.delivery_id]
                 self.handled += 1
             else:
                 self.in_flight[follow.delivery_id] = follow

@@ -65,6 +65,7 @@ def others(rows: Iterable[Delivery], now: datetime) -> dict[int, Other]:
     asked = [row for row in rows if row.fingerprint and not row.twice_allowed]
     if not asked:
         return {}
+    ours = {row.pk for row in asked}
     accounts = list({row.account_id for row in asked})
     words = list({row.fingerprint for row in asked})
     by_words: dict[tuple[int, str], list[Other]] = {}
@@ -73,7 +74,11 @@ def others(rows: Iterable[Delivery], now: datetime) -> dict[int, Other]:
     ):
         # A thread that came to a halt has said its first part.
         lately = bool(at and at > now - WINDOW)
-        leaving = status in LEAVING or (status == Status.SCHEDULED and safe)
+        # The large files of one that is due go while it stays scheduled.
+        carried = lease is not None and next_at is not None and next_at <= now
+        leaving = status in LEAVING or (
+            status == Status.SCHEDULED and (safe or (carried and pk not in ours))
+        )
         if lately or leaving:
             asks = status == Status.UNCERTAIN and next_at is None and lease is None
             by_words.setdefault((account_id, said), []).append(Other(pk, at, asks))

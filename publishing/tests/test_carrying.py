@@ -334,6 +334,40 @@ def test_an_edit_while_the_file_is_on_its_way_leaves_no_trace_of_the_old_one(
         assert fresh(film).witness == {"upload": "new"}
 
 
+def test_an_edit_while_the_file_is_on_its_way_is_taken_anew_when_that_has_ended(
+    film, script
+):
+    with at(film, minutes=29):
+        pump = HeldPump().claim()
+        old = pump.in_flight[film.pk]
+        edit(fresh(film), "Another film")
+        pump.claim()
+        assert len(pump.calls) == 1
+        assert old.client.http.is_cut
+        pump.finish()
+        assert not pump.in_flight
+        pump.turn()
+        row = fresh(film)
+        assert row.prepared_at
+        assert script.asked == ["upload", "upload"]
+        assert recover_abandoned(timezone.now(), pump.id, pump.in_flight) == 0
+
+
+def test_what_an_old_call_brings_does_not_make_the_new_one_forgotten(
+    account, make_delivery, script
+):
+    script.steps = ["upload"]
+    film = make_delivery(account, "A film")
+    pump = HeldPump().claim()
+    assert fresh(film).is_carried
+    script.steps = []
+    edit(fresh(film), "Small")
+    pump.claim()
+    pump.finish()
+    pump.turn()
+    assert fresh(film).status == Status.PUBLISHED
+
+
 def test_a_moved_post_keeps_what_is_there_and_is_looked_at_before_its_new_time(
     film, script
 ):

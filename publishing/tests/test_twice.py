@@ -121,6 +121,20 @@ def test_what_may_be_live_already_is_in_the_way(
     assert found == ({again.pk: twice.Other(first.pk, None)} if is_in_the_way else {})
 
 
+@pytest.mark.parametrize(("minutes", "is_in_the_way"), [(-1, True), (30, False)])
+def test_large_files_of_a_due_post_are_in_the_way_and_those_sent_ahead_are_not(
+    account, make_delivery, minutes, is_in_the_way
+):
+    first, again = make_delivery(account), make_delivery(account)
+    now = timezone.now()
+    Delivery.objects.filter(pk=first.pk).update(
+        lease_owner="a" * 32,
+        lease_expires_at=now + timedelta(minutes=1),
+        next_attempt_at=now + timedelta(minutes=minutes),
+    )
+    assert bool(twice.others([again], now)) is is_in_the_way
+
+
 def test_of_two_in_one_batch_the_first_may_go(
     account, make_delivery, django_assert_num_queries
 ):
