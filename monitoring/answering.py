@@ -11,7 +11,7 @@ import logging
 import time
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -31,6 +31,7 @@ from platforms.errors import (
 )
 from publishing import stops
 from publishing.models import InvalidTransition, StaleState
+from publishing.settlement import says_little
 
 from .collecting import client_of, draws_of, need_of
 from .figure_models import Answer
@@ -69,6 +70,12 @@ def run() -> int:
             _handle(row, hearing)
         except (InvalidTransition, StaleState):
             continue  # another worker was first
+        except DatabaseError:
+            raise
+        except Exception:
+            # One broken answer must not stop those behind it.
+            logger.exception("answer %s", pk)
+            Answer.objects.filter(pk=pk).update(next_at=timezone.now() + LONGEST_WAIT)
         handled += 1
     return handled
 
@@ -139,8 +146,11 @@ def _barrier(account: ConnectedAccount) -> str:
 def _reply(
     row: Answer, client: PlatformClient, taken_at: datetime
 ) -> tuple[PlatformError | None, str]:
-    if timezone.now() - taken_at > Answer.BEGIN_WITHIN:
-        # This process slept: somebody else may have it by now.
+    left = Answer.BEGIN_WITHIN - (timezone.now() - taken_at)
+    # Asked once more when the call leaves: this process may stand still in between, and
+    # somebody else have it when it goes on.
+    client.http.change_until = time.monotonic() + left.total_seconds()
+    if left < timedelta():
         return TransientError("not begun in time", cause=Cause.TIMED_OUT), ""
     try:
         return None, client.reply(row.comment_id, row.text)
@@ -158,7 +168,7 @@ def _settle(
     now = timezone.now()
     if error is None:
         row.went_out(number[:300])
-    elif isinstance(error, AmbiguousOutcome):
+    elif isinstance(error, AmbiguousOutcome) or says_little(error):
         looks = row.delivery.account.spec.look_after_s
         row.doubt(error.cause, error.detail, now + timedelta(seconds=looks[-1]))
     elif isinstance(error, RateLimited | TransientError | AuthExpired) and (

@@ -235,7 +235,8 @@ def _look_below(job: PublishJob, client: PlatformClient) -> Look:
         for comment in page.comments:
             read += 1
             at = comment.published_at
-            if _words(comment.text) == words and (at is None or at >= since):
+            is_ours = not comment.parent_id and _words(comment.text) == words
+            if is_ours and (at is None or at >= since):
                 remote = RemotePost(
                     comment.external_id, comment.permalink, comment.text, at
                 )

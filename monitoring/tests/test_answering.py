@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from datetime import timedelta
 
@@ -15,6 +16,7 @@ from platforms.base import Comment, CommentPage
 from platforms.errors import (
     AmbiguousOutcome,
     AuthExpired,
+    Cause,
     InvalidContent,
     PermissionMissing,
     RateLimited,
@@ -199,6 +201,47 @@ def test_a_worker_that_slept_begins_nothing(answer, replies, time_machine):
     error, number = answering._reply(answer, answer.delivery.account.client(), now)
     assert isinstance(error, TransientError)
     assert (number, sent) == ("", [])
+
+
+def test_a_call_that_would_leave_too_late_does_not_leave(answer, monkeypatch):
+    left = []
+
+    def reply(self, comment_id, text):
+        left.append(self.http.change_until - time.monotonic())
+        return "8"
+
+    monkeypatch.setattr(XClient, "reply", reply)
+    answering.run()
+    assert 0 < left[0] <= Answer.BEGIN_WITHIN.total_seconds()
+
+
+def test_a_no_that_says_little_may_have_left(answer, replies):
+    replies(InvalidContent("?", cause=Cause.UNKNOWN_REFUSAL, status=400))
+    answering.run()
+    answer.refresh_from_db()
+    assert answer.state == State.UNCERTAIN
+
+
+def test_a_broken_answer_keeps_nobody_waiting(answer, replies, monkeypatch):
+    handle = answering._handle
+
+    def broken(row, hearing):
+        if row.pk == answer.pk:
+            raise ValueError("broken")
+        handle(row, hearing)
+
+    monkeypatch.setattr(answering, "_handle", broken)
+    sent = replies("8")
+    other = Answer.objects.create(
+        delivery=answer.delivery,
+        comment_id="9",
+        text="Behind it",
+        author=answer.author,
+        form_key=uuid.uuid4(),
+    )
+    answering.run()
+    other.refresh_from_db()
+    assert (other.state, sent) == (State.PUBLISHED, [("9", "Behind it")])
 
 
 def test_two_workers_do_not_take_the_same(answer):
