@@ -203,7 +203,7 @@ class WeekFiguresAdmin(RoleAdmin):
     brand_path = "brand__members"
     list_display = ["brand", "week", "network", "due", "on_time", "late", "failed"]
     list_select_related = ["brand"]
-    list_filter = ["network", "brand"]
+    list_filter = ["network", ("brand", admin.RelatedOnlyFieldListFilter)]
     search_fields = ["brand__name"]
     date_hierarchy = "week"
     fields = field_names(WeekFigures, "id")
@@ -212,6 +212,7 @@ class WeekFiguresAdmin(RoleAdmin):
 
 @admin.register(ReportMail)
 class ReportMailAdmin(RoleAdmin):
+    brand_path = "user__brands__members"
     list_display = ["user", "is_on", "weekday", "at", "brand", "next_at", "sent_at"]
     list_select_related = ["user", "brand"]
     list_filter = ["is_on", "weekday"]

@@ -297,6 +297,14 @@ class SavedViewAdmin(RoleAdmin):
     fields = field_names(SavedView, "id")
     readonly_fields = fields
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SavedView]:
+        """One's own, and those that are shared with one's brands."""
+        rows = super().get_queryset(request)
+        if request.user.is_superuser:
+            return rows
+        seen = SavedView.objects.visible_to(request.user)
+        return rows.filter(pk__in=seen.values("pk"))
+
 
 @admin.register(Queue)
 class QueueAdmin(RoleAdmin):

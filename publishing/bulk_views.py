@@ -107,9 +107,12 @@ def _days(request: HttpRequest) -> int:
 def _time(request: HttpRequest) -> time | None:
     text = request.POST.get("time", "").strip()
     try:
-        return time.fromisoformat(text) if text else None
+        wall = time.fromisoformat(text) if text else None
     except ValueError:
-        raise _Problem(_("Time: write one such as 09:00.")) from None
+        wall = time.max
+    if wall == time.max or (wall and wall.tzinfo):
+        raise _Problem(_("Time: write one such as 09:00."))
+    return wall
 
 
 def _tell(request: HttpRequest, effects: list[Effect]) -> None:

@@ -113,6 +113,8 @@ def post_move(request: HttpRequest, pk: int) -> HttpResponse:
         day = date.fromisoformat(request.POST.get("date", ""))
         text = request.POST.get("time", "")
         wall = time.fromisoformat(text) if text else None
+        if wall and wall.tzinfo:
+            raise ValueError
         seen = parse_datetime(request.POST.get("seen", ""))
     except ValueError:
         return _refused(

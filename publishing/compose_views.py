@@ -286,6 +286,8 @@ def _submit(request: HttpRequest, post: Post | None) -> HttpResponse:
         data["version"] = _version(post)
         panel.reasons.insert(0, _reason(_CHANGED, "id_text"))
         return _page(request, form, post, panel=panel)
+    except MediaAsset.DoesNotExist:
+        return _page(request, form, post, panel=panel, problems=[str(_FILE_GONE)])
     except IntegrityError:
         # The same form was sent twice at once and the other one was first.
         first = composing.post_of_form(
@@ -336,6 +338,9 @@ def _is_echo(post: Post, composition: Composition, form: PostForm) -> bool:
     )
 
 
+_FILE_GONE = gettext_lazy(
+    "A file of this post was deleted from the library meanwhile: it is gone."
+)
 _CHANGED = gettext_lazy(
     "Somebody has changed this post while you were writing. "
     "What you typed is kept; save once more to replace their version."
@@ -410,9 +415,7 @@ def _files(request: HttpRequest, data: QueryDict, post: Post | None) -> list[str
     form = PostForm(data, user=request.user, post=post)
     kept = [asset.pk for asset, _alt in form.attached]
     if len(kept) < len(set(data.getlist("media"))):
-        problems.append(
-            _("A file of this post was deleted from the library meanwhile: it is gone.")
-        )
+        problems.append(str(_FILE_GONE))
     still: list[str] = []
     for name, take in arrivals(request, data, form.brand_now):
         if len(kept) >= composing.MAX_FILES:
@@ -483,7 +486,7 @@ def media_pick(request: HttpRequest) -> HttpResponse:
     """Files of the library to choose from while writing: the newest that fit."""
     brands = Brand.objects.visible_to(request.user)
     brand = get_object_or_404(brands, pk=row_number(request.GET.get("brand", "")))
-    filters = LibraryFilters(q=request.GET.get("library_q", "")[:200])
+    filters = LibraryFilters.read({"q": request.GET.get("library_q", "")})
     rows = filters.apply(_library(request, brand))
     context = {"assets": rows[:PICK_FROM], "brand": brand, "filters": filters}
     return render(request, "publishing/_pick.html", context)

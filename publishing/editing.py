@@ -67,6 +67,7 @@ def make(asset: MediaAsset, recipe: Recipe, user: Any) -> MediaAsset:
         size = ask(program, str(source), str(out), wanted, name=asset.name)
         made = out / "made"
         name = f"{PurePath(asset.name).stem[:150]} {size['width']}x{size['height']}"
+        media.check_allowance(user, name, made.stat().st_size)
         media.check_quota(asset.brand, name, made.stat().st_size)
         new = media.keep(made, name + suffix, asset.brand, user)
     if new.original_id is None and new.pk != asset.pk:

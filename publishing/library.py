@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from django.db.models import Q, Sum
 
 from accounts.models import Brand
+from platforms.text import tidy
 
 from . import media
 from .models import FileUse, MediaAsset, MediaQuerySet, Post, PostQuerySet
@@ -35,7 +36,7 @@ class LibraryFilters:
     @classmethod
     def read(cls, query: Mapping[str, str]) -> LibraryFilters:
         values = {
-            name: str(query.get(name, ""))[:200].strip()
+            name: tidy(str(query.get(name, ""))[:200])
             for name in cls.__dataclass_fields__
         }
         if not values["brand"].isdecimal() or len(values["brand"]) > 15:

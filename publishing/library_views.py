@@ -17,6 +17,7 @@ from PIL import Image
 
 from accounts.models import Brand, ConnectedAccount
 from accounts.roles import can_write
+from platforms.text import tidy
 
 from . import editing, incoming, library, media, reshape
 from .access import role_required, row_number
@@ -114,7 +115,7 @@ def media_change(request: HttpRequest) -> HttpResponse:
     elif request.POST.get("action") == "delete":
         _delete(request, list(assets))
     else:
-        folder = " ".join(request.POST.get("folder", "").split())[:80]
+        folder = " ".join(tidy(request.POST.get("folder", "")).split())[:80]
         pks = list(assets.values_list("pk", flat=True))
         number = MediaAsset.objects.filter(pk__in=pks).update(folder=folder)
         words = ngettext(

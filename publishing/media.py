@@ -185,6 +185,10 @@ def remove(asset: MediaAsset, user: Any) -> None:
         with _alone_with(asset.sha256):
             AuditEvent.write(user, "media_deleted", asset, sha256=asset.sha256)
             asset.delete()
+            if connection.vendor == "postgresql":
+                # A post that took the file meanwhile speaks up before its bytes go.
+                with connection.cursor() as cursor:
+                    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             if not MediaAsset.objects.filter(sha256=asset.sha256).exists():
                 for storage, name in names:
                     storage.delete(name)
@@ -233,9 +237,13 @@ def for_brand(asset: MediaAsset, brand: Brand, user: Any) -> MediaAsset:
     twin = MediaAsset.objects.filter(brand=brand, sha256=asset.sha256).first()
     if twin:
         return twin
-    asset.pk = None
-    asset._state.adding = True
-    asset.brand, asset.uploaded_by = brand, user
-    asset.folder, asset.original = "", None
-    asset.save()
+    with _alone_with(asset.sha256):
+        # Deleted meanwhile, it may have taken its bytes with it.
+        if not MediaAsset.objects.filter(sha256=asset.sha256).exists():
+            raise MediaAsset.DoesNotExist(asset.name)
+        asset.pk = None
+        asset._state.adding = True
+        asset.brand, asset.uploaded_by = brand, user
+        asset.folder, asset.original = "", None
+        asset.save()
     return asset

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from . import repair
 from .desk import GAP
+from .listing import LAST_YEAR
 from .models import Note
 
 HOURS, TOMORROW, MONDAY, NOW = "4h", "tomorrow", "monday", "now"
@@ -103,8 +104,11 @@ class RepairForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         found: dict[str, Any] = super().clean() or {}
-        if self.action == "move" and self.start_at and not self.errors:
-            if self.start_at <= timezone.now():
+        if self.action == "move" and not self.errors:
+            day = found.get("date")
+            if day and day.year > LAST_YEAR:
+                self.add_error("date", _("This day is too far away."))
+            elif self.start_at and self.start_at <= timezone.now():
                 self.add_error("time", _("This time is over. Choose a later one."))
         self._want_all()
         return found

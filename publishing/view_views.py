@@ -10,6 +10,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from accounts.models import Brand
+from accounts.roles import can_review, can_write
+from platforms.text import tidy
 
 from .access import row_number
 from .listing import Filters
@@ -34,12 +36,14 @@ def view_save(request: HttpRequest) -> HttpResponse:
     kept = {name: request.POST.get(name, "")[:20] for name in KEPT}
     query = Filters.read(request.POST.dict()).query(**kept)
     back = redirect(f"{redirect(page).url}?{query}")
-    name = " ".join(request.POST.get("name", "").split())[:60]
+    name = " ".join(tidy(request.POST.get("name", "")).split())[:60]
     if not name:
         messages.error(request, _("Name of the view: write one, such as “My week”."))
         return back
     brand = None
-    if request.POST.get("share"):
+    if request.POST.get("share") and (
+        can_write(request.user) or can_review(request.user)
+    ):
         brands = Brand.objects.visible_to(request.user)
         brand = brands.filter(pk=row_number(request.POST["share"])).first()
     mine = SavedView.objects.filter(person=request.user.pk)

@@ -223,6 +223,7 @@ def test_a_post_is_moved_and_moved_back(world, ana):
         ({"date": "9999-12-31"}, "of this century"),
         ({"date": "2001-01-01"}, "is past"),
         ({"date": "2050-01-01", "time": "25:00"}, "Choose a date"),
+        ({"date": "2050-01-01", "time": "10:00+05:00"}, "Choose a date"),
         ({"date": "2050-01-01", "seen": "2020-01-01T00:00:00+00:00"}, "meanwhile"),
     ],
 )

@@ -114,6 +114,16 @@ def test_the_address_says_what_is_shown(ana, world, keep, query, names):
     assert {asset.name for asset, _used in answer.context["rows"]} == names
 
 
+def test_zero_bytes_find_nothing_and_break_nothing(ana, world, keep):
+    keep()
+    assert ana.get(LIBRARY, {"q": "\x00", "folder": "\x00"}).status_code == 200
+    asked = {"brand": world.brand.pk, "library_q": "\x00"}
+    assert ana.get(reverse("media_pick"), asked).status_code == 200
+    moved = {"pick": [MediaAsset.objects.get().pk], "action": "move", "folder": "\x00A"}
+    ana.post(reverse("media_change"), moved)
+    assert MediaAsset.objects.get().folder == "A"
+
+
 def test_more_files_cost_no_more_queries(ana, keep, django_assert_max_num_queries):
     for number in range(3):
         keep(f"{number}.jpg", (40, 30 + number))

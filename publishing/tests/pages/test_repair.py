@@ -184,6 +184,7 @@ def test_posts_get_another_time_in_the_reader_s_zone(world, rita):
         ({"date": "2020-01-01", "time": "10:00"}, "This time is over."),
         ({"date": "", "time": "10:00"}, "This field is required."),
         ({"date": "soon", "time": "10:00"}, "Enter a valid date."),
+        ({"date": "9999-12-31", "time": "23:30"}, "This day is too far away."),
     ],
 )
 def test_a_time_that_cannot_be_is_named_and_kept(world, rita, fields, says):

@@ -95,6 +95,23 @@ def test_a_view_is_shared_with_one_brand_only(world, ana, sign_in):
     assert SavedView.objects.get(name="Elsewhere").brand is None
 
 
+def test_who_has_no_role_shares_nothing_and_zero_bytes_are_left_out(world, sign_in):
+    save(sign_in(world.guest), share=world.brand.pk, name="A\x00B")
+    view = SavedView.objects.get()
+    assert (view.name, view.brand) == ("AB", None)
+
+
+def test_admins_see_views_of_their_own_and_of_their_brands(world, ana, sign_in):
+    save(ana, share=world.brand.pk)
+    save(ana, name="Mine alone")
+    world.adam.is_staff = True
+    world.adam.save()
+    address = reverse("admin:publishing_savedview_changelist")
+    page = sign_in(world.adam).get(address).content.decode()
+    assert "My week" in page
+    assert "Mine alone" not in page
+
+
 def test_only_its_owner_forgets_a_view(world, ana, sign_in):
     save(ana, share=world.brand.pk)
     address = reverse("view_forget", args=[SavedView.objects.get().pk])
