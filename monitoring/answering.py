@@ -66,6 +66,7 @@ def run() -> int:
         )
         if row is None:
             continue
+        as_it_was = Answer.objects.filter(pk=pk, state=row.state, tries=row.tries)
         try:
             _handle(row, hearing)
         except (InvalidTransition, StaleState):
@@ -75,7 +76,8 @@ def run() -> int:
         except Exception:
             # One broken answer must not stop those behind it.
             logger.exception("answer %s", pk)
-            Answer.objects.filter(pk=pk).update(next_at=timezone.now() + LONGEST_WAIT)
+            # What was taken keeps the time at which it counts as lost.
+            as_it_was.update(next_at=timezone.now() + AGAIN_AFTER)
         handled += 1
     return handled
 
@@ -198,7 +200,12 @@ def _look(row: Answer, now: datetime) -> None:
         except PlatformError as error:
             logger.info("look for answer %s: %s", row.pk, error)
         except NotImplementedError:
-            pass
+            logger.info("%s lists no comments: a person looks", account.platform)
+        except DatabaseError:
+            raise
+        except Exception:
+            # A person can still tell: it must not wait for a mended program.
+            logger.exception("look for answer %s", row.pk)
         credential = account.credential
         assert credential is not None
         limits.count(client, credential, account)

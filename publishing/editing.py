@@ -154,9 +154,10 @@ def recipe_for(asset: MediaAsset, rule: MediaRule | None) -> Recipe | None:
         return None
     side = None
     if rule.max_pixels and asset.width * asset.height > rule.max_pixels:
-        side = int(
-            (rule.max_pixels * min(ratio, 1 / ratio)) ** 0.5 / min(ratio, 1 / ratio)
-        )
+        shape = cut_to or ratio
+        long = max(shape, 1 / shape)
+        # A little less: the shorter side may be rounded up.
+        side = int((rule.max_pixels * long) ** 0.5 - long)
     return Recipe(
         ratio=cut_to,
         focus=(asset.focus_x, asset.focus_y),

@@ -307,7 +307,8 @@ class PumpRun:
         return lane % self._pumps == self._place
 
     def _busy_lanes(self) -> set[int]:
-        return {work.lane for work in self._sending()} | self.renewing
+        ending = {work.lane for work in self._carried() if work.is_old}
+        return {work.lane for work in self._sending()} | self.renewing | ending
 
     # -- claiming
 
@@ -319,8 +320,10 @@ class PumpRun:
         self.agenda.read_if_old(now, idle=self._hungry)
         picked = self.agenda.pick(room, now, self._busy_lanes(), self._is_mine)
         pks = self._without_old(picked)
-        if len(pks) < len(picked):
-            self.agenda.expire()  # they come again, before the rest of their lanes
+        for pk in set(picked) - set(pks):
+            # It comes again, before the rest of its lane.
+            self.in_flight[pk].is_old = True
+            self.agenda.expire()
         self._hungry = len(pks) < room
         if not pks:
             # Nothing is due this instant: get ready for what is in a moment.

@@ -90,6 +90,8 @@ class Work:
     may_commit: bool = False
     #: files of a post that waits: it keeps no lane, renews its lease, and never commits
     carried: bool = False
+    #: its row was taken up anew and is due: its lane waits for the end of this
+    is_old: bool = False
     #: bytes of its files that were there before this step, and what the client had read
     #: for sending by then
     sent_before: int = 0

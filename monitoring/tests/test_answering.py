@@ -244,6 +244,32 @@ def test_a_broken_answer_keeps_nobody_waiting(answer, replies, monkeypatch):
     assert (other.state, sent) == (State.PUBLISHED, [("9", "Behind it")])
 
 
+def test_what_breaks_after_the_call_is_lost_in_its_own_time(
+    answer, replies, monkeypatch
+):
+    replies("8")
+    monkeypatch.setattr(
+        answering, "_settle", lambda *args: (_ for _ in ()).throw(ValueError("broken"))
+    )
+    answering.run()
+    answer.refresh_from_db()
+    assert answer.state == State.SENDING
+    assert answer.next_at == answer.sent_at + Answer.LOST_AFTER
+
+
+def test_a_look_that_breaks_leaves_it_to_a_person(answer, replies, monkeypatch):
+    replies(AmbiguousOutcome("lost"))
+    answering.run()
+
+    def broken(self, post, after=""):
+        raise ValueError("broken")
+
+    monkeypatch.setattr(XClient, "comments", broken)
+    again()
+    answer.refresh_from_db()
+    assert answer.waits_for_person
+
+
 def test_two_workers_do_not_take_the_same(answer):
     first, second = Answer.objects.get(), Answer.objects.get()
     first.take(timezone.now())

@@ -362,7 +362,13 @@ def test_what_an_old_call_brings_does_not_make_the_new_one_forgotten(
     assert fresh(film).is_carried
     script.steps = []
     edit(fresh(film), "Small")
+    later = make_delivery(account, "Behind it")
     pump.claim()
+    # It keeps its place, and the pump does not read for it over and over.
+    assert pump._nap() > 0
+    pump.claim()
+    assert len(pump.calls) == 1
+    assert fresh(later).lease_expires_at is None
     pump.finish()
     pump.turn()
     assert fresh(film).status == Status.PUBLISHED

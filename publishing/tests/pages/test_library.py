@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from django.urls import reverse
 from PIL import Image
 
 from accounts.models import AuditEvent, Brand
+from platforms.base import MediaRule
 from publishing import editing, library, media, reshape
 from publishing.library import LibraryFilters
 from publishing.measuring import UploadRefused
@@ -313,6 +315,24 @@ def test_each_network_says_whether_it_takes_the_file(ana, world):
     assert made.width / made.height == pytest.approx(1.91, abs=0.004)
     fits = {fit.spec.slug: fit for fit in answer.context["fits"]}
     assert not fits["instagram"].problems
+
+
+def test_what_is_cut_and_made_smaller_has_no_more_pixels_than_allowed(world):
+    asset = MediaAsset(
+        brand=world.brand,
+        kind="image",
+        mime_type="image/jpeg",
+        width=3000,
+        height=1000,
+        size_bytes=9,
+    )
+    rule = MediaRule(("image/jpeg",), 10**7, max_pixels=500_000, max_ratio=1.91)
+    recipe = editing.recipe_for(asset, rule)
+    assert recipe is not None
+    with Image.new("L", (3000, 1000)) as image:
+        made = reshape.reshaped(image, asdict(recipe))
+    assert 490_000 < made.width * made.height <= 500_000
+    assert made.width / made.height == pytest.approx(1.91, abs=0.005)
 
 
 def test_a_video_offers_nothing_that_cannot_be_done(ana, world):
