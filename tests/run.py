@@ -35,7 +35,8 @@ LONG_FIRST += ["accounts", "platforms"]
 #: Python (the root conftest.py refuses tests there that ask for a database), what the
 #: next two start takes every *_URL out and has a SQLite file of its own, and SQLite's
 #: backend is SQLite's. How pages look and are used does not depend on the database
-#: (what they ask of it is in the fast tests), nor does what platforms are sent.
+#: (what they ask of it is in the fast tests, and the story is told by a drill on each),
+#: nor does what platforms are sent.
 SAME_ON_EVERY_DATABASE = [
     "--ignore-glob=platforms/*",
     "--ignore=monitoring/tests/test_supervisor_live.py",
@@ -43,10 +44,7 @@ SAME_ON_EVERY_DATABASE = [
     "--ignore=socialhub/tests/test_sqlite.py",
     "--ignore=tests/live/test_platforms_drill.py",
     "--ignore=tests/live/test_health_bench.py",
-    *(
-        f"--ignore=tests/browser/test_{pages}.py"
-        for pages in ("after", "calendar", "files", "options", "pages", "threads")
-    ),
+    "--ignore=tests/browser",
 ]
 
 
