@@ -202,12 +202,14 @@ class _Sending:
             told = self.x.upload_state(session["media_id"])
         except (InvalidContent, NotFound) as error:
             raise self._lost(error) from error
+        # Until its end is told a session is "pending", and it is so for a while after:
+        # the call may be lost as well as its answer. Telling X again costs nothing.
+        is_known = session["finished"] or told.state not in ("", "pending")
+        if not is_known:
+            return StepResult({f"unsealed:{self.number}": session["media_id"]})
         if told.state:
             return self._told(session, told)
-        if session["finished"]:  # X has nothing more to do
-            return self._done(session, told)
-        # It was not told, then: the call was lost, and not its answer.
-        return StepResult({f"unsealed:{self.number}": session["media_id"]})
+        return self._done(session, told)  # X has nothing more to do
 
     def _told(self, session: Stored, told: Processing) -> StepResult:
         if told.state == "succeeded":

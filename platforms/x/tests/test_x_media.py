@@ -211,6 +211,7 @@ def test_a_step_whose_result_was_not_stored_is_made_again(
     api.assert_call_count(POSTS, 1)
 
 
+@pytest.mark.parametrize("told", ["nothing", "pending"])
 @pytest.mark.parametrize("lost", ["the answer", "the call"])
 def test_x_is_asked_before_it_is_told_again_that_a_file_is_whole(
     client: XClient,
@@ -219,9 +220,14 @@ def test_x_is_asked_before_it_is_told_again_that_a_file_is_whole(
     job: Callable[..., PublishJob],
     video: MediaFile,
     lost: str,
+    told: str,
 ) -> None:
+    """X may call a file pending that it works on, and one whose end it never heard of."""
     sessions.begun.append({})
-    sessions.states = [{"state": "succeeded"} if lost == "the answer" else {}]
+    sessions.finished = lost == "the answer"
+    sessions.states = [{"state": told, "check_after_secs": 1}]
+    if told == "nothing":
+        sessions.states = [{"state": "succeeded"} if sessions.finished else {}]
     witness = {"upload:1": session(), "unsealed:1": "71", "uploads:1": 1}
     now = job(Draft("a", media=(video,)), witness=witness)
     step = X().next_step(now, client)
@@ -241,8 +247,10 @@ def test_x_is_asked_before_it_is_told_again_that_a_file_is_whole(
         names.append(step.name)
         now = replace(now, witness={**now.witness, **step.run().witness})
         sessions.states = [{"state": "succeeded"}]
-    again = ["finish_video:1", "wait_video:1"] if lost == "the call" else []
-    assert names == ["wait_video:1", *again]
+    assert sessions.finished
+    again = ["finish_video:1", "wait_video:1"]
+    is_known = lost == "the answer" and told == "nothing"
+    assert names == ["wait_video:1", *([] if is_known else again)]
 
 
 def test_an_animated_image_is_described_and_a_video_is_not(
