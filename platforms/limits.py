@@ -9,6 +9,9 @@ where something cannot be known, so that a platform never has to refuse us:
 - Clocks differ: a window counts as ended only `CLOCK_SLACK_S` after its end.
 - Where a window opens with its first call (X), the platform alone knows when that was;
   we know bounds, until an answer tells the end.
+
+A window of some seconds is a rate, and counted otherwise: no work makes all its calls in
+one moment, and what was taken for a call that never left is forgotten with the window.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ HELD_S = 120.0
 CLOCK_SLACK_S = 5.0
 #: Units taken near the end of a window are noted in steps of so many seconds.
 GRAIN_S = 10
+#: A rolling window of at most so many seconds is a rate: an average over a moment.
+RATE_S = 10
 #: A rolling window is noted in so many parts, so that its log stays small.
 PARTS = 240
 PACIFIC = ZoneInfo("America/Los_Angeles")
@@ -95,11 +100,14 @@ class Window:
     whether the count has to be stored.
     """
 
-    __slots__ = ("changed", "counts", "kind", "rule", "size")
+    __slots__ = ("changed", "counts", "held_s", "is_rate", "kind", "rule", "size")
 
     def __init__(self, rule: Bucket, counts: Counts | None = None) -> None:
         self.rule = rule
         self.kind = rule.window
+        self.is_rate = self.kind == WindowKind.ROLLING_LOG and rule.window_s <= RATE_S
+        #: until when a call that units were taken for may leave
+        self.held_s = 0.0 if self.is_rate else HELD_S
         self.counts = counts or Counts()
         self.changed = False
         self.size = self._size()
@@ -122,6 +130,11 @@ class Window:
             return None
         self.roll(now)
         return max(0, self.size - self.counts.used)
+
+    def at_once(self, units: int) -> int:
+        """How many of the units of a work count together: of a rate, at most all that
+        there are, since its calls leave one after another."""
+        return min(units, self.size) if self.is_rate and self.size else units
 
     def ends_at(self) -> float | None:
         """When what is counted now is over for us; None while nothing is."""
@@ -147,7 +160,7 @@ class Window:
         """Until when, at the latest, units count that are taken now."""
         self.roll(now)
         if self.kind == WindowKind.ROLLING_LOG:
-            return now + HELD_S + self.rule.window_s + CLOCK_SLACK_S
+            return now + self.held_s + self.rule.window_s + CLOCK_SLACK_S
         if self.counts.started_at is None:
             if self.kind not in FIXED:
                 return now + HELD_S + self.rule.window_s + CLOCK_SLACK_S
@@ -169,6 +182,7 @@ class Window:
         """
         if self.size is None:
             return now
+        units = self.at_once(units)
         if units > self.size:
             return None
         self.roll(now)
@@ -253,7 +267,7 @@ class Window:
         counts = self.counts
         self.changed = True
         if self.kind == WindowKind.ROLLING_LOG:
-            self._enter(self._part(now + HELD_S), units)
+            self._enter(self._part(now + self.held_s), self.at_once(units))
             return
         if self.kind in FIXED:
             if counts.started_at is None:
@@ -349,7 +363,8 @@ class Window:
     def _settle_rolling(
         self, reserved: int, taken: int, reserved_at: float, now: float
     ) -> None:
-        was, at = self._part(reserved_at + HELD_S), self._part(now)
+        reserved, taken = self.at_once(reserved), self.at_once(taken)
+        was, at = self._part(reserved_at + self.held_s), self._part(now)
         if was == at and reserved == taken:
             return
         index = bisect.bisect_left(self.counts.log, was, key=lambda entry: entry[0])
@@ -580,7 +595,7 @@ def tightest(windows: Iterable[tuple[Window, int]], now: float) -> Window | None
     worst_at = 0.0
     for window, units in windows:
         free = window.free(now)
-        if free is None or free >= units:
+        if free is None or free >= window.at_once(units):
             continue
         at = window.opens_at(units, now)
         if worst is None or at is None or at > worst_at:

@@ -359,6 +359,32 @@ def test_a_rolling_window_frees_unit_by_unit():
     assert window.free(NOON + 600 + 3600 + CLOCK_SLACK_S) == 2
 
 
+def test_a_rate_forgets_units_whose_call_never_left():
+    """Workers that were killed must not fill a window of a second for minutes."""
+    window = Window(rule(WindowKind.ROLLING_LOG, 10, 1))
+    window.take(10, NOON)
+    assert window.free(NOON + 1) == 0
+    assert window.opens_at(1, NOON) == NOON + 1 + CLOCK_SLACK_S
+    assert window.free(NOON + 1 + CLOCK_SLACK_S) == 10
+    # One that did leave so late counts from its answer on.
+    window.settle(10, 3, NOON, NOON + 60)
+    assert window.free(NOON + 60) == 7
+
+
+def test_work_of_more_calls_than_a_rate_has_goes_when_all_of_it_is_free():
+    """Its calls leave one after another: 38 parts of a film at 10 a second."""
+    window = Window(rule(WindowKind.ROLLING_LOG, 10, 1))
+    assert tightest([(window, 38)], NOON) is None
+    window.take(38, NOON)
+    assert window.free(NOON) == 0
+    assert tightest([(window, 1)], NOON) is window
+    assert window.opens_at(38, NOON) == NOON + 1 + CLOCK_SLACK_S
+    window.settle(38, 38, NOON, NOON + 90)
+    assert window.free(NOON + 90 + 1 + CLOCK_SLACK_S) == 10
+    # Of a window that is no rate nobody can take more than it has.
+    assert Window(rule(WindowKind.ROLLING_LOG, 10, 60)).opens_at(38, NOON) is None
+
+
 def test_the_log_of_a_rolling_window_stays_small():
     window = Window(rule(WindowKind.ROLLING_LOG, 10**9, DAY))
     for step in range(20_000):
