@@ -349,6 +349,20 @@ def give_trial_back(trials: Iterable[int], now: datetime) -> None:
         )
 
 
+def forget_trial(caller: Caller, begun_at: datetime, now: datetime) -> None:
+    """The worker that was let through for this caller at that time is gone.
+
+    Its end says nothing of the platform, so the next who asks is the trial, if it was
+    one. One UPDATE. begun_at: the `now` of its `admit`.
+    """
+    mine = Q()
+    for platform, subject in caller.keys:
+        mine |= Q(platform=platform, subject=subject)
+    CircuitBreaker.objects.filter(
+        mine, state=State.HALF_OPEN, trial_at=begun_at
+    ).update(state=State.OPEN, trial_at=None, retry_at=now, changed_at=now)
+
+
 @dataclass
 class _Plan:
     admissions: dict[Hashable, Admission]

@@ -14,7 +14,7 @@ from platforms.errors import Cause, Outcome
 
 from . import liveness, valve
 from .liveness import Life
-from .models import Delivery, DeliveryQuerySet, InvalidTransition, StaleState
+from .models import Attempt, Delivery, DeliveryQuerySet, InvalidTransition, StaleState
 from .senders import caller_of
 from .waking import wake_review
 from .work import LAST_START, look_times
@@ -41,7 +41,7 @@ def recover_abandoned(
     """
     rows = abandoned(now, owner, in_flight)
     count = 0
-    for row in rows.select_related("account")[:200]:
+    for row in rows.select_related("account__credential__app")[:200]:
         common = {"fence": F("fence") + 1, **Delivery._no_lease()}
         assert row.lease_expires_at is not None
         # Where the owner is only not seen, a call of it may be under way until then.
@@ -68,13 +68,22 @@ def recover_abandoned(
                     )
                 else:
                     row._move(Status.SCHEDULED, next_attempt_at=now, **common)
-                row.attempts.filter(closed_at=None).update(
-                    closed_at=now, outcome="abandoned", cause=Cause.ANSWER_LOST
-                )
+                _close_attempts(row, now)
                 count += 1
         except (StaleState, InvalidTransition):
             continue
     return count
+
+
+def _close_attempts(row: Delivery, now: datetime) -> None:
+    """Nobody will, and a breaker that waits for one of them waits in vain."""
+    left = row.attempts.filter(closed_at=None)
+    tries = left.exclude(kind=Attempt.Kind.LOOK).values_list("opened_at", flat=True)
+    if credential := row.account.credential:
+        for begun_at in tries:
+            caller = caller_of(credential, row.account.platform)
+            breakers.forget_trial(caller, begun_at, now)
+    left.update(closed_at=now, outcome="abandoned", cause=Cause.ANSWER_LOST)
 
 
 def abandoned(

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from accounts import refresh
-from accounts.models import Credential
+from accounts.models import CircuitBreaker, Credential
 from platforms.base import Look, RemotePost, Sighting, StepResult, TokenSet
 from platforms.errors import (
     AmbiguousOutcome,
@@ -325,6 +325,32 @@ def test_a_pump_that_died_gives_its_rows_back_at_once(delivery, script):
     delivery.refresh_from_db()
     assert delivery.status == Status.SCHEDULED
     assert delivery.next_attempt_at <= timezone.now()
+
+
+def test_a_pump_that_died_keeps_nobody_waiting_for_its_trial(delivery, script):
+    """A breaker waits minutes for a trial's answer; that of the dead never comes."""
+    script.steps = ["upload"]
+    now = timezone.now()
+    breaker = CircuitBreaker.objects.create(
+        platform=delivery.account.platform,
+        subject=f"platform:{delivery.account.network}",
+        state=CircuitBreaker.State.OPEN,
+        open_count=3,
+        retry_at=now,
+        cause=Cause.ANSWER_LOST,
+    )
+    pump = Claims()
+    with liveness.hold(pump.id):
+        pump._claim()
+        breaker.refresh_from_db()
+        assert breaker.state == CircuitBreaker.State.HALF_OPEN
+    later = timezone.now()
+    recover_abandoned(later)
+    breaker.refresh_from_db()
+    assert breaker.state == CircuitBreaker.State.OPEN
+    assert breaker.retry_at == later
+    assert breaker.open_count == 3
+    assert turn(delivery).status == Status.PUBLISHED
 
 
 def test_a_pump_that_ended_well_leaves_nothing(db):
