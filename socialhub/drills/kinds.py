@@ -22,6 +22,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import Error, connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import ConnectedAccount, Credential
@@ -55,8 +56,11 @@ ENVIRONMENT = {
 #: Seconds between two of one platform: were many broken at once and hardly one had come
 #: through, its breaker would open, and rightly so.
 GAP_S = 0.7
-#: Seconds without any news after which nobody waits any longer.
+#: Seconds without any news after which nobody waits any longer, unless something waits
+#: for a time that is still to come.
 QUIET_S = 150.0
+#: Between two looks for news.
+NEWS_S = 5.0
 
 #: platform -> sorts of account: what the practice network makes them by
 SORTS: dict[str, tuple[dict[str, Any], ...]] = {
@@ -376,23 +380,36 @@ class Drill:
     # -- waiting
 
     def _until_quiet(self) -> None:
-        said, moved, before = 0.0, time.monotonic(), ""
+        """Until all have ended, or nothing has moved for long that had its time."""
+        seen, quiet_s, before = time.monotonic(), 0.0, ""
         open_ones = Delivery.objects.exclude(status__in=Delivery.ENDED)
-        while time.monotonic() < moved + QUIET_S:
+        while quiet_s < QUIET_S:
             try:
                 self._break_flows()
                 self._decide_as_a_person()
                 if not open_ones.exists():
                     return
-                if time.monotonic() > said + 5:
-                    said, now = time.monotonic(), self._states()
+                if time.monotonic() > seen + NEWS_S:
+                    seen, now = time.monotonic(), self._states()
                     say(f"{self._clock()} {now}; {self.breaker.kills} pumps killed")
-                    moved = moved if now == before else said
+                    # By looks and not by the clock: where a machine stands still for
+                    # a while, so does everybody.
+                    waits = now == before and not self._is_to_come()
+                    quiet_s = quiet_s + NEWS_S if waits else 0.0
                     before = now
             except Error:
                 connection.close()
             time.sleep(0.5)
         say(f"nothing moved for {QUIET_S:.0f} s")
+
+    @staticmethod
+    def _is_to_come() -> bool:
+        """Something waits for its time, such as the next trial of a breaker."""
+        soon = timezone.now() + timedelta(seconds=NEWS_S)
+        waiting = Delivery.objects.exclude(status__in=Delivery.ENDED)
+        return waiting.filter(
+            Q(release_at__gt=soon) | Q(next_attempt_at__gt=soon)
+        ).exists()
 
     def _decide_as_a_person(self) -> None:
         """Where a platform cannot tell, somebody looks and presses one of two buttons."""
