@@ -247,6 +247,10 @@ class After(StrEnum):
     COMMENTS = "comments"
     ANSWER = "answer"
     DELETE = "delete"
+    #: a comment of somebody else hidden, or shown again
+    HIDE = "hide"
+    #: a comment of somebody else deleted
+    REMOVE = "remove"
 
 
 @dataclass(frozen=True)
@@ -359,6 +363,9 @@ class PlatformSpec:
     flat_answers: bool = False
     #: answers are listed below the comment that they answer, not with the post's
     answers_apart: bool = False
+    #: its lists do not tell which comments are hidden, or leave these out: what we hid
+    #: stays hidden for us until we show it again
+    hides_silently: bool = False
     #: comments are told of posts that are no older; None: of all
     comments_for: timedelta | None = None
     #: its rules let us keep what others wrote for so long; None: it has no such rule
@@ -964,6 +971,17 @@ class PlatformClient(abc.ABC):
     def reply(self, comment_id: str, text: str) -> str:
         """Answer a comment in public as this account; the answer's id. It commits."""
         raise NotImplementedError(f"{self.spec.slug} lets no app answer comments")
+
+    def set_hidden(self, comment_id: str, hidden: bool) -> None:
+        """Hide a comment from other people, or show it again. Safe to repeat.
+
+        NotFound: the comment is gone.
+        """
+        raise NotImplementedError(f"{self.spec.slug} lets no app hide comments")
+
+    def delete_comment(self, comment_id: str) -> None:
+        """Take a comment away for good. Safe to repeat: one that is gone is well."""
+        raise NotImplementedError(f"{self.spec.slug} lets no app delete comments")
 
 
 # ---------------------------------------------------------------- the platform

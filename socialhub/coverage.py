@@ -46,6 +46,8 @@ METHODS: dict[After, str] = {
     After.COMMENTS: "comments",
     After.ANSWER: "reply",
     After.DELETE: "delete_post",
+    After.HIDE: "set_hidden",
+    After.REMOVE: "delete_comment",
 }
 
 
@@ -170,6 +172,8 @@ AT_A_GLANCE: tuple[tuple[str, Callable[[PlatformSpec], str]], ...] = (
     ("Comments", _after(After.COMMENTS)),
     ("Answer", _after(After.ANSWER)),
     ("Delete", _after(After.DELETE)),
+    ("Hide comments", _after(After.HIDE)),
+    ("Delete comments", _after(After.REMOVE)),
     ("Webhooks", _calls_us),
     ("Refresh", _has("refresh")),
     ("Revoke", _has("revoke")),

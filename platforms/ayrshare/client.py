@@ -252,7 +252,7 @@ class AyrshareClient(PlatformClient):
             After.COMMENTS: {"GET /comments/:id": 1},
             After.ANSWER: {"POST /comments/reply/:id": 1},
             After.DELETE: {"DELETE /post": 1},
-        }[what]
+        }.get(what, {})
 
     def figures(self, external_id: str) -> Figures:
         """Up to three days late, and only on some plans."""

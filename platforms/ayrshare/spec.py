@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from ..base import (
     Ability,
+    Absent,
+    After,
     Call,
     MediaKind,
     MediaRule,
@@ -153,6 +155,10 @@ SPEC = PlatformSpec(
         Option("board", "Board", OptionKind.TEXT, help="The board's id at Pinterest."),
     ),
     account_kinds=("profile",),
+    absent=(
+        Absent(After.HIDE, "Ayrshare does not hide comments."),
+        Absent(After.REMOVE, "Ayrshare does not delete comments."),
+    ),
     commit_key="idempotencyKey of the request",
     # Longer lists are up to a minute old.
     look_after_s=(15, 90, 240),

@@ -593,7 +593,7 @@ class BlueskyClient(PlatformClient):
                 "POST com.atproto.repo.putRecord": 1,
             },
             After.DELETE: {"POST com.atproto.repo.deleteRecord": 1},
-        }[what]
+        }.get(what, {})
 
     def figures(self, external_id: str) -> Figures:
         """As the public view counts, some seconds behind. external_id: `at://`."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ..base import (
     Ability,
+    Absent,
+    After,
     Bucket,
     Call,
     GifRule,
@@ -209,6 +211,7 @@ BUCKETS = (
 SPEC = PlatformSpec(
     slug="bluesky",
     name="Bluesky",
+    absent=(Absent(After.REMOVE, "Bluesky lets nobody delete what others wrote."),),
     commit_key="the record's key (rkey), made by us",
     sign_in=SignIn.APP_PASSWORD,
     hosts={

@@ -569,7 +569,9 @@ class FacebookClient(UploadClient):
             After.COMMENTS: {"GET /:post/comments": 1, **asks_grant},
             After.ANSWER: {"POST /:post/comments": 1},
             After.DELETE: {"DELETE /:post": 1},
-        }[what]
+            After.HIDE: {"POST /:comment": 1},
+            After.REMOVE: {"DELETE /:comment": 1},
+        }.get(what, {})
 
     def figures(self, external_id: str) -> Figures:
         """Counted since it went out. Pages that few people like have counts only.
@@ -630,6 +632,18 @@ class FacebookClient(UploadClient):
         if not answer.data().get("id"):
             raise unreadable(answer, mutates=True)
         return str(answer.data()["id"])
+
+    def set_hidden(self, comment_id: str, hidden: bool) -> None:
+        """Only comments of others; who wrote it, and their friends, still see it."""
+        value = "true" if hidden else "false"
+        self.graph("POST /:comment", comment_id, data={"is_hidden": value})
+
+    def delete_comment(self, comment_id: str) -> None:
+        """With the answers to it. The person needs the task MODERATE on the Page."""
+        try:
+            self.graph("DELETE /:comment", comment_id)
+        except NotFound:
+            return
 
     def _must_have(self, scopes: Sequence[str]) -> None:
         """PermissionMissing when one of them is not granted (any more)."""

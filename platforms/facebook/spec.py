@@ -97,13 +97,7 @@ SCOPES = (
         False,
         later=MESSAGES,
     ),
-    Scope(
-        "instagram_manage_contents",
-        "delete posts on Instagram",
-        True,
-        False,
-        later="Deleting posts",
-    ),
+    Scope("instagram_manage_contents", "delete posts on Instagram", True, False),
 )
 
 _P, _R, _F = Ability.PUBLISH, Ability.READ, Ability.FIGURES
@@ -149,6 +143,7 @@ _ROWS: tuple[tuple[str, str, tuple[str, ...], Ability], ...] = (
     ("GET /:post", "Counts of a post", READ, _F),
     ("POST /:post/comments", "First comment and replies", ENGAGE, _R),
     ("GET /:post/comments", "Comment inbox", INBOX, _R),
+    ("POST /:comment", "Hide a comment", ENGAGE, _R),
     ("DELETE /:comment", "Delete a comment", ("pages_read_user_content",), _R),
     ("GET /:page/insights", "Figures of a Page", FIGURES, _F),
     ("GET /:post/insights", "Figures of a post", FIGURES, _F),
@@ -170,7 +165,6 @@ LATER = frozenset(
     {
         "GET /:page/feed",
         "GET /:page/video_reels",
-        "DELETE /:comment",
         "GET /:page/insights",
         "POST /:page/subscribed_apps",
     }

@@ -53,6 +53,7 @@ DRAWS: dict[str, dict[str, int]] = {
     "GET /:page/stories": PAGE_CALL,
     "POST /:post/comments": PAGE_CALL,
     "GET /:post/comments": PAGE_CALL,
+    "POST /:comment": PAGE_CALL,
     "DELETE /:comment": PAGE_CALL,
     "GET /:page/insights": PAGE_CALL,
     "GET /:post/insights": PAGE_CALL,

@@ -433,7 +433,9 @@ class InstagramClient(UploadClient):
             After.COMMENTS: {"GET /:media/comments": 1} | asks_grant,
             After.ANSWER: {"POST /:comment/replies": 1},
             After.DELETE: deletes,
-        }[what]
+            After.HIDE: {"POST /:comment": 1},
+            After.REMOVE: {"DELETE /:comment": 1},
+        }.get(what, {})
 
     def figures(self, external_id: str) -> Figures:
         """Counted since it went out; of a story while it stands (24 h).
@@ -496,6 +498,17 @@ class InstagramClient(UploadClient):
                 data={"message": text},
             )
         )
+
+    def set_hidden(self, comment_id: str, hidden: bool) -> None:
+        value = "true" if hidden else "false"
+        self.graph("POST /:comment", comment_id, data={"hide": value})
+
+    def delete_comment(self, comment_id: str) -> None:
+        """With the answers to it."""
+        try:
+            self.graph("DELETE /:comment", comment_id)
+        except NotFound:
+            return
 
     @staticmethod
     def _wrote(answer: Answer) -> str:

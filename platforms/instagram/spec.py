@@ -96,13 +96,7 @@ SCOPES = (
         Scope(names[1], f"{allows} (through Facebook)", True, False, later=later)
         for names, allows, later in _ALLOWS
     ),
-    Scope(
-        "instagram_manage_contents",
-        "delete posts (through Facebook)",
-        True,
-        False,
-        later="Deleting posts",
-    ),
+    Scope("instagram_manage_contents", "delete posts (through Facebook)", True, False),
     Scope("pages_show_list", "list the Pages (through Facebook)", True, False),
     Scope("pages_read_engagement", "read the Page (through Facebook)", True, False),
     Scope("pages_manage_metadata", "be told of events", True, False, later="Webhooks"),
@@ -150,6 +144,8 @@ _ROWS: tuple[tuple[str, str, tuple[str, ...], Ability], ...] = (
     ("GET /:media/comments", "Comment inbox", _COMMENTS, _R),
     ("POST /:media/comments", "First comment", _COMMENTS, _R),
     ("POST /:comment/replies", "Answer a comment", _COMMENTS, _R),
+    ("POST /:comment", "Hide a comment", _COMMENTS, _R),
+    ("DELETE /:comment", "Delete a comment", _COMMENTS, _R),
     ("POST /:ig/messages", "Answer in private", _MESSAGES, _R),
     ("GET /:ig/insights", "Figures of an account", _FIGURES, _F),
     ("GET /:media/insights", "Figures of a post", _FIGURES, _F),

@@ -42,6 +42,8 @@ DRAWS: dict[str, dict[str, int]] = {
     "GET /:media/comments": CALL,
     "POST /:media/comments": CALL,
     "POST /:comment/replies": CALL,
+    "POST /:comment": CALL,
+    "DELETE /:comment": CALL,
     "POST /:ig/messages": CALL | {"private_replies": 1},
     "GET /:ig/insights": CALL,
     "GET /:media/insights": CALL,

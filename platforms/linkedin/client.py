@@ -51,7 +51,7 @@ from .spec import NEEDED, POSTING_ROLES, SPEC, TOKEN_SETTLES_S
 PAGE_SIZE = 100
 LOOKUP_SIZE = 50
 POST_URN = re.compile(r"urn:li:(?:share|ugcPost|activity):\d+")
-COMMENT_URN = re.compile(r"urn:li:comment:\((urn:li:\w+:\d+),\d+\)")
+COMMENT_URN = re.compile(r"urn:li:comment:\((urn:li:\w+:\d+),(\d+)\)")
 COMMENTS_PAGE = 50
 #: LinkedIn's name -> ours
 PAGE_METRICS = {
@@ -574,7 +574,8 @@ class LinkedInClient(PlatformClient):
             After.COMMENTS: {"GET /rest/socialActions/:urn/comments": 1},
             After.ANSWER: {"POST /rest/socialActions/:urn/comments": 1},
             After.DELETE: {"DELETE /rest/posts/:urn": 1},
-        }[what]
+            After.REMOVE: {"DELETE /rest/socialActions/:urn/comments/:id": 1},
+        }.get(what, {})
 
     def figures(self, external_id: str) -> Figures:
         """Of a Page one call, of a member one for each metric."""
@@ -691,6 +692,22 @@ class LinkedInClient(PlatformClient):
         if not urn:
             raise _unreadable(answer, mutates=True)
         return urn
+
+    def delete_comment(self, comment_id: str) -> None:
+        """Below a post of this account; the answers to it go with it."""
+        inside = COMMENT_URN.fullmatch(comment_id)
+        if inside is None:
+            raise NotFound("not the URN of a comment")
+        post, number = encode(inside[1]), inside[2]
+        try:
+            self.send(
+                "DELETE /rest/socialActions/:urn/comments/:id",
+                f"{self.host('api')}/rest/socialActions/{post}/comments/{number}"
+                f"?actor={encode(self.access.external_id)}",
+                headers=self._headers("DELETE"),
+            )
+        except NotFound:
+            return
 
     def permalink(self, urn: str) -> str:
         return f"{self.host('www')}/feed/update/{urn}/"

@@ -9,6 +9,8 @@ from datetime import date, timedelta
 
 from ..base import (
     Ability,
+    Absent,
+    After,
     Bucket,
     Call,
     CommentRule,
@@ -247,7 +249,6 @@ LATER = frozenset(
         "GET /rest/socialMetadata/:urn",
         "POST /rest/socialMetadata/:urn",
         "GET /rest/socialActions/:urn",
-        "DELETE /rest/socialActions/:urn/comments/:id",
         "POST /rest/reactions",
         "PUT /rest/eventSubscriptions/:key",
         "GET /rest/eventSubscriptions",
@@ -409,6 +410,12 @@ SPEC = PlatformSpec(
     account_kinds=("member", "organization"),
     # What people do on LinkedIn may not be kept for longer.
     comments_kept=timedelta(hours=48),
+    absent=(
+        Absent(
+            After.HIDE,
+            "LinkedIn lets no app hide comments; they can be deleted.",
+        ),
+    ),
     flat_answers=True,
     answers_apart=True,
     commit_key="refuses the same post and names the one that is live",

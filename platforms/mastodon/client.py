@@ -523,7 +523,7 @@ class MastodonClient(PlatformClient):
             After.COMMENTS: {"GET /api/v1/statuses/:id/context": 1},
             After.ANSWER: {"GET /api/v1/statuses/:id": 1, "POST /api/v1/statuses": 1},
             After.DELETE: {"DELETE /api/v1/statuses/:id": 1},
-        }[what]
+        }.get(what, {})
 
     def figures(self, external_id: str) -> Figures:
         """What this server has seen of it; other servers may have seen more."""

@@ -10,6 +10,8 @@ from typing import Any
 
 from ..base import (
     Ability,
+    Absent,
+    After,
     Bucket,
     Call,
     GifRule,
@@ -224,6 +226,10 @@ BUCKETS = (
 SPEC = PlatformSpec(
     slug="mastodon",
     name="Mastodon",
+    absent=(
+        Absent(After.HIDE, "Mastodon lets nobody hide what others answered."),
+        Absent(After.REMOVE, "Mastodon lets nobody delete what others wrote."),
+    ),
     commit_key="Idempotency-Key header, where the server keeps it",
     sign_in=SignIn.OAUTH_INSTANCE,
     hosts={},

@@ -98,6 +98,8 @@ SPEC = PlatformSpec(
             After.ANSWER,
             "Outstand can comment below a post, but not answer one comment.",
         ),
+        Absent(After.HIDE, "Outstand does not hide comments."),
+        Absent(After.REMOVE, "Outstand does not delete comments."),
     ),
     calls=tuple(
         Call(

@@ -129,6 +129,8 @@ SPEC = PlatformSpec(
             "Pinterest tells apps how many comments there are, and not what they say.",
         ),
         Absent(After.ANSWER, "Pinterest lets no app answer comments."),
+        Absent(After.HIDE, "Pinterest lets no app hide comments."),
+        Absent(After.REMOVE, "Pinterest lets no app delete comments."),
     ),
     calls=tuple(
         Call(

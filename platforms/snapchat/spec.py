@@ -161,6 +161,8 @@ SPEC = PlatformSpec(
     absent=(
         Absent(After.COMMENTS, "Snapchat shows apps no comments."),
         Absent(After.ANSWER, "Snapchat lets no app answer comments."),
+        Absent(After.HIDE, "Snapchat shows apps no comments."),
+        Absent(After.REMOVE, "Snapchat shows apps no comments."),
     ),
     calls=tuple(
         Call(

@@ -657,6 +657,21 @@ def test_a_post_is_counted_answered_and_deleted_as_its_facts_say(
         assert answer.text.endswith("Thanks")
         assert answer.parent_id == theirs.external_id
         assert client.figures(number).values[Figure.COMMENTS] >= 1
+    if twin.has_readers and client.calls_of(After.HIDE):
+        for hidden in (True, True, False):
+            made(After.HIDE, lambda: client.set_hidden(theirs.external_id, hidden))
+            rows = client.comments(number).comments
+            told = {row.external_id: row.hidden for row in rows}
+            if not spec.hides_silently:
+                assert told[theirs.external_id] is hidden
+        assert theirs.external_id in told
+    if twin.has_readers and client.calls_of(After.REMOVE):
+        assert not spec.why_not(After.REMOVE)
+        made(After.REMOVE, lambda: client.delete_comment(theirs.external_id))
+        made(After.REMOVE, lambda: client.delete_comment(theirs.external_id))
+        pass_time(practice, 60)
+        rows = client.comments(number).comments
+        assert theirs.external_id not in [row.external_id for row in rows]
     if After.DELETE in can:
         made(After.DELETE, lambda: client.delete_post(number))
         made(After.DELETE, lambda: client.delete_post(number))

@@ -413,7 +413,8 @@ class ThreadsClient(GraphClient):
             After.COMMENTS: {"GET /:media/conversation": 1},
             After.ANSWER: {"POST /:user/threads (reply)": 1},
             After.DELETE: {"DELETE /:media": 1},
-        }[what]
+            After.HIDE: {"POST /:reply/manage_reply": 1},
+        }.get(what, {})
 
     def figures(self, external_id: str) -> Figures:
         """Counted since it went out. Reposts have none."""
@@ -451,6 +452,12 @@ class ThreadsClient(GraphClient):
         path = f"{self.access.external_id}/threads"
         answer = self.graph("POST /:user/threads (reply)", path, form)
         return self._id_of(answer, mutates=True)
+
+    def set_hidden(self, comment_id: str, hidden: bool) -> None:
+        """The replies below it are hidden with it."""
+        form = {"hide": "true" if hidden else "false"}
+        path = f"{comment_id}/manage_reply"
+        self._of_post("POST /:reply/manage_reply", path, form)
 
     def _of_post(
         self, key: str, path: str, params: Mapping[str, str] | None = None

@@ -9,6 +9,8 @@ from datetime import timedelta
 
 from ..base import (
     Ability,
+    Absent,
+    After,
     Call,
     MediaKind,
     MediaRule,
@@ -64,7 +66,7 @@ SCOPES = (
     Scope(PUBLISH, "publish", True),
     Scope(FIGURES, "read the figures", True),
     Scope(READ_REPLIES, "read replies", True),
-    Scope(MANAGE_REPLIES, "answer replies, choose who may reply", True),
+    Scope(MANAGE_REPLIES, "answer and hide replies, choose who may reply", True),
     Scope(DELETE, "delete posts", True),
     Scope(_LOCATION, "name places", True, asked=False, later="Places in posts"),
     Scope(_SEARCH, "search posts", True, asked=False, later="Mentions and search"),
@@ -135,7 +137,6 @@ MUTATING = frozenset(
 LATER = frozenset(
     {
         "GET /:media/replies",
-        "POST /:reply/manage_reply",
         "GET /:user/threads_insights",
         "GET /location_search",
         "GET /keyword_search",
@@ -218,6 +219,12 @@ SPEC = PlatformSpec(
     mixes=(frozenset({MediaKind.IMAGE, MediaKind.VIDEO}),),
     options=OPTIONS,
     tells_percent=True,
+    absent=(
+        Absent(
+            After.REMOVE,
+            "Threads lets no app delete what others wrote; replies can be hidden.",
+        ),
+    ),
     oauth=OAuthFacts(
         authorize_host="www",
         authorize_path="/oauth/authorize",

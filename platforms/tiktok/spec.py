@@ -233,6 +233,8 @@ SPEC = PlatformSpec(
         ),
         Absent(After.ANSWER, "TikTok lets no app answer comments."),
         Absent(After.DELETE, "TikTok lets no app delete posts."),
+        Absent(After.HIDE, "TikTok lets no app hide comments."),
+        Absent(After.REMOVE, "TikTok lets no app delete comments."),
     ),
     calls=tuple(
         Call(

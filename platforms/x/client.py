@@ -441,7 +441,8 @@ class XClient(PlatformClient):
             After.COMMENTS: {"GET /2/tweets/search/recent": 1},
             After.ANSWER: {"POST /2/tweets": 1},
             After.DELETE: {"DELETE /2/tweets/:id": 1},
-        }[what]
+            After.HIDE: {"PUT /2/tweets/:id/hidden": 1},
+        }.get(what, {})
 
     def figures(self, external_id: str) -> Figures:
         """One Post read, free when the post was read on that UTC day. Clicks for 30
@@ -534,6 +535,17 @@ class XClient(PlatformClient):
         """Answer a post. Self-serve apps may only where its author has mentioned us."""
         body = {"text": text, "reply": {"in_reply_to_tweet_id": str(int(comment_id))}}
         return str(self.create(body)["id"])
+
+    def set_hidden(self, comment_id: str, hidden: bool) -> None:
+        """Replies in conversations that this account began; others are refused (403)."""
+        answer = self.send(
+            "PUT /2/tweets/:id/hidden",
+            f"{self.host('api')}/2/tweets/{int(comment_id)}/hidden",
+            headers=self._bearer(),
+            json={"hidden": hidden},
+        )
+        if _dict(answer.data().get("data")).get("hidden") is not hidden:
+            raise TransientError("X did not say that the reply is hidden or shown")
 
     def _get(self, key: str, path: str, params: Mapping[str, str]) -> Answer:
         return self.send(

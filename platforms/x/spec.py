@@ -8,6 +8,8 @@ from datetime import timedelta
 from ..base import (
     MONEY,
     Ability,
+    Absent,
+    After,
     Bucket,
     Call,
     GifRule,
@@ -168,7 +170,6 @@ LATER = frozenset(
         "GET /2/tweets/:id",
         "GET /2/tweets/analytics",
         "GET /2/users/:id/mentions",
-        "PUT /2/tweets/:id/hidden",
         "GET /2/usage/tweets",
     }
     | {key for key in LIMITS if "/2/webhooks" in key or "/2/activity" in key}
@@ -267,12 +268,7 @@ SCOPES = (
     Scope("tweet.write", "create and delete posts"),
     Scope("media.write", "upload images and videos, set alt texts"),
     Scope("offline.access", "stay connected for longer than two hours"),
-    Scope(
-        "tweet.moderate.write",
-        "hide and show replies",
-        asked=False,
-        later="Hiding replies",
-    ),
+    Scope("tweet.moderate.write", "hide and show replies"),
     Scope("users.email", "read the person's email address", asked=False),
 )
 
@@ -338,6 +334,13 @@ SPEC = PlatformSpec(
     api_version="2",
     # The search for replies reaches back so far.
     comments_for=timedelta(days=7),
+    hides_silently=True,
+    absent=(
+        Absent(
+            After.REMOVE,
+            "X lets nobody delete what others wrote; replies can be hidden.",
+        ),
+    ),
     # Its media ids end after a day.
     keeps_uploads_s=86_400,
     look_after_s=(5, 30, 120),

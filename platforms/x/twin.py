@@ -115,6 +115,7 @@ CONNECT_SCOPES = (
     "tweet.write",
     "users.read",
     "media.write",
+    "tweet.moderate.write",
     "offline.access",
 )
 

@@ -482,7 +482,9 @@ class YouTubeClient(PlatformClient):
             After.COMMENTS: {"GET commentThreads.list": 1},
             After.ANSWER: {"POST comments.insert": 1},
             After.DELETE: {"DELETE videos.delete": 1},
-        }[what]
+            After.HIDE: {"POST comments.setModerationStatus": 1},
+            After.REMOVE: {"POST comments.setModerationStatus": 1},
+        }.get(what, {})
 
     def figures(self, external_id: str) -> Figures:
         """Views, likes, comments; those that the channel hides are missing."""
@@ -570,6 +572,25 @@ class YouTubeClient(PlatformClient):
         if not number:
             raise _unreadable(answer, mutates=True)
         return str(number)
+
+    def set_hidden(self, comment_id: str, hidden: bool) -> None:
+        """Held for review: out of everybody's sight, and it can come back."""
+        self._moderate(comment_id, "heldForReview" if hidden else "published")
+
+    def delete_comment(self, comment_id: str) -> None:
+        """Rejected, with the answers to it: `comments.delete` is for one's own."""
+        try:
+            self._moderate(comment_id, "rejected")
+        except NotFound:
+            return
+
+    def _moderate(self, comment_id: str, status: str) -> None:
+        self.send(
+            "POST comments.setModerationStatus",
+            f"{self.host('api')}/youtube/v3/comments/setModerationStatus"
+            f"?id={quote(comment_id)}&moderationStatus={status}",
+            headers=self._bearer(),
+        )
 
     # --- how it is sent
 

@@ -134,7 +134,6 @@ LATER = frozenset(
         "GET comments.list",
         "PUT comments.update",
         "DELETE comments.delete",
-        "POST comments.setModerationStatus",
         "GET captions.list",
         "POST captions.insert",
         "PUT captions.update",
@@ -225,6 +224,7 @@ SPEC = PlatformSpec(
         "www": "/youtube/web",
     },
     flat_answers=True,
+    hides_silently=True,
     calls=tuple(
         Call(
             key,
