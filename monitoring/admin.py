@@ -20,6 +20,7 @@ from .models import (
     HealthDay,
     Heartbeat,
     Incident,
+    Intervention,
     MetricSnapshot,
     PostComment,
     ReportMail,
@@ -193,6 +194,18 @@ class AnswerAdmin(OfDelivery):
     list_filter = ["state", "cause"]
     search_fields = ["text", "external_id", "comment_id"]
     fields = field_names(Answer, "id")
+    readonly_fields = fields
+
+
+@admin.register(Intervention)
+class InterventionAdmin(OfDelivery):
+    """To look at: what becomes of it is decided by its verbs."""
+
+    list_display = ["delivery", "kind", "author", "state", "created_at", "done_at"]
+    list_select_related = [*OfDelivery.list_select_related, "author"]
+    list_filter = ["kind", "state", "cause"]
+    search_fields = ["comment_id", "delivery__external_id"]
+    fields = field_names(Intervention, "id")
     readonly_fields = fields
 
 

@@ -281,9 +281,33 @@ class Inbox:
             return _("People with the role Marketing or Admin can answer.")
         return ""
 
+    @cached_property
+    def may_hide(self) -> bool:
+        return not self._why_not(After.HIDE)
+
+    @cached_property
+    def may_remove(self) -> bool:
+        return not self._why_not(After.REMOVE)
+
+    @cached_property
+    def why_not_hide(self) -> str:
+        """Why comments can neither be hidden nor deleted by the reader; "": they can."""
+        if self.may_hide or self.may_remove or not can_write(self.aftermath.reader):
+            return ""
+        return self._why_not(After.HIDE)
+
+    def _why_not(self, what: After) -> str:
+        from .interventions import why_not
+
+        if not can_write(self.aftermath.reader):
+            return _("People with the role Marketing or Admin can do that.")
+        return why_not(self.aftermath.account, what)
+
 
 def inbox_of(aftermath: Aftermath) -> Inbox:
-    """Three queries."""
+    """Four queries."""
+    from .interventions import on_comments
+
     rows = list(
         PostComment.objects.filter(delivery=aftermath.delivery).order_by(
             "-published_at", "-pk"
@@ -292,17 +316,24 @@ def inbox_of(aftermath: Aftermath) -> Inbox:
     left_out = max(0, len(rows) - SHOWN)
     shown = rows[:SHOWN]
     answers: dict[str, list[Answer]] = {}
+    ours: set[str] = set()
     known = {row.external_id for row in shown}
+    steps = on_comments(aftermath.delivery)
+    for row in shown:
+        row.step = steps.get(row.external_id)
     loose = []
     for answer in Answer.objects.filter(delivery=aftermath.delivery).select_related(
         "author"
     ):
         if answer.state == Answer.State.PUBLISHED and answer.external_id in known:
+            ours.add(answer.external_id)
             continue  # it stands among the comments
         if answer.comment_id in known:
             answers.setdefault(answer.comment_id, []).append(answer)
         elif answer.state not in Answer.ENDED:
             loose.append(answer)
+    for row in shown:
+        row.is_ours = row.external_id in ours
     below: dict[str, list[PostComment]] = {}
     tops = []
     for row in shown:
@@ -314,8 +345,8 @@ def inbox_of(aftermath: Aftermath) -> Inbox:
     for row in tops:
         inner = sorted(below.get(row.external_id, ()), key=_moment)
         ids = [row.external_id, *(one.external_id for one in inner)]
-        ours = [answer for number in ids for answer in answers.get(number, ())]
-        lines.append(Line(row, inner, ours))
+        here = [answer for number in ids for answer in answers.get(number, ())]
+        lines.append(Line(row, inner, here))
     return Inbox(aftermath, lines, left_out, loose)
 
 
@@ -352,11 +383,14 @@ def aftermaths(deliveries: Sequence[Delivery], reader: Any) -> list[Aftermath]:
 
 
 def delivery_sections(delivery: Delivery, reader: Any) -> list[tuple[str, Any]]:
+    from .interventions import Removals, removals
+
     found = aftermaths([delivery], reader)
     return [
         section
         for one in found
         for section in (
+            ("monitoring/_removals.html", Removals(removals([one]))),
             ("monitoring/_figures.html", one),
             ("monitoring/_comments.html", inbox_of(one)),
         )
@@ -476,5 +510,12 @@ class Overview:
 
 
 def post_sections(deliveries: Sequence[Delivery], reader: Any) -> list[tuple[str, Any]]:
+    from .interventions import Removals, removals
+
     rows = aftermaths(deliveries, reader)
-    return [("monitoring/_post_figures.html", Overview(rows))] if rows else []
+    if not rows:
+        return []
+    return [
+        ("monitoring/_removals.html", Removals(removals(rows))),
+        ("monitoring/_post_figures.html", Overview(rows)),
+    ]

@@ -8,43 +8,28 @@ call that may have run.
 from __future__ import annotations
 
 import logging
-import time
 from datetime import datetime, timedelta
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import limits
 from accounts.causes import explain
-from accounts.hearing import Hearing, caller_of
-from accounts.limits import Importance
-from accounts.models import ConnectedAccount, Credential
+from accounts.hearing import Hearing
+from accounts.models import ConnectedAccount
 from platforms.base import After, Comment, PlatformClient
-from platforms.errors import (
-    AmbiguousOutcome,
-    AuthExpired,
-    Cause,
-    PlatformError,
-    RateLimited,
-    TransientError,
-)
+from platforms.errors import Cause, PlatformError
 from publishing import stops
-from publishing.models import InvalidTransition, StaleState
-from publishing.settlement import says_little
 
-from .collecting import client_of, draws_of, need_of
-from .figure_models import Answer
+from . import once
+from .collecting import client_of
+from .figure_models import Answer, Sent
+from .once import AGAIN_AFTER
 
 logger = logging.getLogger(__name__)
 
 State = Answer.State
-#: A run begins nothing new after so many seconds.
-BOUND_S = 30.0
-#: A definite refusal that may pass is met so often at most.
-MAX_TRIES = 5
-AGAIN_AFTER = timedelta(minutes=2)
-LONGEST_WAIT = timedelta(hours=6)
 #: Pages of comments that are looked through for a lost answer.
 LOOK_PAGES = 5
 #: What two clocks may differ without a word.
@@ -53,33 +38,7 @@ CLOCK_SLACK = timedelta(minutes=2)
 
 def run() -> int:
     """Send what waits, look for what was lost; how many were handled."""
-    start, handled = time.monotonic(), 0
-    due = Answer.objects.filter(next_at__lte=timezone.now()).order_by("next_at")
-    hearing = Hearing()
-    for pk in list(due.values_list("pk", flat=True)[:200]):
-        if time.monotonic() - start > BOUND_S:
-            break
-        row = (
-            Answer.objects.filter(pk=pk, next_at__lte=timezone.now())
-            .select_related("delivery__account__credential__app")
-            .first()
-        )
-        if row is None:
-            continue
-        as_it_was = Answer.objects.filter(pk=pk, state=row.state, tries=row.tries)
-        try:
-            _handle(row, hearing)
-        except (InvalidTransition, StaleState):
-            continue  # another worker was first
-        except DatabaseError:
-            raise
-        except Exception:
-            # One broken answer must not stop those behind it.
-            logger.exception("answer %s", pk)
-            # What was taken keeps the time at which it counts as lost.
-            as_it_was.update(next_at=timezone.now() + AGAIN_AFTER)
-        handled += 1
-    return handled
+    return once.run(Answer, lambda row, hearing: _handle(row, hearing))
 
 
 def _handle(row: Answer, hearing: Hearing) -> None:
@@ -97,93 +56,35 @@ def _handle(row: Answer, hearing: Hearing) -> None:
 
 
 def _send(row: Answer, hearing: Hearing, now: datetime) -> None:
-    account = row.delivery.account
-    if barrier := _barrier(account):
+    if barrier := _barrier(row.delivery.account):
         row.wait_more(now + AGAIN_AFTER, barrier)
         return
-    credential = account.credential
-    assert credential is not None
-    client = client_of(account)
-    calls = client.calls_of(After.ANSWER)
-    need = need_of(
-        account,
-        row.pk,
-        draws_of(account, calls, row.text),
-        Importance.REFRESH_AND_HEALTH,
+    client = once.client_for(row)
+    errand = once.Errand(
+        client.calls_of(After.ANSWER),
+        lambda client: client.reply(row.comment_id, row.text),
+        lambda error, number: _settle(row, error, number),
+        row.text,
     )
-    with transaction.atomic():
-        denied = limits.reserve([need], now)[row.pk]
-    if denied:
-        at = min(denied.opens_at or now + LONGEST_WAIT, now + LONGEST_WAIT)
-        row.wait_more(max(at, now + AGAIN_AFTER), Cause.TOO_MANY_REQUESTS)
-        return
-    caller = caller_of(credential, account.platform)
-    admission = hearing.admit(caller, now)
-    if refusal := admission.refusal:
-        limits.give_back([need], now)
-        row.wait_more(max(refusal.retry_at, now + AGAIN_AFTER), refusal.cause)
-        return
-    try:
-        row.take(now)
-    except (InvalidTransition, StaleState):
-        limits.give_back([need], now)
-        raise
-    error, number = _reply(row, client, now)
-    limits.count(client, credential, account, reserved=need, reserved_at=now)
-    hearing.tell(caller, error, admission, timezone.now())
-    _settle(row, credential, number, error)
+    once.send(row, client, errand, hearing, now)
 
 
 def _barrier(account: ConnectedAccount) -> str:
     """Why nothing may go out for it just now; "": nothing stands in the way."""
-    if account.disconnected_at is not None or account.credential is None:
-        return Cause.ACCOUNT_GONE
     if stops.covering(account, stops.active()):
         return "stopped"
-    if not account.credential.is_active:
-        return account.credential.cause or Cause.TOKEN_INVALID
-    return ""
+    return once.barrier(account)
 
 
-def _reply(
-    row: Answer, client: PlatformClient, taken_at: datetime
-) -> tuple[PlatformError | None, str]:
-    left = Answer.BEGIN_WITHIN - (timezone.now() - taken_at)
-    # Asked once more when the call leaves: this process may stand still in between, and
-    # somebody else have it when it goes on.
-    client.http.change_until = time.monotonic() + left.total_seconds()
-    if left < timedelta():
-        return TransientError("not begun in time", cause=Cause.TIMED_OUT), ""
-    try:
-        return None, client.reply(row.comment_id, row.text)
-    except PlatformError as error:
-        return error, ""
-    except Exception as exc:
-        # A bug of ours after the call, perhaps: nobody knows.
-        logger.exception("an answer")
-        return AmbiguousOutcome(type(exc).__name__), ""
-
-
-def _settle(
-    row: Answer, credential: Credential, number: str, error: PlatformError | None
-) -> None:
-    now = timezone.now()
+def _settle(row: Answer, error: PlatformError | None, number: str) -> None:
     if error is None:
         row.went_out(number[:300])
-    elif isinstance(error, AmbiguousOutcome) or says_little(error):
+    elif once.is_lost(error):
         looks = row.delivery.account.spec.look_after_s
-        row.doubt(error.cause, error.detail, now + timedelta(seconds=looks[-1]))
-    elif isinstance(error, RateLimited | TransientError | AuthExpired) and (
-        row.tries < MAX_TRIES
-    ):
-        if isinstance(error, AuthExpired):
-            Credential.objects.filter(pk=credential.pk).update(refresh_after=now)
-        wait = timedelta(seconds=error.retry_after or 0)
-        at = error.reset_at or now + wait
-        at = min(max(at, now + AGAIN_AFTER), now + LONGEST_WAIT)
-        row.wait(at, error.cause, error.detail)
+        at = timezone.now() + timedelta(seconds=looks[-1])
+        row.doubt(error.cause, error.detail, at)
     else:
-        row.fail(error.cause, error.detail)
+        once.settle_refusal(row, error)
 
 
 # ---------------------------------------------------------------- looking
@@ -249,7 +150,7 @@ def _is_it(row: Answer, one: Comment, account: ConnectedAccount) -> bool:
     )
 
 
-def why(row: Answer) -> str:
+def why(row: Sent) -> str:
     """In words, what stands in its way; "": nothing."""
     if row.cause == "stopped":
         return _("Publishing is stopped")

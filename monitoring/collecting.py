@@ -444,6 +444,7 @@ def _keep_comments(
     if isinstance(found, PlatformError):
         return  # the figures were told: the next reading asks again
     # Further parts of a thread of ours stand below its first one as well.
+    silent = registry.spec(row.delivery.account.platform).hides_silently
     own_parts = {part.external_id for part in parts.out(row.delivery.witness)}
     PostComment.objects.bulk_create(
         [
@@ -464,19 +465,16 @@ def _keep_comments(
         update_conflicts=True,
         unique_fields=["delivery", "external_id"],
         update_fields=[
-            "parent_id",
-            "text",
-            "author",
-            "permalink",
-            "is_hidden",
-            "read_at",
+            *("parent_id", "text", "author", "permalink", "read_at"),
+            *([] if silent else ["is_hidden"]),
         ],
     )
     Watch.objects.filter(pk=row.pk).update(comments_read_at=now, comments_missing="")
     if len(found) < MAX_COMMENTS:
         # What is not told any more was deleted there, and goes here as well.
-        old = PostComment.objects.filter(delivery=row.delivery_id)
-        old.filter(read_at__lt=now).delete()
+        old = PostComment.objects.filter(delivery=row.delivery_id, read_at__lt=now)
+        # Except what we hid where lists leave that out.
+        (old.filter(is_hidden=False) if silent else old).delete()
 
 
 def _once(found: Sequence[Comment]) -> list[Comment]:

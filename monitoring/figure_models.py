@@ -10,7 +10,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from platforms.base import Figure
+from platforms.base import After, Figure
 from publishing.models import Delivery, InvalidTransition, StaleState
 
 #: When figures are read, counted from the publication: often at first, for that is when
@@ -109,6 +109,10 @@ class PostComment(models.Model):
     is_hidden = models.BooleanField(default=False)
     read_at = models.DateTimeField(db_index=True)
 
+    #: for the page: what a person did with it last, and whether we wrote it
+    step: Intervention | None = None
+    is_ours = False
+
     class Meta:
         ordering = ["published_at", "pk"]
         verbose_name = _("comment")
@@ -122,25 +126,24 @@ class PostComment(models.Model):
         return f"comment {self.external_id} below delivery {self.delivery_id}"
 
 
-class AnswerQuerySet(models.QuerySet["Answer"]):
-    def needs(self, reader: Any, now: datetime) -> AnswerQuerySet:
+class SentQuerySet(models.QuerySet[Any]):
+    def needs(self, reader: Any, now: datetime) -> SentQuerySet:
         """What waits for a decision in the reader's brands, and what was refused of
         their own lately."""
         return self.filter(
             delivery__in=Delivery.objects.visible_to(reader).values("pk")
         ).filter(
-            models.Q(state=Answer.State.UNCERTAIN, next_at=None)
+            models.Q(state=Sent.State.UNCERTAIN, next_at=None)
             | models.Q(
-                state=Answer.State.FAILED,
+                state=Sent.State.FAILED,
                 author=reader.pk,
-                created_at__gt=now - Answer.TOLD_FOR,
+                created_at__gt=now - Sent.TOLD_FOR,
             )
         )
 
 
-class Answer(models.Model):
-    """A person's answer to a comment. It leaves once: after a lost answer the comments
-    are read, and where that does not tell, a person does."""
+class Sent(models.Model):
+    """What a person has done on a post that is out. It leaves once."""
 
     class State(models.TextChoices):
         WAITING = "waiting", _("Goes out in a moment")
@@ -164,18 +167,11 @@ class Answer(models.Model):
     #: Home tells its author of a refusal for so long.
     TOLD_FOR = timedelta(days=3)
 
-    delivery = models.ForeignKey(
-        Delivery, on_delete=models.CASCADE, related_name="answers"
-    )
-    #: of the comment that it answers, and what that says
-    comment_id = models.CharField(max_length=300)
-    quoted = models.TextField(blank=True)
-    text = models.TextField(_("answer"))
+    delivery: models.ForeignKey[Delivery, Delivery]
+    delivery_id: int
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
     )
-    #: of the form that it came from: sent twice, it is one answer
-    form_key = models.UUIDField(unique=True)
     state = models.CharField(
         max_length=10, choices=State.choices, default=State.WAITING
     )
@@ -189,21 +185,11 @@ class Answer(models.Model):
     cause = models.CharField(max_length=40, blank=True)
     detail = models.TextField(blank=True)
 
-    objects = AnswerQuerySet.as_manager()
+    objects = SentQuerySet.as_manager()
 
     class Meta:
+        abstract = True
         ordering = ["created_at"]
-        verbose_name = _("answer")
-        indexes = [
-            models.Index(
-                fields=["next_at"],
-                name="answer_due",
-                condition=models.Q(next_at__isnull=False),
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"answer {self.pk} below delivery {self.delivery_id}"
 
     # -- verbs
 
@@ -260,14 +246,16 @@ class Answer(models.Model):
 
     def _of_person(self) -> None:
         if self.state != self.State.UNCERTAIN or self.next_at is not None:
-            raise InvalidTransition("only an answer that nobody can check")
+            raise InvalidTransition("only what nobody can check")
 
     def _move(self, to: str, **changes: Any) -> None:
         if to not in self.TRANSITIONS.get(self.state, ()):
             raise InvalidTransition(f"{self.state} -> {to}")
-        same = Answer.objects.filter(pk=self.pk, state=self.state, tries=self.tries)
+        same = type(self)._default_manager.filter(
+            pk=self.pk, state=self.state, tries=self.tries
+        )
         if not same.update(state=to, **changes):
-            raise StaleState(f"answer {self.pk} is no longer {self.state}")
+            raise StaleState(f"{self} is no longer {self.state}")
         for field, value in {"state": to, **changes}.items():
             setattr(self, field, value)
 
@@ -281,3 +269,102 @@ class Answer(models.Model):
     @property
     def waits_for_person(self) -> bool:
         return self.state == self.State.UNCERTAIN and self.next_at is None
+
+
+class Answer(Sent):
+    """A person's answer to a comment. After a lost answer the comments are read, and
+    where that does not tell, a person does."""
+
+    delivery = models.ForeignKey(
+        Delivery, on_delete=models.CASCADE, related_name="answers"
+    )
+    #: of the comment that it answers, and what that says
+    comment_id = models.CharField(max_length=300)
+    quoted = models.TextField(blank=True)
+    text = models.TextField(_("answer"))
+    #: of the form that it came from: sent twice, it is one answer
+    form_key = models.UUIDField(unique=True)
+
+    class Meta(Sent.Meta):
+        verbose_name = _("answer")
+        indexes = [
+            models.Index(
+                fields=["next_at"],
+                name="answer_due",
+                condition=models.Q(next_at__isnull=False),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"answer {self.pk} below delivery {self.delivery_id}"
+
+
+class Intervention(Sent):
+    """A person takes a post down, or hides, shows or deletes what others wrote below it.
+
+    Each may run twice without harm: what is gone is gone. So after a lost answer the
+    platform is read, and where it is not so or cannot be told, the call leaves again.
+    """
+
+    class Kind(models.TextChoices):
+        DELETE_POST = "delete_post", _("Delete the post")
+        HIDE = "hide", _("Hide a comment")
+        SHOW = "show", _("Show a comment again")
+        DELETE_COMMENT = "delete_comment", _("Delete a comment")
+
+    WORDS: dict[str, Any] = {
+        Sent.State.WAITING: _("in a moment"),
+        Sent.State.SENDING: _("on its way"),
+        Sent.State.UNCERTAIN: _("not known whether it is done"),
+        Sent.State.PUBLISHED: _("done"),
+        Sent.State.FAILED: _("not done"),
+    }
+    AFTER: dict[str, After] = {
+        Kind.DELETE_POST: After.DELETE,
+        Kind.HIDE: After.HIDE,
+        Kind.SHOW: After.HIDE,
+        Kind.DELETE_COMMENT: After.REMOVE,
+    }
+
+    delivery = models.ForeignKey(
+        Delivery, on_delete=models.CASCADE, related_name="interventions"
+    )
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    #: what is hidden or deleted, and what it says; "" where it is the post
+    comment_id = models.CharField(max_length=300, blank=True)
+    quoted = models.TextField(blank=True)
+    #: of a thread: ids of the parts that are gone already
+    done_ids = models.JSONField(default=list, blank=True)
+    done_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta(Sent.Meta):
+        verbose_name = _("intervention")
+        indexes = [
+            models.Index(
+                fields=["next_at"],
+                name="intervention_due",
+                condition=models.Q(next_at__isnull=False),
+            )
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["delivery", "comment_id"],
+                name="intervention_one_at_a_time",
+                condition=~models.Q(state__in=("published", "failed")),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} at delivery {self.delivery_id}"
+
+    @property
+    def state_words(self) -> str:
+        return str(self.WORDS[self.state])
+
+    # -- verbs
+
+    def note_done(self, number: str) -> None:
+        """One part of a thread is gone: a later try begins behind it."""
+        self.done_ids = [*self.done_ids, number]
+        same = Intervention.objects.filter(pk=self.pk, tries=self.tries)
+        same.update(done_ids=self.done_ids)

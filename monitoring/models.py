@@ -306,6 +306,7 @@ from .alert_models import Alert as Alert  # noqa: E402
 from .alert_models import AlertChannel as AlertChannel  # noqa: E402
 from .alert_models import AlertPreference as AlertPreference  # noqa: E402
 from .figure_models import Answer as Answer  # noqa: E402
+from .figure_models import Intervention as Intervention  # noqa: E402
 from .figure_models import MetricSnapshot as MetricSnapshot  # noqa: E402
 from .figure_models import PostComment as PostComment  # noqa: E402
 from .figure_models import Watch as Watch  # noqa: E402

@@ -21,6 +21,7 @@ from . import (
     collecting,
     history,
     incidents,
+    intervening,
     notices,
     reliability,
     report_mails,
@@ -102,7 +103,8 @@ def collect_figures() -> None:
 
 
 def send_answers() -> None:
-    """Answers to comments: send what waits, look for what was lost."""
+    """What people do on posts that are out: send what waits, look for what was lost."""
+    intervening.run()
     answering.run()
 
 

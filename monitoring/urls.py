@@ -7,6 +7,7 @@ from . import (
     alert_views,
     channel_views,
     incident_views,
+    intervention_views,
     report_views,
     views,
 )
@@ -56,6 +57,26 @@ urlpatterns = [
         "comments/<int:pk>/answer/", after_views.comment_answer, name="comment_answer"
     ),
     path("answers/<int:pk>/", after_views.answer_decide, name="answer_decide"),
+    path(
+        "deliveries/<int:pk>/delete-there/",
+        intervention_views.delete_there,
+        name="delete_there",
+    ),
+    path(
+        "comments/<int:pk>/visibility/",
+        intervention_views.comment_visibility,
+        name="comment_visibility",
+    ),
+    path(
+        "comments/<int:pk>/delete/",
+        intervention_views.comment_delete,
+        name="comment_delete",
+    ),
+    path(
+        "interventions/<int:pk>/",
+        intervention_views.intervention_decide,
+        name="intervention_decide",
+    ),
     path("reports/reliability/", report_views.reliability_page, name="reliability"),
     path(
         "reports/reliability.csv", report_views.reliability_csv, name="reliability_csv"

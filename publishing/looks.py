@@ -56,6 +56,8 @@ URGENCY = (
 
 
 def of_delivery(delivery: Delivery) -> Look:
+    if delivery.taken_down_at is not None:
+        return Look("muted", "delete", _("Deleted at the platform"))
     if delivery.is_partly_out and delivery.status in (Status.FAILED, Status.PUBLISHED):
         tone, _icon = DELIVERY_LOOKS[delivery.status]
         return Look(tone, "clock_loader_60", parts_words(delivery))

@@ -681,6 +681,8 @@ class Delivery(models.Model):
     external_id = models.CharField(max_length=300, blank=True)
     permalink = models.CharField(max_length=1000, blank=True)
     published_at = models.DateTimeField(null=True, blank=True)
+    #: since when it is deleted at the platform, because a person wanted it so here
+    taken_down_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     #: of the last refusal; sentences come from accounts.causes
     outcome = models.CharField(max_length=20, blank=True)

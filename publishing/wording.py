@@ -405,6 +405,17 @@ _EVENTS = {
     "delivery.answer_there": gettext_lazy("said that an answer is there"),
     "delivery.answer_absent": gettext_lazy("had an answer sent again"),
     "delivery.answer_drop": gettext_lazy("gave up an answer"),
+    "delivery.delete_post": gettext_lazy("wants it deleted at the platform"),
+    "delivery.delete_post_done": gettext_lazy("had it deleted at the platform"),
+    "delivery.hide": gettext_lazy("wants a comment hidden"),
+    "delivery.hide_done": gettext_lazy("had a comment hidden"),
+    "delivery.show": gettext_lazy("wants a comment shown again"),
+    "delivery.show_done": gettext_lazy("had a comment shown again"),
+    "delivery.delete_comment": gettext_lazy("wants a comment deleted"),
+    "delivery.delete_comment_done": gettext_lazy("had a comment deleted"),
+    "delivery.intervention_there": gettext_lazy("said that it is done at the platform"),
+    "delivery.intervention_absent": gettext_lazy("had it tried again"),
+    "delivery.intervention_drop": gettext_lazy("gave it up"),
 }
 
 

@@ -31,7 +31,7 @@ from accounts.models import AuditEvent, Brand, ConnectedAccount, Profile
 from accounts.roles import ROLES, is_admin, roles_of
 from monitoring.incident_views import rows_for
 from monitoring.letters import incident_head
-from monitoring.models import Answer, Incident
+from monitoring.models import Answer, Incident, Intervention
 from publishing.models import Delivery
 from publishing.risk import at_risk, by_root
 
@@ -80,6 +80,9 @@ def home(request: HttpRequest) -> HttpResponse:
         **_lost(request.user),
         "answers": Answer.objects.needs(request.user, now)
         .select_related("delivery__account")
+        .order_by("-created_at")[:SHOWN],
+        "interventions": Intervention.objects.needs(request.user, now)
+        .select_related("delivery__account", "delivery__post")
         .order_by("-created_at")[:SHOWN],
         "risk_count": len(threatened),
         "risk_groups": by_root(threatened),

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Credential
-from monitoring import answering
+from monitoring import answering, once
 from monitoring.models import Answer
 from platforms.base import Comment, CommentPage
 from platforms.errors import (
@@ -198,7 +198,12 @@ def test_a_worker_that_slept_begins_nothing(answer, replies, time_machine):
     now = timezone.now()
     answer.take(now)
     time_machine.move_to(now + Answer.BEGIN_WITHIN + timedelta(seconds=1))
-    error, number = answering._reply(answer, answer.delivery.account.client(), now)
+    error, number = once.in_time(
+        answer,
+        answer.delivery.account.client(),
+        lambda client: client.reply("7", "Thanks a lot"),
+        now,
+    )
     assert isinstance(error, TransientError)
     assert (number, sent) == ("", [])
 
@@ -294,7 +299,7 @@ def test_a_definite_no_that_may_pass_is_tried_again_a_few_times(answer, replies,
     for _ in range(8):
         again()
     answer.refresh_from_db()
-    assert (answer.state, len(sent)) == (State.FAILED, answering.MAX_TRIES)
+    assert (answer.state, len(sent)) == (State.FAILED, once.MAX_TRIES)
 
 
 @pytest.mark.parametrize(

@@ -211,7 +211,14 @@ BUCKETS = (
 SPEC = PlatformSpec(
     slug="bluesky",
     name="Bluesky",
-    absent=(Absent(After.REMOVE, "Bluesky lets nobody delete what others wrote."),),
+    absent=(
+        Absent(
+            After.HIDE,
+            "Bluesky hides answers by a list beside the post, which SocialHub does not "
+            "write.",
+        ),
+        Absent(After.REMOVE, "Bluesky lets nobody delete what others wrote."),
+    ),
     commit_key="the record's key (rkey), made by us",
     sign_in=SignIn.APP_PASSWORD,
     hosts={

@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from math import ceil
 from pathlib import Path
@@ -127,6 +127,8 @@ METHODS = {
     After.COMMENTS: "comments",
     After.ANSWER: "reply",
     After.DELETE: "delete_post",
+    After.HIDE: "set_hidden",
+    After.REMOVE: "delete_comment",
 }
 
 
@@ -659,7 +661,7 @@ def test_a_post_is_counted_answered_and_deleted_as_its_facts_say(
         assert client.figures(number).values[Figure.COMMENTS] >= 1
     if twin.has_readers and client.calls_of(After.HIDE):
         for hidden in (True, True, False):
-            made(After.HIDE, lambda: client.set_hidden(theirs.external_id, hidden))
+            made(After.HIDE, partial(client.set_hidden, theirs.external_id, hidden))
             rows = client.comments(number).comments
             told = {row.external_id: row.hidden for row in rows}
             if not spec.hides_silently:

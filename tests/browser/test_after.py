@@ -123,3 +123,16 @@ def test_figures_and_a_comment_are_read_and_answered(
     table = mara.get_by_role("region", name="Figures", exact=True)
     expect(table.get_by_role("row").last).to_contain_text("Read")
     inspect(mara, "post-figures")
+
+    mara.get_by_role("link", name="Delete at Mastodon").press("Enter")
+    inspect(mara, "delete-there")
+    mara.get_by_role("button", name="Delete at Mastodon").click()
+    removal = mara.get_by_role("region", name="Live at the platforms")
+
+    def is_deleted() -> bool:
+        mara.reload()
+        return "Deleted at Mastodon by" in removal.inner_text()
+
+    until(is_deleted)
+    expect(mara.get_by_role("main")).to_contain_text("Deleted at the platform")
+    inspect(mara, "delivery-deleted-there")
