@@ -295,6 +295,15 @@ class CommentRule:
     without: tuple[tuple[str, str], ...] = ()
 
 
+class Shape(StrEnum):
+    """How a post looks to those who read it, as far as a preview can show it."""
+
+    TALK = "talk"  # the account's picture beside the text, files below
+    FEED = "feed"  # the account above, text over the whole width, files below
+    PICTURE = "picture"  # the files first, the text below them
+    VIDEO = "video"  # a wide stage, then title and text
+
+
 @dataclass(frozen=True)
 class PlatformSpec:
     slug: str
@@ -373,6 +382,10 @@ class PlatformSpec:
     #: what to tell the person who registers our app there, in order
     register_steps: tuple[str, ...] = ()
     register_url: str = ""
+    shape: Shape = Shape.TALK
+    #: about so many characters are shown before "more"; None: all. What readers see in
+    #: November 2026; no platform promises it.
+    folds_after: int | None = None
 
     @cached_property
     def _calls(self) -> Mapping[str, Call]:
@@ -635,6 +648,11 @@ class Count:
     @property
     def over(self) -> bool:
         return self.used > self.limit
+
+    @property
+    def is_close(self) -> bool:
+        """From four fifths on."""
+        return 5 * self.used >= 4 * self.limit
 
 
 def chosen(spec: PlatformSpec, draft: Draft, account: Identity | None, key: str) -> Any:

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import Brand
 from accounts.roles import can_write, is_admin
 
-from . import composing, incoming, media, part_forms, risk, slots
+from . import composing, incoming, media, part_forms, previews, risk, slots
 from .access import role_required, row_number
 from .composing import AccountChecks, Composition, Line, Timing
 from .forms import PostForm, new_token
@@ -49,6 +49,7 @@ class Panel:
     close_by: Sequence[str] = ()
     timing: Timing | None = None
     number: int = 0
+    previews: Sequence[previews.Preview] = ()
 
 
 def _reason(sentence: Any, anchor: str, label: str = "", cure: str = "") -> Line:
@@ -70,6 +71,7 @@ def build_panel(form: PostForm, now: datetime) -> Panel:
     if not composition.accounts and not (form.post and form.deliveries):
         panel.reasons.append(_reason(_("Choose at least one account."), "accounts"))
     panel.checks = composing.check(composition)
+    panel.previews = previews.of_checks(composition, panel.checks)
     for row in panel.checks:
         for line in row.refused:
             who = f"{row.account.spec.name} · {row.account.name}"

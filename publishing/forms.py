@@ -301,6 +301,11 @@ class PostForm(forms.Form):
             return []
         return list(self.brand_now.queues.prefetch_related("slots", "accounts"))
 
+    @property
+    def groups(self) -> list[Queue]:
+        """Queues whose accounts can be ticked at once."""
+        return [queue for queue in self.queues if queue.accounts.all()]
+
     @cached_property
     def known_labels(self) -> list[Label]:
         return list(self.brand_now.labels.all()) if self.brand_now else []

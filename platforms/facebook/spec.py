@@ -19,6 +19,7 @@ from ..base import (
     OptionKind,
     PlatformSpec,
     Scope,
+    Shape,
     SignIn,
     VideoRule,
 )
@@ -191,6 +192,8 @@ def _draws(key: str) -> dict[str, int]:
 SPEC = PlatformSpec(
     slug="facebook",
     name="Facebook",
+    shape=Shape.FEED,
+    folds_after=480,
     sign_in=SignIn.OAUTH,
     hosts={
         "www": "https://www.facebook.com",

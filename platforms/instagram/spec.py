@@ -24,6 +24,7 @@ from ..base import (
     OptionKind,
     PlatformSpec,
     Scope,
+    Shape,
     SignIn,
     VideoRule,
 )
@@ -184,6 +185,8 @@ _OTHER_DRAWS: dict[str, dict[str, int]] = {
 SPEC = PlatformSpec(
     slug="instagram",
     name="Instagram",
+    shape=Shape.PICTURE,
+    folds_after=125,
     sign_in=SignIn.OAUTH,
     hosts={
         "www": "https://www.instagram.com",

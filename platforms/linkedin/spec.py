@@ -23,6 +23,7 @@ from ..base import (
     OptionKind,
     PlatformSpec,
     Scope,
+    Shape,
     SignIn,
     VideoRule,
     WindowKind,
@@ -320,6 +321,8 @@ NEEDED: dict[tuple[str, Ability], str] = {
 SPEC = PlatformSpec(
     slug="linkedin",
     name="LinkedIn",
+    shape=Shape.FEED,
+    folds_after=210,
     sign_in=SignIn.OAUTH,
     hosts={"api": "https://api.linkedin.com", "www": "https://www.linkedin.com"},
     practice_paths={"api": "/linkedin/api", "www": "/linkedin/www"},

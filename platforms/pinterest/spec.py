@@ -16,6 +16,7 @@ from ..base import (
     OptionKind,
     PlatformSpec,
     Scope,
+    Shape,
     SignIn,
     VideoRule,
 )
@@ -120,6 +121,7 @@ OPTIONS = (
 SPEC = PlatformSpec(
     slug="pinterest",
     name="Pinterest",
+    shape=Shape.PICTURE,
     sign_in=SignIn.OAUTH,
     hosts={"www": "https://www.pinterest.com", "api": "https://api.pinterest.com"},
     practice_paths={"www": "/pinterest/www", "api": "/pinterest/api"},

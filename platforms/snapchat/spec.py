@@ -21,6 +21,7 @@ from ..base import (
     OptionKind,
     PlatformSpec,
     Scope,
+    Shape,
     SignIn,
     VideoRule,
 )
@@ -147,6 +148,7 @@ SPOTLIGHTS = replace(
 SPEC = PlatformSpec(
     slug="snapchat",
     name="Snapchat",
+    shape=Shape.PICTURE,
     sign_in=SignIn.OAUTH,
     hosts={
         "accounts": "https://accounts.snapchat.com",

@@ -19,6 +19,7 @@ from ..base import (
     OptionKind,
     PlatformSpec,
     Scope,
+    Shape,
     SignIn,
     VideoRule,
 )
@@ -220,6 +221,7 @@ LATER = frozenset(
 SPEC = PlatformSpec(
     slug="tiktok",
     name="TikTok",
+    shape=Shape.PICTURE,
     sign_in=SignIn.OAUTH,
     hosts={
         "www": "https://www.tiktok.com",

@@ -17,6 +17,7 @@ from ..base import (
     OptionKind,
     PlatformSpec,
     Scope,
+    Shape,
     SignIn,
     VideoRule,
 )
@@ -210,6 +211,8 @@ OPTIONS = (
 SPEC = PlatformSpec(
     slug="youtube",
     name="YouTube",
+    shape=Shape.VIDEO,
+    folds_after=160,
     sign_in=SignIn.OAUTH,
     hosts={
         "accounts": "https://accounts.google.com",

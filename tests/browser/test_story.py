@@ -184,7 +184,7 @@ def test_one_post_goes_to_all_networks(
     expect(page.get_by_text("It cannot be scheduled yet:")).to_be_visible()
     text.fill("Spring sale starts today #spring\nhttps://example.com/a-long-address")
     expect(checks).to_contain_text("56 / 25000 characters")  # X counts an address as 23
-    page.locator("summary").filter(has_text=re.compile("^X: ")).click()
+    page.get_by_role("tab", name="X").click()
     page.get_by_label("Text for X", exact=True).fill("Spring sale! #spring")
     expect(checks).to_contain_text("20 / 25000 characters")
 

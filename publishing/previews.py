@@ -1,0 +1,139 @@
+"""What readers will see: a post as each network shows it, as far as that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import regex
+
+from accounts.models import ConnectedAccount
+from platforms import parts, registry
+from platforms.base import Count, Draft, PlatformSpec, Shape
+from platforms.text import find_urls, web_host
+
+from .composing import AccountChecks, Composition
+from .models import MediaAsset
+
+#: Files that a network shows before "+3".
+TILES = 4
+_MARKED = regex.compile(r"(?<![\w/])[#@][\p{L}\p{N}_][\p{L}\p{N}_.@-]*")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A piece of a text. is_mark: a link, hashtag or mention, shown in colour."""
+
+    text: str
+    is_mark: bool = False
+
+
+@dataclass(frozen=True)
+class Card:
+    """A link as networks show it. host: without "www."."""
+
+    host: str
+    title: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One part of the thread. rest: what readers see after they have chosen "more"."""
+
+    shown: Sequence[Run]
+    rest: Sequence[Run]
+    files: Sequence[tuple[MediaAsset, str]]
+    more_files: int
+    counts: Sequence[Count]
+    card: Card | None = None
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Of one network; `account` is the first of those that were chosen there."""
+
+    spec: PlatformSpec
+    account: ConnectedAccount
+    others: int
+    title: str
+    pieces: Sequence[Piece] = field(default_factory=tuple)
+    comment: str = ""
+
+    @property
+    def files_first(self) -> bool:
+        return self.spec.shape in (Shape.PICTURE, Shape.VIDEO)
+
+
+def of_checks(composition: Composition, rows: Sequence[AccountChecks]) -> list[Preview]:
+    """One per network, in the order of its accounts. No query."""
+    by_slug: dict[str, list[AccountChecks]] = {}
+    for row in rows:
+        by_slug.setdefault(row.account.platform, []).append(row)
+    return [_preview(composition, slug, found) for slug, found in by_slug.items()]
+
+
+def _preview(
+    composition: Composition, slug: str, rows: Sequence[AccountChecks]
+) -> Preview:
+    platform = registry.platform(slug)
+    draft = composition.draft_for(slug)
+    files = [composition.files]
+    files += [list(part.files) for part in composition.parts.get(slug, ())]
+    made = []
+    for number, mine in enumerate(files, 1):
+        piece = parts.piece(draft, number)
+        text = platform.text_as_sent(piece)
+        shown, rest = folded(text, platform.spec.folds_after)
+        made.append(
+            Piece(
+                runs(shown),
+                runs(rest),
+                mine[:TILES],
+                max(0, len(mine) - TILES),
+                rows[0].counts[number - 1],
+                card_of(piece, platform.spec) if number == 1 else None,
+            )
+        )
+    return Preview(
+        spec=platform.spec,
+        account=rows[0].account,
+        others=len(rows) - 1,
+        title=str(draft.options.get("title") or ""),
+        pieces=made,
+        comment=draft.first_comment,
+    )
+
+
+def folded(text: str, after: int | None) -> tuple[str, str]:
+    """What is seen at once and what after "more", cut between words."""
+    if after is None or len(text) <= after:
+        return text, ""
+    cut = max(text.rfind(" ", 0, after), text.rfind("\n", 0, after))
+    cut = cut if cut > after // 2 else after
+    return text[:cut], text[cut:]
+
+
+def runs(text: str) -> list[Run]:
+    """The text in pieces, links, hashtags and mentions apart."""
+    marks = [(span.start, span.end) for span in find_urls(text)]
+    for match in _MARKED.finditer(text):
+        if not any(start < match.end() and match.start() < end for start, end in marks):
+            marks.append(match.span())
+    found, at = [], 0
+    for start, end in sorted(marks):
+        found += [Run(text[at:start]), Run(text[start:end], is_mark=True)]
+        at = end
+    found.append(Run(text[at:]))
+    return [run for run in found if run.text]
+
+
+def card_of(draft: Draft, spec: PlatformSpec) -> Card | None:
+    """Beside files no network shows one; nor do those that show files first."""
+    if draft.media or spec.shape in (Shape.PICTURE, Shape.VIDEO):
+        return None
+    links = [draft.link_url] if draft.link_url else []
+    links += [span.value for span in find_urls(draft.text)]
+    if not links:
+        return None
+    return Card(web_host(links[0]), draft.link_title, draft.link_description)

@@ -1,0 +1,78 @@
+"""Previews: cut where readers see a cut, marked, counted as each network counts."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from django.urls import reverse
+
+from platforms import registry
+from platforms.base import Draft
+from publishing import previews
+from publishing.tests.pages.conftest import make_account
+
+
+def test_links_hashtags_and_mentions_stand_apart_and_nothing_is_lost():
+    text = "Fresh #bread by @ana: https://example.com/a#b, mail a@b.example"
+    runs = previews.runs(text)
+    assert "".join(run.text for run in runs) == text
+    marks = [run.text for run in runs if run.is_mark]
+    assert marks == ["#bread", "@ana", "https://example.com/a#b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("short", "short"), ("word " * 10, "word word word word"), ("x" * 30, "x" * 20)],
+)
+def test_a_long_text_is_folded_between_words(text, shown):
+    first, rest = previews.folded(text, 20)
+    assert (first, first + rest) == (shown, text)
+
+
+def test_a_card_stands_only_where_the_network_shows_one():
+    link = Draft("Look", link_url="https://www.example.com/a", link_title="Bread")
+    card = previews.card_of(link, registry.spec("linkedin"))
+    assert card == previews.Card("example.com", "Bread", "")
+    in_text = Draft("https://example.com/b")
+    assert previews.card_of(in_text, registry.spec("x")).host == "example.com"
+    assert previews.card_of(link, registry.spec("instagram")) is None
+    with_file = Draft(
+        "Look", link_url="https://example.com", media=(SimpleNamespace(),)
+    )
+    assert previews.card_of(with_file, registry.spec("x")) is None
+
+
+def test_the_panel_shows_one_preview_per_network_with_its_own_words(ana, world):
+    second = make_account(world.brand, "x", "Acme Two")
+    answer = ana.post(
+        reverse("compose_check"),
+        {
+            "brand": world.brand.pk,
+            "text": "For all",
+            "own_x": "1",
+            "text_x": "For X alone " + "y" * 230,
+            "accounts": [world.x.pk, second.pk, world.mastodon.pk],
+            "comment_facebook": "not chosen",
+        },
+    )
+    shown = answer.context["panel"].previews
+    assert [(one.spec.slug, one.others) for one in shown] == [
+        ("mastodon", 0),
+        ("x", 1),
+    ]
+    page = answer.content.decode()
+    assert page.count('hx-swap-oob="true"') == 2  # previews and buttons
+    assert "and 1 more account" in page
+    assert "pub-counter--close" in page  # over four fifths of 280
+    assert page.count("For all") == 1
+
+
+def test_a_disabled_button_has_its_reason_beside_it(ana, world):
+    page = ana.post(
+        reverse("compose_check"), {"brand": world.brand.pk, "text": "Hi"}
+    ).content.decode()
+    assert 'disabled aria-describedby="why-not"' in page
+    footer = page[page.index('id="compose-footer"') :]
+    assert "Choose at least one account." in footer
+    assert "All 2 reasons" in footer

@@ -1,0 +1,217 @@
+// The composer: tabs for texts that differ, search among accounts, keys. Without it, all
+// of that stands below each other on the page and works.
+"use strict";
+
+(() => {
+  const form = document.getElementById("compose");
+  if (!form) return;
+
+  // ---- tabs
+
+  const tabs = document.getElementById("text-tabs");
+  const tabOf = (slug) => tabs.querySelector(`[data-tab="${slug}"]`);
+  const panelOf = (slug) => form.querySelector(`[data-tab-panel="${slug}"]`);
+  const shownTabs = () => [...tabs.querySelectorAll("[role=tab]")].filter((tab) => !tab.hidden);
+  let chosen = "all";
+
+  function differs(slug) {
+    const panel = panelOf(slug);
+    if (panel.querySelector("[data-own]").checked) return true;
+    return [...panel.querySelectorAll(".pub-part, [name^=comment_]")].some(
+      (field) => field.matches(".pub-part") || field.value.trim(),
+    );
+  }
+
+  // As publishing.js shows the sections: of networks that are ticked, or have a text.
+  function readTabs() {
+    for (const tab of tabs.querySelectorAll("[role=tab]")) {
+      const slug = tab.dataset.tab;
+      if (slug === "all") continue;
+      tab.hidden = panelOf(slug).querySelector("[data-network-section]").hidden;
+      tab.querySelector("[data-differs]").hidden = !differs(slug);
+    }
+    if (tabOf(chosen).hidden) chosen = "all";
+    tabs.hidden = shownTabs().length < 2;
+    for (const tab of tabs.querySelectorAll("[role=tab]")) {
+      const is = tab.dataset.tab === chosen;
+      tab.setAttribute("aria-selected", String(is));
+      tab.tabIndex = is ? 0 : -1;
+      const panel = panelOf(tab.dataset.tab);
+      panel.hidden = !is;
+      for (const details of panel.querySelectorAll(":scope > details")) details.open = true;
+    }
+  }
+
+  function choose(slug, focus = false) {
+    chosen = slug;
+    readTabs();
+    if (focus) tabOf(slug).focus();
+  }
+
+  function step(by) {
+    const all = shownTabs();
+    const at = all.findIndex((tab) => tab.dataset.tab === chosen);
+    choose(all[(at + by + all.length) % all.length].dataset.tab, true);
+  }
+
+  function startTabs() {
+    form.classList.add("pub-tabbed");
+    for (const panel of form.querySelectorAll("[data-tab-panel]")) {
+      panel.setAttribute("role", "tabpanel");
+      panel.setAttribute("aria-labelledby", `tab-${panel.dataset.tabPanel}`);
+    }
+    tabs.addEventListener("click", (event) => {
+      const tab = event.target.closest("[role=tab]");
+      if (tab) choose(tab.dataset.tab);
+    });
+    tabs.addEventListener("keydown", (event) => {
+      const keys = { ArrowRight: 1, ArrowLeft: -1 };
+      if (event.altKey || event.ctrlKey || event.metaKey) return;
+      if (keys[event.key]) {
+        event.preventDefault();
+        step(keys[event.key]);
+      } else if (event.key === "Home" || event.key === "End") {
+        event.preventDefault();
+        choose(shownTabs().at(event.key === "Home" ? 0 : -1).dataset.tab, true);
+      }
+    });
+    readTabs();
+  }
+
+  // A reason leads to its field, on whichever tab that is, and into it.
+  form.addEventListener("click", (event) => {
+    const link = event.target.closest('a[href^="#"]');
+    const field = link && document.getElementById(link.hash.slice(1));
+    if (!field) return;
+    event.preventDefault();
+    const panel = field.closest("[data-tab-panel]");
+    if (panel && panel.hidden) choose(panel.dataset.tabPanel);
+    for (let at = field.parentElement; at; at = at.parentElement) {
+      if (at.tagName === "DETAILS") at.open = true;
+    }
+    field.scrollIntoView({ block: "center" });
+    if (!field.matches("input, textarea, select, button, [tabindex]")) field.tabIndex = -1;
+    field.focus({ preventScroll: true });
+  });
+
+  // Splitting a text shows what has become of it.
+  document.addEventListener("htmx:afterSettle", (event) => {
+    const slug = /^network-(.+)$/.exec(event.target.id || "")?.[1];
+    if (slug) choose(slug);
+    else readTabs();
+  });
+
+  // ---- accounts
+
+  const search = document.getElementById("account-search");
+  const boxes = (root = form) => [...root.querySelectorAll('input[name="accounts"]')];
+
+  function filterAccounts() {
+    const words = search.value.trim().toLowerCase();
+    let found = 0;
+    for (const group of form.querySelectorAll("#accounts .pub-network")) {
+      const network = group.querySelector("legend").textContent.toLowerCase();
+      let here = 0;
+      for (const box of boxes(group)) {
+        const label = box.closest("label");
+        label.hidden = !(network + label.textContent.toLowerCase()).includes(words);
+        here += !label.hidden;
+      }
+      group.hidden = !here;
+      found += here;
+    }
+    const said = document.getElementById("account-found");
+    said.textContent = words ? `${found} / ${boxes().length}` : "";
+  }
+
+  // All of them, or none where all are ticked.
+  function tickAll(some) {
+    const open = some.filter((box) => !box.disabled);
+    const to = !open.every((box) => box.checked);
+    for (const box of open) {
+      if (box.checked !== to) box.click();
+    }
+  }
+
+  function startAccounts() {
+    if (search) {
+      document.getElementById("account-filter").hidden = false;
+      search.addEventListener("input", (event) => {
+        event.stopPropagation(); // it is nothing of the post
+        filterAccounts();
+      });
+      search.addEventListener("keydown", (event) => {
+        if (event.key === "Enter") event.preventDefault();
+      });
+    }
+    const groups = document.getElementById("account-groups");
+    if (groups) groups.hidden = false;
+    for (const button of form.querySelectorAll("[data-tick-network]")) {
+      button.hidden = false;
+      button.addEventListener("click", () => {
+        tickAll(boxes(button.closest(".pub-network")));
+      });
+    }
+    for (const button of form.querySelectorAll("[data-tick]")) {
+      const keys = new Set(button.dataset.tick.split(" "));
+      button.addEventListener("click", () => {
+        tickAll(boxes().filter((box) => keys.has(box.value)));
+      });
+    }
+  }
+
+  // ---- keys
+
+  const dialog = document.getElementById("keys");
+  const TO = {
+    Digit1: () => search || boxes()[0],
+    Digit2: () => panelOf(chosen).querySelector("textarea"),
+    Digit3: () => document.getElementById("id_files"),
+    Digit4: () => form.querySelector('input[name="when"]:checked'),
+    Digit5: () => document.getElementById("panel"),
+    Digit6: () => form.querySelector(".pub-compose__previews"),
+  };
+
+  function press(id) {
+    const button = document.getElementById(id);
+    if (!button) return false;
+    if (button.disabled) document.querySelector("#why-not a")?.focus();
+    else button.click();
+    return true;
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (dialog.open) return;
+    const typing = event.target.matches?.("input:not([type=checkbox], [type=radio]), textarea, select");
+    const ctrl = event.ctrlKey || event.metaKey;
+    if (event.key === "?" && !typing && !ctrl && !event.altKey) {
+      dialog.showModal();
+    } else if (event.altKey && !ctrl && TO[event.code]) {
+      const field = TO[event.code]();
+      if (!field) return;
+      if (!field.matches("input, textarea, [tabindex]")) field.tabIndex = -1;
+      field.focus();
+      field.scrollIntoView({ block: "nearest" });
+    } else if (event.altKey && !ctrl && !tabs.hidden && ["ArrowLeft", "ArrowRight"].includes(event.key)) {
+      step(event.key === "ArrowRight" ? 1 : -1);
+      panelOf(chosen).querySelector("textarea").focus();
+    } else if (ctrl && !event.altKey && event.key.toLowerCase() === "s") {
+      if (!press("do-draft")) press("do-schedule");
+    } else if (ctrl && !event.altKey && event.key === "Enter") {
+      press("do-schedule");
+    } else return;
+    event.preventDefault();
+  });
+
+  const show = document.getElementById("show-keys");
+  show.hidden = false;
+  show.addEventListener("click", () => dialog.showModal());
+
+  document.addEventListener("DOMContentLoaded", () => {
+    // publishing.js has read the form by now, and reads it again with each change.
+    startAccounts();
+    startTabs();
+    form.addEventListener("change", readTabs);
+    form.addEventListener("input", readTabs);
+  });
+})();
