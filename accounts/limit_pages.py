@@ -140,6 +140,10 @@ KINDS: Mapping[WindowKind, Promise] = {
 
 def kind_words(rule: Bucket) -> str:
     """How long a window lasts and when it begins: "15 minutes, from the first call"."""
+    if rule.begins_s:
+        return _("each month, from the 1st at %(time)s UTC") % {
+            "time": "{:02}:{:02}".format(*divmod(rule.begins_s // 60, 60))
+        }
     if rule.window in KINDS:
         return str(KINDS[rule.window])
     length = _length(rule.window_s)

@@ -358,6 +358,10 @@ def _denied(
     at: float,
     kept: Mapping[BucketId, int],
 ) -> Denied | None:
+    for bucket, _, window in draws:
+        if window.is_rate and kept.get(bucket):
+            # It is free again in some seconds: those whose posts are due go first.
+            return Denied(*bucket, _time(window.lasts_until(at)))
     short = tightest(
         ((window, units + kept.get(bucket, 0)) for bucket, units, window in draws), at
     )
@@ -398,6 +402,8 @@ def _kept(
     for_looks = _known_lately(looks, now) if looks else {}
     for_figures = kept_for_publishing(figures, now) if figures else {}
     for bucket in figures:
+        if windows[bucket].is_rate:
+            continue  # looks need not wait for longer than some seconds
         floor = int((windows[bucket].size or 0) * FIGURES_LEAVE)
         for_figures[bucket] = for_figures.get(bucket, 0) + floor
     return {Importance.REFRESH_AND_HEALTH: for_looks, Importance.FIGURES: for_figures}

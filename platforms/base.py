@@ -68,6 +68,8 @@ class Bucket:
     name: str = ""
     #: what is counted: calls, points, posts or MONEY
     unit: str = "calls"
+    #: how many seconds after midnight of the 1st, UTC, a month begins
+    begins_s: int = 0
 
 
 @dataclass(frozen=True)

@@ -78,11 +78,11 @@ def period(rule: Bucket, at: float) -> tuple[float, float]:
         start = at - at % rule.window_s
         return start, start + rule.window_s
     if rule.window == WindowKind.MONTH:
-        first = datetime.fromtimestamp(at, UTC).replace(
+        first = datetime.fromtimestamp(at - rule.begins_s, UTC).replace(
             day=1, hour=0, minute=0, second=0, microsecond=0
         )
         after = (first + timedelta(days=32)).replace(day=1)
-        return first.timestamp(), after.timestamp()
+        return first.timestamp() + rule.begins_s, after.timestamp() + rule.begins_s
     # A day of 23, 24 or 25 hours: both ends by the wall clock.
     day = datetime.fromtimestamp(at, PACIFIC).date()
     midnights = (

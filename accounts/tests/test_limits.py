@@ -443,6 +443,21 @@ def test_figures_leave_room_for_a_post_that_nobody_planned():
     assert take(need("p", token=10))["p"] is None
 
 
+def test_figures_leave_a_rate_to_the_posts_of_its_seconds(kept, monkeypatch):
+    """A work of many calls counts as all that a second has: with posts, it is too much."""
+    rate = Bucket("rate", "token", 10, WindowKind.ROLLING_LOG, 1)
+    monkeypatch.setitem(limits._declared, "toy", {"rate": rate})
+    told, _ = kept
+    told[BucketId("toy", "rate", "token:1")] = 4
+    denied = take(need("f", importance=Importance.FIGURES, rate=40))["f"]
+    assert denied.opens_at <= NOW + timedelta(seconds=10)
+    assert take(need("p", rate=4))["p"] is None
+    told.clear()
+    later = NOW + timedelta(seconds=10)
+    reading = need("g", importance=Importance.FIGURES, rate=40)
+    assert take(reading, now=later)["g"] is None
+
+
 def test_figures_come_again_when_the_window_ends_if_posts_need_all_of_this_one(kept):
     told, _ = kept
     told[BucketId("toy", "app_day", "app:7")] = 10

@@ -59,6 +59,7 @@ from .spec import (
     SPEC,
     UPLOAD_LIFE_S,
 )
+from .windows import TRIAL_SIZES
 
 LOOK_COUNT = 50
 LOOK_PAGES = 2
@@ -72,7 +73,14 @@ FETCH_AGAIN_S = 30
 #: Name of the mark in a link.
 MARK = "pin_ref"
 #: Buckets in the order in which usage headers are likely to be about them.
-TOLD_FIRST = ("org_analytics", "org_write", "org_read", "universal", "trial_calls")
+TOLD_FIRST = (
+    "org_analytics",
+    "org_write",
+    "org_read",
+    "universal",
+    "trial_writes",
+    "trial_calls",
+)
 IMAGE, VIDEO, CAROUSEL = "REGULAR", "VIDEO", "CAROUSEL"
 
 
@@ -233,6 +241,10 @@ class Pinterest(Platform):
         draws = self.spec.call(key).draws
         rules = [self.spec.rules[name] for name in TOLD_FIRST if name in draws]
         rule = meant_bucket(rules, limit, left_s)
+        trial = TRIAL_SIZES.get(limit, "")
+        if trial in draws and (rule is None or rule.size != limit):
+            # Apps with Standard access have no such day, so its rows name no size.
+            rule = self.spec.rules[trial]
         if rule is None:
             return ()
         ends = None if left_s is None else now + timedelta(seconds=left_s)

@@ -26,6 +26,9 @@ BUCKETS = (
     Bucket("pin_creation", "account", None, _SLIDING, DAY_S, verified=False),
 )
 
+#: How many calls an app in Trial access has a day: what tells its headers apart.
+TRIAL_SIZES = {1_000: "trial_calls", 300: "trial_writes"}
+
 _ANY = {"trial_calls": 1, "universal": 1}
 READ = _ANY | {"org_read": 1}
 WRITE = _ANY | {"org_write": 1, "trial_writes": 1}

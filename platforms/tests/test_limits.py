@@ -6,6 +6,7 @@ import copy
 import heapq
 import random
 from collections import deque
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -239,6 +240,13 @@ def test_a_utc_day_ends_at_midnight(time):
 def test_a_month_is_the_calendars(when, begins, ends):
     bounds = tuple(at(f"{day}T00:00+00:00") for day in (begins, ends))
     assert period(rule(WindowKind.MONTH), at(when)) == bounds
+
+
+def test_a_month_may_begin_some_minutes_after_midnight():
+    late = replace(rule(WindowKind.MONTH), begins_s=7 * 60)
+    bounds = (at("2026-10-01T00:07+00:00"), at("2026-11-01T00:07+00:00"))
+    assert period(late, at("2026-11-01T00:06:59+00:00")) == bounds
+    assert period(late, at("2026-11-01T00:07+00:00"))[0] == bounds[1]
 
 
 def test_windows_aligned_to_the_epoch_end_at_its_multiples():

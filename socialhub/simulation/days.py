@@ -15,7 +15,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from importlib import import_module
 from typing import Any
 
 from django.db import transaction
@@ -25,6 +24,7 @@ from accounts.limits import BucketId, Denied, Importance, Need, Use
 from accounts.models import RateBucket
 from platforms import registry
 from platforms.base import Observation
+from platforms.limits import Window
 
 from . import load
 from .load import FIGURES, GREED, HEALTH, LOOK, Post
@@ -117,9 +117,8 @@ class Days:
         #: windows whose size the ledger was told by an answer, and when
         self.told: dict[tuple[str, str, object], datetime] = {}
         self.waiting: dict[tuple[str, str], list[Post]] = {}
-        self.drawn_by_figures = {
-            slug: set(load.drawn(slug, asks)) for slug, asks in FIGURES.items()
-        }
+        #: until when what figures took of a bucket can count in it
+        self.figures_until: dict[BucketId, float] = {}
 
     # -- the clock
 
@@ -135,8 +134,6 @@ class Days:
 
     def run(self) -> dict[str, Tally]:
         limits.forget()
-        for slug in load.TO_COME:
-            limits.declare(slug, import_module(f"platforms.{slug}.windows").BUCKETS)
         for size in load.sizes_set():
             if size.platform in self.cast:
                 self._set_size(size)
@@ -235,7 +232,11 @@ class Days:
 
     def let_go(self, work: Work, now: float) -> None:
         tally = self.tallies[work.need.platform]
-        tally.figures_read += work.is_figures
+        if work.is_figures:
+            tally.figures_read += 1
+            for bucket, _units in work.need.wanted:
+                rule = limits.rules(bucket.platform)[bucket.key]
+                self.figures_until[bucket] = Window(rule).counts_until(now)
         if work.again:
             self.read_more(work, now)
         work.reserved_at = _time(now)
@@ -272,7 +273,7 @@ class Days:
                 tally.overheld_max_s = max(tally.overheld_max_s, wait)
         if (
             not post.figures_in_the_way
-            and denied.key in self.drawn_by_figures[work.need.platform]
+            and now < self.figures_until.get(_bucket(denied), 0)
             and platform.figures_took(post.asks, post.who, now)
             and platform.would_admit(post.asks, post.who, now, without_figures=True)
         ):
@@ -304,15 +305,8 @@ class Days:
         self._answer_comes(work, back)
 
     def _note(self, work: Work, ask: Ask, reply: Reply, at: float) -> None:
-        slug = work.need.platform
-        moment = _time(at)
-        if slug not in load.TO_COME:
-            real = registry.platform(slug)
-            work.observations += real.observe(ask.key, reply.headers, moment)
-        if reply.told:
-            name, size, used = reply.told
-            seen = Observation(name, size, max(0, size - used), None, moment)
-            work.observations.append(seen)
+        real = registry.platform(work.need.platform)
+        work.observations += real.observe(ask.key, reply.headers, _time(at))
         work.told += reply.tells
 
     def _sent(self, post: Post, now: float) -> None:
@@ -424,6 +418,10 @@ class Days:
 def _rank(work: Work) -> tuple[Any, ...]:
     post = work.post
     return (work.need.importance, post.due if post else 0.0, work.need.ref)
+
+
+def _bucket(denied: Denied) -> BucketId:
+    return BucketId(denied.platform, denied.key, denied.subject)
 
 
 def _time(seconds: float) -> datetime:

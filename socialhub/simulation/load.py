@@ -5,17 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from importlib import import_module
-from io import BytesIO
+from datetime import datetime, timedelta
 
-from platforms import registry
-from platforms.base import Draft, Identity, MediaFile, PublishJob
+from platforms import parts, registry
+from platforms.base import PublishJob
 
+from . import pretended_meta as meta
+from . import pretended_more as more
 from .pretended import (
     Ask,
     Bluesky,
-    Instagram,
     LinkedIn,
     Mastodon,
     Pretended,
@@ -23,10 +22,9 @@ from .pretended import (
     X,
     YouTube,
 )
+from .steps import Kind, job, kind_on, steps
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
-#: platforms whose steps are not written yet: what they draw is told by their windows
-TO_COME = frozenset({"youtube", "instagram"})
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,14 @@ PROJECT = 5
 META = 6
 SERVER, SMALL_SERVER = 7, 8
 PDS = 9
+PAGES, PROFILES = 10, 11
+CREATORS = 12
+BOARDS, TRIAL = 13, 14
+SNAPS = 15
+BROKER, RELAY = 16, 17
 QUOTAS = {601: 50, 602: 50, 603: 100, 604: 25}
+#: posts in a month by plan: of each profile at Ayrshare, of the whole app at Outstand
+PLAN, RELAY_PLAN = 30, 60
 
 
 def accounts(app: int, count: int, *, tokens: int | None = None) -> list[Who]:
@@ -62,8 +67,15 @@ CAST: dict[str, list[Who]] = {
     "linkedin": [*accounts(SHARE, 8, tokens=2), *accounts(DEVELOPMENT, 6)],
     "youtube": accounts(PROJECT, 8),
     "instagram": accounts(META, 4),
+    "facebook": accounts(PAGES, 5, tokens=2),
+    "threads": accounts(PROFILES, 4),
+    "tiktok": accounts(CREATORS, 5),
+    "pinterest": [*accounts(BOARDS, 4), *accounts(TRIAL, 3)],
+    "snapchat": accounts(SNAPS, 4),
     "mastodon": [*accounts(SERVER, 4), *accounts(SMALL_SERVER, 2)],
     "bluesky": accounts(PDS, 8),
+    "ayrshare": accounts(BROKER, 4, tokens=2),
+    "outstand": accounts(RELAY, 4),
 }
 
 
@@ -82,14 +94,23 @@ def pretended(rng: random.Random) -> dict[str, Pretended]:
         ),
         "linkedin": LinkedIn(skew(), {SHARE: (100_000, 150), DEVELOPMENT: (500, 100)}),
         "youtube": YouTube(skew()),
-        "instagram": Instagram(skew(), QUOTAS, calls=4_000, app_hour=200),
+        "instagram": meta.Instagram(skew(), 4_000, 200, 60, QUOTAS),
         "mastodon": Mastodon(skew(), {("authenticated", SMALL_SERVER): 120}),
         "bluesky": Bluesky(skew()),
+        "facebook": meta.Facebook(skew(), 4_800, 200, 90),
+        "threads": meta.Threads(skew(), 48_000),
+        "tiktok": more.TikTok(skew()),
+        "pinterest": more.Pinterest(skew(), frozenset({TRIAL})),
+        "snapchat": more.Snapchat(skew()),
+        "ayrshare": more.Ayrshare(
+            skew(), {who.token: PLAN for who in CAST["ayrshare"]}
+        ),
+        "outstand": more.Outstand(skew(), minute=60, plan=RELAY_PLAN),
     }
 
 
 def sizes_set() -> list[SetSize]:
-    """What an admin typed in: money, tiers and the sizes that Meta shows per account."""
+    """What an admin typed in: money, plans, tiers, and the sizes that Meta shows."""
     rows = [
         SetSize("x", "credits", CAST["x"][0], 150_000),
         SetSize("x", "credits", CAST["x"][-1], 3_000),
@@ -99,7 +120,17 @@ def sizes_set() -> list[SetSize]:
         rows.append(SetSize("linkedin", f"{call}:app", members[0], 500))
         rows += [SetSize("linkedin", f"{call}:member", who, 100) for who in members]
     rows.append(SetSize("instagram", "app_calls", CAST["instagram"][0], 200))
+    rows += [SetSize("instagram", "user_calls", who, 60) for who in CAST["instagram"]]
     rows += [SetSize("instagram", "calls", who, 4_000) for who in CAST["instagram"]]
+    rows.append(SetSize("facebook", "app_calls", CAST["facebook"][0], 200))
+    people = {who.token: who for who in CAST["facebook"]}.values()
+    rows += [SetSize("facebook", "user_calls", who, 90) for who in people]
+    rows += [SetSize("facebook", "page_calls", who, 4_800) for who in CAST["facebook"]]
+    rows.append(SetSize("pinterest", "trial_calls", CAST["pinterest"][-1], 1_000))
+    rows.append(SetSize("pinterest", "trial_writes", CAST["pinterest"][-1], 300))
+    profiles = {who.token: who for who in CAST["ayrshare"]}.values()
+    rows += [SetSize("ayrshare", "posts", who, PLAN) for who in profiles]
+    rows.append(SetSize("outstand", "posts", CAST["outstand"][0], RELAY_PLAN))
     return rows
 
 
@@ -113,8 +144,8 @@ class Post:
     due: float
     asks: tuple[Ask, ...]
     draws: Mapping[str, int]
-    #: as the real publishing code sees it; None where there is none yet
-    job: PublishJob | None
+    #: as the real publishing code sees it
+    job: PublishJob
     sent_at: float | None = None
     was_held: bool = False
     #: held although the platform would have taken it
@@ -124,61 +155,6 @@ class Post:
 
 
 # ---------------------------------------------------------------- posts
-
-
-def image(n: int) -> MediaFile:
-    return MediaFile(
-        key=str(n),
-        mime_type="image/png",
-        size_bytes=1000,
-        width=100,
-        height=100,
-        alt_text="A picture",
-        sha256="0" * 64,
-        file_name=f"{n}.png",
-        open=lambda: BytesIO(b"x" * 1000),
-    )
-
-
-def job(images: int, link: bool) -> PublishJob:
-    """A delivery as the real publishing code sees it."""
-    return PublishJob(
-        marker="a" * 32,
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
-        draft=Draft(
-            text="News https://example.com/a" if link else "News",
-            media=tuple(image(n) for n in range(images)),
-        ),
-        account=Identity("42", "user", "Acme", "acme", ""),
-    )
-
-
-def steps(platform: str, images: int, link: bool, extras: bool) -> tuple[Ask, ...]:
-    """The calls of one publish, as the platform's documents describe it.
-
-    extras: YouTube's thumbnail and playlist.
-    """
-    if platform == "x":
-        upload = (Ask("POST /2/media/upload"), Ask("POST /2/media/metadata"))
-        return (*upload * images, Ask("POST /2/tweets", link=link))
-    if platform == "linkedin":
-        upload = (Ask("POST /rest/images"), Ask("PUT {uploadUrl}"))
-        return (*upload * images, Ask("POST /rest/posts"))
-    if platform == "youtube":
-        more = (Ask("POST thumbnails.set"), Ask("POST playlistItems.insert"))
-        return (
-            Ask("POST videos.insert"),
-            Ask("GET videos.list"),
-            *(more if extras else ()),
-        )
-    if platform == "instagram":
-        containers = Ask("POST /:ig/media", times=images + 1 if images > 1 else 1)
-        poll = Ask("GET /:container", times=2)
-        return (containers, poll, Ask("POST /:ig/media_publish"))
-    if platform == "mastodon":
-        return (*(Ask("POST /api/v2/media"),) * images, Ask("POST /api/v1/statuses"))
-    blobs = (Ask("POST com.atproto.repo.uploadBlob"),) * images
-    return (*blobs, Ask("POST com.atproto.repo.putRecord"))
 
 
 #: The one row whose price is that of one post, and not of one call.
@@ -197,11 +173,6 @@ def drawn(platform: str, asks: Sequence[Ask]) -> dict[str, int]:
 
 
 def row(platform: str, call: str) -> Mapping[str, int]:
-    if platform in TO_COME:
-        draws: dict[str, dict[str, int]] = import_module(
-            f"platforms.{platform}.windows"
-        ).DRAWS
-        return draws[call]
     return registry.spec(platform).call(call).draws
 
 
@@ -220,8 +191,8 @@ class Posts:
         self.days = days
         self.cast = cast
         self.made: list[Post] = []
-        self._jobs: dict[tuple[int, bool], PublishJob] = {}
-        self._draws: dict[tuple[str, tuple[Ask, ...]], Mapping[str, int]] = {}
+        #: posts of one kind are alike: the job, and what we would reserve for it
+        self._known: dict[tuple[str, Kind], tuple[PublishJob, Mapping[str, int]]] = {}
 
     def make(self) -> list[Post]:
         kinds = {
@@ -231,6 +202,13 @@ class Posts:
             "instagram": self._instagram,
             "mastodon": self._mastodon,
             "bluesky": self._bluesky,
+            "facebook": self._facebook,
+            "threads": self._threads,
+            "tiktok": self._tiktok,
+            "pinterest": self._pinterest,
+            "snapchat": self._snapchat,
+            "ayrshare": self._ayrshare,
+            "outstand": self._outstand,
         }
         for day in range(self.days):
             for platform, cast in self.cast.items():
@@ -276,6 +254,50 @@ class Posts:
         for n, who in enumerate(cast):
             self.over_the_day("bluesky", who, day, 400 if n == 0 else 20)
 
+    def _facebook(self, day: int, cast: Sequence[Who]) -> None:
+        for who in cast:
+            self.over_the_day("facebook", who, day, 40)
+        # More reels than a Page may have in 24 hours.
+        self.burst("facebook", cast[0], day, 15 * HOUR, 32, Kind(film=True))
+
+    def _threads(self, day: int, cast: Sequence[Who]) -> None:
+        for n, who in enumerate(cast):
+            self.over_the_day("threads", who, day, 30)
+            if n == 0:
+                self.burst("threads", who, day, 8 * HOUR, 240, Kind(1))
+            if n == 1:
+                # A thread's later parts are replies.
+                self.burst("threads", who, day, 20 * HOUR, 190, Kind(parts=6))
+
+    def _tiktok(self, day: int, cast: Sequence[Who]) -> None:
+        for who in cast:
+            self.over_the_day("tiktok", who, day, 6)
+        for who in cast[:2]:
+            self.burst("tiktok", who, day, 17 * HOUR, 9, Kind(1))
+            self.burst("tiktok", who, day, 18 * HOUR, 9, Kind(film=True))
+
+    def _pinterest(self, day: int, cast: Sequence[Who]) -> None:
+        for who in cast:
+            self.over_the_day("pinterest", who, day, 110 if who.app == TRIAL else 30)
+        self.burst("pinterest", cast[0], day, 12 * HOUR, 130, Kind(1))
+
+    def _snapchat(self, day: int, cast: Sequence[Who]) -> None:
+        for who in cast:
+            self.over_the_day("snapchat", who, day, 20)
+            self.burst("snapchat", who, day, 9 * HOUR + 30, 40, Kind(1))
+
+    def _ayrshare(self, day: int, cast: Sequence[Who]) -> None:
+        for who in cast:
+            self.over_the_day("ayrshare", who, day, 12)
+            # On both sides of seven past midnight, when its month begins.
+            for minute in (2, 9):
+                self.burst("ayrshare", who, day, minute * MINUTE, 3)
+
+    def _outstand(self, day: int, cast: Sequence[Who]) -> None:
+        for who in cast:
+            self.over_the_day("outstand", who, day, 10)
+        self.burst("outstand", cast[0], day, 11 * HOUR, 30)
+
     def over_the_day(self, platform: str, who: Who, day: int, count: int) -> None:
         """Most on the full five minutes in working hours, as people plan them."""
         for _ in range(count):
@@ -285,18 +307,24 @@ class Posts:
                 second -= second % (5 * MINUTE)
             self.add(platform, who, day, min(second, DAY - 1))
 
-    def burst(self, platform: str, who: Who, day: int, second: int, count: int) -> None:
+    def burst(
+        self,
+        platform: str,
+        who: Who,
+        day: int,
+        second: int,
+        count: int,
+        kind: Kind | None = None,
+    ) -> None:
+        """All due at one second. kind: of each; None: as it comes."""
         for _ in range(count):
-            self.add(platform, who, day, second)
+            self.add(platform, who, day, second, kind)
 
-    def add(self, platform: str, who: Who, day: int, second: int) -> None:
-        images = self.rng.choice((0, 1, 1, 2, 4))
-        link = self.rng.random() < 0.2
-        extras = self.rng.random() < 0.4
-        if platform == "linkedin":
-            images = min(images, 1)
-        made = None if platform in TO_COME else self._job(images, link)
-        asks = steps(platform, images, link, extras)
+    def add(
+        self, platform: str, who: Who, day: int, second: int, kind: Kind | None = None
+    ) -> None:
+        kind = kind_on(platform, kind or self._some_kind(platform))
+        made, draws = self._of_kind(platform, kind)
         due = self.start + timedelta(days=day, seconds=second)
         self.made.append(
             Post(
@@ -304,37 +332,35 @@ class Posts:
                 platform=platform,
                 who=who,
                 due=due.timestamp(),
-                asks=asks,
-                draws=self._reserve(platform, made, asks),
+                asks=steps(platform, kind),
+                draws=draws,
                 job=made,
             )
         )
 
-    def _job(self, images: int, link: bool) -> PublishJob:
-        if (images, link) not in self._jobs:
-            self._jobs[images, link] = job(images, link)
-        return self._jobs[images, link]
+    def _some_kind(self, platform: str) -> Kind:
+        images = self.rng.choice((0, 1, 1, 2, 4))
+        link = self.rng.random() < 0.2
+        film = self.rng.random() < 0.4
+        # A reel is rare on a Page; what most of them are is filled by a burst.
+        film = film and platform != "facebook"
+        return Kind(images, link, film, self.rng.choice((1, 1, 1, 2, 3)))
 
-    def _reserve(
-        self, platform: str, made: PublishJob | None, asks: tuple[Ask, ...]
-    ) -> Mapping[str, int]:
-        """What we would reserve: by the real publishing code where it is there."""
-        key = (platform, asks)
-        if key not in self._draws:
-            if made is None:
-                self._draws[key] = drawn(platform, asks)
-            else:
-                real = registry.platform(platform)
-                self._draws[key] = real.draws(made, looking=False)
-        return self._draws[key]
+    def _of_kind(
+        self, platform: str, kind: Kind
+    ) -> tuple[PublishJob, Mapping[str, int]]:
+        """The job, and what the real publishing code would reserve for it."""
+        if (platform, kind) not in self._known:
+            made = job(platform, kind)
+            draws = parts.draws(registry.platform(platform), made, looking=False)
+            self._known[platform, kind] = made, draws
+        return self._known[platform, kind]
 
 
 def taken(post: Post, made: Sequence[Ask]) -> Mapping[str, int]:
     """What these calls of a post really drew, by our own rows of them."""
-    if post.job is None:
-        return drawn(post.platform, made)
-    keys = [ask.key for ask in made for _ in range(ask.times)]
-    return registry.platform(post.platform).draws_of_calls(keys, post.job)
+    calls = [(ask.key, ask.part) for ask in made for _ in range(ask.times)]
+    return parts.draws_of_calls(registry.platform(post.platform), calls, post.job)
 
 
 # ---------------------------------------------------------------- besides the posts
@@ -351,6 +377,24 @@ FIGURES: dict[str, tuple[Ask, ...]] = {
     ),
     "mastodon": (Ask("GET /api/v1/statuses/:id", times=60),),
     "bluesky": (Ask("GET com.atproto.repo.listRecords", times=100),),
+    # No figures, but read beside them: which Pages there are, and what a token is good for.
+    "facebook": (
+        Ask("GET /:post/insights", times=50),
+        Ask("GET /me/accounts", times=12),
+        Ask("GET /debug_token", times=12),
+    ),
+    "threads": (Ask("GET /:media/insights", times=100),),
+    "tiktok": (
+        Ask("POST /v2/video/query/", times=60),
+        Ask("POST /v2/video/list/", times=60),
+    ),
+    "pinterest": (
+        Ask("GET /pins/:id/analytics", times=25),
+        Ask("GET /pins/:id", times=50),
+    ),
+    "snapchat": (Ask("GET /public_profiles/:id/stats", times=20),),
+    "ayrshare": (Ask("POST /analytics/post", times=60),),
+    "outstand": (Ask("GET /posts/:id/analytics", times=8),),
 }
 #: rounds that it would like to make each time, one after the other
 GREED = 4
@@ -363,6 +407,13 @@ HEALTH: dict[str, tuple[Ask, ...]] = {
     "instagram": (Ask("GET /:ig/content_publishing_limit"),),
     "mastodon": (Ask("GET /api/v1/accounts/verify_credentials"),),
     "bluesky": (Ask("GET com.atproto.server.getSession"),),
+    "facebook": (Ask("GET /debug_token"), Ask("GET /:page")),
+    "threads": (Ask("GET /:user/threads_publishing_limit"),),
+    "tiktok": (Ask("GET /v2/user/info/"),),
+    "pinterest": (Ask("GET /user_account"),),
+    "snapchat": (Ask("GET /public_profiles/:id"),),
+    "ayrshare": (Ask("GET /user"),),
+    "outstand": (Ask("GET /social-accounts"),),
 }
 
 #: the look for a post whose answer was lost
@@ -373,4 +424,11 @@ LOOK: dict[str, tuple[Ask, ...]] = {
     "instagram": (Ask("GET /:ig/media"),),
     "mastodon": (Ask("GET /api/v1/accounts/:id/statuses"),),
     "bluesky": (Ask("GET com.atproto.repo.getRecord"),),
+    "facebook": (Ask("GET /:page/published_posts"),),
+    "threads": (Ask("GET /:container"), Ask("GET /me/threads")),
+    "tiktok": (Ask("POST /v2/post/publish/status/fetch/"),),
+    "pinterest": (Ask("GET /boards/:id/pins"),),
+    "snapchat": (Ask("GET /public_profiles/:id/stories"),),
+    "ayrshare": (Ask("GET /history"),),
+    "outstand": (Ask("GET /posts"),),
 }

@@ -97,14 +97,21 @@ class Aligned(Numbered):
 
 
 class Month(Numbered):
+    """begins_s: how long after midnight of the 1st, UTC, a month begins."""
+
+    def __init__(self, size: int, begins_s: int = 0) -> None:
+        super().__init__(size)
+        self.begins_s = begins_s
+
     def number(self, now: float) -> tuple[int, int]:
-        day = datetime.fromtimestamp(now, UTC)
+        day = datetime.fromtimestamp(now - self.begins_s, UTC)
         return day.year, day.month
 
     def ends_at(self, now: float) -> float:
-        first = datetime.fromtimestamp(now, UTC).replace(day=1)
+        first = datetime.fromtimestamp(now - self.begins_s, UTC).replace(day=1)
         after = (first + timedelta(days=32)).replace(day=1)
-        return after.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+        midnight = after.replace(hour=0, minute=0, second=0, microsecond=0)
+        return midnight.timestamp() + self.begins_s
 
 
 def sunday(year: int, month: int, which: int) -> date:
@@ -171,13 +178,14 @@ class Who(NamedTuple):
 class Ask(NamedTuple):
     """A call: `times` in a row, for `things` (posts asked for) each.
 
-    link: the post that is made has a link in it.
+    link: the post that is made has a link in it. part: of a thread, which one it is for.
     """
 
     key: str
     times: int = 1
     things: int = 1
     link: bool = False
+    part: int = 1
 
 
 @dataclass
@@ -187,8 +195,6 @@ class Reply:
     status: int
     headers: dict[str, str] = field(default_factory=dict)
     full: tuple[tuple[str, object], ...] = ()
-    #: what a body says of a window: (name, size, used), where a call asks for it
-    told: tuple[str, int, int] | None = None
     #: windows whose size this answer tells, in its headers or its body
     tells: tuple[tuple[str, object], ...] = ()
 
@@ -411,6 +417,7 @@ class YouTube(Pretended):
     SIZES = {"Video Uploads": 100, "Search": 100, "default": 10_000}
     #: whoever asks pays, also for nonsense
     COSTS = {
+        "PUT {session}": 0,
         "GET channels.list": 1,
         "GET videos.list": 1,
         "GET playlistItems.list": 1,
@@ -428,54 +435,6 @@ class YouTube(Pretended):
             yield "Search", who.app, ask.times
         else:
             yield "default", who.app, ask.times * self.COSTS[ask.key]
-
-
-# https://developers.facebook.com/docs/instagram-platform/content-publishing
-class Instagram(Pretended):
-    """quotas: account -> posts in moving 24 hours (`quota_total`)."""
-
-    slug = "instagram"
-    # Calls made while throttled still count; posts and containers that were not made
-    # do not.
-    counts_refused = frozenset({"business use case", "app in an hour"})
-
-    def __init__(
-        self, skew_s: float, quotas: Mapping[int, int], calls: int, app_hour: int
-    ) -> None:
-        super().__init__(skew_s)
-        self.quotas = quotas
-        self.calls = calls
-        self.app_hour = app_hour
-
-    def make(self, name: str, whose: object) -> Window:
-        if name == "posts":
-            assert isinstance(whose, int)
-            return Moving(self.quotas[whose], DAY)
-        if name == "containers":
-            return Moving(400, DAY)
-        if name == "business use case":
-            return Moving(self.calls, DAY)
-        return Moving(self.app_hour, HOUR)
-
-    def draws(self, ask: Ask, who: Who) -> Iterator[tuple[str, object, int]]:
-        if ask.key == "GET /:ig?business_discovery":
-            yield "app in an hour", who.app, ask.times
-            return
-        yield "business use case", (who.app, who.account), ask.times
-        if ask.key == "POST /:ig/media":
-            yield "containers", who.account, ask.times
-        elif ask.key == "POST /:ig/media_publish":
-            yield "posts", who.account, ask.times
-
-    def is_private(self, name: str, whose: object) -> bool:
-        return name == "posts"
-
-    def tell(self, reply: Reply, ask: Ask, who: Who, now: float) -> None:
-        if ask.key == "GET /:ig/content_publishing_limit":
-            window = self.window("posts", who.account)
-            window.turn(now)
-            reply.told = "posts", window.size, window.used
-            reply.tells = (("posts", who.account),)
 
 
 # https://docs.joinmastodon.org/api/rate-limits/ and rack_attack.rb

@@ -429,7 +429,9 @@ def test_what_is_ahead_shrinks_with_the_witness(
     ("call", "limit", "left_s", "bucket"),
     [
         ("POST /pins", 100, 30, "org_write"),
-        ("POST /pins", 300, 40_000, "trial_calls"),
+        ("POST /pins", 300, 40_000, "trial_writes"),
+        ("POST /pins", 300, 30, "trial_writes"),
+        ("POST /pins", 1000, 40_000, "trial_calls"),
         ("GET /boards/:id/pins", 1000, 30, "org_read"),
         ("GET /boards/:id/pins", 1000, 40_000, "trial_calls"),
         ("POST {upload_url}", 100, 30, None),

@@ -44,6 +44,25 @@ def test_nobody_refuses_us_on_the_days_when_clocks_change(start):
     assert found.admitted + found.held <= found.posts
 
 
+@pytest.mark.parametrize(
+    "platform",
+    ["facebook", "instagram", "threads", "tiktok", "pinterest", "snapchat", "outstand"],
+)
+def test_nobody_refuses_us_where_sizes_are_known_or_told(platform):
+    found = one_day(MARCH, platform)
+    assert found.refused_by_platform == 0
+    assert found.late_because_of_figures == 0
+    assert found.held > 0
+    assert found.figures_read > 0
+
+
+def test_a_month_that_begins_some_minutes_late_is_waited_for():
+    run = Days(datetime(2026, 10, 31, tzinfo=UTC), 2, 1, print, only=("ayrshare",))
+    found = run.run()["ayrshare"]
+    assert found.refused_by_platform == 0
+    assert found.held > found.released > 0  # those of the first day, in the new month
+
+
 def test_sizes_that_nobody_knew_are_learnt_and_held_posts_go_later():
     found = one_day(MARCH, "mastodon")
     assert found.refused_by_platform == 0

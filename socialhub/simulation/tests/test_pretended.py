@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,6 @@ from socialhub.simulation.pretended import (
     Ask,
     Bluesky,
     FromFirst,
-    Instagram,
     LinkedIn,
     Mastodon,
     Month,
@@ -24,6 +24,14 @@ from socialhub.simulation.pretended import (
     X,
     YouTube,
     pacific,
+)
+from socialhub.simulation.pretended_meta import Facebook, Instagram, Threads
+from socialhub.simulation.pretended_more import (
+    Ayrshare,
+    Outstand,
+    Pinterest,
+    Snapchat,
+    TikTok,
 )
 
 ME = Who(1, 11, 101)
@@ -150,7 +158,7 @@ def test_youtubes_uploads_and_units_are_counted_apart():
 
 
 def test_metas_throttled_calls_still_count_but_a_post_not_made_does_not():
-    meta = Instagram(0, {101: 1}, calls=1000, app_hour=2)
+    meta = Instagram(0, 1000, app_hour=2, person_hour=100, quotas={101: 1})
     publish = Ask("POST /:ig/media_publish")
     assert meta.answer(publish, ME, 0, figures=False).status == 200
     assert meta.answer(publish, ME, 1, figures=False).status == 429
@@ -164,10 +172,82 @@ def test_metas_throttled_calls_still_count_but_a_post_not_made_does_not():
 
 
 def test_meta_tells_the_quota_of_an_account_when_asked():
-    meta = Instagram(0, {101: 25}, calls=1000, app_hour=200)
+    meta = Instagram(0, 1000, app_hour=200, person_hour=100, quotas={101: 25})
     meta.answer(Ask("POST /:ig/media_publish"), ME, 0, figures=False)
     asked = meta.answer(Ask("GET /:ig/content_publishing_limit"), ME, 1, figures=False)
-    assert asked.told == ("posts", 25, 1)
+    told = json.loads(asked.headers["x-content-publishing-usage"])
+    assert told == {"total": 25, "used": 1}
+
+
+def test_meta_counts_an_account_a_person_and_the_app_apart():
+    meta = Facebook(0, calls=2, app_hour=3, person_hour=2)
+    pages, posts = Ask("GET /me/accounts", times=2), Ask("POST /:page/feed", times=2)
+    assert meta.answer(pages, ME, 0, figures=False).status == 200
+    assert meta.answer(posts, ME, 0, figures=False).status == 200
+    mine = meta.answer(Ask("GET /me/accounts"), ME, 1, figures=False)
+    assert mine.full == (("person in an hour", ME.token),)
+    # Refused ones count: the app's hour is full now as well.
+    token = meta.answer(Ask("GET /debug_token"), ME, 2, figures=False)
+    assert token.full == (("app in an hour", ME.app),)
+    page = meta.answer(Ask("POST /:page/feed"), ME, HOUR, figures=False)
+    assert page.full == (("business use case", (ME.app, ME.account)),)
+
+
+def test_the_later_parts_of_a_thread_are_replies():
+    meta = Threads(0, 1000)
+    parts = Ask("POST /:user/threads_publish (part)", times=1_000)
+    meta.calls = 10_000
+    assert meta.answer(parts, ME, 0, figures=False).status == 200
+    assert meta.answer(parts._replace(times=1), ME, 1, figures=False).status == 429
+    first = Ask("POST /:user/threads_publish")
+    assert meta.answer(first, ME, 1, figures=False).status == 200
+
+
+def test_tiktoks_minute_slides_and_a_creator_has_a_day():
+    tiktok, film = TikTok(), Ask("POST /v2/post/publish/video/init/")
+    for second in range(0, 30, 5):
+        assert tiktok.answer(film, ME, second, figures=False).status == 200
+    assert tiktok.answer(film, ME, 59, figures=False).full == ((film.key, ME.token),)
+    photo = Ask("POST /v2/post/publish/content/init/ (DIRECT_POST)", times=6)
+    assert tiktok.answer(photo, ME, 59, figures=False).status == 200
+    assert tiktok.answer(film._replace(times=3), ME, 100, figures=False).status == 200
+    assert tiktok.answer(film, ME, 200, figures=False).full == (("creator", 101),)
+
+
+def test_pinterests_trial_has_a_day_beside_its_minutes():
+    net, pin = Pinterest(0, frozenset({ME.app})), Ask("POST /pins", times=100)
+    for minute in range(3):
+        reply = net.answer(pin, ME, minute * 60, figures=False)
+        assert reply.status == 200
+    assert reply.headers["x-ratelimit-limit"] in {"100", "300"}
+    refused = net.answer(pin._replace(times=1), ME, 180, figures=False)
+    assert refused.full == (("trial writes", ME.app),)
+    assert refused.headers["x-ratelimit-reset"] == str(DAY - 180)
+    other = ME._replace(app=2)
+    assert net.answer(pin, other, 180, figures=False).status == 200
+
+
+def test_snapchat_counts_on_average():
+    snap, call = Snapchat(), Ask("GET /public_profiles/:id", times=600)
+    assert snap.answer(call, ME, 0, figures=False).status == 200
+    assert snap.answer(call, ME, 30, figures=False).full == (("token", ME.token),)
+    assert snap.answer(call, ME._replace(token=12), 30, figures=False).status == 200
+
+
+def test_ayrshares_month_begins_at_seven_past():
+    broker, post = Ayrshare(0, {ME.token: 1}), Ask("POST /post")
+    first = broker.answer(post, ME, at("2026-10-31T12:00"), figures=False)
+    assert first.headers == {"x-ratelimit-max": "300", "x-ratelimit-count": "1"}
+    late = broker.answer(post, ME, at("2026-11-01T00:06"), figures=False)
+    assert late.full == (("posts", ME.token),)
+    assert broker.answer(post, ME, at("2026-11-01T00:07"), figures=False).status == 200
+
+
+def test_outstand_tells_what_a_minute_has():
+    relay = Outstand(0, minute=60, plan=100)
+    reply = relay.answer(Ask("POST /posts"), ME, 61, figures=False)
+    assert reply.headers["x-ratelimit-limit"] == "60"
+    assert reply.headers["x-ratelimit-remaining"] == "59"
 
 
 def test_mastodon_tells_of_statuses_in_place_of_the_tightest():
