@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from platforms import registry
 from platforms.base import Scope
 
+from . import budgets
 from .connect_views import admin_required
 from .data_requests import addresses
 from .forms import PlatformAppForm
@@ -39,7 +40,9 @@ def platform_apps(request: HttpRequest) -> HttpResponse:
     apps = [
         app for app in PlatformApp.objects.all() if app.platform in registry.PLATFORMS
     ]
+    in_use = (a for a in apps if a.client_id and a.network == Network.LIVE)
     context = {
+        "no_budget": budgets.without(in_use),
         "own": [a for a in apps if _is_ours_to_fill(a)],
         "others": [a for a in apps if not _is_ours_to_fill(a)],
         "radar": radar(
@@ -79,6 +82,7 @@ def platform_app_edit(request: HttpRequest, pk: int) -> HttpResponse:
         "redirect_uri": redirect_uri(app.platform) if app.spec.oauth else "",
         "scopes": scopes_needed(app),
         "callbacks": addresses(app),
+        "budget": budgets.of_app(app, timezone.now()),
     }
     status = 422 if form is not None and form.errors else 200
     return render(request, "accounts/app_edit.html", context, status=status)

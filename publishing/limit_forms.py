@@ -10,10 +10,10 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.budgets import MILLS
+
 #: No platform counts so far; and the column holds it.
 MAX_SIZE = 10**12
-#: thousandths of a dollar
-MILLS = 1000
 
 
 class SizeForm(forms.Form):

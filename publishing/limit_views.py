@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,18 +19,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from accounts import breakers, paused
+from accounts import breakers, budgets, paused
 from accounts.limit_pages import WindowLine, line_of, subjects_of, unsized, windows
-from accounts.limits import BucketId, Forecast, rules, set_size
+from accounts.limits import BucketId, Forecast, set_size
 from accounts.models import CircuitBreaker, ConnectedAccount, PlatformApp
 from accounts.roles import is_admin, roles_of
 from platforms.base import MONEY
-from platforms.limits import period
 
 from . import ahead
 from .access import role_required
-from .kept import kept_for_posts
-from .limit_forms import MILLS, SizeForm
+from .limit_forms import SizeForm
 from .models import Delivery
 from .wording import clock, person
 
@@ -106,10 +104,7 @@ class Group:
 
 def amount(units: int, unit: str) -> str:
     """ "1,234", or "$12.40" for money."""
-    if unit != MONEY:
-        return f"{units:,}"
-    dollars = Decimal(units) / MILLS
-    return f"${dollars:,.2f}" if units % 10 == 0 else f"${dollars:,.3f}"
+    return budgets.dollars(units) if unit == MONEY else f"{units:,}"
 
 
 @role_required(lambda user: bool(roles_of(user)))
@@ -122,7 +117,7 @@ def limits_page(request: HttpRequest) -> HttpResponse:
     held = ahead.foresee(now + AHEAD, now)
     waits = _waits(user, held)
     first = _first(held)
-    needed = _needed(lines, now)
+    needed = budgets.needed(lines, now)
     groups: dict[str, Group] = {}
     for line in lines:
         wait = waits.get(line.bucket, 0)
@@ -167,19 +162,6 @@ def _pauses(user: Any, now: datetime) -> list[tuple[paused.Paused, int]]:
 def _behind(waiting: Any, breaker: CircuitBreaker) -> int:
     behind = breakers.accounts_behind(breaker, "account__")
     return int(waiting.filter(**behind).count())
-
-
-def _needed(lines: Sequence[WindowLine], now: datetime) -> Mapping[BucketId, int]:
-    """What planned posts will cost before their budgets end."""
-    ends = {}
-    for line in lines:
-        if line.unit == MONEY:
-            rule = rules(line.bucket.platform)[line.bucket.key]
-            _begin, end = period(rule, now.timestamp())
-            ends[line.bucket] = datetime.fromtimestamp(end, UTC)
-    if not ends:
-        return {}
-    return dict.fromkeys(ends, 0) | dict(kept_for_posts(ends, now))
 
 
 def _bucket(found: Forecast) -> BucketId:
@@ -269,7 +251,7 @@ def limit_size(request: HttpRequest) -> HttpResponse:
     initial = {}
     if line.source == "set" and line.size is not None:
         initial = {
-            "size": Decimal(line.size) / MILLS if is_money else line.size,
+            "size": Decimal(line.size) / budgets.MILLS if is_money else line.size,
             "reason": line.set_reason,
         }
     form = SizeForm(request.POST or None, is_money=is_money, initial=initial)

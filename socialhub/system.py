@@ -20,11 +20,13 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django_q.models import Schedule
 
+from accounts import budgets
 from accounts.fields import SecretUnreadable
 from accounts.models import Credential, Network, PlatformApp
 from monitoring.management.commands.make_schedules import SCHEDULES
 from monitoring.models import Heartbeat
 from platforms import registry
+from platforms.base import PlatformSpec
 
 from .shell import seconds_in_words
 
@@ -400,3 +402,20 @@ def _platform_apps() -> Iterator[Line]:
             )
         else:
             yield Line(key, title, OK, str(app.get_state_display()), copy=address)
+            if budgets.without([app]):
+                yield _no_budget(spec)
+
+
+def _no_budget(spec: PlatformSpec) -> Line:
+    post, with_link = map(budgets.dollars, budgets.prices(spec.slug))
+    return Line(
+        f"budget_{spec.slug}",
+        _("Money for %(name)s") % {"name": spec.name},
+        NOTE,
+        _(
+            "A post costs %(post)s there, one with a link %(link)s; no budget is set, so "
+            "nothing stops the spending."
+        )
+        % {"post": post, "link": with_link},
+        _("Set a budget for a month under Platforms, %(name)s.") % {"name": spec.name},
+    )

@@ -20,7 +20,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.models import Schedule
 
-from accounts.models import PlatformApp
+from accounts.models import PlatformApp, RateBucket
 from monitoring.models import Heartbeat
 from socialhub import system
 
@@ -136,6 +136,18 @@ def test_half_an_app_is_red_and_none_is_only_noted(sound: Any) -> None:
     app.state = PlatformApp.State.SUSPENDED
     app.save()
     assert red() == ["app_x"]
+
+
+def test_an_app_that_spends_money_without_a_budget_is_noted(sound: Any) -> None:
+    app = PlatformApp.objects.create(platform="x", client_id="id", client_secret="s")
+    line = next(line for line in system.run() if line.key == "budget_x")
+    assert line.state == system.NOTE
+    assert "$0.20" in line.found
+    assert "Set a budget" in line.cure
+    RateBucket.objects.create(
+        platform="x", key="credits", subject=f"app:{app.pk}", size_set=50_000
+    )
+    assert "budget_x" not in states()
 
 
 def test_each_app_line_has_the_redirect_address_to_copy(sound: Any) -> None:
