@@ -269,6 +269,8 @@ class Inbox:
     def why_no_answer(self) -> str:
         """Why nobody can answer from here; "": the reader may."""
         account, reader = self.aftermath.account, self.aftermath.reader
+        if self.aftermath.gone_at:
+            return _("The post is deleted there.")
         if absent := self.aftermath.why_not(After.ANSWER):
             return absent
         if account.disconnected_at is not None or account.credential is None:
@@ -299,6 +301,8 @@ class Inbox:
     def _why_not(self, what: After) -> str:
         from .interventions import why_not
 
+        if self.aftermath.gone_at:
+            return _("The post is deleted there.")
         if not can_write(self.aftermath.reader):
             return _("People with the role Marketing or Admin can do that.")
         return why_not(self.aftermath.account, what)

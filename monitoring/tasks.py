@@ -9,11 +9,15 @@ from django.utils import timezone
 
 from accounts import breakers, campaigns, data_requests, disconnect, health, refresh
 from accounts.models import (
+    ConnectedAccount,
     Credential,
     DataRequest,
+    Network,
     PendingConnection,
     RefreshAttempt,
 )
+from platforms import registry
+from publishing import public_media
 
 from . import (
     ahead,
@@ -148,6 +152,17 @@ def follow_up() -> None:
     for pk in data_requests.open_requests():
         handle_data_request(pk)
     disconnect.revoke_due(timezone.now())
+    look_at_public_address()
+
+
+def look_at_public_address() -> None:
+    """Whether networks that fetch files can: only where there is such an account."""
+    slugs = [spec.slug for spec in registry.all_specs() if spec.fetches_files]
+    accounts = ConnectedAccount.objects.filter(
+        platform__in=slugs, network=Network.LIVE, disconnected_at=None
+    )
+    if accounts.exists():
+        public_media.look()
 
 
 def remind_campaigns() -> None:

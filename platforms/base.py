@@ -359,6 +359,8 @@ class PlatformSpec:
     #: seconds for which uploads and containers are kept that no post shows yet; None: it
     #: is not known, so that nothing is sent there ahead of its post's time
     keeps_uploads_s: int | None = None
+    #: it fetches files from an address of ours, all or some of them
+    fetches_files: bool = False
     #: it takes no post without an image or a video
     needs_media: bool = False
     #: each post is a video; an image beside it is its thumbnail
@@ -809,6 +811,8 @@ class Step:
     name: str  # "upload_image:1", stored in the attempt's log
     kind: StepKind
     run: Callable[[], StepResult]
+    #: addresses of ours that the platform is told to fetch from: read by ourselves first
+    gives_out: tuple[str, ...] = ()
 
 
 class Sighting(StrEnum):

@@ -244,14 +244,14 @@ def fetch_findings(draft: Draft, account: Identity | None) -> list[Finding]:
     The practice network runs beside us: its accounts have addresses there, and may
     fetch from any.
     """
-    outside = account is not None and _is_outside(account.url)
+    outside = account is not None and is_outside(account.url)
     for media in draft.media:
-        if not media.public_url or (outside and not _is_outside(media.public_url)):
+        if not media.public_url or (outside and not is_outside(media.public_url)):
             return [Finding(Level.REFUSED, Cause.MEDIA_NOT_PUBLIC, "media")]
     return []
 
 
-def _is_outside(url: str) -> bool:
+def is_outside(url: str) -> bool:
     """An address that the whole internet can call, as far as its name tells."""
     try:
         host = urlsplit(url).hostname or ""

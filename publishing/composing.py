@@ -21,7 +21,7 @@ from platforms.base import Count, Draft, Finding, Level, Option, Part
 from platforms.errors import Cause
 from platforms.text import tidy
 
-from . import carrying, media, stops, twice
+from . import carrying, media, public_media, stops, twice
 from .fingerprints import fingerprint
 from .models import (
     USEFUL_FOR,
@@ -153,11 +153,35 @@ def check(composition: Composition) -> list[AccountChecks]:
             AccountChecks(
                 account,
                 parts.counts(platform, draft, limits),
-                [_line(finding, account, composition) for finding in findings],
+                [
+                    *(_line(finding, account, composition) for finding in findings),
+                    *_reach_lines(account, draft),
+                ],
                 will_be_held(account, active),
             )
         )
     return found
+
+
+def _reach_lines(account: ConnectedAccount, draft: Draft) -> list[Line]:
+    """Whether the network can fetch our files just now, as our own last look found."""
+    if not account.spec.fetches_files or account.is_practice:
+        return []
+    if not draft.media and not any(part.media for part in draft.parts):
+        return []
+    verdict = public_media.last_verdict() if public_media.can_tell() else None
+    if verdict is None or not verdict.why:
+        return []
+    return [
+        Line(
+            False,
+            _("%(network)s fetches files from SocialHub, which cannot be read: %(why)s")
+            % {"network": account.spec.name, "why": verdict.why},
+            _("Tell an operator: until that is mended the post waits."),
+            _("Files"),
+            "media",
+        )
+    ]
 
 
 def will_be_held(account: ConnectedAccount, active: Sequence[Stop] = ()) -> str:

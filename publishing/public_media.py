@@ -2,19 +2,45 @@
 
 Whoever has such an address may read that one file; none can be guessed, none leads to
 another, and each is made anew whenever a post is sent.
+
+Before an address is given out we read it ourselves, the way around by the outside: a
+proxy that lets nobody in, a certificate that ended or a wrong SITE_URL is then known as
+ours, with its reason, and not as the platform's.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+import hashlib
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import signing
+from django.core.cache import cache
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from platforms.checks import is_outside
+from platforms.errors import Cause, PlatformError, TransientError
+from platforms.http import Http
 
 SALT = "publishing.public_media"
 #: As long as Instagram keeps a container that it has not finished fetching.
 LIFE = timedelta(hours=24)
+#: What stands at the address that is read to see whether any can be: no file has its id.
+PROBE, PROBE_NAME, PROBE_TEXT = 0, "probe.txt", "SocialHub"
+#: A verdict is believed for so long; a bad one shorter, for somebody may be mending it.
+GOOD_FOR = timedelta(minutes=10)
+BAD_FOR = timedelta(minutes=1)
+#: What is shown of the last verdict, however old: the time stands beside it.
+SHOWN_FOR = timedelta(days=2)
+#: One whole look. A platform is not more patient.
+PATIENCE_S = 10.0
+VERDICT = "public-media:verdict"
 
 
 def address(asset: int, file_name: str) -> str:
@@ -35,3 +61,122 @@ def asset_of(token: str) -> int | None:
     except signing.BadSignature:
         return None
     return found if isinstance(found, int) else None
+
+
+def probe_address() -> str:
+    return address(PROBE, PROBE_NAME)
+
+
+# ---------------------------------------------------------------- read by ourselves
+
+
+class Unreadable(TransientError):
+    """We could not read our own address; `detail` says why. Nothing was given out."""
+
+    default_cause = Cause.MEDIA_NOT_PUBLIC
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """why "": our addresses can be read from outside."""
+
+    at: datetime
+    why: str = ""
+
+
+def can_tell() -> bool:
+    """Whether a look says anything: only of addresses that the whole internet may call,
+    and not where an operator says that this machine cannot call itself."""
+    return bool(settings.PUBLIC_MEDIA_SELF_CHECK) and is_outside(settings.SITE_URL)
+
+
+def last_verdict() -> Verdict | None:
+    """What the last look told. Asks nobody; None: there was none lately."""
+    found = cache.get(VERDICT)
+    return found if isinstance(found, Verdict) else None
+
+
+def look(*, fresh: bool = False) -> Verdict | None:
+    """Read the probe, unless that was done a moment ago. None: a look says nothing.
+
+    fresh: whatever was found lately.
+    """
+    if not can_tell():
+        return None
+    last = last_verdict()
+    if last is not None and not fresh:
+        life = BAD_FOR if last.why else GOOD_FOR
+        if timezone.now() - last.at < life:
+            return last
+    return _keep(_read(probe_address(), PROBE_TEXT))
+
+
+def must_be_readable(addresses: Iterable[str]) -> None:
+    """Raise Unreadable unless we can read each. Of each file once in a while only.
+
+    No database: it is called where steps run.
+    """
+    if not can_tell():
+        return
+    for url in addresses:
+        # The token has the time in it: the file is what stands before that.
+        path = urlsplit(url).path
+        key = f"public-media:{hashlib.sha256(_stem(path).encode()).hexdigest()[:32]}"
+        why = cache.get(key)
+        if why is None:
+            why = _read(url)
+            life = BAD_FOR if why else GOOD_FOR
+            cache.set(key, why, life.total_seconds())
+            _keep(why)
+        if why:
+            raise Unreadable(why)
+
+
+def _stem(path: str) -> str:
+    name = path.rsplit("/", 1)[-1]
+    found = [asset_of(piece) for piece in path.split("/") if ":" in piece]
+    return f"{found}{name}" if found else path
+
+
+def _keep(why: str) -> Verdict:
+    verdict = Verdict(timezone.now(), why)
+    cache.set(VERDICT, verdict, SHOWN_FOR.total_seconds())
+    return verdict
+
+
+def _read(url: str, text: str = "") -> str:
+    """Why it cannot be read, in words; "": it can. text: what has to stand there."""
+    http = Http(total_s=PATIENCE_S)
+    # An address on a list of own servers may be behind the same door as we.
+    http.allow_private = True
+    http.private_hosts = frozenset(h.lower() for h in settings.ALLOWED_PRIVATE_HOSTS)
+    began = time.monotonic()
+    try:
+        answer = http.request(
+            "GET",
+            url,
+            call="own public address",
+            mutates=False,
+            headers={"Range": "bytes=0-1023"},
+            max_bytes=1 << 20,
+        )
+    except PlatformError as error:
+        return _words(error, time.monotonic() - began)
+    if not answer.ok:
+        return _("SITE_URL answers %(status)d where a file stands.") % {
+            "status": answer.status
+        }
+    kind = answer.headers.get("content-type", "")
+    if kind.startswith("text/html") or (text and answer.text(100) != text):
+        return _("Something else than SocialHub answers at SITE_URL.")
+    return ""
+
+
+def _words(error: PlatformError, seconds: float) -> str:
+    if error.cause == Cause.ADDRESS_REFUSED:
+        return _("SITE_URL is not https, or leads into a private network.")
+    if error.cause == Cause.TIMED_OUT:
+        return _("SITE_URL did not answer within %(n)d seconds.") % {"n": seconds}
+    if error.cause == Cause.ANSWER_UNREADABLE:
+        return _("SITE_URL sends more than was asked for: a proxy leaves Range out.")
+    return _("SITE_URL cannot be reached: %(detail)s.") % {"detail": error.detail[:150]}

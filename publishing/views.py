@@ -639,7 +639,10 @@ def _asset(request: HttpRequest, pk: int) -> MediaAsset:
 def media_public(request: HttpRequest, token: str, name: str) -> HttpResponseBase:
     """The bytes of a file, to whoever holds its signed address: a platform that
     fetches files itself. No session; nothing but the one file; 404 after a day."""
-    asset = get_object_or_404(MediaAsset, pk=public_media.asset_of(token))
+    number = public_media.asset_of(token)
+    if number == public_media.PROBE and name == public_media.PROBE_NAME:
+        return HttpResponse(public_media.PROBE_TEXT, content_type="text/plain")
+    asset = get_object_or_404(MediaAsset, pk=number)
     if name != asset.public_name or asset.mime_type not in MediaAsset.SUFFIXES:
         raise Http404
     response = serving.stored(request, asset)

@@ -218,7 +218,9 @@ def state_sentence(delivery: Delivery) -> str:
             "It may be live: it was sent and the answer was lost. "
             "Nothing is sent again before that is clear."
         ),
-        Status.PUBLISHED: _("It is live."),
+        Status.PUBLISHED: _("It was live, and was deleted at the platform since.")
+        if delivery.taken_down_at
+        else _("It is live."),
         Status.FAILED: _("It failed and is not sent again by itself."),
         Status.CANCELLED: _("It was cancelled and will not be sent."),
     }[Delivery.Status(delivery.status)]

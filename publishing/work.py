@@ -32,8 +32,10 @@ from platforms.errors import (
     TransientError,
 )
 
+from . import public_media
 from .crash_points import crash_point
 from .models import Attempt, Delivery
+from .public_media import Unreadable
 from .writes import Opened
 
 logger = logging.getLogger(__name__)
@@ -172,6 +174,7 @@ def perform(work: Work) -> Done:
         else:
             assert work.step is not None
             name = work.step.name
+            public_media.must_be_readable(work.step.gives_out)
             if work.committing:
                 assert work.may_commit
                 if time.monotonic() > work.start_by:
@@ -184,7 +187,7 @@ def perform(work: Work) -> Done:
             if work.committing:
                 crash_point("after_answer")
     except PlatformError as error:
-        result, is_ours = error, isinstance(error, NotStarted)
+        result, is_ours = error, isinstance(error, NotStarted | Unreadable)
     except Exception as exc:  # a bug of ours: the row must not suffer for it
         logger.exception("step %s of delivery %s", name, work.delivery_id)
         kind = AmbiguousOutcome if work.committing else TransientError

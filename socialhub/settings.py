@@ -182,6 +182,9 @@ if env.flag("BEHIND_PROXY", False):
 PRACTICE_NETWORK_URL = env.url("PRACTICE_NETWORK_URL", "")
 #: host:port entries that may be called although they are private (a server of one's own).
 ALLOWED_PRIVATE_HOSTS = env.words("ALLOWED_PRIVATE_HOSTS")
+#: Read our own public addresses before a network is told to fetch from them. Off where
+#: this machine cannot call its own address although others can.
+PUBLIC_MEDIA_SELF_CHECK = env.flag("PUBLIC_MEDIA_SELF_CHECK", True)
 
 # --- time and language ----------------------------------------------------------
 USE_TZ = True

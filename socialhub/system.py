@@ -27,6 +27,8 @@ from monitoring.management.commands.make_schedules import SCHEDULES
 from monitoring.models import Heartbeat
 from platforms import registry
 from platforms.base import PlatformSpec
+from platforms.checks import is_outside
+from publishing import public_media
 
 from .shell import seconds_in_words
 
@@ -65,6 +67,7 @@ def run(request: HttpRequest | None = None) -> list[Line]:
     lines += [_mail(), _storage(), _debug()]
     if request is not None:
         lines.append(_site_url(request))
+        lines.append(_public_media())
     if settings.PRACTICE_NETWORK_URL:
         lines.append(_practice_network())
     if database.state != BAD:
@@ -304,6 +307,45 @@ def _site_url(request: HttpRequest) -> Line:
         )
         % {"used": used},
     )
+
+
+def _public_media() -> Line:
+    """Networks fetch files from here: read by ourselves, at most once a minute."""
+    title = _("Files for networks that fetch them")
+    names = ", ".join(s.name for s in registry.all_specs() if s.fetches_files)
+    if not is_outside(settings.SITE_URL):
+        return Line(
+            "public_media",
+            title,
+            NOTE,
+            _("%(names)s fetch files from SITE_URL, which leads to no public address.")
+            % {"names": names},
+            _(
+                "Needed for real accounts there alone: the practice network goes without."
+            ),
+        )
+    verdict = public_media.look()
+    if verdict is None:
+        return Line(
+            "public_media",
+            title,
+            NOTE,
+            _("Not looked at: PUBLIC_MEDIA_SELF_CHECK is off."),
+        )
+    if verdict.why:
+        return Line(
+            "public_media",
+            title,
+            BAD,
+            verdict.why,
+            _(
+                "%(names)s cannot fetch files until it can be read from outside: check "
+                "SITE_URL, its certificate and the proxy in front. Where this machine "
+                "cannot call its own address, set PUBLIC_MEDIA_SELF_CHECK=false."
+            )
+            % {"names": names},
+        )
+    return Line("public_media", title, OK, _("Can be read from outside."))
 
 
 def _origin(url: str) -> tuple[str, str | None, int]:

@@ -143,7 +143,10 @@ class Ayrshare(Platform):
             return Step(
                 "choose_key", StepKind.REPEATABLE, lambda: StepResult({"key": key})
             )
-        return Step("post", StepKind.COMMIT, lambda: self._post(job, api))
+        given = tuple(file.public_url for file in job.draft.media if file.public_url)
+        return Step(
+            "post", StepKind.COMMIT, lambda: self._post(job, api), gives_out=given
+        )
 
     def is_out(self, witness: Mapping[str, Any]) -> bool:
         return bool(witness.get("post"))

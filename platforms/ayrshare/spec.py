@@ -115,6 +115,7 @@ SPEC = PlatformSpec(
     slug="ayrshare",
     name="Ayrshare",
     sign_in=SignIn.KEY,
+    fetches_files=True,
     key_name="Profile key",
     hosts={"api": "https://api.ayrshare.com/api"},
     practice_paths={"api": "/ayrshare/api"},

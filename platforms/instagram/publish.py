@@ -221,7 +221,16 @@ class Instagram(Platform):
         return form | {"video_url": file.public_url}
 
     def _make(self, job: PublishJob, api: InstagramClient, name: str) -> Step:
-        return Step(name, StepKind.REPEATABLE, lambda: self._create(job, api, name))
+        fetched: tuple[str, ...] = ()
+        if job.draft.media:
+            form = self.form(job, name, api.variant == FACEBOOK)
+            fetched = tuple(form[k] for k in ("image_url", "video_url") if form.get(k))
+        return Step(
+            name,
+            StepKind.REPEATABLE,
+            lambda: self._create(job, api, name),
+            gives_out=fetched,
+        )
 
     def _create(self, job: PublishJob, api: InstagramClient, name: str) -> StepResult:
         if not job.draft.media:

@@ -188,6 +188,7 @@ SPEC = PlatformSpec(
     shape=Shape.PICTURE,
     folds_after=125,
     sign_in=SignIn.OAUTH,
+    fetches_files=True,
     hosts={
         "www": "https://www.instagram.com",
         "api": "https://api.instagram.com",

@@ -120,7 +120,10 @@ class Outstand(Platform):
         if not job.witness.get("key"):
             made = {"key": str(uuid4()), "key_at": datetime.now(UTC).isoformat()}
             return Step("choose_key", StepKind.REPEATABLE, lambda: StepResult(made))
-        return Step("post", StepKind.COMMIT, lambda: self._post(job, api))
+        given = tuple(file.public_url for file in job.draft.media if file.public_url)
+        return Step(
+            "post", StepKind.COMMIT, lambda: self._post(job, api), gives_out=given
+        )
 
     def is_out(self, witness: Mapping[str, Any]) -> bool:
         return bool(witness.get("post"))

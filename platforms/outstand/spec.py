@@ -87,6 +87,7 @@ SPEC = PlatformSpec(
     slug="outstand",
     name="Outstand",
     sign_in=SignIn.KEY,
+    fetches_files=True,
     hosts={"api": "https://api.outstand.so/v1"},
     practice_paths={"api": "/outstand/api/v1"},
     absent=(

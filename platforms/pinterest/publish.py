@@ -168,7 +168,10 @@ class Pinterest(Platform):
                 return Step("upload", StepKind.REPEATABLE, lambda: _upload(job, api))
             if job.witness.get("ready") != stored["id"]:
                 return Step("wait", StepKind.REPEATABLE, lambda: _wait(job, api))
-        return Step("pin", StepKind.COMMIT, lambda: self._pin(job, api))
+        given = () if _is_video(job.draft) else _addresses(job.draft)
+        return Step(
+            "pin", StepKind.COMMIT, lambda: self._pin(job, api), gives_out=given
+        )
 
     def body(self, job: PublishJob) -> dict[str, Any]:
         """The JSON of the Pin."""
@@ -307,6 +310,10 @@ class Pinterest(Platform):
             and _plain(row.get("title")) == _plain(self._title(draft))
             and _plain(row.get("description")) == _plain(self.text_as_sent(draft))
         )
+
+
+def _addresses(draft: Draft) -> tuple[str, ...]:
+    return tuple(file.public_url for file in draft.media if file.public_url)
 
 
 def _is_video(draft: Draft) -> bool:

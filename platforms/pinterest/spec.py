@@ -123,6 +123,7 @@ SPEC = PlatformSpec(
     name="Pinterest",
     shape=Shape.PICTURE,
     sign_in=SignIn.OAUTH,
+    fetches_files=True,
     hosts={"www": "https://www.pinterest.com", "api": "https://api.pinterest.com"},
     practice_paths={"www": "/pinterest/www", "api": "/pinterest/api"},
     absent=(

@@ -231,8 +231,9 @@ class Threads(Platform):
         return form
 
     def _make(self, job: PublishJob, api: ThreadsClient, name: str) -> Step:
+        form = self.form(job, name)
+
         def run() -> StepResult:
-            form = self.form(job, name)
             if "" in (form.get("image_url"), form.get("video_url")):
                 raise InvalidContent(
                     "the file has no public address", cause=Cause.MEDIA_NOT_PUBLIC
@@ -250,7 +251,8 @@ class Threads(Platform):
             }
             return StepResult({name: made, f"ready:{name}": "", f"polls:{name}": 0})
 
-        return Step(name, StepKind.REPEATABLE, run)
+        fetched = tuple(form[k] for k in ("image_url", "video_url") if form.get(k))
+        return Step(name, StepKind.REPEATABLE, run, gives_out=fetched)
 
     def _again(self, job: PublishJob, name: str, error: PlatformError) -> StepResult:
         """Make a container anew after a while, but not without end."""

@@ -176,6 +176,7 @@ SPEC = PlatformSpec(
     slug="threads",
     name="Threads",
     sign_in=SignIn.OAUTH,
+    fetches_files=True,
     hosts={"www": "https://threads.net", "graph": "https://graph.threads.net"},
     practice_paths={"www": "/threads/www", "graph": "/threads/graph"},
     calls=_TOKEN_ROWS

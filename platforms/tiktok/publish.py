@@ -210,7 +210,13 @@ class TikTok(Platform):
             return Step("creator", StepKind.REPEATABLE, lambda: self._ask(job, api))
         if sent_by_us:
             return media.Sending(job, api, lambda: self.post(job)).next_step()
-        return Step("publish", StepKind.COMMIT, lambda: self._publish(job, api))
+        given = tuple(file.public_url for file in job.draft.media if file.public_url)
+        return Step(
+            "publish",
+            StepKind.COMMIT,
+            lambda: self._publish(job, api),
+            gives_out=given,
+        )
 
     def _is_sent_by_us(self, job: PublishJob) -> bool:
         return _has_video(job.draft) and not self.pull_videos

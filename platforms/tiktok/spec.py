@@ -223,6 +223,7 @@ SPEC = PlatformSpec(
     name="TikTok",
     shape=Shape.PICTURE,
     sign_in=SignIn.OAUTH,
+    fetches_files=True,
     hosts={
         "www": "https://www.tiktok.com",
         "api": "https://open.tiktokapis.com",
