@@ -16,11 +16,11 @@ from django.db.models import Q, Sum
 from accounts.models import Brand
 from platforms.text import tidy
 
-from . import media
+from . import leftovers, media
 from .models import FileUse, MediaAsset, MediaQuerySet, Post, PostQuerySet
 
 #: What the filter "Used" offers.
-UNUSED, WITHOUT_ALT = "unused", "no_alt"
+UNUSED, WITHOUT_ALT, GOING = "unused", "no_alt", "going"
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class LibraryFilters:
             values["brand"] = ""
         if values["kind"] not in MediaAsset.Kind.values:
             values["kind"] = ""
-        if values["show"] not in {UNUSED, WITHOUT_ALT}:
+        if values["show"] not in {UNUSED, WITHOUT_ALT, GOING}:
             values["show"] = ""
         return cls(**values)
 
@@ -64,6 +64,8 @@ class LibraryFilters:
             rows = rows.filter(kind=self.kind)
         if self.show == UNUSED:
             rows = rows.unused()
+        elif self.show == GOING:
+            rows = rows.loose().filter(leftovers.soon()).order_by("loose_since")
         elif self.show == WITHOUT_ALT:
             rows = rows.filter(alt_text="").exclude(kind=MediaAsset.Kind.DOCUMENT)
         for word in self.q.split()[:8]:

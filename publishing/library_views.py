@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db.models import Count, Min
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -19,7 +22,7 @@ from accounts.models import Brand, ConnectedAccount
 from accounts.roles import can_write
 from platforms.text import tidy
 
-from . import editing, incoming, library, media, reshape
+from . import editing, incoming, leftovers, library, media, reshape
 from .access import role_required, row_number
 from .library import LibraryFilters
 from .library_forms import FileForm, MakeForm
@@ -51,9 +54,25 @@ def media_library(request: HttpRequest) -> HttpResponse:
         "folders": library.folders(request.user),
         "kinds": MediaAsset.Kind.choices,
         "room": library.room(brands),
+        **_going(request),
         **_adding(brands, filters.brand),
     }
     return render(request, "publishing/media_library.html", context)
+
+
+def _going(request: HttpRequest) -> dict[str, Any]:
+    """How many files go by themselves, and when the first of them does."""
+    days = int(settings.MEDIA_UNUSED_DAYS)
+    if not days:
+        return {}
+    rows = MediaAsset.objects.visible_to(request.user).loose()
+    told = rows.filter(leftovers.soon()).aggregate(n=Count("pk"), at=Min("loose_since"))
+    at = told["at"]
+    return {
+        "going": told["n"],
+        "going_at": at + timedelta(days=days) if at else None,
+        "unused_days": days,
+    }
 
 
 def _adding(brands: list[Brand], chosen: str) -> dict[str, Any]:
@@ -87,6 +106,7 @@ def media_add(request: HttpRequest) -> HttpResponse:
             still.append(str(busy))
             words = _("%(name)s is still being looked into. It appears in a moment.")
             problems.append(words % {"name": name})
+    leftovers.keep([asset.pk for asset in added])
     if request.headers.get("HX-Request"):
         context = {
             **_adding(brands, str(brand.pk)),
@@ -114,10 +134,16 @@ def media_change(request: HttpRequest) -> HttpResponse:
         messages.error(request, _("Nothing was picked. Tick the files first."))
     elif request.POST.get("action") == "delete":
         _delete(request, list(assets))
+    elif request.POST.get("action") == "keep":
+        number = leftovers.keep(list(assets.values_list("pk", flat=True)))
+        words = ngettext("%(n)s file is kept.", "%(n)s files are kept.", number)
+        messages.success(request, words % {"n": number})
     else:
         folder = " ".join(tidy(request.POST.get("folder", "")).split())[:80]
         pks = list(assets.values_list("pk", flat=True))
         number = MediaAsset.objects.filter(pk__in=pks).update(folder=folder)
+        if folder:
+            leftovers.keep(pks)
         words = ngettext(
             "%(n)s file lies in “%(folder)s” now.",
             "%(n)s files lie in “%(folder)s” now.",
@@ -164,6 +190,7 @@ def media_details(request: HttpRequest, pk: int) -> HttpResponse:
     )
     if action == "save" and form.is_valid():
         form.save()
+        leftovers.keep([pk])
         messages.success(request, _("Your changes are saved."))
         return redirect("media_details", pk)
     if action == "make" and make.is_valid():
@@ -171,6 +198,10 @@ def media_details(request: HttpRequest, pk: int) -> HttpResponse:
         asset.save(update_fields=["focus_x", "focus_y"])
         if answer := _make(request, asset, make.recipe(asset)):
             return answer
+    if action == "keep":
+        leftovers.keep([pk])
+        messages.success(request, _("The file is kept."))
+        return redirect("media_details", pk)
     if action == "delete" and _delete(request, [asset]):
         return redirect("media_library")
     accounts = list(
@@ -210,6 +241,7 @@ def _make(
     except UploadRefused as refused:
         messages.error(request, str(refused))
         return None
+    leftovers.keep([asset.pk, made.pk])
     words = _("%(name)s is made: %(details)s. The original stays as it is.")
     if made.pk == asset.pk:
         words = _("That would be the same file: nothing was made.")

@@ -243,6 +243,10 @@ class MediaQuerySet(models.QuerySet["MediaAsset"]):
             self = self.filter(~Exists(used))
         return self
 
+    def loose(self) -> MediaQuerySet:
+        """Those that nobody used and nobody kept: they are deleted after a while."""
+        return self.unused().filter(is_kept=False)
+
 
 class MediaAsset(models.Model):
     """A file as measured by us, never as its name claims."""
@@ -302,6 +306,10 @@ class MediaAsset(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    #: a person wants it although no post has it
+    is_kept = models.BooleanField(default=False, editable=False)
+    #: since when it was seen to be in no post, and kept by nobody
+    loose_since = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = MediaQuerySet.as_manager()
 
@@ -312,6 +320,14 @@ class MediaAsset(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def goes_at(self) -> datetime | None:
+        """When it is deleted unless somebody uses or keeps it; None: it is not."""
+        days = int(settings.MEDIA_UNUSED_DAYS)
+        if self.loose_since is None or self.is_kept or not days:
+            return None
+        return self.loose_since + timedelta(days=days)
 
     @property
     def suffix(self) -> str:

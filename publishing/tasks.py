@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from . import liveness, repeating
+from . import leftovers, liveness, repeating
 from . import upload_models as uploads
 from .engine import CARRY_MOST_S, PumpRun
 from .models import Pump
@@ -73,8 +73,10 @@ def tidy_pumps() -> None:
 
 
 def tidy_uploads() -> None:
-    """Forget files that were begun and have not moved for a day."""
+    """Forget files that were begun and have not moved for a day, and files that came
+    in and that nobody used."""
     uploads.tidy(timezone.now())
+    leftovers.tidy(timezone.now())
 
 
 def make_occurrences() -> None:

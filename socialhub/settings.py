@@ -222,6 +222,8 @@ MEDIA_MAX_MB = env.number("MEDIA_MAX_MB", 4096, low=1, high=1024 * 1024)
 MEDIA_DAILY_MB = env.number("MEDIA_DAILY_MB", 20 * 1024, low=0, high=1024 * 1024 * 1024)
 #: what the files of one brand may take together; 0: any amount
 MEDIA_BRAND_MB = env.number("MEDIA_BRAND_MB", 0, low=0, high=1024 * 1024 * 1024)
+#: Files that no post has and nobody kept are deleted after so many days; 0: never.
+MEDIA_UNUSED_DAYS = env.number("MEDIA_UNUSED_DAYS", 30, low=0, high=3650)
 #: what uploads leave free on the disk of DATA_DIR/media for database and logs
 MEDIA_KEEP_FREE_MB = env.number("MEDIA_KEEP_FREE_MB", 1024, low=0, high=1024 * 1024)
 

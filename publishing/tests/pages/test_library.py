@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import io
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from PIL import Image
 
 from accounts.models import AuditEvent, Brand
 from platforms.base import MediaRule
-from publishing import editing, library, media, reshape
+from publishing import editing, leftovers, library, media, reshape
 from publishing.library import LibraryFilters
 from publishing.measuring import UploadRefused
 from publishing.models import (
@@ -407,3 +409,71 @@ def test_a_file_that_was_deleted_while_one_wrote_is_said_to_be_gone(ana, world, 
 def test_the_address_leads_back_to_itself():
     filters = LibraryFilters.read({"q": "rose", "kind": "image", "junk": "x"})
     assert filters.query(page=2) == "page=2&q=rose&kind=image"
+
+
+# ---------------------------------------------------------------- what nobody used
+
+DAY = timedelta(days=1)
+
+
+def test_what_nobody_used_is_told_and_deleted_after_its_time(keep, world, ana):
+    loose, used, kept = keep("a.jpg"), keep("b.jpg", (41, 30)), keep("c.jpg", (42, 30))
+    use(used, world)
+    leftovers.keep([kept.pk])
+    now = timezone.now()
+    assert leftovers.tidy(now) == 0
+    loose.refresh_from_db()
+    assert loose.goes_at == now + 30 * DAY
+    page = ana.get(LIBRARY).content.decode()
+    assert "1 file came in, is in no post, and nobody kept it" in page
+    shown = ana.get(f"{LIBRARY}?show=going").content.decode()
+    assert "a.jpg" in shown
+    assert "b.jpg" not in shown
+    name, storage = str(loose.file.name), loose.file.storage
+    assert leftovers.tidy(now + 29 * DAY) == 0
+    assert leftovers.tidy(now + 31 * DAY) == 1
+    assert not storage.exists(name)
+    assert set(MediaAsset.objects.values_list("pk", flat=True)) == {used.pk, kept.pk}
+    assert AuditEvent.objects.filter(verb="media_deleted", actor=None).count() == 1
+
+
+def test_a_file_that_leaves_a_post_has_its_whole_time_again(keep, world):
+    asset = keep()
+    now = timezone.now()
+    leftovers.tidy(now)
+    post = use(asset, world)
+    leftovers.tidy(now + 20 * DAY)
+    post.media.all().delete()
+    assert leftovers.tidy(now + 40 * DAY) == 0
+    asset.refresh_from_db()
+    assert asset.loose_since == now + 40 * DAY
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        lambda c, pk: c.post(page_of(MediaAsset(pk=pk)), {"action": "keep"}),
+        lambda c, pk: c.post(reverse("media_change"), {"pick": pk, "action": "keep"}),
+        lambda c, pk: c.post(reverse("media_change"), {"pick": pk, "folder": "Shop"}),
+        lambda c, pk: c.post(
+            page_of(MediaAsset(pk=pk)), {"action": "save", "name": "a", "alt_text": "b"}
+        ),
+    ],
+    ids=["keep", "keep many", "folder", "words"],
+)
+def test_what_a_person_does_for_a_file_keeps_it(keep, ana, wanted):
+    asset = keep()
+    now = timezone.now()
+    leftovers.tidy(now)
+    wanted(ana, asset.pk)
+    assert leftovers.tidy(now + 99 * DAY) == 0
+    asset.refresh_from_db()
+    assert asset.goes_at is None
+
+
+def test_nothing_goes_where_an_operator_wants_it_so(keep, ana, settings):
+    settings.MEDIA_UNUSED_DAYS = 0
+    keep()
+    leftovers.tidy(timezone.now())
+    assert leftovers.tidy(timezone.now() + 999 * DAY) == 0
+    assert "nobody kept it" not in ana.get(LIBRARY).content.decode()
