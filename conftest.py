@@ -118,5 +118,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             )
         if item.get_closest_marker("browser") and browser:
             item.add_marker(pytest.mark.skip(reason=browser))
+        if item.get_closest_marker("gettext") and "gettext" in missing:
+            item.add_marker(pytest.mark.skip(reason=missing["gettext"]))
         if item.get_closest_marker("bluesky_server") and "bluesky_server" in missing:
             item.add_marker(pytest.mark.skip(reason=missing["bluesky_server"]))

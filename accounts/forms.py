@@ -331,7 +331,9 @@ class EndingForm(forms.Form):
         return data.get("days") or 21, data.get("brand")
 
     def until(self, now: datetime) -> str:
-        return date_format(localtime(now + timedelta(days=self.chosen()[0])), "j M Y")
+        return date_format(
+            localtime(now + timedelta(days=self.chosen()[0])), now_in_words("j M Y")
+        )
 
 
 class CampaignForm(forms.Form):

@@ -205,7 +205,7 @@ def _clock(at: datetime, now: datetime) -> str:
     """A time in the reader's zone, with its day when that is not today."""
     local = timezone.localtime(at)
     same = local.date() == timezone.localtime(now).date()
-    return date_format(local, "H:i" if same else "D j M, H:i")
+    return date_format(local, "H:i" if same else _("D j M, H:i"))
 
 
 # ---------------------------------------------------------------- pauses and limits

@@ -18,9 +18,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from .models import AuditEvent, CampaignItem, ConnectedAccount, ReconnectLink
+from .reading import language_of
 from .roles import is_admin
 
 logger = logging.getLogger(__name__)
@@ -71,10 +72,11 @@ def send(
         "site_url": settings.SITE_URL,
         **words,
     }
-    head = render_to_string(f"accounts/mail/{template}_subject.txt", context)
-    body = render_to_string(f"accounts/mail/{template}.txt", context)
+    with translation.override(language_of(first.person)):
+        head = render_to_string(f"accounts/mail/{template}_subject.txt", context)
+        body = render_to_string(f"accounts/mail/{template}.txt", context)
+        html = render_to_string(f"accounts/mail/{template}.html", context)
     message = EmailMultiAlternatives(" ".join(head.split()), body, to=[first.email])
-    html = render_to_string(f"accounts/mail/{template}.html", context)
     message.attach_alternative(html, "text/html")
     rows = ReconnectLink.objects.filter(pk__in=[link.pk for link, _ in links])
     try:

@@ -96,6 +96,8 @@ class Profile(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="profile"
     )
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
+    #: a code of settings.LANGUAGES; empty: as the browser asks, mails as for everybody
+    language = models.CharField(_("language"), max_length=10, blank=True)
 
     def __str__(self) -> str:
         return f"profile of {self.user}"

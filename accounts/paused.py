@@ -108,7 +108,7 @@ def _by_itself(row: CircuitBreaker, now: datetime) -> str:
 def _clock(at: datetime) -> str:
     """A time in the reader's zone, with the zone's name."""
     local = timezone.localtime(at)
-    pattern = "H:i" if local.date() == timezone.localdate() else "D j M, H:i"
+    pattern = "H:i" if local.date() == timezone.localdate() else _("D j M, H:i")
     return f"{date_format(local, pattern)} ({timezone.get_current_timezone_name()})"
 
 

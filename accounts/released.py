@@ -55,7 +55,7 @@ def _following(accounts: Sequence[ConnectedAccount]) -> str:
             "%(n)s posts follow, the first at once.",
             count,
         ) % {"n": count}
-    at = date_format(timezone.localtime(first), "j M Y H:i")
+    at = date_format(timezone.localtime(first), _("j M Y H:i"))
     zone = timezone.get_current_timezone_name()
     return ngettext(
         "%(n)s post follows, at %(at)s (%(zone)s).",

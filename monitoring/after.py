@@ -211,7 +211,7 @@ def _chart(
     return Chart(
         {
             "type": "line",
-            "labels": [date_format(at, "j M, H:i") for at in times],
+            "labels": [date_format(at, _("j M, H:i")) for at in times],
             "sets": [
                 {
                     "label": str(NAMES[figure]),
@@ -225,7 +225,7 @@ def _chart(
         [_("Read"), *(str(NAMES[figure]) for figure in shown)],
         [
             (
-                date_format(at, "j M Y, H:i e"),
+                date_format(at, _("j M Y, H:i e")),
                 *(
                     "–" if (value := row.value(figure)) is None else value
                     for figure in shown

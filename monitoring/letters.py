@@ -129,11 +129,11 @@ def posts_sentence(count: int, first: datetime | None) -> str:
 def _clock(at: datetime) -> str:
     local = timezone.localtime(at)
     zone = timezone.get_current_timezone_name()
-    return f"{date_format(local, 'D j M Y, H:i')} ({zone})"
+    return f"{date_format(local, _('D j M Y, H:i'))} ({zone})"
 
 
 def _day(at: datetime) -> str:
-    return date_format(timezone.localtime(at), "j M Y")
+    return date_format(timezone.localtime(at), _("j M Y"))
 
 
 class _Composer:
@@ -312,11 +312,10 @@ class _Composer:
     def _standby_lost(self) -> Letter:
         words = explain(self.incident.cause)
         number = len(self.accounts)
-        subject = ngettext(
-            "The standby access of %(name)s no longer works",
-            "The standby access of %(n)d accounts no longer works",
-            number,
-        ) % {"name": self.accounts[0].name, "n": number}
+        who = self.accounts[0].name
+        if number > 1:
+            who = ngettext("%(n)d account", "%(n)d accounts", number) % {"n": number}
+        subject = _("The standby access of %(who)s no longer works") % {"who": who}
         way = {}
         if self.person is None or is_admin(self.person):
             address = reverse("account_standby", args=[self.accounts[0].pk])

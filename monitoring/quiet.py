@@ -5,23 +5,12 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from django.conf import settings
-
 from .models import Alert, AlertPreference
 
 #: A post so soon after the message would come leaves nobody time to act.
 TIME_TO_ACT = timedelta(hours=1)
 DAY = timedelta(days=1)
 Mail = AlertPreference.Mail
-
-
-def zone_of(user: object) -> ZoneInfo:
-    """The person's zone; the installation's for none or one that is known no more."""
-    name = getattr(getattr(user, "profile", None), "time_zone", "")
-    try:
-        return ZoneInfo(name or settings.DEFAULT_READER_TIME_ZONE)
-    except (KeyError, ValueError, OSError):
-        return ZoneInfo(settings.DEFAULT_READER_TIME_ZONE)
 
 
 def _instant(day: date, at: time, zone: ZoneInfo, fold: int = 0) -> datetime:

@@ -377,12 +377,12 @@ def charts(found: Report) -> list[tuple[str, str, Chart]]:
     """(id, title, chart): nothing where nothing was due."""
     if not found.total.due:
         return []
-    labels = [date_format(line.week, "j M") for line in found.weeks]
+    labels = [date_format(line.week, _("j M")) for line in found.weeks]
 
     def by_week(title: str, tone: str, values: list[Any], words: list[str]) -> Chart:
         sets = [{"label": title, "tone": tone, "values": values}]
         lines = [
-            (date_format(line.week, "j M Y"), text)
+            (date_format(line.week, _("j M Y")), text)
             for line, text in zip(found.weeks, words, strict=True)
         ]
         shown = [text for text in words if text != "–"]

@@ -65,6 +65,6 @@ def title_of(found: Report) -> str:
 
 def period_of(found: Report) -> str:
     return _("Weeks of %(first)s to %(last)s") % {
-        "first": date_format(found.first, "j M Y"),
-        "last": date_format(found.last, "j M Y"),
+        "first": date_format(found.first, _("j M Y")),
+        "last": date_format(found.last, _("j M Y")),
     }

@@ -10,12 +10,13 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts.models import Network
+from accounts.reading import language_of, zone_of
 from accounts.roles import can_review
 
-from . import quiet, reliability, report_csv
+from . import reliability, report_csv
 from .models import ReportMail
 
 logger = logging.getLogger(__name__)
@@ -32,13 +33,14 @@ def send_due(now: datetime) -> int:
     rows = ReportMail.objects.filter(is_on=True, next_at__lte=now)
     sent = 0
     for row in rows.select_related("user__profile", "brand").order_by("next_at")[:MOST]:
-        zone = quiet.zone_of(row.user)
+        zone = zone_of(row.user)
         then = row.after(now, zone)
         mine = ReportMail.objects.filter(pk=row.pk, next_at=row.next_at)
         if not mine.update(next_at=then):
             continue
         try:
-            with timezone.override(zone):
+            language = language_of(row.user)
+            with timezone.override(zone), translation.override(language):
                 went = _send(row, now)
         except OSError as exc:  # smtplib's errors are OSErrors as well
             logger.warning("a report was not mailed: %s", type(exc).__name__)

@@ -65,7 +65,7 @@ def _share_chart(found: Report) -> Drawing:
     chart.data = [[line.share or 0 for line in weeks]]
     every = max(1, len(weeks) // 9)
     chart.categoryAxis.categoryNames = [
-        date_format(line.week, "j M") if number % every == 0 else ""
+        date_format(line.week, _("j M")) if number % every == 0 else ""
         for number, line in enumerate(weeks)
     ]
     chart.valueAxis.valueMin, chart.valueAxis.valueMax = 0, 100
@@ -139,7 +139,7 @@ def _table(found: Report) -> Table:
 def _cells(line: Line) -> list[str]:
     causes = sorted(line.causes.items(), key=lambda pair: -pair[1])
     return [
-        date_format(line.week, "j M Y"),
+        date_format(line.week, _("j M Y")),
         line.brand,
         str(line.due),
         share_words(line.share),

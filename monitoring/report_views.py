@@ -14,11 +14,12 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import Brand, Network
+from accounts.reading import zone_of
 from accounts.roles import can_review
 from publishing.access import role_required, row_number
 from publishing.wording import clock
 
-from . import quiet, reliability, report_csv
+from . import reliability, report_csv
 from .models import ReportMail
 from .reliability import Report
 
@@ -134,7 +135,7 @@ def reliability_mail(request: HttpRequest) -> HttpResponse:
         context |= {"form": form, "wish": None, "email": reader.email}
         return render(request, "monitoring/reliability.html", context, status=422)
     wish = form.save(commit=False)
-    zone = quiet.zone_of(reader)
+    zone = zone_of(reader)
     wish.next_at = wish.after(timezone.now(), zone) if wish.is_on else None
     wish.save()
     if wish.next_at:

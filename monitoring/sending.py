@@ -15,9 +15,11 @@ from django.core.mail import EmailMultiAlternatives
 from django.db.models import Max
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import translation
 from django.utils.translation import ngettext
 
 from accounts.fixed_query import FixedQuery
+from accounts.reading import language_of, zone_of
 
 from . import letters, quiet, webhooks
 from .letters import Letter
@@ -91,7 +93,7 @@ class _Run:
     def send_to(
         self, person: Any, pref: AlertPreference, alerts: Sequence[Alert]
     ) -> None:
-        zone = quiet.zone_of(person)
+        zone = zone_of(person)
         last = self._last_daily(person, pref)
         daily: list[Alert] = []
         for alert in alerts:
@@ -120,18 +122,19 @@ class _Run:
     def _send(self, person: Any, pref: AlertPreference, alerts: list[Alert]) -> None:
         if time.monotonic() > self.end or self.refusals >= REFUSALS:
             return
-        zone = quiet.zone_of(person)
+        zone = zone_of(person)
         by_mail = pref.mail != AlertPreference.Mail.NEVER and bool(person.email)
         mine = [alert for alert in alerts if not by_mail or alert.take(self.now)]
         body, pairs = "", list[tuple[Alert, Letter]]()
         try:
-            for alert in mine:
-                if letter := letters.compose(alert, zone, self.now):
-                    pairs.append((alert, letter))
-                else:  # it concerns nobody any more
-                    Alert.objects.filter(pk=alert.pk).delete()
-            if by_mail and pairs:
-                body = _mail(person, pairs)
+            with translation.override(language_of(person)):
+                for alert in mine:
+                    if letter := letters.compose(alert, zone, self.now):
+                        pairs.append((alert, letter))
+                    else:  # it concerns nobody any more
+                        Alert.objects.filter(pk=alert.pk).delete()
+                if by_mail and pairs:
+                    body = _mail(person, pairs)
         except OSError as exc:  # smtplib's errors are OSErrors as well
             self.refusals += 1
             logger.warning("a mail was not sent: %s", type(exc).__name__)
@@ -214,8 +217,8 @@ def send_to_channels(now: datetime) -> None:
             break
         if channel.pk in failed or not alert.take(now):
             continue
-        zone = quiet.zone_of(None)
-        letter = letters.compose(alert, zone, now)
+        with translation.override(language_of(None)):
+            letter = letters.compose(alert, zone_of(None), now)
         if letter is None:
             alert.delete()
             continue

@@ -264,4 +264,4 @@ def clock(at: datetime, beside: datetime) -> str:
     """A time in the reader's zone; with its day when that is another than `beside`'s."""
     local = timezone.localtime(at)
     same = local.date() == timezone.localtime(beside).date()
-    return date_format(local, "H:i" if same else "D j M, H:i")
+    return date_format(local, "H:i" if same else _("D j M, H:i"))

@@ -252,7 +252,7 @@ def day_panel(user: Any, day: date, filters: Filters) -> dict[str, Any]:
     query = filters.query(tab="all", day=day.isoformat())
     return {
         "day": day,
-        "title": date_format(day, "l j F Y"),
+        "title": date_format(day, _("l j F Y")),
         "cards": cards_of(places[:MOST_IN_PANEL]),
         "hidden": max(0, len(places) - MOST_IN_PANEL),
         "list_url": f"{reverse('post_list')}?{query}",

@@ -301,7 +301,7 @@ def clock_note(day: date, wall: time, zone: str) -> str:
         return ""
     words = {
         "time": f"{wall:%H:%M}",
-        "date": date_format(day, "j F Y"),
+        "date": date_format(day, _("j F Y")),
         "zone": zone,
     }
     if after > before:

@@ -58,7 +58,7 @@ class Moved:
 def said(at: datetime) -> str:
     """ "Tue 1 Dec, 10:00 (Europe/Berlin)" on the reader's clock."""
     zone = timezone.get_current_timezone_name()
-    return f"{date_format(timezone.localtime(at), 'D j M, H:i')} ({zone})"
+    return f"{date_format(timezone.localtime(at), _('D j M, H:i'))} ({zone})"
 
 
 def target(post: Post, day: date, wall: time | None) -> Timing:

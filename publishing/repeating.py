@@ -85,7 +85,7 @@ def end_words(series: Series) -> str:
     if series.ended_at is not None:
         return _("Ended")
     if series.last_on is not None:
-        return _("Until %(day)s") % {"day": date_format(series.last_on, "j M Y")}
+        return _("Until %(day)s") % {"day": date_format(series.last_on, _("j M Y"))}
     if series.count is not None:
         text = ngettext("%(n)s time", "%(n)s times", series.count)
         return text % {"n": series.count}
@@ -122,7 +122,7 @@ def preview(series: Series, now: datetime) -> Preview:
         if not before:
             clock.append(_("now this is %(utc)s UTC") % {"utc": utc})
         elif utc != before:
-            words = {"day": date_format(day, "j M Y"), "utc": utc}
+            words = {"day": date_format(day, _("j M Y")), "utc": utc}
             clock.append(_("from %(day)s this is %(utc)s UTC") % words)
         before = utc
     return Preview(rule_words(series), coming, clock, series.is_dense)
@@ -310,7 +310,7 @@ def change_following(user: Any, post: Post) -> int:
             if result is None or result.too_late:
                 raise moving.Refused(
                     _("The post of %(day)s has changed meanwhile: nothing was changed.")
-                    % {"day": date_format(row.occurrence_on, "j M Y")}
+                    % {"day": date_format(row.occurrence_on, _("j M Y"))}
                 )
             if series.is_dense:
                 _say_yes(row)

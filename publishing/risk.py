@@ -399,7 +399,7 @@ def _access_ends(account: ConnectedAccount, credential: Credential, end: End) ->
     words = {
         "account": account.name,
         "who": whose,
-        "when": date_format(timezone.localtime(end.at), "j M Y"),
+        "when": date_format(timezone.localtime(end.at), _("j M Y")),
     }
     cause = Cause.TOKEN_EXPIRED
     sentence = _(
@@ -427,7 +427,7 @@ def _version_ends(account: ConnectedAccount, app: PlatformApp, end: End) -> Risk
     words = {
         "platform": account.spec.name,
         "version": app.api_version or account.spec.api_version,
-        "when": date_format(end.at, "j M Y"),
+        "when": date_format(end.at, _("j M Y")),
     }
     return Risk(
         Cause.VERSION_ENDED,

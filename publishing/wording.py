@@ -175,7 +175,7 @@ def clock(at: datetime) -> str:
     """A time in the reader's zone, with the zone's name."""
     local = timezone.localtime(at)
     today = timezone.localtime().date()
-    pattern = "H:i" if local.date() == today else "D j M Y, H:i"
+    pattern = "H:i" if local.date() == today else _("D j M Y, H:i")
     zone = timezone.get_current_timezone_name()
     return f"{date_format(local, pattern)} ({zone})"
 

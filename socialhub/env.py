@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -178,6 +179,13 @@ class Env:
         if not keys:
             raise SettingError(f"{name} is empty; at least one key is needed.")
         return keys
+
+    def one_of(self, name: str, default: str, values: Sequence[str]) -> str:
+        value = self.raw(name, default)
+        if value not in values:
+            known = " or ".join(values)
+            raise SettingError(f"{name} is {value!r}; write {known}.")
+        return value
 
     def zone(self, name: str, default: str) -> str:
         from zoneinfo import ZoneInfo

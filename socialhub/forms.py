@@ -28,24 +28,33 @@ ROLE_WORDS = {
 }
 
 
-@cache
 def zones() -> list[tuple[str, list[tuple[str, str]]]]:
     """Time zones for a select, grouped by region: ("Europe", [("Europe/Berlin", ...)])."""
+    return [(region or gettext("No place"), rows) for region, rows in _zones()]
+
+
+@cache
+def _zones() -> list[tuple[str, list[tuple[str, str]]]]:
     groups: dict[str, list[tuple[str, str]]] = {"": [("UTC", "UTC")]}
     for name in sorted(available_timezones()):
         region, slash, place = name.partition("/")
         if slash and region not in {"Etc", "SystemV", "posix", "right"}:
             words = f"{name} ({place.replace('_', ' ')})" if "_" in place else name
             groups.setdefault(region, []).append((name, words))
-    return [(region or gettext("No place"), rows) for region, rows in groups.items()]
+    return list(groups.items())
 
 
 class ProfileForm(forms.ModelForm[Profile]):
     time_zone = forms.ChoiceField(label=_("Time zone"), required=False)
+    language = forms.ChoiceField(
+        label=_("Language"),
+        required=False,
+        help_text=_("Of all pages and of the mails to you."),
+    )
 
     class Meta:
         model = Profile
-        fields = ["time_zone"]
+        fields = ["time_zone", "language"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -56,6 +65,9 @@ class ProfileForm(forms.ModelForm[Profile]):
         assert isinstance(field, forms.ChoiceField)
         field.choices = [("", own), *zones()]
         field.help_text = gettext("All times on all pages are shown in this zone.")
+        language = self.fields["language"]
+        assert isinstance(language, forms.ChoiceField)
+        language.choices = [("", gettext("As my browser asks")), *settings.LANGUAGES]
 
 
 def person_words(user: Any) -> str:

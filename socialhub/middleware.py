@@ -1,11 +1,10 @@
-"""What every request passes: limits, second factor for admins, the reader's time zone."""
+"""What every request passes: limits, admins' second factor, the reader's zone and words."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
@@ -13,10 +12,11 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from accounts.fields import SecretUnreadable
+from accounts.reading import zone_of
 from accounts.roles import is_admin
 
 logger = logging.getLogger(__name__)
@@ -150,21 +150,21 @@ class MfaRequiredMiddleware:
         return redirect("mfa_activate_totp")
 
 
-class ReaderTimeZoneMiddleware:
-    """Times are shown in the reader's own zone, else in the installation's."""
+class ReaderMiddleware:
+    """Times in the reader's own zone, words in their own language.
+
+    Who has chosen none gets the installation's zone, and the language that their browser
+    asks for (LocaleMiddleware, which stands before this one).
+    """
 
     def __init__(self, get_response: Next) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         profile = getattr(request.user, "profile", None)
-        with timezone.override(_zone(getattr(profile, "time_zone", ""))):
+        if language := getattr(profile, "language", ""):
+            # LocaleMiddleware names it in the answer and chooses anew for each request.
+            translation.activate(language)
+            request.LANGUAGE_CODE = translation.get_language()
+        with timezone.override(zone_of(request.user)):
             return self.get_response(request)
-
-
-def _zone(name: str) -> ZoneInfo:
-    """The named zone; the installation's for none or one that is known no more."""
-    try:
-        return ZoneInfo(name or settings.DEFAULT_READER_TIME_ZONE)
-    except (KeyError, ValueError, OSError):
-        return ZoneInfo(settings.DEFAULT_READER_TIME_ZONE)

@@ -89,13 +89,13 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "socialhub.middleware.ReaderMiddleware",
     "socialhub.middleware.BodyLimitMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "socialhub.middleware.UnreadableSecretMiddleware",
     "socialhub.middleware.MfaRequiredMiddleware",
-    "socialhub.middleware.ReaderTimeZoneMiddleware",
 ]
 ROOT_URLCONF = "socialhub.urls"
 WSGI_APPLICATION = "socialhub.wsgi.application"
@@ -191,8 +191,10 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 #: Shown to people who have not chosen a zone of their own.
 DEFAULT_READER_TIME_ZONE = env.zone("DEFAULT_TIME_ZONE", "UTC")
-LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English")]
+#: In their own words, so that people find theirs on a page that they cannot read.
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+#: Of mails to people, and of chat rooms, that have chosen none.
+LANGUAGE_CODE = env.one_of("DEFAULT_LANGUAGE", "en", [code for code, _ in LANGUAGES])
 FORMAT_MODULE_PATH = ["socialhub.formats"]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 

@@ -21,13 +21,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts import paused
 from accounts.models import AuditEvent, Brand, ConnectedAccount, Profile
+from accounts.reading import language_of
 from accounts.roles import ROLES, is_admin, roles_of
 from monitoring.incident_views import rows_for
 from monitoring.letters import incident_head
@@ -323,18 +324,18 @@ def invitation_link(person: Any) -> str:
 
 def _invite(request: HttpRequest, person: Any) -> None:
     """Mail the link; a mail that cannot be sent leaves the person to be invited again."""
-    text = render_to_string(
-        "socialhub/mail/invitation.txt",
-        {
-            "person": person,
-            "inviter": person_words(request.user),
-            "link": invitation_link(person),
-            "site_url": settings.SITE_URL,
-            "days": settings.PASSWORD_RESET_TIMEOUT // 86_400,
-        },
-    )
+    context = {
+        "person": person,
+        "inviter": person_words(request.user),
+        "link": invitation_link(person),
+        "site_url": settings.SITE_URL,
+        "days": settings.PASSWORD_RESET_TIMEOUT // 86_400,
+    }
+    with translation.override(language_of(person)):
+        subject = _("Your access to SocialHub")
+        text = render_to_string("socialhub/mail/invitation.txt", context)
     try:
-        send_mail(_("Your access to SocialHub"), text, None, [person.email])
+        send_mail(subject, text, None, [person.email])
     except OSError as exc:  # smtplib's errors are OSErrors as well
         messages.error(
             request,

@@ -61,6 +61,8 @@ def missing() -> dict[str, str]:
         found["browser"] = "install Chromium (Debian: apt install chromium)"
     if not AXE.exists():
         found["axe"] = NPM_CURE
+    if not all(shutil.which(name) for name in ("xgettext", "msgmerge", "msgfmt")):
+        found["gettext"] = "install GNU gettext (Debian: apt install gettext)"
     if not (NODE_MODULES / "@atproto" / "dev-env").is_dir() or not shutil.which("node"):
         found["bluesky_server"] = NPM_CURE
     if not _postgres():

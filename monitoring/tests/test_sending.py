@@ -11,8 +11,9 @@ from django.core import mail
 from django.core.mail import EmailMultiAlternatives
 from django.db import connection
 from django.utils import timezone
+from django.utils.translation import get_language
 
-from accounts.models import AuditEvent, Credential
+from accounts.models import AuditEvent, Credential, Profile
 from monitoring import incidents, sending
 from monitoring.models import Alert, AlertPreference, Incident
 
@@ -55,6 +56,17 @@ def test_a_mail_tells_programs_what_it_is(broken: Any) -> None:
     for words in ("Access was withdrawn", "Acme Tools (Scripted, Acme)"):
         assert words in text + sent.subject
         assert words in html
+
+
+def test_a_mail_is_written_in_its_readers_language(broken: Any, author: Any) -> None:
+    Profile.objects.create(user=author, language="de")
+    incidents.review()
+    (sent,) = mail.outbox
+    html = sent.alternatives[0][0]
+    assert "Der Zugang wurde entzogen" in sent.subject
+    assert "Neu verbinden" in sent.body
+    assert '<html lang="de">' in html
+    assert get_language() == "en"
 
 
 def test_names_of_accounts_are_no_markup_in_a_mail(broken: Any) -> None:

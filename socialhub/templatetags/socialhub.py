@@ -148,14 +148,14 @@ def when(value: datetime | date | None, style: str = "full") -> SafeString:
         return format_html(
             '<time class="sh-time" datetime="{}">{}</time>',
             value.isoformat(),
-            date_format(value, "D j M Y"),
+            date_format(value, _("D j M Y")),
         )
     formats = {
-        "full": "D j M Y, H:i",
-        "short": "j M, H:i",
+        "full": _("D j M Y, H:i"),
+        "short": _("j M, H:i"),
         "time": "H:i",
-        "date": "j M Y",
-        "exact": "D j M Y, H:i:s",
+        "date": _("j M Y"),
+        "exact": _("D j M Y, H:i:s"),
     }
     local = timezone.localtime(value)
     return format_html(
