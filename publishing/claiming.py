@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import OperationalError, connection
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.db.utils import InterfaceError
 
 from accounts import breakers, limits
@@ -180,6 +180,22 @@ def _sent_by_others(now: datetime, pump_id: str) -> QuerySet[Delivery, Any]:
     return others.order_by().values_list("account__credential_id")
 
 
+def _lock_let_out(account_id: int, since: datetime) -> QuerySet[Delivery, Any]:
+    """What was let out of this account and has a planned time from `since` on."""
+    rows = Delivery.objects.filter(
+        account_id=account_id,
+        status=Status.SCHEDULED,
+        repeat_is_safe=False,
+        lease_expires_at=None,
+        held_at__isnull=False,
+        next_attempt_at__gt=F("due_at"),
+        next_attempt_at__gte=since,
+    ).order_by("pk")
+    if connection.features.has_select_for_update_skip_locked:
+        rows = rows.select_for_update(skip_locked=True)
+    return rows.values_list("pk", flat=True)
+
+
 _waiting = FixedQuery(_lock_waiting, [0], SAMPLE_TIME)
 _lanes_of_others = FixedQuery(_sent_by_others, SAMPLE_TIME, "sample")
 
@@ -283,6 +299,8 @@ class Claim:
         late = [row for row in rows if self._is_backlog(row)]
         if not late:
             return rows
+        for row in late:
+            self._keep_distance(row)
         last = valve.last_sent({row.account_id for row in late}, self.now)
         waiting = {}
         for row in late:
@@ -297,6 +315,23 @@ class Claim:
             self._keep_behind(waiting, [row.pk for row in rows])
         put_off = {row.pk for row in waiting.values()}
         return [row for row in rows if row.pk not in put_off]
+
+    def _keep_distance(self, row: Delivery) -> None:
+        """A post that was let out goes later than planned: those behind it were spread
+        by a person's gap and caps, and follow as far behind as they were to.
+        """
+        planned = row.next_attempt_at
+        if row.held_at is None or planned is None or planned <= row.due_at:
+            return
+        late = self.now - planned
+        if late <= SLACK:
+            return
+        pks = list(_lock_let_out(row.account_id, planned))
+        moved = F("next_attempt_at") + late
+        # What would be useless by then keeps its time, as it does behind other posts.
+        useful = Delivery.objects.filter(pk__in=pks, useful_until__gt=moved)
+        useful.update(next_attempt_at=moved)
+        row.next_attempt_at = self.now
 
     def _keep_behind(self, heads: dict[int, Delivery], pks: list[int]) -> None:
         """What comes after these, by account, must not overtake them: it follows at the

@@ -870,6 +870,8 @@ class Delivery(models.Model):
         return {
             "next_attempt_at": at,
             "hold": "",
+            # The mark of what is let out over time: it keeps its distance to the others.
+            "held_at": self.held_at or timezone.now(),
             "release_at": None,
             "transient_count": 0,
             "dismissed_at": None,

@@ -454,6 +454,35 @@ def test_what_an_outage_left_behind_goes_out_at_a_gap(
     assert all(valve.GAP <= gap <= timedelta(seconds=28) for gap in gaps), gaps
 
 
+@pytest.mark.parametrize("status", [Status.HELD, Status.FAILED])
+def test_what_a_person_let_out_keeps_its_gaps_when_the_engine_is_late(
+    make_account, make_delivery, script, posts_go, author, status
+):
+    account = make_account("scripted", "me")
+    rows = [make_delivery(account, f"post {n}") for n in range(4)]
+    now = timezone.now()
+    past = now - timedelta(minutes=40)
+    held = {"hold": "stopped", "held_at": past} if status == Status.HELD else {}
+    Delivery.objects.update(
+        status=status, due_at=past, next_attempt_at=None, attempt_count=1, **held
+    )
+    found = Delivery.objects.filter(status=status)
+    rules = valve.Rules(gap=timedelta(minutes=2), per_account_hour=3)
+    pks = [row.pk for row in rows]
+    done = valve.send(author, found, pks, rules, now, pks, "delivery.let_out")
+    assert done.sent == 4
+    # It stands still until most of their planned times are over.
+    for minutes in range(50, 180):
+        with time_machine.travel(now + timedelta(minutes=minutes), tick=False):
+            turn(*rows)
+    assert [row.status for row in rows] == ["published"] * 4
+    rows.sort(key=lambda row: row.published_at)
+    gaps = [b.published_at - a.published_at for a, b in itertools.pairwise(rows)]
+    assert all(gap >= timedelta(minutes=2) for gap in gaps), gaps
+    # The cap as well: the fourth goes when the hour of the first is over.
+    assert rows[3].published_at - rows[0].published_at >= timedelta(hours=1)
+
+
 def test_late_posts_that_were_meant_to_go_together_do_so(
     make_account, make_delivery, script, posts_go
 ):
