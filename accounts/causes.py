@@ -272,6 +272,18 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("Remove some of them."),
         Action.EDIT,
     ),
+    Cause.MENTION_PLAIN: _e(
+        _("These names stay plain text"),
+        _("This platform makes no links of names that are written like that."),
+        _("Write them as this network does, in a text of its own, or leave them so."),
+        Action.EDIT,
+    ),
+    Cause.MENTION_NOBODY: _e(
+        _("There is nobody of this name"),
+        _("The platform knows nobody of this name, so that it stays plain text."),
+        _("Check how it is spelled."),
+        Action.EDIT,
+    ),
     Cause.LINK_REFUSED: _e(
         _("The link was refused"),
         _("The platform does not accept this link. It must start with https://."),
@@ -678,6 +690,9 @@ def finding_sentence(cause: str, values: Mapping[str, Any]) -> str:
             "kind": _KINDS[values["kind"]],
             "network": values["network"],
         }
+    if "names" in values:
+        listed = f"{sentence}: {values['names']}"
+        return f"{listed}. {values['how'].rstrip('.')}" if values["how"] else listed
     if "codec" in values:
         return gettext("%(what)s: %(codec)s; it takes %(allowed)s") % {
             "what": sentence,

@@ -283,6 +283,17 @@ class ThreadRule:
 
 
 @dataclass(frozen=True)
+class MentionRule:
+    """Names with an @ in a text. links: pattern of the whole of one that becomes a link;
+    how: which those are, in a sentence for people. looked_up: `resolve_handle` tells
+    whether there is somebody of that name."""
+
+    links: str
+    how: str
+    looked_up: bool = False
+
+
+@dataclass(frozen=True)
 class CommentRule:
     """A comment of our own below the post, written once that is out.
 
@@ -329,6 +340,8 @@ class PlatformSpec:
     thread: ThreadRule | None = None
     #: None: no app may comment on its own posts there, or a part of a thread does it
     first_comment: CommentRule | None = None
+    #: None: it is not known what it makes of names
+    mentions: MentionRule | None = None
     #: sets of kinds that may stand in one post; without one each kind stands alone
     mixes: tuple[frozenset[MediaKind], ...] = ()
     oauth: OAuthFacts | None = None
@@ -925,6 +938,10 @@ class PlatformClient(abc.ABC):
         Nothing is asked: whether it is good, `identities` tells.
         """
         raise NotImplementedError(f"{self.spec.slug} hands out no keys")
+
+    def resolve_handle(self, handle: str) -> str:
+        """The id behind a name without its @ (`MentionRule.looked_up`). NotFound."""
+        raise NotImplementedError(f"{self.spec.slug} looks up no names")
 
     def exchange_code(
         self, code: str, redirect_uri: str, verifier: str | None

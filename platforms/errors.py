@@ -75,6 +75,8 @@ class Cause(StrEnum):
     TEXT_TOO_LONG = "text_too_long"
     TEXT_REFUSED = "text_refused"
     TOO_MANY_TAGS = "too_many_tags"
+    MENTION_PLAIN = "mention_plain"
+    MENTION_NOBODY = "mention_nobody"
     LINK_REFUSED = "link_refused"
     TOO_MANY_LINKS = "too_many_links"
     TOO_MANY_MEDIA = "too_many_media"

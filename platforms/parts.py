@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from . import mentions
 from .base import (
     Count,
     Draft,
@@ -324,7 +325,9 @@ def check(
     limits: Mapping[str, Any] | None = None,
 ) -> list[Finding]:
     """What the platform would refuse or spoil, in all parts."""
-    found = platform.check(piece(draft, 1), account, limits)
+    first = piece(draft, 1)
+    found = platform.check(first, account, limits)
+    found += mentions.findings(platform.spec, first.text, limits)
     thread = platform.spec.thread
     total = len(draft.parts) + 1
     if draft.parts and thread is None:
@@ -340,7 +343,10 @@ def check(
         of_options = ("option:",)
         found += [
             replace(finding, part=number)
-            for finding in platform.check(one, account, limits)
+            for finding in (
+                *platform.check(one, account, limits),
+                *mentions.findings(platform.spec, one.text, limits),
+            )
             # The choices are those of the whole, and were looked at with the first.
             if not finding.field.startswith(of_options)
         ]

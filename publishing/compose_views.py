@@ -20,7 +20,16 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import Brand
 from accounts.roles import can_write, is_admin
 
-from . import composing, incoming, media, part_forms, previews, risk, slots
+from . import (
+    composing,
+    incoming,
+    media,
+    mentions,
+    part_forms,
+    previews,
+    risk,
+    slots,
+)
 from .access import role_required, row_number
 from .composing import AccountChecks, Composition, Line, Timing
 from .forms import PostForm, new_token
@@ -197,8 +206,14 @@ def compose_check(request: HttpRequest) -> HttpResponse:
     """The checks panel alone, for the page that refreshes it while one types."""
     post = _post_named(request)
     form = PostForm(request.POST, user=request.user, post=post)
+    trouble = ""
+    composition = form.composition() if request.POST.get("action") == "names" else None
+    if composition is not None:
+        drafts = ((a, composition.draft_for(a.platform)) for a in composition.accounts)
+        trouble = mentions.look_up(drafts)
     panel = build_panel(form, timezone.now())
     context = {"form": form, "panel": panel, "post": post, "live": True}
+    context["names_trouble"] = trouble
     return render(request, "publishing/_panel.html", context)
 
 

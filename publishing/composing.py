@@ -21,7 +21,7 @@ from platforms.base import Count, Draft, Finding, Level, Option, Part
 from platforms.errors import Cause
 from platforms.text import tidy
 
-from . import carrying, media, public_media, stops, twice
+from . import carrying, media, mentions, public_media, stops, twice
 from .fingerprints import fingerprint
 from .models import (
     USEFUL_FOR,
@@ -131,6 +131,8 @@ class AccountChecks:
     held: str
     #: the same, reason by reason, once a time is chosen
     risks: Sequence[Risk] = ()
+    #: names in the text of which nobody has asked yet whether there is somebody
+    not_looked_up: Sequence[str] = ()
 
     @property
     def refused(self) -> list[Line]:
@@ -146,7 +148,7 @@ def check(composition: Composition) -> list[AccountChecks]:
         slug = account.platform
         draft = drafts.setdefault(slug, composition.draft_for(slug))
         platform = registry.platform(slug)
-        who, served = account.identity(), account.server_limits
+        who, served = account.identity(), mentions.limits_for(account, draft)
         findings = parts.check(platform, draft, who, served)
         limits = {**account.extra, **account.server_limits}
         found.append(
@@ -158,6 +160,7 @@ def check(composition: Composition) -> list[AccountChecks]:
                     *_reach_lines(account, draft),
                 ],
                 will_be_held(account, active),
+                not_looked_up=mentions.not_looked_up(account, draft),
             )
         )
     return found

@@ -11,6 +11,7 @@ from ..base import (
     GifRule,
     MediaKind,
     MediaRule,
+    MentionRule,
     Option,
     OptionKind,
     PlatformSpec,
@@ -221,6 +222,12 @@ SPEC = PlatformSpec(
     ),
     commit_key="the record's key (rkey), made by us",
     sign_in=SignIn.APP_PASSWORD,
+    mentions=MentionRule(
+        r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+"
+        r"[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?",
+        "Bluesky links whole handles, as @name.bsky.social.",
+        looked_up=True,
+    ),
     hosts={
         "entryway": "https://bsky.social",
         "public": "https://public.api.bsky.app",

@@ -14,6 +14,7 @@ from ..base import (
     GifRule,
     MediaKind,
     MediaRule,
+    MentionRule,
     OAuthFacts,
     Option,
     OptionKind,
@@ -195,6 +196,10 @@ SPEC = PlatformSpec(
     shape=Shape.FEED,
     folds_after=480,
     sign_in=SignIn.OAUTH,
+    mentions=MentionRule(
+        r"(?!)",
+        "Facebook links no names in posts of apps.",
+    ),
     hosts={
         "www": "https://www.facebook.com",
         "graph": "https://graph.facebook.com",

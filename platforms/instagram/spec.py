@@ -19,6 +19,7 @@ from ..base import (
     CommentRule,
     MediaKind,
     MediaRule,
+    MentionRule,
     OAuthFacts,
     Option,
     OptionKind,
@@ -188,6 +189,10 @@ SPEC = PlatformSpec(
     shape=Shape.PICTURE,
     folds_after=125,
     sign_in=SignIn.OAUTH,
+    mentions=MentionRule(
+        r"@[A-Za-z0-9_](?:[A-Za-z0-9_.]{0,28}[A-Za-z0-9_])?",
+        "Instagram links @name of letters, digits, dots and _.",
+    ),
     fetches_files=True,
     hosts={
         "www": "https://www.instagram.com",

@@ -17,15 +17,33 @@ _ESCAPED = re.compile(r"\\([|{}@\[\]()<>#\\*_~])")
 # Not inside a word, a URL or an entity; a word of letters or digits follows.
 _HASHTAG = re.compile(r"(?<![\w/&=?#.\-])#(?=[^\W_])")
 _HASHTAG_TEMPLATE = re.compile(r"\{hashtag\|\\?#\|([^{}|]+)\}")
+#: As a person writes one; a member's URN has letters.
+WRITTEN_MENTION = re.compile(
+    r"@\[([^\[\]\n]{1,100})\]\((urn:li:(?:organization:\d+|person:[\w-]+))\)"
+)
 _MENTION = re.compile(r"@\[((?:\\.|[^\]\\])*)\]\(urn:li:[^()\s]+\)")
 
 
 def escape(text: str) -> str:
-    """Plain text as commentary; typed hashtags keep working."""
+    """Plain text as commentary; typed hashtags and mentions keep working."""
+    out, at = [], 0
+    for mention in WRITTEN_MENTION.finditer(text):
+        name, urn = mention.groups()
+        out += [_escaped(text[at : mention.start()]), f"@[{_escaped(name)}]({urn})"]
+        at = mention.end()
+    return "".join([*out, _escaped(text[at:])])
+
+
+def _escaped(text: str) -> str:
     tags = {match.start() for match in _HASHTAG.finditer(text)}
     return _RESERVED.sub(
         lambda match: match[0] if match.start() in tags else "\\" + match[0], text
     )
+
+
+def as_read(text: str) -> str:
+    """What a person wrote, as the reader sees it: of a mention the name alone."""
+    return WRITTEN_MENTION.sub(r"\1", text)
 
 
 def unescape(commentary: str) -> str:

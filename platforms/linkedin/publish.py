@@ -40,7 +40,7 @@ from ..errors import (
 )
 from . import media
 from .client import LinkedInClient
-from .little_text import escape, length, normalise, unescape
+from .little_text import as_read, escape, length, normalise, unescape
 from .spec import (
     DESCRIPTION_LIMIT,
     FULL_SCOPES,
@@ -83,7 +83,10 @@ class LinkedIn(Platform):
     # --- content
 
     def text_as_sent(self, draft: Draft) -> str:
-        """Plain text, before escaping. A link with its own card is not repeated in it."""
+        return as_read(self.written(draft))
+
+    def written(self, draft: Draft) -> str:
+        """Before escaping. A link with its own card is not repeated in it."""
         text = unicodedata.normalize("NFC", draft.text).replace("\r\n", "\n").strip()
         link = draft.link_url.strip()
         if not link or (text and not draft.media) or _contains(text, link):
@@ -93,7 +96,7 @@ class LinkedIn(Platform):
     def counts(
         self, draft: Draft, limits: Mapping[str, Any] | None = None
     ) -> list[Count]:
-        return [Count("characters", length(self.text_as_sent(draft)), TEXT_LIMIT)]
+        return [Count("characters", length(self.written(draft)), TEXT_LIMIT)]
 
     def check(
         self,
@@ -174,7 +177,7 @@ class LinkedIn(Platform):
         visibility = options.get("visibility")
         body: dict[str, Any] = {
             "author": job.account.external_id,
-            "commentary": escape(self.text_as_sent(draft)),
+            "commentary": escape(self.written(draft)),
             "visibility": visibility if visibility in visibilities else "PUBLIC",
             "distribution": {
                 "feedDistribution": "MAIN_FEED",

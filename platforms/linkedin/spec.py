@@ -18,6 +18,7 @@ from ..base import (
     GifRule,
     MediaKind,
     MediaRule,
+    MentionRule,
     OAuthFacts,
     Option,
     OptionKind,
@@ -324,6 +325,11 @@ SPEC = PlatformSpec(
     shape=Shape.FEED,
     folds_after=210,
     sign_in=SignIn.OAUTH,
+    mentions=MentionRule(
+        r"(?!)",
+        "LinkedIn links @[Name](urn:li:organization:number), with the "
+        "name of the Page as it stands there.",
+    ),
     hosts={"api": "https://api.linkedin.com", "www": "https://www.linkedin.com"},
     practice_paths={"api": "/linkedin/api", "www": "/linkedin/www"},
     calls=_calls(),

@@ -16,6 +16,7 @@ from ..base import (
     Call,
     GifRule,
     MediaRule,
+    MentionRule,
     OAuthFacts,
     PlatformSpec,
     Scope,
@@ -232,6 +233,11 @@ SPEC = PlatformSpec(
     ),
     commit_key="Idempotency-Key header, where the server keeps it",
     sign_in=SignIn.OAUTH_INSTANCE,
+    mentions=MentionRule(
+        r"@\w(?:[\w.-]*\w)?@[\w.-]+\w",
+        "Mastodon links @name@server; without a server it means "
+        "somebody on the account's own.",
+    ),
     hosts={},
     practice_paths={"instance": "/mastodon"},
     calls=CALLS,

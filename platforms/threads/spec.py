@@ -14,6 +14,7 @@ from ..base import (
     Call,
     MediaKind,
     MediaRule,
+    MentionRule,
     OAuthFacts,
     Option,
     OptionKind,
@@ -176,6 +177,10 @@ SPEC = PlatformSpec(
     slug="threads",
     name="Threads",
     sign_in=SignIn.OAUTH,
+    mentions=MentionRule(
+        r"@[A-Za-z0-9_](?:[A-Za-z0-9_.]{0,28}[A-Za-z0-9_])?",
+        "Threads links @name of letters, digits, dots and _.",
+    ),
     fetches_files=True,
     hosts={"www": "https://threads.net", "graph": "https://graph.threads.net"},
     practice_paths={"www": "/threads/www", "graph": "/threads/graph"},

@@ -14,6 +14,7 @@ from ..base import (
     Call,
     GifRule,
     MediaRule,
+    MentionRule,
     OAuthFacts,
     PlatformSpec,
     Scope,
@@ -303,6 +304,10 @@ SPEC = PlatformSpec(
     slug="x",
     name="X",
     sign_in=SignIn.OAUTH,
+    mentions=MentionRule(
+        r"@[A-Za-z0-9_]{1,15}",
+        "X links @name of letters, digits and _, 15 at most.",
+    ),
     hosts={"api": "https://api.x.com", "web": "https://x.com"},
     practice_paths={"api": "/x", "web": "/x/web"},
     calls=CALLS,

@@ -2,11 +2,13 @@ import pytest
 
 from platforms.linkedin.little_text import (
     RESERVED,
+    as_read,
     escape,
     length,
     normalise,
     unescape,
 )
+from platforms.linkedin.twin_text import parse
 
 
 @pytest.mark.parametrize(
@@ -22,7 +24,7 @@ from platforms.linkedin.little_text import (
         ("(#inside)", r"\(#inside\)"),
         ("#1st #ñandú", "#1st #ñandú"),
         ("two\nlines", "two\nlines"),
-        ("@[Acme](urn:li:organization:1)", r"\@\[Acme\]\(urn:li:organization:1\)"),
+        ("@[Acme](urn:li:share:1)", r"\@\[Acme\]\(urn:li:share:1\)"),
     ],
 )
 def test_reserved_characters_are_escaped_and_hashtags_kept(
@@ -30,6 +32,18 @@ def test_reserved_characters_are_escaped_and_hashtags_kept(
 ) -> None:
     assert escape(text) == escaped
     assert unescape(escaped) == text
+
+
+def test_a_mention_is_kept_and_its_name_escaped() -> None:
+    text = "Hi (@[A_B (Ltd)](urn:li:organization:12)) and @[Z](urn:li:person:z-9_)"
+    escaped = escape(text)
+    assert escaped == (
+        r"Hi \(@[A\_B \(Ltd\)](urn:li:organization:12)\) and @[Z](urn:li:person:z-9_)"
+    )
+    assert as_read(text) == "Hi (A_B (Ltd)) and Z"
+    assert unescape(escaped) == as_read(text)
+    read = parse(escaped)  # as the practice network reads it
+    assert (read.shown, read.was_cut) == (as_read(text), False)
 
 
 def test_no_reserved_character_stands_bare() -> None:
