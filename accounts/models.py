@@ -866,7 +866,8 @@ class AuditEvent(models.Model):
     class Meta:
         ordering = ["-at"]
         indexes = [
-            models.Index(fields=["target_type", "target_id"], name="audit_by_target")
+            models.Index(fields=["target_type", "target_id"], name="audit_by_target"),
+            models.Index(fields=["verb", "at"], name="audit_by_verb"),
         ]
 
     def __str__(self) -> str:

@@ -42,6 +42,8 @@ class Ending:
     ends_at: datetime
     from_at: datetime | None
     accounts: dict[int, ConnectedAccount] = field(default_factory=dict)
+    #: of a version: key and platform
+    app: tuple[int, str] = (0, "")
 
     def was_never_further(self, days: int) -> bool:
         since = self.from_at
@@ -70,7 +72,9 @@ def tell(now: datetime) -> None:
     A day that was missed is made up for by the nearest notice only.
     """
     review(now)
-    for ending in [*_endings(now), *_versions(now)]:
+    versions_end = _versions(now)
+    _name_accounts(versions_end)
+    for ending in [*_endings(now), *versions_end]:
         days = days_left(ending.ends_at, now)
         step = next((step for step in DAYS if days <= step), None)
         if step is None or ending.was_never_further(step):
@@ -170,19 +174,23 @@ _ending_of = FixedQuery(
 
 
 def _versions(now: datetime) -> list[Ending]:
-    """Versions that end within the longest notice, of apps that accounts live by."""
+    """Versions that end within the longest notice, of apps that accounts live by; whose
+    is left to those who tell it."""
     ends = versions.end_until(now + timedelta(days=DAYS[-1] + 1))
-    found = []
-    for (pk, platform), at in ends.items():
-        if at <= now:
-            continue
-        ending = Ending(f"{ENDS}:{platform}:{pk}", None, at, None)
+    return [
+        Ending(f"{ENDS}:{platform}:{pk}", None, at, None, app=(pk, platform))
+        for (pk, platform), at in ends.items()
+        if at > now
+    ]
+
+
+def _name_accounts(ends: Iterable[Ending]) -> None:
+    for ending in ends:
+        app, platform = ending.app
         theirs = ConnectedAccount.objects.connected().filter(
-            credential__app=pk, platform=platform
+            credential__app=app, platform=platform
         )
         ending.accounts = {account.pk: account for account in theirs}
-        found.append(ending)
-    return found
 
 
 def _made_from(credential: Credential, tree: Tree) -> Iterable[Credential]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from accounts import health
 from accounts.errands import Errand
 from accounts.fixed_query import SAMPLE_TIME, FixedQuery
 from accounts.hearing import Hearing
-from accounts.models import AccountQuerySet, ConnectedAccount
+from accounts.models import AccountQuerySet, ConnectedAccount, Credential
 from publishing.models import Delivery
 
 #: A standby that could not take over is asked again after so long.
@@ -23,28 +24,45 @@ def wanted(now: datetime) -> AccountQuerySet:
 
 
 def _wanted(asked_before: datetime) -> AccountQuerySet:
-    looked = F("standby__looked_at")
-    news = Q(standby__looked_at=None) | Q(standby__looked_at__lte=asked_before)
-    news |= Q(credential__broken_at__gt=looked) | Q(trouble_at__gt=looked)
     return (
         ConnectedAccount.objects.without_access()
-        .filter(news)
+        .filter(_news(asked_before))
         .select_related("standby__app", "standby__parent", "credential")
         .order_by("pk")
     )
 
 
-_any = FixedQuery(
-    lambda asked_before: (
-        _wanted(asked_before).select_related(None).order_by().values_list("pk")[:1]
-    ),
-    SAMPLE_TIME,
+def _news(asked_before: datetime) -> Q:
+    looked = F("standby__looked_at")
+    news = Q(standby__looked_at=None) | Q(standby__looked_at__lte=asked_before)
+    return news | Q(credential__broken_at__gt=looked) | Q(trouble_at__gt=looked)
+
+
+def _one(asked_before: datetime, **ended: Any) -> QuerySet[ConnectedAccount, Any]:
+    """`_wanted` for one way in which the own access is over, so that a database reads
+    what is over, and not all that lives: it would begin with the standbys' state."""
+    over = {Credential.State.BROKEN, Credential.State.DISCONNECTED}
+    return (
+        ConnectedAccount.objects.connected()
+        .filter(_news(asked_before), standby__isnull=False, **ended)
+        .exclude(standby__state__in=over)
+        .order_by()
+        .values_list("pk")[:1]
+    )
+
+
+_of_broken = FixedQuery(
+    lambda before: _one(before, credential__state=Credential.State.BROKEN), SAMPLE_TIME
+)
+_in_trouble = FixedQuery(
+    lambda before: _one(before, trouble_at__isnull=False), SAMPLE_TIME
 )
 
 
 def anybody(now: datetime) -> bool:
     """Whether there may be one `wanted`: cheap, for what asks each minute."""
-    return bool(_any.rows(now - AGAIN_AFTER))
+    before = now - AGAIN_AFTER
+    return bool(_of_broken.rows(before) or _in_trouble.rows(before))
 
 
 def errand(account: ConnectedAccount, hearing: Hearing) -> Errand[bool]:

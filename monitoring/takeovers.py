@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from accounts.fixed_query import SAMPLE_TIME, FixedQuery
 from accounts.models import AuditEvent, ConnectedAccount, Credential
 
 from . import people, telling
@@ -20,6 +21,12 @@ LOOK_BACK = timedelta(days=1)
 #: Shown for so long, unless the former access comes back before.
 SHOWN_FOR = timedelta(days=7)
 
+#: However many accounts have a standby access, only what happened is read.
+_lately = FixedQuery(
+    lambda since: AuditEvent.objects.filter(verb=VERB, at__gte=since).order_by("at"),
+    SAMPLE_TIME,
+)
+
 
 def review(now: datetime) -> None:
     """One incident per former access, however many accounts it gave up at once."""
@@ -30,24 +37,17 @@ def review(now: datetime) -> None:
         is_back = former is None or bool(proven and proven >= row.opened_at)
         if is_back or now >= row.opened_at + SHOWN_FOR:
             row.resolve(now)
-    # The former access stands by afterwards, so these are all that can have happened.
-    watched = ConnectedAccount.objects.connected().exclude(standby=None)
-    keys = [str(pk) for pk in watched.values_list("pk", flat=True)]
-    if not keys:
-        return
-    events = list(
-        AuditEvent.objects.filter(
-            verb=VERB,
-            target_type=ConnectedAccount._meta.label_lower,
-            target_id__in=keys,
-            at__gte=now - LOOK_BACK,
-        ).order_by("at")
-    )
+    events = _lately.objects(now - LOOK_BACK)
     if not events:
         return
+    # The former access stands by afterwards: where none does, somebody took it away.
+    accounts = ConnectedAccount.objects.connected().exclude(standby=None)
+    watched = accounts.filter(pk__in={event.target_id for event in events})
+    keys = {str(pk) for pk in watched.values_list("pk", flat=True)}
+    events = [event for event in events if event.target_id in keys]
     link = Incident.accounts.through.objects.filter(incident__kind=STANDBY)
     taken_up: dict[str, list[datetime | None]] = {}
-    for account, closed_at in link.values_list(
+    for account, closed_at in link.filter(connectedaccount_id__in=keys).values_list(
         "connectedaccount_id", "incident__resolved_at"
     ):
         taken_up.setdefault(str(account), []).append(closed_at)

@@ -15,7 +15,7 @@ from accounts.tests.trees import planted as planted
 from accounts.tests.trees import sign_in as sign_in
 from accounts.tests.trees import tree as tree
 from accounts.tests.trees import tree_app as tree_app
-from monitoring import ahead, rounds, tasks
+from monitoring import ahead, rounds, takeovers, tasks
 from monitoring.models import CheckResult, Incident
 from monitoring.rounds import Looks, taken
 from platforms.base import Ability, Identity, Proof, TokenSet, Verdict
@@ -370,6 +370,34 @@ def test_standby_access_takes_over_in_the_round_that_finds_the_end(
     for delivery in waiting:
         delivery.refresh_from_db()
         assert delivery.status == "scheduled"
+
+
+def test_who_took_over_is_told_at_the_same_cost_however_many_stand_by(backed, author):
+    backed.credential.break_for(PASSWORD)
+    assert backed.take_standby()
+
+    def asked() -> tuple[int, int]:
+        """Queries of a minute's review, and the length of the longest."""
+        takeovers.review(timezone.now())
+        with CaptureQueriesContext(connection) as seen:
+            takeovers.review(timezone.now())
+        return len(seen), max(len(query["sql"]) for query in seen)
+
+    few = asked()
+    ConnectedAccount.objects.bulk_create(
+        ConnectedAccount(
+            brand=backed.brand,
+            credential=backed.standby,
+            standby=backed.credential,
+            platform=backed.platform,
+            external_id=f"more{number}",
+            name=f"More {number}",
+        )
+        for number in range(300)
+    )
+    assert asked() == few
+    told = Incident.objects.get(kind=Incident.Kind.STANDBY)
+    assert [account.pk for account in told.accounts.all()] == [backed.pk]
 
 
 def test_standby_access_that_cannot_post_does_not_take_over(backed, tree):
