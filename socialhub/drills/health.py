@@ -49,11 +49,13 @@ from platforms.practice.server import start_practice
 from publishing.models import Delivery
 
 from ..sandbox import BASE_DIR, Sandbox
-from .health_record import Death, Record, share_of
+from .health_record import LAST_LOOK, Death, Record, share_of
 from .health_script import (
     DAY,
+    ENDINGS,
     INSTAGRAM,
     RENEWALS,
+    TREE_ENDINGS,
     TROUBLE,
     TROUBLE_EVERY,
     Ending,
@@ -61,6 +63,7 @@ from .health_script import (
     cast,
     death_of,
     next_gap,
+    sort_of,
     tree_deaths,
 )
 from .runner import Part, say, server_url
@@ -84,6 +87,8 @@ ACCESS = Incident.Kind.ACCESS
 SHARE = "SOCIALHUB_HEALTH_SHARE"
 #: Fewer credentials than this are not worth a world.
 SMALLEST_WORLD = 50
+#: So many, for so many days, see every kind of death.
+ALL_KINDS, ALL_DAYS = 400, 60
 #: Seeds of worlds do not meet those of other runs.
 MOST_WORLDS = 1000
 
@@ -132,8 +137,11 @@ class Health(Part):
             print(json.dumps(_live_through({**options, **json.loads(share)})))  # noqa: T201
             return
         told = self._all_worlds(options)
+        record = Record.load(told)
+        missing = record.missing(ENDINGS + TREE_ENDINGS)
         figures = {
-            **Record.load(told).figures(),
+            **record.figures(),
+            "kinds_missing": missing,
             **_of_incidents(told),
             "days": options["days"],
             "seed": options["seed"],
@@ -141,8 +149,14 @@ class Health(Part):
             "database": connection.vendor,
         }
         print(json.dumps(figures), flush=True)  # noqa: T201
-        bad = figures["false_alarms"] or figures["lost_by_refresh"]
-        if bad or (figures["detected_share"] or 0) < 1:
+        is_whole = options["credentials"] >= ALL_KINDS and options["days"] >= ALL_DAYS
+        wrong = (
+            figures["false_alarms"] > 0,
+            figures["lost_by_refresh"] > 0,
+            (figures["detected_share"] or 0) < 1,
+            is_whole and bool(missing),
+        )
+        if any(wrong):
             raise SystemExit(1)
 
     def _all_worlds(self, options: dict[str, Any]) -> list[dict[str, Any]]:
@@ -254,11 +268,13 @@ class Weeks:
         self._numbers = itertools.count()
         self._next_due: dict[int, datetime] = {}
         self._ran: dict[str, datetime] = {}
-        #: account -> how its person signs in, where that is not by its handle
+        #: account -> how its person signs in
         self._sign_ins: dict[int, dict[str, Any]] = {}
         #: account -> since when the answer to its renewal may have been lost, by which
         #: rule of the practice network
         self._cut: dict[int, tuple[datetime, str]] = {}
+        #: rule of the practice network -> whose servers stumble, and since when
+        self._troubles: dict[str, tuple[str, datetime]] = {}
         self._said_day = -1
         self.figures: dict[str, Any] = defaultdict(int)
 
@@ -303,13 +319,11 @@ class Weeks:
             self._at(moment, self._trouble)
 
     def _make_account(self, platform: str, number: int) -> None:
-        options: dict[str, Any] = {}
-        if platform == "linkedin" and number % 2:
-            options = {"kind": "organization"}
-        handle = f"{platform[:4]}{number}"
+        handle, options = f"{platform[:4]}{number}", sort_of(platform, number)
         made = self.practice.add_account(platform, handle, **options)
         account = adopt(platform, made, self.brand, self.user)
         self._begin(account)
+        self._sign_ins[account.pk] = {"handle": handle, **options}
         at, ending = death_of(
             platform, account.kind, self.dice, self.start, self.days, number
         )
@@ -390,6 +404,12 @@ class Weeks:
             hit = pages
         elif ending.reach == Reach.INSTAGRAM:
             hit = [a for a in accounts if a.platform != "facebook"]
+        elif ending.reach == Reach.BEHIND:
+            hit = [a for a in accounts if a.platform != "facebook"][:1]
+            if not hit:
+                return
+            [page] = [a for a in self._sharing(hit[0]) if a.platform == "facebook"]
+            whose = f"{person}/{page.external_id}"
         elif ending.reach == Reach.ACCESS:
             page = self.dice.choice(pages)
             hit = self._sharing(page)
@@ -443,10 +463,23 @@ class Weeks:
             kind=kind, platform=platform, call="any", times=times, **more
         )
         self.figures["troubles"] += 1
+        self._troubles[rule] = platform, now
         self._at(now + timedelta(hours=2), lambda _now: self._calm(rule))
 
     def _calm(self, rule: str) -> None:
         self.practice.remove_fault(rule)
+        del self._troubles[rule]
+
+    def _stumbled_all_hour(self, death: Death, pk: int, now: datetime) -> bool:
+        """No look in the last hour before this account's post got an answer."""
+        whose = {death.platform, self.accounts[pk].platform}
+        long = {
+            rule
+            for rule, (platform, since) in self._troubles.items()
+            if platform in whose and since <= now - LAST_LOOK + STEP
+        }
+        # Rules that have been used up do not wait for a request any more.
+        return bool(long and long & {fault["id"] for fault in self.practice.faults()})
 
     # -- ends that are known ahead
 
@@ -514,6 +547,9 @@ class Weeks:
         for pk, due in list(self._next_due.items()):
             if due > now:
                 continue
+            death = self.record.of(pk)
+            if death and death.found_at is None and due == death.next_due_at:
+                death.in_trouble = self._stumbled_all_hour(death, pk, due)
             rows = Delivery.objects.filter(account=pk, status=Status.SCHEDULED)
             if pk not in broken:
                 rows.update(
@@ -646,11 +682,7 @@ class Weeks:
 
     def _reconnect(self, account: ConnectedAccount) -> None:
         assert account.credential is not None
-        sign_in = self._sign_ins.get(account.pk) or {
-            "handle": account.handle,
-            **({"kind": account.kind} if account.platform == "linkedin" else {}),
-        }
-        grant = self._grant(account.credential.app, sign_in)
+        grant = self._grant(account.credential.app, self._sign_ins[account.pk])
         connect.reconnect(grant, account, self.user, yes=True)
         self._cut.pop(account.pk, None)
         self.figures["reconnects"] += 1

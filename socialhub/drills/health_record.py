@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from .health_script import Ending
+
 #: The last look before a post is an hour before it: what dies later is told by the post
 #: itself, which is held.
 LAST_LOOK = timedelta(minutes=60)
@@ -35,6 +37,8 @@ class Death:
     cured_at: datetime | None = None
     #: False: no read-only call tells it
     can_be_told: bool = True
+    #: the platform answered no look in the last hour before the post
+    in_trouble: bool = False
     #: whose ending has to be taken back at the platform before anybody can reconnect
     restore: str = ""
 
@@ -48,9 +52,10 @@ class Death:
 
     @property
     def counts(self) -> bool:
-        """Whether some look lies between it and the next post."""
+        """Whether some look that was answered lies between it and the next post."""
         return (
             self.can_be_told
+            and not self.in_trouble
             and self.next_due_at is not None
             and self.next_due_at - self.at > LAST_LOOK
         )
@@ -101,6 +106,11 @@ class Record:
                 getattr(whole, name).extend(lines)
         return whole
 
+    def missing(self, endings: Iterable[Ending]) -> list[str]:
+        """The ways in which nothing died, or only right before a post."""
+        seen = {death.name for death in self.deaths if _was_put_to_the_test(death)}
+        return sorted({ending.key for ending in endings} - seen)
+
     def figures(self) -> dict[str, Any]:
         """The keys of the drill's JSON line that come from deaths."""
         by_kind: dict[str, list[Death]] = defaultdict(list)
@@ -112,6 +122,11 @@ class Record:
             "lost_by_refresh": len(self.lost_by_refresh),
             "kinds": {name: _summary(by_kind[name]) for name in sorted(by_kind)},
         }
+
+
+def _was_put_to_the_test(death: Death) -> bool:
+    """A look could have told it in time, or it is one that none can tell."""
+    return death.counts or not death.can_be_told
 
 
 def _plain(value: Any) -> Any:
@@ -135,6 +150,7 @@ def _summary(deaths: Iterable[Death]) -> dict[str, Any]:
     named = [death for death in found if death.found_cause in death.causes]
     return {
         "deaths": len(deaths),
+        "counted": len(counted),
         "detected_share": share_of(sum(d.in_time for d in counted), len(counted)),
         "delay_p99_h": percentile([d.delay_h or 0.0 for d in found], 0.99),
         "never_found": sum(d.found_at is None and d.can_be_told for d in deaths),
@@ -142,6 +158,7 @@ def _summary(deaths: Iterable[Death]) -> dict[str, Any]:
             d.next_due_at is not None and d.next_due_at - d.at <= LAST_LOOK
             for d in deaths
         ),
+        "in_trouble": sum(death.in_trouble for death in deaths),
         "named_share": share_of(len(named), len(found)),
     }
 

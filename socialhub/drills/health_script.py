@@ -27,6 +27,7 @@ class Reach(StrEnum):
     TREE = "tree"  # all that hang on one person's sign-in
     PAGES = "pages"  # of a tree: Facebook's
     INSTAGRAM = "instagram"  # of a tree: Instagram's
+    BEHIND = "behind"  # of a tree: the Instagram account behind one Page
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ class Ending:
     def name(self) -> str:
         return self.how.replace(":", "_")
 
+    @property
+    def key(self) -> str:
+        """As the record names its deaths."""
+        return f"{self.platform}.{self.name}"
+
 
 def _one(platform: str, how: str, *causes: str, **more: object) -> Ending:
     return Ending(platform, how, frozenset(causes), **more)  # type: ignore[arg-type]
@@ -59,6 +65,7 @@ def _one(platform: str, how: str, *causes: str, **more: object) -> Ending:
 ENDINGS: tuple[Ending, ...] = (
     _one("mastodon", "revoke", Cause.TOKEN_REVOKED),
     _one("mastodon", "password_changed", Cause.TOKEN_REVOKED),
+    _one("mastodon", "expire", Cause.TOKEN_EXPIRED),
     _one("mastodon", "app_removed", Cause.APP_GONE, Cause.TOKEN_INVALID),
     _one("mastodon", "suspend", Cause.ACCOUNT_SUSPENDED, restored=True),
     _one("mastodon", "move", Cause.ACCOUNT_MOVED, restored=True),
@@ -70,6 +77,7 @@ ENDINGS: tuple[Ending, ...] = (
     Ending("bluesky", "password_changed", GONE),
     Ending("bluesky", "expire_refresh", GONE | {Cause.TOKEN_EXPIRED}),
     _one("bluesky", "suspend", Cause.ACCOUNT_SUSPENDED, restored=True),
+    _one("bluesky", "deactivate", Cause.ACCOUNT_LOCKED, restored=True),
     Ending("x", "revoke", GONE),
     Ending("x", "password_changed", GONE),
     _one("x", "suspend", Cause.ACCOUNT_SUSPENDED, restored=True),
@@ -89,12 +97,74 @@ ENDINGS: tuple[Ending, ...] = (
     _one("linkedin", "scope_lost:w_member_social", Cause.SCOPE_MISSING, kind="member"),
     _one(
         "linkedin",
+        "scope_lost:w_organization_social",
+        Cause.SCOPE_MISSING,
+        kind="organization",
+    ),
+    _one(
+        "linkedin",
         "role_lost",
         Cause.ROLE_LOST,
         restored=True,
         kind="organization",
         reach=Reach.ONE,
     ),
+    # By its own sign-in; those behind a Page die with their tree.
+    _one("instagram", "expire", Cause.TOKEN_EXPIRED),
+    _one("instagram", "revoke", Cause.TOKEN_REVOKED),
+    _one("instagram", "password_changed", Cause.PASSWORD_CHANGED),
+    _one("instagram", "logged_out", Cause.TOKEN_REVOKED, Cause.TOKEN_INVALID),
+    _one("instagram", "not_professional", Cause.NOT_ALLOWED, restored=True),
+    _one(
+        "instagram",
+        "scope_lost:instagram_business_content_publish",
+        Cause.SCOPE_MISSING,
+    ),
+    _one("threads", "expire", Cause.TOKEN_EXPIRED),
+    _one("threads", "revoke", Cause.TOKEN_REVOKED),
+    _one("threads", "password_changed", Cause.PASSWORD_CHANGED),
+    _one("threads", "logged_out", Cause.TOKEN_REVOKED, Cause.TOKEN_INVALID),
+    _one("threads", "checkpoint", Cause.ACCOUNT_LOCKED, restored=True),
+    _one("threads", "grant_ended", Cause.DATA_ACCESS_ENDED),
+    _one("threads", "scope_lost:threads_content_publish", Cause.SCOPE_MISSING),
+    # The profile can be read as before: only a post is refused.
+    _one(
+        "threads", "suspend", Cause.ACCOUNT_SUSPENDED, restored=True, can_be_told=False
+    ),
+    Ending("tiktok", "revoke", GONE),
+    _one("tiktok", "suspend", Cause.ACCOUNT_SUSPENDED, restored=True),
+    _one("tiktok", "scope_lost:video.publish", Cause.SCOPE_MISSING),
+    # Snapchat answers all of the last three alike.
+    Ending("snapchat", "revoke", GONE),
+    Ending("snapchat", "password_changed", GONE),
+    _one("snapchat", "role_lost", Cause.ROLE_LOST, Cause.NOT_ALLOWED, restored=True),
+    _one(
+        "snapchat", "suspend", Cause.ACCOUNT_SUSPENDED, Cause.NOT_ALLOWED, restored=True
+    ),
+    _one(
+        "snapchat",
+        "scope_lost:snapchat-profile-api",
+        Cause.SCOPE_MISSING,
+        Cause.NOT_ALLOWED,
+    ),
+    Ending("youtube", "revoke", GONE),
+    Ending("youtube", "expire_grant", GONE | {Cause.TOKEN_EXPIRED}),
+    Ending("youtube", "invalid_rapt", GONE, restored=True),
+    _one("youtube", "admin_policy", Cause.NOT_ALLOWED, restored=True),
+    _one("youtube", "role_lost", Cause.ROLE_LOST, restored=True),
+    _one("youtube", "suspend", Cause.ACCOUNT_SUSPENDED, restored=True),
+    _one("youtube", "close", Cause.ACCOUNT_GONE, restored=True),
+    Ending("pinterest", "revoke", GONE),
+    Ending("pinterest", "refresh_expired", GONE | {Cause.TOKEN_EXPIRED}),
+    Ending("pinterest", "password_changed", GONE),
+    Ending("pinterest", "suspend", GONE | {Cause.ACCOUNT_SUSPENDED}, restored=True),
+    # Boards and account are read with other permissions.
+    _one("pinterest", "scope_lost:pins:write", Cause.SCOPE_MISSING, can_be_told=False),
+    _one("ayrshare", "revoke", Cause.NOT_ALLOWED, restored=True),
+    _one("ayrshare", "unlink", Cause.NETWORK_UNLINKED, restored=True),
+    _one("ayrshare", "suspend", Cause.ACCOUNT_SUSPENDED, restored=True),
+    _one("outstand", "expire", Cause.NETWORK_UNLINKED, restored=True),
+    _one("outstand", "revoke", Cause.NETWORK_UNLINKED, restored=True),
 )
 #: What happens to a tree of one person, Pages and Instagram accounts, in turn.
 TREE_ENDINGS: tuple[Ending, ...] = tuple(
@@ -114,6 +184,10 @@ TREE_ENDINGS: tuple[Ending, ...] = tuple(
             (Cause.SCOPE_MISSING,),
         ),
         ("page_unticked", Reach.ACCESS, False, (Cause.SCOPE_MISSING, Cause.ROLE_LOST)),
+        ("unlinked", Reach.BEHIND, True, (Cause.NOT_ALLOWED,)),
+        ("unconfirmed", Reach.TREE, True, (Cause.ACCOUNT_LOCKED,)),
+        ("scopes_expired", Reach.TREE, False, (Cause.SCOPE_MISSING,)),
+        ("delete_data", Reach.TREE, False, (Cause.TOKEN_REVOKED,)),
     )
 )
 #: Of a whole tree, as many as one person may have on Facebook in a larger company.
@@ -125,6 +199,8 @@ TREE_EVERY = timedelta(days=6)
 RENEWALS = {
     "x": "POST /2/oauth2/token",
     "bluesky": "POST com.atproto.server.refreshSession",
+    "tiktok": "POST /v2/oauth/token/",
+    "pinterest": "POST /oauth/token",
 }
 #: What a network does now and then that says nothing of any access.
 TROUBLE: tuple[tuple[str, dict[str, object]], ...] = (
@@ -135,9 +211,27 @@ TROUBLE: tuple[tuple[str, dict[str, object]], ...] = (
     ("rate_limited", {"retry_after_s": 120}),
     ("rate_limited_no_headers", {}),
 )
-#: share of the credentials; the rest are LinkedIn's, whose 60 days matter most
-SHARES = {"mastodon": 0.2, "bluesky": 0.1, "x": 0.15}
-TREE_SHARE = 0.25
+#: Share of the credentials, by how many ends there are; the rest are LinkedIn's, whose 60
+#: days matter most.
+SHARES = {
+    "mastodon": 0.08,
+    "bluesky": 0.07,
+    "x": 0.07,
+    "instagram": 0.08,
+    "threads": 0.08,
+    "tiktok": 0.05,
+    "snapchat": 0.06,
+    "youtube": 0.08,
+    "pinterest": 0.06,
+    "ayrshare": 0.04,
+    "outstand": 0.03,
+}
+TREE_SHARE = 0.2
+#: What the practice network makes an account of, where there are several sorts.
+SORTS: dict[str, tuple[dict[str, str], ...]] = {
+    "linkedin": ({"kind": "member"}, {"kind": "organization"}),
+    "instagram": ({"variant": "instagram"},),
+}
 TROUBLE_EVERY = timedelta(hours=5)
 #: Between two posts of an account.
 GAP = (timedelta(hours=30), timedelta(hours=110))
@@ -157,6 +251,12 @@ def cast(credentials: int) -> tuple[dict[str, int], list[int]]:
     rest = credentials - sum(counts.values()) - sum(trees) - len(trees)
     counts["linkedin"] = max(2, rest)
     return counts, trees
+
+
+def sort_of(platform: str, number: int) -> dict[str, str]:
+    """What the practice network is told of the account with this number."""
+    sorts = SORTS.get(platform, ({},))
+    return sorts[number % len(sorts)]
 
 
 def tree_deaths(
@@ -181,11 +281,11 @@ def death_of(
 ) -> tuple[datetime, Ending]:
     """When and how the access of one account ends, once in the time.
 
-    turn: the number of the account among its platform's, so that each kind of end
-    comes as often as the others.
+    turn: the number of the account among its platform's, so that each kind of end comes
+    as often as the others.
     """
     fitting = [e for e in ENDINGS if e.platform == platform and e.kind in ("", kind)]
-    ending = fitting[turn % len(fitting)]
+    ending = fitting[turn // len(SORTS.get(platform, ({},))) % len(fitting)]
     # Not on the first and last day: a look must have been due before and after.
     return start + DAY + (days - 3) * DAY * dice.random(), ending
 

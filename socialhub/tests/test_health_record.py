@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from platforms import registry
+from platforms.practice.server import TWINS, load_twins
 from socialhub.drills.health_record import Death, Record, percentile
+from socialhub.drills.health_script import ENDINGS, SORTS, TREE_ENDINGS, Ending, cast
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -44,6 +47,13 @@ def test_what_dies_after_the_last_look_is_counted_apart() -> None:
     assert figures["in_last_hour"] == 1
 
 
+def test_what_no_look_could_tell_as_the_platform_stumbled_is_counted_apart() -> None:
+    record = Record([death(found_at=T0 + 6 * HOUR, in_trouble=True)])
+    figures = record.figures()
+    assert figures["detected_share"] is None
+    assert figures["in_trouble"] == 1
+
+
 def test_another_cause_than_the_right_one_lowers_the_share_of_named_ones() -> None:
     wrong = death(found_at=T0 + HOUR, found_cause="not_allowed")
     assert Record([wrong]).figures()["named_share"] == 0.0
@@ -54,6 +64,66 @@ def test_an_account_suffers_from_the_oldest_death_that_is_not_over() -> None:
     record = Record([over, first, second])
     assert record.of(1) is first
     assert record.of(2) is None
+
+
+def test_an_end_right_before_a_post_puts_nothing_to_the_test() -> None:
+    ending = Ending("x", "revoked", frozenset())
+    late = death(next_due_at=T0 + HOUR / 2)
+    assert Record([late]).missing([ending]) == ["x.revoked"]
+    assert Record([late, death()]).missing([ending]) == []
+
+
+#: What the practice network knows besides, and why nothing dies of it in the drill.
+NO_DEATHS = {
+    # We renew it by ourselves.
+    **dict.fromkeys(
+        [
+            (slug, "expire")
+            for slug in ("bluesky", "x", "tiktok", "snapchat", "youtube", "pinterest")
+        ],
+        "renewed",
+    ),
+    ("facebook", "expire"): "the tokens of Pages live on",
+    ("youtube", "password_changed"): "ends what has rights in Gmail only",
+    ("tiktok", "password_changed"): "nobody has said that it ends anything",
+    ("tiktok", "go_private"): "can post",
+    ("tiktok", "go_public"): "can post",
+    ("threads", "private"): "can post",
+    ("pinterest", "boards_deleted"): "another board can be chosen",
+    ("threads", "delete_data"): "a removal like any other",
+    # As Threads' `suspend`: what can be read stays the same.
+    **dict.fromkeys(
+        [
+            ("facebook", "suspend"),
+            ("instagram", "suspend"),
+            ("threads", "spam"),
+            ("pinterest", "spam"),
+            ("ayrshare", "role_lost"),
+        ],
+        "only a post tells",
+    ),
+}
+
+
+def test_the_drill_lets_access_die_in_every_way_of_every_platform() -> None:
+    ways = {(ending.platform, ending.how) for ending in ENDINGS + TREE_ENDINGS}
+    tree = {how for platform, how in ways if platform == "facebook"} | {"expire"}
+    for slug, twin in load_twins(TWINS).items():
+        known = {how for how, _words in twin.endings} - {"restore"}
+        if slug in ("facebook", "instagram"):
+            known -= tree
+        assert {(slug, how) for how in known} <= ways | NO_DEATHS.keys(), slug
+    assert not ways & NO_DEATHS.keys()
+
+
+def test_every_platform_and_each_of_its_endings_takes_part() -> None:
+    counts, trees = cast(200)
+    assert sum(counts.values()) + sum(trees) + len(trees) == 200
+    assert {*counts, "facebook"} == set(registry.PLATFORMS)
+    for slug, count in counts.items():
+        sorts = len(SORTS.get(slug, ({},)))
+        fitting = [ending for ending in ENDINGS if ending.platform == slug]
+        assert count // sorts >= len({ending.how for ending in fitting}) / sorts, slug
 
 
 def test_a_percentile_is_one_of_the_values() -> None:
