@@ -136,3 +136,16 @@ def _stat(pid: int) -> _Stat:
     if fields[0] in "ZX":
         return nobody
     return _Stat(fields[0], int(fields[1]), int(fields[2]), int(fields[19]))
+
+
+def give_way(nice: int) -> None:
+    """Let others of this machine have the processor first; 0: not. After `setsid`.
+
+    Where Linux shares the processor among sessions, a process's own number counts among
+    those of its session only, and the session has one as well (sched(7), "autogroup").
+    """
+    if not nice:
+        return
+    total = os.nice(nice)
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(total))

@@ -265,6 +265,9 @@ CACHES: dict[str, dict[str, Any]] = {
 HOST_NAME = env.host("HOST_NAME")
 #: pumps of this host, each a process with threads of its own
 PUBLISH_PUMPS = env.number("PUBLISH_PUMPS", 2, low=1, high=8)
+#: how far looks, renewals and figures stand back from posts for the processor, as of
+#: `nice`
+MONITOR_NICE = env.number("MONITOR_NICE", 5, low=0, high=19)
 #: threads that publish side by side in one pump
 PUBLISH_THREADS = env.number("PUBLISH_THREADS", 50, low=1, high=500)
 #: files that one pump sends beside its lanes and ahead of time

@@ -364,6 +364,8 @@ class Supervisor:
     def _be_cluster(self) -> None:
         """In the new process: the queue's main process, as `manage.py qcluster` is."""
         os.setsid()
+        if self.cluster != "publish":
+            processes.give_way(settings.MONITOR_NICE)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         self._lock.close()

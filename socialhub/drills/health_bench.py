@@ -1,9 +1,14 @@
 """What does it cost to look after very many credentials, and does publishing notice?
 
-Two worlds, of few credentials and of many, take turns, as those of `growth`. All their
-credentials are overdue, as after a long stop, so that whatever reads all that is due
-shows; the monitor cluster's own job looks at them, one round after the other. Then, among
-the many, single posts go out while rounds run without a pause, and while none do.
+Two worlds, of few credentials and of many, take turns, as those of `growth`. In each
+turn the monitor cluster's own job looks at as many in the one as in the other, so that
+what a round costs by itself weighs the same. Then all are overdue, as after a long stop:
+whatever reads all that is due shows in time and memory. Last, among the many, single
+posts go out alone, beside looks at a hundred times the pace that a day's cadence asks
+for, and once beside rounds without a pause.
+
+Turns that are compared follow each other, and ratios are medians of theirs: a machine
+that is slower for a while is so for both.
 """
 
 from __future__ import annotations
@@ -13,9 +18,11 @@ import os
 import random
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain, cycle, islice
 from typing import Any
 
 from django.db import connection
@@ -48,26 +55,40 @@ from .world import make_delivery
 FEW = 500
 #: Looks before the measured ones: what is done once is done then.
 WARM_UP = 20
-OVERDUE = timedelta(days=2)
+OVERDUE = timedelta(days=3)
 ROUND = "monitoring.tasks.check_credentials"
 ROUND_LIMIT_S = 120.0
-#: What a world is asked to do: "fill", "measure" or "publish".
+#: What a world is asked to do: "fill", "measure", "flood" or "publish".
 STEP = "SOCIALHUB_HEALTH_STEP"
 SIZE = "SOCIALHUB_HEALTH_SIZE"
 CLUSTERS = ("cluster-publish", "cluster-monitor")
 #: windows that a look draws on
 LIMITS = ("token", "user")
 #: Single posts, each to an account of its own, the seconds between them (which share no
-#: beat with any poll of the engine) and before the first: as long as a round of looks.
-POSTS = 36
-GAP_S = 0.41
+#: beat with any poll of the engine) and before the first.
+POSTS = 60
+GAP_S = 0.23
 LEAD_S = 3.0
 PUBLISH_LIMIT_S = 120.0
+#: Beside posts come so many times the looks that a day's cadence asks for, this many a
+#: round at the least, in rounds that begin so many seconds after one another.
+HASTE = 100
+FEWEST_A_ROUND = 4
+ROUND_EVERY_S = 1.0
+DAY_S = 86_400
 #: CPU seconds per second of clusters that wait for work, at most.
 CALM = 0.25
 
 
-Turns = list[dict[str, Any]]
+@dataclass(frozen=True)
+class Turn:
+    """What one step of one world told."""
+
+    looks: int
+    unproven: int
+    cpu_ms: float = 0.0
+    wall_ms: float = 0.0
+    memory_mb: float = 0.0
 
 
 class HealthBench(Part):
@@ -76,25 +97,31 @@ class HealthBench(Part):
 
     def inside(self, options: dict[str, Any]) -> None:
         if step := os.environ.get(STEP):
-            steps = {"fill": _fill, "measure": _measure, "publish": _publish}
+            steps = {
+                "fill": _fill,
+                "measure": _measure,
+                "flood": _flood,
+                "publish": _publish,
+            }
             print(json.dumps(steps[step](options)), flush=True)  # noqa: T201
             return
         many: int = options["credentials"]
         sizes = [min(FEW, many), many]
         with ExitStack() as stack:
             boxes = [stack.enter_context(_world(size, options)) for size in sizes]
-            turns: tuple[Turns, Turns] = ([], [])
-            for number in range(options["rounds"]):
-                for size, box, told in zip(sizes, boxes, turns, strict=True):
-                    told.append(_turn(box, "measure"))
-                    say(f"turn {number + 1}, {size} credentials: {told[-1]}")
+            pairs = [
+                _pair(sizes, boxes, "measure", turned=number % 2 == 1)
+                for number in range(options["rounds"])
+            ]
+            floods = _pair(sizes, boxes, "flood", turned=False)
             published = _turn(boxes[-1], "publish")
+        turns = [turn for pair in [*pairs, floods] for turn in pair]
         figures = {
-            **_costs(sizes, turns, published["memory_mb"]),
+            **_costs(sizes, pairs, floods, published["memory_mb"]),
             **_lateness(published),
             "credentials": many,
             "rounds": options["rounds"],
-            "unproven": sum(t["unproven"] for t in [*turns[0], *turns[1], published]),
+            "unproven": sum(t.unproven for t in turns) + published["unproven"],
             "doubled": published["doubled"],
             "lost": published["lost"],
             "database": connection.vendor,
@@ -104,36 +131,57 @@ class HealthBench(Part):
             raise SystemExit(1)
 
 
+def _pair(
+    sizes: Sequence[int], boxes: Sequence[Sandbox], step: str, *, turned: bool
+) -> tuple[Turn, Turn]:
+    """One turn of each world: of the few, of the many. turned: the many go first."""
+    told: dict[int, Turn] = {}
+    for number in (1, 0) if turned else (0, 1):
+        told[number] = Turn(**_turn(boxes[number], step))
+        say(f"{step}, {sizes[number]} credentials: {told[number]}")
+    return told[0], told[1]
+
+
 def _costs(
-    sizes: Sequence[int], turns: tuple[Turns, Turns], memory_beside: float
+    sizes: Sequence[int],
+    pairs: Sequence[tuple[Turn, Turn]],
+    floods: tuple[Turn, Turn],
+    memory_beside: float,
 ) -> dict[str, Any]:
-    """The least of all turns: whatever disturbs only adds to it."""
-    cpu, wall = (
-        [min(turn[key] for turn in some) for some in turns]
-        for key in ("cpu_ms", "wall_ms")
-    )
-    memory = [max(turn["memory_mb"] for turn in some) for some in turns]
+    """What is compared are turns that followed each other; medians of the ratios."""
+
+    def growth(of: Callable[[Turn], float]) -> float:
+        return round(statistics.median(of(b) / of(a) for a, b in pairs), 3)
+
+    looks = {turn.looks for pair in pairs for turn in pair}
+    if len(looks) > 1:
+        raise SandboxError(f"rounds that are compared looked at {sorted(looks)}")
+    cpu = [statistics.median(pair[n].cpu_ms for pair in pairs) for n in (0, 1)]
     return {
-        "calls_per_s": round(1000 / wall[1], 1),
-        "memory_mb": round(max(memory[1], memory_beside)),
-        "memory_growth": round(memory[1] / memory[0], 3),
-        "cost_growth": round(cpu[1] / cpu[0], 3),
-        "wall_growth": round(wall[1] / wall[0], 3),
+        "calls_per_s": round(1000 / floods[1].wall_ms, 1),
+        "memory_mb": round(max(floods[1].memory_mb, memory_beside)),
+        "memory_growth": round(floods[1].memory_mb / floods[0].memory_mb, 3),
+        "cost_growth": growth(lambda turn: turn.cpu_ms),
+        "wall_growth": growth(lambda turn: turn.wall_ms),
         "cpu_ms_per_look": dict(zip(map(str, sizes), cpu, strict=True)),
-        "looks": sum(turn["looks"] for turn in turns[1]),
+        "cpu_ms_when_overdue": floods[1].cpu_ms,
+        "looks": looks.pop(),
+        "looks_when_overdue": floods[1].looks,
     }
 
 
 def _lateness(told: dict[str, Any]) -> dict[str, Any]:
-    """Medians of the rounds' medians."""
-    alone, beside = (
-        statistics.median(statistics.median(late) for late in told[key])
-        for key in ("alone", "beside")
+    """Each round's median beside looks over that of the same round without any."""
+    alone, beside, flooded = (
+        [statistics.median(late) for late in told[key]]
+        for key in ("alone", "beside", "flooded")
     )
+    ratios = [with_ / without for with_, without in zip(beside, alone, strict=True)]
     return {
-        "publishing_lateness_ratio": round(beside / alone, 3),
-        "lateness_with_s": round(beside, 4),
-        "lateness_without_s": round(alone, 4),
+        "publishing_lateness_ratio": round(statistics.median(ratios), 3),
+        "lateness_with_s": round(statistics.median(beside), 4),
+        "lateness_without_s": round(statistics.median(alone), 4),
+        "lateness_when_overdue_s": round(flooded[0], 4),
         "looks_beside": told["looks"],
         "posts": sum(len(late) for late in [*told["alone"], *told["beside"]]),
     }
@@ -169,15 +217,17 @@ def _turn(box: Sandbox, step: str) -> dict[str, Any]:
 
 
 def _fill(options: dict[str, Any]) -> dict[str, Any]:
-    """Credentials that were looked at once, and whose next look comes some time."""
+    """Credentials that were looked at once. None is due before it is made due, or rounds
+    would look at some more among many."""
     make_accounts(int(os.environ[SIZE]), LIMITS)
     now = timezone.now()
     dice = random.Random(1)  # noqa: S311 - a spread, no secret
     rows = list(Credential.objects.only("pk"))
     checks = []
     for row in rows:
-        row.next_proof_at = now + timedelta(days=1) * dice.random()
-        row.looked_at = row.proven_at = at = row.next_proof_at - timedelta(days=1)
+        spread = timedelta(days=1) * dice.random()
+        row.next_proof_at = now + timedelta(days=1) + spread
+        row.looked_at = row.proven_at = at = now - timedelta(days=1) + spread
         checks.append(CheckResult(credential=row, at=at, verdict="proven"))
     Credential.objects.bulk_update(
         rows, ["next_proof_at", "looked_at", "proven_at"], batch_size=500
@@ -193,6 +243,12 @@ def _fill(options: dict[str, Any]) -> dict[str, Any]:
 def _make_due(rows: QuerySet[Credential]) -> None:
     """In the order in which they would be, those of before first."""
     rows.update(next_proof_at=F("next_proof_at") - OVERDUE)
+
+
+def _put_off_overdue() -> None:
+    """What an earlier step has left: nobody is due then."""
+    overdue = Credential.objects.filter(next_proof_at__lte=timezone.now())
+    overdue.update(next_proof_at=F("next_proof_at") + OVERDUE)
 
 
 def _begin_round() -> str:
@@ -239,22 +295,48 @@ def _newest_check() -> int:
 
 
 def _measure(options: dict[str, Any]) -> dict[str, Any]:
-    """One round. As in a day's work, no credential is looked at twice by one process:
-    what it still knows of the last look would help among few, and not among many."""
-    stub = Stub()
+    """A round with as many looks in each world; nobody else is due.
+
+    As in a day's work, no credential is looked at twice by one process: what it still
+    knows of the last look would help among few, and not among many.
+    """
+    size = int(os.environ[SIZE])
+    warm, rest = _warm_up(size)
+    pks = list(rest.values_list("pk", flat=True)[: min(FEW, size) - warm])
+    _make_due(Credential.objects.filter(pk__in=pks))
+    return _round(len(pks))
+
+
+def _flood(options: dict[str, Any]) -> dict[str, Any]:
+    """A round while all are overdue, as long as rounds are."""
+    _warm, rest = _warm_up(int(os.environ[SIZE]))
+    _make_due(rest)
+    return _round()
+
+
+def _warm_up(size: int) -> tuple[int, QuerySet[Credential]]:
+    """Let a few be looked at: how many, and who is not due until now, the next first."""
+    Stub().reset(0)
     wait_for_pumps()
-    overdue = Credential.objects.filter(next_proof_at__lte=timezone.now())
-    overdue.update(next_proof_at=F("next_proof_at") + OVERDUE)
-    first = Credential.objects.order_by("pk").values_list("pk", flat=True)
-    warm = list(first[: min(WARM_UP, int(os.environ[SIZE]) // 2)])
+    _put_off_overdue()
+    rows = Credential.objects.order_by("next_proof_at")
+    warm = list(rows.values_list("pk", flat=True)[: min(WARM_UP, size // 2)])
     _make_due(Credential.objects.filter(pk__in=warm))
     _see_end(_begin_round())
     _wait_until_calm()
-    _make_due(Credential.objects.exclude(pk__in=warm))
+    return len(warm), rows.exclude(pk__in=warm)
+
+
+def _round(wanted: int = 0) -> dict[str, Any]:
+    """wanted: so many looks, where the machine is too slow for them within one round."""
+    stub = Stub()
     newest, before, known = _newest_check(), cpu_s(), stub.looks()
-    start = time.monotonic()
-    _see_end(_begin_round())
-    wall_s, looks = time.monotonic() - start, stub.looks() - known
+    start, looks, wall_s = time.monotonic(), 0, 0.0
+    while looks < max(wanted, 1):
+        if wall_s > ROUND_LIMIT_S:
+            raise SandboxError(f"{looks} looks in {wall_s:.0f} s")
+        _see_end(_begin_round())
+        wall_s, looks = time.monotonic() - start, stub.looks() - known
     return {
         "cpu_ms": round((cpu_s() - before) / looks * 1000, 3),
         "wall_ms": round(wall_s / looks * 1000, 3),
@@ -268,32 +350,39 @@ def _measure(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _publish(options: dict[str, Any]) -> dict[str, Any]:
+    """The same posts alone, beside looks at their pace, and once while all are overdue."""
     stub = Stub()
-    stub.reset(options["latency_ms"])
+    _put_off_overdue()
     accounts = list(
         ConnectedAccount.objects.order_by("pk").select_related("owner")[:POSTS]
     )
     wait_for_pumps()
     _wait_until_calm()
     newest = _newest_check()
-    late: dict[str, list[list[float]]] = {"alone": [], "beside": []}
-    looks, memory, lost, doubled = 0, 0.0, 0, 0
-    for number in range(options["rounds"]):
-        for key in ("alone", "beside") if number % 2 else ("beside", "alone"):
+    late: dict[str, list[list[float]]] = {"alone": [], "beside": [], "flooded": []}
+    looks: dict[str, list[int]] = {key: [] for key in late}
+    memory, lost, doubled = 0.0, 0, 0
+    pairs = [("alone", "beside"), ("beside", "alone")] * options["rounds"]
+    # More of them than of the turns: what one post waits for differs more.
+    orders = list(chain(*pairs[: 2 * options["rounds"] - 1]))
+    for number, key in enumerate([*orders, "flooded"]):
+        if key == "flooded":
             _make_due(Credential.objects.all())
-            stub.reset(options["latency_ms"])
-            due = _posts(accounts, f"{key}{number}")
-            _see_out(checks=key == "beside")
-            memory = max(memory, memory_mb())
-            arrivals = stub.arrivals()
-            late[key].append(sorted(a.at - due[a.text].timestamp() for a in arrivals))
-            lost += len(due.keys() - {a.text for a in arrivals})
-            doubled += len(arrivals) - len({a.text for a in arrivals})
-            looks += stub.looks()
-            say(f"posts {key}: p50 {statistics.median(late[key][-1]):.4f} s")
+        stub.reset(options["latency_ms"])
+        due = _posts(accounts, f"{key}{number}")
+        {"alone": _see_out, "beside": _look_beside, "flooded": _flood_beside}[key]()
+        memory = max(memory, memory_mb())
+        arrivals = stub.arrivals()
+        late[key].append(sorted(a.at - due[a.text].timestamp() for a in arrivals))
+        lost += len(due.keys() - {a.text for a in arrivals})
+        doubled += len(arrivals) - len({a.text for a in arrivals})
+        looks[key].append(stub.looks())
+        say(f"posts {key}: p50 {statistics.median(late[key][-1]):.4f} s")
+    if len({*looks["beside"]}) > 1 or any(looks["alone"]):
+        raise SandboxError(f"not the same looks beside each round's posts: {looks}")
     return {
         **late,
-        "looks": looks,
+        "looks": looks["beside"][0],
         "memory_mb": memory,
         "unproven": _unproven(newest),
         "lost": lost,
@@ -313,15 +402,52 @@ def _posts(accounts: Sequence[ConnectedAccount], label: str) -> dict[str, dateti
     return due
 
 
-def _see_out(*, checks: bool) -> None:
-    """Until all posts are out, with rounds of looks without a pause or without any."""
-    task = _begin_round() if checks else ""
+def _see_out(meanwhile: Callable[[], None] = lambda: None) -> None:
+    """Until all posts are out."""
     waiting = Delivery.objects.exclude(status=Delivery.Status.PUBLISHED)
     end = time.monotonic() + PUBLISH_LIMIT_S
     while waiting.exists() and time.monotonic() < end:
-        if task and _has_ended(task):
+        meanwhile()
+        time.sleep(0.1)
+
+
+def _look_beside() -> None:
+    """Rounds of a few looks, one after the other, until the last post is due."""
+    size = int(os.environ[SIZE])
+    few = max(FEWEST_A_ROUND, round(size * HASTE / DAY_S * ROUND_EVERY_S))
+    pks = cycle(Credential.objects.order_by("pk").values_list("pk", flat=True))
+    posts = min(POSTS, size)
+    left = max(1, int((LEAD_S + posts * GAP_S) / ROUND_EVERY_S))
+    begun, running = 0, list[str]()
+    start = time.monotonic()
+
+    def begin_some() -> None:
+        nonlocal begun
+        # The queue keeps the results of a few tasks only: each is taken note of soon.
+        running[:] = [task for task in running if not _has_ended(task)]
+        if begun < min(left, (time.monotonic() - start) / ROUND_EVERY_S):
+            _make_due(Credential.objects.filter(pk__in=list(islice(pks, few))))
+            running.append(_begin_round())
+            begun += 1
+
+    _see_out(begin_some)
+    end = time.monotonic() + ROUND_LIMIT_S
+    while begun < left or running:
+        begin_some()
+        time.sleep(0.1)
+        if time.monotonic() > end:
+            raise SandboxError("rounds of looks beside posts did not come to an end")
+
+
+def _flood_beside() -> None:
+    """Rounds without a pause, as after a long stop."""
+    task = _begin_round()
+
+    def begin_again() -> None:
+        nonlocal task
+        if _has_ended(task):
             _make_due(Credential.objects.all())
             task = _begin_round()
-        time.sleep(0.1)
-    if task:
-        _see_end(task)
+
+    _see_out(begin_again)
+    _see_end(task)

@@ -80,3 +80,19 @@ def test_an_order_is_obeyed_once_and_tells_by_whom(tmp_path, monkeypatch):
         crash_point(point)
     assert hit == [19]
     assert [path.name for path in tmp_path.iterdir()] == [f"before_send-{os.getpid()}"]
+
+
+def test_who_gives_way_stands_back_by_so_much():
+    told = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import os; from socialhub import processes; os.setsid();"
+            "before = os.nice(0); processes.give_way(0); processes.give_way(2);"
+            "print(os.nice(0) - before if before < 18 else 2)",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.strip() == "2"
