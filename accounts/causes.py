@@ -141,6 +141,28 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("Give the role back at the platform, or reconnect as somebody who has it."),
         Action.RECONNECT,
     ),
+    Cause.NOT_PROVEN: _e(
+        _("Not proven for two days"),
+        _(
+            "We ask as always, and for two days the platform has not said whether we may "
+            "post: it answers with errors, or with something that we do not know. Posts "
+            "are tried as before."
+        ),
+        _(
+            "An admin looks at what the platform says: on the page of such an account, "
+            "Check now. It may have switched the version that we use off."
+        ),
+        Action.OPERATOR,
+    ),
+    Cause.NETWORK_UNLINKED: _e(
+        _("The network is not linked any more"),
+        _(
+            "The service that passes our posts on has lost its own access to the "
+            "network: somebody unlinked it there, or the network ended the permission."
+        ),
+        _("Link the network again at that service, and choose Reconnect here."),
+        Action.RECONNECT,
+    ),
     Cause.ACCOUNT_SUSPENDED: _e(
         _("The account is suspended"),
         _("The platform has suspended this account."),

@@ -17,7 +17,7 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -65,7 +65,6 @@ PAGES_AT_ONCE = 8
 GRANT_IS_OVER = ENDS_WITH_PARENT | {
     Cause.TOKEN_EXPIRED,
     Cause.APP_GONE,
-    Cause.ACCOUNT_GONE,
 }
 DAY_S = 86_400
 PROVEN = "proven"
@@ -134,7 +133,8 @@ def _look(
 ) -> Errand[Finding]:
     if question is None and must_renew(credential, needed_for):
         was_active = credential.is_active
-        yield from refresh.errand(credential.pk, even_broken=True)
+        heard = _telling(credential, hearing) if was_active else None
+        yield from refresh.errand(credential.pk, even_broken=True, heard=heard)
         credential.refresh_from_db()
         if was_active and not credential.is_active:
             _postpone(credential, credential.proof_gap())
@@ -153,7 +153,7 @@ def _look(
         if _replaced(credential):
             return _asked_too_early(credential)
         if result.ends_access:
-            return (yield from _failed(credential, result))
+            return (yield from _failed(credential, result, hearing))
         wait = timedelta(seconds=result.retry_after or 0)
         _postpone(credential, max(_again_after(credential), min(wait, LONGEST_WAIT)))
         return Finding("unknown", result.cause, str(result))
@@ -488,13 +488,31 @@ def _is_over(credential: Credential, needed_for: timedelta = AT_ONCE) -> bool:
     return credential.expires_at is not None and credential.expires_at <= soon
 
 
-def _failed(credential: Credential, error: PlatformError) -> Errand[Finding]:
-    expired = error.outcome == Outcome.AUTH_EXPIRED
+def _telling(
+    credential: Credential, hearing: Hearing
+) -> Callable[[PlatformError | None], None]:
+    """Where access tokens live for an hour, what ends access is told to a renewal: many
+    that end at once point to our app."""
+    caller = caller_of(credential)
+    return lambda error: hearing.tell(caller, error, Admission(), timezone.now())
+
+
+def _is_final(credential: Credential, error: PlatformError) -> bool:
+    """A token that is its own permission to be renewed is renewed before its end only."""
+    renews_itself = credential.refresh_token == credential.access_token
+    return error.cause == Cause.TOKEN_EXPIRED and renews_itself
+
+
+def _failed(
+    credential: Credential, error: PlatformError, hearing: Hearing
+) -> Errand[Finding]:
+    expired = error.outcome == Outcome.AUTH_EXPIRED and not _is_final(credential, error)
     if expired and credential.refresh_token and credential.is_active:
         now = timezone.now()
         had_time = not _is_over(credential)
         Credential.objects.filter(pk=credential.pk).update(refresh_after=now)
-        renewed = yield from refresh.errand(credential.pk)
+        heard = _telling(credential, hearing)
+        renewed = yield from refresh.errand(credential.pk, heard=heard)
         credential.refresh_from_db()
         if had_time and credential.cause == Cause.REFRESH_REFUSED:
             # Both refused, and the first before its time (X says no more): withdrawn.

@@ -18,6 +18,9 @@ from platforms.limits import Window
 from .limits import BucketId, rules
 from .models import ConnectedAccount, Credential, Network, PlatformApp, RateBucket
 
+#: A window's name does not list more kinds of call than these.
+FEW_CALLS = 3
+
 
 @dataclass(frozen=True)
 class WindowLine:
@@ -166,11 +169,20 @@ def _length(seconds: int) -> str:
 
 
 def bucket_name(platform: str, rule: Bucket) -> str:
-    """What is counted, in words: the rule's own, or the feature of its calls."""
+    """What is counted, in words: the rule's own, or the features of its calls."""
     if rule.name:
         return rule.name
     calls = registry.spec(platform).calls if platform in registry.PLATFORMS else ()
-    features = dict.fromkeys(call.feature for call in calls if rule.key in call.draws)
+    counted = [call for call in calls if rule.key in call.draws]
+    if len(counted) > FEW_CALLS and len(counted) == len(calls):
+        return _("All calls")
+    features = list(dict.fromkeys(call.feature for call in counted))
+    if len(features) > FEW_CALLS:
+        names = ", ".join(features[:FEW_CALLS])
+        rest = len(features) - FEW_CALLS
+        return ngettext(
+            "%(names)s and %(n)s other", "%(names)s and %(n)s others", rest
+        ) % {"names": names, "n": rest}
     return ", ".join(features) or rule.key.replace("_", " ")
 
 

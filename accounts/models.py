@@ -531,7 +531,7 @@ class Credential(models.Model):
             self.granted_scopes = list(proof.scopes)
         if proof.expires_at:
             self.expires_at = proof.expires_at
-        if proof.data_access_ends_at:
+        if proof.data_access_ends_at or proof.tells_data_access:
             self.data_access_ends_at = proof.data_access_ends_at
         publish = proof.abilities.get(Ability.PUBLISH)
         self.looked_at = now

@@ -196,13 +196,24 @@ def _was_lost(credential: Credential) -> bool:
     return _tries(credential).filter(unknown).exists()
 
 
-def errand(credential_id: int, *, even_broken: bool = False) -> Errand[bool]:
-    """Begin, call and finish. True when it was renewed."""
+def errand(
+    credential_id: int,
+    *,
+    even_broken: bool = False,
+    heard: Callable[[PlatformError | None], None] | None = None,
+) -> Errand[bool]:
+    """Begin, call and finish. True when it was renewed.
+
+    heard: gets what the platform refused, None for nothing, when it was asked.
+    """
     ticket = begin(credential_id, even_broken=even_broken)
     if ticket is None:
         return False
     [result] = yield [ticket.call]
-    return _surely(lambda: finish(ticket, result))
+    renewed = _surely(lambda: finish(ticket, result))
+    if heard:
+        heard(result if isinstance(result, PlatformError) else None)
+    return renewed
 
 
 def scheduled(credential: Credential, hearing: Hearing) -> Errand[bool]:

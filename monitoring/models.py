@@ -104,6 +104,7 @@ class Incident(models.Model):
         ENDS = "ends", _("Access ends soon")
         STANDBY = "standby", _("Standby access took over")
         STANDBY_LOST = "standby_lost", _("A standby access ended")
+        UNPROVEN = "unproven", _("Nothing proves the access")
 
     class State(models.TextChoices):
         OPEN = "open", _("Open")

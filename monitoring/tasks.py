@@ -31,6 +31,7 @@ from . import (
     report_mails,
     sending,
     standbys,
+    unproven,
 )
 from .models import Alert, CheckResult, Heartbeat, Incident
 from .rounds import Looks, Renewals, Takeovers, record
@@ -113,8 +114,9 @@ def send_answers() -> None:
 
 
 def note_health() -> None:
-    """Today's numbers for the chart on the accounts page."""
+    """Today's numbers for the chart on the accounts page, and what they mean."""
     history.note()
+    unproven.review(timezone.now())
 
 
 def tidy() -> None:

@@ -113,7 +113,7 @@ _over_since = FixedQuery(
     lambda since: Incident.objects.filter(
         state=Incident.State.RESOLVED,
         resolved_at__gte=since,
-        kind__in=[Kind.ACCESS, Kind.APP, Kind.BREAKER],
+        kind__in=[Kind.ACCESS, Kind.APP, Kind.BREAKER, Kind.UNPROVEN],
     ).exclude(dedup_key__startswith=Incident.PART),
     SAMPLE_TIME,
 )

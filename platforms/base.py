@@ -579,6 +579,8 @@ class Proof:
     scopes: tuple[str, ...] | None = None
     expires_at: datetime | None = None
     data_access_ends_at: datetime | None = None
+    #: None above means that nothing ends, and not that the look did not tell
+    tells_data_access: bool = False
     #: as `server_limits` has it, where the look told it anyway; None: not told
     limits: Mapping[str, Any] | None = None
 

@@ -52,6 +52,9 @@ class Cause(StrEnum):
     # rights
     SCOPE_MISSING = "scope_missing"
     ROLE_LOST = "role_lost"
+    NETWORK_UNLINKED = "network_unlinked"
+    # nobody has said what it is
+    NOT_PROVEN = "not_proven"
     ACCOUNT_SUSPENDED = "account_suspended"
     ACCOUNT_LOCKED = "account_locked"
     ACCOUNT_MOVED = "account_moved"

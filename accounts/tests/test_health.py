@@ -198,6 +198,30 @@ def test_a_grant_that_is_over_is_not_asked_to_be_renewed(renewable, script):
     assert script.asked == ["prove"]
 
 
+@pytest.mark.parametrize(
+    ("cause", "asked"),
+    [
+        (Cause.TOKEN_EXPIRED, ["prove"]),
+        # A renewal whose answer was lost may have ended it: that is for a renewal to tell.
+        (Cause.TOKEN_INVALID, ["prove", "refresh"]),
+    ],
+)
+def test_an_expired_token_that_was_its_own_renewal_is_over(
+    renewable, script, cause, asked
+):
+    """Threads renews none that is younger than a day, and none that has expired."""
+    renewable.refresh_token = renewable.access_token
+    renewable.expires_at = timezone.now() + 30 * DAY
+    renewable.save()
+    script.answers["prove"] = [AuthExpired(cause=cause)]
+    script.answers["refresh"] = [TransientError()]
+    found = health.check(renewable)
+    assert script.asked == asked
+    assert (found.verdict, renewable.is_active) == (
+        ("failing", False) if cause == Cause.TOKEN_EXPIRED else ("unknown", True)
+    )
+
+
 # ---------------------------------------------------------------- spread over the day
 
 

@@ -13,6 +13,7 @@ from accounts.models import CircuitBreaker, Credential, RefreshAttempt
 from monitoring import ahead, tasks
 from platforms.base import TokenSet
 from platforms.errors import (
+    AuthExpired,
     AuthRevoked,
     Cause,
     PermissionMissing,
@@ -150,6 +151,22 @@ def test_many_people_without_access_at_once_point_to_our_app(many):
     hearing = Hearing()
     for credential in many[:4]:
         tell(hearing, credential, AuthRevoked())
+    assert opened() == ["many_lost_access"]
+
+
+@pytest.mark.parametrize("had_time", [True, False])
+def test_many_whose_renewal_is_refused_in_a_look_point_to_our_app(
+    many, script, had_time
+):
+    """Where access tokens are short the platform says "expired", whatever happened."""
+    left = timedelta(hours=1 if had_time else -1)
+    Credential.objects.update(
+        expires_at=timezone.now() + left, next_proof_at=timezone.now()
+    )
+    script.answers["prove"] = [AuthExpired()] * 12
+    script.answers["refresh"] = [AuthRevoked()] * 12
+    tasks.check_credentials()
+    assert "broken" in states()
     assert opened() == ["many_lost_access"]
 
 

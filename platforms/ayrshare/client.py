@@ -5,7 +5,7 @@ Source: https://www.ayrshare.com/docs (2026-10-04).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -55,15 +55,15 @@ CODES: dict[int, tuple[type[PlatformError], Cause, Reach]] = {
     137: (DuplicateContent, Cause.DUPLICATE_TEXT, _CONTENT),
     138: (InvalidContent, Cause.MEDIA_REFUSED, _CONTENT),
     # Of one network of the profile: the profile itself is well.
-    156: (PermissionMissing, Cause.ROLE_LOST, _CONTENT),
-    161: (PermissionMissing, Cause.ROLE_LOST, _CONTENT),
+    156: (PermissionMissing, Cause.NETWORK_UNLINKED, _CONTENT),
+    161: (PermissionMissing, Cause.NETWORK_UNLINKED, _CONTENT),
     169: (PermissionMissing, Cause.NOT_ALLOWED, Reach.APP),
     192: (NotFound, Cause.NOT_THERE, _CONTENT),
     221: (NotFound, Cause.NOT_THERE, _CONTENT),
-    272: (PermissionMissing, Cause.ROLE_LOST, _CONTENT),
+    272: (PermissionMissing, Cause.NETWORK_UNLINKED, _CONTENT),
     288: (TransientError, Cause.MEDIA_NOT_READY, _CONTENT),
     361: (PermissionMissing, Cause.NOT_ALLOWED, _CONTENT),
-    362: (PermissionMissing, Cause.ROLE_LOST, _CONTENT),
+    362: (PermissionMissing, Cause.NETWORK_UNLINKED, _CONTENT),
     382: (InvalidContent, Cause.UNKNOWN_REFUSAL, _CONTENT),
     383: (NotFound, Cause.NOT_THERE, _CONTENT),
     435: (RateLimited, Cause.DAILY_LIMIT, _KEY),
@@ -151,13 +151,14 @@ class AyrshareClient(PlatformClient):
     def prove(self) -> Proof:
         """Whether the key lives, and a network is linked that it could publish to.
 
-        Which ones, and until when, `server_limits` tells.
+        Which ones `server_limits` tells. A network's consent may end by itself: the
+        first to end is the profile's.
         """
         data = self.user()
         linked = networks_of(data)
         publish = Verdict(True, detail=", ".join(linked))
         if not linked:
-            publish = Verdict(False, Cause.ROLE_LOST, "no network is linked")
+            publish = Verdict(False, Cause.NETWORK_UNLINKED, "no network is linked")
         unknown = Verdict(None, detail="it depends on the plan")
         return Proof(
             abilities={
@@ -166,6 +167,8 @@ class AyrshareClient(PlatformClient):
                 Ability.FIGURES: unknown,
             },
             identity=self._profile(data),
+            data_access_ends_at=_first_end(data, linked),
+            tells_data_access=True,
             limits=self._limits(data),
         )
 
@@ -360,6 +363,17 @@ def networks_of(data: Mapping[str, Any]) -> list[str]:
     """Linked networks; the list is absent when there are none."""
     found = data.get("activeSocialAccounts")
     return [str(name) for name in found] if isinstance(found, list) else []
+
+
+def _first_end(data: Mapping[str, Any], linked: Collection[str]) -> datetime | None:
+    """When the first of these networks wants a new consent; None: none of them."""
+    ends = [
+        moment(row.get("refreshRequired"))
+        for row in _rows(data, "displayNames")
+        if row.get("platform") in linked
+    ]
+    now = datetime.now(UTC)
+    return min((at for at in ends if at and at > now), default=None)
 
 
 def moment(value: Any) -> datetime | None:

@@ -132,6 +132,8 @@ SPEC = PlatformSpec(
     ),
     buckets=BUCKETS,
     scopes=(),
+    # The first of its networks that wants a new consent.
+    data_access_stops=(Ability.PUBLISH,),
     # What all networks take, more or less; each has its own limits besides.
     images=MediaRule(("image/jpeg", "image/png"), 20_000_000, max_count=10),
     videos=VideoRule(("video/mp4", "video/quicktime"), 5_000_000_000),

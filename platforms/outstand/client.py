@@ -120,9 +120,11 @@ class OutstandClient(PlatformClient):
         )
         verdict = Verdict(True)
         if row is None:
-            verdict = Verdict(False, Cause.ROLE_LOST, "the account is not linked")
+            verdict = Verdict(
+                False, Cause.NETWORK_UNLINKED, "the account is not linked"
+            )
         elif not row.get("isActive"):
-            verdict = Verdict(False, Cause.TOKEN_REVOKED, "Outstand lost its access")
+            verdict = Verdict(False, Cause.NETWORK_UNLINKED, "Outstand lost its access")
         identity = _identity(row, None) if row else None
         return Proof(dict.fromkeys(Ability, verdict), identity)
 

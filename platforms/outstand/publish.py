@@ -163,7 +163,7 @@ class Outstand(Platform):
             # Accounts that it does not know are dropped without a word.
             raise PermissionMissing(
                 "the answer does not name the account",
-                cause=Cause.ROLE_LOST,
+                cause=Cause.NETWORK_UNLINKED,
                 extra={"forget": "key,key_at"},
             )
         return self._told(job, sent)

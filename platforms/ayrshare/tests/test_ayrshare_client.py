@@ -116,6 +116,36 @@ def test_networks_that_are_linked_tell_the_health(
     assert names == ({"facebook": "Facebook", "twitter": "X"} if linked else {})
 
 
+def test_the_first_network_that_wants_a_new_consent_ends_the_profile(
+    api: responses.RequestsMock,
+) -> None:
+    now = datetime.now(UTC)
+
+    def row(network: str, days: int) -> Words:
+        return {
+            "platform": network,
+            "refreshRequired": (now + timedelta(days=days)).isoformat(),
+        }
+
+    data: Words = {
+        "refId": "160c",
+        "activeSocialAccounts": ["facebook", "linkedin", "twitter", "bluesky"],
+        "displayNames": [
+            row("facebook", 51),
+            row("linkedin", 300),
+            row("instagram", 9),  # not linked any more
+            row("bluesky", -1),  # still there: it was given anew
+            {"platform": "twitter"},
+        ],
+    }
+    api.get(f"{API}/user", json=data)
+    assert client().prove().data_access_ends_at == now + timedelta(days=51)
+    api.replace("GET", f"{API}/user", json={**data, "displayNames": []})
+    proof = client().prove()
+    assert proof.tells_data_access
+    assert proof.data_access_ends_at is None
+
+
 # ---------------------------------------------------------------- the table of errors
 
 
@@ -136,8 +166,8 @@ def test_networks_that_are_linked_tell_the_health(
         (400, refused(436), Outcome.AMBIGUOUS, Cause.ANSWER_LOST),
         (400, refused(132), Outcome.INVALID_CONTENT, Cause.TEXT_TOO_LONG),
         (400, refused(137), Outcome.DUPLICATE, Cause.DUPLICATE_TEXT),
-        (400, refused(156), Outcome.PERMISSION, Cause.ROLE_LOST),
-        (400, refused(272), Outcome.PERMISSION, Cause.ROLE_LOST),
+        (400, refused(156), Outcome.PERMISSION, Cause.NETWORK_UNLINKED),
+        (400, refused(272), Outcome.PERMISSION, Cause.NETWORK_UNLINKED),
         (400, refused(288), Outcome.TRANSIENT, Cause.MEDIA_NOT_READY),
         (429, refused(435, details=90), Outcome.RATE_LIMITED, Cause.DAILY_LIMIT),
         (400, refused(479), Outcome.INVALID_CONTENT, Cause.MEDIA_NOT_PUBLIC),

@@ -104,8 +104,8 @@ def test_each_linked_account_is_offered_and_the_organisation_is_none(
     ("rows", "ok", "cause"),
     [
         ([account()], True, None),
-        ([account(active=0)], False, Cause.TOKEN_REVOKED),
-        ([account("2")], False, Cause.ROLE_LOST),
+        ([account(active=0)], False, Cause.NETWORK_UNLINKED),
+        ([account("2")], False, Cause.NETWORK_UNLINKED),
     ],
 )
 def test_an_account_is_well_while_outstand_has_access_to_it(
@@ -194,7 +194,7 @@ def test_an_account_that_was_dropped_without_a_word_is_noticed(
     api.post(f"{API}/posts", json={"post": post(who="another")})
     with pytest.raises(PlatformError) as caught:
         OUTSTAND.next_step(job(), client()).run()
-    assert caught.value.cause is Cause.ROLE_LOST
+    assert caught.value.cause is Cause.NETWORK_UNLINKED
 
 
 @pytest.mark.parametrize(("status", "forgotten"), [(400, True), (500, False)])
