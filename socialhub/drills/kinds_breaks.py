@@ -24,6 +24,7 @@ from .crash_fleet import Host
 from .runner import say
 from .world import Practice
 
+Status = Delivery.Status
 KILLED, CUT = "killed", "cut"
 MANNERS = (KILLED, CUT)
 #: So long an answer is kept back: somebody is sure to be killed meanwhile.
@@ -56,6 +57,10 @@ class Break:
     met: str = ""
     #: the pump died while it had this delivery
     died: bool = False
+
+    @property
+    def happened(self) -> bool:
+        return bool(self.met) and (self.how != KILLED or self.died)
 
     def rules(self) -> dict[str, dict[str, object]]:
         """Call -> the rule for the practice network."""
@@ -96,6 +101,7 @@ class Breaker(threading.Thread):
                 try:
                     self._arm()
                     self._see()
+                    self._spare()
                     self._kill()
                 except Error:
                     connection.close()
@@ -130,6 +136,26 @@ class Breaker(threading.Thread):
             if one.how == KILLED:
                 self.standing.append((time.monotonic(), one))
         self.armed = left
+
+    def _spare(self) -> None:
+        """Whom an open breaker holds goes whole: was every trial broken, and then all
+        that it lets go at once, it would open for longer each time, and rightly."""
+        on_their_way = [*self.waiting, *(one for one, _ in self.armed)]
+        pks = {one.delivery for one in on_their_way}
+        held = set(
+            Delivery.objects.filter(pk__in=pks, status=Status.HELD).values_list(
+                "pk", flat=True
+            )
+        )
+        for _ in range(len(self.waiting)):
+            one = self.waiting.popleft()
+            if one.delivery not in held:
+                self.waiting.append(one)
+        for one, ids in self.armed:
+            if one.delivery in held:
+                for id in ids.values():
+                    self.practice.remove_fault(id)
+        self.armed = [pair for pair in self.armed if pair[0].delivery not in held]
 
     # -- killing
 

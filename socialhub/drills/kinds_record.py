@@ -13,7 +13,7 @@ from platforms.kinds import LINK
 from publishing.models import Delivery, MediaAsset
 
 from .crash_record import tell_row
-from .kinds_breaks import COMMIT, KILLED, Break, Breaker
+from .kinds_breaks import COMMIT, Break, Breaker
 from .kinds_ways import Offer, Way
 from .runner import say
 from .world import Practice
@@ -120,6 +120,22 @@ def _differs(
     return ""
 
 
+def missed(ways: Mapping[int, Way], breaks: Mapping[int, Break]) -> list[int]:
+    """Deliveries that were not broken, one for each call, manner and kind that was met
+    in no other."""
+    happened = [one for one in breaks.values() if one.happened]
+    met = {(one.platform, one.met, one.how) for one in happened}
+    kinds = {(one.platform, ways[one.delivery].kind) for one in happened}
+    found = []
+    for pk, one in breaks.items():
+        call, kind = (one.platform, one.call, one.how), (one.platform, ways[pk].kind)
+        if not one.happened and (call not in met or kind not in kinds):
+            met.add(call)
+            kinds.add(kind)
+            found.append(pk)
+    return found
+
+
 # ---------------------------------------------------------------- telling
 
 
@@ -140,7 +156,7 @@ def tell(
             say(f"  break: {one}")
     if len(verdict.wrong) > TOLD:
         say(f"... and {len(verdict.wrong) - TOLD} more")
-    hit = {pk for pk, one in breaks.items() if _is_broken(one)}
+    hit = {pk for pk, one in breaks.items() if one.happened}
     hit |= set(breaker.killed)
     resumed = hit & verdict.published
     _tell_table(verdict, ways, resumed)
@@ -192,7 +208,7 @@ def _tell_steps(breaks: Mapping[int, Break]) -> int:
     """At which calls it broke, and at which it should have; how many were met at all."""
     at: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     for one in breaks.values():
-        if _is_broken(one):
+        if one.happened:
             at[one.platform][one.met][one.how] += 1
     for platform, calls in at.items():
         say(f"{platform} broke at:")
@@ -200,12 +216,8 @@ def _tell_steps(breaks: Mapping[int, Break]) -> int:
             told = ", ".join(f"{how} {n}" for how, n in sorted(counts.items()))
             say(f"  {call}: {told}")
     for one in breaks.values():
-        if not _is_broken(one):
+        if not one.happened:
             say(f"not broken: {one.platform} was to be {one.how} at {one.call}")
     for breaker in CircuitBreaker.objects.exclude(open_count=0):
         say(f"breaker {breaker.platform} {breaker.subject}: {breaker.cause}")
     return sum(len(set(calls) - {COMMIT}) for calls in at.values())
-
-
-def _is_broken(one: Break) -> bool:
-    return bool(one.met) and (one.how != KILLED or one.died)

@@ -3,7 +3,7 @@ nothing."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from socialhub.drills.kinds_breaks import (
     KILLED,
     SLOW_S,
     Break,
+    Breaker,
     Chooser,
     Step,
 )
@@ -105,12 +106,26 @@ def test_a_break_that_its_call_does_not_meet_comes_at_the_commit(make_break):
     assert rules[COMMIT]["kind"] == "drop_answer"
 
 
+def test_what_was_not_broken_is_tried_again_once_for_each_call_and_kind(make_break):
+    image, link = Way("x", "image", None), Way("x", "link", None)
+    ways = {1: image, 2: image, 3: image, 4: image, 5: link}
+    breaks = {
+        1: make_break(KILLED, UPLOAD.call, "latency", met=UPLOAD.call, died=True),
+        2: make_break(CUT, UPLOAD.call, "cut", delivery=2),
+        3: make_break(CUT, UPLOAD.call, "cut", delivery=3),
+        4: make_break(KILLED, UPLOAD.call, "latency", delivery=4),
+        5: make_break(KILLED, UPLOAD.call, "latency", delivery=5, met=UPLOAD.call),
+    }
+    # 4 is met in 1, and 5 was not: its pump lived on.
+    assert kinds_record.missed(ways, breaks) == [2, 5]
+
+
 @pytest.fixture
 def make_break():
     from django.utils import timezone
 
-    def make(how: str, call: str, fault: str) -> Break:
-        return Break(how, 1, "x", "42", timezone.now(), call, fault)
+    def make(how: str, call: str, fault: str, delivery: int = 1, **more: Any) -> Break:
+        return Break(how, delivery, "x", "42", timezone.now(), call, fault, **more)
 
     return make
 
@@ -121,6 +136,10 @@ def make_break():
 class Network:
     def __init__(self) -> None:
         self.live: list[dict[str, Any]] = []
+        self.removed: list[str] = []
+
+    def remove_fault(self, id: str) -> None:
+        self.removed.append(id)
 
     def posts(self, platform: str) -> list[dict[str, Any]]:
         return self.live
@@ -173,6 +192,20 @@ def judge(network, row, asset):
 
     look.again = again
     return look
+
+
+@pytest.mark.django_db
+def test_whom_a_breaker_holds_goes_whole(make_break, network, row):
+    """Else each of its trials would be broken, and it would never close."""
+    breaker = Breaker(network, [])
+    armed, waiting = (make_break(CUT, POST.call, "cut", row.pk) for _ in range(2))
+    breaker.armed, breaker.waiting = [(armed, {POST.call: "f1"})], deque([waiting])
+    breaker._spare()
+    assert (len(breaker.armed), len(breaker.waiting)) == (1, 1)
+    Delivery.objects.filter(pk=row.pk).update(status=Status.HELD, hold="platform")
+    breaker._spare()
+    assert (breaker.armed, breaker.waiting) == ([], deque())
+    assert network.removed == ["f1"]
 
 
 @pytest.mark.django_db
