@@ -16,6 +16,7 @@ from . import (
     view_views,
     views,
 )
+from .public_media import PREFIX
 
 urlpatterns: list[URLPattern] = [
     path("posts/", views.post_list, name="post_list"),
@@ -100,6 +101,6 @@ urlpatterns: list[URLPattern] = [
     path("media/<int:pk>/", views.media_file, name="media_file"),
     path("media/<int:pk>/preview/", views.media_preview, name="media_preview"),
     path(
-        "media/public/<str:token>/<str:name>", views.media_public, name="media_public"
+        f"{PREFIX}<str:token>/<str:name>", views.media_public, name="media_public"
     ),
 ]

@@ -7,6 +7,8 @@ from django.apps import AppConfig
 from django.conf import settings
 
 from platforms import registry
+from platforms.base import Draft
+from platforms.transport import tls_context
 
 
 class ShellConfig(AppConfig):
@@ -19,6 +21,9 @@ class ShellConfig(AppConfig):
             # Workers share their parent's memory until somebody writes to it, as the
             # garbage collector does when it looks at what is there. What each of them
             # would load by itself is loaded before.
-            registry.all_specs()
+            for platform in map(registry.platform, registry.PLATFORMS):
+                # Some keep tables for it: a list of all top-level domains, say.
+                platform.counts(Draft(text="socialhub.example"))
+            tls_context()
             gc.collect()
             os.register_at_fork(before=gc.freeze)

@@ -10,6 +10,7 @@ import pytest
 from django.core import signing
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.urls import resolve, reverse
 from django.utils import timezone
 
 from platforms.base import Draft
@@ -40,6 +41,8 @@ def test_the_address_is_ascii_at_our_own_and_names_no_file_of_ours(url, asset):
     assert url.isascii()
     assert url.endswith(f"/{asset.sha256[:12]}.jpg")
     assert "%" not in url
+    match = resolve(path(url))
+    assert path(url) == reverse(match.view_name, kwargs=match.kwargs)
 
 
 @pytest.mark.parametrize("method", ["get", "head"])
