@@ -64,6 +64,17 @@ def upload_of(job: PublishJob) -> Stored | None:
     return dict(stored) if ends_at - MARGIN > datetime.now(UTC) else None
 
 
+def doubtful(job: PublishJob) -> Stored | None:
+    """The upload that may be whole at TikTok, although its last answer was lost and it
+    has not been asked since. Nothing may begin anew before, however old it is."""
+    stored, sent_at = job.witness.get("upload"), job.first_sent_at
+    asked = job.witness.get("asked")
+    if not stored or sent_at is None:
+        return None
+    is_told = asked and datetime.fromisoformat(asked) >= sent_at
+    return None if is_told else dict(stored)
+
+
 def calls_ahead(job: PublishJob) -> Counter[str]:
     upload = upload_of(job)
     if upload is None:
@@ -90,24 +101,18 @@ class Sending:
 
     def next_step(self) -> Step:
         upload = upload_of(self.job)
+        if lost := doubtful(self.job):
+            return Step("ask_video", StepKind.REPEATABLE, lambda: self._ask(lost))
         if upload is None:
             return Step("begin_video", StepKind.REPEATABLE, self._begin)
-        if self._must_ask(upload):
+        if self.job.witness.get("known") != upload["publish_id"]:
+            # An answer to a part was lost.
             return Step("ask_video", StepKind.REPEATABLE, lambda: self._ask(upload))
         number = int(upload["sent"]) + 1
         if number < int(upload["parts"]):
             name = f"upload_video:{number}"
             return Step(name, StepKind.RESUMABLE, lambda: self._part(upload))
         return Step("finish_video", StepKind.COMMIT, lambda: self._finish(upload))
-
-    def _must_ask(self, upload: Stored) -> bool:
-        """An answer to a part was lost, and perhaps that to the last one."""
-        if self.job.witness.get("known") != upload["publish_id"]:
-            return True
-        sent_at, asked = self.job.first_sent_at, self.job.witness.get("asked")
-        if sent_at is None:
-            return False
-        return not asked or datetime.fromisoformat(asked) < sent_at
 
     def _begin(self) -> StepResult:
         now = datetime.now(UTC)

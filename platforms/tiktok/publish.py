@@ -54,7 +54,7 @@ from .client import (
     TikTokClient,
     failure,
 )
-from .media import ANEW, FIRST_POLL_S, is_whole, taken, upload_of
+from .media import ANEW, FIRST_POLL_S, doubtful, is_whole, taken, upload_of
 from .spec import (
     CAPTION_LIMIT,
     LISTED_CHARACTERS,
@@ -205,7 +205,7 @@ class TikTok(Platform):
         if job.witness.get("publish"):
             return Step("state", StepKind.REPEATABLE, lambda: self._state(job, api))
         sent_by_us = self._is_sent_by_us(job)
-        begun = sent_by_us and upload_of(job) is not None
+        begun = sent_by_us and bool(upload_of(job) or doubtful(job))
         if not begun and _creator(job) is None:
             return Step("creator", StepKind.REPEATABLE, lambda: self._ask(job, api))
         if sent_by_us:

@@ -391,6 +391,32 @@ def test_a_lost_answer_to_the_last_part_is_resolved_by_the_state(
     assert look.remote.external_id == "v_pub_file~1"
 
 
+@pytest.mark.parametrize(
+    ("uploaded", "names"),
+    [(SIZE, ["ask_video", "state"]), (0, ["ask_video", "creator", "begin_video"])],
+)
+def test_an_upload_whose_hour_is_over_begins_anew_only_when_it_is_not_whole(
+    tiktok: TikTok,
+    client: TikTokClient,
+    job: Jobs,
+    api: responses.RequestsMock,
+    uploaded: int,
+    names: list[str],
+) -> None:
+    """Its last part left, the answer was lost, and then an hour passed."""
+    now = datetime.now(UTC)
+    witness = sending(2, ends_at=(now - timedelta(seconds=1)).isoformat())
+    doubt = job(draft(big()), witness=witness, first_sent_at=datetime.now(UTC))
+    api.post(STATUS, json=state("PROCESSING_UPLOAD", uploaded_bytes=uploaded))
+    _names, asked, _ = run(tiktok, client, doubt, steps=1)
+    found = ["ask_video", tiktok.next_step(asked, client).name]
+    if found[-1] == "creator":
+        creator = {"at": now.isoformat(), "username": "ana"}
+        asked = replace(asked, witness={**asked.witness, "creator": creator})
+        found.append(tiktok.next_step(asked, client).name)
+    assert found == names
+
+
 def test_a_video_can_be_fetched_by_tiktok_where_a_deployment_wants_that(
     tiktok: TikTok, client: TikTokClient, job: Jobs, api: responses.RequestsMock
 ) -> None:
