@@ -54,6 +54,9 @@ IDLE_S = 30.0
 BLOCK = 65_536
 #: A body of so many bytes is sent in one piece.
 SMALL = 4 * BLOCK
+#: Of a file is read and sent at a time: between two blocks another thread may take the
+#: interpreter and keep it for 5 ms, in which a fast line sends more than that.
+FILE_BLOCK = 1 << 19
 USER_AGENT = "SocialHub/1.0"
 DEFAULT_HEADERS = {
     "User-Agent": USER_AGENT,
@@ -715,7 +718,7 @@ def _blocks(head: bytes, body: bytes | str | _Body | None) -> Iterator[bytes]:
             yield whole[start : start + BLOCK]
         return
     yield head
-    while block := body.read(BLOCK):
+    while block := body.read(FILE_BLOCK):
         yield block
 
 

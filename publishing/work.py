@@ -45,7 +45,7 @@ LEASE = timedelta(seconds=settings.PUBLISH_LEASE_S)
 #: A commit is not begun with less of the lease left than a whole call may take.
 LAST_START = timedelta(seconds=settings.HTTP_TIMEOUT_S) + LEASE / 10
 #: A file beside its lane is sent on without a word to the database for so long.
-RUN_ON_S = 1.0
+RUN_ON_S = 3.0
 #: Waits after refusals that may mend themselves, in seconds.
 BACKOFF_S = (5, 15, 30, 60, 120, 300, 600)
 

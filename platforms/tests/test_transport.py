@@ -172,7 +172,7 @@ def test_a_file_is_sent_as_it_is_read_never_whole(server, size):
         + b"\r\n"
     )
     assert rest == b"--\r\n"
-    assert all(0 < asked <= transport.SMALL for asked in stream.asked)
+    assert all(0 < asked <= transport.FILE_BLOCK for asked in stream.asked)
 
 
 @pytest.mark.parametrize("size", [0, 1, 2_000_000])
@@ -184,7 +184,7 @@ def test_a_file_alone_is_the_whole_body_from_where_it_stands(server, size):
     head, _, body = server.requests[0].partition(b"\r\n\r\n")
     assert b"Content-Type: video/mp4\r\n" in head + b"\r\n"
     assert body == data[7 : 7 + size]
-    assert all(0 < asked <= transport.SMALL for asked in stream.asked)
+    assert all(0 < asked <= transport.FILE_BLOCK for asked in stream.asked)
 
 
 def test_a_file_that_has_lost_bytes_is_not_the_networks_fault(server):

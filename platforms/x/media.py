@@ -28,10 +28,12 @@ from ..errors import (
     TransientError,
 )
 from .client import Processing, XClient, moment
-from .spec import MAX_PARTS, PART_BYTES
+from .spec import MAX_PART_BYTES, MAX_PARTS, PART_BYTES
 
 #: Uploads of one file before a refused media id is taken for a refused file.
 MAX_UPLOADS = 2
+#: Parts of a file, unless they would be larger than X takes or smaller than is worth it.
+USUAL_PARTS = 250
 #: A media id that ends sooner than this is not worth posting with.
 MEDIA_MARGIN = timedelta(minutes=5)
 #: X's word for a file that it will never take.
@@ -106,8 +108,12 @@ def alt_of(file: MediaFile) -> str:
 
 
 def part_bytes(file: MediaFile) -> int:
-    """Small enough to be sent in good time, large enough that X has numbers for all."""
-    return max(PART_BYTES, -(-file.size_bytes // MAX_PARTS))
+    """Small enough to be sent in good time; of a large file larger, so that its calls
+    are few, up to what X takes at most."""
+    return max(
+        min(MAX_PART_BYTES, max(PART_BYTES, -(-file.size_bytes // USUAL_PARTS))),
+        -(-file.size_bytes // MAX_PARTS),
+    )
 
 
 def parts_of(file: MediaFile) -> int:

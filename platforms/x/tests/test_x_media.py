@@ -398,6 +398,12 @@ def test_every_file_that_is_taken_fits_into_the_numbers_of_its_parts(
     assert (media.parts_of(file) - 1) * media.part_bytes(file) < size
 
 
+def test_parts_of_a_large_file_are_as_large_as_x_takes_them(video: MediaFile) -> None:
+    large = replace(video, size_bytes=2 * 1024**3)
+    assert media.part_bytes(large) == MAX_PART_BYTES
+    assert media.part_bytes(replace(video, size_bytes=100_000_000)) == media.PART_BYTES
+
+
 def test_what_is_left_is_foretold_from_the_witness_on(
     client: XClient, sessions: Sessions, job: Callable[..., PublishJob], gif: MediaFile
 ) -> None:
