@@ -100,7 +100,5 @@ urlpatterns: list[URLPattern] = [
     path("media/uploads/<uuid:pk>/", upload_views.upload_part, name="upload_part"),
     path("media/<int:pk>/", views.media_file, name="media_file"),
     path("media/<int:pk>/preview/", views.media_preview, name="media_preview"),
-    path(
-        f"{PREFIX}<str:token>/<str:name>", views.media_public, name="media_public"
-    ),
+    path(f"{PREFIX}<str:token>/<str:name>", views.media_public, name="media_public"),
 ]

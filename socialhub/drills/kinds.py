@@ -34,7 +34,7 @@ from publishing.models import Delivery, MediaAsset, Post, PostMedia, Variant, sc
 from ..sandbox import Sandbox, SandboxError, wait_for
 from . import kinds_files, kinds_record
 from .crash_fleet import Host
-from .kinds_breaks import Break, Breaker, Chooser, Step
+from .kinds_breaks import AHEAD, Break, Breaker, Chooser, Step
 from .kinds_ways import Offer, Planner, Sort, Way
 from .runner import Part, say
 from .world import Practice, adopt, lift_shared_limits, make_people
@@ -56,6 +56,8 @@ ENVIRONMENT = {
 #: Seconds between two of one platform: were many broken at once and hardly one had come
 #: through, its breaker would open, and rightly so.
 GAP_S = 0.7
+#: So long before its post what leaves ahead leaves here.
+HEAD_START = AHEAD / 2
 #: Seconds without any news after which nobody waits any longer, unless something waits
 #: for a time that is still to come.
 QUIET_S = 150.0
@@ -385,7 +387,12 @@ class Drill:
             Variant.objects.create(
                 post=post, platform=way.platform, has_text=False, options=draft.options
             )
-            return schedule(post, [account])[0]
+            delivery = schedule(post, [account])[0]
+            if delivery.prepare_at:
+                # Its files would leave before anything is in their way.
+                delivery.prepare_at = due - HEAD_START
+                delivery.save(update_fields=["prepare_at"])
+            return delivery
 
     @staticmethod
     def _own(way: Way, account: ConnectedAccount) -> Way:

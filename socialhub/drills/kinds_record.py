@@ -121,15 +121,15 @@ def _differs(
 
 
 def missed(ways: Mapping[int, Way], breaks: Mapping[int, Break]) -> list[int]:
-    """Deliveries that were not broken, one for each call, manner and kind that was met
-    in no other."""
+    """Deliveries that were not broken where they were to be, one for each call, manner
+    and kind that was met in no other."""
     happened = [one for one in breaks.values() if one.happened]
     met = {(one.platform, one.met, one.how) for one in happened}
     kinds = {(one.platform, ways[one.delivery].kind) for one in happened}
     found = []
     for pk, one in breaks.items():
         call, kind = (one.platform, one.call, one.how), (one.platform, ways[pk].kind)
-        if not one.happened and (call not in met or kind not in kinds):
+        if call not in met or (not one.happened and kind not in kinds):
             met.add(call)
             kinds.add(kind)
             found.append(pk)

@@ -108,16 +108,17 @@ def test_a_break_that_its_call_does_not_meet_comes_at_the_commit(make_break):
 
 def test_what_was_not_broken_is_tried_again_once_for_each_call_and_kind(make_break):
     image, link = Way("x", "image", None), Way("x", "link", None)
-    ways = {1: image, 2: image, 3: image, 4: image, 5: link}
+    ways = {1: image, 2: image, 3: image, 4: image, 5: link, 6: image}
     breaks = {
         1: make_break(KILLED, UPLOAD.call, "latency", met=UPLOAD.call, died=True),
         2: make_break(CUT, UPLOAD.call, "cut", delivery=2),
         3: make_break(CUT, UPLOAD.call, "cut", delivery=3),
         4: make_break(KILLED, UPLOAD.call, "latency", delivery=4),
         5: make_break(KILLED, UPLOAD.call, "latency", delivery=5, met=UPLOAD.call),
+        6: make_break(CUT, POST.call, "cut", delivery=6, met=COMMIT),
     }
     # 4 is met in 1, and 5 was not: its pump lived on.
-    assert kinds_record.missed(ways, breaks) == [2, 5]
+    assert kinds_record.missed(ways, breaks) == [2, 5, 6]
 
 
 @pytest.fixture
