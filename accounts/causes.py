@@ -495,6 +495,15 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("Ask an operator to check SITE_URL: it has to be open to the internet."),
         Action.OPERATOR,
     ),
+    Cause.DRAFT_LEFT: _e(
+        _("Nobody published the draft"),
+        _(
+            "It was handed over as a draft, and nobody published it in the platform's own "
+            "app in time."
+        ),
+        _("Publish it there by hand, or send it again."),
+        Action.EDIT,
+    ),
     Cause.OPTION_MISSING: _e(
         _("A choice is missing"),
         _("This platform wants something decided for each post, which is open yet."),

@@ -1072,6 +1072,11 @@ class Platform(abc.ABC):
         back any more, and what is left is to ask what became of it."""
         return False
 
+    def waits_for(self, witness: Mapping[str, Any]) -> str:
+        """What the platform waits for that only a person can do there, in a sentence;
+        "": it works by itself."""
+        return ""
+
     @abc.abstractmethod
     def look(self, job: PublishJob, client: PlatformClient) -> Look:
         """Read the platform: is this post there? Raises PlatformError when unreadable."""

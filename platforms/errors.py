@@ -110,6 +110,7 @@ class Cause(StrEnum):
     MEDIA_NOT_PUBLIC = "media_not_public"
     MEDIA_REFUSED = "media_refused"
     NOT_A_REEL = "not_a_reel"
+    DRAFT_LEFT = "draft_left"
     TEXT_NOT_SHOWN = "text_not_shown"
     ALT_TEXT_MISSING = "alt_text_missing"
     ALT_TEXT_TOO_LONG = "alt_text_too_long"

@@ -208,6 +208,10 @@ def state_sentence(delivery: Delivery) -> str:
         return _("It is due and goes out now.")
     if delivery.status == Status.FAILED and delivery.dismissed_at:
         return _("It failed and was taken off the desk.")
+    if delivery.status == Status.PROCESSING:
+        waits = registry.platform(delivery.account.platform).waits_for(delivery.witness)
+        if waits:
+            return waits
     if delivery.status == Status.HELD and delivery.is_out:
         return _("It was sent. Afterwards the platform is asked what became of it.")
     return {

@@ -128,6 +128,8 @@ FAILURES: dict[str, Means] = {
 #: is about our app.
 OAUTH_TROUBLE = {"server_error", "temporarily_unavailable"}
 
+#: A draft that waits for its creator.
+IN_INBOX = "SEND_TO_USER_INBOX"
 PROCESSING_UPLOAD, COMPLETE, FAILED = "PROCESSING_UPLOAD", "PUBLISH_COMPLETE", "FAILED"
 
 
@@ -342,20 +344,29 @@ class TikTokClient(PlatformClient):
 
     # --- publishing
 
-    def begin_upload(self, post: Mapping[str, Any], source: Mapping[str, Any]) -> Begun:
+    def begin_upload(
+        self, post: Mapping[str, Any] | None, source: Mapping[str, Any]
+    ) -> Begun:
         """Open an upload of a video; nothing appears before its last byte is there.
 
-        source: "video_size", "chunk_size", "total_chunk_count".
+        post: None for a draft, which takes no words along. source: "video_size",
+        "chunk_size", "total_chunk_count".
         """
-        answer = self._call(
-            "POST /v2/post/publish/video/init/",
-            "/v2/post/publish/video/init/",
-            mutates=False,
-            json={
-                "post_info": dict(post),
-                "source_info": {"source": "FILE_UPLOAD", **source},
-            },
-        )
+        sent = {"source_info": {"source": "FILE_UPLOAD", **source}}
+        if post is None:
+            answer = self._call(
+                "POST /v2/post/publish/inbox/video/init/",
+                "/v2/post/publish/inbox/video/init/",
+                mutates=False,
+                json=sent,
+            )
+        else:
+            answer = self._call(
+                "POST /v2/post/publish/video/init/",
+                "/v2/post/publish/video/init/",
+                mutates=False,
+                json={"post_info": dict(post), **sent},
+            )
         begun = _begun(answer, mutates=False)
         if not begun.upload_url:
             raise _unreadable(answer, mutates=False)
@@ -414,6 +425,15 @@ class TikTokClient(PlatformClient):
             "POST /v2/post/publish/content/init/ (DIRECT_POST)",
             "/v2/post/publish/content/init/",
             json={"media_type": "PHOTO", "post_mode": "DIRECT_POST", **body},
+        )
+        return _begun(answer, mutates=True)
+
+    def hand_over_photos(self, body: Mapping[str, Any]) -> Begun:
+        """Have photos fetched as a draft. AmbiguousOutcome: they may be."""
+        answer = self._call(
+            "POST /v2/post/publish/content/init/ (MEDIA_UPLOAD)",
+            "/v2/post/publish/content/init/",
+            json={"media_type": "PHOTO", "post_mode": "MEDIA_UPLOAD", **body},
         )
         return _begun(answer, mutates=True)
 

@@ -26,7 +26,7 @@ from .spec import PART_BYTES, UPLOAD_LIFE_S
 #: An upload that ends sooner than this is not worth going on with.
 MARGIN = timedelta(minutes=1)
 #: Without these it begins anew.
-ANEW = ("publish", "upload", "known", "creator", "polls")
+ANEW = ("publish", "upload", "known", "creator", "polls", "inbox_at")
 #: Until TikTok is asked what became of it.
 FIRST_POLL_S = 5
 
@@ -75,24 +75,28 @@ def doubtful(job: PublishJob) -> Stored | None:
     return None if is_told else dict(stored)
 
 
-def calls_ahead(job: PublishJob) -> Counter[str]:
+def calls_ahead(job: PublishJob, *, is_draft: bool) -> Counter[str]:
     upload = upload_of(job)
     if upload is None:
         parts = plan(job.draft.media[0].size_bytes)[1]
-        return Counter(
-            {"POST /v2/post/publish/video/init/": 1, "PUT {upload_url}": parts}
-        )
+        first = "POST /v2/post/publish/video/init/"
+        if is_draft:
+            first = "POST /v2/post/publish/inbox/video/init/"
+        return Counter({first: 1, "PUT {upload_url}": parts})
     return Counter({"PUT {upload_url}": int(upload["parts"]) - int(upload["sent"])})
 
 
 class Sending:
     """The step that follows on what is stored of the upload.
 
-    post: the `post_info` of the video.
+    post: the `post_info` of the video, None of a draft.
     """
 
     def __init__(
-        self, job: PublishJob, api: TikTokClient, post: Callable[[], Mapping[str, Any]]
+        self,
+        job: PublishJob,
+        api: TikTokClient,
+        post: Callable[[], Mapping[str, Any] | None],
     ) -> None:
         self.job = job
         self.api = api

@@ -25,6 +25,7 @@ from ..base import (
     MediaKind,
     Platform,
     PlatformClient,
+    PlatformSpec,
     PublishJob,
     RemotePost,
     Sighting,
@@ -43,12 +44,14 @@ from ..errors import (
     PlatformError,
     RateLimited,
     TransientError,
+    as_kind,
 )
 from ..text import tidy, with_link
 from . import media
 from .client import (
     COMPLETE,
     FAILED,
+    IN_INBOX,
     PROCESSING_UPLOAD,
     State,
     TikTokClient,
@@ -57,6 +60,8 @@ from .client import (
 from .media import ANEW, FIRST_POLL_S, doubtful, is_whole, taken, upload_of
 from .spec import (
     CAPTION_LIMIT,
+    DRAFT,
+    HANDOVER,
     LISTED_CHARACTERS,
     LONGEST_S,
     LOOK_BACK_S,
@@ -80,6 +85,9 @@ POLL_LESS_AFTER = timedelta(hours=1)
 GIVE_UP_AFTER = timedelta(hours=24)
 #: A public post gets its number after moderation: a minute, at times hours.
 NUMBER_WAITS_S = (10, 20, 30, 60, 60, 120, 300, 600, 1800, 3600)
+#: A draft that nobody has published by then is told as left; it is not known how long
+#: TikTok keeps one.
+DRAFT_WAITS = timedelta(days=7)
 #: A lost answer is not followed for longer than this to have a link.
 NUMBER_SOON = timedelta(hours=1)
 LOOK_COUNT, LOOK_PAGES = 20, 3
@@ -103,7 +111,14 @@ class TikTok(Platform):
         asked = SPEC.oauth.scopes if SPEC.oauth else ()
         if not granted_to_app:
             return asked
-        return tuple(s for s in asked if s == "user.info.basic" or s in granted_to_app)
+        known = tuple(s for s in asked if s == "user.info.basic" or s in granted_to_app)
+        drafts = ("video.upload",) if "video.upload" in granted_to_app else ()
+        return known + drafts
+
+    def waits_for(self, witness: Mapping[str, Any]) -> str:
+        if not witness.get("inbox_at"):
+            return ""
+        return "It lies in TikTok's app as a draft: somebody has to publish it there."
 
     def is_out(self, witness: Mapping[str, Any]) -> bool:
         return bool(witness.get("publish"))
@@ -140,11 +155,18 @@ class TikTok(Platform):
         if spec.videos and (longest := limits.get("max_video_s")):
             videos = replace(spec.videos, max_s=min(longest, LONGEST_S))
             spec = replace(spec, videos=videos)
-        return [
-            *found,
+        found += [
             *fetch_findings(fetched, account),
             *link_findings(draft),
             *media_findings(draft, spec),
+        ]
+        if _is_draft(self.spec, draft, account):
+            # All that is decided in the app; a video comes there without a word.
+            if _has_video(draft) and self.text_as_sent(draft):
+                found.append(Finding(Level.WARNING, Cause.TEXT_NOT_SHOWN, "text"))
+            return found
+        return [
+            *found,
             *option_findings(draft, spec, account, limits),
             *self._choices(draft, account, limits),
         ]
@@ -206,10 +228,13 @@ class TikTok(Platform):
             return Step("state", StepKind.REPEATABLE, lambda: self._state(job, api))
         sent_by_us = self._is_sent_by_us(job)
         begun = sent_by_us and bool(upload_of(job) or doubtful(job))
-        if not begun and _creator(job) is None:
+        if not begun and not self._is_draft(job) and _creator(job) is None:
             return Step("creator", StepKind.REPEATABLE, lambda: self._ask(job, api))
         if sent_by_us:
-            return media.Sending(job, api, lambda: self.post(job)).next_step()
+            words = None if self._is_draft(job) else self.post
+            return media.Sending(
+                job, api, lambda: words(job) if words else None
+            ).next_step()
         given = tuple(file.public_url for file in job.draft.media if file.public_url)
         return Step(
             "publish",
@@ -218,8 +243,12 @@ class TikTok(Platform):
             gives_out=given,
         )
 
+    def _is_draft(self, job: PublishJob) -> bool:
+        return _is_draft(self.spec, job.draft, job.account)
+
     def _is_sent_by_us(self, job: PublishJob) -> bool:
-        return _has_video(job.draft) and not self.pull_videos
+        # A draft of a video is sent by us anyway.
+        return _has_video(job.draft) and (not self.pull_videos or self._is_draft(job))
 
     def _ask(self, job: PublishJob, api: TikTokClient) -> StepResult:
         """What was chosen days ago may not be possible any more."""
@@ -289,14 +318,22 @@ class TikTok(Platform):
         """What publishes photos; here the AI label stands beside the post."""
         files = job.draft.media
         index = cover_index(self._choice(job, "cover_photo") or "1", len(files))
+        source = {
+            "source": "PULL_FROM_URL",
+            "photo_cover_index": index or 0,
+            "photo_images": [file.public_url for file in files],
+        }
+        if self._is_draft(job):
+            # Nothing else of it is kept.
+            words = {
+                "title": tidy(str(self._choice(job, "title") or "")),
+                "description": self.text_as_sent(job.draft),
+            }
+            return {"post_info": words, "source_info": source}
         return {
             "is_aigc": bool(self._choice(job, "ai_generated")),
             "post_info": self.post(job),
-            "source_info": {
-                "source": "PULL_FROM_URL",
-                "photo_cover_index": index or 0,
-                "photo_images": [file.public_url for file in files],
-            },
+            "source_info": source,
         }
 
     def _publish(self, job: PublishJob, api: TikTokClient) -> StepResult:
@@ -305,7 +342,11 @@ class TikTok(Platform):
             raise InvalidContent(
                 "a file has no public address", cause=Cause.MEDIA_NOT_PUBLIC
             )
-        if _has_photos(job.draft):
+        if not job.draft.media:
+            raise InvalidContent("no file", cause=Cause.MEDIA_MISSING)
+        if _has_photos(job.draft) and self._is_draft(job):
+            begun = api.hand_over_photos(self.photos(job))
+        elif _has_photos(job.draft):
             begun = api.pull_photos(self.photos(job))
         else:
             begun = api.pull_video(self.post(job), job.draft.media[0].public_url)
@@ -320,7 +361,9 @@ class TikTok(Platform):
             told = api.state(publish["publish_id"])
         except PASSING:
             return StepResult(wait_s=POLL_S)
-        except NotFound:
+        except NotFound as gone:
+            if job.witness.get("inbox_at"):
+                raise as_kind(InvalidContent, gone, cause=Cause.DRAFT_LEFT) from gone
             if not job.witness.get("complete_at"):
                 raise
             return StepResult(remote=RemotePost(publish["publish_id"], ""))
@@ -328,6 +371,8 @@ class TikTok(Platform):
             return self._failed(job, told)
         if told.status == COMPLETE:
             return self._complete(job, api, told, now)
+        if told.status == IN_INBOX:
+            return self._in_inbox(job, publish, now)
         if age > GIVE_UP_AFTER:
             raise InvalidContent(
                 f"{told.status} since {publish['at']}", cause=Cause.MEDIA_NOT_READY
@@ -337,6 +382,19 @@ class TikTok(Platform):
         if age > POLL_LESS_AFTER:
             wait_s = LATER_POLL_S
         return StepResult({"polls": polls}, wait_s=wait_s)
+
+    def _in_inbox(
+        self, job: PublishJob, publish: Mapping[str, Any], now: datetime
+    ) -> StepResult:
+        """Delivered, which is no publication: that takes a person in TikTok's app."""
+        since = datetime.fromisoformat(job.witness.get("inbox_at") or now.isoformat())
+        if now - since > DRAFT_WAITS:
+            raise InvalidContent(
+                f"{publish['publish_id']} in the inbox since {since.isoformat()}",
+                cause=Cause.DRAFT_LEFT,
+            )
+        wait_s = POLL_S if now - since < POLL_LESS_AFTER else LATER_POLL_S
+        return StepResult({"inbox_at": since.isoformat()}, wait_s=wait_s)
 
     def _failed(self, job: PublishJob, told: State) -> StepResult:
         error = failure(told, ANEW)
@@ -365,7 +423,11 @@ class TikTok(Platform):
         waited_s = (now - since).total_seconds()
         waits = (sum(NUMBER_WAITS_S[: n + 1]) for n in range(len(NUMBER_WAITS_S)))
         next_s = next((at - waited_s for at in waits if at > waited_s), None)
-        if self._choice(job, "privacy_level") != PUBLIC or next_s is None:
+        # Of a draft somebody else chose who can see it.
+        may_get_one = (
+            self._is_draft(job) or self._choice(job, "privacy_level") == PUBLIC
+        )
+        if not may_get_one or next_s is None:
             # Out, and without a number of its own: a normal end here.
             publish_id = str(job.witness["publish"]["publish_id"])
             return StepResult(remote=RemotePost(publish_id, ""))
@@ -396,12 +458,16 @@ class TikTok(Platform):
         calls = Counter({state: 1, address: 1})
         if job.witness.get("publish"):
             return calls
-        if _creator(job) is None and not (job.draft.media and upload_of(job)):
+        is_draft = self._is_draft(job)
+        asks = not is_draft and _creator(job) is None
+        if asks and not (job.draft.media and upload_of(job)):
             calls["POST /v2/post/publish/creator_info/query/"] = 1
         if self._is_sent_by_us(job):
-            return calls + media.calls_ahead(job)
+            return calls + media.calls_ahead(job, is_draft=is_draft)
         key = "POST /v2/post/publish/content/init/ (DIRECT_POST)"
-        if _has_video(job.draft):
+        if is_draft:
+            key = "POST /v2/post/publish/content/init/ (MEDIA_UPLOAD)"
+        if _has_video(job.draft) and not is_draft:
             key = "POST /v2/post/publish/video/init/"
         calls[key] = 1
         return calls
@@ -459,7 +525,10 @@ class TikTok(Platform):
         """It is out, and its own number is worth waiting for."""
         sent_at = job.first_sent_at or job.created_at
         lately = datetime.now(UTC) - sent_at < NUMBER_SOON
-        return lately and self._choice(job, "privacy_level") == PUBLIC
+        may_get_one = (
+            self._is_draft(job) or self._choice(job, "privacy_level") == PUBLIC
+        )
+        return lately and may_get_one
 
     def _search(self, job: PublishJob, api: TikTokClient) -> Look:
         since = (job.first_sent_at or job.created_at) - timedelta(seconds=LOOK_BACK_S)
@@ -559,6 +628,10 @@ def _moment(seconds: Any) -> datetime:
     if not isinstance(seconds, int) or not 0 < seconds < 1 << 33:
         return datetime.now(UTC)
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def _is_draft(spec: PlatformSpec, draft: Draft, account: Identity | None) -> bool:
+    return bool(chosen(spec, draft, account, HANDOVER) == DRAFT)
 
 
 def _beginning(text: str) -> str:

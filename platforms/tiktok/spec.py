@@ -71,9 +71,22 @@ PRIVACY = {
 #: `server_limits` key of the creator's own levels
 PRIVACY_LEVELS = "privacy_levels"
 
+HANDOVER, DIRECT, DRAFT = "handover", "direct", "draft"
 _VIDEO, _PHOTO = (MediaKind.VIDEO,), (MediaKind.IMAGE,)
 #: TikTok demands that nothing here is preset but "no", and this consent beside it.
 OPTIONS = (
+    Option(
+        HANDOVER,
+        "How it goes out",
+        OptionKind.CHOICE,
+        {
+            DIRECT: "Published by SocialHub",
+            DRAFT: "As a draft: somebody publishes it in TikTok's app",
+        },
+        default=DIRECT,
+        help="A draft comes to the inbox of the account's own app, five a day at most. "
+        "There one chooses everything below, and for a video the text as well.",
+    ),
     Option(
         "privacy_level",
         "Who can see it",
@@ -143,12 +156,13 @@ _BASIC, _PUBLISH, _DRAFT, _LIST = (
     "video.upload",
     "video.list",
 )
-DRAFTS, AUDIENCE = "Drafts for TikTok's app", "Figures of an account"
+AUDIENCE = "Figures of an account"
 SCOPES = (
     Scope(_BASIC, "read name and picture"),
     Scope(_PUBLISH, "publish videos and photos", needs_review=True),
     Scope(_LIST, "read public posts and their figures", needs_review=True),
-    Scope(_DRAFT, "send drafts", True, asked=False, later=DRAFTS),
+    # Asked for once our app has it: else it would refuse the whole sign-in.
+    Scope(_DRAFT, "send drafts", True, asked=False),
     Scope(
         "user.info.profile",
         "read handle and description",
@@ -187,12 +201,12 @@ _ROWS: tuple[tuple[str, str, tuple[str, ...], Ability], ...] = (
     ),
     ("POST /v2/video/list/", "Find a post again", (_LIST,), _R),
     ("POST /v2/video/query/", "Figures of a post, its address", (_LIST,), _F),
-    ("POST /v2/post/publish/inbox/video/init/", "Drafts of videos", (_DRAFT,), _P),
+    ("POST /v2/post/publish/inbox/video/init/", "Drafts of videos", (_DRAFT,), _R),
     (
         "POST /v2/post/publish/content/init/ (MEDIA_UPLOAD)",
         "Drafts of photos",
         (_DRAFT,),
-        _P,
+        _R,
     ),
     (
         "POST /v2/post/publish/cancel/",
@@ -207,16 +221,11 @@ MUTATING = frozenset(
     {
         "POST /v2/post/publish/video/init/",
         "POST /v2/post/publish/content/init/ (DIRECT_POST)",
+        "POST /v2/post/publish/content/init/ (MEDIA_UPLOAD)",
     }
 )
 #: No code makes these yet: the roadmap will.
-LATER = frozenset(
-    {
-        "POST /v2/post/publish/inbox/video/init/",
-        "POST /v2/post/publish/content/init/ (MEDIA_UPLOAD)",
-        "POST /v2/post/publish/cancel/",
-    }
-)
+LATER = frozenset({"POST /v2/post/publish/cancel/"})
 
 SPEC = PlatformSpec(
     slug="tiktok",
@@ -302,7 +311,8 @@ SPEC = PlatformSpec(
         "Content Posting API; in the latter switch Direct Post on.",
         "Under Login Kit enter the redirect address shown here, exactly, as a web "
         "address (on your own machine: as one for desktops).",
-        "Under Scopes add user.info.basic, video.publish and video.list.",
+        "Under Scopes add user.info.basic, video.publish and video.list, and "
+        "video.upload for drafts.",
         "Under Content Posting API verify the domain of this SocialHub: TikTok fetches "
         "photos from it, and refuses addresses that are not verified.",
         "Copy the Client key and the Client secret.",

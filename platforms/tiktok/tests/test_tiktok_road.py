@@ -1,6 +1,7 @@
 """Client and practice network, each written from the documentation, over real HTTP."""
 
 import json
+import re
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from platforms.base import (
     Draft,
     Figure,
     Identity,
+    Level,
     MediaFile,
     PublishJob,
     RemotePost,
@@ -30,7 +32,7 @@ from platforms.errors import AmbiguousOutcome, AuthRevoked, Cause, PlatformError
 from platforms.practice.server import TWINS, PracticeServer, start_practice
 from platforms.practice.tests.made_video import video as made_video
 from platforms.tiktok.client import TikTokClient
-from platforms.tiktok.publish import TikTok
+from platforms.tiktok.publish import DRAFT_WAITS, TikTok
 from platforms.tiktok.spec import PART_BYTES
 
 from .conftest import draft, photo, video
@@ -310,3 +312,69 @@ def test_each_renewal_ends_the_token_before_it_and_the_last_can_be_revoked(
     second.revoke()
     with pytest.raises(AuthRevoked):
         second.refresh()
+
+
+def publish_by_hand(road: Road, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Whenever time passes, a person looks into the app and publishes what is there."""
+    seen: list[str] = []
+    inbox = f"{road.server.url}/tiktok/www/inbox"
+    passes = road.pass_time
+
+    def pass_time(seconds: float) -> None:
+        passes(seconds)
+        page = requests.get(inbox, timeout=10).text
+        for number in re.findall(r'name="publish_id" value="([^"]+)"', page):
+            if seen.count(number) == 1:  # not at its first sight: it has to wait
+                requests.post(inbox, data={"publish_id": number}, timeout=10)
+            seen.append(number)
+
+    monkeypatch.setattr(road, "pass_time", pass_time)
+    return seen
+
+
+@pytest.mark.parametrize("kind", ["video", "photo"])
+@pytest.mark.parametrize("ended", ["", "finish_video", "begin_video"])
+def test_a_draft_is_out_once_a_person_has_published_it(
+    road: Road, monkeypatch: pytest.MonkeyPatch, kind: str, ended: str
+) -> None:
+    seen = publish_by_hand(road, monkeypatch)
+    files = (three_parts(),) if kind == "video" else (road.photo(1), road.photo(2))
+    chosen = Draft("Hello", media=files, options={"handover": "draft"})
+    told = road.tiktok.check(chosen, road.me)
+    assert not [one for one in told if one.level is Level.REFUSED]
+    left_out = Cause.TEXT_NOT_SHOWN in [one.cause for one in told]
+    assert left_out is (kind == "video")
+    once = iter([True])
+    client = road.client()
+    remote = road.go(
+        road.job(chosen), client, lambda name: name == ended and next(once, False)
+    )
+    (post,) = road.posts()
+    assert remote.external_id == post["id"]
+    assert remote.permalink
+    assert post["text"] == ("" if kind == "video" else "Hello")
+    assert len(set(seen)) == 1  # one draft, however often something was lost
+    foretold = road.tiktok.calls_ahead(road.job(chosen), looking=False)
+    assert "POST /v2/post/publish/creator_info/query/" not in foretold
+    assert {call.call for call in client.http.drain()} <= {
+        *foretold,
+        "POST /v2/video/list/",
+    }
+
+
+def test_a_draft_that_nobody_publishes_is_told_as_left(road: Road) -> None:
+    chosen = Draft("", media=(road.photo(),), options={"handover": "draft"})
+    job = road.job(chosen)
+    client = road.client()
+    for _ in range(4):
+        result = road.tiktok.next_step(job, client).run()
+        job = replace(job, witness={**job.witness, **result.witness})
+        road.pass_time(result.wait_s or 0)
+    assert "somebody has to publish it there" in road.tiktok.waits_for(job.witness)
+    assert road.tiktok.is_out(job.witness)
+    long_ago = (datetime.now(UTC) - DRAFT_WAITS).isoformat()
+    job = replace(job, witness={**job.witness, "inbox_at": long_ago})
+    with pytest.raises(PlatformError) as caught:
+        road.tiktok.next_step(job, client).run()
+    assert caught.value.cause is Cause.DRAFT_LEFT
+    assert road.posts() == []
