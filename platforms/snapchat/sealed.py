@@ -84,7 +84,7 @@ class SealedPart:
         block, self._ready = self._ready[:size][: self._left], self._ready[size:]
         self._left -= len(block)
         if block:
-            self.tail = (self.tail + block)[-BLOCK:]
+            self.tail = (self.tail + block[-BLOCK:])[-BLOCK:]
         return block
 
     def _more(self) -> bool:

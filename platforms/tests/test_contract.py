@@ -36,7 +36,7 @@ from platforms.base import (
     SignIn,
     StepKind,
 )
-from platforms.errors import Cause, NotFound
+from platforms.errors import Cause, NotFound, TransientError
 from platforms.http import Answer
 from platforms.linkedin.spec import FULL_SCOPES
 from platforms.practice.framework import World
@@ -531,12 +531,49 @@ def found_by_looking(platform, now, client, practice):
     return None
 
 
+class Broken:
+    """The first call of each step breaks: before it is sent, or after its answer.
+
+    It breaks once for each step; the commit never does.
+    """
+
+    def __init__(self, http, manner):
+        self.http, self.manner = http, manner
+        self.whole, self.broken, self.is_due = http.request, set(), False
+        http.request = self.request
+
+    def run(self, step):
+        """What the engine does with trouble: the step comes again, without what the
+        error says is not sure any more. None: it broke."""
+        commits = step.kind is StepKind.COMMIT
+        self.is_due = not commits and step.name not in self.broken
+        self.broken.add(step.name)
+        return step.run()
+
+    def request(self, method, url, **more):
+        is_due, self.is_due = self.is_due, False
+        if not is_due:
+            return self.whole(method, url, **more)
+        if self.manner == "each answer is lost":
+            self.whole(method, url, **more)
+        raise TransientError("broken", cause=Cause.UNREACHABLE)
+
+
 def go_out(platform, now, client, practice, ended):
     """Publish with nothing but the stored witness; the process ends where it is told."""
-    for _ in range(60):
+    broken = Broken(client.http, ended) if ended in BREAKS else None
+    for _ in range(120):
         step = platform.next_step(now, client)
         commits = step.kind is StepKind.COMMIT
-        result = step.run()
+        try:
+            result = broken.run(step) if broken else step.run()
+        except TransientError as error:
+            if broken is None:
+                raise
+            gone = error.extra.get("forget", "").split(",")
+            left = {k: v for k, v in now.witness.items() if k not in gone}
+            now = replace(now, witness=left)
+            continue
         if ended == "before a step is stored" and not commits:
             result = platform.next_step(now, client).run()
         if ended == "after the send" and commits:
@@ -555,7 +592,8 @@ def go_out(platform, now, client, practice, ended):
     raise AssertionError("no end")
 
 
-ENDS = ["between steps", "before a step is stored", "after the send"]
+BREAKS = ["each call is lost", "each answer is lost"]
+ENDS = ["between steps", "before a step is stored", "after the send", *BREAKS]
 PLACED = [s for s in SLUGS if "placement" in registry.spec(s).options_by_key]
 
 
@@ -594,8 +632,11 @@ def test_a_video_goes_once_to_the_place_that_was_chosen(
     now = replace(job(draft), account=me)
     remote = go_out(platform, now, client, practice, ended)
     (post,) = posts_of(platform, practice)
-    assert (post["media_kinds"], post["url"]) == (["video"], remote.permalink)
-    assert where in remote.permalink or f"{where[:-1]}ies" in remote.permalink
+    assert post["media_kinds"] == ["video"]
+    assert where in post["url"] or f"{where[:-1]}ies" in post["url"]
+    # Nobody waits for a link that could not be read: what is out is out.
+    links = {post["url"], ""} if ended in BREAKS else {post["url"]}
+    assert remote.permalink in links
 
 
 #: Accounts that differ in what may be done with their posts: options of the twins'.
