@@ -647,7 +647,7 @@ class Claim:
         as_it_left = row.status == Status.UNCERTAIN or row.repeat_is_safe or row.is_out
         if row.draft and as_it_left:
             return draft_from(row.draft), {}
-        draft = row.post.draft_for(row.account.platform)
+        draft = row.post.draft_for(row.account.platform, row.account)
         if done := row.parts_out:
             # Those stay as they are, whatever is written since.
             draft = parts.merged(draft_from(row.draft), draft, done)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ from accounts.roles import can_write, is_admin
 
 from . import (
     composing,
+    conflicts,
     incoming,
     media,
     mentions,
@@ -40,6 +42,21 @@ from .upload_views import PART_BYTES, arrivals
 
 #: What a button of the composer asks for besides saving.
 SAVING = {"draft", "schedule", "following"}
+#: What keeping.js says.
+KEEP_WORDS = {
+    "typing": gettext_lazy("Saving …"),
+    "away": gettext_lazy(
+        "The server does not answer. What you typed is kept in this browser and is sent "
+        "as soon as it does."
+    ),
+    "out": gettext_lazy(
+        "You are no longer signed in. What you typed is kept in this browser: sign in in "
+        "another tab, and it is sent."
+    ),
+    "full": gettext_lazy(
+        "This browser keeps no copy: it is full, or does not allow it. Save now and then."
+    ),
+}
 #: Files that the library offers at once.
 PICK_FROM = 24
 
@@ -59,6 +76,7 @@ class Panel:
     timing: Timing | None = None
     number: int = 0
     previews: Sequence[previews.Preview] = ()
+    conflict: conflicts.Conflict | None = None
 
 
 def _reason(sentence: Any, anchor: str, label: str = "", cure: str = "") -> Line:
@@ -69,6 +87,7 @@ def build_panel(form: PostForm, now: datetime) -> Panel:
     """Run every rule of scheduling over the form as it stands."""
     panel = Panel(number=len(form.chosen))
     if form.is_bound:
+        panel.conflict = conflicts.found(form, form.post, compare=False)
         form.is_valid()
         for name, errors in form.errors.items():
             label = form.fields[name].label if name in form.fields else _("Files")
@@ -204,7 +223,7 @@ def _may_change(post: Post) -> bool:
 @role_required(can_write)
 def compose_check(request: HttpRequest) -> HttpResponse:
     """The checks panel alone, for the page that refreshes it while one types."""
-    post = _post_named(request)
+    post = post_named(request)
     form = PostForm(request.POST, user=request.user, post=post)
     trouble = ""
     composition = form.composition() if request.POST.get("action") == "names" else None
@@ -222,8 +241,8 @@ def compose_check(request: HttpRequest) -> HttpResponse:
 def media_upload(request: HttpRequest) -> HttpResponse:
     """Store files, reorder or remove them; answer with the files part of the form."""
     data = request.POST.copy()
-    problems = _files(request, data, _post_named(request))
-    form = PostForm(data, user=request.user, post=_post_named(request))
+    problems = _files(request, data, post_named(request))
+    form = PostForm(data, user=request.user, post=post_named(request))
     context = {"form": form, "file_problems": problems, "arriving": _arriving(data)}
     return render(request, "publishing/_files.html", context)
 
@@ -232,7 +251,7 @@ def media_upload(request: HttpRequest) -> HttpResponse:
 @role_required(can_write)
 def compose_parts(request: HttpRequest) -> HttpResponse:
     """Add, move, remove or split parts; answer with that network's part of the form."""
-    data, post = request.POST.copy(), _post_named(request)
+    data, post = request.POST.copy(), post_named(request)
     slug, problems = _parts(request, data, post)
     form = PostForm(data, user=request.user, post=post)
     section = next((one for one in form.sections if one.spec.slug == slug), None)
@@ -243,7 +262,7 @@ def compose_parts(request: HttpRequest) -> HttpResponse:
     return render(request, "publishing/_network.html", {**context, "open": True})
 
 
-def _post_named(request: HttpRequest) -> Post | None:
+def post_named(request: HttpRequest) -> Post | None:
     pk = request.POST.get("post", "")
     if not pk:
         return None
@@ -259,9 +278,14 @@ def _submit(request: HttpRequest, post: Post | None) -> HttpResponse:
     problems = _files(request, data, post)
     problems += _parts(request, data, post)[1]
     action = str(data.get("action", ""))
+    if action.startswith("theirs:") and post is not None:
+        conflicts.take(data, action.partition(":")[2], post)
     if action == "slot":
         problems += _take_slot(request, data, post)
     form = PostForm(data, user=request.user, post=post)
+    if action == "insert":
+        _insert(form, data)
+        form = PostForm(data, user=request.user, post=post)
     if action not in SAVING or problems:
         return _page(request, form, post, problems=problems)
     now = timezone.now()
@@ -271,10 +295,11 @@ def _submit(request: HttpRequest, post: Post | None) -> HttpResponse:
         first = composing.post_of_form(request.user, str(data.get("token", "")))
         if first is not None:
             return _submit(request, first)
-    stale = _changed_meanwhile(post, form)
+    conflict = conflicts.found(form, post, compare=True)
+    seen = conflict is not None and data.get("seen") == conflict.version
+    stale = conflict is not None and not seen
     if stale:
-        data["version"] = _version(post)
-        panel.reasons.insert(0, _reason(stale, "id_text"))
+        panel.reasons.insert(0, _reason(_CHANGED, "conflict"))
     # A scheduled post is never saved as a draft: it would go out unchecked.
     go = action in {"schedule", "following"} or (
         post is not None and post.state == Post.State.SCHEDULED
@@ -283,7 +308,7 @@ def _submit(request: HttpRequest, post: Post | None) -> HttpResponse:
     if composition is None or stale or form.errors or (go and panel.reasons):
         return _page(request, form, post, panel=panel)
     if post is not None and go and _is_echo(post, composition, form):
-        return redirect(post)
+        return _saved(post, data)
     try:
         result = composing.save(
             composition,
@@ -294,15 +319,19 @@ def _submit(request: HttpRequest, post: Post | None) -> HttpResponse:
             wall=form.wall(),
             go=go,
             twice_ok=bool(form.cleaned_data.get("repeat_ok")),
+            replaced=conflict.differences if conflict else (),
         )
     except StaleState:
         assert post is not None
+        read = conflicts.version_of(post)
         post.refresh_from_db()
         if composing.saved_composition(post) == composition:
-            return redirect(post)  # a double click
-        data["version"] = _version(post)
-        panel.reasons.insert(0, _reason(_CHANGED, "id_text"))
-        return _page(request, form, post, panel=panel)
+            return _saved(post, data)  # a double click
+        data["version"] = str(data.get("version") or read)
+        panel.reasons.insert(0, _reason(_CHANGED, "conflict"))
+        return _page(
+            request, PostForm(data, user=request.user, post=post), post, panel=panel
+        )
     except MediaAsset.DoesNotExist:
         return _page(request, form, post, panel=panel, problems=[str(_FILE_GONE)])
     except IntegrityError:
@@ -312,12 +341,24 @@ def _submit(request: HttpRequest, post: Post | None) -> HttpResponse:
         )
         if first is None:
             raise
-        return redirect(first)
+        if go and first.state == Post.State.DRAFT:
+            # The composer had just saved it by itself.
+            return _submit(request, first)
+        return _saved(first, data)
     _tell(request, result, panel, go)
     if action == "following" and result.post.series_id:
         # What that does to the others is looked at first.
-        return redirect("post_follow", pk=result.post.pk)
-    return redirect(result.post)
+        return _saved(result.post, data, "post_follow")
+    return _saved(result.post, data)
+
+
+def _saved(post: Post, data: QueryDict, view: str = "post_detail") -> HttpResponse:
+    """On to the post; the browser learns that this form's typing need not be kept."""
+    answer = redirect(view, pk=post.pk)
+    token = str(data.get("token", ""))
+    if re.fullmatch(r"[0-9a-f]{32}", token):
+        answer.set_cookie("saved_form", token, max_age=600, samesite="Lax")
+    return answer
 
 
 def _take_slot(request: HttpRequest, data: QueryDict, post: Post | None) -> list[str]:
@@ -346,6 +387,15 @@ def _take_slot(request: HttpRequest, data: QueryDict, post: Post | None) -> list
     return []
 
 
+def _insert(form: PostForm, data: QueryDict) -> None:
+    """Put the chosen template or hashtag set below the text."""
+    key = row_number(str(data.get("snippet", "")))
+    found = next((one.text for one in form.snippets if one.pk == key), "")
+    data["text"] = "\n\n".join(
+        filter(None, [str(data.get("text", "")).rstrip(), found])
+    )
+
+
 def _is_echo(post: Post, composition: Composition, form: PostForm) -> bool:
     """A new form that comes a second time and says nothing new."""
     return (
@@ -360,19 +410,8 @@ _FILE_GONE = gettext_lazy(
 )
 _CHANGED = gettext_lazy(
     "Somebody has changed this post while you were writing. "
-    "What you typed is kept; save once more to replace their version."
+    "What you typed is kept: compare the two below. Saving once more replaces theirs."
 )
-
-
-def _changed_meanwhile(post: Post | None, form: PostForm) -> str:
-    version = str(form["version"].value() or "")
-    if post is None or not version or version == _version(post):
-        return ""
-    return str(_CHANGED)
-
-
-def _version(post: Post | None) -> str:
-    return post.changed_at.isoformat() if post else ""
 
 
 def _tell(
@@ -525,16 +564,20 @@ def _page(
     panel: Panel | None = None,
     problems: Sequence[str] = (),
 ) -> HttpResponse:
+    panel = panel or build_panel(form, timezone.now())
+    if form.is_bound:
+        panel.conflict = conflicts.found(form, post, compare=True)
     context: dict[str, Any] = {
         "form": form,
         "post": post,
-        "panel": panel or build_panel(form, timezone.now()),
+        "panel": panel,
         "file_problems": problems,
         "arriving": _arriving(form.data) if isinstance(form.data, QueryDict) else [],
         "part_bytes": PART_BYTES,
         "zones": _zones(form.zone_now),
         "has_deliveries": bool(form.deliveries),
         "show_reasons": form.is_bound,
+        "keep_words": {key: str(words) for key, words in KEEP_WORDS.items()},
         "may_admin": is_admin(request.user),
     }
     return render(request, "publishing/compose.html", context)
@@ -608,6 +651,7 @@ def _content(post: Post) -> dict[str, Any]:
         "media": saved.files,
         "accounts": [account.pk for account in saved.accounts],
         "labels": ", ".join(saved.labels),
+        "campaign": saved.campaign,
     }
 
 
@@ -619,7 +663,8 @@ def _stored(post: Post) -> dict[str, Any]:
             useful = local.strftime("%Y-%m-%dT%H:%M")
     return {
         **_content(post),
-        "version": _version(post),
+        "version": conflicts.version_of(post),
+        "token": new_token(),
         "repeat_ok": post.deliveries.filter(twice_allowed=True).exists(),
         "when": "at",
         "date": post.local_date.isoformat() if post.local_date else "",

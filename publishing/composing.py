@@ -21,7 +21,7 @@ from platforms.base import Count, Draft, Finding, Level, Option, Part
 from platforms.errors import Cause
 from platforms.text import tidy
 
-from . import carrying, media, mentions, public_media, stops, twice
+from . import carrying, media, mentions, public_media, stops, tagging, twice
 from .fingerprints import fingerprint
 from .models import (
     USEFUL_FOR,
@@ -36,7 +36,6 @@ from .models import (
     Stop,
     Variant,
     draft_doc,
-    drafts,
     schedule,
 )
 from .part_forms import PartText
@@ -81,12 +80,23 @@ class Composition:
     accounts: list[ConnectedAccount] = field(default_factory=list)
     #: names, in alphabetical order
     labels: list[str] = field(default_factory=list)
+    campaign: str = ""
+    #: what is added to its links (`tagging`)
+    link_tags: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing in it that anybody would miss."""
+        words = [self.text, self.link_url, *self.own.values(), *self.comments.values()]
+        return not (any(word.strip() for word in words) or self.files or self.parts)
 
     def wording(self, platform: str) -> str:
         return self.own.get(platform, self.text)
 
-    def draft_for(self, platform: str) -> Draft:
-        return Draft(
+    def draft_for(
+        self, platform: str, account: ConnectedAccount | None = None
+    ) -> Draft:
+        draft = Draft(
             text=self.wording(platform),
             link_url=self.link_url,
             link_title=self.link_title,
@@ -102,6 +112,7 @@ class Composition:
             ),
             first_comment=self.comments.get(platform, ""),
         )
+        return tagging.tagged(draft, self.link_tags, platform, account)
 
 
 # ---------------------------------------------------------------- checks
@@ -143,10 +154,14 @@ def check(composition: Composition) -> list[AccountChecks]:
     """What each chosen account's platform would refuse or spoil, before sending."""
     drafts: dict[str, Draft] = {}
     found = []
+    # Only links that name the account make one account's post another than the next's.
+    by_account = bool(composition.link_tags)
     active = stops.active()
     for account in composition.accounts:
         slug = account.platform
-        draft = drafts.setdefault(slug, composition.draft_for(slug))
+        if by_account or slug not in drafts:
+            drafts[slug] = composition.draft_for(slug, account)
+        draft = drafts[slug]
         platform = registry.platform(slug)
         who, served = account.identity(), mentions.limits_for(account, draft)
         findings = parts.check(platform, draft, who, served)
@@ -395,13 +410,17 @@ def save(
     wall: tuple[date | None, time | None, str],
     go: bool,
     twice_ok: bool = False,
+    by_itself: bool = False,
+    replaced: Sequence[Any] = (),
 ) -> Result:
     """Write the post, and with `go` its deliveries too. One transaction.
 
     wall: date, time and zone as typed, kept with a draft. twice_ok: the person has said
     yes to accounts that have said the same within a day. A new form that was sent
     twice at once makes one post: the second raises IntegrityError from its audit row.
-    StaleState: somebody has changed the post since it was read.
+    StaleState: somebody has changed the post since it was read. by_itself: nobody has
+    asked for it, so that the history names it once. replaced: `conflicts.Difference`s of
+    somebody's version that this one knowingly replaces; the history keeps them.
     """
     with transaction.atomic():
         created = post is None
@@ -432,8 +451,26 @@ def save(
             _note_sameness(result, composition, twice_ok)
         if not created or go:
             verb = "post.changed" if scheduled_before or not go else "post.scheduled"
-            AuditEvent.write(user, verb, post, accounts=len(composition.accounts))
+            more: dict[str, Any] = {}
+            if replaced:
+                more["replaced"] = {row.label: row.theirs for row in replaced}
+            if not by_itself or not _is_named_last(user, post):
+                AuditEvent.write(
+                    user, verb, post, accounts=len(composition.accounts), **more
+                )
     return result
+
+
+def _is_named_last(user: Any, post: Post) -> bool:
+    """Whether the post's history ends with this person's writing."""
+    last = AuditEvent.objects.filter(
+        target_type=post._meta.label_lower, target_id=str(post.pk)
+    ).first()
+    return bool(
+        last
+        and last.actor_id == user.pk
+        and last.verb in {"post.created", "post.changed"}
+    )
 
 
 def _fill(
@@ -447,6 +484,8 @@ def _fill(
     post.link_url = composition.link_url
     post.link_title = composition.link_title
     post.link_description = composition.link_description
+    post.campaign = composition.campaign
+    post.link_tags = composition.link_tags
     if when is not None:
         post.local_date, post.local_time, post.zone = when.day, when.wall, when.zone
         post.due_at, post.useful_until = when.due_at, when.useful_until
@@ -557,13 +596,13 @@ def _note_sameness(result: Result, composition: Composition, yes: bool) -> None:
     """
     post = result.post
     assert post.due_at is not None
-    says = drafts(post, {account.platform for account in composition.accounts})
+    fresh = Post.objects.prefetch_related("variants", "media__asset").get(pk=post.pk)
     repeated = {row.account_id for row in repeats(composition, post.due_at, post)}
     rows = post.deliveries.filter(
         account__in=composition.accounts, status__in=CHANGEABLE
     )
     for row in rows.select_related("account"):
-        draft = says[row.account.platform]
+        draft = fresh.draft_for(row.account.platform, row.account)
         lead = carrying.lead_s(row.account.platform, draft)
         other_words = row.draft and row.draft != draft_doc(draft)
         if other_words or lead != row.prepare_lead_s:
@@ -611,6 +650,8 @@ def saved_composition(post: Post) -> Composition:
         link_url=post.link_url,
         link_title=post.link_title,
         link_description=post.link_description,
+        campaign=post.campaign,
+        link_tags=post.link_tags,
         own={v.platform: v.text for v in post.variants.all() if v.has_text},
         options={v.platform: v.options for v in post.variants.all() if v.options},
         files=saved_files(post),

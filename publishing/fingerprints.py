@@ -10,12 +10,14 @@ from typing import Any
 
 from platforms.base import Draft, MediaFile
 
+from . import tagging
+
 
 def fingerprint(draft: Draft | dict[str, Any]) -> str:
     """What an audience would call the same post: 64 hex digits; "" for an empty one.
 
     Of wording (composed alike, runs of white space as one space, case kept), link and
-    files in order, of all parts. draft: a Draft, or what `draft_doc` made of one.
+    files in order, of all parts, without what `tagging` adds to links. draft: a Draft, or what `draft_doc` made of one.
     """
     if isinstance(draft, Draft):
         link = draft.link_url
@@ -28,14 +30,14 @@ def fingerprint(draft: Draft | dict[str, Any]) -> str:
             for one in (draft, *draft.get("parts", ()))
         ]
     (text, files), *further = [(_words(text), files) for text, files in said]
-    parts: list[Any] = [text, link.strip(), *files, *further]
+    parts: list[Any] = [text, tagging.untagged(link.strip()), *files, *further]
     if not any(parts):
         return ""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def _words(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    return " ".join(unicodedata.normalize("NFC", tagging.untagged(text)).split())
 
 
 def _sums(media: Iterable[MediaFile]) -> list[str]:

@@ -24,7 +24,7 @@ from platforms import registry
 from platforms.base import PlatformSpec
 from platforms.text import tidy, web_host
 
-from . import own_choices, part_forms, stops
+from . import own_choices, part_forms, stops, tagging
 from .access import row_number
 from .composing import (
     CHANGEABLE,
@@ -34,7 +34,7 @@ from .composing import (
     timing,
     will_be_held,
 )
-from .models import Delivery, Label, MediaAsset, Post, Queue
+from .models import Delivery, Label, LinkRule, MediaAsset, Post, Queue, Snippet
 from .wording import parts_words
 
 NOW, AT = "now", "at"
@@ -53,6 +53,7 @@ class PostForm(forms.Form):
 
     token = forms.CharField(max_length=64, required=False)
     version = forms.CharField(max_length=40, required=False)
+    seen = forms.CharField(max_length=40, required=False)
     brand = forms.ModelChoiceField(Brand.objects.none(), label=gettext_lazy("Brand"))
     text = forms.CharField(
         label=gettext_lazy("Text"), required=False, max_length=MAX_TEXT, strip=False
@@ -65,6 +66,9 @@ class PostForm(forms.Form):
     )
     link_description = forms.CharField(
         label=gettext_lazy("Teaser"), required=False, max_length=500
+    )
+    campaign = forms.CharField(
+        label=gettext_lazy("Campaign"), required=False, max_length=60
     )
     labels = forms.CharField(
         label=gettext_lazy("Labels"), required=False, max_length=300
@@ -284,6 +288,8 @@ class PostForm(forms.Form):
             comments=self.comments,
             accounts=self.chosen,
             labels=self.label_names,
+            campaign=self._typed("campaign").strip(),
+            link_tags=self.link_tags,
         )
 
     @cached_property
@@ -300,6 +306,37 @@ class PostForm(forms.Form):
         if self.brand_now is None:
             return []
         return list(self.brand_now.queues.prefetch_related("slots", "accounts"))
+
+    @cached_property
+    def link_rule(self) -> LinkRule | None:
+        if self.brand_now is None:
+            return None
+        return LinkRule.objects.filter(brand=self.brand_now).first()
+
+    @property
+    def link_tags(self) -> dict[str, Any]:
+        """What the post's links get, as the brand has it now (`tagging`)."""
+        tags = self.link_rule.as_tags() if self.link_rule else {}
+        if not tags:
+            return {}
+        assert self.brand_now is not None
+        known = {
+            "campaign": tagging.plain(self._typed("campaign")),
+            "brand": tagging.plain(self.brand_now.name),
+        }
+        return {**tags, "values": {key: word for key, word in known.items() if word}}
+
+    @property
+    def asks_campaign(self) -> bool:
+        """A rule names it, or the post has one."""
+        patterns = self.link_tags.get("params", {}).values()
+        named = any("{campaign}" in pattern for pattern in patterns)
+        return named or bool(self["campaign"].value())
+
+    @cached_property
+    def snippets(self) -> list[Snippet]:
+        """Text templates and hashtag sets of the brand."""
+        return list(self.brand_now.snippets.all()) if self.brand_now else []
 
     @property
     def groups(self) -> list[Queue]:

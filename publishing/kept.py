@@ -50,7 +50,7 @@ def need_of(row: Delivery) -> Need:
     job = PublishJob(
         marker=row.marker,
         created_at=row.created_at,
-        draft=row.post.draft_for(row.account.platform),
+        draft=row.post.draft_for(row.account.platform, row.account),
         account=row.account.identity(),
         witness=row.witness,
     )

@@ -23,7 +23,7 @@ from platforms import parts as parts_of
 from platforms import registry
 from platforms.base import Draft, MediaFile, MediaKind, Part, RemotePost
 
-from . import carrying, public_media
+from . import carrying, public_media, tagging
 from .fingerprints import fingerprint
 
 #: No delivery may change the platform more often than this, whatever happens.
@@ -76,6 +76,11 @@ class Post(models.Model):
     link_url = models.URLField(_("link"), max_length=2000, blank=True)
     link_title = models.CharField(_("link title"), max_length=300, blank=True)
     link_description = models.CharField(_("teaser"), max_length=500, blank=True)
+    #: what statistics call it ({campaign} of the brand's link rule)
+    campaign = models.CharField(_("campaign"), max_length=60, blank=True)
+    #: what its links get when it is sent, as the brand had it when it was saved
+    #: (`tagging`); {}: nothing
+    link_tags = models.JSONField(default=dict, blank=True, editable=False)
     accounts = models.ManyToManyField(
         ConnectedAccount, blank=True, related_name="posts", verbose_name=_("accounts")
     )
@@ -143,10 +148,15 @@ class Post(models.Model):
         self.due_at = wall.astimezone(UTC)
         self.useful_until = self.due_at + USEFUL_FOR
 
-    def draft_for(self, platform: str) -> Draft:
-        """The wording, link and media for one platform. Reads variants and media."""
+    def draft_for(
+        self, platform: str, account: ConnectedAccount | None = None
+    ) -> Draft:
+        """The wording, link and media for one platform. Reads variants and media.
+
+        account: to which it goes, where links are to name it.
+        """
         variant = next((v for v in self.variants.all() if v.platform == platform), None)
-        return Draft(
+        draft = Draft(
             text=variant.text if variant and variant.has_text else self.text,
             link_url=self.link_url,
             link_title=self.link_title,
@@ -156,6 +166,7 @@ class Post(models.Model):
             parts=variant.further_parts() if variant else (),
             first_comment=variant.first_comment if variant else "",
         )
+        return tagging.tagged(draft, self.link_tags, platform, account)
 
 
 class Variant(models.Model):
@@ -1238,3 +1249,6 @@ from .planning_models import SavedView as SavedView  # noqa: E402
 from .series_models import Series as Series  # noqa: E402
 from .stop_models import Stop as Stop  # noqa: E402
 from .upload_models import Upload as Upload  # noqa: E402
+from .wording_models import LinkFacts as LinkFacts  # noqa: E402
+from .wording_models import LinkRule as LinkRule  # noqa: E402
+from .wording_models import Snippet as Snippet  # noqa: E402

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import regex
 
@@ -12,8 +13,9 @@ from platforms import parts, registry
 from platforms.base import Count, Draft, PlatformSpec, Shape
 from platforms.text import find_urls, web_host
 
+from . import link_facts, tagging
 from .composing import AccountChecks, Composition
-from .models import MediaAsset
+from .models import LinkFacts, MediaAsset
 
 #: Files that a network shows before "+3".
 TILES = 4
@@ -30,11 +32,15 @@ class Run:
 
 @dataclass(frozen=True)
 class Card:
-    """A link as networks show it. host: without "www."."""
+    """A link as networks show it. host: without "www."; url: where it leads, when that
+    is not what was typed."""
 
     host: str
     title: str
     description: str
+    url: str = ""
+    #: whose picture it shows
+    facts: LinkFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -66,18 +72,27 @@ class Preview:
 
 
 def of_checks(composition: Composition, rows: Sequence[AccountChecks]) -> list[Preview]:
-    """One per network, in the order of its accounts. No query."""
+    """One per network, in the order of its accounts. One query where there are links."""
+    urls = {composition.link_url} if rows else set()
+    for text in (composition.text, *composition.own.values()) if rows else ():
+        urls |= {span.value for span in find_urls(text)}
+    facts = link_facts.known(urls)
     by_slug: dict[str, list[AccountChecks]] = {}
     for row in rows:
         by_slug.setdefault(row.account.platform, []).append(row)
-    return [_preview(composition, slug, found) for slug, found in by_slug.items()]
+    return [
+        _preview(composition, slug, found, facts) for slug, found in by_slug.items()
+    ]
 
 
 def _preview(
-    composition: Composition, slug: str, rows: Sequence[AccountChecks]
+    composition: Composition,
+    slug: str,
+    rows: Sequence[AccountChecks],
+    facts: Mapping[str, LinkFacts],
 ) -> Preview:
     platform = registry.platform(slug)
-    draft = composition.draft_for(slug)
+    draft = composition.draft_for(slug, rows[0].account)
     files = [composition.files]
     files += [list(part.files) for part in composition.parts.get(slug, ())]
     made = []
@@ -92,7 +107,7 @@ def _preview(
                 mine[:TILES],
                 max(0, len(mine) - TILES),
                 rows[0].counts[number - 1],
-                card_of(piece, platform.spec) if number == 1 else None,
+                card_of(piece, platform.spec, facts) if number == 1 else None,
             )
         )
     return Preview(
@@ -128,12 +143,27 @@ def runs(text: str) -> list[Run]:
     return [run for run in found if run.text]
 
 
-def card_of(draft: Draft, spec: PlatformSpec) -> Card | None:
-    """Beside files no network shows one; nor do those that show files first."""
+def card_of(
+    draft: Draft,
+    spec: PlatformSpec,
+    facts: Mapping[str, LinkFacts] = MappingProxyType({}),
+) -> Card | None:
+    """Beside files no network shows one; nor do those that show files first.
+
+    facts: of pages, by address; what was typed comes before them.
+    """
     if draft.media or spec.shape in (Shape.PICTURE, Shape.VIDEO):
         return None
     links = [draft.link_url] if draft.link_url else []
     links += [span.value for span in find_urls(draft.text)]
     if not links:
         return None
-    return Card(web_host(links[0]), draft.link_title, draft.link_description)
+    url, bare = links[0], tagging.untagged(links[0])
+    page = facts.get(bare) or facts.get(url)
+    return Card(
+        host=web_host(url),
+        title=draft.link_title or (page.title if page else ""),
+        description=draft.link_description or (page.description if page else ""),
+        url=url if bare != url else "",
+        facts=page if page and page.has_picture else None,
+    )

@@ -112,7 +112,7 @@ def proof(delivery: Delivery, attempts: Iterable[Attempt]) -> Proof | None:
     if delivery.status != Delivery.Status.PUBLISHED:
         return None
     draft = delivery.draft or draft_doc(
-        delivery.post.draft_for(delivery.account.platform)
+        delivery.post.draft_for(delivery.account.platform, delivery.account)
     )
     told = [row for row in attempts if row.outcome in (ANSWERED, FOUND)]
     last = told[-1] if told else None

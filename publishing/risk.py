@@ -116,10 +116,12 @@ def risks(rows: Iterable[Delivery]) -> dict[int, tuple[Risk, ...]]:
     found = {}
     for row in scheduled:
         account = row.account
-        key = (row.post_id, account.platform)
+        # Links may name the account.
+        apart = account.pk if row.post.link_tags else None
+        key = (row.post_id, account.platform, apart)
         draft = drafts.get(key)
         if draft is None:
-            draft = drafts[key] = row.post.draft_for(account.platform)
+            draft = drafts[key] = row.post.draft_for(account.platform, account)
         reasons = _access(account, row.due_at, _job(row, draft), sky)
         if account.health == "healthy":
             alike = (*key, account.kind, repr(account.extra), repr(_limits(account)))

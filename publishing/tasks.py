@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from . import leftovers, liveness, repeating
+from . import leftovers, link_facts, liveness, repeating
 from . import upload_models as uploads
 from .engine import CARRY_MOST_S, PumpRun
 from .models import Pump
@@ -77,6 +77,12 @@ def tidy_uploads() -> None:
     in and that nobody used."""
     uploads.tidy(timezone.now())
     leftovers.tidy(timezone.now())
+    link_facts.tidy(timezone.now())
+
+
+def read_link(pk: int) -> str:
+    """What the page behind a link says, for previews."""
+    return link_facts.read(pk)
 
 
 def make_occurrences() -> None:

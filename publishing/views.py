@@ -370,7 +370,7 @@ def _parts(delivery: Delivery) -> list[tuple[int, str, str, bool]]:
     if delivery.draft and (delivery.parts_out or delivery.status in LEFT):
         draft = draft_from(delivery.draft)
     else:
-        draft = delivery.post.draft_for(delivery.account.platform)
+        draft = delivery.post.draft_for(delivery.account.platform, delivery.account)
     if parts.count(draft) == 1:
         return []
     out = parts.out(delivery.witness)

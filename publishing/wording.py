@@ -395,6 +395,8 @@ _EVENTS = {
     "series.started": gettext_lazy("made the first of a series"),
     "series.changed": gettext_lazy("changed with all that follow"),
     "series.ended": gettext_lazy("ended"),
+    "snippet.created": gettext_lazy("written"),
+    "snippet.changed": gettext_lazy("changed"),
     "queue.reshuffled": gettext_lazy("put into another order"),
     "delivery.cancelled": gettext_lazy("cancelled"),
     "delivery.left": gettext_lazy("left as it is, without the rest"),

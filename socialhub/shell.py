@@ -223,6 +223,7 @@ class Shell:
         if self.can_write:
             daily.append(_item(_("New post"), "edit_square", "compose"))
             daily.append(_item(_("Media"), "perm_media", "media_library"))
+            daily.append(_item(_("Texts and links"), "text_snippet", "text_list"))
         if self.has_role:
             daily.append(_item(_("Accounts"), "group", "account_list"))
             daily.append(_item(_("Incidents"), "e911_emergency", "incident_list"))

@@ -599,7 +599,7 @@ def test_one_row_that_cannot_be_prepared_does_not_stop_the_others(
 
     real = Post.draft_for
 
-    def draft_for(post, platform):
+    def draft_for(post, platform, account=None):
         if post.text == "bad":
             raise ValueError("broken row")
         return real(post, platform)

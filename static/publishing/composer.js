@@ -160,6 +160,31 @@
     }
   }
 
+  // ---- templates and hashtag sets: into the text that is shown, where the cursor stands
+
+  function startInserting() {
+    const choice = document.getElementById("id_snippet");
+    if (!choice) return;
+    const at = new WeakMap();
+    for (const event of ["blur", "select", "keyup", "click"]) {
+      form.addEventListener(event, ({ target }) => {
+        if (target.matches?.("textarea")) at.set(target, [target.selectionStart, target.selectionEnd]);
+      }, true);
+    }
+    document.getElementById("do-insert").addEventListener("click", (event) => {
+      event.preventDefault();
+      const { text, kind } = choice.selectedOptions[0].dataset;
+      const field = panelOf(chosen).querySelector("textarea");
+      const end = field.value.length;
+      const [from, to] = kind === "hashtags" ? [end, end] : (at.get(field) ?? [end, end]);
+      const before = field.value.slice(0, from);
+      const gap = kind === "hashtags" && before.trim() ? (/\n$/.test(before) ? "" : "\n\n") : "";
+      field.focus();
+      field.setRangeText(gap + text, from, to, "end");
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+    });
+  }
+
   // ---- keys
 
   const dialog = document.getElementById("keys");
@@ -211,6 +236,7 @@
     // publishing.js has read the form by now, and reads it again with each change.
     startAccounts();
     startTabs();
+    startInserting();
     form.addEventListener("change", readTabs);
     form.addEventListener("input", readTabs);
   });

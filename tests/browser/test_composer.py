@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.conftest import Site, Window
 from tests.browser.guide import BLUESKY, MASTODON, X, account_box
 from tests.browser.inspection import DESKTOP, PHONE
 
@@ -72,3 +75,164 @@ def test_a_post_is_written_and_scheduled_by_keys_alone(
     press("Control+Enter")
     page.wait_for_url(re.compile(r"/posts/\d+/$"))
     expect(page.get_by_role("status")).to_contain_text("3 posts are scheduled")
+
+
+# -- nothing that is typed gets lost
+
+
+#: What a browser says of a server that is gone, and of one that knows nobody.
+PROVOKED = re.compile(r"ERR_CONNECTION|htmx:|40[13].*/posts/(check|keep)/")
+
+
+@pytest.fixture
+def provoked(opened: Callable[..., Window]) -> Iterator[Visit]:
+    """As `visit`, for tests that bring these faults about."""
+    windows: list[Window] = []
+
+    def open_as(name: str) -> Page:
+        windows.append(opened(name))
+        return windows[-1][1]
+
+    yield open_as
+    faults = [fault for *_, watch in windows for fault in watch.faults]
+    for context, *_ in windows:
+        context.close()
+    assert [fault for fault in faults if not PROVOKED.search(fault)] == []
+
+
+def text_field(page: Page) -> Locator:
+    return page.get_by_label("Text for all networks")
+
+
+def test_the_server_dies_while_somebody_writes_and_nothing_is_lost(
+    site: Site, provoked: Visit, connected: None, inspect: Inspect
+) -> None:
+    page = provoked("mara")
+    page.goto("/posts/new/")
+    account_box(page, X).check()
+    text_field(page).fill("Before the server died")
+    state = page.locator("#saved-state")
+    expect(state).to_have_text(re.compile(r"^Saved \d\d:\d\d$"))
+    draft = page.url
+    assert re.search(r"/posts/\d+/edit/$", draft), draft
+
+    restart = kill_web(site)
+    text_field(page).fill("Before the server died, and after")
+    trouble = page.locator("#saved-trouble")
+    expect(trouble).to_contain_text("The server does not answer.")
+    # No button leads to the browser's own error page.
+    page.get_by_role("button", name="Save draft").click()
+    page.wait_for_timeout(500)
+    expect(text_field(page)).to_have_value("Before the server died, and after")
+    inspect(page, "composer-server-gone")
+    # One window waits, another one is closed with what was typed last in it.
+    other = page.context.new_page()
+    restart()
+    expect(trouble).to_be_hidden()
+    expect(state).to_have_text(re.compile(r"^Saved"))
+    stop = kill_web(site)
+    text_field(page).fill("Typed last, when nobody listened")
+    expect(trouble).to_be_visible()
+    page.close()
+    stop()
+
+    other.goto(draft)
+    expect(text_field(other)).to_have_value("Before the server died, and after")
+    offered = other.locator("#kept-typing")
+    expect(offered).to_contain_text("Typed last, when nobody listened")
+    inspect(other, "composer-offered")
+    offered.get_by_role("button", name="Put it back").click()
+    expect(text_field(other)).to_have_value("Typed last, when nobody listened")
+    expect(other.locator("#saved-state")).to_have_text(re.compile(r"^Saved"))
+    other.goto(draft)
+    expect(text_field(other)).to_have_value("Typed last, when nobody listened")
+    expect(offered).to_be_hidden()
+
+
+def kill_web(site: Site) -> Callable[[], None]:
+    """The web server is gone at once; call the result to have it back."""
+    web = site.box.processes.pop("web")
+    os.killpg(web.pid, signal.SIGKILL)
+    web.wait(10)
+    argv = web.args
+
+    def again() -> None:
+        assert isinstance(argv, tuple)
+        site.box.spawn("web", *argv)
+        site.box._wait_http("web", f"{site.url}/healthz")
+
+    return again
+
+
+def test_a_session_that_ended_costs_no_word(provoked: Visit, connected: None) -> None:
+    page = provoked("toni")
+    page.goto("/posts/new/")
+    text_field(page).fill("Written in time")
+    state, trouble = page.locator("#saved-state"), page.locator("#saved-trouble")
+    expect(state).to_have_text(re.compile(r"^Saved"))
+    cookies = page.context.cookies()
+    page.context.clear_cookies()
+    text_field(page).fill("Written in time, and a little later")
+    expect(trouble).to_contain_text("You are no longer signed in.")
+    page.context.add_cookies(cookies)
+    expect(trouble).to_be_hidden()
+    expect(state).to_have_text(re.compile(r"^Saved"))
+    page.get_by_role("button", name="Save draft").click()
+    page.wait_for_url(re.compile(r"/posts/\d+/$"))
+    expect(page.get_by_role("main")).to_contain_text("and a little later")
+
+
+def test_two_people_edit_one_post(
+    visit: Visit, connected: None, inspect: Inspect
+) -> None:
+    mara, toni = visit("mara"), visit("toni")
+    mara.goto("/posts/new/")
+    text_field(mara).fill("Ours")
+    expect(mara.locator("#saved-state")).to_have_text(re.compile(r"^Saved"))
+    toni.goto(mara.url)
+    text_field(toni).fill("Toni's words")
+    expect(toni.locator("#saved-state")).to_have_text(re.compile(r"^Saved"))
+    text_field(mara).fill("Mara's words")
+    expect(mara.locator("#saved-trouble")).to_contain_text(
+        "Toni Token changed this post"
+    )
+    mara.get_by_role("button", name="Compare the two").click()
+    versions = mara.get_by_role("region", name="Two versions")
+    expect(versions).to_contain_text("Toni's words")
+    expect(versions).to_contain_text("Mara's words")
+    inspect(mara, "composer-two-versions")
+    mara.get_by_role("button", name="Save draft").click()
+    mara.wait_for_url(re.compile(r"/posts/\d+/$"))
+    expect(mara.get_by_role("main")).to_contain_text("Mara's words")
+    mara.get_by_text("What it replaced").click()
+    expect(mara.get_by_role("main")).to_contain_text("Toni's words")
+
+
+def test_texts_and_link_rules_are_made_and_used(
+    visit: Visit, connected: None, inspect: Inspect
+) -> None:
+    page = visit("mara")
+    page.goto("/texts/")
+    inspect(page, "texts-empty")
+    page.get_by_role("link", name="Make a hashtag set").click()
+    page.get_by_label("Name").fill("Bread")
+    page.get_by_label("Text").fill("bread rye")
+    inspect(page, "text-form")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("link", name="Add UTM parameters").click()
+    page.get_by_label("our own sites").fill("example.com")
+    inspect(page, "link-rule")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("main")).to_contain_text("utm_source=mastodon")
+    inspect(page, "texts")
+
+    page.goto("/posts/new/")
+    account_box(page, X).check()
+    text_field(page).fill("Rye https://example.com/rye")
+    page.get_by_label("Campaign").fill("Spring Sale")
+    page.get_by_role("button", name="Insert").click()
+    expect(text_field(page)).to_have_value("Rye https://example.com/rye\n\n#bread #rye")
+    shown = page.get_by_label("Preview for X")
+    expect(shown).to_contain_text("utm_source=x&utm_medium=social")
+    expect(shown).to_contain_text("utm_campaign=spring-sale")
+    inspect(page, "composer-links")
