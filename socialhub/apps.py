@@ -5,6 +5,7 @@ import os
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.db import connection
 
 from platforms import registry
 from platforms.base import Draft
@@ -25,5 +26,6 @@ class ShellConfig(AppConfig):
                 # Some keep tables for it: a list of all top-level domains, say.
                 platform.counts(Draft(text="socialhub.example"))
             tls_context()
+            connection.ops.compiler("SQLCompiler")
             gc.collect()
             os.register_at_fork(before=gc.freeze)
