@@ -18,6 +18,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from platforms import registry
 from platforms.base import (
@@ -211,7 +212,7 @@ def features_without(
     """Features of calls that need this scope and are closed without it."""
     have = set(granted)
     closed = (
-        call.feature
+        _(call.feature)
         for call in spec.calls
         if scope in (*call.scopes, *call.any_scopes) and not is_allowed(call, have)
     )

@@ -212,7 +212,7 @@ class KeyForm(ConnectForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = self.fields["key"]
-        field.label = self.spec.key_name
+        field.label = self.spec.key_name and now_in_words(self.spec.key_name)
         field.help_text = now_in_words(
             "From the platform's own pages. Empty: the profile that belongs to our key."
         )
@@ -392,7 +392,9 @@ class PlatformAppForm(forms.ModelForm[PlatformApp]):
         if any(scope.needs_review for scope in spec.scopes):
             field = self.fields["scopes"]
             assert isinstance(field, forms.MultipleChoiceField)
-            field.choices = [(s.name, f"{s.name}: {s.allows}") for s in spec.scopes]
+            field.choices = [
+                (s.name, f"{s.name}: {now_in_words(s.allows)}") for s in spec.scopes
+            ]
             self.initial["scopes"] = self.instance.granted_scopes
         else:
             del self.fields["scopes"]

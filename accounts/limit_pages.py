@@ -171,12 +171,12 @@ def _length(seconds: int) -> str:
 def bucket_name(platform: str, rule: Bucket) -> str:
     """What is counted, in words: the rule's own, or the features of its calls."""
     if rule.name:
-        return rule.name
+        return _(rule.name)
     calls = registry.spec(platform).calls if platform in registry.PLATFORMS else ()
     counted = [call for call in calls if rule.key in call.draws]
     if len(counted) > FEW_CALLS and len(counted) == len(calls):
         return _("All calls")
-    features = list(dict.fromkeys(call.feature for call in counted))
+    features = list(dict.fromkeys(_(call.feature) for call in counted))
     if len(features) > FEW_CALLS:
         names = ", ".join(features[:FEW_CALLS])
         rest = len(features) - FEW_CALLS

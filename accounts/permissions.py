@@ -108,8 +108,8 @@ def _features(calls: Iterable[Call]) -> str:
 
 def _feature(call: Call) -> str:
     if call.ability is Ability.FIGURES:
-        return _("figures (%(feature)s)") % {"feature": call.feature}
-    return call.feature
+        return _("figures (%(feature)s)") % {"feature": _(call.feature)}
+    return _(call.feature)
 
 
 # ---------------------------------------------------------------- our app's reviews
@@ -198,7 +198,7 @@ class Line:
     def roadmap(self) -> str:
         """The feature on the roadmap that alone will need it; "" where code does."""
         if self.scope.later:
-            return self.scope.later
+            return _(self.scope.later)
         return _features(self.later) if self.later and not self.today else ""
 
     @property

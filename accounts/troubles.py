@@ -185,7 +185,7 @@ def from_refusal(
             ),
             _("Start again and allow everything that is asked for."),
             [again(start_url), to_accounts()],
-            points=[f"{s.allows} ({s.name})" for s in refusal.missing],
+            points=[f"{_(s.allows)} ({s.name})" for s in refusal.missing],
         )
     if isinstance(refusal, AlreadyConnected):
         return _already(refusal, spec)

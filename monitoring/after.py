@@ -128,7 +128,7 @@ class Aftermath:
         """What the last reading means, and what to do."""
         row = self.watch
         if absent := self.why_not(After.FIGURES):
-            return absent
+            return _(absent)
         if row is None or row.state == State.WAITING:
             told = (
                 _("%(cause)s.") % {"cause": explain(row.cause).head}
@@ -253,7 +253,7 @@ class Inbox:
     def sentence(self) -> str:
         row = self.aftermath.watch
         if absent := self.aftermath.why_not(After.COMMENTS):
-            return absent
+            return _(absent)
         if row is None:
             return _("Comments have not been read yet.")
         if row.comments_missing:
@@ -272,7 +272,7 @@ class Inbox:
         if self.aftermath.gone_at:
             return _("The post is deleted there.")
         if absent := self.aftermath.why_not(After.ANSWER):
-            return absent
+            return _(absent)
         if account.disconnected_at is not None or account.credential is None:
             return _("The account is disconnected.")
         if missing := missing_scopes(account, account.client(), After.ANSWER):

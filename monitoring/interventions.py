@@ -28,7 +28,7 @@ def why_not(account: ConnectedAccount, what: After) -> str:
         return _("The account is disconnected.")
     extra = {**credential.extra, **account.extra}
     if absent := account.spec.why_not(what, account.kind, extra):
-        return absent
+        return _(absent)
     client = account.client()
     if not client.calls_of(what):
         return _("SocialHub cannot do that on %(platform)s.") % {

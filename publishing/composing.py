@@ -240,7 +240,7 @@ def _line(
         anchor, label = "id_link_url", _("Link")
     elif name == "option":
         option = registry.spec(slug).options_by_key[number]
-        anchor, label = f"id_{option_anchor(option, account)}", option.name
+        anchor, label = f"id_{option_anchor(option, account)}", _(option.name)
     elif number:
         anchor = f"media-{number}"
         kind = composition.files[int(number) - 1][0].get_kind_display()

@@ -49,8 +49,8 @@ class Field:
     @property
     def label(self) -> str:
         if self.account is None:
-            return self.option.name
-        return f"{self.option.name} · {self.account.name}"
+            return _(self.option.name)
+        return f"{_(self.option.name)} · {self.account.name}"
 
     @property
     def choices(self) -> list[tuple[str, str]]:
@@ -78,8 +78,9 @@ class Field:
         if self.option.media:
             kinds = " · ".join(str(KINDS[kind]) for kind in self.option.media)
             only = _("For posts with: %(kinds)s.") % {"kinds": kinds}
+        own = self.option.help and _(self.option.help)
         split = _("Several, with commas between.") if self.is_list else ""
-        return " ".join(part for part in (self.option.help, split, only) if part)
+        return " ".join(part for part in (own, split, only) if part)
 
     @property
     def is_choice(self) -> bool:
@@ -141,7 +142,9 @@ def _rows(
 
 def _choices(option: Option, account: ConnectedAccount | None) -> dict[str, str]:
     own = account.server_limits.get(option.choices_from) if account else None
-    return {str(key): str(words) for key, words in (own or option.choices).items()}
+    if own:
+        return {str(key): str(words) for key, words in own.items()}
+    return {key: _(words) for key, words in option.choices.items()}
 
 
 def _value(

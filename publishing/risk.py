@@ -471,7 +471,7 @@ def _permissions(
         call = spec.call(key)
         missing |= dict.fromkeys(lacks(spec, call, account.kind, granted))
         going |= dict.fromkeys(lacks(spec, call, account.kind, left))
-    allows = {scope.name: scope.allows for scope in spec.scopes}
+    allows = {scope.name: _(scope.allows) for scope in spec.scopes}
     found = []
     for name in going:
         words = {

@@ -1,7 +1,7 @@
 """The sentences of all pages and mails, gathered for translators, and compiled.
 
-Sources: what `gettext` and its kin name in Python, and `translate` in templates. Needs
-GNU gettext (`xgettext`, `msgmerge`, `msgfmt`).
+Sources: what `gettext` and its kin name in Python, `translate` in templates, and the facts
+of the platforms. Needs GNU gettext (`xgettext`, `msgmerge`, `msgfmt`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
+
+from platforms import registry
 
 NEEDED = ("xgettext", "msgmerge", "msgfmt")
 FOLDER = Path(settings.BASE_DIR) / "locale"
@@ -35,6 +37,21 @@ def catalog(language: str, folder: Path = FOLDER) -> Path:
     return folder / language / "LC_MESSAGES" / "django.po"
 
 
+def of_platforms() -> list[str]:
+    """What platforms, which are plain Python, say of themselves to people."""
+    said: list[str] = []
+    for spec in registry.all_specs():
+        said += [*spec.register_steps, spec.key_name]
+        said += [row.why for row in spec.absent]
+        said += [rule.name for rule in spec.buckets]
+        said += [call.feature for call in spec.calls]
+        for scope in spec.scopes:
+            said += [scope.allows, scope.later]
+        for option in spec.options:
+            said += [option.name, option.help, *option.choices.values()]
+    return [words for words in dict.fromkeys(said) if words]
+
+
 def gathered(folder: Path, **options: Any) -> None:
     """Into `folder` the catalogues as the code is now, which lie in `folder`/locale.
 
@@ -45,6 +62,8 @@ def gathered(folder: Path, **options: Any) -> None:
     for name in SOURCES:
         (folder / name).symlink_to(FOLDER.parent / name)
     shutil.copytree(FOLDER, folder / FOLDER.name)
+    named = "".join(f"gettext({words!r})\n" for words in of_platforms())
+    (folder / "platform_words.py").write_text(named, encoding="utf-8")
     for language in languages():
         catalog(language, folder / FOLDER.name).parent.mkdir(
             parents=True, exist_ok=True

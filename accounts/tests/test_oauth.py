@@ -31,7 +31,9 @@ pytestmark = pytest.mark.django_db
 
 TOKEN_URL = "https://api.x.com/2/oauth2/token"
 ME_URL = "https://api.x.com/2/users/me"
-SCOPES = "tweet.read users.read tweet.write media.write offline.access"
+SCOPES = (
+    "tweet.read users.read tweet.write media.write offline.access tweet.moderate.write"
+)
 ACCESS, REFRESH = "access-token-of-acme-1", "refresh-token-of-acme-1"
 CALLBACK = "/accounts/callback/x/"
 
