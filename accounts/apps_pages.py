@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from platforms import registry
 from platforms.base import Scope
 
-from . import budgets
+from . import budgets, hook_addresses
 from .connect_views import admin_required
 from .data_requests import addresses
 from .forms import PlatformAppForm
@@ -81,7 +81,7 @@ def platform_app_edit(request: HttpRequest, pk: int) -> HttpResponse:
         "form": form,
         "redirect_uri": redirect_uri(app.platform) if app.spec.oauth else "",
         "scopes": scopes_needed(app),
-        "callbacks": addresses(app),
+        "callbacks": [*addresses(app), *hook_addresses.addresses(app)],
         "budget": budgets.of_app(app, timezone.now()),
     }
     status = 422 if form is not None and form.errors else 200

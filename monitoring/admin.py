@@ -25,6 +25,7 @@ from .models import (
     PostComment,
     ReportMail,
     Watch,
+    WebhookEvent,
     WeekFigures,
 )
 
@@ -206,6 +207,19 @@ class InterventionAdmin(OfDelivery):
     list_filter = ["kind", "state", "cause"]
     search_fields = ["comment_id", "delivery__external_id"]
     fields = field_names(Intervention, "id")
+    readonly_fields = fields
+
+
+@admin.register(WebhookEvent)
+class WebhookEventAdmin(RoleAdmin):
+    """To look at: whether events arrive, and what they were about."""
+
+    list_display = ["app", "what", "object_id", "received_at", "handled_at"]
+    list_select_related = ["app"]
+    list_filter = ["what", "app__platform"]
+    search_fields = ["object_id", "account_id_there"]
+    date_hierarchy = "received_at"
+    fields = field_names(WebhookEvent, "id")
     readonly_fields = fields
 
 

@@ -312,5 +312,6 @@ from .figure_models import MetricSnapshot as MetricSnapshot  # noqa: E402
 from .figure_models import PostComment as PostComment  # noqa: E402
 from .figure_models import Watch as Watch  # noqa: E402
 from .history_models import HealthDay as HealthDay  # noqa: E402
+from .hook_models import WebhookEvent as WebhookEvent  # noqa: E402
 from .report_models import ReportMail as ReportMail  # noqa: E402
 from .report_models import WeekFigures as WeekFigures  # noqa: E402

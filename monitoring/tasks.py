@@ -27,6 +27,7 @@ from . import (
     incidents,
     intervening,
     notices,
+    platform_hooks,
     reliability,
     report_mails,
     sending,
@@ -113,6 +114,13 @@ def send_answers() -> None:
     answering.run()
 
 
+def handle_webhooks() -> None:
+    """Look where platforms' events say."""
+    if platform_hooks.handle():
+        check_credentials()
+        collect_figures()
+
+
 def note_health() -> None:
     """Today's numbers for the chart on the accounts page, and what they mean."""
     history.note()
@@ -132,6 +140,7 @@ def tidy() -> None:
     Heartbeat.objects.filter(name__contains="@", beat_at__lt=old).delete()
     tidy_pumps()
     breakers.tidy(now)
+    platform_hooks.tidy(now)
 
 
 def handle_data_request(pk: int) -> None:
@@ -155,6 +164,8 @@ def follow_up() -> None:
         handle_data_request(pk)
     disconnect.revoke_due(timezone.now())
     look_at_public_address()
+    # Once more what a lost task left.
+    platform_hooks.handle()
 
 
 def look_at_public_address() -> None:

@@ -6,6 +6,7 @@ from . import (
     after_views,
     alert_views,
     channel_views,
+    hook_views,
     incident_views,
     intervention_views,
     report_views,
@@ -88,6 +89,11 @@ urlpatterns = [
         "reports/reliability/mail/",
         report_views.reliability_mail,
         name="reliability_mail",
+    ),
+    path(
+        "hooks/<str:network>/<slug:platform>/",
+        hook_views.platform_hook,
+        name="platform_hook",
     ),
     path("accounts/<int:pk>/check/", views.check_account, name="account_check"),
 ]

@@ -383,6 +383,12 @@ class PlatformSpec:
     #: it calls us when a person removes our app or wants their data deleted
     #: (`Platform.person_left`)
     tells_who_left: bool = False
+    #: what its settings call the address that it sends events to; "": we take none of it
+    hook_name: str = ""
+    #: which events those are, for people
+    hook_tells: str = ""
+    #: it asks once whether the address is ours (`Platform.hook_challenge`)
+    hook_has_handshake: bool = False
     #: what it does not give of posts that are out
     absent: tuple[Absent, ...] = ()
     #: an answer to an answer has to name the comment that both stand below
@@ -591,6 +597,26 @@ class PersonLeft:
 
     subject_id: str
     at: datetime | None = None
+
+
+class Hook(StrEnum):
+    """What an event of a platform is about: where to look, never what is so."""
+
+    PUBLISH = "publish"  # how far a publish is that is not out yet
+    POST = "post"  # a post that is out has changed, or is gone
+    COMMENTS = "comments"  # somebody wrote below a post
+    ACCESS = "access"  # a person took our access away
+
+
+@dataclass(frozen=True)
+class HookEvent:
+    """key: of what makes it another event than every other. account_id, object_id: the
+    platform's own; of PUBLISH the number of the publish, else the post's."""
+
+    key: str
+    what: Hook
+    account_id: str = ""
+    object_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -1139,6 +1165,19 @@ class Platform(abc.ABC):
         ValueError says why it is refused.
         """
         raise NotImplementedError(f"{self.spec.slug} does not tell who left")
+
+    def hook_events(
+        self, body: bytes, headers: Mapping[str, str], secret: str, now: datetime
+    ) -> Sequence[HookEvent]:
+        """Read events of which our app's secret is the proof (`spec.hook_name`).
+
+        headers: names in lower case. ValueError says why it is refused.
+        """
+        raise NotImplementedError(f"{self.spec.slug} sends no events")
+
+    def hook_challenge(self, query: Mapping[str, str], verify_token: str) -> str:
+        """The answer to the handshake. ValueError says why it is refused."""
+        raise ValueError("this platform asks nothing")
 
     def normalise_instance(
         self,

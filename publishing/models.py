@@ -570,6 +570,15 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             hold=Delivery.Hold.PERMISSION,
         ).update(hold=Delivery.Hold.ACCESS)
 
+    def ask_now(self, now: datetime) -> int:
+        """Those at which a platform works are asked for at once, not at their time."""
+        waiting = self.filter(
+            status=Delivery.Status.PROCESSING,
+            lease_expires_at=None,
+            next_attempt_at__gt=now,
+        )
+        return waiting.update(next_attempt_at=now)
+
     def for_pages(self) -> DeliveryQuerySet:
         return self.select_related("post__brand", "post__author", "account__credential")
 

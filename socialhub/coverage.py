@@ -154,8 +154,11 @@ def _first_comment(spec: PlatformSpec) -> str:
 
 
 def _calls_us(spec: PlatformSpec) -> str:
-    """Nothing takes webhooks of posts yet; some platforms tell who left."""
-    return "who removed our app" if spec.tells_who_left else NO
+    """What it tells us by itself."""
+    told = [spec.hook_tells] if spec.hook_name else []
+    if spec.tells_who_left:
+        told.append("who removed our app")
+    return ", ".join(told) or NO
 
 
 def _version(spec: PlatformSpec) -> str:

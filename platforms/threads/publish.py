@@ -17,6 +17,7 @@ from ..base import (
     Count,
     Draft,
     Finding,
+    HookEvent,
     Identity,
     Level,
     Look,
@@ -53,6 +54,7 @@ from ..errors import (
 from ..facebook.graph import full_windows, graph_time
 from ..facebook.signed_request import person_left
 from ..text import find_urls, tidy, with_link
+from . import hook
 from .client import QUOTA, Container, ThreadsClient
 from .counting import length
 from .spec import (
@@ -108,6 +110,14 @@ FAULTS = {
 class Threads(Platform):
     spec = SPEC
     client_class = ThreadsClient
+
+    def hook_events(
+        self, body: bytes, headers: Mapping[str, str], secret: str, now: datetime
+    ) -> Sequence[HookEvent]:
+        return hook.events(body, headers, secret, now)
+
+    def hook_challenge(self, query: Mapping[str, str], verify_token: str) -> str:
+        return hook.challenge(query, verify_token)
 
     def person_left(self, signed: str, secret: str) -> PersonLeft:
         return person_left(signed, secret)

@@ -177,6 +177,9 @@ SPEC = PlatformSpec(
     slug="threads",
     name="Threads",
     sign_in=SignIn.OAUTH,
+    hook_name="Webhooks: callback URL",
+    hook_tells="replies, deleted posts",
+    hook_has_handshake=True,
     mentions=MentionRule(
         r"@[A-Za-z0-9_](?:[A-Za-z0-9_.]{0,28}[A-Za-z0-9_])?",
         "Threads links @name of letters, digits, dots and _.",

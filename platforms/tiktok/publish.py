@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -19,6 +19,7 @@ from ..base import (
     Count,
     Draft,
     Finding,
+    HookEvent,
     Identity,
     Level,
     Look,
@@ -47,7 +48,7 @@ from ..errors import (
     as_kind,
 )
 from ..text import tidy, with_link
-from . import media
+from . import hook, media
 from .client import (
     COMPLETE,
     FAILED,
@@ -114,6 +115,11 @@ class TikTok(Platform):
         known = tuple(s for s in asked if s == "user.info.basic" or s in granted_to_app)
         drafts = ("video.upload",) if "video.upload" in granted_to_app else ()
         return known + drafts
+
+    def hook_events(
+        self, body: bytes, headers: Mapping[str, str], secret: str, now: datetime
+    ) -> Sequence[HookEvent]:
+        return hook.events(body, headers, secret, now)
 
     def waits_for(self, witness: Mapping[str, Any]) -> str:
         if not witness.get("inbox_at"):

@@ -232,6 +232,8 @@ SPEC = PlatformSpec(
     name="TikTok",
     shape=Shape.PICTURE,
     sign_in=SignIn.OAUTH,
+    hook_name="Webhooks: callback URL",
+    hook_tells="what became of a post, removed access",
     fetches_files=True,
     hosts={
         "www": "https://www.tiktok.com",

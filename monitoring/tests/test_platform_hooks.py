@@ -1,0 +1,245 @@
+"""Events of platforms lead to a look, once, whoever sends them how often."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import threading
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import requests
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.hook_addresses import addresses, verify_token
+from accounts.models import Credential
+from monitoring import platform_hooks
+from monitoring.models import Watch, WebhookEvent
+from platforms.practice.server import TWINS, start_practice
+from publishing.models import Delivery
+
+pytestmark = pytest.mark.django_db
+
+HOUR = timedelta(hours=1)
+
+
+class Mailbox(BaseHTTPRequestHandler):
+    """What a twin sends, as it came over the wire."""
+
+    got: list[tuple[bytes, dict[str, str]]] = []
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.got.append((body, dict(self.headers)))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format, *args): ...
+
+
+@pytest.fixture(scope="module")
+def practice(tmp_path_factory):
+    wanted = {slug: TWINS[slug] for slug in ("tiktok", "threads")}
+    server = start_practice(tmp_path_factory.mktemp("practice"), twins=wanted)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def mailbox():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Mailbox) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture
+def sent(practice, mailbox):
+    """Signed events as the twin sends them, and the secret that signed them."""
+
+    def make(slug, tell, **settings):
+        Mailbox.got.clear()
+        reset = f"{practice.url}/api/reset"
+        requests.post(reset, json={}, headers={"X-Practice": "1"}, timeout=10)
+        twin = practice.twins[slug]
+        switches = {"webhook_url": mailbox, **settings}
+        for name, value in switches.items():
+            requests.post(
+                f"{practice.url}/api/switches",
+                json={"platform": slug, "name": name, "value": value},
+                headers={"X-Practice": "1"},
+                timeout=10,
+            ).raise_for_status()
+        with practice.world.transaction():
+            twin.seed()
+            tell(twin)
+            _id, secret = twin.app_credentials()
+            twin.tell_due() if hasattr(twin, "tell_due") else None
+        twin.wait_for_hooks()
+        assert Mailbox.got
+        return list(Mailbox.got), secret
+
+    return make
+
+
+@pytest.fixture
+def tell(client, monkeypatch):
+    """Hand what came over the wire to our own address."""
+    monkeypatch.setattr("monitoring.hook_views.async_task", lambda *a, **k: None)
+
+    def make(slug, body, headers):
+        return client.post(
+            reverse("platform_hook", args=["live", slug]),
+            body,
+            content_type="application/json",
+            headers={k: v for k, v in headers.items() if "ignature" in k},
+        )
+
+    return make
+
+
+def app_with(secret, account):
+    app = account.credential.app
+    app.client_secret = secret
+    app.save()
+    return app
+
+
+def at_work(make_account, make_delivery, number, who="creator-1"):
+    account = make_account("tiktok", who)
+    delivery = make_delivery(account)
+    later = timezone.now() + HOUR
+    Delivery.objects.filter(pk=delivery.pk).update(
+        status="processing",
+        next_attempt_at=later,
+        lease_expires_at=None,
+        witness={"publish": {"publish_id": number, "at": later.isoformat()}},
+    )
+    return delivery
+
+
+def test_what_became_of_a_post_is_asked_at_once(
+    sent, tell, make_account, make_delivery
+):
+    def happen(twin):
+        content = {"publish_id": "v_pub~1", "publish_type": "DIRECT_POST"}
+        twin._happened("post.publish.complete", "creator-1", content)
+
+    delivery = at_work(make_account, make_delivery, "v_pub~1")
+    other = at_work(make_account, make_delivery, "v_pub~1", "creator-2")
+    mails, secret = sent("tiktok", happen, webhook_times="2")
+    app_with(secret, delivery.account)
+    assert len(mails) == 2  # the platform sends it twice
+    for body, headers in mails:
+        assert tell("tiktok", body, headers).status_code == 200
+    assert WebhookEvent.objects.count() == 1
+    assert platform_hooks.handle() == 1
+    assert platform_hooks.handle() == 0
+    delivery.refresh_from_db()
+    other.refresh_from_db()
+    assert delivery.next_attempt_at <= timezone.now()
+    assert delivery.status == "processing"  # the platform's own answer decides
+    assert other.next_attempt_at > timezone.now()
+
+
+@pytest.mark.parametrize("signed", ["wrongly", "long_ago"])
+def test_what_is_signed_otherwise_is_refused_and_not_kept(
+    sent, tell, make_account, signed
+):
+    def happen(twin):
+        twin._happened("authorization.removed", "creator-1", {"reason": 1})
+
+    mails, secret = sent("tiktok", happen, webhook_signed=signed)
+    app_with(secret, make_account("tiktok", "creator-1"))
+    for body, headers in mails:
+        assert tell("tiktok", body, headers).status_code == 403
+    assert not WebhookEvent.objects.exists()
+
+
+def test_a_body_that_was_changed_is_refused(sent, tell, make_account):
+    def happen(twin):
+        twin._happened("authorization.removed", "creator-1", {"reason": 1})
+
+    mails, secret = sent("tiktok", happen)
+    app_with(secret, make_account("tiktok", "creator-1"))
+    ((body, headers),) = mails
+    changed = body.replace(b"creator-1", b"creator-2")
+    assert tell("tiktok", changed, headers).status_code == 403
+    assert tell("tiktok", body, {}).status_code == 403
+
+
+def test_removed_access_is_proven_and_not_believed(sent, tell, make_account):
+    def happen(twin):
+        twin._happened("authorization.removed", "creator-1", {"reason": 1})
+
+    account = make_account("tiktok", "creator-1")
+    credential = Credential.objects.filter(pk=account.credential_id)
+    credential.update(next_proof_at=timezone.now() + HOUR, looked_at=None)
+    ((body, headers),), secret = sent("tiktok", happen)
+    app_with(secret, account)
+    tell("tiktok", body, headers)
+    platform_hooks.handle()
+    row = credential.get()
+    assert row.next_proof_at <= timezone.now()
+    assert row.is_active
+
+
+def reply(twin):
+    owner = {"id": "owner-1", "is_private": False}
+    twin.tell_reply(owner, {"id": "8", "text": "Hi", "root_post": {"id": "900"}})
+
+
+@pytest.mark.parametrize("minutes", [60, 1])
+def test_a_reply_has_comments_read_but_not_for_each_event(
+    sent, tell, make_account, make_delivery, minutes
+):
+    account = make_account("threads", "owner-1")
+    delivery = make_delivery(account)
+    now = timezone.now()
+    Delivery.objects.filter(pk=delivery.pk).update(
+        status="published", external_id="900", published_at=now - HOUR
+    )
+    read_at = now - timedelta(minutes=minutes)
+    Watch.objects.create(
+        delivery=delivery,
+        next_at=now + HOUR,
+        read_at=read_at,
+        comments_read_at=read_at,
+    )
+    ((body, headers),), secret = sent("threads", reply)
+    app_with(secret, account)
+    assert tell("threads", body, headers).status_code == 200
+    platform_hooks.handle(now)
+    watch = Watch.objects.get()
+    assert watch.next_at == max(now, read_at + platform_hooks.READ_AGAIN)
+    assert watch.comments_read_at is None
+
+
+def test_the_handshake_knows_our_word_alone(client, make_account):
+    app = app_with("s3cret", make_account("threads"))
+    url = reverse("platform_hook", args=["live", "threads"])
+    word = dict((str(label), value) for label, value in addresses(app))["Verify token"]
+    assert word == verify_token("threads", "live")
+    asked = {"hub.mode": "subscribe", "hub.challenge": "115", "hub.verify_token": word}
+    assert client.get(url, asked).content == b"115"
+    answer = client.get(url, {**asked, "hub.verify_token": "x"})
+    assert answer.status_code == 403
+
+
+def test_where_nothing_is_taken_nothing_is_there(client, make_account):
+    for network, slug in (("live", "mastodon"), ("live", "tiktok"), ("moon", "tiktok")):
+        url = reverse("platform_hook", args=[network, slug])
+        assert client.post(url, b"{}", content_type="a/b").status_code == 404
+
+
+def test_nonsense_that_is_signed_costs_nothing(client, make_account, tell):
+
+    app_with("s3cret", make_account("threads"))
+    for body in (b"[]", b"{", b'{"values": 3}', json.dumps({"values": [[]]}).encode()):
+        digest = hmac.new(b"s3cret", body, hashlib.sha256).hexdigest()
+        answer = tell("threads", body, {"X-Hub-Signature-256": f"sha256={digest}"})
+        assert answer.status_code in (200, 403)
+    assert not WebhookEvent.objects.exists()
