@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from monitoring.management.commands.make_schedules import SCHEDULES
 from platforms import registry
 from platforms.practice.server import TWINS, load_twins
+from socialhub.drills.health import OF_POSTS
 from socialhub.drills.health_record import Death, Record, percentile
 from socialhub.drills.health_script import ENDINGS, SORTS, TREE_ENDINGS, Ending, cast
 
@@ -124,6 +126,11 @@ def test_every_platform_and_each_of_its_endings_takes_part() -> None:
         sorts = len(SORTS.get(slug, ({},)))
         fitting = [ending for ending in ENDINGS if ending.platform == slug]
         assert count // sorts >= len({ending.how for ending in fitting}) / sorts, slug
+
+
+def test_what_the_drill_leaves_out_are_jobs_of_the_monitor_cluster() -> None:
+    names = {job.name for job in SCHEDULES if job.cluster == "monitor"}
+    assert names > OF_POSTS
 
 
 def test_a_percentile_is_one_of_the_values() -> None:
