@@ -146,6 +146,8 @@ def give_way(nice: int) -> None:
     """
     if not nice:
         return
-    total = os.nice(nice)
-    with suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(total))
+    os.nice(nice)
+    with suppress(
+        OSError
+    ):  # the session is new: what we inherited is not in its number
+        Path("/proc/self/autogroup").write_text(str(nice))

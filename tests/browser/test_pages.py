@@ -160,6 +160,36 @@ print(json.dumps(links.make(account, account.owner, email="jo@agency.example")[1
 """
 
 
+#: Gives an account another handle, and prints the former one.
+RENAME = """
+import django; django.setup()
+import json
+from accounts.models import ConnectedAccount
+account = ConnectedAccount.objects.filter(platform="x").last()
+print(json.dumps(account.handle))
+account.handle = "%s"
+account.save(update_fields=["handle"])
+"""
+
+
+def test_a_handle_of_sixty_letters_breaks_no_page(
+    visit: Visit, site: Any, furnished: Any, inspect: Inspect
+) -> None:
+    former = site.rows(RENAME % ("handlewithoutanyspace" * 3)[:60])
+    try:
+        page = visit("ada", seat=True)
+        for name, url in (("accounts", "/accounts/"), ("compose", "/posts/new/")):
+            see(page, url)
+            inspect(page, f"long-handle-{name}")
+        see(page, "/accounts/")
+        table = page.locator(".sh-scroll").first
+        assert table.evaluate("it => it.scrollWidth <= it.clientWidth"), (
+            "all of it shows"
+        )
+    finally:
+        site.rows(RENAME % former)
+
+
 #: Prints the addresses of sign-ins that wait for a choice: pages to connect, and
 #: another person's access to one that is there, for staff and for a link.
 PARK = """
