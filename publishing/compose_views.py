@@ -280,6 +280,9 @@ def _submit(request: HttpRequest, post: Post | None) -> HttpResponse:
     action = str(data.get("action", ""))
     if action.startswith("theirs:") and post is not None:
         conflicts.take(data, action.partition(":")[2], post)
+    if action.startswith("leave_out:"):
+        out = action.partition(":")[2]
+        data.setlist("accounts", [pk for pk in data.getlist("accounts") if pk != out])
     if action == "slot":
         problems += _take_slot(request, data, post)
     form = PostForm(data, user=request.user, post=post)

@@ -78,6 +78,16 @@
     readTabs();
   }
 
+  // A cure of the checks, without a new page.
+  form.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-leave-out]");
+    const box = button && form.querySelector(`input[name="accounts"][value="${button.dataset.leaveOut}"]`);
+    if (!box) return;
+    event.preventDefault();
+    box.click();
+    box.focus();
+  });
+
   // A reason leads to its field, on whichever tab that is, and into it.
   form.addEventListener("click", (event) => {
     const link = event.target.closest('a[href^="#"]');

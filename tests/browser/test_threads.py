@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -69,6 +70,7 @@ def test_a_text_that_is_too_long_becomes_a_thread(
     expect(third).to_have_value("And that is all.")
 
     page.get_by_role("button", name="Save draft").click()
+    page.wait_for_url(re.compile(r"/posts/\d+/$"))
     expect(page.get_by_text("And that is all.")).to_be_visible()
     page.get_by_role("link", name="Edit").click()
     expect(second).to_have_value(was)

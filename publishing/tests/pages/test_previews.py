@@ -76,3 +76,19 @@ def test_a_disabled_button_has_its_reason_beside_it(ana, world):
     footer = page[page.index('id="compose-footer"') :]
     assert "Choose at least one account." in footer
     assert "All 2 reasons" in footer
+
+
+def test_an_account_that_refuses_is_left_out_by_one_click(ana, world):
+    data = {
+        "brand": world.brand.pk,
+        "text": "x" * 300,
+        "accounts": [world.x.pk, world.mastodon.pk],
+    }
+    button = f'value="leave_out:{world.x.pk}"'
+    panel = ana.post(reverse("compose_check"), data).content.decode()
+    assert button in panel
+    assert f'value="leave_out:{world.mastodon.pk}"' not in panel
+    data |= {"action": f"leave_out:{world.x.pk}"}
+    page = ana.post(reverse("compose"), data)
+    assert [one.platform for one in page.context["form"].chosen] == ["mastodon"]
+    assert page.context["form"]["text"].value() == "x" * 300
