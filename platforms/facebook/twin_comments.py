@@ -85,6 +85,17 @@ class Comments(Posts):
         self.put("comment", id, comment)
         return id
 
+    def own_comments(self) -> list[Doc]:
+        return [
+            {
+                "id": id,
+                "account": doc["page"],
+                "post": doc["of"],
+                "text": doc["text"],
+            }
+            for id, doc in self.all("comment", deleted=False, by="")
+        ]
+
     def comment_as_reader(self, post: str, by: str, text: str, under: str = "") -> str:
         doc = self.get("post", post)
         if not doc or doc["deleted"]:

@@ -79,6 +79,17 @@ class Comments(Media):
         self.put("comment", id, comment)
         return id
 
+    def own_comments(self) -> list[Doc]:
+        return [
+            {
+                "id": id,
+                "account": doc["ig"],
+                "post": doc["of"],
+                "text": doc["text"],
+            }
+            for id, doc in self.all("comment", deleted=False, by="")
+        ]
+
     def comment_as_reader(self, post: str, by: str, text: str, under: str = "") -> str:
         media = self.get("media", post)
         if not media or media["deleted"]:

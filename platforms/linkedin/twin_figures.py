@@ -465,6 +465,20 @@ class Figures(Media):
         self.put("comment", str(number), doc)
         return doc
 
+    def own_comments(self) -> list[Doc]:
+        posts = {post["urn"]: post for _, post in self.all("post")}
+        ours = {post["author"] for post in posts.values()}
+        return [
+            {
+                "id": self._comment_urn(posts[doc["post"]], doc),
+                "account": doc["actor"],
+                "post": doc["post"],
+                "text": doc["text"],
+            }
+            for _, doc in self.all("comment", deleted=False)
+            if doc["actor"] in ours
+        ]
+
     def comment_as_reader(self, post: str, by: str, text: str, under: str = "") -> str:
         found = self.get("post", post)
         if not found or found["deleted_at"]:

@@ -498,6 +498,11 @@ class Twin:
         "reply_to" (id, "": it stands alone)."""
         raise NotImplementedError
 
+    def own_comments(self) -> list[Doc]:
+        """What our accounts wrote below posts, where that is no post of its own: {"id",
+        "account", "post" (an id of `posts()`), "text"}, oldest first."""
+        return []
+
 
 @dataclass
 class Token:

@@ -109,6 +109,7 @@ class Panel:
             ("DELETE", "/api/faults/<id>", self.api_remove_fault),
             ("POST", "/api/tokens", self.api_tokens),
             ("POST", "/api/accounts", self.api_accounts),
+            ("GET", "/api/comments", self.api_own_comments),
             ("POST", "/api/comments", self.api_comments),
             ("POST", "/api/clock", self.api_clock),
             ("POST", "/api/switches", self.api_switches),
@@ -625,6 +626,13 @@ class Panel:
         twins = [self._twin(slug)] if slug else list(self.twins.values())
         posts = [{"platform": t.slug, **post} for t in twins for post in t.posts()]
         return json_response({"posts": posts})
+
+    def api_own_comments(self, request: Request) -> Response:
+        twin = self._twin(request.args.get("platform", ""))
+        comments = [
+            {"platform": twin.slug, **comment} for comment in twin.own_comments()
+        ]
+        return json_response({"comments": comments})
 
     def api_record(self, request: Request) -> Response:
         slug, since = request.args.get("platform", ""), request.args.get("since", "")

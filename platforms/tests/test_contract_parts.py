@@ -252,6 +252,13 @@ def test_the_first_comment_is_written_once_below_the_post(
     assert [(one.external_id, one.text) for one in below] == [
         (comment.external_id, words)
     ]
+    (listed,) = practice.twins[platform.spec.slug].own_comments()
+    assert (listed["id"], listed["post"], listed["text"], listed["account"]) == (
+        comment.external_id,
+        post.external_id,
+        words,
+        me.external_id,
+    )
 
 
 @comments

@@ -180,6 +180,18 @@ class Figures(Videos):
             or video.get("selfDeclaredMadeForKids")
         )
 
+    def own_comments(self) -> list[Doc]:
+        return [
+            {
+                "id": id,
+                "account": doc["author"],
+                "post": doc["video"],
+                "text": doc["text"],
+            }
+            for id, doc in self.all("comment")
+            if doc["author"] == doc["channel"] and doc["state"] != "deleted"
+        ]
+
     def _show_comment(self, doc: Doc) -> Doc:
         author = self.get("channel", doc["author"]) or {}
         snippet = {

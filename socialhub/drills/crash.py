@@ -33,8 +33,9 @@ from django.utils import timezone
 from PIL import Image
 
 from accounts.models import Brand, ConnectedAccount, Credential
+from platforms import registry
 from publishing import crash_points, media
-from publishing.models import Delivery, MediaAsset, Post, schedule
+from publishing.models import Delivery, MediaAsset, Post, Variant, schedule
 
 from ..sandbox import Sandbox, SandboxError, wait_for
 from . import crash_fleet as fleet
@@ -78,6 +79,7 @@ PLATFORMS: dict[str, dict[str, Any]] = {
     "x": {},
     "linkedin": {"kind": "organization"},
     "facebook": {},
+    "threads": {},
 }
 #: One account in ten of this platform is one that no app may read. Where networks
 #: forget, there are none: such posts are repeated on the strength of the network's own
@@ -95,6 +97,9 @@ FORGET = (
 KEEPS_KEYS = {"software": "mastodon", "api_level": 10}
 #: One post in so many carries a picture, which takes steps before its commit.
 PICTURE_EACH = 10
+#: Of those that a platform can continue, one in so many has further parts: a thread of
+#: two or three, or a first comment.
+PARTS_EACH = 3
 
 #: (weight, kind, settings): what the network does to one request in eight
 FAULTS: tuple[tuple[int, str, dict[str, Any]], ...] = (
@@ -185,6 +190,8 @@ class Drill:
         say(f"answers spoiled: {dict(crash_record.faults_met(self.practice))}")
         figures = {
             "deliveries": Delivery.objects.count(),
+            "parts": verdict.parts,
+            "parts_live": verdict.parts_live,
             "published": verdict.published,
             "held": verdict.held,
             "waiting": verdict.waiting,
@@ -193,6 +200,7 @@ class Drill:
             "uncertain_left": verdict.uncertain_left,
             "doubled": verdict.doubled,
             "lost": verdict.lost,
+            "misplaced": verdict.misplaced,
             "kills": len(self.kills),
             "not_recovered": len(self.kills) - len(recovered),
             "recovery_p50_s": round(quantile(recovered, 0.5), 1),
@@ -205,7 +213,7 @@ class Drill:
             "seconds": round(time.monotonic() - self.started),
         }
         print(json.dumps(figures), flush=True)  # noqa: T201
-        goals = ("doubled", "lost", "uncertain_left", "not_recovered")
+        goals = ("doubled", "lost", "misplaced", "uncertain_left", "not_recovered")
         if any(figures[goal] for goal in goals):
             raise SystemExit(1)
 
@@ -321,8 +329,22 @@ class Drill:
                     post.accounts.add(account)
                     if count % PICTURE_EACH == number % PICTURE_EACH:
                         post.media.create(asset=picture, position=1)
+                    self._continue(post, platform)
                     schedule(post, [account])
                     count += 1
+
+    def _continue(self, post: Post, platform: str) -> None:
+        """Give some posts further parts; their texts are unique as well."""
+        spec = registry.spec(platform)
+        if self.dice.randrange(PARTS_EACH) or not (spec.thread or spec.first_comment):
+            return
+        variant = Variant(post=post, platform=platform, has_text=False)
+        if spec.thread:
+            last = self.dice.choice((2, 3))
+            variant.parts = [f"{post.text}, part {n}" for n in range(2, last + 1)]
+        else:
+            variant.first_comment = f"{post.text}, first comment"
+        variant.save()
 
     @staticmethod
     def _make_picture(brand: Brand, author: Any) -> MediaAsset:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import Count
 
+from platforms import parts as parts_of
 from publishing.models import Delivery
 
 from .runner import say
@@ -34,13 +35,19 @@ class Verdict:
     person_decides: int = 0
     doubled: int = 0
     lost: int = 0
+    #: live, but not where it belongs: a part that does not follow the one before it
+    misplaced: int = 0
+    #: what was to follow the first parts of threads and posts, and what of it is live
+    parts: int = 0
+    parts_live: int = 0
     wrong: dict[int, str] = field(default_factory=dict)
 
 
 def judge(
     practice: Practice, platforms: list[str], unreadable: set[int], rest_at: datetime
 ) -> Verdict:
-    """Compare every row with every post that is live. Each delivery's text is unique.
+    """Compare every row with every post and comment that is live, part by part. Each
+    text is unique.
 
     unreadable: accounts whose posts no app may read. rest_at: until when was waited;
     what is to go later than that has not been due.
@@ -48,63 +55,115 @@ def judge(
     live: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for platform in platforms:
         for post in practice.posts(platform):
-            live[post["text"]].append({**post, "platform": platform})
+            above = post.get("reply_to", "")
+            live[post["text"]].append({**post, "platform": platform, "above": above})
+        for comment in practice.comments(platform):
+            above = comment["post"]
+            found = {**comment, "platform": platform, "above": above, "media": 0}
+            live[comment["text"]].append(found)
     verdict = Verdict()
     known = set()
-    rows = Delivery.objects.select_related("post", "account").annotate(
-        pictures=Count("post__media")
+    rows = (
+        Delivery.objects.select_related("post", "account")
+        .prefetch_related("post__variants")
+        .annotate(pictures=Count("post__media"))
     )
     for row in rows.iterator(chunk_size=500):
-        known.add(row.post.text)
-        there = live[row.post.text]
+        texts = _texts(row)
+        known.update(texts)
+        there = [live[text] for text in texts]
+        verdict.parts += len(texts) - 1
+        verdict.parts_live += sum(map(bool, there[1:]))
         _judge_row(verdict, row, there, row.account_id in unreadable, rest_at)
         if row.status == Status.PUBLISHED:
-            _judge_pictures(verdict, row, there, row.pictures)
+            _judge_pictures(verdict, row, there[0], row.pictures)
     for text in set(live) - known:
         verdict.doubled += len(live[text])
         say(f"DOUBLED: a post that no delivery owns: {live[text]}")
     return verdict
 
 
+def _texts(row: Delivery) -> list[str]:
+    """The wording of each part, in order."""
+    draft = row.post.draft_for(row.account.platform)
+    return [piece.text for piece in parts_of.pieces(draft)]
+
+
+def _ids(row: Delivery) -> list[str]:
+    """Of the parts that are out, as our row has them."""
+    if row.parts_out:
+        return [remote.external_id for remote in parts_of.out(row.witness)]
+    return [row.external_id] if row.external_id else []
+
+
 def _judge_row(
     verdict: Verdict,
     row: Delivery,
-    live: list[dict[str, Any]],
+    live: list[list[dict[str, Any]]],
     unreadable: bool,
     rest_at: datetime,
 ) -> None:
-    home = [
-        post
-        for post in live
-        if post["platform"] == row.account.platform
-        and str(post["account"]) == row.account.external_id
-    ]
-    strays = len(live) - len(home)
-    if len(home) > 1 or strays:
-        verdict.doubled += strays + max(0, len(home) - 1)
-        verdict.wrong[row.pk] = f"live {len(live)} times, {strays} of them elsewhere"
+    """live: of each part, all that has its text."""
+    home = [[post for post in there if _is_at_home(post, row)] for there in live]
+    for number, (there, here) in enumerate(zip(live, home, strict=True), 1):
+        strays = len(there) - len(here)
+        if len(here) > 1 or strays:
+            verdict.doubled += strays + max(0, len(here) - 1)
+            verdict.wrong[row.pk] = (
+                f"part {number} is live {len(there)} times, {strays} of them elsewhere"
+            )
+    ids = _ids(row)
+    _judge_order(verdict, row, home, ids)
+    # What is out stays so; whether what follows it is there is for the state to say.
+    ahead = any(home[len(ids) :])
     match row.status:
         case Status.PUBLISHED:
             verdict.published += 1
-            if row.external_id not in {str(post["id"]) for post in home}:
-                _lost(verdict, row, "published, but the network has no such post")
+            if len(ids) < len(home):
+                _lost(verdict, row, f"published, but {len(ids)} of {len(home)} parts")
         case Status.UNCERTAIN:
             # Looks that a run out of time cut off count as left, too.
             verdict.person_decides += unreadable
             verdict.uncertain_left += not unreadable
             if not unreadable:
-                verdict.wrong[row.pk] = f"nobody knows; live {len(home)} times"
+                times = len(home[len(ids)]) if len(ids) < len(home) else 0
+                verdict.wrong[row.pk] = f"nobody knows; live {times} times"
         case Status.HELD | Status.FAILED | Status.CANCELLED:
             verdict.held += row.status == Status.HELD
             verdict.refused += row.status == Status.FAILED
-            if home:
+            if ahead:
                 _lost(verdict, row, f"live, but {row.status} ({row.hold or row.cause})")
         case Status.SCHEDULED if row.next_attempt_at and row.next_attempt_at > rest_at:
             verdict.waiting += 1
-            if home:
+            if ahead:
                 _lost(verdict, row, "live, and to be sent again")
         case _:
             _lost(verdict, row, f"came to no end: {row.status}")
+
+
+def _is_at_home(post: dict[str, Any], row: Delivery) -> bool:
+    account = str(post["account"])
+    return (post["platform"], account) == (
+        row.account.platform,
+        row.account.external_id,
+    )
+
+
+def _judge_order(
+    verdict: Verdict, row: Delivery, home: list[list[dict[str, Any]]], ids: list[str]
+) -> None:
+    """Each part that is out is live under its id, and follows the one before it."""
+    above = ""
+    for number, id in enumerate(ids, 1):
+        found = [post for post in home[number - 1] if str(post["id"]) == id]
+        if not found:
+            _lost(verdict, row, f"part {number} is out, but the network has no {id!r}")
+        elif str(found[0]["above"]) != above:
+            verdict.misplaced += 1
+            verdict.wrong[row.pk] = (
+                f"part {number} follows {found[0]['above']!r} in place of {above!r}"
+            )
+        above = id
 
 
 def _judge_pictures(

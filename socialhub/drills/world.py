@@ -45,6 +45,11 @@ class Practice:
         found = self._ask("GET", "/api/posts", params={"platform": platform})
         return list(found["posts"] if isinstance(found, dict) else found)
 
+    def comments(self, platform: str) -> list[dict[str, Any]]:
+        """What our accounts wrote below posts, where that is no post of its own."""
+        found = self._ask("GET", "/api/comments", params={"platform": platform})
+        return list(found["comments"])
+
     def fault(self, **rule: Any) -> str:
         return str(self._ask("POST", "/api/faults", json=rule)["id"])
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from publishing.models import Delivery
+from publishing.models import Delivery, Variant
 from socialhub.drills import crash_record
 from socialhub.drills.crash_record import Verdict
 
@@ -22,9 +22,13 @@ class Network:
 
     def __init__(self) -> None:
         self.live: list[dict[str, Any]] = []
+        self.below: list[dict[str, Any]] = []
 
     def posts(self, platform: str) -> list[dict[str, Any]]:
         return self.live
+
+    def comments(self, platform: str) -> list[dict[str, Any]]:
+        return self.below
 
     def record(self, platform: str = "", account: str = "") -> list[dict[str, Any]]:
         return [
@@ -157,3 +161,89 @@ def test_the_story_of_a_wrong_delivery_is_told(row, network, judge, capsys):
     told = capsys.readouterr().err
     assert f"delivery {row.pk}" in told
     assert "drop_answer" in told
+
+
+# ---------------------------------------------------------------- parts
+
+
+@pytest.fixture
+def thread(row) -> Delivery:
+    """Of three parts, of which two are out as our row has it."""
+    Variant.objects.create(
+        post=row.post, platform="x", has_text=False, parts=["second", "third"]
+    )
+    return row
+
+
+@pytest.fixture
+def commented(make_account, make_delivery) -> Delivery:
+    row = make_delivery(make_account("facebook", "42"), "With a comment")
+    Variant.objects.create(
+        post=row.post, platform="facebook", has_text=False, first_comment="below"
+    )
+    return row
+
+
+def out(row: Delivery, *ids: str) -> dict[str, Any]:
+    parts = [{"id": id, "link": "", "at": "", "extra": {}} for id in ids]
+    return {"witness": {"parts_out": parts}, "external_id": ids[0] if ids else ""}
+
+
+def show_thread(row: Delivery, network: Network, count: int = 3) -> None:
+    texts = [row.post.text, "second", "third"][:count]
+    for number, text in enumerate(texts, 1):
+        above = str(number - 1) if number > 1 else ""
+        network.show(row, id=str(number), text=text, reply_to=above)
+
+
+def test_a_thread_that_is_out_part_by_part_is_as_it_should_be(thread, network, judge):
+    say(thread, Status.PUBLISHED, **out(thread, "1", "2", "3"))
+    show_thread(thread, network)
+    assert judge() == Verdict(published=1, parts=2, parts_live=2)
+
+
+def test_a_part_that_is_live_twice_is_one_too_many(thread, network, judge):
+    say(thread, Status.PUBLISHED, **out(thread, "1", "2", "3"))
+    show_thread(thread, network)
+    network.show(thread, id="4", text="second", reply_to="1")
+    found = judge()
+    assert (found.doubled, found.lost, found.misplaced) == (1, 0, 0)
+
+
+def test_a_part_that_is_missing_is_lost(thread, network, judge):
+    say(thread, Status.PUBLISHED, **out(thread, "1", "2", "3"))
+    show_thread(thread, network, 2)
+    assert judge().lost == 1
+    say(thread, Status.PUBLISHED, **out(thread, "1", "2"))
+    assert judge().lost == 1, "published is said of the whole"
+
+
+def test_a_part_that_follows_another_one_is_misplaced(thread, network, judge):
+    say(thread, Status.PUBLISHED, **out(thread, "1", "2", "3"))
+    show_thread(thread, network, 2)
+    network.show(thread, id="3", text="third", reply_to="1")
+    assert judge().misplaced == 1
+
+
+def test_what_follows_the_parts_that_are_out_is_for_the_state_to_say(
+    thread, network, judge
+):
+    say(thread, Status.FAILED, **out(thread, "1"))
+    show_thread(thread, network, 1)
+    assert judge() == Verdict(refused=1, parts=2)
+    network.show(thread, id="2", text="second", reply_to="1")
+    assert judge().lost == 1
+
+
+def test_a_first_comment_stands_once_below_its_post(commented, network):
+    def judge() -> Verdict:
+        return crash_record.judge(network, ["facebook"], set(), timezone.now())
+
+    say(commented, Status.PUBLISHED, **out(commented, "p", "c"))
+    network.show(commented, id="p")
+    assert judge().lost == 1
+    comment = {"id": "c", "account": "42", "post": "p", "text": "below"}
+    network.below.append(comment)
+    assert judge() == Verdict(published=1, parts=1, parts_live=1)
+    network.below.append({**comment, "id": "d"})
+    assert judge().doubled == 1
