@@ -240,6 +240,8 @@ class Option:
     max_length: int | None = None
     help: str = ""
     media: tuple[MediaKind, ...] = ()
+    #: key of a row whose permissions a choice needs besides those of the post
+    call: str = ""
 
 
 class After(StrEnum):
@@ -711,6 +713,18 @@ def chosen(spec: PlatformSpec, draft: Draft, account: Identity | None, key: str)
     if option.choices_from and isinstance(value, Mapping):
         value = value.get(account.external_id) if account else None
     return option.default if value in (None, "") else value
+
+
+def calls_of_choices(
+    spec: PlatformSpec, draft: Draft, account: Identity | None
+) -> tuple[str, ...]:
+    """Keys of rows whose permissions the choices need, beside those of the post."""
+    return tuple(
+        option.call
+        for option in spec.options
+        if option.call
+        and chosen(spec, draft, account, option.key) not in (None, "", option.default)
+    )
 
 
 class Level(StrEnum):

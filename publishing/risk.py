@@ -26,7 +26,7 @@ from accounts.models import ConnectedAccount, Credential, PlatformApp
 from accounts.paused import Paused
 from accounts.permissions import lacks
 from platforms import parts, registry
-from platforms.base import Draft, Level, PublishJob
+from platforms.base import Draft, Level, PublishJob, calls_of_choices
 from platforms.errors import Cause
 
 from . import ahead, stops
@@ -227,8 +227,9 @@ def _access(
     reasons += _paused(account, credential, due_at, sky)
     if account.health == "healthy":
         reasons += _ends(account, credential, due_at, sky.now)
-        calls = tuple(
-            registry.platform(account.platform).calls_ahead(job, looking=False)
+        calls = (
+            *registry.platform(account.platform).calls_ahead(job, looking=False),
+            *calls_of_choices(account.spec, job.draft, job.account),
         )
         day = due_at.astimezone(UTC).date().isoformat()
         key = (account.pk, calls, day)

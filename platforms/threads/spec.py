@@ -156,6 +156,7 @@ OPTIONS = (
             "mentioned_only": "Profiles that are mentioned",
             "followers_only": "Your followers",
         },
+        call="POST /:user/threads (reply)",
     ),
     Option(
         "topic_tag",

@@ -85,7 +85,8 @@ class Posts(Containers):
             values = self.values(request)
             if text_of(values, "location_id"):
                 self.need(caller, "threads_location_tagging")
-            if text_of(values, "reply_to_id"):
+            who_replies = text_of(values, "reply_control") or "everyone"
+            if text_of(values, "reply_to_id") or who_replies != "everyone":
                 self.need(caller, "threads_manage_replies")
             container = self.new_container(request, values, caller.user)
             for name in ("reply_to", "quotes"):

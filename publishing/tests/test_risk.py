@@ -21,6 +21,7 @@ from publishing.models import (
     Post,
     PostMedia,
     Stop,
+    Variant,
 )
 from publishing.risk import Risk, at_risk, by_root, of_draft, risks
 
@@ -134,6 +135,18 @@ def test_a_scope_is_missed_only_by_posts_that_need_it(
     (risk,) = why(make_post(account, "With an image", width=10))
     assert risk.cause == Cause.SCOPE_MISSING
     assert "(media.write), which this post needs" in risk.sentence
+
+
+@pytest.mark.parametrize(("who", "told"), [("", False), ("followers_only", True)])
+def test_a_choice_may_need_a_permission_of_its_own(
+    make_account: Any, make_post: Any, who: str, told: bool
+) -> None:
+    scopes = ["threads_basic", "threads_content_publish"]
+    post = make_post(make_account("threads", scopes=scopes))
+    options = {"reply_control": who} if who else {}
+    Variant.objects.create(post=post.post, platform="threads", options=options)
+    found = [risk.sentence for risk in why(post)]
+    assert ["(threads_manage_replies)" in one for one in found] == [True] * told
 
 
 @pytest.mark.parametrize(
