@@ -220,7 +220,7 @@ def test_texts_and_link_rules_are_made_and_used(
     inspect(page, "text-form")
     page.get_by_role("button", name="Save").click()
     page.get_by_role("link", name="Add UTM parameters").click()
-    page.get_by_label("our own sites").fill("example.com")
+    page.get_by_role("textbox", name="Our own sites").fill("example.com")
     inspect(page, "link-rule")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("main")).to_contain_text("utm_source=mastodon")
