@@ -75,7 +75,7 @@ LEAD_S = 3.0
 REST_S = 1.1
 #: Pairs of blocks for each of the rounds that are asked for: a machine that is slower for
 #: some seconds is so for one of many.
-PAIRS = 6
+PAIRS = 4
 #: Posts while all are overdue.
 FLOODED = 60
 PUBLISH_LIMIT_S = 120.0
