@@ -4,9 +4,11 @@ from copy import deepcopy
 
 import pytest
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import OperationalError, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from accounts.models import Profile
 from socialhub.sqlite import base
 
 pytestmark = [
@@ -76,3 +78,11 @@ def test_every_transaction_of_ours_begins_that_way():
     with transaction.atomic():
         assert connection.connection.in_transaction
     assert not connection.connection.in_transaction
+
+
+def test_a_thousand_rows_and_more_find_what_they_point_to():
+    model = get_user_model()
+    people = model.objects.bulk_create(model(username=f"p{n}") for n in range(1_100))
+    Profile.objects.bulk_create(Profile(user=person) for person in people)
+    found = Profile.objects.prefetch_related("user").order_by("pk")
+    assert [row.user for row in found] == people
