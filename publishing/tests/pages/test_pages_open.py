@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, time, timedelta
 
 import pytest
 from django.db import connection
@@ -216,3 +216,16 @@ def test_long_lists_have_pages(world, ana):
     assert len(page.context["rows"]) == 50
     second = ana.get(reverse("post_list"), {"tab": "upcoming", "page": "2"})
     assert len(second.context["rows"]) == 2
+
+
+def test_a_post_without_a_wall_time_shows_no_empty_one(world, sign_in):
+    post = make_delivery(world.x, world.ana).post
+    address = reverse("post_detail", args=[post.pk])
+    Post.objects.filter(pk=post.pk).update(
+        local_date=date(2026, 11, 30), local_time=time(9)
+    )
+    assert "As written" in sign_in(world.ana).get(address).content.decode()
+    Post.objects.filter(pk=post.pk).update(local_date=None, local_time=None)
+    page = sign_in(world.ana).get(address).content.decode()
+    assert "As written" not in page
+    assert "In your zone" in page
