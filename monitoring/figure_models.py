@@ -130,15 +130,17 @@ class SentQuerySet(models.QuerySet[Any]):
     def needs(self, reader: Any, now: datetime) -> SentQuerySet:
         """What waits for a decision in the reader's brands, and what was refused of
         their own lately."""
+        seen = Delivery.objects.visible_to(reader).filter(
+            pk=models.OuterRef("delivery")
+        )
         return self.filter(
-            delivery__in=Delivery.objects.visible_to(reader).values("pk")
-        ).filter(
+            models.Exists(seen.order_by()),
             models.Q(state=Sent.State.UNCERTAIN, next_at=None)
             | models.Q(
                 state=Sent.State.FAILED,
                 author=reader.pk,
                 created_at__gt=now - Sent.TOLD_FOR,
-            )
+            ),
         )
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.contrib.auth import get_user_model
-from django.db.models import Count, F, Q
+from django.db.models import Count, Exists, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -151,10 +151,12 @@ def choices(user: Any, page: str = SavedView.Page.CALENDAR) -> Choices:
         ConnectedAccount.objects.visible_to(user).distinct().order_by("name")
     )
     slugs = sorted({account.platform for account in accounts})
+    # Whether there is any post of theirs: a join would read all posts there are.
+    wrote = Post.objects.filter(author=OuterRef("pk"), brand__in=brands)
+    members = Brand.members.through.objects.filter(brand__in=brands)
     owners = (
         get_user_model()
-        .objects.filter(Q(posts__brand__in=brands) | Q(brands__in=brands))
-        .distinct()
+        .objects.filter(Exists(wrote.order_by()) | Q(pk__in=members.values("user")))
         .order_by("first_name", "username")
     )
     return Choices(
@@ -406,10 +408,9 @@ class Tab:
 
 def tabs(rows: DeliveryQuerySet, drafts: PostQuerySet, current: str) -> list[Tab]:
     """The tabs with their numbers: two queries."""
-    needs = rows.needs_person().values("pk")
     numbers: dict[str, int] = rows.aggregate(
-        needs_me=Count("pk", filter=Q(pk__in=needs)),
-        upcoming=Count("pk", filter=~Q(status__in=Delivery.ENDED)),
+        needs_me=Count("pk", filter=Delivery.needs_person_if()),
+        upcoming=Count("pk", filter=Q(status__in=Delivery.OPEN)),
         published=Count("pk", filter=Q(status=Delivery.Status.PUBLISHED)),
         all=Count("pk"),
     )

@@ -10,10 +10,15 @@ from typing import Any
 
 import pytest
 import responses
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.db import connection, transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import ConnectedAccount, Credential
+from accounts.roles import ADMIN
 from monitoring import tasks
 from monitoring.models import CheckResult
 from publishing.engine import PumpRun
@@ -215,6 +220,32 @@ def test_no_query_of_the_pump_reads_a_whole_table(accounts, platform_api):
         if any(FULL.search(line) or WIDE.search(line) for line in plan)
     }
     assert bad == {}
+
+
+def test_home_reads_what_is_of_today_and_not_all_that_a_brand_ever_had(
+    accounts, client
+):
+    history.fill(accounts, MANY)
+    reader = get_user_model().objects.create_user("ana", "ana@example.com", "pw")
+    reader.groups.add(Group.objects.get_or_create(name=ADMIN)[0])
+    accounts[0].brand.members.add(reader)
+    client.force_login(reader, backend=settings.AUTHENTICATION_BACKENDS[0])
+    client.get(reverse("home"))
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+    plans: dict[str, list[str]] = {}
+    with explained(plans):
+        assert client.get(reverse("home")).status_code == 200
+    went = [plan for sql, plan in plans.items() if '"published_at" >=' in sql]
+    assert len(went) == 2  # the newest, and how many
+    assert all(any("delivery_published" in line for line in p) for p in went), went
+    lists = {
+        sql: plan
+        for sql, plan in plans.items()
+        if any("publishing_post_brand_id" in line for line in plan)
+    }
+    assert lists == {}
 
 
 # ---------------------------------------------------------------- looks
