@@ -30,18 +30,21 @@ ANSWER: dict[str, Any] = {
 }
 
 
-def fill(accounts: Sequence[ConnectedAccount], count: int) -> None:
+def fill(
+    accounts: Sequence[ConnectedAccount], count: int, every_s: int = EVERY_S
+) -> None:
     """Add deliveries that were published, each with its post and its attempt.
 
     The newest was published an hour ago. Of each account equally many, as bulky as
     those that the engine leaves behind.
     """
-    pattern = _pattern(accounts[0], count)
+    pattern = _pattern(accounts[0], count, every_s)
     ids = [account.pk for account in accounts]
     if ids != list(range(ids[0], ids[0] + len(ids))):
         raise ValueError("the accounts are not numbered in one row")
     for done in range(0, count - 1, STEP):
-        _copy(pattern, range(done + 1, min(done + STEP, count - 1) + 1), ids)
+        numbers = range(done + 1, min(done + STEP, count - 1) + 1)
+        _copy(pattern, numbers, ids, every_s)
         say(f"{min(done + STEP, count - 1) + 1} of {count} finished deliveries")
     with connection.cursor() as cursor:
         for statement in connection.ops.sequence_reset_sql(
@@ -58,10 +61,10 @@ def vacuum() -> None:
             cursor.execute("VACUUM ANALYZE")
 
 
-def _pattern(account: ConnectedAccount, count: int) -> Attempt:
+def _pattern(account: ConnectedAccount, count: int, every_s: int) -> Attempt:
     """The oldest of them, written like any other; the rest are its copies."""
     at = timezone.now().replace(microsecond=0) - timedelta(
-        hours=1, seconds=count * EVERY_S
+        hours=1, seconds=count * every_s
     )
     (row,) = make_deliveries([account], at, "Finished")
     Delivery.objects.filter(pk=row.pk).update(
@@ -90,13 +93,15 @@ def _pattern(account: ConnectedAccount, count: int) -> Attempt:
     )
 
 
-def _copy(pattern: Attempt, numbers: range, accounts: Sequence[int]) -> None:
+def _copy(
+    pattern: Attempt, numbers: range, accounts: Sequence[int], every_s: int
+) -> None:
     """Copies with these numbers, which are also added to their primary keys."""
     row = pattern.delivery
     if connection.vendor == "postgresql":
         series = "SELECT generate_series(%s::bigint, %s::bigint) AS n"
-        shifted = f"({{}} + n * interval '{EVERY_S} seconds')"
-        digest, text = "md5(n::text)", "n::text"
+        shifted = f"({{}} + n * interval '{every_s} seconds')"
+        digest, text = "md5((id + n)::text)", "(id + n)::text"
     else:
         series = (
             "WITH RECURSIVE s(n) AS (SELECT %s UNION ALL SELECT n + 1 FROM s WHERE"
@@ -104,10 +109,10 @@ def _copy(pattern: Attempt, numbers: range, accounts: Sequence[int]) -> None:
         )
         # As Django writes them: with microseconds and without a zone.
         shifted = (
-            f"(strftime('%%Y-%%m-%%d %%H:%%M:%%f', {{}}, (n * {EVERY_S}) || "
+            f"(strftime('%%Y-%%m-%%d %%H:%%M:%%f', {{}}, (n * {every_s}) || "
             "' seconds') || '000')"
         )
-        digest, text = "printf('%%032x', n)", "CAST(n AS TEXT)"
+        digest, text = "printf('%%032x', id + n)", "CAST(id + n AS TEXT)"
     account = f"{accounts[0]} + n %% {len(accounts)}"
     changes: dict[type[models.Model], Mapping[str, str]] = {
         Post: {"id": "id + n", "text": f"text || {text}"},

@@ -127,7 +127,9 @@ def run_again(box: Sandbox, log: str, extra: Mapping[str, str]) -> dict[str, Any
 
 
 class Part:
-    """One drill or benchmark."""
+    """One drill or benchmark. account_count: how many, unless `--accounts` says otherwise."""
+
+    account_count = 100
 
     def extra_env(self, options: dict[str, Any]) -> dict[str, str]:
         return {}

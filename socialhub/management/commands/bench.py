@@ -1,11 +1,14 @@
 """`manage.py bench NAME`: measure, print progress on standard error, one JSON line last."""
 
+from typing import Any
+
 from django.core.management.base import CommandParser
 
 from socialhub.drills.calendar_bench import CalendarBench
 from socialhub.drills.fairness import Fairness
 from socialhub.drills.growth import Growth
 from socialhub.drills.health_bench import HealthBench
+from socialhub.drills.pages_bench import PagesBench
 from socialhub.drills.publish_bench import PublishBench
 from socialhub.drills.punctuality import Punctuality
 from socialhub.drills.runner import SandboxedCommand
@@ -21,19 +24,30 @@ class Command(SandboxedCommand):
         "fairness": Fairness(),
         "growth": Growth(),
         "health": HealthBench(),
+        "pages": PagesBench(),
         "publish": PublishBench(),
         "punctuality": Punctuality(),
         "takeover": Takeover(),
         "upload": UploadBench(),
     }
 
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["accounts"] is None:
+            options["accounts"] = self.parts[options["name"]].account_count
+        super().handle(*args, **options)
+
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--deliveries", type=int, default=1000)
         parser.add_argument(
-            "--posts", type=int, default=2000, help="in the visible month (calendar)"
+            "--posts",
+            type=int,
+            default=2000,
+            help="in the visible month (calendar, pages)",
         )
-        parser.add_argument("--accounts", type=int, default=100)
+        parser.add_argument(
+            "--accounts", type=int, default=None, help="default: 100; pages: 200"
+        )
         parser.add_argument(
             "--credentials",
             type=int,
@@ -51,7 +65,7 @@ class Command(SandboxedCommand):
             "--rows",
             type=int,
             default=None,
-            help="finished deliveries in the tables (growth: the largest size)",
+            help="finished deliveries in the tables (growth: the largest size; pages: all)",
         )
         parser.add_argument(
             "--rounds", type=int, default=3, help="how often; medians are told"

@@ -1,0 +1,36 @@
+"""Every page is measured by `bench pages`, or stands in a list that says why not."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib import admin
+
+from socialhub.drills import history, page_list
+from socialhub.drills.page_rows import Size, World
+from socialhub.drills.pages_bench import Visitors
+
+
+def test_each_address_is_a_page_of_the_bench_or_has_a_reason_to_be_none():
+    measured = {name for name in page_list.SHELL if not name.startswith("admin:")}
+    assert not measured & set(page_list.NOT_PAGES)
+    assert page_list.names() == measured | set(page_list.NOT_PAGES)
+    assert all(page_list.NOT_PAGES.values())
+
+
+@pytest.fixture
+def world(db, monkeypatch):
+    monkeypatch.setattr(history, "vacuum", lambda: None)  # not inside a transaction
+    made = World()
+    made.grow(Size(accounts=40, deliveries=60, posts=40))
+    return made
+
+
+def test_each_page_opens_in_the_world_of_the_bench(world, settings):
+    settings.PRACTICE_NETWORK_URL = ""
+    found = page_list.addresses()
+    assert len({page.name for page in found}) == len(found)
+    visitors = Visitors(world)
+    for page in found:
+        assert visitors.ask(page).content, page
+    for model in admin.site._registry:
+        assert model._default_manager.exists(), model
