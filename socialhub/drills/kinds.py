@@ -13,13 +13,14 @@ import json
 import os
 import time
 import uuid
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+import requests
 from django.conf import settings
 from django.db import Error, connection, transaction
 from django.db.models import Q
@@ -61,6 +62,8 @@ HEAD_START = AHEAD / 2
 #: Seconds without any news after which nobody waits any longer, unless something waits
 #: for a time that is still to come.
 QUIET_S = 150.0
+#: A host is given up that does not work after so long.
+START_S = 300
 #: Between two looks for news.
 NEWS_S = 5.0
 #: So often is tried again to break what was to be broken and was not.
@@ -168,6 +171,8 @@ class Drill:
         self.chooser = Chooser()
         #: platform -> when its latest delivery is due
         self.last_due: dict[str, datetime] = {}
+        #: to be made and broken: way, manner, call, fault
+        self.planned: deque[tuple[Way, str, str, str]] = deque()
         self.rounds = 0
         self.started = time.monotonic()
 
@@ -201,7 +206,7 @@ class Drill:
         for flow in self.flows:
             self._deliver_whole(flow)
         for host in self.hosts:
-            wait_for(partial(host.works, begin), 90, name=host.name)
+            wait_for(partial(host.works, begin), START_S, name=host.name)
         self.breaker.start()
         try:
             self._until_quiet()
@@ -289,7 +294,10 @@ class Drill:
             ways = itertools.cycle([*flow.ways[1:], flow.ways[0]])
             for (how, step), way in zip(chosen, ways, strict=False):
                 fault = self.chooser.fault(platform, how, step)
-                self._break(way, how, step.call, fault)
+                self.planned.append((way, how, step.call, fault))
+        while self.planned:
+            self._break(*self.planned[0])
+            self.planned.popleft()
 
     def _break(self, way: Way, how: str, call: str, fault: str) -> None:
         delivery = self._deliver(way)
@@ -425,8 +433,12 @@ class Drill:
                     waits = now == before and not self._is_to_come()
                     quiet_s = quiet_s + NEWS_S if waits else 0.0
                     before = now
+            except requests.RequestException as error:
+                say(f"the practice network does not answer: {error}")
+                quiet_s += NEWS_S
             except Error:
                 connection.close()
+                quiet_s += NEWS_S
             time.sleep(0.5)
         say(f"nothing moved for {QUIET_S:.0f} s")
 
@@ -440,7 +452,10 @@ class Drill:
         ).exists()
 
     def _decide_as_a_person(self) -> None:
-        """Where a platform cannot tell, somebody looks and presses one of two buttons."""
+        """Where a platform cannot tell, somebody looks and presses one of two buttons.
+        And whoever got a draft publishes it in the platform's app."""
+        if "tiktok" in self.platforms:
+            self.practice.post_drafts()
         asked = Delivery.objects.filter(
             status=Status.UNCERTAIN, next_attempt_at=None
         ).select_related("account")

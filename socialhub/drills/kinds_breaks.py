@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import requests
 from django.db import Error, connection
 from django.utils import timezone
 
@@ -103,6 +104,9 @@ class Breaker(threading.Thread):
                     self._see()
                     self._spare()
                     self._kill()
+                except requests.RequestException as error:
+                    # On a machine that stands still. What it missed is tried again.
+                    say(f"the practice network does not answer: {error}")
                 except Error:
                     connection.close()
         finally:
