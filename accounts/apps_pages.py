@@ -82,7 +82,8 @@ def platform_app_edit(request: HttpRequest, pk: int) -> HttpResponse:
         "redirect_uri": redirect_uri(app.platform) if app.spec.oauth else "",
         "scopes": scopes_needed(app),
         "callbacks": [*addresses(app), *hook_addresses.addresses(app)],
-        "budget": budgets.of_app(app, timezone.now()),
+        # On the practice network nobody pays.
+        "budget": budgets.of_app(app, timezone.now()) if editable else None,
     }
     status = 422 if form is not None and form.errors else 200
     return render(request, "accounts/app_edit.html", context, status=status)

@@ -63,6 +63,11 @@ def test_a_platform_that_takes_no_money_says_nothing_of_it(admin):
     assert 'id="money"' not in page(admin, app)
 
 
+def test_on_the_practice_network_nobody_pays(admin):
+    app = PlatformApp.objects.create(platform="x", network=Network.PRACTICE)
+    assert 'id="money"' not in page(admin, app)
+
+
 def test_apps_without_a_budget_are_found_with_one_query(app, django_assert_num_queries):
     other = PlatformApp.objects.create(platform="linkedin", client_id="c")
     with django_assert_num_queries(1):
