@@ -127,7 +127,9 @@ class Filters:
             rows = rows.filter(Q(owner=owner) | Q(owner=None, author=owner))
         if self.label:
             rows = rows.filter(labels=int(self.label))
-        return rows.distinct()
+        # Only these find a post more than once.
+        joined = self.platform or self.account or self.label
+        return rows.distinct() if joined else rows
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,11 @@ class PostQuerySet(models.QuerySet["Post"]):
     def visible_to(self, user: Any) -> PostQuerySet:
         if user.is_superuser:
             return self
-        return self.filter(brand__members=user.pk)
+        # Not joined, as for deliveries.
+        member = Brand.members.through.objects.filter(
+            brand=OuterRef("brand"), user=user.pk
+        )
+        return self.filter(Exists(member))
 
 
 class Post(models.Model):
@@ -125,6 +129,8 @@ class Post(models.Model):
                 condition=Q(series__isnull=False),
             )
         ]
+        # Drafts, among very many that went out.
+        indexes = [models.Index(fields=["state", "due_at"], name="post_by_state")]
 
     def __str__(self) -> str:
         return Truncator(self.text.strip() or self.link_url or str(_("Post"))).chars(60)
