@@ -567,7 +567,10 @@ class Drill:
             .exclude(status=Status.UNCERTAIN, next_attempt_at=None)
             .exclude(status=Status.HELD, release_at=None)
             .exclude(status=Status.HELD, release_at__gt=until)
-            .exclude(status=Status.SCHEDULED, next_attempt_at__gt=until)
+            .exclude(
+                status__in=[Status.SCHEDULED, Status.UNCERTAIN],
+                next_attempt_at__gt=until,
+            )
         )
         say(f"{self._clock()} waiting for what is still on its way")
         said = 0.0

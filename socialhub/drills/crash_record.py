@@ -10,7 +10,8 @@ from typing import Any
 from django.db.models import Count
 
 from platforms import parts as parts_of
-from publishing.models import Delivery
+from platforms.errors import Outcome
+from publishing.models import Attempt, Delivery
 
 from .runner import say
 from .world import Practice
@@ -26,7 +27,8 @@ class Verdict:
 
     published: int = 0
     held: int = 0
-    #: to be tried later, as the row says: after a limit, or after refusals
+    #: to be tried later, as the row says: after a limit, or after refusals; or to be
+    #: looked for later, because the network has refused calls of that account until then
     waiting: int = 0
     refused: int = 0
     #: nobody knows yet, although the platform can be read
@@ -63,6 +65,11 @@ def judge(
             live[comment["text"]].append(found)
     verdict = Verdict()
     known = set()
+    limited = set(
+        Attempt.objects.filter(outcome=Outcome.RATE_LIMITED).values_list(
+            "delivery__account", flat=True
+        )
+    )
     rows = (
         Delivery.objects.select_related("post", "account")
         .prefetch_related("post__variants")
@@ -74,6 +81,15 @@ def judge(
         there = [live[text] for text in texts]
         verdict.parts += len(texts) - 1
         verdict.parts_live += sum(map(bool, there[1:]))
+        if (
+            row.status == Status.UNCERTAIN
+            and row.account_id in limited
+            and row.next_attempt_at
+            and row.next_attempt_at > rest_at
+        ):
+            # It cannot be read before then: the look stands in the row.
+            verdict.waiting += 1
+            continue
         _judge_row(verdict, row, there, row.account_id in unreadable, rest_at)
         if row.status == Status.PUBLISHED:
             _judge_pictures(verdict, row, there[0], row.pictures)

@@ -155,6 +155,17 @@ def test_doubt_counts_where_the_account_can_be_read(row, judge):
     assert (found.uncertain_left, found.person_decides, found.lost) == (0, 1, 0)
 
 
+def test_doubt_waits_while_the_network_refuses_to_be_asked(row, judge):
+    later = timezone.now() + timedelta(hours=1)
+    say(row, Status.UNCERTAIN, next_attempt_at=later)
+    assert judge().uncertain_left == 1
+    row.attempts.create(number=1, outcome="rate_limited")
+    found = judge()
+    assert (found.uncertain_left, found.waiting) == (0, 1)
+    say(row, Status.UNCERTAIN, next_attempt_at=timezone.now())
+    assert judge().uncertain_left == 1
+
+
 def test_the_story_of_a_wrong_delivery_is_told(row, network, judge, capsys):
     say(row, Status.PUBLISHED)
     crash_record.tell(judge(), network)
