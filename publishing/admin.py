@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -16,7 +16,10 @@ from .models import (
     Attempt,
     Care,
     Delivery,
+    Import,
+    ImportRow,
     InvalidTransition,
+    Job,
     Label,
     MediaAsset,
     Note,
@@ -355,6 +358,49 @@ class UploadAdmin(RoleAdmin):
     date_hierarchy = "changed_at"
     fields = field_names(Upload, "id", "mark")
     readonly_fields = fields
+
+
+@admin.register(Job)
+class JobAdmin(RoleAdmin):
+    """Asked for, watched and cancelled on the page "Work in progress"."""
+
+    list_display = ["__str__", "person", "brand", "state", "done", "total", "turn_at"]
+    list_select_related = ["person", "brand"]
+    list_filter = ["kind", "state"]
+    search_fields = ["person__username", "problem"]
+    date_hierarchy = "created_at"
+    fields = readonly_fields = field_names(Job, "id")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
+        """One's own, and those of one's brands."""
+        rows: QuerySet[Job] = super().get_queryset(request)
+        if request.user.is_superuser:
+            return rows
+        seen = Q(person=request.user.pk) | Q(brand__members=request.user.pk)
+        return rows.filter(pk__in=Job.objects.filter(seen).values("pk"))
+
+
+@admin.register(Import)
+class ImportAdmin(RoleAdmin):
+    """Sent, looked at, written and undone on the page "Import"."""
+
+    brand_path = "brand__members"
+    list_display = ["name", "person", "brand", "state", "size_bytes", "created_at"]
+    list_select_related = ["person", "brand"]
+    list_filter = ["state", ("brand", RelatedOnly)]
+    search_fields = ["name", "person__username"]
+    date_hierarchy = "created_at"
+    fields = readonly_fields = field_names(Import, "id")
+
+
+@admin.register(ImportRow)
+class ImportRowAdmin(RoleAdmin):
+    brand_path = "table__brand__members"
+    list_display = ["__str__", "state", "becomes", "due_at", "post"]
+    list_select_related = ["table", "post"]
+    list_filter = ["state"]
+    search_fields = ["table__name"]
+    fields = readonly_fields = field_names(ImportRow, "id")
 
 
 @admin.register(Pump)

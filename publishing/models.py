@@ -1276,6 +1276,9 @@ def schedule(post: Post, accounts: Any) -> list[Delivery]:
 # Rows of the same app in modules of their own.
 from .care_models import Care as Care  # noqa: E402
 from .care_models import Note as Note  # noqa: E402
+from .import_models import Import as Import  # noqa: E402
+from .import_models import ImportRow as ImportRow  # noqa: E402
+from .job_models import Job as Job  # noqa: E402
 from .planning_models import Label as Label  # noqa: E402
 from .planning_models import Queue as Queue  # noqa: E402
 from .planning_models import QueueSlot as QueueSlot  # noqa: E402

@@ -8,7 +8,15 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from . import leftovers, link_facts, liveness, repeating
+from . import (
+    importing,
+    job_models,
+    jobs,
+    leftovers,
+    link_facts,
+    liveness,
+    repeating,
+)
 from . import upload_models as uploads
 from .engine import CARRY_MOST_S, PumpRun
 from .models import Pump
@@ -88,3 +96,15 @@ def read_link(pk: int) -> str:
 def make_occurrences() -> None:
     """Posts of series, for the weeks ahead."""
     repeating.make_all(timezone.now())
+
+
+def do_long_work() -> None:
+    """A turn for one job; whoever waits has the next."""
+    if jobs.take_turn():
+        jobs.wake()
+
+
+def tidy_jobs() -> None:
+    """Forget long work that ended a week ago, and its files."""
+    job_models.tidy(timezone.now())
+    importing.tidy(timezone.now())

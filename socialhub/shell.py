@@ -224,6 +224,8 @@ class Shell:
             daily.append(_item(_("New post"), "edit_square", "compose"))
             daily.append(_item(_("Media"), "perm_media", "media_library"))
             daily.append(_item(_("Texts and links"), "text_snippet", "text_list"))
+            daily.append(_item(_("Import"), "upload_file", "import_list"))
+            daily.append(_item(_("Work in progress"), "pending_actions", "job_list"))
         if self.has_role:
             daily.append(_item(_("Accounts"), "group", "account_list"))
             daily.append(_item(_("Incidents"), "e911_emergency", "incident_list"))

@@ -1,0 +1,432 @@
+"""Importing posts: send a table, look at its rows, mend them, import, undo."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import available_timezones
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Count
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.models import AuditEvent, Brand, ConnectedAccount
+from accounts.roles import can_write
+
+from . import importing, incoming, table_columns
+from .access import role_required, row_number
+from .import_models import Import, ImportRow
+from .job_views import line
+from .judging import Judge
+from .measuring import UploadRefused
+from .table_columns import COLUMNS, WHEN
+from .table_reading import NO_VALUE
+
+PAGE_SIZE = 25
+#: Imports that the first page names.
+SHOWN = 20
+#: tab -> words, and the states of its rows
+TABS: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "bad": (gettext_lazy("To mend"), (ImportRow.State.BAD,)),
+    "good": (gettext_lazy("Can be imported"), (ImportRow.State.GOOD,)),
+    "done": (
+        gettext_lazy("Imported"),
+        (ImportRow.State.DONE, ImportRow.State.STAYS),
+    ),
+    "left": (
+        gettext_lazy("Left out"),
+        (ImportRow.State.LEFT, ImportRow.State.UNDONE),
+    ),
+    "all": (gettext_lazy("All"), tuple(ImportRow.State.values)),
+}
+#: Shown for every row, so that what is missing can be added.
+ALWAYS = ("accounts", "date", "time", "text")
+LONG = ("text", "first comment", "thread", "options", "link description")
+State = Import.State
+
+
+# ---------------------------------------------------------------- the first page
+
+
+@role_required(can_write)
+def import_list(request: HttpRequest) -> HttpResponse:
+    """GET: a table can be sent, and what was sent before. POST: one is sent."""
+    brands = list(Brand.objects.visible_to(request.user).distinct().order_by("name"))
+    problems: dict[str, str] = {}
+    if request.method == "POST":
+        problems = _begin(request, brands)
+        if "made" in problems:
+            return redirect(problems["made"])
+    chosen = row_number(request.POST.get("brand", ""))
+    brand = next((b for b in brands if b.pk == chosen), None) or next(
+        iter(brands), None
+    )
+    imports = Import.objects.visible_to(request.user).select_related("brand")
+    context = {
+        "brands": brands,
+        "brand_now": brand,
+        "zone_now": request.POST.get("zone", "") or (brand.time_zone if brand else ""),
+        "as_drafts": request.POST.get("schedules") == "no",
+        "problems": problems,
+        "imports": imports.distinct()[:SHOWN],
+        "columns": COLUMNS.items(),
+        "per_network": table_columns.PER_NETWORK.items(),
+        "most_rows": importing.table_reading.MOST_ROWS,
+        "most_mb": importing.table_reading.MOST_BYTES // importing.table_reading.MB,
+    }
+    status = 422 if problems else 200
+    return render(request, "publishing/import_list.html", context, status=status)
+
+
+def _begin(request: HttpRequest, brands: list[Brand]) -> dict[str, str]:
+    """field -> sentence; "made": where to go on."""
+    problems = {}
+    chosen = row_number(request.POST.get("brand", ""))
+    brand = next((b for b in brands if b.pk == chosen), None)
+    table, files = request.FILES.get("table"), request.FILES.get("files")
+    zone = request.POST.get("zone", "").strip()
+    if brand is None:
+        problems["brand"] = _("Choose a brand.")
+    if zone not in available_timezones():
+        problems["zone"] = _("Unknown time zone. Write one such as Europe/Berlin.")
+    if refused := incoming.refused_files(request):
+        problems["table"] = " ".join(refused)
+    elif table is None:
+        problems["table"] = _("Choose a table: a CSV or XLSX file.")
+    if problems:
+        return problems
+    assert brand is not None
+    assert table is not None
+    try:
+        made = importing.begin(
+            request.user,
+            brand,
+            table,
+            files,
+            zone=zone,
+            schedules=request.POST.get("schedules") != "no",
+        )
+    except UploadRefused as refused:
+        return {"table": str(refused)}
+    AuditEvent.write(request.user, "import.begun", made)
+    same = Import.objects.visible_to(request.user).filter(
+        sha256=made.sha256, state__in=(State.DONE, State.WRITING)
+    )
+    if earlier := same.exclude(pk=made.pk).first():
+        local = timezone.localtime(earlier.created_at)
+        messages.warning(
+            request,
+            _("You have imported this very file on %(when)s.")
+            % {"when": f"{local:%Y-%m-%d %H:%M}"},
+        )
+    return {"made": made.get_absolute_url()}
+
+
+@require_safe
+@role_required(can_write)
+def import_template(request: HttpRequest, form: str) -> HttpResponse:
+    """An empty table with an example, as CSV (for spreadsheets) or XLSX."""
+    brand = Brand.objects.visible_to(request.user).first()
+    account = ConnectedAccount.objects.connected().filter(brand=brand).first()
+    example = {
+        "brand": brand.name if brand else "",
+        "accounts": account.handle or account.name if account else "",
+        "date": f"{timezone.now().year + 1}-03-02",
+        "time": "09:00",
+        "zone": brand.time_zone if brand else "Europe/Berlin",
+        "text": _("What the post says"),
+        "link": "https://example.com/",
+        "labels": _("spring"),
+        "state": "draft",
+    }
+    heads, values = list(COLUMNS), [example.get(name, "") for name in COLUMNS]
+    if form == "csv":
+        stream = io.StringIO()
+        csv.writer(stream).writerows([heads, values])
+        content = stream.getvalue().encode("utf-8-sig")
+        kind = "text/csv; charset=utf-8"
+    else:
+        content = _workbook(heads, values)
+        kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    response = HttpResponse(content, content_type=kind)
+    response["Content-Disposition"] = f'attachment; filename="posts.{form}"'
+    return response
+
+
+def _workbook(heads: list[str], values: list[str]) -> bytes:
+    from openpyxl import Workbook
+    from openpyxl.styles import Font
+
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.title = "Posts"
+    sheet.append(heads)
+    sheet.append(values)
+    for cell in sheet[1]:
+        cell.font = Font(bold=True)
+        sheet.column_dimensions[cell.column_letter].width = 24
+        # Text: a spreadsheet shall make no dates and numbers of what is typed.
+        for row in range(2, 202):
+            sheet.cell(row, cell.column).number_format = "@"
+    sheet.freeze_panes = "A2"
+    about = book.create_sheet("Columns")
+    for name, words in COLUMNS.items():
+        about.append([name, str(words)])
+    for name, words in table_columns.PER_NETWORK.items():
+        about.append([f"{name}:mastodon", str(words)])
+    about.column_dimensions["A"].width = 24
+    about.column_dimensions["B"].width = 100
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+# ---------------------------------------------------------------- one import
+
+
+def _table(request: HttpRequest, pk: int) -> Import:
+    rows = Import.objects.visible_to(request.user).distinct()
+    return get_object_or_404(rows.select_related("brand", "job"), pk=pk)
+
+
+@require_safe
+@role_required(can_write)
+def import_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    table = _table(request, pk)
+    counts = dict(table.rows.order_by().values_list("state").annotate(Count("pk")))
+    tabs = [
+        (key, words, sum(counts.get(state, 0) for state in states))
+        for key, (words, states) in TABS.items()
+    ]
+    sizes = {key: number for key, _words, number in tabs}
+    tab = request.GET.get("tab", "")
+    if tab not in TABS:
+        tab = next((key for key in TABS if sizes[key]), "all")
+    rows = table.rows.filter(state__in=TABS[tab][1]).select_related("post")
+    page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
+    goes = 0
+    stays: dict[str, int] = {}
+    if table.state == State.DONE:
+        goes, stays = importing.undo_effects(table)
+    chosen = set(table.accounts.values_list("pk", flat=True))
+    accounts = ConnectedAccount.objects.connected().filter(brand=table.brand)
+    context = {
+        "table": table,
+        "line": line(table.job) if table.job else None,
+        "tabs": [entry for entry in tabs if entry[2] or entry[0] in (tab, "all")],
+        "tab": tab,
+        "page": page,
+        "rows": [RowCard.of(table, row) for row in page.object_list],
+        "sizes": sizes,
+        "goes": goes,
+        "stays": sorted(stays.items()),
+        "staying": sum(stays.values()),
+        "accounts": [
+            (a, a.pk in chosen) for a in accounts.order_by("platform", "name")
+        ],
+        "lacks_accounts": any(
+            problem["column"] == "accounts"
+            for row in page.object_list
+            for problem in row.problems
+        ),
+        **_order(table),
+    }
+    return render(request, "publishing/import_detail.html", context)
+
+
+def _order(table: Import) -> dict[str, Any]:
+    """Whether the page asks how dates are written, and what speaks for each way."""
+    columns = ("date", WHEN, "useful until")
+    row = next(
+        (
+            row
+            for row in table.rows.filter(state=ImportRow.State.BAD)
+            if any(
+                problem["column"] in columns and problem["said"].endswith("?")
+                for problem in row.problems
+            )
+        ),
+        None,
+    )
+    orders = table.facts.get("orders", {})
+    return {
+        "asks_order": row is not None or bool(table.date_order),
+        "ambiguous": row,
+        "dmy": orders.get("dmy"),
+        "mdy": orders.get("mdy"),
+    }
+
+
+@dataclass(frozen=True)
+class Field:
+    """A cell that can be mended."""
+
+    column: str
+    value: str
+    is_long: bool
+    problems: list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class RowCard:
+    """A row with its fields; general: what is about no field."""
+
+    row: ImportRow
+    fields: list[Field]
+    may_change: bool
+
+    @classmethod
+    def of(cls, table: Import, row: ImportRow) -> RowCard:
+        named = [*table.facts.get("columns", ()), *row.cells]
+        at_fault = [problem["column"] for problem in row.problems]
+        wanted = dict.fromkeys([*named, *ALWAYS, *at_fault])
+        if WHEN in wanted:
+            wanted = {
+                k: None for k in wanted if k not in ("date", "time") or k in named
+            }
+        order = {name: place for place, name in enumerate((WHEN, *COLUMNS))}
+        columns = sorted(wanted, key=lambda c: (order.get(c.partition(":")[0], 99), c))
+        fields = [
+            Field(
+                column,
+                "" if row.cells.get(column) == NO_VALUE else row.cells.get(column, ""),
+                column.partition(":")[0] in LONG,
+                [p for p in row.problems if p["column"] == column],
+            )
+            for column in columns
+        ]
+        states = (ImportRow.State.NEW, ImportRow.State.GOOD, ImportRow.State.BAD)
+        may = table.state in (State.LOOKED, State.DONE) and row.state in (
+            *states,
+            ImportRow.State.LEFT,
+        )
+        return cls(row, fields, may)
+
+
+@require_POST
+@role_required(can_write)
+def import_row(request: HttpRequest, pk: int, number: int) -> HttpResponse:
+    """Mend a row, leave it out, or take it in again; it is judged at once."""
+    table = _table(request, pk)
+    row = get_object_or_404(table.rows, number=number)
+    if not RowCard.of(table, row).may_change:
+        messages.error(request, _("This row cannot be changed just now."))
+        return redirect(table)
+    action = request.POST.get("action", "")
+    if action == "leave":
+        row.state = ImportRow.State.LEFT
+        row.save(update_fields=["state"])
+    else:
+        if action != "back":
+            row.cells = _typed(request, row)
+            row.repeat_ok = bool(request.POST.get("repeat_ok"))
+        importing.take_files_of(table, row)
+        row.state = ImportRow.State.NEW
+        row.save(update_fields=["cells", "repeat_ok", "state"])
+        importing.judge_row(Judge(table), row, importing.said_by_others(table, row))
+    if not request.headers.get("HX-Request"):
+        return redirect(f"{table.get_absolute_url()}?tab={request.POST.get('tab', '')}")
+    context = {
+        "card": RowCard.of(table, row),
+        "table": table,
+        "tab": request.POST.get("tab", ""),
+        "is_fresh": True,
+        "good": table.rows.filter(state=ImportRow.State.GOOD).count(),
+    }
+    return render(request, "publishing/_import_row.html", context)
+
+
+def _typed(request: HttpRequest, row: ImportRow) -> dict[str, str]:
+    cells = dict(row.cells)
+    for name, text in request.POST.items():
+        column = name.removeprefix("cell-")
+        if column == name or not _is_column(column):
+            continue
+        text = str(text).replace("\r\n", "\n").replace("\x00", "")
+        text = text[: importing.table_reading.MOST_CHARS]
+        if text.strip():
+            cells[column] = text
+        else:
+            cells.pop(column, None)
+    return cells
+
+
+def _is_column(name: str) -> bool:
+    kind, _sep, slug = name.partition(":")
+    if slug:
+        return kind in table_columns.PER_NETWORK and bool(table_columns.network(slug))
+    return name in COLUMNS or name == WHEN
+
+
+@require_POST
+@role_required(can_write)
+def import_do(request: HttpRequest, pk: int) -> HttpResponse:
+    """POST action: "settings" (judge anew), "write", "undo" or "forget"."""
+    table = _table(request, pk)
+    action = request.POST.get("action", "")
+    if action == "settings":
+        done = _settings(request, table)
+    elif action == "write":
+        done = importing.write(table)
+    elif action == "undo":
+        done = importing.undo(table)
+    elif action == "forget":
+        return _forget(request, table)
+    else:
+        raise Http404
+    if not done:
+        messages.error(
+            request, _("It is at work on this table. Try again in a moment.")
+        )
+    else:
+        AuditEvent.write(request.user, f"import.{action}", table)
+    return redirect(table)
+
+
+def _settings(request: HttpRequest, table: Import) -> bool:
+    zone = request.POST.get("zone", "").strip()
+    if zone and zone not in available_timezones():
+        messages.error(
+            request, _("Unknown time zone. Write one such as Europe/Berlin.")
+        )
+        return True
+    order = request.POST.get("date_order", table.date_order)
+    keys = [row_number(text) for text in request.POST.getlist("accounts")]
+    accounts = ConnectedAccount.objects.connected().filter(
+        brand=table.brand, pk__in=keys
+    )
+    if table.is_busy:
+        return False
+    table.zone = zone or table.zone
+    table.date_order = order if order in Import.Order.values else ""
+    table.schedules = request.POST.get("schedules", "yes") != "no"
+    table.save(update_fields=["zone", "date_order", "schedules"])
+    table.accounts.set(accounts)
+    return importing.look_again(table)
+
+
+def _forget(request: HttpRequest, table: Import) -> HttpResponse:
+    """The list of rows; posts that were made of them stay."""
+    if table.is_busy:
+        messages.error(
+            request, _("It is at work on this table. Try again in a moment.")
+        )
+        return redirect(table)
+    AuditEvent.write(request.user, "import.forgotten", table)
+    importing.forget(table)
+    messages.success(
+        request,
+        _("The import of %(name)s is forgotten. Posts that came of it stay.")
+        % {"name": table.name},
+    )
+    return redirect(reverse("import_list"))

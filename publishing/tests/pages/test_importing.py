@@ -1,0 +1,517 @@
+"""Tables of posts: read in every way that people save them, looked at, written once,
+and undone."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from datetime import timedelta
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import IntegrityError
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import AuditEvent, Brand
+from publishing import importing, jobs, table_reading
+from publishing.import_models import Import, ImportRow
+from publishing.models import Delivery, Job, MediaAsset, Post, Queue, QueueSlot
+
+from .conftest import make_account, make_delivery, make_person, picture
+
+SOON = (timezone.now() + timedelta(days=30)).date()
+DAY = SOON.isoformat()
+
+
+@pytest.fixture(autouse=True)
+def no_wake_ups(monkeypatch):
+    """Turns are taken by hand."""
+    monkeypatch.setattr(jobs, "wake", lambda: None)
+
+
+def finish() -> None:
+    for _turn in range(200):
+        if not jobs.take_turn():
+            return
+    pytest.fail("long work has no end")
+
+
+def send(client, content: bytes, name="plan.csv", files=None, **fields) -> Import:
+    world_brand = fields.pop("brand", None) or Brand.objects.get(name="Acme")
+    data = {
+        "table": SimpleUploadedFile(name, content),
+        "brand": world_brand.pk,
+        "zone": "Europe/Berlin",
+        **fields,
+    }
+    if files is not None:
+        data["files"] = SimpleUploadedFile("files.zip", files)
+    answer = client.post(reverse("import_list"), data)
+    assert answer.status_code == 302, answer.content.decode()
+    finish()
+    return Import.objects.latest("pk")
+
+
+def csv_of(*rows: dict[str, str]) -> bytes:
+    import csv
+
+    heads = list(dict.fromkeys(name for row in rows for name in row))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, heads)
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue().encode()
+
+
+def good(**more) -> dict[str, str]:
+    return {"accounts": "acmem", "date": DAY, "time": "09:00", "text": "Hello", **more}
+
+
+def said(row: ImportRow) -> str:
+    return " | ".join(f"{p['column']}: {p['said']} {p['cure']}" for p in row.problems)
+
+
+def do(client, table: Import, action: str, **fields):
+    answer = client.post(
+        reverse("import_do", args=[table.pk]), {"action": action, **fields}, follow=True
+    )
+    finish()
+    table.refresh_from_db()
+    return answer
+
+
+# ---------------------------------------------------------------- ways to save
+
+
+@pytest.mark.parametrize(
+    "codec", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le"]
+)
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_table_is_read_as_spreadsheets_save_it(world, ana, codec, separator):
+    lines = [
+        ["accounts", "date", "time", "text"],
+        ["acmem", DAY, "09:00", '"Grüße, „Käse“; heute\nund morgen"'],
+    ]
+    text = "\r\n".join(separator.join(line) for line in lines)
+    table = send(ana, text.encode(codec))
+    row = table.rows.get()
+    assert (row.state, said(row)) == ("good", "")
+    assert row.cells["text"] == "Grüße, „Käse“; heute\nund morgen"
+    do(ana, table, "write")
+    post = Post.objects.get()
+    assert post.text == "Grüße, „Käse“; heute\nund morgen"
+    assert (post.local_date, post.zone) == (SOON, "Europe/Berlin")
+    assert post.deliveries.get().account == world.mastodon
+
+
+def test_a_spreadsheet_gives_dates_and_values_of_formulas(world, ana):
+    from openpyxl import Workbook
+
+    book = Workbook()
+    sheet = book.active
+    sheet.append(["accounts", "date", "time", "text"])
+    sheet.append(
+        ["acmem", SOON, timezone.datetime(2020, 1, 1, 9, 30).time(), "From Excel"]
+    )
+    sheet.append(["acmem", DAY, "09:00", '="never " & "worked out"'])
+    out = io.BytesIO()
+    book.save(out)
+    table = send(ana, out.getvalue(), "plan.xlsx")
+    first, second = table.rows.all()
+    assert (first.state, said(first)) == ("good", "")
+    assert first.cells["time"] == "09:30"
+    assert "text: This formula has no value in the file." in said(second)
+    # As a spreadsheet leaves it: the formula with its value beside it.
+    packed = io.BytesIO()
+    with zipfile.ZipFile(out) as old, zipfile.ZipFile(packed, "w") as new:
+        for part in old.infolist():
+            body = old.read(part)
+            if part.filename.endswith("sheet1.xml"):
+                body = body.replace(b"<v></v>", b"<v>never worked out</v>").replace(
+                    b"<v />", b"<v>never worked out</v>"
+                )
+                body = body.replace(b'<c r="D3">', b'<c r="D3" t="str">')
+            new.writestr(part, body)
+    table = send(ana, packed.getvalue(), "plan.xlsx")
+    assert table.rows.all()[1].cells["text"] == "never worked out"
+
+
+def test_what_fills_the_memory_is_refused_before_it_is_unpacked(
+    world, ana, monkeypatch
+):
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("[Content_Types].xml", "<Types/>")
+        with packed.open("xl/worksheets/sheet1.xml", "w") as part:
+            for _block in range(70):
+                part.write(b"0" * (1 << 20))
+    assert len(bomb.getvalue()) < 1 << 20
+    table = send(ana, bomb.getvalue(), "plan.xlsx")
+    assert table.state == "broken"
+    assert "unpacks to more than 60 MB" in table.problem
+    laughs = io.BytesIO()
+    with zipfile.ZipFile(laughs, "w") as packed:
+        packed.writestr(
+            "[Content_Types].xml",
+            '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><Types>&b;</Types>',
+        )
+    assert "cannot be read" in send(ana, laughs.getvalue(), "plan.xlsx").problem
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.csv", b"", "is empty"),
+        ("a.csv", b"accounts,text\n", "has no rows"),
+        ("a.csv", b"one,two\n1,2\n", "has no column"),
+        ("a.csv", b"text,text\n1,2\n", "is there twice"),
+        ("a.csv", b"\xff\xfe\x00", "no text that can be read"),
+        ("a.xls", b"\xd0\xcf\x11\xe0" + b"0" * 99, "old or locked Excel"),
+        ("a.zip", b"PK\x03\x04rest", "is broken"),
+    ],
+)
+def test_a_file_that_is_no_table_says_why(world, ana, name, content, words):
+    # Browsers send empty files too.
+    table = Import.objects.create(
+        person=world.ana, brand=world.brand, name=name, sha256=""
+    )
+    table.folder.mkdir(parents=True)
+    (table.folder / importing.TABLE).write_bytes(content)
+    table.job = jobs.start("import_read", world.ana, world.brand, table=table.pk)
+    table.save()
+    finish()
+    table.refresh_from_db()
+    assert table.state == "broken"
+    assert words in table.problem
+    page = ana.get(table.get_absolute_url()).content.decode()
+    assert "The table could not be read." in page
+
+
+def test_too_many_rows_are_refused(world, ana, monkeypatch):
+    monkeypatch.setattr(table_reading, "MOST_ROWS", 3)
+    table = send(ana, csv_of(*(good(text=str(n)) for n in range(4))))
+    assert "more than 3 rows" in table.problem
+
+
+# ---------------------------------------------------------------- rows
+
+
+def test_each_bad_cell_is_named_with_its_cure(world, ana):
+    past = (timezone.now() - timedelta(days=2)).date().isoformat()
+    rows = [
+        good(brand="Nobody’s"),
+        good(accounts="acmem; nobody"),
+        good(date="someday"),
+        good(date="2027-02-30"),
+        good(time="25:00"),
+        good(zone="Europe/Nowhere"),
+        good(date=past),
+        good(time=""),
+        good(link="example.com"),
+        good(media="none.jpg"),
+        good(media="https://example.com/a.jpg"),
+        good(queue="No such queue", date="", time=""),
+        good(labels="x" * 31),
+        good(text="x" * 600),
+        good(text=""),
+        good(accounts=""),
+        good(**{"useful until": f"{DAY} 08:00"}),
+        good(**{"options:mastodon": "[1]"}),
+        good(state="finished"),
+    ]
+    table = send(ana, csv_of(*rows))
+    expected = [
+        "brand: You have no brand",
+        "accounts: Acme has no connected account “nobody”. Write some of: mastodon:acmem",
+        "date: “someday” is no date. Write it as 2026-12-03",
+        "date: “2027-02-30” is a day that there is not.",
+        "time: “25:00” is no time. Write it as 09:00",
+        "zone: “Europe/Nowhere” is no time zone.",
+        "time: ",
+        "time: There is a date without a time. Write both",
+        "link: “example.com” is no address. A link starts with https://",
+        "media: “none.jpg” is neither in the zip nor in the library.",
+        "is an address: files are not fetched",
+        "queue: Acme has no queue",
+        "labels: “",
+        "text: Acme M (Mastodon):",
+        "text: There is nothing to post.",
+        "accounts: No account is named.",
+        "useful until: The post would be useless",
+        "options:mastodon: This is not how options are written.",
+        "state: “finished” is no state.",
+    ]
+    for row, words in zip(table.rows.all(), expected, strict=True):
+        assert row.state == "bad", row.cells
+        assert words in said(row)
+    assert "is past" in said(table.rows.all()[6])
+    page = ana.get(table.get_absolute_url()).content.decode()
+    assert "19 rows have to be mended first" in page
+    assert "Row 2" in page
+
+
+def test_good_rows_are_imported_alone_and_a_mended_one_follows(world, ana):
+    table = send(ana, csv_of(good(), good(text="Late", time="9 o’clock")))
+    do(ana, table, "write")
+    assert Post.objects.get().text == "Hello"
+    bad = table.rows.get(state="bad")
+    address = reverse("import_row", args=[table.pk, bad.number])
+    typed = {f"cell-{name}": text for name, text in bad.cells.items()}
+    page = ana.post(
+        address,
+        {**typed, "cell-time": "10:00", "action": "save"},
+        HTTP_HX_REQUEST="true",
+    ).content.decode()
+    assert "Can be imported" in page
+    do(ana, table, "write")
+    assert {post.text for post in Post.objects.all()} == {"Hello", "Late"}
+    # Once more is no more.
+    assert importing.write(table)
+    finish()
+    assert Post.objects.count() == 2
+
+
+def test_a_date_that_can_be_read_in_two_ways_is_asked_about(world, ana):
+    year = timezone.now().year + 1
+    table = send(
+        ana,
+        csv_of(good(date=f"03/04/{year}"), good(date=f"25/04/{year}", text="Clear")),
+    )
+    unclear, clear = table.rows.all()
+    assert (unclear.state, clear.state) == ("bad", "good")
+    assert f"Is 03/04/{year} 3 April {year} or 4 March {year}?" in said(unclear)
+    page = " ".join(ana.get(table.get_absolute_url()).content.decode().split())
+    assert "How are the dates written?" in page
+    assert f"(so is 25/04/{year} in row 3)" in page
+    do(ana, table, "settings", date_order="dmy", zone="Europe/Berlin")
+    do(ana, table, "write")
+    assert {(p.local_date.day, p.local_date.month) for p in Post.objects.all()} == {
+        (3, 4),
+        (25, 4),
+    }
+
+
+def test_hours_that_a_clock_change_skips_or_repeats_are_named(world, ana):
+    year = timezone.now().year + 1
+    found = []
+    for month, hour in ((3, "02:30"), (10, "02:30")):
+        day = max(
+            d for d in range(25, 32) if timezone.datetime(year, month, d).weekday() == 6
+        )
+        found.append(good(date=f"{year}-{month:02}-{day}", time=hour, text=f"m{month}"))
+    table = send(ana, csv_of(*found))
+    skipped, twice = table.rows.all()
+    assert "The clocks go forward" in skipped.notes[0]["said"]
+    assert "The clocks go back" in twice.notes[0]["said"]
+    assert (skipped.state, twice.state) == ("good", "good")
+
+
+def test_what_says_the_same_needs_a_yes(world, ana):
+    table = send(ana, csv_of(good(), good()))
+    first, second = table.rows.all()
+    assert first.state == "good"
+    assert "Row 2 says the same" in said(second)
+    do(ana, table, "write")
+    again = send(ana, csv_of(good()))
+    row = again.rows.get()
+    assert "Acme M says the same at" in said(row)
+    address = reverse("import_row", args=[again.pk, row.number])
+    typed = {f"cell-{name}": text for name, text in row.cells.items()}
+    ana.post(address, {**typed, "repeat_ok": "1", "action": "save"})
+    do(ana, again, "write")
+    assert Delivery.objects.filter(twice_allowed=True).count() == 1
+
+
+def test_the_same_file_again_is_noticed(world, ana):
+    content = csv_of(good())
+    do(ana, send(ana, content), "write")
+    data = {"brand": world.brand.pk, "zone": "UTC"}
+    data["table"] = SimpleUploadedFile("again.csv", content)
+    page = ana.post(reverse("import_list"), data, follow=True).content.decode()
+    assert "You have imported this very file on" in page
+
+
+def test_drafts_queues_labels_networks_and_comments(world, ana):
+    x = world.x
+    queue = Queue.objects.create(
+        brand=world.brand, name="Mornings", zone="Europe/Berlin"
+    )
+    queue.accounts.add(world.mastodon)
+    for weekday in range(7):
+        QueueSlot.objects.create(queue=queue, weekday=weekday, wall="07:15")
+    rows = [
+        good(
+            accounts="mastodon:acmem; x",
+            labels="Spring; sale",
+            **{"text:x": "Shorter", "useful until": f"{DAY} 20:00"},
+        ),
+        {"text": "No time", "accounts": "all"},
+        {"text": "Slot one", "queue": "mornings"},
+        {"text": "Slot two", "queue": "Mornings"},
+        good(state="draft", text="A draft with a time"),
+    ]
+    rows[1]["accounts"] = ""
+    table = send(ana, csv_of(*rows))
+    assert [said(row) for row in table.rows.all()] == [""] * 5
+    do(ana, table, "write")
+    both = Post.objects.get(text="Hello")
+    assert {d.account for d in both.deliveries.all()} == {world.mastodon, x}
+    assert both.variants.get().text == "Shorter"
+    assert sorted(label.name for label in both.labels.all()) == ["Spring", "sale"]
+    assert both.useful_until.astimezone(timezone.get_fixed_timezone(0)).date() == SOON
+    assert Post.objects.get(text="No time").state == "draft"
+    slots = [Post.objects.get(text=f"Slot {n}").due_at for n in ("one", "two")]
+    assert timedelta(hours=22) < slots[1] - slots[0] < timedelta(hours=26)
+    kept = Post.objects.get(text="A draft with a time")
+    assert (kept.state, kept.deliveries.count()) == ("draft", 0)
+    assert kept.due_at is not None
+
+
+def test_files_come_from_the_zip_or_the_library(world, ana):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as files:
+        files.writestr("pictures/Sun.jpg", picture())
+        files.writestr("../../evil.jpg", picture(size=(50, 50)))
+        files.writestr("notes.txt", "hello")
+        files.writestr("unused.jpg", picture(size=(60, 60)))
+    table = send(
+        ana,
+        csv_of(
+            good(media="sun.jpg", **{"alt text": "The sun"}),
+            good(media="notes.txt", text="Notes"),
+            good(media="evil.jpg", text="Out of its folder"),
+        ),
+        files=packed.getvalue(),
+    )
+    first, second, third = table.rows.all()
+    assert (said(first), said(third)) == ("", "")
+    assert "media: “notes.txt” of the zip cannot be used." in said(second)
+    assert sorted(MediaAsset.objects.values_list("name", flat=True)) == [
+        "Sun.jpg",
+        "evil.jpg",
+    ]
+    do(ana, table, "write")
+    use = Post.objects.get(text="Hello").media.get()
+    assert (use.asset.name, use.alt_text) == ("Sun.jpg", "The sun")
+    asset = use.asset
+    again = send(ana, csv_of(good(media=f"library:{asset.pk}", text="Again")))
+    do(ana, again, "write")
+    assert Post.objects.get(text="Again").media.get().asset == asset
+
+
+@pytest.mark.parametrize(
+    ("product", "content"),
+    [
+        ("Buffer", f"Text,Image URL,Tags,Posting Time\nHello,,spring,{DAY} 09:00\n"),
+        (
+            "Sprout Social",
+            f"date,time_24hr,message_text,tags\n{DAY},09:00,Hello,spring\n",
+        ),
+        ("Hootsuite", f"{DAY} 09:00,Hello,https://example.com/\n{DAY} 10:00,Second,\n"),
+    ],
+)
+def test_other_products_files_are_read_as_they_are(world, ana, product, content):
+    table = send(ana, content.encode())
+    assert table.facts["format"] == product
+    assert "No account is named" in said(table.rows.first())
+    do(ana, table, "settings", accounts=[world.mastodon.pk], zone="Europe/Berlin")
+    assert {row.state for row in table.rows.all()} == {"good"}
+    do(ana, table, "write")
+    post = Post.objects.get(text="Hello")
+    assert f"{post.local_time:%H:%M}" == "09:00"
+    assert post.deliveries.get().account == world.mastodon
+
+
+# ---------------------------------------------------------------- once, and undone
+
+
+def test_a_row_makes_its_post_once_however_often_it_is_asked(world, ana):
+    table = send(ana, csv_of(good(), good(text="Two")))
+    judge = importing.Judge(table)
+    for row in table.rows.all():
+        importing.write_row(judge, row.pk)
+    for row in table.rows.all():
+        assert importing.write_row(judge, row.pk) is None
+    # Whoever forgot that it is done meets the key of import and row.
+    ImportRow.objects.update(state="good", post=None, repeat_ok=True)
+    with pytest.raises(IntegrityError):
+        importing.write_row(judge, table.rows.first().pk)
+    assert Post.objects.count() == 2
+
+
+def test_undoing_takes_back_what_was_neither_sent_nor_changed(world, ana):
+    texts = ("Goes", "Draft", "Edited", "Sent", "Sending")
+    rows = [good(text=text, time=f"0{n}:00") for n, text in enumerate(texts, 1)]
+    rows[1] |= {"date": "", "time": ""}
+    table = send(ana, csv_of(*rows))
+    do(ana, table, "write")
+    assert Post.objects.count() == 5
+    Post.objects.get(text="Edited").save()
+    of = Delivery.objects.filter
+    of(post__text="Sent").update(
+        status="published", external_id="1", next_attempt_at=None
+    )
+    of(post__text="Sending").update(status="publishing")
+    page = " ".join(ana.get(table.get_absolute_url()).content.decode().split())
+    assert "2 posts would be taken back" in page
+    assert "1 × Somebody has changed it since." in page
+    assert "1 × It is published." in page
+    assert "1 × Sending has begun." in page
+    do(ana, table, "undo")
+    assert table.state == "undone"
+    states = dict(Post.objects.values_list("text", "state"))
+    assert states == {
+        "Goes": "cancelled",
+        "Draft": "cancelled",
+        "Edited": "scheduled",
+        "Sent": "scheduled",
+        "Sending": "scheduled",
+    }
+    assert of(post__text="Goes").get().status == "cancelled"
+    assert AuditEvent.objects.filter(verb="post.cancelled").count() == 2
+
+
+# ---------------------------------------------------------------- people
+
+
+def test_imports_are_for_those_who_write_and_of_ones_own(world, ana, sign_in):
+    table = send(ana, csv_of(good()))
+    rita = sign_in(world.rita)
+    assert rita.get(reverse("import_list")).status_code == 403
+    ben = sign_in(make_person("ben", "Marketing", brand=world.brand))
+    for name, args in (("import_detail", [table.pk]), ("job_row", [table.job_id])):
+        assert ben.get(reverse(name, args=args)).status_code == 404
+    for name in ("import_do", "job_cancel"):
+        key = table.job_id if name == "job_cancel" else table.pk
+        assert (
+            ben.post(reverse(name, args=[key]), {"action": "write"}).status_code == 404
+        )
+    other = Brand.objects.create(name="Hidden")
+    make_account(other, "mastodon", "Secret")
+    hidden = send(ana, csv_of(good(brand="Hidden", accounts="secret")))
+    assert "You have no brand “Hidden”" in said(hidden.rows.get())
+    world.brand.members.remove(world.ana)
+    assert ana.get(table.get_absolute_url()).status_code == 404
+
+
+def test_the_templates_are_read_as_they_are(world, ana):
+    for name in ("import_template_csv", "import_template_xlsx"):
+        answer = ana.get(reverse(name))
+        table = send(ana, answer.content, "posts" + name[-4:])
+        row = table.rows.get()
+        assert (row.state, row.becomes, said(row)) == ("good", "draft", "")
+        assert table.facts["ignored"] == []
+
+
+def test_the_page_of_rows_costs_the_same_however_many(
+    world, ana, django_assert_max_num_queries
+):
+    table = send(ana, csv_of(*(good(text=f"n{n}", accounts="?") for n in range(30))))
+    with django_assert_max_num_queries(30):
+        ana.get(table.get_absolute_url())
+    do(ana, table, "settings")
+    make_delivery(world.x, world.ana)
+    assert os.path.isdir(table.folder)
+    assert Job.objects.live().count() == 0
