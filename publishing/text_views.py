@@ -73,6 +73,8 @@ class LinkRuleForm(forms.ModelForm):
     class Meta:
         model = LinkRule
         fields = ["is_on", *LinkRule.PARAMETERS, "only_own", "own_hosts"]
+        # As they stand in links, which is in lower case.
+        labels = {name: f"utm_{name}" for name in LinkRule.PARAMETERS}
 
     def clean_own_hosts(self) -> str:
         hosts = []
