@@ -81,7 +81,7 @@ class Post(models.Model):
     link_title = models.CharField(_("link title"), max_length=300, blank=True)
     link_description = models.CharField(_("teaser"), max_length=500, blank=True)
     #: what statistics call it ({campaign} of the brand's link rule)
-    campaign = models.CharField(_("campaign"), max_length=60, blank=True)
+    campaign = models.CharField(_("name of the campaign"), max_length=60, blank=True)
     #: what its links get when it is sent, as the brand had it when it was saved
     #: (`tagging`); {}: nothing
     link_tags = models.JSONField(default=dict, blank=True, editable=False)

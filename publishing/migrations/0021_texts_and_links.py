@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='post',
             name='campaign',
-            field=models.CharField(blank=True, max_length=60, verbose_name='campaign'),
+            field=models.CharField(blank=True, max_length=60, verbose_name='name of the campaign'),
         ),
         migrations.AddField(
             model_name='post',
