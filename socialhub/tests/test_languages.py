@@ -128,14 +128,21 @@ class Words(HTMLParser):
         super().__init__()
         self.said: set[str] = set()
         self.silent = 0
+        self.icons: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.silent += tag in {"script", "style"}
+        # An icon is drawn from its English name, which nobody reads.
+        icon = "material-symbols" in (dict(attrs).get("class") or "")
+        self.silent += tag in {"script", "style"} or icon
+        self.icons += [tag] if icon else []
         shown = {"aria-label", "title", "placeholder", "alt"}
         self.said |= {value.strip() for name, value in attrs if name in shown and value}
 
     def handle_endtag(self, tag: str) -> None:
         self.silent -= tag in {"script", "style"}
+        if self.icons and self.icons[-1] == tag:
+            self.icons.pop()
+            self.silent -= 1
 
     def handle_data(self, data: str) -> None:
         if not self.silent:
