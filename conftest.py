@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts import breakers, limits
 from accounts.models import Brand, ConnectedAccount, Credential, Network, PlatformApp
@@ -25,6 +25,12 @@ def unmet_buckets() -> None:
     limits._left.clear()
     breakers.lately.seen.clear()
     limits._lately.clear()
+
+
+@pytest.fixture(autouse=True)
+def english() -> None:
+    """A request leaves its reader's language behind; the next one, or test, chooses anew."""
+    translation.activate("en")
 
 
 @pytest.fixture

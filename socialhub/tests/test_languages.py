@@ -131,8 +131,8 @@ class Words(HTMLParser):
         self.icons: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        # An icon is drawn from its English name, which nobody reads.
-        icon = "material-symbols" in (dict(attrs).get("class") or "")
+        # An icon is drawn from its English name, which nobody reads; code is code.
+        icon = tag == "code" or "material-symbols" in (dict(attrs).get("class") or "")
         self.silent += tag in {"script", "style"} or icon
         self.icons += [tag] if icon else []
         shown = {"aria-label", "title", "placeholder", "alt"}
