@@ -21,6 +21,8 @@ from .models import (
     InvalidTransition,
     Job,
     Label,
+    LinkFacts,
+    LinkRule,
     MediaAsset,
     Note,
     PartMedia,
@@ -31,6 +33,7 @@ from .models import (
     QueueSlot,
     SavedView,
     Series,
+    Snippet,
     StaleState,
     Stop,
     Upload,
@@ -320,6 +323,45 @@ class QueueAdmin(RoleAdmin):
     search_fields = ["name"]
     fields = [*field_names(Queue, "id"), "accounts"]
     readonly_fields = fields
+
+
+@admin.register(Snippet)
+class SnippetAdmin(RoleAdmin):
+    """Written on the page "Texts and links"."""
+
+    brand_path = "brand__members"
+    list_display = ["name", "kind", "brand"]
+    list_select_related = ["brand"]
+    list_filter = ["kind", ("brand", RelatedOnly)]
+    search_fields = ["name", "text"]
+    fields = field_names(Snippet, "id")
+    readonly_fields = fields
+
+
+@admin.register(LinkRule)
+class LinkRuleAdmin(RoleAdmin):
+    brand_path = "brand__members"
+    list_display = ["brand", "is_on", "source", "medium", "campaign", "only_own"]
+    list_select_related = ["brand"]
+    list_filter = ["is_on", ("brand", RelatedOnly)]
+    search_fields = ["brand__name", "campaign"]
+    fields = field_names(LinkRule, "id")
+    readonly_fields = fields
+
+
+@admin.register(LinkFacts)
+class LinkFactsAdmin(RoleAdmin):
+    """Of links in posts of all brands, so for who sees all brands."""
+
+    list_display = ["title", "url", "asked_at", "read_at", "trouble"]
+    list_filter = ["trouble", "has_picture"]
+    search_fields = ["url", "title"]
+    fields = [name for name in field_names(LinkFacts, "id") if name != "picture"]
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LinkFacts]:
+        rows = super().get_queryset(request)
+        return rows if request.user.is_superuser else rows.none()
 
 
 @admin.register(QueueSlot)
