@@ -68,6 +68,22 @@ class Brand(models.Model):
         blank=True,
         help_text=_("Only these people see the brand."),
     )
+    approval_steps = models.PositiveSmallIntegerField(
+        _("approval"),
+        choices=[
+            (0, _("None: posts go out as scheduled")),
+            (1, _("One step: one other person approves each post")),
+            (2, _("Two steps: two people approve each post, one after the other")),
+        ],
+        default=0,
+        help_text=_(
+            "For posts that are scheduled or changed from now on. A changed text, file, "
+            "account or time needs approval again."
+        ),
+    )
+    own_approval = models.BooleanField(
+        _("writers may approve their own posts"), default=False
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = BrandQuerySet.as_manager()

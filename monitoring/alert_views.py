@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 
 from . import letters
 from .forms import PreferenceForm
-from .models import Alert, AlertPreference
+from .models import Alert, AlertPreference, Message
 
 PER_PAGE = 30
 #: kind -> tone, icon
@@ -49,7 +49,12 @@ def alert_list(request: HttpRequest) -> HttpResponse:
         tone, icon = LOOKS[Alert.Kind(alert.kind)]
         line = {"alert": alert, "tone": tone, "icon": icon}
         lines.append(line | {"head": letters.headline(alert)})
-    return render(request, "monitoring/alert_list.html", {"page": page, "lines": lines})
+    context = {
+        "page": page,
+        "lines": lines,
+        "about_posts": Message.objects.filter(user=request.user.pk)[:PER_PAGE],
+    }
+    return render(request, "monitoring/alert_list.html", context)
 
 
 @login_required
@@ -61,9 +66,18 @@ def alert_open(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
+def message_open(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show the post that it is about, and mark it as read."""
+    row = get_object_or_404(Message, pk=pk, user=request.user.pk)
+    Message.objects.filter(pk=row.pk, read_at=None).update(read_at=timezone.now())
+    return redirect(row.link)
+
+
+@login_required
 @require_POST
 def alerts_read(request: HttpRequest) -> HttpResponse:
     Alert.objects.unread_by(request.user).update(read_at=timezone.now())
+    Message.unread_by(request.user).update(read_at=timezone.now())
     return redirect("alert_list")
 
 

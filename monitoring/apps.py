@@ -8,7 +8,7 @@ class MonitoringConfig(AppConfig):
         from accounts import hooks
         from publishing import hooks as publishing_hooks
 
-        from . import after, history
+        from . import after, history, messages
         from .account_facts import check_happenings, open_incidents
 
         hooks.register_history(history.over_time)
@@ -16,3 +16,4 @@ class MonitoringConfig(AppConfig):
         hooks.register_timeline(check_happenings)
         publishing_hooks.register_delivery(after.delivery_sections)
         publishing_hooks.register_post(after.post_sections)
+        publishing_hooks.register_teller(messages.write)

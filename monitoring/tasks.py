@@ -17,7 +17,7 @@ from accounts.models import (
     RefreshAttempt,
 )
 from platforms import registry
-from publishing import public_media
+from publishing import approving, public_media
 
 from . import (
     ahead,
@@ -26,6 +26,7 @@ from . import (
     history,
     incidents,
     intervening,
+    messages,
     notices,
     platform_hooks,
     reliability,
@@ -89,6 +90,10 @@ def refresh_credentials() -> None:
 def review_incidents() -> None:
     take_over()
     incidents.review()
+    now = timezone.now()
+    approving.ask_for_changed()
+    messages.remind(now)
+    messages.send(now)
 
 
 def tell_ends() -> None:

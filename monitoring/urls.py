@@ -28,6 +28,7 @@ urlpatterns = [
     ),
     path("alerts/", alert_views.alert_list, name="alert_list"),
     path("alerts/read/", alert_views.alerts_read, name="alerts_read"),
+    path("messages/<int:pk>/", alert_views.message_open, name="message_open"),
     path("alerts/<int:pk>/", alert_views.alert_open, name="alert_open"),
     path("me/", alert_views.alert_preferences, name="alert_preferences"),
     path("channels/", channel_views.channel_list, name="channel_list"),

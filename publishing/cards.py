@@ -92,9 +92,16 @@ class Card:
     @property
     def look(self) -> looks.Look:
         found, worst = looks.together(self.post, self.statuses, short=True)
+        if worst == Status.HELD and self._unapproved:
+            return looks.waiting(self._unapproved)
         if worst == Status.SCHEDULED and self._risky:
             return looks.at_risk()
         return found
+
+    @property
+    def _unapproved(self) -> Delivery | None:
+        rows = (row.delivery for row in self._sent())
+        return next((one for one in rows if one.hold == Delivery.Hold.APPROVAL), None)
 
     @property
     def _risky(self) -> Row | None:

@@ -25,6 +25,7 @@ from platforms.base import MONEY, Draft, PlatformClient, PublishJob, Step, StepK
 from platforms.errors import AuthExpired, Cause, Outcome
 
 from . import carrying, liveness, stops, twice, valve
+from .fingerprints import exact
 from .models import (
     MAX_COMMITS,
     Attempt,
@@ -80,6 +81,8 @@ COLUMNS = (
     "draft",
     "fingerprint",
     "twice_allowed",
+    "approvals_missing",
+    "approved_as",
     "prepare_at",
     "prepared_at",
     "sent_bytes",
@@ -427,6 +430,25 @@ class Claim:
             detail=detail or row.detail,
         )
 
+    def _not_approved(self, row: Delivery) -> None:
+        """It says something else than what people said yes to: they are asked anew
+        (`approving.ask_for_changed`)."""
+        self.writes.move(
+            row,
+            Status.HELD,
+            hold=Hold.APPROVAL,
+            approvals_missing=1,
+            held_at=self.now,
+            release_at=None,
+            next_attempt_at=None,
+            prepare_at=None,
+        )
+
+    @staticmethod
+    def _as_it_left(row: Delivery) -> bool:
+        """It may be live, or is out: then it is what it was."""
+        return bool(row.status == Status.UNCERTAIN or row.repeat_is_safe or row.is_out)
+
     def _back_to_doubt(self, row: Delivery, at: datetime | None) -> None:
         """What was safe to repeat a moment ago is not so for ever: look again then.
 
@@ -455,6 +477,11 @@ class Claim:
         looking = row.status == Status.UNCERTAIN
         sender = self.pump.senders.sender(row.account)
         draft, changes = self._wording(row)
+        if row.approved_as and not self._as_it_left(row):
+            doc = changes.get("draft", row.draft)
+            if exact(doc) != row.approved_as:
+                self._not_approved(row)
+                return None
         if row.parts_out and parts.all_out(draft, row.witness):
             changes["next_attempt_at"] = None
             self.writes.move(row, Status.PUBLISHING)
@@ -644,8 +671,7 @@ class Claim:
         A key and uploaded files belong to one wording. Where a person has changed it
         since the last try, the platform would answer a used key with the old post.
         """
-        as_it_left = row.status == Status.UNCERTAIN or row.repeat_is_safe or row.is_out
-        if row.draft and as_it_left:
+        if row.draft and Claim._as_it_left(row):
             return draft_from(row.draft), {}
         draft = row.post.draft_for(row.account.platform, row.account)
         if done := row.parts_out:

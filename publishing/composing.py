@@ -21,7 +21,16 @@ from platforms.base import Count, Draft, Finding, Level, Option, Part
 from platforms.errors import Cause
 from platforms.text import tidy
 
-from . import carrying, media, mentions, public_media, stops, tagging, twice
+from . import (
+    approving,
+    carrying,
+    media,
+    mentions,
+    public_media,
+    stops,
+    tagging,
+    twice,
+)
 from .fingerprints import fingerprint
 from .models import (
     USEFUL_FOR,
@@ -449,6 +458,7 @@ def save(
             moved = (post.due_at, post.useful_until) != (old_due, old_until)
             _deliver(result, composition, time_moved=moved)
             _note_sameness(result, composition, twice_ok)
+            approving.bind(post, user)
         if not created or go:
             verb = "post.changed" if scheduled_before or not go else "post.scheduled"
             more: dict[str, Any] = {}
@@ -607,6 +617,9 @@ def _note_sameness(result: Result, composition: Composition, yes: bool) -> None:
         other_words = row.draft and row.draft != draft_doc(draft)
         if other_words or lead != row.prepare_lead_s:
             row.prepare_anew(lead)
+            if row.approvals_missing:
+                # Nothing leaves ahead before it is approved.
+                rows.filter(pk=row.pk).update(prepare_lead_s=lead)
         words = fingerprint(draft)
         kept = row.twice_allowed and row.fingerprint == words
         allowed = kept or (yes and row.account_id in repeated)

@@ -36,6 +36,12 @@ def fingerprint(draft: Draft | dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
+def exact(value: Any) -> str:
+    """Of a JSON value, to the last letter: what an approval is of. 64 hex digits."""
+    plain = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
 def _words(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", tagging.untagged(text)).split())
 

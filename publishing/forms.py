@@ -138,6 +138,11 @@ class PostForm(forms.Form):
         assert isinstance(field, forms.ModelChoiceField)
         return list(field.queryset or ())
 
+    @property
+    def approval_steps(self) -> int:
+        """How many people have to say yes before it goes out."""
+        return self.brand_now.approval_steps if self.brand_now else 0
+
     @cached_property
     def brand_now(self) -> Brand | None:
         """The brand as chosen; the first one when nothing valid is chosen."""

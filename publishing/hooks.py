@@ -12,9 +12,12 @@ from .models import Delivery
 Sections = Sequence[tuple[str, Any]]
 DeliverySource = Callable[[Delivery, Any], Sections]
 PostSource = Callable[[Sequence[Delivery], Any], Sections]
+#: people, key, subject, text, address on this site
+Teller = Callable[[Sequence[Any], str, str, str, str], None]
 
 _of_deliveries: list[DeliverySource] = []
 _of_posts: list[PostSource] = []
+_tellers: list[Teller] = []
 
 
 def register_delivery(source: DeliverySource) -> DeliverySource:
@@ -37,3 +40,17 @@ def delivery_sections(delivery: Delivery, reader: Any) -> list[tuple[str, Any]]:
 
 def post_sections(deliveries: Sequence[Delivery], reader: Any) -> list[tuple[str, Any]]:
     return [found for source in _of_posts for found in source(deliveries, reader)]
+
+
+def register_teller(teller: Teller) -> Teller:
+    """Who brings messages to people: by mail and on their page."""
+    if teller not in _tellers:
+        _tellers.append(teller)
+    return teller
+
+
+def tell(people: Sequence[Any], key: str, subject: str, text: str, link: str) -> None:
+    """A message to each of these people, once for each key. Inside a transaction it is
+    told only if that is committed."""
+    for teller in _tellers:
+        teller(people, key, subject, text, link)

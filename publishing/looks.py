@@ -58,10 +58,21 @@ URGENCY = (
 def of_delivery(delivery: Delivery) -> Look:
     if delivery.taken_down_at is not None:
         return Look("muted", "delete", _("Deleted at the platform"))
+    if delivery.hold == Delivery.Hold.APPROVAL:
+        return waiting(delivery)
     if delivery.is_partly_out and delivery.status in (Status.FAILED, Status.PUBLISHED):
         tone, _icon = DELIVERY_LOOKS[delivery.status]
         return Look(tone, "clock_loader_60", parts_words(delivery))
     return Look(*DELIVERY_LOOKS[delivery.status], delivery.get_status_display())
+
+
+def waiting(delivery: Delivery) -> Look:
+    """Of one that waits for approval: how many of those who have to say yes have done
+    so. Reads post.brand."""
+    steps = max(delivery.post.brand.approval_steps, delivery.approvals_missing)
+    words = {"given": steps - delivery.approvals_missing, "all": steps}
+    word = _("Waiting for approval %(given)s/%(all)s") % words
+    return Look("warn", "how_to_reg", word)
 
 
 def of_post(post: Post) -> Look:

@@ -619,6 +619,7 @@ class Delivery(models.Model):
         TOO_LATE = "too_late", _("Past its useful time: a person decides")
         DISCONNECTED = "disconnected", _("The account is disconnected")
         TWICE = "twice", _("The same post went out lately: a person decides")
+        APPROVAL = "approval", _("Waiting for approval")
 
     ANSWERED = {
         Status.PUBLISHED,
@@ -724,6 +725,12 @@ class Delivery(models.Model):
     fingerprint = models.CharField(max_length=64, blank=True, editable=False)
     twice_allowed = models.BooleanField(default=False)
 
+    #: People who have yet to say yes; a constraint keeps it from being sent until then.
+    approvals_missing = models.PositiveSmallIntegerField(default=0, editable=False)
+    #: What they said yes to (`fingerprints.exact` of the draft); "" where nobody asks.
+    #: The engine sends nothing else.
+    approved_as = models.CharField(max_length=64, blank=True, editable=False)
+
     #: When its files may leave before it does (`carrying`); null: not, or not any more.
     prepare_at = models.DateTimeField(null=True, blank=True, editable=False)
     #: how long before the due time that is; 0: they go with it
@@ -770,6 +777,11 @@ class Delivery(models.Model):
             models.CheckConstraint(
                 condition=~Q(status="published") | ~Q(external_id=""),
                 name="delivery_published_has_id",
+            ),
+            models.CheckConstraint(
+                condition=Q(approvals_missing=0)
+                | Q(status__in=["held", "failed", "cancelled"]),
+                name="delivery_sent_only_approved",
             ),
         ]
         indexes = [
@@ -822,6 +834,8 @@ class Delivery(models.Model):
         return (
             Q(status=cls.Status.FAILED, dismissed_at=None)
             | Q(status=cls.Status.HELD, release_at=None)
+            # Those stand on the reviewers' page.
+            & ~Q(hold=cls.Hold.APPROVAL)
             | Q(status=cls.Status.UNCERTAIN, next_attempt_at=None)
         )
 
@@ -855,6 +869,11 @@ class Delivery(models.Model):
         if self.prepare_lead_s and due_at > timezone.now():
             # What is there already may do: the platform's own end of it decides.
             changes["prepare_at"] = due_at - timedelta(seconds=self.prepare_lead_s)
+        if self.approvals_missing:
+            self._write(
+                self.Status.HELD, due_at=due_at, useful_until=useful_until, **changes
+            )
+            return
         self._write(
             self.Status.SCHEDULED,
             due_at=due_at,
@@ -874,12 +893,26 @@ class Delivery(models.Model):
         """
         same = Delivery.objects.filter(
             pk=self.pk,
-            status=self.Status.SCHEDULED,
-            fence=fence,
             due_at=moved_to,
-            next_attempt_at=moved_to,
             lease_expires_at=None,
         )
+        if self.approvals_missing:
+            # It waits for approval there; whether it does here is found out after. Its
+            # fence went up as it began to wait.
+            same = same.filter(
+                fence=self.fence, status=self.Status.HELD, hold=self.Hold.APPROVAL
+            )
+            times = ("due_at", "useful_until", "prepare_at")
+            was = {name: was[name] for name in times}
+            status = self.Status.HELD
+        else:
+            same = same.filter(
+                fence=fence, status=self.Status.SCHEDULED, next_attempt_at=moved_to
+            )
+            if was["hold"] == self.Hold.APPROVAL:
+                # It was let go meanwhile, and nothing has to wait for that again.
+                was = {**was, "hold": "", "next_attempt_at": was["due_at"]}
+                status = self.Status.SCHEDULED
         if not same.update(status=status, **was):
             raise StaleState(f"delivery {self.pk} has changed since")
 
@@ -907,6 +940,8 @@ class Delivery(models.Model):
         if self.status not in (self.Status.FAILED, self.Status.HELD):
             # The table knows more roads to SCHEDULED; they are the engine's.
             raise InvalidTransition(f"{self.status} cannot be sent again")
+        if self.approvals_missing:
+            raise InvalidTransition("it waits for approval")
         changes: dict[str, Any] = {}
         if despite_age and self.useful_until < at + USEFUL_FOR:
             changes["useful_until"] = at + USEFUL_FOR
@@ -1031,6 +1066,39 @@ class Delivery(models.Model):
             **self._no_error(),
         )
 
+    # -- verbs of approval
+
+    def await_approval(self, missing: int) -> None:
+        """It waits for so many people's yes, and nothing sends it before."""
+        self._write(
+            self.Status.HELD,
+            hold=self.Hold.APPROVAL,
+            approvals_missing=missing,
+            approved_as="",
+            held_at=timezone.now(),
+            release_at=None,
+            next_attempt_at=None,
+            prepare_at=None,
+            **self._no_lease(),
+            # Whoever carries its files ahead gives up.
+            fence=self.fence + 1,
+        )
+
+    def approve(self, approved_as: str) -> None:
+        """Everybody who was asked has said yes to this (`fingerprints.exact`); "" when
+        nobody is asked any more. Past its useful time a person decides, as always."""
+        self._write(
+            self.Status.SCHEDULED,
+            hold="",
+            approvals_missing=0,
+            approved_as=approved_as,
+            held_at=None,
+            release_at=None,
+            next_attempt_at=max(self.due_at, timezone.now()),
+            **self._no_error(),
+            **carrying.plan(self.prepare_lead_s, self.due_at),
+        )
+
     # -- verbs of the engine
 
     def part_arrived(self, remote: RemotePost, now: datetime) -> dict[str, Any]:
@@ -1075,6 +1143,8 @@ class Delivery(models.Model):
 
     def release(self, at: datetime) -> None:
         """The reason is gone: back into the queue."""
+        if self.approvals_missing:
+            raise InvalidTransition("it waits for approval")
         self._move(
             self.Status.SCHEDULED,
             hold="",
@@ -1158,7 +1228,11 @@ class Delivery(models.Model):
     def waits_for_person(self) -> bool:
         return (
             (self.status == self.Status.FAILED and not self.dismissed_at)
-            or (self.status == self.Status.HELD and self.release_at is None)
+            or (
+                self.status == self.Status.HELD
+                and self.release_at is None
+                and self.hold != self.Hold.APPROVAL
+            )
             or (self.status == self.Status.UNCERTAIN and self.next_attempt_at is None)
         )
 
@@ -1250,13 +1324,23 @@ def schedule(post: Post, accounts: Any) -> list[Delivery]:
         have = set(post.deliveries.values_list("account_id", flat=True))
         accounts = list(accounts)
         says = drafts(post, {account.platform for account in accounts})
+        missing = post.brand.approval_steps
+        start: dict[str, Any] = {"next_attempt_at": post.due_at}
+        if missing:
+            # Until people have said yes (`approving.bind`).
+            start = {
+                "status": Delivery.Status.HELD,
+                "hold": Delivery.Hold.APPROVAL,
+                "held_at": timezone.now(),
+                "approvals_missing": missing,
+            }
         made = [
             Delivery(
                 post=post,
                 account=account,
                 due_at=post.due_at,
                 useful_until=post.useful_until,
-                next_attempt_at=post.due_at,
+                **start,
                 marker=uuid.uuid4().hex,
                 fingerprint=fingerprint(says[account.platform]),
                 **carrying.plan(
@@ -1283,6 +1367,9 @@ from .planning_models import Label as Label  # noqa: E402
 from .planning_models import Queue as Queue  # noqa: E402
 from .planning_models import QueueSlot as QueueSlot  # noqa: E402
 from .planning_models import SavedView as SavedView  # noqa: E402
+from .review_models import Approval as Approval  # noqa: E402
+from .review_models import Remark as Remark  # noqa: E402
+from .review_models import Review as Review  # noqa: E402
 from .series_models import Series as Series  # noqa: E402
 from .stop_models import Stop as Stop  # noqa: E402
 from .upload_models import Upload as Upload  # noqa: E402

@@ -24,7 +24,7 @@ from django.utils.translation import gettext as _
 from accounts.models import AuditEvent
 from accounts.roles import can_write
 
-from . import risk, twice
+from . import approving, risk, twice
 from .composing import CHANGEABLE, Timing, timing
 from .models import USEFUL_FOR, Delivery, InvalidTransition, Post, StaleState
 
@@ -146,6 +146,8 @@ def _put(
                 row.reschedule(when.due_at, when.useful_until)
         except (InvalidTransition, StaleState):
             raise Refused(_begun([row])) from None
+        if going:
+            approving.bind(post, user)
         AuditEvent.write(
             user, "post.moved", post, was=was.isoformat(), to=when.due_at.isoformat()
         )
@@ -182,6 +184,7 @@ def undo(user: Any, token: str) -> Post:
                 by_key[pk].move_back(moved_to, fence, status, dict(_rest(values)))
         except (KeyError, StaleState):
             raise Refused(changed) from None
+        approving.bind(post, user)
         AuditEvent.write(user, "post.move_undone", post)
     return post
 

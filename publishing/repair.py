@@ -14,13 +14,17 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import Q
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts.causes import Action, explain
 from accounts.models import AuditEvent
 from accounts.roles import ROLES
 
-from . import stops, valve
+from . import hooks, stops, valve
 from .desk import can_send_again
+from .fingerprints import exact
 from .models import (
     USEFUL_FOR,
     Care,
@@ -30,6 +34,7 @@ from .models import (
     Note,
     StaleState,
 )
+from .wording import clock
 from .writes import Writes
 
 Status, Hold = Delivery.Status, Delivery.Hold
@@ -41,7 +46,7 @@ def can_move(row: Delivery) -> bool:
     if row.is_out or row.repeat_is_safe:
         return False
     if row.status == Status.HELD:
-        return row.release_at is None
+        return row.release_at is None and row.hold != Hold.APPROVAL
     is_open = row.status == Status.FAILED and not row.dismissed_at
     return is_open and explain(row.cause).action not in {Action.EDIT, Action.DECIDE}
 
@@ -224,7 +229,30 @@ def assign(user: Any, rows: DeliveryQuerySet, pks: Sequence[int], person: Any) -
     _care(found, assignee=person)
     name = Note.name_of(person) if person else ""
     _tell(user, found, "delivery.assigned", to=name)
+    if person is not None and person.pk != user.pk and found:
+        _say_assigned(user, found, person)
     return Done(len(found), len(pks) - len(found))
+
+
+def _say_assigned(user: Any, rows: Sequence[Delivery], person: Any) -> None:
+    """One message for all of them, and never a second one about the same."""
+    first, others = rows[0], len(rows) - 1
+    subject = _("%(who)s gave you a post to repair: %(post)s")
+    if others:
+        subject = ngettext(
+            "%(who)s gave you posts to repair: %(post)s, and %(n)d more",
+            "%(who)s gave you posts to repair: %(post)s, and %(n)d more",
+            others,
+        )
+    words = {"who": Note.name_of(user), "post": first.post, "n": others}
+    text = _("Due %(when)s on %(account)s.") % {
+        "when": clock(first.due_at),
+        "account": first.account.name,
+    }
+    link = first.get_absolute_url() if not others else reverse("failure_desk")
+    # The same rows given again after another failure are news.
+    told = [[row.pk, row.attempt_count] for row in rows]
+    hooks.tell([person], f"assigned:{exact(told)}", subject % words, text, link)
 
 
 def snooze(

@@ -25,7 +25,17 @@ from accounts.models import AuditEvent
 from accounts.roles import can_review, can_write, is_admin
 from platforms import parts
 
-from . import bulk, hooks, listing, public_media, repeating, serving, stops, twice
+from . import (
+    bulk,
+    hooks,
+    listing,
+    public_media,
+    repeating,
+    review_views,
+    serving,
+    stops,
+    twice,
+)
 from . import desk as desks
 from . import proof as proofs
 from .access import in_chosen_zone, role_required, row_number
@@ -244,6 +254,16 @@ def post_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "can_cancel": bool(statuses & set(CANCELLABLE)),
         "can_repeat": post.state == Post.State.SCHEDULED and post.series is None,
         "rule": repeating.rule_words(post.series) if post.series else "",
+        "approval": review_views.card_of(post, request.user),
+        "remarks": post.remarks.select_related("author"),
+        "unapproved": next(
+            (
+                row.delivery
+                for row in rows
+                if row.delivery and row.delivery.hold == Delivery.Hold.APPROVAL
+            ),
+            None,
+        ),
         "events": _events(post),
         "sections": hooks.post_sections(
             [row.delivery for row in rows if row.delivery], request.user

@@ -70,6 +70,11 @@ _HOLDS: dict[str, tuple[Any, Any, Action]] = {
         gettext_lazy("Reconnect the account, or cancel the post."),
         Action.RECONNECT,
     ),
+    Hold.APPROVAL: (
+        gettext_lazy("Nobody has approved it yet as it stands now."),
+        gettext_lazy("A reviewer approves it; until then nothing is sent."),
+        Action.WAIT,
+    ),
     Hold.TWICE: (
         gettext_lazy(
             "Wording, link and images are those of a post to this account within the "
@@ -391,6 +396,9 @@ _EVENTS = {
     "post.reassigned": gettext_lazy("given to somebody"),
     "post.moved": gettext_lazy("moved"),
     "post.move_undone": gettext_lazy("moved back"),
+    "post.approved": gettext_lazy("approved"),
+    "post.sent_back": gettext_lazy("sent back"),
+    "post.approval_asked": gettext_lazy("asked for approval again"),
     "post.cancelled": gettext_lazy("cancelled"),
     "series.started": gettext_lazy("made the first of a series"),
     "series.changed": gettext_lazy("changed with all that follow"),

@@ -23,7 +23,9 @@ User = get_user_model()
 
 ROLE_WORDS = {
     MARKETING: _("Marketing: writes, schedules and cancels posts, repairs what failed"),
-    REVIEWER: _("Reviewer: reads failure reports and repairs what failed"),
+    REVIEWER: _(
+        "Reviewer: approves posts, reads failure reports and repairs what failed"
+    ),
     ADMIN: _("Admin: all of that, and connects accounts, manages people and brands"),
 }
 
@@ -97,7 +99,7 @@ class BrandForm(forms.ModelForm[Brand]):
 
     class Meta:
         model = Brand
-        fields = ["name", "time_zone", "members"]
+        fields = ["name", "time_zone", "approval_steps", "own_approval", "members"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

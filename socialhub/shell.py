@@ -16,9 +16,9 @@ from django.utils.translation import gettext as _
 from accounts.models import ConnectedAccount
 from accounts.roles import can_review, can_write, is_admin, roles_of
 from monitoring.letters import incident_head
-from monitoring.models import Alert, Heartbeat, Incident
+from monitoring.models import Alert, Heartbeat, Incident, Message
 from monitoring.sight import own_part
-from publishing import stops
+from publishing import approving, stops
 from publishing.models import Delivery, Stop
 
 #: Broken accounts that the sidebar names; the rest are counted.
@@ -161,7 +161,16 @@ class Shell:
 
     @cached_property
     def unread_count(self) -> int:
-        return Alert.objects.unread_by(self.user).count() if self.knows_reader else 0
+        if not self.knows_reader:
+            return 0
+        alerts = Alert.objects.unread_by(self.user).order_by().values("pk")
+        others = Message.unread_by(self.user).order_by().values("pk")
+        return alerts.union(others, all=True).count()
+
+    @cached_property
+    def review_count(self) -> int:
+        """Posts that wait for the reader's approval."""
+        return approving.waiting_for(self.user).count() if self.knows_reader else 0
 
     # -- what waits for the reader
 
@@ -230,6 +239,12 @@ class Shell:
             daily.append(_item(_("Accounts"), "group", "account_list"))
             daily.append(_item(_("Incidents"), "e911_emergency", "incident_list"))
         if self.can_review:
+            asked = _item(_("Waiting for me"), "how_to_reg", "review_list")
+            wait: dict[str, Any] = {
+                "badge": self.review_count,
+                "badge_words": _("wait for your approval"),
+            }
+            daily.append(asked | wait)
             desk = _item(_("Failure desk"), "build_circle", "failure_desk")
             words: dict[str, Any] = {
                 "badge": self.desk_count,

@@ -33,6 +33,7 @@ from accounts.roles import ROLES, is_admin, roles_of
 from monitoring.incident_views import rows_for
 from monitoring.letters import incident_head
 from monitoring.models import Answer, Incident, Intervention
+from publishing import approving
 from publishing.models import Delivery
 from publishing.risk import at_risk, by_root
 
@@ -393,10 +394,12 @@ def brand_edit(request: HttpRequest, pk: int) -> HttpResponse:
     form = BrandForm(request.POST or None, instance=brand)
     if request.method == "POST" and form.is_valid():
         form.save()
+        approving.steps_changed(brand)
         AuditEvent.write(
             request.user,
             "brand changed",
             brand,
+            approval_steps=brand.approval_steps,
             time_zone=brand.time_zone,
             people=[person.get_username() for person in form.cleaned_data["members"]],
         )

@@ -46,7 +46,8 @@ def state_chip(row: Delivery | Post) -> dict[str, str]:
     """A delivery's or post's state as icon and word."""
     if isinstance(row, Post):
         return chip(*looks.of_post(row))
-    note = row.get_hold_display() if row.status == Status.HELD else ""
+    held = row.status == Status.HELD and row.hold != row.Hold.APPROVAL
+    note = row.get_hold_display() if held else ""
     return chip(*looks.of_delivery(row), note)
 
 

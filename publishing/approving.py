@@ -1,0 +1,443 @@
+"""Who has to say yes before a post goes out, and what they said yes to.
+
+A delivery that waits for approval is held, and a constraint of the database keeps it from
+every state in which it could be sent. What was approved is kept with it as a fingerprint,
+which the engine compares with what it is about to send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import SequenceMatcher
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+
+from accounts.models import AuditEvent, Brand
+from accounts.roles import ROLES, can_review
+from platforms import registry
+
+from . import hooks
+from .fingerprints import exact
+from .models import Delivery, Post, draft_doc, drafts
+from .review_models import Approval, Remark, Review
+from .wording import person
+
+Status, Hold = Delivery.Status, Delivery.Hold
+State = Review.State
+
+
+class Refused(Exception):
+    """Why not: a sentence for the person."""
+
+
+# ---------------------------------------------------------------- what a post says
+
+
+def says(post: Post, rows: Sequence[Delivery]) -> dict[str, Any]:
+    """All that an approval is of; a JSON value. rows: the deliveries that are to go,
+    with their accounts."""
+    texts = drafts(post, sorted({row.account.platform for row in rows}))
+    assert post.due_at is not None
+    return {
+        "due_at": post.due_at.isoformat(),
+        "accounts": {str(row.account_id): row.account.name for row in rows},
+        "drafts": {slug: draft_doc(draft) for slug, draft in texts.items()},
+    }
+
+
+def _print(said: dict[str, Any]) -> str:
+    # A renamed account is still the same one.
+    return exact({**said, "accounts": sorted(said["accounts"])})
+
+
+def bind(post: Post, user: Any) -> Review | None:
+    """Hold what nobody has approved as it stands, and let go what is approved.
+
+    Called, with the post's row locked, by whatever changes a scheduled post. user: who
+    changed it, and asks. None: no approval is needed, or nothing is left to send.
+    """
+    rows = [
+        row
+        for row in post.deliveries.select_related("account")
+        .select_for_update(of=("self",))
+        .order_by("pk")
+        if _is_open(row)
+    ]
+    # Read anew: an admin may have changed the steps a moment ago.
+    steps = Brand.objects.values_list("approval_steps", flat=True).get(pk=post.brand_id)
+    reviews = Review.objects.filter(post=post)
+    if not steps or not rows:
+        if not rows:
+            reviews.filter(is_current=True).update(is_current=False)
+            return None
+        for row in rows:
+            _let_go(row, "")
+        reviews.filter(is_current=True).update(is_current=False)
+        return None
+    said = says(post, rows)
+    review = _ask(post, said, user)
+    given = review.approvals.count()
+    if given >= steps and review.state != State.SENT_BACK:
+        if review.state != State.APPROVED:
+            review.state, review.decided_at = State.APPROVED, timezone.now()
+            review.save(update_fields=["state", "decided_at"])
+        for row in rows:
+            _let_go(row, exact(said["drafts"][row.account.platform]))
+    else:
+        if review.state == State.APPROVED:  # the brand asks for more than it did
+            review.state, review.decided_at = State.WAITING, None
+            review.save(update_fields=["state", "decided_at"])
+        for row in rows:
+            _keep(row, max(1, steps - given))
+    return review
+
+
+def _is_open(row: Delivery) -> bool:
+    """Whether it can still change, and is to be sent."""
+    may_be_live = row.repeat_is_safe or (row.lease_expires_at and not row.is_carried)
+    return row.status in (Status.SCHEDULED, Status.HELD) and not may_be_live
+
+
+def _ask(post: Post, said: dict[str, Any], user: Any) -> Review:
+    """The review of what the post says now; what it said before is asked no more."""
+    mark = _print(said)
+    current = post.reviews.filter(is_current=True).first()
+    if current is not None and current.fingerprint == mark:
+        return current
+    post.reviews.filter(is_current=True).update(is_current=False)
+    review, made = Review.objects.get_or_create(
+        post=post, fingerprint=mark, defaults={"says": said, "asked_by": user}
+    )
+    if not made:
+        review.is_current = True
+        review.save(update_fields=["is_current"])
+    if review.state == State.WAITING:
+        tell_reviewers(review)
+    return review
+
+
+def _keep(row: Delivery, missing: int) -> None:
+    if row.approvals_missing == missing and row.hold == Hold.APPROVAL:
+        return
+    row.await_approval(missing)
+
+
+def _let_go(row: Delivery, approved_as: str) -> None:
+    if row.approvals_missing or row.hold == Hold.APPROVAL:
+        row.approve(approved_as)
+    elif row.approved_as != approved_as:
+        Delivery.objects.filter(pk=row.pk).update(approved_as=approved_as)
+
+
+# ---------------------------------------------------------------- who
+
+
+def why_not(review: Review, user: Any, brand: Brand) -> str:
+    """Why this person cannot approve it; "" when they can. One query."""
+    if not can_review(user):
+        return _("Only people with a role can approve.")
+    if not brand.own_approval and user.pk in {
+        review.post.author_id,
+        review.asked_by_id,
+    }:
+        return _("It is your own post: somebody else has to approve it.")
+    if review.approvals.filter(person=user.pk).exists():
+        return _("You have approved it. The next step is somebody else’s.")
+    return ""
+
+
+def reviewers(review: Review) -> list[Any]:
+    """Who can approve it: people of the brand with a role, without those who may not."""
+    post = review.post
+    people = get_user_model().objects.filter(
+        Q(groups__name__in=ROLES), brands=post.brand_id, is_active=True
+    )
+    if not post.brand.own_approval:
+        people = people.exclude(pk__in=[post.author_id, review.asked_by_id])
+    done = review.approvals.values("person")
+    return list(people.exclude(pk__in=done).distinct().order_by("pk"))
+
+
+def waiting_for(user: Any) -> Any:
+    """Reviews that this person can decide, the first due first."""
+    found = Review.objects.waiting().visible_to(user)
+    if not can_review(user):
+        return found.none()
+    own = Q(post__author=user.pk) | Q(asked_by=user.pk)
+    found = found.exclude(own & Q(post__brand__own_approval=False))
+    mine = Approval.objects.filter(person=user.pk).values("review")
+    return found.exclude(pk__in=mine).order_by("post__due_at", "pk")
+
+
+# ---------------------------------------------------------------- verbs
+
+
+def _locked(user: Any, post_id: int, mark: str) -> tuple[Post, Review]:
+    """The post, which nobody changes meanwhile, and its review as the person saw it."""
+    posts = Post.objects.visible_to(user).select_for_update(of=("self",))
+    post = posts.select_related("brand").filter(pk=post_id).first()
+    if post is None:
+        raise Refused(_("This post is gone, or belongs to a brand that is not yours."))
+    review = post.reviews.filter(is_current=True).first()
+    if review is None:
+        raise Refused(_("This post waits for nobody’s approval any more."))
+    if review.fingerprint != mark:
+        raise Refused(
+            _("It was changed while you looked at it. Look at what it says now.")
+        )
+    if review.state != State.WAITING:
+        raise Refused(
+            _("Somebody was first: %(state)s.") % {"state": review.get_state_display()}
+        )
+    review.post = post
+    if why := why_not(review, user, post.brand):
+        raise Refused(why)
+    return post, review
+
+
+def _read_anew(post_id: int) -> None:
+    """Some of what it was to be sent to may be cancelled by now, or a file changed."""
+    with transaction.atomic():
+        post = Post.objects.select_for_update().filter(pk=post_id).first()
+        if post is not None and post.reviews.filter(is_current=True).exists():
+            bind(post, post.author)
+
+
+def approve(user: Any, post_id: int, mark: str, text: str = "") -> Review:
+    """One step's yes to what stood there when the person looked (`mark`: the review's
+    fingerprint). Refused when the post says something else by now."""
+    _read_anew(post_id)
+    with transaction.atomic():
+        post, review = _locked(user, post_id, mark)
+        step = review.approvals.count() + 1
+        Approval.objects.create(review=review, person=user, step=step)
+        _remark(post, user, Remark.Kind.APPROVED, text)
+        AuditEvent.write(user, "post.approved", post, step=step)
+        # Files or options may have been changed past the composer: then it says
+        # something else by now, and that is asked for anew.
+        bind(post, review.asked_by)
+        review.refresh_from_db()
+        if review.state == State.WAITING and review.is_current:
+            tell_reviewers(review)
+        else:
+            _tell_writers(review, user, _("Approved: %(post)s"), text)
+    return review
+
+
+def send_back(user: Any, post_id: int, mark: str, text: str) -> Review:
+    """Not like this: it stays held until it is changed. text: why; must not be empty."""
+    if not text.strip():
+        raise Refused(_("Say what is to be changed, then send it back."))
+    _read_anew(post_id)
+    with transaction.atomic():
+        post, review = _locked(user, post_id, mark)
+        review.approvals.all().delete()
+        review.state, review.decided_at = State.SENT_BACK, timezone.now()
+        review.save(update_fields=["state", "decided_at"])
+        _remark(post, user, Remark.Kind.SENT_BACK, text)
+        AuditEvent.write(user, "post.sent_back", post)
+        bind(post, review.asked_by)
+        _tell_writers(review, user, _("Sent back: %(post)s"), text)
+    return review
+
+
+def ask_again(user: Any, post: Post) -> None:
+    """What was sent back is asked for once more as it is."""
+    with transaction.atomic():
+        post = Post.objects.select_for_update().get(pk=post.pk)
+        sent_back = post.reviews.filter(is_current=True, state=State.SENT_BACK).first()
+        if sent_back is None:
+            raise Refused(_("It was not sent back, or it was changed since."))
+        sent_back.state, sent_back.decided_at = State.WAITING, None
+        sent_back.asked_by, sent_back.asked_at = user, timezone.now()
+        sent_back.save(update_fields=["state", "decided_at", "asked_by", "asked_at"])
+        AuditEvent.write(user, "post.approval_asked", post)
+        tell_reviewers(sent_back)
+
+
+def comment(user: Any, post: Post, text: str) -> None:
+    """To those who work on the post: writers, owner, and whoever said something."""
+    if not text.strip():
+        raise Refused(_("Write something first."))
+    with transaction.atomic():
+        remark = _remark(post, user, Remark.Kind.COMMENT, text)
+        people = {post.author, post.looked_after_by}
+        people |= {one.author for one in post.remarks.select_related("author")}
+        _tell(
+            post,
+            [one for one in people if one and one.pk != user.pk],
+            f"remark:{remark.pk}",
+            _("%(who)s about %(post)s") % {"who": person(user), "post": post},
+            text,
+        )
+
+
+def _remark(post: Post, user: Any, kind: str, text: str) -> Remark:
+    return Remark.objects.create(
+        post=post, author=user, kind=kind, text=text.strip()[:2000]
+    )
+
+
+def steps_changed(brand: Brand) -> None:
+    """What waits is judged by the brand's new number of steps. What is scheduled already
+    and needed no approval keeps its way."""
+    asked = Post.objects.filter(
+        brand=brand, state=Post.State.SCHEDULED, reviews__is_current=True
+    )
+    for pk in asked.values_list("pk", flat=True):
+        with transaction.atomic():
+            post = Post.objects.select_for_update().get(pk=pk)
+            bind(post, post.author)
+
+
+def ask_for_changed() -> int:
+    """What the engine held because it no longer says what was approved is asked for
+    anew; how many posts."""
+    held = Delivery.objects.filter(status=Status.HELD, hold=Hold.APPROVAL)
+    held = held.filter(post__reviews__is_current=True).filter(
+        post__reviews__state=State.APPROVED
+    )
+    count = 0
+    for pk in set(held.values_list("post", flat=True)):
+        with transaction.atomic():
+            post = Post.objects.select_for_update().get(pk=pk)
+            bind(post, post.author)
+            count += 1
+    return count
+
+
+# ---------------------------------------------------------------- messages
+
+
+def tell_reviewers(review: Review, when: str = "") -> None:
+    """That it waits; when: which reminder, "" for the first word."""
+    post = review.post
+    step = review.approvals.count()
+    key = f"review:{review.pk}:{review.asked_at.timestamp()}:{step}:{when}"
+    subject = _("Please approve: %(post)s") % {"post": post}
+    text = _("It is due %(when)s and goes out only when it is approved.") % {
+        "when": _clock(post.due_at)
+    }
+    if when:
+        subject = _("Still waits for approval: %(post)s") % {"post": post}
+    _tell(post, reviewers(review), key, subject, text)
+
+
+def _tell_writers(review: Review, user: Any, subject: str, text: str) -> None:
+    post = review.post
+    people = [post.author, post.looked_after_by, review.asked_by]
+    key = f"decided:{review.pk}:{timezone.now().timestamp()}"
+    others = {one.pk: one for one in people if one.pk != user.pk}
+    said = text.strip() or _("By %(who)s.") % {"who": person(user)}
+    _tell(post, list(others.values()), key, subject % {"post": post}, said)
+
+
+def _tell(post: Post, people: Iterable[Any], key: str, subject: str, text: str) -> None:
+    hooks.tell(list(people), key, subject, text, post.get_absolute_url())
+
+
+def _clock(at: datetime | None) -> str:
+    return f"{timezone.localtime(at):%Y-%m-%d %H:%M %Z}" if at else "–"
+
+
+# ---------------------------------------------------------------- what changed
+
+
+@dataclass(frozen=True)
+class Change:
+    """pieces: (kind, words) with kind same, gone or new."""
+
+    what: str
+    pieces: Sequence[tuple[str, str]]
+
+
+def changes(reviews: Sequence[Review]) -> dict[int, list[Change]]:
+    """By review: what is different from what was approved of its post last; empty where
+    nothing was. One query."""
+    keys = [review.post_id for review in reviews]
+    approved = Review.objects.filter(post__in=keys, state=State.APPROVED)
+    last = {one.post_id: one for one in approved.order_by("decided_at")}
+    found: dict[int, list[Change]] = {}
+    for review in reviews:
+        before = last.get(review.post_id)
+        found[review.pk] = []
+        if before is not None and before.pk != review.pk:
+            found[review.pk] = differences(before.says, review.says)
+    return found
+
+
+def differences(was: dict[str, Any], now: dict[str, Any]) -> list[Change]:
+    found = []
+    if was["due_at"] != now["due_at"]:
+        times = [_clock(parse_datetime(one["due_at"])) for one in (was, now)]
+        found.append(Change(_("Time"), _pair(*times)))
+    names = [", ".join(sorted(one["accounts"].values())) for one in (was, now)]
+    if set(was["accounts"]) != set(now["accounts"]):
+        found.append(Change(_("Accounts"), _pair(*names)))
+    for slug, draft in now["drafts"].items():
+        old = was["drafts"].get(slug)
+        if old is None or old == draft:
+            continue
+        name = registry.spec(slug).name
+        known = len(found)
+        for what, read in _PARTS:
+            before, after = read(old), read(draft)
+            if before != after:
+                label = f"{name}: {what()}"
+                found.append(Change(label, _words(before, after)))
+        if len(found) == known:
+            found.append(Change(name, [("new", _("its options were changed"))]))
+    return found
+
+
+def _media(draft: dict[str, Any]) -> str:
+    """Files by name, kind and the words that stand for them."""
+    return ", ".join(
+        f"{file['file_name']} ({file['alt_text'] or _('no alternative text')})"
+        for file in draft["media"]
+    )
+
+
+def _further(draft: dict[str, Any]) -> str:
+    parts = [f"{part['text']} {_media(part)}" for part in draft.get("parts", ())]
+    return " · ".join([*parts, draft.get("first_comment", "")]).strip(" ·")
+
+
+_PARTS = (
+    (lambda: _("text"), lambda draft: draft["text"]),
+    (
+        lambda: _("link"),
+        lambda draft: " ".join(
+            (draft["link_url"], draft["link_title"], draft["link_description"])
+        ).strip(),
+    ),
+    (lambda: _("files"), _media),
+    (lambda: _("what follows"), _further),
+)
+
+
+def _pair(was: str, now: str) -> list[tuple[str, str]]:
+    return [(kind, words) for kind, words in (("gone", was), ("new", now)) if words]
+
+
+def _words(was: str, now: str) -> list[tuple[str, str]]:
+    """Word by word, so that a changed word stands out in its sentence."""
+    old, new = was.split(), now.split()
+    pieces: list[tuple[str, str]] = []
+    for tag, a, b, c, d in SequenceMatcher(
+        None, old, new, autojunk=False
+    ).get_opcodes():
+        if tag == "equal":
+            pieces.append(("same", " ".join(new[c:d])))
+        else:
+            pieces += _pair(" ".join(old[a:b]), " ".join(new[c:d]))
+    # White space alone was changed.
+    return pieces if any(kind != "same" for kind, _w in pieces) else _pair(was, now)

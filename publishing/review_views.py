@@ -1,0 +1,145 @@
+"""What waits for a reviewer, and the buttons under a post that somebody has to approve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from accounts.roles import can_review, can_write
+
+from . import approving
+from .access import role_required
+from .models import Post
+from .review_models import Review
+
+#: Posts on one page, the first due first.
+SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Card:
+    """A review as a reader sees it. why_not: why they cannot approve, "" if they can."""
+
+    review: Review
+    given: int
+    steps: int
+    changes: Sequence[approving.Change]
+    why_not: str
+    is_late: bool
+
+    @property
+    def step(self) -> int:
+        return self.given + 1
+
+    @property
+    def accounts(self) -> list[str]:
+        return sorted(self.review.says["accounts"].values())
+
+    @property
+    def wordings(self) -> list[str]:
+        """Each different text once, as it will be sent."""
+        drafts = self.review.says["drafts"].values()
+        return list(dict.fromkeys(draft["text"] for draft in drafts if draft["text"]))
+
+
+def cards(reviews: Sequence[Review], user: Any) -> list[Card]:
+    """Needs reviews with post, its brand, and their approvals."""
+    changed = approving.changes(reviews)
+    now = timezone.now()
+    return [
+        Card(
+            review,
+            len(review.approvals.all()),
+            review.post.brand.approval_steps,
+            changed[review.pk],
+            approving.why_not(review, user, review.post.brand),
+            bool(review.post.due_at and review.post.due_at < now),
+        )
+        for review in reviews
+    ]
+
+
+def card_of(post: Post, user: Any) -> Card | None:
+    """Of the post's page; None where nothing is asked."""
+    found = _whole(Review.objects.filter(post=post, is_current=True))
+    return cards(list(found), user)[0] if found else None
+
+
+def _whole(reviews: Any) -> Any:
+    return reviews.select_related("post__brand", "post__author").prefetch_related(
+        "approvals__person", "post__media__asset"
+    )
+
+
+@role_required(can_review)
+def review_list(request: HttpRequest) -> HttpResponse:
+    mine = approving.waiting_for(request.user)
+    count = mine.count()
+    found = cards(list(_whole(mine)[:SHOWN]), request.user)
+    context = {"cards": found, "count": count, "more": max(0, count - SHOWN)}
+    return render(request, "publishing/review_list.html", context)
+
+
+@require_POST
+@role_required(can_review)
+def review_decide(request: HttpRequest, pk: int) -> HttpResponse:
+    """POST action: approve or send_back; mark: the fingerprint of what was looked at;
+    text: what is said with it."""
+    text, mark = request.POST.get("text", ""), request.POST.get("mark", "")
+    try:
+        if request.POST.get("action") == "send_back":
+            approving.send_back(request.user, pk, mark, text)
+            messages.success(request, _("Sent back. Its writer is told why."))
+        else:
+            review = approving.approve(request.user, pk, mark, text)
+            if review.state == Review.State.APPROVED:
+                messages.success(request, _("Approved. It goes out as planned."))
+            else:
+                messages.success(
+                    request, _("Approved. One more person has to approve it.")
+                )
+    except approving.Refused as refused:
+        messages.error(request, str(refused))
+    return _back(request, pk)
+
+
+@require_POST
+@role_required(can_review)
+def post_remark(request: HttpRequest, pk: int) -> HttpResponse:
+    post = get_object_or_404(Post.objects.visible_to(request.user), pk=pk)
+    try:
+        approving.comment(request.user, post, request.POST.get("text", ""))
+    except approving.Refused as refused:
+        messages.error(request, str(refused))
+    return _back(request, pk)
+
+
+@require_POST
+@role_required(can_write)
+def review_ask(request: HttpRequest, pk: int) -> HttpResponse:
+    """Once more what was sent back, as it is."""
+    post = get_object_or_404(Post.objects.visible_to(request.user), pk=pk)
+    try:
+        approving.ask_again(request.user, post)
+    except approving.Refused as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("Asked again. The reviewers are told."))
+    return _back(request, pk)
+
+
+def _back(request: HttpRequest, pk: int) -> HttpResponse:
+    to = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(to, {request.get_host()}):
+        to = reverse("post_detail", args=[pk]) + "#approval"
+    return redirect(to)

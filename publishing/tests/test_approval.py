@@ -1,0 +1,282 @@
+"""Nothing goes out that people were to approve and have not, as it stands."""
+
+from __future__ import annotations
+
+from datetime import time, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.core import mail
+from django.db import IntegrityError, transaction
+from django.test import Client
+from django.utils import timezone
+
+from accounts import roles
+from monitoring import messages
+from monitoring.models import Message
+from publishing import approving, composing, moving, repair
+from publishing.models import Approval, Delivery, Post, Review
+
+from .test_gates import turn
+
+pytestmark = pytest.mark.django_db
+Status, Hold = Delivery.Status, Delivery.Hold
+
+
+@pytest.fixture
+def person(brand: Any, django_user_model: Any) -> Any:
+    def make(name: str, role: str = roles.REVIEWER) -> Any:
+        user = django_user_model.objects.create_user(name, f"{name}@example.com", "x")
+        user.groups.add(Group.objects.get_or_create(name=role)[0])
+        brand.members.add(user)
+        return user
+
+    return make
+
+
+@pytest.fixture
+def ask(brand: Any, author: Any, account: Any) -> Any:
+    """Schedule a post of a brand that asks for so many people's yes."""
+
+    def make(steps: int = 1, text: str = "Spring sale", **when: Any) -> Any:
+        brand.approval_steps = steps
+        brand.save()
+        return edit(None, author, [account], text, **when)
+
+    def edit(
+        post: Any, user: Any, accounts: Any, text: str, due_in: Any = timedelta(hours=3)
+    ) -> Any:
+        due = timezone.now() + due_in
+        when = composing.timing(due.date(), time(0), "UTC", now=due)
+        return composing.save(
+            composing.Composition(brand, text=text, accounts=list(accounts)),
+            user,
+            post=post,
+            token=text,
+            when=when,
+            wall=(when.day, when.wall, "UTC"),
+            go=True,
+        ).post
+
+    make.edit = edit  # type: ignore[attr-defined]
+    return make
+
+
+def mark(post: Any) -> str:
+    return Review.objects.get(post=post, is_current=True).fingerprint
+
+
+def row_of(post: Any) -> Delivery:
+    return post.deliveries.get()
+
+
+def come_due(row: Delivery) -> None:
+    now = timezone.now()
+    changes: dict[str, Any] = {"due_at": now}
+    if row.status == Status.SCHEDULED:
+        changes["next_attempt_at"] = now
+    Delivery.objects.filter(pk=row.pk).update(**changes)
+
+
+def test_what_nobody_approved_is_held_and_never_sent(ask: Any, script: Any) -> None:
+    row = row_of(ask())
+    come_due(row)
+    turn(row)
+    assert (row.status, row.hold, script.asked) == ("held", "approval", [])
+    assert not Delivery.objects.needs_person().exists()
+    for changes in (
+        {"status": Status.SCHEDULED, "next_attempt_at": timezone.now()},
+        {"status": Status.PUBLISHING},
+        {"status": Status.PROCESSING},
+    ):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            Delivery.objects.filter(pk=row.pk).update(**changes)
+
+
+def test_one_step_lets_it_go_out(ask: Any, person: Any, script: Any) -> None:
+    post = ask()
+    approving.approve(person("rita"), post.pk, mark(post))
+    row = row_of(post)
+    assert (row.status, row.hold, row.approvals_missing) == ("scheduled", "", 0)
+    come_due(row)
+    turn(row)
+    assert row.status == "published"
+
+
+def test_two_steps_need_two_people_and_not_the_author(
+    ask: Any, person: Any, author: Any
+) -> None:
+    post, rita, tom = ask(steps=2), person("rita"), person("tom")
+    with pytest.raises(approving.Refused, match="own post"):
+        approving.approve(author, post.pk, mark(post))
+    approving.approve(rita, post.pk, mark(post))
+    with pytest.raises(approving.Refused, match="somebody else"):
+        approving.approve(rita, post.pk, mark(post))
+    assert row_of(post).approvals_missing == 1
+    review = post.reviews.get()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Approval.objects.create(review=review, person=rita, step=2)
+    approving.approve(tom, post.pk, mark(post))
+    assert row_of(post).status == "scheduled"
+
+
+def test_a_brand_may_let_writers_approve_their_own(
+    ask: Any, author: Any, brand: Any
+) -> None:
+    brand.own_approval = True
+    post = ask()
+    approving.approve(author, post.pk, mark(post))
+    assert row_of(post).status == "scheduled"
+
+
+def test_an_edit_asks_again_and_shows_what_changed(
+    ask: Any, person: Any, author: Any
+) -> None:
+    post, rita = ask(text="Spring sale starts today"), person("rita")
+    seen = mark(post)
+    approving.approve(rita, post.pk, seen)
+    post.refresh_from_db()
+    ask.edit(post, author, post.accounts.all(), "Spring sale ends today")
+    row = row_of(post)
+    assert (row.status, row.approvals_missing, row.approved_as) == ("held", 1, "")
+    review = post.reviews.get(is_current=True)
+    texts = [
+        one for one in approving.changes([review])[review.pk] if "text" in one.what
+    ]
+    assert ("gone", "starts") in texts[0].pieces
+    assert ("new", "ends") in texts[0].pieces
+    # The yes of somebody who still looks at the old wording is a yes to that alone.
+    with pytest.raises(approving.Refused, match="changed while"):
+        approving.approve(rita, post.pk, seen)
+    assert row_of(post).status == "held"
+
+
+def test_a_moved_post_waits_again_and_undo_brings_its_approval_back(
+    ask: Any, person: Any, author: Any
+) -> None:
+    post = ask()
+    approving.approve(person("rita"), post.pk, mark(post))
+    day = (post.due_at + timedelta(days=1)).date()
+    post.refresh_from_db()
+    moved = moving.move(author, post.pk, day, None, seen=post.due_at)
+    assert row_of(post).hold == Hold.APPROVAL
+    moving.undo(author, moved.undo)
+    row = row_of(post)
+    assert (row.status, row.due_at) == ("scheduled", post.due_at)
+
+
+def test_the_engine_sends_nothing_else_than_what_was_approved(
+    ask: Any, person: Any, script: Any
+) -> None:
+    post = ask()
+    approving.approve(person("rita"), post.pk, mark(post))
+    # Past every page and verb.
+    Post.objects.filter(pk=post.pk).update(text="Something else")
+    row = row_of(post)
+    come_due(row)
+    turn(row)
+    assert (row.status, row.hold, script.asked) == ("held", "approval", [])
+    assert approving.ask_for_changed() == 1
+    assert post.reviews.get(is_current=True).state == Review.State.WAITING
+    approving.approve(post.brand.members.get(username="rita"), post.pk, mark(post))
+    row.refresh_from_db()
+    turn(row)
+    assert row.status == "published"
+
+
+def test_what_is_sent_back_says_why_and_waits(
+    ask: Any, person: Any, author: Any
+) -> None:
+    post, rita = ask(), person("rita")
+    with pytest.raises(approving.Refused):
+        approving.send_back(rita, post.pk, mark(post), " ")
+    approving.send_back(rita, post.pk, mark(post), "Name the price")
+    assert row_of(post).hold == Hold.APPROVAL
+    told = Message.objects.get(user=author)
+    assert told.text == "Name the price"
+    approving.ask_again(author, post)
+    approving.approve(rita, post.pk, mark(post))
+    assert row_of(post).status == "scheduled"
+
+
+def test_approved_too_late_a_person_decides(ask: Any, person: Any, script: Any) -> None:
+    post = ask(due_in=timedelta(minutes=5))
+    late = timezone.now() - timedelta(minutes=1)
+    Delivery.objects.filter(post=post).update(
+        due_at=late - timedelta(hours=2), useful_until=late
+    )
+    approving.approve(person("rita"), post.pk, mark(post))
+    row = row_of(post)
+    turn(row)
+    assert (row.status, row.hold, script.asked) == ("held", "too_late", [])
+
+
+def test_a_retry_or_a_bulk_repair_is_no_way_around(ask: Any, author: Any) -> None:
+    row = row_of(ask())
+    with pytest.raises(Exception, match="approval"):
+        row.retry()
+    assert not repair.can_move(row)
+
+
+def test_reviewers_hear_once_and_are_reminded_once(ask: Any, person: Any) -> None:
+    rita = person("rita")
+    post = ask()
+    Review.objects.update(asked_at=timezone.now() - timedelta(hours=1))
+    now = timezone.now()
+    for _again in range(2):
+        messages.remind(now)
+        messages.send(now)
+    assert [row.user for row in Message.objects.all()] == [rita, rita]
+    assert [one.to for one in mail.outbox] == [["rita@example.com"]] * 2
+    assert post.get_absolute_url() in mail.outbox[0].body
+    messages.remind(now + timedelta(hours=1, minutes=30))
+    assert Message.objects.count() == 3
+
+
+def test_who_is_given_a_repair_is_told_once(ask: Any, person: Any, author: Any) -> None:
+    row, tom = row_of(ask()), person("tom")
+    for _again in range(2):
+        repair.assign(author, Delivery.objects.all(), [row.pk], tom)
+    told = Message.objects.get(user=tom, key__startswith="assigned")
+    assert told.link == row.get_absolute_url()
+
+
+def test_a_reviewer_decides_on_the_page(ask: Any, person: Any, client: Client) -> None:
+    rita = person("rita")
+    post = ask()
+    client.force_login(rita)
+    page = client.get("/reviews/").content.decode()
+    assert "Spring sale" in page
+    assert "Waiting for approval" in page
+    answer = client.post(
+        f"/posts/{post.pk}/decide/",
+        {"mark": mark(post), "action": "approve", "next": "/reviews/"},
+        follow=True,
+    )
+    assert "Nothing waits for you" in answer.content.decode()
+    page = client.get(f"/posts/{post.pk}/").content.decode()
+    assert "approved by rita" in page
+    client.post(f"/posts/{post.pk}/remark/", {"text": "Well done"})
+    assert "Well done" in client.get(f"/posts/{post.pk}/").content.decode()
+
+
+def test_a_stranger_decides_nothing(
+    ask: Any, client: Client, django_user_model: Any
+) -> None:
+    post = ask()
+    other = django_user_model.objects.create_user("eve", "eve@example.com", "x")
+    other.groups.add(Group.objects.get_or_create(name=roles.REVIEWER)[0])
+    client.force_login(other)
+    client.post(f"/posts/{post.pk}/decide/", {"mark": mark(post), "action": "approve"})
+    assert client.post(f"/posts/{post.pk}/remark/", {"text": "x"}).status_code == 404
+    assert row_of(post).hold == Hold.APPROVAL
+
+
+def test_fewer_steps_let_go_what_has_them(ask: Any, person: Any, brand: Any) -> None:
+    post = ask(steps=2)
+    approving.approve(person("rita"), post.pk, mark(post))
+    brand.approval_steps = 1
+    brand.save()
+    approving.steps_changed(brand)
+    assert row_of(post).status == "scheduled"
