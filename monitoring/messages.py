@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from django.utils import timezone, translation
 
 from accounts.reading import language_of, zone_of
 from publishing import approving
+from publishing.hooks import Words
 from publishing.models import Review
 
 from . import quiet
@@ -34,17 +36,27 @@ REMINDERS = (("2h", timedelta(hours=2)), ("24h", timedelta(hours=24)))
 FRESH = timedelta(minutes=30)
 
 
-def write(people: Sequence[Any], key: str, subject: str, text: str, link: str) -> None:
+def write(people: Sequence[Any], key: str, words: Words, link: str) -> None:
     """One message to each of these people, never a second one with the same key."""
-    Message.objects.bulk_create(
-        [
+    rows = []
+    for person in people:
+        with _as_read_by(person):
+            subject, text = words()
+        rows.append(
             Message(
                 user=person, key=key[:120], subject=subject[:200], text=text, link=link
             )
-            for person in people
-        ],
-        ignore_conflicts=True,
-    )
+        )
+    Message.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+@contextmanager
+def _as_read_by(person: Any) -> Iterator[None]:
+    with (
+        timezone.override(zone_of(person)),
+        translation.override(language_of(person)),
+    ):
+        yield
 
 
 def remind(now: datetime) -> None:
@@ -104,10 +116,7 @@ def _send(row: Message, person: Any, now: datetime) -> None:
         "preferences": settings.SITE_URL + reverse("alert_preferences"),
     }
     try:
-        with (
-            timezone.override(zone_of(person)),
-            translation.override(language_of(person)),
-        ):
+        with _as_read_by(person):
             EmailMessage(
                 " ".join(row.subject.split()),
                 render_to_string("monitoring/mail/about_post.txt", context),

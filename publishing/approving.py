@@ -19,6 +19,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import AuditEvent, Brand
 from accounts.roles import ROLES, can_review
@@ -228,7 +229,7 @@ def approve(user: Any, post_id: int, mark: str, text: str = "") -> Review:
         if review.state == State.WAITING and review.is_current:
             tell_reviewers(review)
         else:
-            _tell_writers(review, user, _("Approved: %(post)s"), text)
+            _tell_writers(review, user, gettext_lazy("Approved: %(post)s"), text)
     return review
 
 
@@ -245,7 +246,7 @@ def send_back(user: Any, post_id: int, mark: str, text: str) -> Review:
         _remark(post, user, Remark.Kind.SENT_BACK, text)
         AuditEvent.write(user, "post.sent_back", post)
         bind(post, review.asked_by)
-        _tell_writers(review, user, _("Sent back: %(post)s"), text)
+        _tell_writers(review, user, gettext_lazy("Sent back: %(post)s"), text)
     return review
 
 
@@ -275,8 +276,10 @@ def comment(user: Any, post: Post, text: str) -> None:
             post,
             [one for one in people if one and one.pk != user.pk],
             f"remark:{remark.pk}",
-            _("%(who)s about %(post)s") % {"who": person(user), "post": post},
-            text,
+            lambda: (
+                _("%(who)s about %(post)s") % {"who": person(user), "post": post},
+                text,
+            ),
         )
 
 
@@ -322,26 +325,34 @@ def tell_reviewers(review: Review, when: str = "") -> None:
     post = review.post
     step = review.approvals.count()
     key = f"review:{review.pk}:{review.asked_at.timestamp()}:{step}:{when}"
-    subject = _("Please approve: %(post)s") % {"post": post}
-    text = _("It is due %(when)s and goes out only when it is approved.") % {
-        "when": _clock(post.due_at)
-    }
-    if when:
-        subject = _("Still waits for approval: %(post)s") % {"post": post}
-    _tell(post, reviewers(review), key, subject, text)
+
+    def words() -> tuple[str, str]:
+        subject = _("Please approve: %(post)s") % {"post": post}
+        if when:
+            subject = _("Still waits for approval: %(post)s") % {"post": post}
+        text = _("It is due %(when)s and goes out only when it is approved.") % {
+            "when": _clock(post.due_at)
+        }
+        return subject, text
+
+    _tell(post, reviewers(review), key, words)
 
 
-def _tell_writers(review: Review, user: Any, subject: str, text: str) -> None:
+def _tell_writers(review: Review, user: Any, subject: Any, text: str) -> None:
     post = review.post
     people = [post.author, post.looked_after_by, review.asked_by]
     key = f"decided:{review.pk}:{timezone.now().timestamp()}"
     others = {one.pk: one for one in people if one.pk != user.pk}
-    said = text.strip() or _("By %(who)s.") % {"who": person(user)}
-    _tell(post, list(others.values()), key, subject % {"post": post}, said)
+
+    def words() -> tuple[str, str]:
+        said = text.strip() or _("By %(who)s.") % {"who": person(user)}
+        return str(subject) % {"post": post}, said
+
+    _tell(post, list(others.values()), key, words)
 
 
-def _tell(post: Post, people: Iterable[Any], key: str, subject: str, text: str) -> None:
-    hooks.tell(list(people), key, subject, text, post.get_absolute_url())
+def _tell(post: Post, people: Iterable[Any], key: str, words: hooks.Words) -> None:
+    hooks.tell(list(people), key, words, post.get_absolute_url())
 
 
 def _clock(at: datetime | None) -> str:

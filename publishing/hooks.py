@@ -12,8 +12,10 @@ from .models import Delivery
 Sections = Sequence[tuple[str, Any]]
 DeliverySource = Callable[[Delivery, Any], Sections]
 PostSource = Callable[[Sequence[Delivery], Any], Sections]
-#: people, key, subject, text, address on this site
-Teller = Callable[[Sequence[Any], str, str, str, str], None]
+#: a message's subject and text, made anew in each reader's language and zone
+Words = Callable[[], tuple[str, str]]
+#: people, key, words, address on this site
+Teller = Callable[[Sequence[Any], str, Words, str], None]
 
 _of_deliveries: list[DeliverySource] = []
 _of_posts: list[PostSource] = []
@@ -49,8 +51,8 @@ def register_teller(teller: Teller) -> Teller:
     return teller
 
 
-def tell(people: Sequence[Any], key: str, subject: str, text: str, link: str) -> None:
+def tell(people: Sequence[Any], key: str, words: Words, link: str) -> None:
     """A message to each of these people, once for each key. Inside a transaction it is
     told only if that is committed."""
     for teller in _tellers:
-        teller(people, key, subject, text, link)
+        teller(people, key, words, link)

@@ -237,22 +237,26 @@ def assign(user: Any, rows: DeliveryQuerySet, pks: Sequence[int], person: Any) -
 def _say_assigned(user: Any, rows: Sequence[Delivery], person: Any) -> None:
     """One message for all of them, and never a second one about the same."""
     first, others = rows[0], len(rows) - 1
-    subject = _("%(who)s gave you a post to repair: %(post)s")
-    if others:
-        subject = ngettext(
-            "%(who)s gave you posts to repair: %(post)s, and %(n)d more",
-            "%(who)s gave you posts to repair: %(post)s, and %(n)d more",
-            others,
-        )
-    words = {"who": Note.name_of(user), "post": first.post, "n": others}
-    text = _("Due %(when)s on %(account)s.") % {
-        "when": clock(first.due_at),
-        "account": first.account.name,
-    }
+
+    def words() -> tuple[str, str]:
+        subject = _("%(who)s gave you a post to repair: %(post)s")
+        if others:
+            subject = ngettext(
+                "%(who)s gave you posts to repair: %(post)s, and %(n)d more",
+                "%(who)s gave you posts to repair: %(post)s, and %(n)d more",
+                others,
+            )
+        named = {"who": Note.name_of(user), "post": first.post, "n": others}
+        text = _("Due %(when)s on %(account)s.") % {
+            "when": clock(first.due_at),
+            "account": first.account.name,
+        }
+        return subject % named, text
+
     link = first.get_absolute_url() if not others else reverse("failure_desk")
     # The same rows given again after another failure are news.
     told = [[row.pk, row.attempt_count] for row in rows]
-    hooks.tell([person], f"assigned:{exact(told)}", subject % words, text, link)
+    hooks.tell([person], f"assigned:{exact(told)}", words, link)
 
 
 def snooze(

@@ -13,6 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import roles
+from accounts.models import Profile
 from monitoring import messages
 from monitoring.models import Message
 from publishing import approving, composing, moving, repair
@@ -232,6 +233,14 @@ def test_reviewers_hear_once_and_are_reminded_once(ask: Any, person: Any) -> Non
     assert post.get_absolute_url() in mail.outbox[0].body
     messages.remind(now + timedelta(hours=1, minutes=30))
     assert Message.objects.count() == 3
+
+
+def test_each_reader_is_told_in_their_own_language(ask: Any, person: Any) -> None:
+    rita, otto = person("rita"), person("otto")
+    Profile.objects.create(user=otto, language="de")
+    ask()
+    told = {row.user: row.subject.partition(":")[0] for row in Message.objects.all()}
+    assert told == {rita: "Please approve", otto: "Bitte freigeben"}
 
 
 def test_who_is_given_a_repair_is_told_once(ask: Any, person: Any, author: Any) -> None:
