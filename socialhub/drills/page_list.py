@@ -27,7 +27,17 @@ from accounts.models import (
     ReconnectCampaign,
 )
 from monitoring.models import AlertChannel, Incident
-from publishing.models import Delivery, MediaAsset, Post, Queue, Series, Snippet
+from publishing.models import (
+    Delivery,
+    Import,
+    Job,
+    LinkFacts,
+    MediaAsset,
+    Post,
+    Queue,
+    Series,
+    Snippet,
+)
 
 Status = Delivery.Status
 
@@ -126,6 +136,10 @@ SHELL: dict[str, Page] = {
     "queue_edit": Page(pk_of(Queue)),
     "queue_shuffle": Page(pk_of(Queue)),
     "delivery_detail": Page(failed),
+    "job_list": Page(),
+    "job_row": Page(pk_of(Job)),
+    "import_list": Page(),
+    "import_detail": Page(pk_of(Import), ("tab=all",)),
     "stop_list": Page(),
     "text_list": Page(),
     "text_new": Page(),
@@ -212,6 +226,9 @@ NOT_PAGES: dict[str, str] = {
             "desk_repair",
             "desk_send",
             "figures_read_now",
+            "import_do",
+            "import_row",
+            "job_cancel",
             "incident_acknowledge",
             "incident_dismiss",
             "intervention_decide",
@@ -242,6 +259,8 @@ NOT_PAGES: dict[str, str] = {
     **dict.fromkeys(
         [
             "delivery_proof_json",
+            "import_template_csv",
+            "import_template_xlsx",
             "delivery_proof_pdf",
             "link_picture",
             "media_file",
@@ -320,6 +339,8 @@ def _shell() -> Iterator[Address]:
 
 #: What the Admin role may see; the rest is for superusers.
 OWN_LABELS = ("accounts", "publishing", "monitoring")
+#: Of these, what stands in a list is for who sees all brands.
+OF_ALL_BRANDS = (LinkFacts,)
 
 
 def _admin() -> Iterator[Address]:
@@ -329,7 +350,7 @@ def _admin() -> Iterator[Address]:
         yield Address(f"admin:app_list {label}", path, label not in OWN_LABELS)
     for model, pages in admin.site._registry.items():
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
-        for_root = model._meta.app_label not in OWN_LABELS
+        for_root = model._meta.app_label not in OWN_LABELS or model in OF_ALL_BRANDS
         yield Address(f"{name}_changelist", reverse(f"{name}_changelist"), for_root)
         if model._meta.app_label == "django_q":
             row = pages.get_queryset(_ANYBODY).order_by("-pk").first()

@@ -61,7 +61,12 @@ from publishing.models import (
     Attempt,
     Care,
     Delivery,
+    Import,
+    ImportRow,
+    Job,
     Label,
+    LinkFacts,
+    LinkRule,
     MediaAsset,
     Note,
     PartMedia,
@@ -128,6 +133,10 @@ class World:
         )
         for brand in self.brands:
             brand.members.add(self.reader)
+        LinkRule.objects.bulk_create(
+            LinkRule(brand=brand, source="{network}", medium="social", only_own=False)
+            for brand in self.brands
+        )
         self.apps = {
             slug: PlatformApp.objects.create(
                 platform=slug,
@@ -162,6 +171,7 @@ class World:
         self._told(accounts)
         self._planning(accounts, to.posts)
         self._campaigns(accounts, people)
+        self._tables((to.posts - had.posts) // 4)
         self._records(accounts, (to.deliveries - had.deliveries) // 5)
 
     # -- accounts and people
@@ -378,6 +388,15 @@ class World:
         through.objects.bulk_create(
             through(post_id=post.pk, label_id=labels[n % len(labels)].pk)
             for n, post in enumerate(posts[::4])
+        )
+        LinkFacts.objects.bulk_create(
+            LinkFacts(
+                key=uuid.uuid4().hex * 2,
+                url=f"https://example.com/{n}",
+                read_at=self.now,
+                title=f"Page {n}",
+            )
+            for n in range(max(5, count // 4))
         )
         drafts = Post.objects.bulk_create(
             Post(
@@ -687,6 +706,37 @@ class World:
                 done_at=self.now,
             )
             for _ in accounts[::10]
+        )
+
+    def _tables(self, rows: int) -> None:
+        """Tables that were imported: the newest with so many rows, and the work."""
+        for number in range(3):
+            table = Import.objects.create(
+                person=self.reader,
+                brand=self.brands[0],
+                name=f"Plan {number}.csv",
+                sha256=uuid.uuid4().hex * 2,
+                state=Import.State.LOOKED,
+                facts={"format": "csv", "columns": ["date", "time", "text"]},
+            )
+            table.job = Job.objects.create(
+                kind="import_read",
+                brand=table.brand,
+                person=self.reader,
+                state=Job.State.DONE,
+                asked={"table": table.pk, "name": table.name},
+                ended_at=self.now,
+            )
+            table.save(update_fields=["job"])
+        ImportRow.objects.bulk_create(
+            ImportRow(
+                table=table,
+                number=number,
+                state=ImportRow.State.GOOD,
+                cells={"date": "2030-03-02", "time": "09:00", "text": WORDS},
+                becomes="scheduled",
+            )
+            for number in range(2, max(5, rows) + 2)
         )
 
     def _records(self, accounts: Sequence[ConnectedAccount], count: int) -> None:
