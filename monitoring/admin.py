@@ -21,6 +21,7 @@ from .models import (
     Heartbeat,
     Incident,
     Intervention,
+    Message,
     MetricSnapshot,
     PostComment,
     ReportMail,
@@ -104,6 +105,23 @@ class AlertAdmin(RoleAdmin):
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        reader: Any = request.user
+        return rows if reader.is_superuser else rows.filter(user=reader)
+
+
+@admin.register(Message)
+class MessageAdmin(RoleAdmin):
+    list_display = ["subject", "user", "created_at", "sent_at", "read_at"]
+    list_select_related = ["user"]
+    list_filter = ["sent_at"]
+    search_fields = ["subject", "text", "user__username"]
+    date_hierarchy = "created_at"
+    fields = field_names(Message, "id")
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """One's own; who sees all brands sees all."""
         rows = super().get_queryset(request)
         reader: Any = request.user
         return rows if reader.is_superuser else rows.filter(user=reader)

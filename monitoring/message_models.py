@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 class Message(models.Model):
     """Told once for each key, on the person's page of messages and by mail as they want
-    to be told. In the words, and the language, of whoever caused it."""
+    to be told, in their own language."""
 
     #: A try may take so long; then another worker may take it.
     LEASE = timedelta(minutes=2)

@@ -13,6 +13,7 @@ from accounts.admin import ReadOnlyInline, RoleAdmin, field_names, run_verb
 
 from . import desk
 from .models import (
+    Approval,
     Attempt,
     Care,
     Delivery,
@@ -31,6 +32,8 @@ from .models import (
     Pump,
     Queue,
     QueueSlot,
+    Remark,
+    Review,
     SavedView,
     Series,
     Snippet,
@@ -362,6 +365,41 @@ class LinkFactsAdmin(RoleAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[LinkFacts]:
         rows = super().get_queryset(request)
         return rows if request.user.is_superuser else rows.none()
+
+
+@admin.register(Review)
+class ReviewAdmin(RoleAdmin):
+    """Decided on the page "Waiting for me" and on the post's own."""
+
+    brand_path = "post__brand__members"
+    list_display = ["post", "state", "is_current", "asked_by", "asked_at", "decided_at"]
+    list_select_related = ["post", "asked_by"]
+    list_filter = ["state", "is_current", ("post__brand", RelatedOnly)]
+    search_fields = ["post__text"]
+    fields = field_names(Review, "id")
+    readonly_fields = fields
+
+
+@admin.register(Approval)
+class ApprovalAdmin(RoleAdmin):
+    brand_path = "review__post__brand__members"
+    list_display = ["review", "person", "step", "at"]
+    list_select_related = ["review", "person"]
+    list_filter = ["step", ("person", RelatedOnly)]
+    search_fields = ["review__post__text", "person__username"]
+    fields = field_names(Approval, "id")
+    readonly_fields = fields
+
+
+@admin.register(Remark)
+class RemarkAdmin(RoleAdmin):
+    brand_path = "post__brand__members"
+    list_display = ["__str__", "kind", "post", "author", "at"]
+    list_select_related = ["post", "author"]
+    list_filter = ["kind", ("author", RelatedOnly)]
+    search_fields = ["text", "post__text"]
+    fields = field_names(Remark, "id")
+    readonly_fields = fields
 
 
 @admin.register(QueueSlot)

@@ -48,6 +48,7 @@ from monitoring.models import (
     Heartbeat,
     Incident,
     Intervention,
+    Message,
     MetricSnapshot,
     PostComment,
     ReportMail,
@@ -58,6 +59,7 @@ from monitoring.models import (
 from platforms import registry
 from platforms.errors import Cause, Outcome
 from publishing.models import (
+    Approval,
     Attempt,
     Care,
     Delivery,
@@ -75,6 +77,8 @@ from publishing.models import (
     Pump,
     Queue,
     QueueSlot,
+    Remark,
+    Review,
     SavedView,
     Series,
     Snippet,
@@ -172,6 +176,7 @@ class World:
         self._planning(accounts, to.posts)
         self._campaigns(accounts, people)
         self._tables((to.posts - had.posts) // 4)
+        self._said()
         self._records(accounts, (to.deliveries - had.deliveries) // 5)
 
     # -- accounts and people
@@ -707,6 +712,27 @@ class World:
             )
             for _ in accounts[::10]
         )
+
+    def _said(self) -> None:
+        """Approvals, what was said about them, and who was told."""
+        posts = Post.objects.filter(state=Post.State.SCHEDULED).order_by("-pk")[:20]
+        for number, post in enumerate(posts):
+            review = Review.objects.create(
+                post=post,
+                fingerprint=uuid.uuid4().hex * 2,
+                says={"due_at": self.now.isoformat(), "accounts": {}, "drafts": {}},
+                state=Review.State.APPROVED,
+                asked_by=self.reader,
+                is_current=False,
+            )
+            Approval.objects.create(review=review, person=self.reader, step=1)
+            Remark.objects.create(post=post, author=self.reader, text=WORDS)
+            Message.objects.create(
+                user=self.reader,
+                key=uuid.uuid4().hex,
+                subject=f"Approved: {number}",
+                link=post.get_absolute_url(),
+            )
 
     def _tables(self, rows: int) -> None:
         """Tables that were imported: the newest with so many rows, and the work."""
