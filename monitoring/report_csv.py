@@ -8,6 +8,8 @@ import io
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from publishing.csv_cells import safe
+
 from .reliability import Report
 
 CSV_HEADS = (
@@ -36,7 +38,7 @@ def to_csv(found: Report) -> bytes:
         writer.writerow(
             [
                 line.week.isoformat(),
-                _safe(line.brand),
+                safe(line.brand),
                 line.due,
                 line.on_time,
                 "" if line.share is None else line.share,
@@ -50,11 +52,6 @@ def to_csv(found: Report) -> bytes:
             ]
         )
     return stream.getvalue().encode("utf-8-sig")
-
-
-def _safe(text: str) -> str:
-    """A name that a spreadsheet would run as a formula is marked as text."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def title_of(found: Report) -> str:
