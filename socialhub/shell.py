@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from django.db.models import F
+from django.contrib.auth import get_user_model
+from django.db.models import F, Func, IntegerField, QuerySet, Subquery
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
@@ -47,6 +48,12 @@ def _last_seen(head: str, beat: Heartbeat | None) -> str:
         return _("%(head)s: never seen") % {"head": head}
     ago = seconds_in_words(beat.age_s)
     return _("%(head)s: last seen %(ago)s ago") % {"head": head, "ago": ago}
+
+
+def _count(rows: QuerySet[Any]) -> Subquery:
+    """How many, as a part of another query."""
+    number = Func(F("pk"), function="COUNT", output_field=IntegerField())
+    return Subquery(rows.order_by().annotate(number=number).values("number"))
 
 
 class Shell:
@@ -160,17 +167,29 @@ class Shell:
         return max(0, len(self._incidents) - SHOWN_INCIDENTS)
 
     @cached_property
-    def unread_count(self) -> int:
+    def _counts(self) -> tuple[int, int]:
+        """Unread messages, and posts that wait for the reader's approval: one query."""
         if not self.knows_reader:
-            return 0
-        alerts = Alert.objects.unread_by(self.user).order_by().values("pk")
-        others = Message.unread_by(self.user).order_by().values("pk")
-        return alerts.union(others, all=True).count()
+            return 0, 0
+        alerts, messages, asked = (
+            get_user_model()
+            .objects.filter(pk=self.user.pk)
+            .values_list(
+                _count(Alert.objects.unread_by(self.user)),
+                _count(Message.unread_by(self.user)),
+                _count(approving.waiting_for(self.user)),
+            )
+            .get()
+        )
+        return (alerts or 0) + (messages or 0), asked or 0
 
-    @cached_property
+    @property
+    def unread_count(self) -> int:
+        return self._counts[0]
+
+    @property
     def review_count(self) -> int:
-        """Posts that wait for the reader's approval."""
-        return approving.waiting_for(self.user).count() if self.knows_reader else 0
+        return self._counts[1]
 
     # -- what waits for the reader
 

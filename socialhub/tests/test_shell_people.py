@@ -203,7 +203,12 @@ def test_the_list_of_people_hides_brands_that_the_reader_is_not_in(
 
 
 def test_who_makes_a_brand_belongs_to_it(as_admin: Client, admin_person: User) -> None:
-    form = {"name": "Acme", "time_zone": "Europe/Berlin", "members": []}
+    form = {
+        "name": "Acme",
+        "time_zone": "Europe/Berlin",
+        "approval_steps": 0,
+        "members": [],
+    }
     as_admin.post(reverse("brand_add"), form)
     brand = Brand.objects.get(name="Acme")
     assert list(brand.members.all()) == [admin_person]
@@ -215,7 +220,7 @@ def test_a_brand_of_others_is_not_found(as_admin: Client) -> None:
     foreign = Brand.objects.create(name="Foreign")
     url = reverse("brand_edit", args=[foreign.pk])
     assert as_admin.get(url).status_code == 404
-    form = {"name": "Taken", "time_zone": "UTC"}
+    form = {"name": "Taken", "time_zone": "UTC", "approval_steps": 0}
     assert as_admin.post(url, form).status_code == 404
     assert "Foreign" not in as_admin.get(reverse("brands")).content.decode()
 
@@ -227,6 +232,7 @@ def test_a_brand_can_be_changed(
     form = {
         "name": "Renamed",
         "time_zone": "Asia/Tokyo",
+        "approval_steps": 0,
         "members": [admin_person.pk, mia.pk],
     }
     as_admin.post(reverse("brand_edit", args=[own_brand.pk]), form)
@@ -239,9 +245,11 @@ def test_a_brand_needs_a_real_zone_and_a_free_name(
     as_admin: Client, own_brand: Brand
 ) -> None:
     url = reverse("brand_add")
-    bad_zone = as_admin.post(url, {"name": "New", "time_zone": "Mars/Olympus"})
+    bad_zone = as_admin.post(
+        url, {"name": "New", "time_zone": "Mars/Olympus", "approval_steps": 0}
+    )
     assert "Select a valid choice" in bad_zone.content.decode()
-    taken = as_admin.post(url, {"name": "Own", "time_zone": "UTC"})
+    taken = as_admin.post(url, {"name": "Own", "time_zone": "UTC", "approval_steps": 0})
     assert "already exists" in taken.content.decode()
     assert Brand.objects.count() == 1
 
