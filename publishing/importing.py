@@ -231,9 +231,7 @@ def _cells(columns: list[str], cells: list[str]) -> dict[str, str]:
             continue
         if column == "media" and column in found:
             text = f"{found[column]};{text}"
-        found[column] = (
-            text.replace("\x00", "") if text != table_reading.NO_VALUE else text
-        )
+        found[column] = text.replace("\x00", "")
     return found
 
 

@@ -35,8 +35,9 @@ MOST_CHARS = 60_000
 SAMPLE = 64 * 1024
 XLSX = "[Content_Types].xml"
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
-#: A formula that no spreadsheet has worked out: there is no value to take.
-NO_VALUE = "\x00formula"
+#: A formula that no spreadsheet has worked out: there is no value to take. It begins with
+#: a character that stands in no text, and that a database takes (PostgreSQL no NUL).
+NO_VALUE = "\ufdd0formula"
 
 
 class Unreadable(Exception):

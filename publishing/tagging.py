@@ -20,6 +20,8 @@ from platforms.text import find_urls, web_host
 
 #: What stands for what, in the order of the help text.
 PLACEHOLDERS = ("network", "account", "campaign", "brand")
+#: A document's own order is lost where the database sorts its keys (PostgreSQL).
+ORDER = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
 _PLACE = re.compile(r"\{(\w+)\}")
 
 
@@ -69,9 +71,11 @@ def tag(link: str, tags: Mapping[str, Any], values: Mapping[str, str]) -> str:
     path, _mark, query = bare.partition("?")
     have = {part.partition("=")[0] for part in query.split("&")}
     added = []
-    for name, pattern in tags["params"].items():
-        value = _filled(pattern, values)
-        if value and name not in have:
+    params = tags["params"]
+    for name in (*(name for name in ORDER if name in params), *params):
+        value = "" if name in have else _filled(params[name], values)
+        if value:
+            have.add(name)
             added.append(f"{name}={quote(value, safe='.-_~')}")
     if not added:
         return link
