@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.fields import SecretUnreadable
 from accounts.models import Credential
 from publishing.agenda import AHEAD
-from publishing.models import MediaAsset, PostMedia, Variant
+from publishing.models import Delivery, MediaAsset, Post, PostMedia, Variant
 from publishing.senders import LEARN_AT_ONCE, Senders, attach_posts
 
 from .test_engine import InlinePump
@@ -88,3 +88,18 @@ def test_a_plain_post_costs_one_query_and_others_get_what_belongs_to_them(
     assert [m.asset for m in illustrated.post.media.all()] == [asset]
     assert not plain.post.variants.all()
     assert not plain.post.media.all()
+
+
+@pytest.mark.django_db
+def test_a_draft_asks_the_database_for_nothing_more(
+    make_account, make_delivery, django_assert_num_queries
+):
+    """What is read of posts is all that their drafts need: else each costs a query."""
+    row = make_delivery(make_account("mastodon"))
+    tags = {"params": {"utm_source": "{account}"}, "hosts": []}
+    Post.objects.update(text="Look: https://acme.example/a", link_tags=tags)
+    (read,) = Delivery.objects.select_related("account").filter(pk=row.pk)
+    attach_posts([read])
+    with django_assert_num_queries(0):
+        draft = read.post.draft_for("mastodon", read.account)
+    assert "utm_source=acmetools" in draft.text
