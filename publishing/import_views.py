@@ -22,7 +22,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import AuditEvent, Brand, ConnectedAccount
 from accounts.roles import can_write
 
-from . import importing, incoming, table_columns
+from . import csv_cells, importing, incoming, table_columns
 from .access import role_required, row_number
 from .import_models import Import, ImportRow
 from .job_views import line
@@ -148,7 +148,9 @@ def import_template(request: HttpRequest, form: str) -> HttpResponse:
         "labels": _("spring"),
         "state": "draft",
     }
-    heads, values = list(COLUMNS), [example.get(name, "") for name in COLUMNS]
+    heads = list(COLUMNS)
+    # A brand's name may look like a formula; the way back takes the mark off.
+    values = [csv_cells.safe(example.get(name, "")) for name in COLUMNS]
     if form == "csv":
         stream = io.StringIO()
         csv.writer(stream).writerows([heads, values])

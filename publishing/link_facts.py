@@ -61,6 +61,7 @@ def asked(url: str, now: datetime | None = None) -> LinkFacts | None:
     if (
         not is_web_link(url)
         or len(url) > 2000
+        or url != storable(url)
         or "." not in (urlsplit(url).hostname or "")
     ):
         return None
@@ -124,7 +125,7 @@ def read(pk: int) -> str:
     try:
         url, found = _page(facts.url)
         if found.picture:
-            picture = _picture(urljoin(url, found.picture))
+            picture = _picture(url, found.picture)
         if not found.title:
             trouble = "no_page"
     except NotRead as why:
@@ -144,7 +145,7 @@ def _page(url: str) -> tuple[str, Page]:
     for _turn in range(MOST_REDIRECTS + 1):
         answer = _get(url, MAX_PAGE_BYTES)
         if 300 <= answer.status < 400 and answer.headers.get("location"):
-            url = urljoin(url, answer.headers["location"])
+            url = _onward(url, answer.headers["location"])
             continue
         kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not answer.ok or kind not in {"text/html", "application/xhtml+xml"}:
@@ -178,14 +179,23 @@ def _text(answer: Answer) -> str:
     return storable(answer.body.decode("utf-8", "replace"))
 
 
-def _picture(url: str) -> bytes:
+def _onward(url: str, to: str) -> str:
+    """Where a page leads. NotRead: to nothing that is an address."""
+    try:
+        return urljoin(url, to)
+    except ValueError:
+        raise NotRead("no_page") from None
+
+
+def _picture(page: str, named: str) -> bytes:
     """The small picture, WebP; b"" where there is none that we can show."""
     try:
+        url = _onward(page, named)
         for _turn in range(MOST_REDIRECTS + 1):
             answer = _get(url, MAX_PICTURE_BYTES)
             if not (300 <= answer.status < 400 and answer.headers.get("location")):
                 break
-            url = urljoin(url, answer.headers["location"])
+            url = _onward(url, answer.headers["location"])
         if not answer.ok or not answer.body:
             return b""
     except NotRead:

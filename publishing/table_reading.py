@@ -172,7 +172,7 @@ def _spreadsheet(path: Path, name: str) -> Table:
                 cells = [
                     NO_VALUE
                     if value is None and formula is not None
-                    else cell_text(value)
+                    else plain(cell_text(value))
                     for value, formula in zip(values, formulas, strict=False)
                 ]
                 _add(table, number, cells, name)

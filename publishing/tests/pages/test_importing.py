@@ -505,6 +505,17 @@ def test_the_templates_are_read_as_they_are(world, ana):
         assert table.facts["ignored"] == []
 
 
+def test_a_brand_named_like_a_formula_is_none_in_a_template(world, ana):
+    from openpyxl import load_workbook
+
+    world.brand.name = "=1+1"
+    world.brand.save()
+    assert "'=1+1" in ana.get(reverse("import_template_csv")).content.decode()
+    answer = ana.get(reverse("import_template_xlsx"))
+    book = load_workbook(io.BytesIO(answer.content))
+    assert {cell.data_type for cell in book.worksheets[0][2] if cell.value} == {"s"}
+
+
 def test_the_page_of_rows_costs_the_same_however_many(
     world, ana, django_assert_max_num_queries
 ):

@@ -162,3 +162,18 @@ def test_previews_show_it_and_what_was_typed_comes_first(ana, world):
     assert ana.get(address).content == b"RIFF"
     LinkFacts.objects.update(has_picture=False)
     assert ana.get(address).status_code == 404
+
+
+@pytest.mark.parametrize("broken", ["http://[rye", "https://[::1/rye.jpg"])
+def test_a_page_that_names_no_address_is_read_all_the_same(db, web, broken):
+    page = PAGE.replace("/rye.jpg", broken)
+    web.get(URL, body=page, content_type="text/html")
+    row = read()
+    assert (row.title, row.has_picture) == ("Rye bread & more", False)
+    web.get(f"{URL}/2", status=302, headers={"Location": broken})
+    assert read(f"{URL}/2").trouble == "no_page"
+
+
+def test_what_no_database_stores_is_no_link(db):
+    assert link_facts.asked("https://acme.example/\x00") is None
+    assert not LinkFacts.objects.exists()
