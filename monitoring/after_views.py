@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django import forms
@@ -148,22 +149,31 @@ def answer_decide(request: HttpRequest, pk: int) -> HttpResponse:
         "absent": (answer.confirm_absent, _("The answer is sent again.")),
         "drop": (answer.give_up, _("Noted: the answer is not sent.")),
     }
-    decision = request.POST.get("decision", "")
-    if decision in verbs:
-        verb, words = verbs[decision]
-        try:
-            verb()
-        except (InvalidTransition, StaleState):
-            messages.error(
-                request,
-                _("Too late: this has changed meanwhile, so nothing was done."),
-            )
-        else:
-            AuditEvent.write(
-                request.user, f"delivery.answer_{decision}", answer.delivery
-            )
-            messages.success(request, words)
+    decide(request, answer.delivery, "answer", verbs)
     return redirect(f"{answer.delivery.get_absolute_url()}#comments")
+
+
+def decide(
+    request: HttpRequest,
+    delivery: Delivery,
+    what: str,
+    verbs: Mapping[str, tuple[Callable[[], Any], str]],
+) -> None:
+    """A person's word on what nobody could tell. verbs: decision -> what it does, and
+    what is said then. what: for the history."""
+    decision = request.POST.get("decision", "")
+    if decision not in verbs:
+        return
+    verb, words = verbs[decision]
+    try:
+        verb()
+    except (InvalidTransition, StaleState):
+        messages.error(
+            request, _("Too late: this has changed meanwhile, so nothing was done.")
+        )
+        return
+    AuditEvent.write(request.user, f"delivery.{what}_{decision}", delivery)
+    messages.success(request, words)
 
 
 def _delivery(request: HttpRequest, pk: int) -> Delivery:

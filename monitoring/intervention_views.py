@@ -13,9 +13,10 @@ from django_q.tasks import async_task
 from accounts.models import AuditEvent
 from accounts.roles import can_review, can_write
 from publishing.access import role_required
-from publishing.models import Delivery, InvalidTransition, StaleState
+from publishing.models import Delivery
 
 from .after import aftermaths
+from .after_views import decide
 from .figure_models import Intervention, PostComment
 from .intervening import done
 from .interventions import removals, why_not
@@ -127,21 +128,7 @@ def intervention_decide(request: HttpRequest, pk: int) -> HttpResponse:
         "absent": (row.confirm_absent, _("It is tried again.")),
         "drop": (row.give_up, _("Noted: it is left as it is.")),
     }
-    decision = request.POST.get("decision", "")
-    if decision in verbs:
-        verb, words = verbs[decision]
-        try:
-            verb()
-        except (InvalidTransition, StaleState):
-            messages.error(
-                request,
-                _("Too late: this has changed meanwhile, so nothing was done."),
-            )
-        else:
-            AuditEvent.write(
-                request.user, f"delivery.intervention_{decision}", row.delivery
-            )
-            messages.success(request, words)
+    decide(request, row.delivery, "intervention", verbs)
     place = "comments" if row.comment_id else "removal"
     return redirect(f"{row.delivery.get_absolute_url()}#{place}")
 
