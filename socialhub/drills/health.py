@@ -532,9 +532,11 @@ class Weeks:
         account = self._fresh(pk)
         if account.credential is None or account.credential.ends_at() != ends_at:
             return  # reconnected meanwhile
+        again = partial(self._renew_ahead, pk, ends_at)
+        if not self._reconnect(account, now, again):
+            return
         self.figures["ends"] += 1
         self.figures["ends_announced"] += self._announced(pk, ends_at)
-        self._reconnect(account)
         self._plan_renewal(pk)
 
     def _ran_out(self, pk: int, ends_at: datetime, now: datetime) -> None:
@@ -681,13 +683,7 @@ class Weeks:
         accounts = [self._fresh(pk) for pk in sorted(death.accounts)]
         if death.restore:
             self.practice.end_tokens(death.platform, death.restore, "restore")
-        try:
-            self._reconnect(accounts[0])
-        except (ConnectRefused, PlatformError) as exc:
-            # A server may stumble in this very moment: people try again.
-            logger.info("reconnecting %s: %s", accounts[0], exc)
-            self.figures["tried_again"] += 1
-            self._at(now + timedelta(minutes=30), partial(self._cure, death))
+        if not self._reconnect(accounts[0], now, partial(self._cure, death)):
             return
         death.cured_at = now
         for account in accounts:
@@ -696,12 +692,26 @@ class Weeks:
                 say(f"{account} is not well after a reconnect: {account.cause}")
             self._plan_renewal(account.pk)
 
-    def _reconnect(self, account: ConnectedAccount) -> None:
+    def _reconnect(
+        self,
+        account: ConnectedAccount,
+        now: datetime,
+        again: Callable[[datetime], None],
+    ) -> bool:
+        """False when the platform hinders it: `again` is called in half an hour."""
         assert account.credential is not None
-        grant = self._grant(account.credential.app, self._sign_ins[account.pk])
-        connect.reconnect(grant, account, self.user, yes=True)
+        try:
+            grant = self._grant(account.credential.app, self._sign_ins[account.pk])
+            connect.reconnect(grant, account, self.user, yes=True)
+        except (ConnectRefused, PlatformError) as exc:
+            # A server may stumble in this very moment: people try again.
+            logger.info("reconnecting %s: %s", account, exc)
+            self.figures["tried_again"] += 1
+            self._at(now + timedelta(minutes=30), again)
+            return False
         self._cut.pop(account.pk, None)
         self.figures["reconnects"] += 1
+        return True
 
     def _grant(self, app: PlatformApp, sign_in: dict[str, Any]) -> Grant:
         """The sign-in of a person, from the token exchange on."""
