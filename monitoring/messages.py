@@ -19,7 +19,7 @@ from django.utils import timezone, translation
 from accounts.reading import language_of, zone_of
 from publishing import approving
 from publishing.hooks import Words
-from publishing.models import Review
+from publishing.models import Delivery, Review
 
 from . import quiet
 from .models import AlertPreference, Message
@@ -34,6 +34,8 @@ Mail = AlertPreference.Mail
 REMINDERS = (("2h", timedelta(hours=2)), ("24h", timedelta(hours=24)))
 #: Whoever was asked so lately needs no reminder.
 FRESH = timedelta(minutes=30)
+#: That a post missed its time is told for so long after it, should nothing have run.
+MISSED_FOR = timedelta(days=2)
 
 
 def write(people: Sequence[Any], key: str, words: Words, link: str) -> None:
@@ -61,7 +63,8 @@ def _as_read_by(person: Any) -> Iterator[None]:
 
 def remind(now: datetime) -> None:
     """Before the due time of what still waits for approval: each of its reviewers, once
-    a day before and once two hours before."""
+    a day before and once two hours before. Once it is past: its writers as well."""
+    _tell_missed(now)
     waiting = Review.objects.waiting().filter(
         post__due_at__gt=now, post__due_at__lte=now + REMINDERS[-1][1]
     )
@@ -71,6 +74,20 @@ def remind(now: datetime) -> None:
         left = review.post.due_at - now
         name = next(name for name, before in REMINDERS if left <= before)
         approving.tell_reviewers(review, when=name)
+
+
+def _tell_missed(now: datetime) -> None:
+    # Beginning at what is held: most reviews are of what went out long ago.
+    waits = Delivery.objects.filter(
+        status=Delivery.Status.HELD,
+        hold=Delivery.Hold.APPROVAL,
+        due_at__lte=now,
+        due_at__gt=now - MISSED_FOR,
+    )
+    rows = Review.objects.filter(post__in=waits.values("post"), is_current=True)
+    rows = rows.exclude(state=Review.State.APPROVED)
+    for review in rows.select_related("post__brand", "post__author", "asked_by"):
+        approving.tell_missed(review)
 
 
 def send(now: datetime) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
@@ -65,15 +65,13 @@ def bind(post: Post, user: Any) -> Review | None:
     Called, with the post's row locked, by whatever changes a scheduled post. user: who
     changed it, and asks. None: no approval is needed, or nothing is left to send.
     """
-    rows = [
-        row
-        for row in post.deliveries.select_related("account")
-        .select_for_update(of=("self",))
-        .order_by("pk")
-        if _is_open(row)
-    ]
+    locked = post.deliveries.select_related("account").select_for_update(of=("self",))
+    all_rows = list(locked.order_by("pk"))
+    rows = [row for row in all_rows if _is_open(row)]
     # Read anew: an admin may have changed the steps a moment ago.
     steps = Brand.objects.values_list("approval_steps", flat=True).get(pk=post.brand_id)
+    if steps:
+        _nothing_newer([row for row in all_rows if row not in rows])
     reviews = Review.objects.filter(post=post)
     if not steps or not rows:
         if not rows:
@@ -90,8 +88,12 @@ def bind(post: Post, user: Any) -> Review | None:
         if review.state != State.APPROVED:
             review.state, review.decided_at = State.APPROVED, timezone.now()
             review.save(update_fields=["state", "decided_at"])
+        fresh = _fresh(post)
         for row in rows:
-            _let_go(row, exact(said["drafts"][row.account.platform]))
+            row.post = fresh
+            # Not what reviewers read for all accounts of a network: to the letter what
+            # this one will get, its own name in links and the parts that are out.
+            _let_go(row, exact(draft_doc(row.draft_now())))
     else:
         if review.state == State.APPROVED:  # the brand asks for more than it did
             review.state, review.decided_at = State.WAITING, None
@@ -105,6 +107,20 @@ def _is_open(row: Delivery) -> bool:
     """Whether it can still change, and is to be sent."""
     may_be_live = row.repeat_is_safe or (row.lease_expires_at and not row.is_carried)
     return row.status in (Status.SCHEDULED, Status.HELD) and not may_be_live
+
+
+def _nothing_newer(rows: Sequence[Delivery]) -> None:
+    """What is on its way, and was never asked for, may come back and go once more: but
+    only as it left."""
+    for row in rows:
+        if row.status not in Delivery.ENDED and row.draft and not row.approved_as:
+            Delivery.objects.filter(pk=row.pk).update(approved_as=exact(row.draft))
+
+
+def _fresh(post: Post) -> Post:
+    """With what it says now, whatever was read of it before."""
+    said = Post.objects.prefetch_related("variants", "media__asset")
+    return said.get(pk=post.pk)
 
 
 def _ask(post: Post, said: dict[str, Any], user: Any) -> Review:
@@ -304,9 +320,11 @@ def steps_changed(brand: Brand) -> None:
 def ask_for_changed() -> int:
     """What the engine held because it no longer says what was approved is asked for
     anew; how many posts."""
-    held = Delivery.objects.filter(status=Status.HELD, hold=Hold.APPROVAL)
-    held = held.filter(post__reviews__is_current=True).filter(
-        post__reviews__state=State.APPROVED
+    asked = Review.objects.filter(post=OuterRef("post"), is_current=True)
+    held = Delivery.objects.filter(
+        ~Exists(asked.exclude(state=State.APPROVED)),
+        status=Status.HELD,
+        hold=Hold.APPROVAL,
     )
     count = 0
     for pk in set(held.values_list("post", flat=True)):
@@ -336,6 +354,26 @@ def tell_reviewers(review: Review, when: str = "") -> None:
         return subject, text
 
     _tell(post, reviewers(review), key, words)
+
+
+def tell_missed(review: Review) -> None:
+    """Its time has come without an approval: whoever can still do something, once."""
+    post = review.post
+    assert post.due_at is not None
+    people = [post.author, post.looked_after_by, review.asked_by]
+    if review.state == State.WAITING:
+        people += reviewers(review)
+    key = f"review:{review.pk}:missed:{post.due_at.timestamp()}"
+
+    def words() -> tuple[str, str]:
+        subject = _("Not sent, for it was not approved in time: %(post)s")
+        text = _(
+            "It was due %(when)s. Approve it or choose another time: nothing goes out "
+            "before."
+        )
+        return subject % {"post": post}, text % {"when": _clock(post.due_at)}
+
+    _tell(post, list({one.pk: one for one in people}.values()), key, words)
 
 
 def _tell_writers(review: Review, user: Any, subject: Any, text: str) -> None:

@@ -673,10 +673,7 @@ class Claim:
         """
         if row.draft and Claim._as_it_left(row):
             return draft_from(row.draft), {}
-        draft = row.post.draft_for(row.account.platform, row.account)
-        if done := row.parts_out:
-            # Those stay as they are, whatever is written since.
-            draft = parts.merged(draft_from(row.draft), draft, done)
+        draft = row.draft_now()
         doc = draft_doc(draft)
         if row.draft == doc:
             return draft, {}

@@ -1186,6 +1186,14 @@ class Delivery(models.Model):
 
     # -- reading
 
+    def draft_now(self) -> Draft:
+        """What a try would send: the post as it is written, behind the parts that are
+        out, which stay as they were sent. Reads the post's variants and media."""
+        draft = self.post.draft_for(self.account.platform, self.account)
+        if done := self.parts_out:
+            draft = parts_of.merged(draft_from(self.draft), draft, done)
+        return draft
+
     @property
     def parts_out(self) -> int:
         """Of a post of several parts, how many are out; 0 for a post of one."""

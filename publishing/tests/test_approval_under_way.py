@@ -1,0 +1,157 @@
+"""Approval where a post is on its way already: in parts, under names, between two tries."""
+
+from __future__ import annotations
+
+from datetime import time, timedelta
+from typing import Any
+
+import pytest
+
+from monitoring import messages
+from monitoring.models import Message
+from platforms.base import StepResult
+from platforms.errors import InvalidContent, TransientError
+from publishing import approving, repeating
+from publishing.models import Delivery, Post, Review, Series, Variant
+from publishing.tests.test_approval import ask, come_due, mark, person, row_of
+from publishing.tests.test_gates import InlinePump, turn
+from publishing.tests.test_parts import out
+
+pytestmark = pytest.mark.django_db
+Status, Hold = Delivery.Status, Delivery.Hold
+__all__ = ["ask", "person"]
+
+NAMED = {"params": {"utm_campaign": "{account}"}, "hosts": [], "values": {}}
+
+
+def approve(post: Any, by: Any) -> None:
+    approving.approve(by, post.pk, mark(post))
+
+
+def next_turn(row: Delivery) -> None:
+    row.refresh_from_db()
+    come_due(row)
+    turn(row)
+
+
+def test_links_that_name_their_account_go_out_once_approved(
+    ask: Any, person: Any, script: Any
+) -> None:
+    post = ask(text="See https://acme.example/sale")
+    Post.objects.filter(pk=post.pk).update(link_tags=NAMED)
+    post.refresh_from_db()
+    approving.bind(post, post.author)
+    approve(post, person("rita"))
+    row = row_of(post)
+    next_turn(row)
+    assert row.status == "published"
+    assert "utm_campaign=acmetools" in row.draft["text"]
+
+
+def test_the_rest_of_a_thread_goes_out_when_what_is_left_is_approved(
+    ask: Any, person: Any, script: Any
+) -> None:
+    post, rita = ask(text="Hello"), person("rita")
+    Variant.objects.create(
+        post=post, platform="scripted", has_text=False, parts=["Second"]
+    )
+    approving.bind(post, post.author)
+    approve(post, rita)
+    script.answers["post"] = [out(1), InvalidContent("no")]
+    row = row_of(post)
+    next_turn(row)
+    assert (row.status, row.parts_out) == ("failed", 1)
+    # The first part cannot change any more, whatever is written.
+    Post.objects.filter(pk=post.pk).update(text="Hello again")
+    Variant.objects.update(parts=["Mended"])
+    row.retry()
+    approving.bind(post, post.author)
+    approve(post, rita)
+    script.answers["post"] = [out(2)]
+    next_turn(row)
+    assert row.status == "published"
+    assert (row.draft["text"], row.draft["parts"][0]["text"]) == ("Hello", "Mended")
+
+
+def edit_on_its_way(ask: Any, post: Any, script: Any) -> None:
+    """Somebody saves another wording while the first is being sent, which then fails."""
+
+    def answer(name: str) -> StepResult:
+        script.asked.append(name)
+        post.refresh_from_db()
+        ask.edit(post, post.author, post.accounts.all(), "Another wording")
+        raise TransientError
+
+    script.answer = answer
+    row = row_of(post)
+    come_due(row)
+    InlinePump().turn()
+    row.refresh_from_db()
+    del script.answer
+    assert (row.status, len(script.asked)) == ("scheduled", 1)
+
+
+def test_what_was_edited_while_it_left_is_asked_for_and_not_forgotten(
+    ask: Any, person: Any, script: Any
+) -> None:
+    post, rita = ask(), person("rita")
+    approve(post, rita)
+    edit_on_its_way(ask, post, script)
+    row = row_of(post)
+    next_turn(row)
+    assert (row.status, row.hold, len(script.asked)) == ("held", "approval", 1)
+    approving.ask_for_changed()
+    assert list(approving.waiting_for(rita).values_list("post", flat=True)) == [post.pk]
+    approve(post, rita)
+    next_turn(row)
+    assert (row.status, row.draft["text"]) == ("published", "Another wording")
+
+
+def test_nothing_new_slips_out_of_what_began_before_anybody_asked(
+    ask: Any, script: Any, brand: Any
+) -> None:
+    post = ask(steps=0)
+    brand.approval_steps = 1
+    brand.save()
+    edit_on_its_way(ask, post, script)
+    row = row_of(post)
+    next_turn(row)
+    assert (row.status, row.hold, len(script.asked)) == ("held", "approval", 1)
+
+
+def test_occurrences_of_a_series_wait_for_approval_each(
+    ask: Any, person: Any, author: Any
+) -> None:
+    post, rita = ask(), person("rita")
+    rule = {"wall": time(9), "zone": "UTC", "first_on": post.local_date, "count": 3}
+    series = repeating.start(author, post, Series(kind=Series.Kind.WEEKLY, **rule))
+    posts = list(series.posts.order_by("occurrence_on"))
+    assert [row_of(one).hold for one in posts] == [Hold.APPROVAL] * 3
+    approve(posts[1], rita)
+    assert [row_of(one).status for one in posts] == ["held", "scheduled", "held"]
+    # Another wording for all that follow takes back what was approved of them.
+    post.refresh_from_db()
+    post.text = "Summer sale"
+    post.save()
+    repeating.change_following(author, post)
+    assert {row_of(one).hold for one in posts[1:]} == {Hold.APPROVAL}
+    assert Review.objects.waiting().filter(post__in=posts).count() == 3
+
+
+def test_what_misses_its_time_unapproved_is_told_to_all_who_can_help(
+    ask: Any, person: Any, author: Any
+) -> None:
+    post, rita = ask(), person("rita")
+    sent_back = ask(text="Sent back")
+    approving.send_back(rita, sent_back.pk, mark(sent_back), "Name the price")
+    Message.objects.all().delete()
+    later = post.due_at + timedelta(minutes=1)
+    for _run in range(2):
+        messages.remind(later)
+    late = "Not sent, for it was not approved in time"
+    told = Message.objects.values_list("user__username", "subject")
+    assert sorted(told) == [
+        ("ana", f"{late}: Sent back"),
+        ("ana", f"{late}: Spring sale"),
+        ("rita", f"{late}: Spring sale"),
+    ]
