@@ -2,19 +2,55 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from django.conf import settings
+from django.db import connection
 from django.utils import timezone, translation
 
 from accounts import breakers, limits
 from accounts.models import Brand, ConnectedAccount, Credential, Network, PlatformApp
 from publishing.models import Delivery, Post, schedule
+from socialhub import ready_tables
 from tests import needs
 
 PLATFORMS = Path(__file__).parent / "platforms"
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(
+    request: pytest.FixtureRequest,
+    django_db_modify_db_settings: None,
+    django_db_blocker: Any,
+) -> Iterator[bool]:
+    """In a run of tests/run.py, this worker's database with tables that are there."""
+    asked: bool = request.config.getvalue("reuse_db")
+    if asked or not os.environ.get(ready_tables.FOLDER):
+        yield asked
+        return
+    configured, creation = settings.DATABASES["default"], connection.creation
+    own, made = configured["NAME"], creation._get_test_db_name()
+
+    def migrate() -> None:
+        creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+        connection.close()
+        configured["NAME"] = connection.settings_dict["NAME"] = own
+
+    url = f"sqlite:///{made}"
+    if connection.vendor == "postgresql":
+        server = urlsplit(os.environ["DATABASE_URL"])
+        url = urlunsplit(server._replace(path=f"/{made}"))
+    with django_db_blocker.unblock():
+        ready_tables.fill(url, migrate, ready_tables.MIGRATED)
+    yield True
+    with django_db_blocker.unblock():
+        creation.destroy_test_db(own, verbosity=0)
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,8 @@
-"""Tables that one sandbox of a test run has made and the others copy.
+"""Tables that one process of a test run has made and the others copy.
 
-A test run starts a dozen sandboxes on each database. To migrate each of them from zero
-costs seconds of a core; the first one does, and what it has made is kept for the run.
+A test run fills two dozen databases: of its sandboxes, and of pytest's workers. To
+migrate each of them from zero costs seconds of a core; the first one does, and what it
+has made is kept for the run.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-#: Names the folder of the run; without it every sandbox migrates.
+#: Names the folder of the run; without it every database is migrated.
 FOLDER = "SOCIALHUB_READY_TABLES"
+#: What is kept: the tables as migrations leave them, and those that a sandbox starts with.
+MIGRATED, STARTED = "migrated", "started"
 
 
 @contextlib.contextmanager
@@ -32,26 +35,34 @@ def kept(*server_urls: str) -> Iterator[dict[str, str]]:
         finally:
             for url in server_urls:
                 with _server(url) as server:
-                    server.execute(f'DROP DATABASE IF EXISTS "{_kept_name(folder)}"')
+                    for kind in (MIGRATED, STARTED):
+                        name = _kept_name(folder, kind)
+                        server.execute(f'DROP DATABASE IF EXISTS "{name}"')
 
 
-def fill(url: str, make: Callable[[], None]) -> None:
-    """Give an empty database its tables: a copy, or what `make` makes of it."""
+def fill(url: str, make: Callable[[], None], kind: str = STARTED) -> None:
+    """Give a database its tables: a copy, or what `make` makes of it.
+
+    On PostgreSQL nobody may be connected to it, not even whoever has made it.
+    """
     folder = os.environ.get(FOLDER, "")
     if not folder:
         make()
         return
-    copy = _copy_sqlite if url.startswith("sqlite") else _copy_postgres
-    with (Path(folder) / "lock").open("a") as lock:
+    sqlite = url.startswith("sqlite")
+    copy = _copy_sqlite if sqlite else _copy_postgres
+    # One database of a kind waits for another one only on the same server.
+    name = f"{kind}-{'sqlite' if sqlite else 'postgres'}"
+    with (Path(folder) / f"{name}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not copy(url, folder, back=True):
+        if not copy(url, folder, kind, back=True):
             make()
-            copy(url, folder, back=False)
+            copy(url, folder, kind, back=False)
 
 
-def _copy_sqlite(url: str, folder: str, *, back: bool) -> bool:
+def _copy_sqlite(url: str, folder: str, kind: str, *, back: bool) -> bool:
     """Between the database and the folder; False when the folder has none."""
-    own, ready = url.removeprefix("sqlite:///"), str(Path(folder) / "ready.sqlite3")
+    own, ready = url.removeprefix("sqlite:///"), str(Path(folder) / f"{kind}.sqlite3")
     if back and not Path(ready).exists():
         return False
     source, target = (ready, own) if back else (own, ready)
@@ -63,22 +74,22 @@ def _copy_sqlite(url: str, folder: str, *, back: bool) -> bool:
     return True
 
 
-def _copy_postgres(url: str, folder: str, *, back: bool) -> bool:
+def _copy_postgres(url: str, folder: str, kind: str, *, back: bool) -> bool:
     """Between the database and one beside it; False when there is none."""
-    own, ready = urlsplit(url).path.lstrip("/"), _kept_name(folder)
+    own, ready = urlsplit(url).path.lstrip("/"), _kept_name(folder, kind)
     with _server(url) as server:
         found = server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [ready])
         if back and not found.fetchone():
             return False
         if back:
-            server.execute(f'DROP DATABASE "{own}"')
+            server.execute(f'DROP DATABASE IF EXISTS "{own}"')
         source, target = (ready, own) if back else (own, ready)
         server.execute(f'CREATE DATABASE "{target}" TEMPLATE "{source}"')
     return True
 
 
-def _kept_name(folder: str) -> str:
-    return Path(folder).name.replace("-", "_").lower()
+def _kept_name(folder: str, kind: str) -> str:
+    return f"{Path(folder).name}_{kind}".replace("-", "_").lower()
 
 
 @contextlib.contextmanager

@@ -193,11 +193,16 @@ class Sandbox:
     def migrate(self) -> None:
         """Tables and schedules, copied where this run has made them already."""
 
-        def make() -> None:
+        url = self.env["DATABASE_URL"]
+
+        def migrate() -> None:
             self.manage("migrate", "--verbosity", "0")
+
+        def make() -> None:
+            ready_tables.fill(url, migrate, ready_tables.MIGRATED)
             self.manage("make_schedules")
 
-        ready_tables.fill(self.env["DATABASE_URL"], make)
+        ready_tables.fill(url, make)
 
     def start_practice(self) -> None:
         self.spawn(

@@ -1,4 +1,4 @@
-"""The sandboxes of one run copy the tables that the first of them has made."""
+"""The databases of one run copy the tables that the first of them has got."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class Maker:
     def __init__(self) -> None:
         self.made: list[str] = []
 
-    def fill(self, url: str) -> None:
-        ready_tables.fill(url, lambda: self._make(url))
+    def fill(self, url: str, kind: str = ready_tables.STARTED) -> None:
+        ready_tables.fill(url, lambda: self._make(url), kind)
 
     def _make(self, url: str) -> None:
         self.made.append(url)
@@ -71,6 +71,9 @@ def test_the_first_sandbox_makes_the_tables_and_the_others_copy_them(
     execute(second, "DELETE FROM ready")
     rows = [execute(url, "SELECT made_by FROM ready") for url in (first, second, third)]
     assert rows == [[(1,)], [], [(1,)]]
+    # What only migrations have made is another thing.
+    maker.fill(fourth := empty(), ready_tables.MIGRATED)
+    assert maker.made == [first, fourth]
 
 
 @pytest.mark.usefixtures("run")
@@ -103,12 +106,14 @@ def test_nothing_stays_when_the_run_is_over(
     with ready_tables.kept(*[url] if url else []) as shared:
         folder = Path(shared[ready_tables.FOLDER])
         monkeypatch.setenv(ready_tables.FOLDER, str(folder))
-        Maker().fill(made := empty())
+        maker = Maker()
+        maker.fill(empty())
+        maker.fill(made := empty(), ready_tables.MIGRATED)
         before = databases(made)
     assert not folder.exists()
     # The others of this server belong to whoever runs beside us.
     kept = {name for name in before if folder.name.replace("-", "_").lower() in name}
-    assert len(kept) == (1 if url else 0)
+    assert len(kept) == (2 if url else 0)
     assert not kept & databases(made)
 
 
