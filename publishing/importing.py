@@ -5,10 +5,12 @@ What is done is in the rows: a killed worker's successor reads them and goes on.
 
 from __future__ import annotations
 
+import lzma
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+import zlib
+from collections.abc import Callable, Container, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,15 @@ STEP = 20
 #: Files of a zip beside the table, and what is written of each into the library.
 MOST_FILES = 2000
 TABLE, ZIP = "table", "files.zip"
+#: What unpacking makes of files that are not what their zip says.
+BROKEN_ZIP = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    EOFError,
+    ValueError,
+    zlib.error,
+    lzma.LZMAError,
+)
 
 State, RowState = Import.State, ImportRow.State
 
@@ -343,7 +354,7 @@ def _take_file(
                 while block := source.read(incoming.BLOCK):
                     copy.write(block)
                     beat()
-        except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError) as error:
+        except BROKEN_ZIP as error:
             raise UploadRefused(
                 _("%(name)s cannot be unpacked. Pack it anew.") % {"name": name}
             ) from error
@@ -524,10 +535,17 @@ def _write_ended(job: Job) -> None:
 # ---------------------------------------------------------------- undoing
 
 
-def why_stays(row: ImportRow, post: Post | None, deliveries: list[Delivery]) -> str:
-    """Why undoing leaves a post alone; "": it goes."""
+def why_stays(
+    row: ImportRow,
+    post: Post | None,
+    deliveries: list[Delivery],
+    brands: Container[int],
+) -> str:
+    """Why undoing leaves a post alone; "": it goes. brands: the person's, by key."""
     if post is None:
         return _("It is gone already.")
+    if post.brand_id not in brands:
+        return _("It belongs to a brand that is not yours.")
     if post.state == Post.State.CANCELLED:
         return _("It is cancelled already.")
     if post.changed_at != row.post_version:
@@ -546,14 +564,19 @@ def why_stays(row: ImportRow, post: Post | None, deliveries: list[Delivery]) -> 
     return ""
 
 
+def _brands_of(table: Import) -> set[int]:
+    """What the person sees now, which may be less than when the table was sent."""
+    return set(Brand.objects.visible_to(table.person).values_list("pk", flat=True))
+
+
 def undo_effects(table: Import) -> tuple[int, dict[str, int]]:
-    """How many posts would go, and sentence -> how many stay. Three queries."""
-    goes = 0
+    """How many posts would go, and sentence -> how many stay. Four queries."""
+    goes, brands = 0, _brands_of(table)
     stays: dict[str, int] = {}
     rows = table.rows.filter(state=RowState.DONE).select_related("post")
     for row in rows.prefetch_related("post__deliveries__account"):
         deliveries = list(row.post.deliveries.all()) if row.post else []
-        if why := why_stays(row, row.post, deliveries):
+        if why := why_stays(row, row.post, deliveries, brands):
             stays[why] = stays.get(why, 0) + 1
         else:
             goes += 1
@@ -562,17 +585,20 @@ def undo_effects(table: Import) -> tuple[int, dict[str, int]]:
 
 def _undo(job: Job, turn: Turn) -> bool:
     table = _table(job)
+    if not can_write(table.person):
+        raise Refused(_("Your role reads: somebody of marketing can undo it."))
+    brands = _brands_of(table)
     rows = table.rows.filter(state=RowState.DONE)
     turn.store(total=rows.count() + job.done)
     for pk in list(rows.values_list("pk", flat=True)):
-        undo_row(table, pk)
+        undo_row(table, pk, brands)
         turn.store(done=job.done + 1)
         if turn.is_over:
             break
     return rows.exists()
 
 
-def undo_row(table: Import, pk: int) -> None:
+def undo_row(table: Import, pk: int, brands: Container[int]) -> None:
     """Take the post back, or note why it stays."""
     with transaction.atomic():
         row = ImportRow.objects.select_for_update().get(pk=pk)
@@ -584,7 +610,7 @@ def undo_row(table: Import, pk: int) -> None:
         if post is not None:
             locked = post.deliveries.select_for_update(of=("self",))
             deliveries = list(locked.select_related("account").order_by("pk"))
-        why = why_stays(row, post, deliveries)
+        why = why_stays(row, post, deliveries, brands)
         if not why and post is not None:
             try:
                 with transaction.atomic():

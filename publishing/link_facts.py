@@ -9,8 +9,11 @@ is sent.
 
 from __future__ import annotations
 
+import codecs
+import re
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html.parser import HTMLParser
@@ -42,6 +45,11 @@ LOST_AFTER = timedelta(minutes=2)
 #: So many at once are no people that write posts.
 MOST_WAITING = 100
 KEPT_FOR = timedelta(days=30)
+#: What pages are written in, as Python calls it. Others of its codecs unpack, or take
+#: hours for a page of 3 MB (punycode).
+ENCODINGS = re.compile(
+    r"(ascii|utf-(8|16|32)|iso8859|iso2022|cp\d|koi8|mac|gb|hz|big5|shift_jis|euc_)"
+)
 
 
 class NotRead(Exception):
@@ -173,8 +181,9 @@ def _text(answer: Answer) -> str:
     name = charset.split(";")[0].strip(" \"'") if sign else ""
     for encoding in filter(None, (name, "utf-8")):
         try:
-            return storable(answer.body.decode(encoding))
-        except (LookupError, UnicodeDecodeError):
+            if ENCODINGS.match(codecs.lookup(encoding).name):
+                return storable(answer.body.decode(encoding))
+        except (LookupError, UnicodeError):
             continue
     return storable(answer.body.decode("utf-8", "replace"))
 
@@ -254,7 +263,10 @@ class _Head(HTMLParser):
 
 def parsed(html: str) -> Page:
     head = _Head()
-    head.feed(html)
+    # Python's reader takes some broken marks for a fault of its own: what stands before
+    # them counts.
+    with suppress(AssertionError):
+        head.feed(html)
 
     def first(*names: str) -> str:
         words = (" ".join(head.metas.get(name, "").split()) for name in names)

@@ -100,6 +100,9 @@ _REASONS: dict[str, Any] = {
     "stays_large": gettext_lazy(
         "%(name)s cannot be made small enough: at most %(limit)s KB. Choose another file."
     ),
+    "no_sheet": gettext_lazy(
+        "%(name)s cannot be read as a spreadsheet. Save it anew as .xlsx, or as CSV."
+    ),
     "too_much": gettext_lazy(
         "%(name)s takes too much memory or time to look into. Make it smaller or export "
         "it again, and add it again."

@@ -1,7 +1,7 @@
 """From a CSV or XLSX file to rows of text. Knows nothing of posts.
 
-Files of strangers: sizes are bounded before anything is unpacked, and a spreadsheet's
-XML may define nothing of its own.
+Files of strangers: sizes are bounded before anything is unpacked, and a spreadsheet is
+read by a bounded process of its own (`spreadsheet`); its XML may define nothing.
 """
 
 from __future__ import annotations
@@ -9,19 +9,16 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import logging
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
 from pathlib import Path
-from typing import Any
 
 from django.utils.translation import gettext as _
 
+from . import spreadsheet
 from .csv_cells import plain
-
-logger = logging.getLogger(__name__)
+from .measuring import UploadRefused, ask
 
 MB = 1 << 20
 MOST_BYTES = 10 * MB
@@ -31,6 +28,8 @@ MOST_PARTS = 2000
 MOST_ROWS = 5000
 MOST_COLUMNS = 200
 MOST_CHARS = 60_000
+#: Of all cells: a spreadsheet writes a text once and has it in any number of cells.
+MOST_TEXT = 10_000_000
 #: How much of a CSV file decides on its separator.
 SAMPLE = 64 * 1024
 XLSX = "[Content_Types].xml"
@@ -52,6 +51,8 @@ class Table:
     encoding: str = ""
     separator: str = ""
     sheet: str = ""
+    #: characters of all cells
+    size: int = 0
 
 
 def read(path: Path, name: str) -> Table:
@@ -147,41 +148,17 @@ def guess_separator(sample: str) -> str:
 
 
 def _spreadsheet(path: Path, name: str) -> Table:
-    from openpyxl import load_workbook
-
     check_unpacked(path, name)
-    table = Table()
-    bad = _(
-        "%(name)s cannot be read as a spreadsheet. Save it anew as .xlsx, or as CSV."
-    )
+    # One row more than there may be, besides the heads.
+    limits = (MOST_ROWS + 1, MOST_COLUMNS, MOST_TEXT)
     try:
-        # Files, for the library goes by the endings of names.
-        with path.open("rb") as one, path.open("rb") as other:
-            known = load_workbook(one, read_only=True, data_only=True, keep_links=False)
-            written = load_workbook(other, read_only=True, keep_links=False)
-            sheet = known.worksheets[0]
-            table.sheet = sheet.title
-            rows = zip(
-                sheet.iter_rows(max_col=MOST_COLUMNS + 1, values_only=True),
-                written.worksheets[0].iter_rows(
-                    max_col=MOST_COLUMNS + 1, values_only=True
-                ),
-                strict=False,
-            )
-            for number, (values, formulas) in enumerate(rows, 1):
-                cells = [
-                    NO_VALUE
-                    if value is None and formula is not None
-                    else plain(cell_text(value))
-                    for value, formula in zip(values, formulas, strict=False)
-                ]
-                _add(table, number, cells, name)
-    except Unreadable:
-        raise
-    except Exception as error:
-        # Whatever a broken file makes of the library: it is the file's fault.
-        logger.info("a spreadsheet that cannot be read: %r", error)
-        raise Unreadable(bad % {"name": name}) from error
+        found = ask(Path(spreadsheet.__file__), str(path), *map(str, limits), name=name)
+    except UploadRefused as refused:
+        raise Unreadable(str(refused)) from None
+    table = Table(sheet=found["sheet"])
+    for number, cells in found["rows"]:
+        words = [NO_VALUE if cell is None else plain(cell) for cell in cells]
+        _add(table, number, words, name)
     return _whole(table, name)
 
 
@@ -214,25 +191,6 @@ def check_unpacked(path: Path, name: str) -> None:
         )
 
 
-def cell_text(value: Any) -> str:
-    """A spreadsheet's value as it would be typed: dates and times as ISO has them."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, datetime):
-        if value.time() == time():
-            return value.date().isoformat()
-        return f"{value:%Y-%m-%d %H:%M}"
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, time):
-        return f"{value:%H:%M}"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
 # ---------------------------------------------------------------- both
 
 
@@ -251,6 +209,12 @@ def _add(table: Table, number: int, cells: Sequence[str], name: str) -> None:
         raise Unreadable(
             _("A cell of row %(row)s has %(n)s characters: at most %(most)s.")
             % {"row": number, "n": len(long), "most": MOST_CHARS}
+        )
+    table.size += sum(map(len, cells))
+    if table.size > MOST_TEXT:
+        raise Unreadable(
+            _("%(name)s has more than %(n)s million characters. Split it.")
+            % {"name": name, "n": MOST_TEXT // 1_000_000}
         )
     if len(table.rows) > MOST_ROWS:
         raise Unreadable(

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEvent, Brand
-from publishing import importing, jobs, table_reading
+from publishing import importing, jobs, measuring, table_reading
 from publishing.import_models import Import, ImportRow
 from publishing.models import Delivery, Job, MediaAsset, Post, Queue, QueueSlot
 
@@ -158,6 +158,77 @@ def test_what_fills_the_memory_is_refused_before_it_is_unpacked(
             '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><Types>&b;</Types>',
         )
     assert "cannot be read" in send(ana, laughs.getvalue(), "plan.xlsx").problem
+
+
+def changed(book: bytes, part: str, *swaps: tuple[bytes, bytes]) -> bytes:
+    """The spreadsheet with something else in one of its files."""
+    out = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(book)) as old,
+        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
+        for name in old.namelist():
+            body = old.read(name)
+            if name == part:
+                for was, becomes in swaps:
+                    assert was in body
+                    body = body.replace(was, becomes)
+            new.writestr(name, body)
+    return out.getvalue()
+
+
+def test_a_spreadsheet_takes_no_more_time_and_text_than_it_may(world, ana, monkeypatch):
+    from openpyxl import Workbook
+
+    book = Workbook()
+    book.active.append(["text", *(f"text:{slug}" for slug in ("x", "mastodon"))])
+    for _row in range(80):
+        book.active.append(["w" * 32_000, "x" * 32_000, "y" * 32_000])
+    out = io.BytesIO()
+    book.save(out)
+    # Each text stands once in the file: some KB unfold to 8 MB, and to any more.
+    monkeypatch.setattr(table_reading, "MOST_TEXT", 2_000_000)
+    assert len(out.getvalue()) < 100_000
+    assert (
+        "more than 2 million characters"
+        in send(ana, out.getvalue(), "plan.xlsx").problem
+    )
+    monkeypatch.undo()
+    monkeypatch.setattr(jobs, "wake", lambda: None)
+
+    book = Workbook()
+    book.active.append(["text"])
+    book.active.append(["Far below"])
+    out = io.BytesIO()
+    book.save(out)
+    far = changed(
+        out.getvalue(),
+        "xl/worksheets/sheet1.xml",
+        (b'r="A2"', b'r="A999999999"'),
+        (b'row r="2"', b'row r="999999999"'),
+        (b'ref="A1:A2"', b'ref="A1:A999999999"'),
+    )
+    assert "cannot be read as a spreadsheet" in send(ana, far, "plan.xlsx").problem
+    # 6 KB that keep the library busy for half a minute, and a few more for hours.
+    styles = b"<xf/>" * 100_000 + b"</cellXfs>"
+    slow = changed(out.getvalue(), "xl/styles.xml", (b"</cellXfs>", styles))
+    monkeypatch.setattr(measuring, "TIMEOUT_S", 2)
+    assert "too much memory or time" in send(ana, slow, "plan.xlsx").problem
+
+
+def test_a_broken_file_in_the_zip_is_named_and_the_others_are_taken(world, ana):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as files:
+        files.writestr("broken.jpg", b"0123456789" * 500)
+        files.writestr("sun.jpg", picture())
+    body = bytearray(packed.getvalue())
+    start = body.index(b"broken.jpg") + len(b"broken.jpg")
+    body[start : start + 20] = b"\xff" * 20
+    rows = (good(media="broken.jpg"), good(media="sun.jpg", text="Sun"))
+    table = send(ana, csv_of(*rows), files=bytes(body))
+    first, second = table.rows.all()
+    assert "“broken.jpg” of the zip cannot be used." in said(first)
+    assert said(second) == ""
 
 
 @pytest.mark.parametrize(
@@ -471,6 +542,20 @@ def test_undoing_takes_back_what_was_neither_sent_nor_changed(world, ana):
     }
     assert of(post__text="Goes").get().status == "cancelled"
     assert AuditEvent.objects.filter(verb="post.cancelled").count() == 2
+
+
+def test_undoing_leaves_posts_of_brands_that_one_has_left(world, ana):
+    theirs = Brand.objects.create(name="Bolt")
+    theirs.members.add(world.ana)
+    rows = (good(), {"brand": "Bolt", "text": "Theirs now"})
+    table = send(ana, csv_of(*rows))
+    do(ana, table, "write")
+    theirs.members.remove(world.ana)
+    page = " ".join(ana.get(table.get_absolute_url()).content.decode().split())
+    assert "1 × It belongs to a brand that is not yours." in page
+    do(ana, table, "undo")
+    states = dict(Post.objects.values_list("text", "state"))
+    assert states == {"Hello": "cancelled", "Theirs now": "draft"}
 
 
 # ---------------------------------------------------------------- people

@@ -177,3 +177,17 @@ def test_a_page_that_names_no_address_is_read_all_the_same(db, web, broken):
 def test_what_no_database_stores_is_no_link(db):
     assert link_facts.asked("https://acme.example/\x00") is None
     assert not LinkFacts.objects.exists()
+
+
+@pytest.mark.parametrize("charset", ["punycode", "undefined", "idna", "rot13", "utf-8"])
+def test_a_page_cannot_choose_how_it_is_unpacked_or_break_its_reader(db, web, charset):
+    # Python's punycode takes hours for such a page, and stops at none of its errors.
+    broken = PAGE.replace("<body>", "<![<body>")
+    web.get(
+        URL,
+        body=broken.encode(),
+        headers={"Content-Type": f"text/html; charset={charset}"},
+    )
+    web.get("https://acme.example/rye.jpg", status=404)
+    row = read()
+    assert (row.title, row.trouble) == ("Rye bread & more", "")
