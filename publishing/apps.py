@@ -7,10 +7,11 @@ class PublishingConfig(AppConfig):
     def ready(self) -> None:
         from accounts import hooks, limits
 
-        from . import importing
+        from . import importing, recoding
         from .account_facts import account_queue
         from .kept import kept_for_posts
 
         hooks.register_queue(account_queue)
         limits.register_kept(kept_for_posts)
         importing.register()
+        recoding.register()

@@ -24,7 +24,9 @@ from accounts.roles import can_write, is_admin
 from . import (
     composing,
     conflicts,
+    fitting,
     incoming,
+    leftovers,
     media,
     mentions,
     part_forms,
@@ -98,7 +100,7 @@ def build_panel(form: PostForm, now: datetime) -> Panel:
         return panel
     if not composition.accounts and not (form.post and form.deliveries):
         panel.reasons.append(_reason(_("Choose at least one account."), "accounts"))
-    panel.checks = composing.check(composition)
+    panel.checks = composing.check(composition, cures=True)
     panel.previews = previews.of_checks(composition, panel.checks)
     for row in panel.checks:
         for line in row.refused:
@@ -285,6 +287,8 @@ def _submit(request: HttpRequest, post: Post | None) -> HttpResponse:
         data.setlist("accounts", [pk for pk in data.getlist("accounts") if pk != out])
     if action == "slot":
         problems += _take_slot(request, data, post)
+    if action.startswith("fit:"):
+        problems += _fit(request, data, post)
     form = PostForm(data, user=request.user, post=post)
     if action == "insert":
         _insert(form, data)
@@ -387,6 +391,41 @@ def _take_slot(request: HttpRequest, data: QueryDict, post: Post | None) -> list
     data["date"], data["zone"] = free.when.day.isoformat(), free.when.zone
     data["time"] = f"{free.when.wall:%H:%M}"
     data["useful_until"] = ""
+    return []
+
+
+def _fit(request: HttpRequest, data: QueryDict, post: Post | None) -> list[str]:
+    """Put in the place of a file one that a network takes, or have it made.
+
+    The action is fit:FILE:ACCOUNT. What is to be made is worked out anew. A video takes
+    its time; the checks offer it when it is there.
+    """
+    form = PostForm(data, user=request.user, post=post)
+    _verb, _sep, rest = str(data.get("action", "")).partition(":")
+    file, _sep, chosen = rest.partition(":")
+    account = next((one for one in form.chosen if str(one.pk) == chosen), None)
+    pks = [asset.pk for asset, _alt in form.attached]
+    composition = form.composition()
+    if account is None or composition is None or row_number(file) not in pks:
+        return []
+    place = pks.index(row_number(file))
+    asset, alt = form.attached[place]
+    draft = composition.draft_for(account.platform, account)
+    found = fitting.cure_in_post(account, draft, place + 1, asset)
+    if found is None or found.percent is not None:
+        return []
+    made = found.ready
+    if made is None and found.recipe is not None:
+        try:
+            made = fitting.make(asset, found.recipe, request.user)
+        except media.UploadRefused as refused:
+            return [str(refused)]
+    if made is None:
+        return []
+    leftovers.keep([asset.pk, made.pk])
+    pks[place] = made.pk
+    data.setlist("media", [str(pk) for pk in dict.fromkeys(pks)])
+    data[f"alt_{made.pk}"] = alt
     return []
 
 

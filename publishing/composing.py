@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,6 +24,7 @@ from platforms.text import tidy
 from . import (
     approving,
     carrying,
+    fitting,
     media,
     mentions,
     public_media,
@@ -138,6 +139,8 @@ class Line:
     anchor: str
     #: slug of the network whose text can be split into parts to mend it
     splits: str = ""
+    #: how the file that it is about becomes one that passes
+    fit: fitting.Cure | None = None
 
 
 @dataclass(frozen=True)
@@ -159,8 +162,11 @@ class AccountChecks:
         return [line for line in self.lines if line.refused]
 
 
-def check(composition: Composition) -> list[AccountChecks]:
-    """What each chosen account's platform would refuse or spoil, before sending."""
+def check(composition: Composition, *, cures: bool = False) -> list[AccountChecks]:
+    """What each chosen account's platform would refuse or spoil, before sending.
+
+    cures: with what can be done about files, which costs more looks.
+    """
     drafts: dict[str, Draft] = {}
     found = []
     # Only links that name the account make one account's post another than the next's.
@@ -180,7 +186,7 @@ def check(composition: Composition) -> list[AccountChecks]:
                 account,
                 parts.counts(platform, draft, limits),
                 [
-                    *(_line(finding, account, composition) for finding in findings),
+                    *_lines(findings, account, composition, draft if cures else None),
                     *_reach_lines(account, draft),
                 ],
                 will_be_held(account, active),
@@ -188,6 +194,27 @@ def check(composition: Composition) -> list[AccountChecks]:
             )
         )
     return found
+
+
+def _lines(
+    findings: Sequence[Finding],
+    account: ConnectedAccount,
+    composition: Composition,
+    draft: Draft | None,
+) -> list[Line]:
+    """draft: to work out what can be done about a file; said once for each file."""
+    lines, cured = [], set()
+    for finding in findings:
+        line = _line(finding, account, composition)
+        name, _sep, number = finding.field.partition(":")
+        is_file = name == "media" and number and finding.part <= 1
+        if draft and is_file and line.refused and number not in cured:
+            cured.add(number)
+            asset = composition.files[int(number) - 1][0]
+            fit = fitting.cure_in_post(account, draft, int(number), asset)
+            line = replace(line, fit=fit)
+        lines.append(line)
+    return lines
 
 
 def _reach_lines(account: ConnectedAccount, draft: Draft) -> list[Line]:

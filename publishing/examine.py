@@ -594,12 +594,12 @@ def _document(mime_type: str, container: str, pages: int | None) -> dict[str, An
 # ---------------------------------------------------------------- the program
 
 
-def _bound() -> None:
+def _bound(cpu_s: int, written: int) -> None:
     """From here on the process cannot take more than this, whatever it reads."""
     for what, limit in (
         (resource.RLIMIT_AS, MEMORY),
-        (resource.RLIMIT_CPU, CPU_S),
-        (resource.RLIMIT_FSIZE, WRITTEN),
+        (resource.RLIMIT_CPU, cpu_s),
+        (resource.RLIMIT_FSIZE, written),
         (resource.RLIMIT_NOFILE, OPEN_FILES),
         (resource.RLIMIT_CORE, 0),
     ):
@@ -608,9 +608,14 @@ def _bound() -> None:
         resource.setrlimit(what, (limit, limit))
 
 
-def answer_with(work: Callable[[], dict[str, Any]]) -> None:
-    """Do the work within the bounds, and print what it found or why it could not."""
-    _bound()
+def answer_with(
+    work: Callable[[], dict[str, Any]], *, cpu_s: int = CPU_S, written: int = WRITTEN
+) -> None:
+    """Do the work within the bounds, and print what it found or why it could not.
+
+    cpu_s: seconds of the processor; written: bytes of the largest file.
+    """
+    _bound(cpu_s, written)
     try:
         answer: dict[str, Any] = {"facts": work()}
     except Refused as refused:

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
+
+from accounts.reading import language_of
 
 from .job_models import MOST_TRIES, Job
 from .models import StaleState
@@ -127,7 +129,9 @@ def take_turn(seconds: float = TURN_S) -> bool:
     except StaleState:
         return False
     try:
-        _do(job, seconds)
+        # What it says is for the person who asked.
+        with translation.override(language_of(job.person)):
+            _do(job, seconds)
     except StaleState:
         logger.info("%s was taken over", job)
     return Job.objects.ready(timezone.now()).exists()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from . import editing
-from .models import MediaAsset
+from . import editing, fitting
+from .models import MediaAsset, PostMedia
 
 #: The longest text that any network takes for an image's description, and more.
 MAX_ALT = 5000
@@ -37,7 +38,7 @@ class FileForm(forms.ModelForm):
 
 
 class MakeForm(forms.Form):
-    """Another image of this one. x and y: what stays when it is cut, in percent."""
+    """Another file of this one. x and y: what stays when it is cut, in percent."""
 
     shape = forms.ChoiceField(
         label=_("Shape"),
@@ -64,6 +65,23 @@ class MakeForm(forms.Form):
         choices=[("", _("As it is"))]
         + [(side, f"{side} px") for side in editing.SIDES],
     )
+
+    @property
+    def ratio(self) -> float | None:
+        return editing.SHAPES[self.cleaned_data["shape"]][1]
+
+    @property
+    def focus(self) -> tuple[float, float]:
+        return self.cleaned_data["x"] / 100, self.cleaned_data["y"] / 100
+
+    def recipe(self, asset: MediaAsset) -> fitting.AnyRecipe | None:
+        """Of a valid form. None: it cannot be made; why stands at its fields."""
+        raise NotImplementedError
+
+
+class MakeImageForm(MakeForm):
+    """Another image of this one."""
+
     mime_type = forms.ChoiceField(
         label=_("Format"),
         choices=[
@@ -74,15 +92,7 @@ class MakeForm(forms.Form):
         required=False,
     )
 
-    @property
-    def ratio(self) -> float | None:
-        return editing.SHAPES[self.cleaned_data["shape"]][1]
-
-    @property
-    def focus(self) -> tuple[float, float]:
-        return self.cleaned_data["x"] / 100, self.cleaned_data["y"] / 100
-
-    def recipe(self, asset: MediaAsset) -> editing.Recipe:
+    def recipe(self, asset: MediaAsset) -> fitting.AnyRecipe | None:
         kept = asset.mime_type if asset.mime_type == editing.PNG else editing.JPEG
         return editing.Recipe(
             ratio=self.ratio,
@@ -90,3 +100,45 @@ class MakeForm(forms.Form):
             max_side=self.cleaned_data["side"],
             mime_type=self.cleaned_data["mime_type"] or kept,
         )
+
+
+class MakeVideoForm(MakeForm):
+    """Another video of this one, a part of it if wanted."""
+
+    start_s = forms.FloatField(
+        label=_("From second"), min_value=0, required=False, initial=0
+    )
+    end_s = forms.FloatField(
+        label=_("To second"),
+        min_value=0.1,
+        required=False,
+        help_text=_("Empty: to its end."),
+    )
+
+    def recipe(self, asset: MediaAsset) -> fitting.AnyRecipe | None:
+        file = PostMedia(asset=asset, position=0).as_file()
+        length_s = float(file.duration_s or 0)
+        start_s = self.cleaned_data.get("start_s") or 0.0
+        end_s = min(self.cleaned_data.get("end_s") or length_s, length_s)
+        if start_s >= end_s:
+            words = _("The video is %(seconds)s seconds long: choose a part of it.")
+            self.add_error("start_s", words % {"seconds": f"{length_s:g}"})
+            return None
+        wish = fitting.Wish(min_ratio=self.ratio, max_ratio=self.ratio)
+        file = replace(file, duration_s=end_s)
+        side = self.cleaned_data["side"] or max(file.width, file.height)
+        found = fitting.video_recipe(file, wish, self.focus, start_s, side)
+        if found is None:
+            self.add_error(None, _("Too few pixels would be left."))
+        return found
+
+
+def make_form(asset: MediaAsset, data: Any = None) -> MakeForm | None:
+    """The form for what can be made of a file; None: nothing."""
+    kinds: dict[str, type[MakeForm]] = {
+        MediaAsset.Kind.IMAGE: MakeImageForm,
+        MediaAsset.Kind.VIDEO: MakeVideoForm,
+    }
+    kind = kinds.get(asset.kind)
+    x, y = round(asset.focus_x * 100), round(asset.focus_y * 100)
+    return kind(data, initial={"x": x, "y": y}) if kind else None

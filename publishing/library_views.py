@@ -22,10 +22,11 @@ from accounts.models import Brand, ConnectedAccount
 from accounts.roles import can_write
 from platforms.text import tidy
 
-from . import editing, incoming, leftovers, library, media, reshape
+from . import fitting, incoming, leftovers, library, media, recoding, reshape
 from .access import role_required, row_number
+from .job_views import line
 from .library import LibraryFilters
-from .library_forms import FileForm, MakeForm
+from .library_forms import FileForm, make_form
 from .measuring import UploadRefused
 from .models import MediaAsset
 from .upload_models import UploadBusy
@@ -184,19 +185,17 @@ def media_details(request: HttpRequest, pk: int) -> HttpResponse:
     asset = _asset(request, pk)
     action = request.POST.get("action", "") if request.method == "POST" else ""
     form = FileForm(request.POST if action == "save" else None, instance=asset)
-    make = MakeForm(
-        request.POST if action == "make" else None,
-        initial={"x": round(asset.focus_x * 100), "y": round(asset.focus_y * 100)},
-    )
+    make = make_form(asset, request.POST if action == "make" else None)
     if action == "save" and form.is_valid():
         form.save()
         leftovers.keep([pk])
         messages.success(request, _("Your changes are saved."))
         return redirect("media_details", pk)
-    if action == "make" and make.is_valid():
+    if action == "make" and make is not None and make.is_valid():
         asset.focus_x, asset.focus_y = make.focus
         asset.save(update_fields=["focus_x", "focus_y"])
-        if answer := _make(request, asset, make.recipe(asset)):
+        recipe = make.recipe(asset)
+        if recipe and (answer := _make(request, asset, recipe)):
             return answer
     if action == "keep":
         leftovers.keep([pk])
@@ -210,7 +209,7 @@ def media_details(request: HttpRequest, pk: int) -> HttpResponse:
         .select_related("credential__app")
         .order_by("platform", "pk")
     )
-    fits = editing.fits(asset, accounts)
+    fits = fitting.fits(asset, accounts)
     if action.startswith("fit:"):
         wanted = [fit for fit in fits if fit.spec.slug == action.removeprefix("fit:")]
         recipe = wanted[0].recipe if wanted else None
@@ -221,26 +220,32 @@ def media_details(request: HttpRequest, pk: int) -> HttpResponse:
         "asset": MediaAsset.objects.select_related("brand", "original").get(pk=pk),
         "form": form,
         "make": make,
-        "may_edit": editing.may_edit(asset),
+        "jobs": [line(job) for job in recoding.to_show(asset, request.user)],
         "fits": fits,
         "made": asset.made.all(),
         "posts": posts[:SHOWN_POSTS],
         "number": posts.count(),
         "folders": library.folders(request.user),
     }
-    refused = action in {"save", "make"} and not (form.is_valid() or make.is_valid())
+    refused = action in {"save", "make"} and not (
+        form.is_valid() or (make is not None and make.is_valid())
+    )
     status = 422 if refused else 200
     return render(request, "publishing/media_details.html", context, status=status)
 
 
 def _make(
-    request: HttpRequest, asset: MediaAsset, recipe: editing.Recipe
+    request: HttpRequest, asset: MediaAsset, recipe: fitting.AnyRecipe
 ) -> HttpResponse | None:
     try:
-        made = editing.make(asset, recipe, request.user)
+        made = fitting.make(asset, recipe, request.user)
     except UploadRefused as refused:
         messages.error(request, str(refused))
         return None
+    if made is None:
+        words = _("It is being made of %(name)s, which stays as it is.")
+        messages.success(request, words % {"name": asset.name})
+        return redirect("media_details", asset.pk)
     leftovers.keep([asset.pk, made.pk])
     words = _("%(name)s is made: %(details)s. The original stays as it is.")
     if made.pk == asset.pk:
@@ -254,8 +259,8 @@ def _make(
 def media_cut(request: HttpRequest, pk: int) -> HttpResponse:
     """What cutting would leave, small: ?shape=4:5&x=50&y=50 (percent)."""
     asset = _asset(request, pk)
-    form = MakeForm(request.GET)
-    if not editing.may_edit(asset) or not asset.preview or not form.is_valid():
+    form = make_form(asset, request.GET)
+    if form is None or not asset.preview or not form.is_valid():
         raise Http404
     wanted = {"ratio": form.ratio, "focus": form.focus, "max_side": None}
     out = io.BytesIO()

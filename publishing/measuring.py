@@ -161,16 +161,18 @@ def ask(program: Path, *arguments: str, name: str) -> dict[str, Any]:
             )
         except subprocess.TimeoutExpired:
             raise UploadRefused(_REASONS["too_much"] % {"name": name}) from None
+    return told_by(answer.returncode, answer.stdout, answer.stderr, name=name)
+
+
+def told_by(code: int, stdout: bytes, stderr: bytes, *, name: str) -> dict[str, Any]:
+    """What a program that has ended says; UploadRefused says why it did nothing."""
     try:
-        told = json.loads(answer.stdout)
+        told = json.loads(stdout)
     except ValueError:
         # Killed by a limit of its own, or a library died of the file.
-        logger.warning(
-            "a file could not be read: exit %s, %s",
-            answer.returncode,
-            answer.stderr[-300:].decode(errors="replace"),
-        )
-        died = "too_much" if answer.returncode < 0 else "damaged"
+        last = stderr[-300:].decode(errors="replace")
+        logger.warning("a file could not be read: exit %s, %s", code, last)
+        died = "too_much" if code < 0 else "damaged"
         raise UploadRefused(_REASONS[died] % {"name": name}) from None
     if told.get("refused") == "no_room":
         raise UploadRefused(incoming.no_room(name))

@@ -169,6 +169,24 @@ def _alone_with(sha256: str) -> Iterator[None]:
         yield
 
 
+def keep_made(path: Path, name: str, asset: MediaAsset, user: Any) -> MediaAsset:
+    """A file that was made of another one, beside it; it takes over what was said of it.
+
+    Raises UploadRefused. The same bytes again are the file that has them.
+    """
+    size = path.stat().st_size
+    check_allowance(user, name, size)
+    check_quota(asset.brand, name, size)
+    new = keep(path, name, asset.brand, user)
+    if new.original_id is None and new.pk != asset.pk:
+        new.original = asset
+        new.alt_text = new.alt_text or asset.alt_text
+        new.folder = new.folder or asset.folder
+        new.focus_x, new.focus_y = asset.focus_x, asset.focus_y
+        new.save()
+    return new
+
+
 class StillUsed(Exception):
     """The file stands in a post, or is on its way out with one."""
 

@@ -29,14 +29,16 @@ def cut(
 ) -> tuple[int, int, int, int]:
     """The largest box of this ratio; focus as in CSS's object-position, from 0 to 1.
 
+    Rounded to the inside: cut to the widest that is allowed, it is never wider.
+
     Returns left, top, right, bottom in pixels.
     """
     width, height = size
     box_width, box_height = width, height
     if width / height > ratio:
-        box_width = max(1, round(height * ratio))
+        box_width = max(1, int(height * ratio))
     else:
-        box_height = max(1, round(width / ratio))
+        box_height = max(1, int(width / ratio))
     left = round((width - box_width) * focus[0])
     top = round((height - box_height) * focus[1])
     return left, top, left + box_width, top + box_height

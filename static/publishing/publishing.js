@@ -301,14 +301,36 @@ function startCutting(form) {
     picture.src = `${form.dataset.cut}?${new URLSearchParams({ shape, x, y })}`;
   };
   form.addEventListener("change", show);
-  // A click on the whole picture says what has to stay.
-  const whole = document.querySelector("img.pub-file__picture");
+  startPlaying(form);
+  // A click on the whole picture says what has to stay; a film's is the small one.
+  const whole = document.querySelector("img.pub-file__picture:not(#cut)");
+  if (!whole) return;
   whole.addEventListener("click", (event) => {
     event.preventDefault();
     const box = whole.getBoundingClientRect();
     form.elements.x.value = Math.round((100 * (event.clientX - box.left)) / box.width);
     form.elements.y.value = Math.round((100 * (event.clientY - box.top)) / box.height);
     show();
+  });
+}
+
+// Plays what would be left of a film when it is trimmed.
+function startPlaying(form) {
+  const button = form.querySelector("[data-play-part]");
+  const film = document.querySelector("video.pub-file__picture");
+  if (!button || !film) return;
+  button.hidden = false;
+  let end = Infinity;
+  film.addEventListener("timeupdate", () => {
+    if (film.currentTime < end) return;
+    film.pause();
+    end = Infinity;
+  });
+  button.addEventListener("click", () => {
+    film.currentTime = Number(form.elements.start_s.value) || 0;
+    end = Number(form.elements.end_s.value) || Infinity;
+    film.scrollIntoView({ block: "nearest" });
+    film.play();
   });
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,12 +15,14 @@ from django.utils import timezone
 from PIL import Image
 
 from accounts.models import AuditEvent, Brand
-from platforms.base import MediaRule
-from publishing import editing, leftovers, library, media, reshape
+from platforms import checks, registry
+from platforms.base import Draft, Level, MediaRule
+from publishing import editing, fitting, jobs, leftovers, library, media, reshape
 from publishing.library import LibraryFilters
 from publishing.measuring import UploadRefused
 from publishing.models import (
     Delivery,
+    Job,
     MediaAsset,
     PartMedia,
     Post,
@@ -321,6 +323,7 @@ def test_each_network_says_whether_it_takes_the_file(ana, world):
 
 def test_what_is_cut_and_made_smaller_has_no_more_pixels_than_allowed(world):
     asset = MediaAsset(
+        pk=1,
         brand=world.brand,
         kind="image",
         mime_type="image/jpeg",
@@ -329,23 +332,50 @@ def test_what_is_cut_and_made_smaller_has_no_more_pixels_than_allowed(world):
         size_bytes=9,
     )
     rule = MediaRule(("image/jpeg",), 10**7, max_pixels=500_000, max_ratio=1.91)
-    recipe = editing.recipe_for(asset, rule)
-    assert recipe is not None
+    file = PostMedia(asset=asset, position=0).as_file()
+    spec = replace(registry.spec("x"), images=rule)
+
+    def judge(other):
+        return [
+            one
+            for one in checks.media_findings(Draft(text="", media=(other,)), spec)
+            if one.level == Level.REFUSED
+        ]
+
+    recipe = fitting.cure(file, judge, (0.5, 0.5))
+    assert isinstance(recipe, editing.Recipe)
     with Image.new("L", (3000, 1000)) as image:
         made = reshape.reshaped(image, asdict(recipe))
     assert 490_000 < made.width * made.height <= 500_000
     assert made.width / made.height == pytest.approx(1.91, abs=0.005)
 
 
-def test_a_video_offers_nothing_that_cannot_be_done(ana, world):
-    asset = media.take_upload(upload("a.mp4", video()), world.brand, world.ana)
-    answer = ana.get(page_of(asset))
-    assert answer.status_code == 200
-    assert not answer.context["may_edit"]
+def test_a_part_of_a_video_is_made_and_its_shape_is_shown_before(ana, world):
+    asset = media.take_upload(
+        upload("a.mp4", video(size=(320, 180), frames=60)), world.brand, world.ana
+    )
+    cut = ana.get(
+        reverse("media_cut", args=[asset.pk]), {"shape": "1:1", "x": 0, "y": 0}
+    )
+    with Image.open(io.BytesIO(cut.content)) as image:
+        assert image.size == (180, 180)
     wanted = {"action": "make", "shape": "1:1", "x": "0", "y": "0"}
-    assert ana.post(page_of(asset), wanted).status_code == 200
-    assert MediaAsset.objects.count() == 1
-    assert ana.get(reverse("media_cut", args=[asset.pk])).status_code == 404
+    late = ana.post(page_of(asset), {**wanted, "start_s": "7"})
+    assert "is 2 seconds long" in late.content.decode()
+    part = {**wanted, "start_s": "0.5", "end_s": "1.5"}
+    answer = ana.post(page_of(asset), part, follow=True)
+    assert "Another video of a.mp4" in answer.content.decode()
+    ana.post(page_of(asset), part)
+    assert Job.objects.count() == 1  # a double click
+    while jobs.take_turn():
+        pass
+    job, made = Job.objects.get(), MediaAsset.objects.get(original=asset)
+    assert (job.state, job.result) == ("done", {"media": made.pk})
+    assert (made.width, made.height, made.facts["duration_s"]) == (180, 180, 1.0)
+    assert not any(job.folder.iterdir())
+    asset.refresh_from_db()
+    assert (asset.width, asset.facts["duration_s"]) == (320, 2.0)
+    assert made.name in ana.get(page_of(asset)).content.decode()
 
 
 # ---------------------------------------------------------------- the brand's room
