@@ -224,7 +224,7 @@ def can_be_called(address: Any) -> bool:
 class PlatformAppAdmin(RoleAdmin):
     form = PlatformAppForm
     can_add = can_change = can_delete = True
-    deferred = ("client_secret",)
+    deferred = ("client_secret", "hook_secret")
     list_display = ["__str__", "platform", "network", "state", "api_version"]
     list_filter = ["platform", "network", "state"]
     search_fields = ["platform", "instance_url", "client_id"]
@@ -285,7 +285,12 @@ class RefreshAttemptInline(ReadOnlyInline):
 @admin.register(Credential)
 class CredentialAdmin(RoleAdmin):
     brand_path = "accounts__brand__members"
-    deferred = ("access_token", "refresh_token", "app__client_secret")
+    deferred = (
+        "access_token",
+        "refresh_token",
+        "app__client_secret",
+        "app__hook_secret",
+    )
     list_display = [
         "__str__",
         "kind",
@@ -411,7 +416,7 @@ class ConnectedAccountAdmin(RoleAdmin):
 
 @admin.register(PendingConnection)
 class PendingConnectionAdmin(RoleAdmin):
-    deferred = ("grant", "app__client_secret")
+    deferred = ("grant", "app__client_secret", "app__hook_secret")
     list_display = ["id", "user", "app", "brand", "created_at", "expires_at"]
     list_select_related = ["user", "app", "brand"]
     list_filter = ["app__platform"]

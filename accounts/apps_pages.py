@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from platforms import registry
 from platforms.base import Scope
 
-from . import budgets, hook_addresses
+from . import budgets, hook_addresses, hooks
 from .connect_views import admin_required
 from .data_requests import addresses
 from .forms import PlatformAppForm
@@ -81,7 +81,9 @@ def platform_app_edit(request: HttpRequest, pk: int) -> HttpResponse:
         "form": form,
         "redirect_uri": redirect_uri(app.platform) if app.spec.oauth else "",
         "scopes": scopes_needed(app),
-        "callbacks": [*addresses(app), *hook_addresses.addresses(app)],
+        "callbacks": addresses(app),
+        "event_addresses": hook_addresses.addresses(app),
+        "events": hooks.events(app),
         # On the practice network nobody pays.
         "budget": budgets.of_app(app, timezone.now()) if editable else None,
     }

@@ -13,9 +13,8 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
-from django.utils.translation import gettext as now_in_words
+from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
 
 from platforms import registry
 from platforms.base import PlatformSpec, SignIn
@@ -132,7 +131,7 @@ class InstanceForm(ConnectForm):
         elif self.network == Network.PRACTICE:
             hosts = registry.practice_hosts(self.spec, settings.PRACTICE_NETWORK_URL)
             self.fields["address"].initial = hosts["instance"]
-            self.fields["address"].help_text = now_in_words(
+            self.fields["address"].help_text = gettext(
                 "The practice network's server; keep it as it is."
             )
 
@@ -212,8 +211,8 @@ class KeyForm(ConnectForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = self.fields["key"]
-        field.label = self.spec.key_name and now_in_words(self.spec.key_name)
-        field.help_text = now_in_words(
+        field.label = self.spec.key_name and gettext(self.spec.key_name)
+        field.help_text = gettext(
             "From the platform's own pages. Empty: the profile that belongs to our key."
         )
         if not self.spec.key_name:
@@ -252,7 +251,7 @@ class PeopleForm(forms.ModelForm[ConnectedAccount]):
             field = self.fields[name]
             assert isinstance(field, forms.ModelChoiceField)
             field.queryset = people
-            field.empty_label = now_in_words("Nobody")
+            field.empty_label = gettext("Nobody")
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -332,7 +331,7 @@ class EndingForm(forms.Form):
 
     def until(self, now: datetime) -> str:
         return date_format(
-            localtime(now + timedelta(days=self.chosen()[0])), now_in_words("j M Y")
+            localtime(now + timedelta(days=self.chosen()[0])), gettext("j M Y")
         )
 
 
@@ -370,7 +369,22 @@ class PlatformAppForm(forms.ModelForm[PlatformApp]):
             "what every app gets without a review."
         ),
     )
-    field_order = ("client_id", "secret", "state", "scopes", "api_version")
+    hook_secret = forms.CharField(
+        required=False,
+        strip=True,
+        max_length=500,
+        widget=forms.PasswordInput(
+            render_value=False, attrs={"autocomplete": "new-password"}
+        ),
+    )
+    field_order = (
+        "client_id",
+        "secret",
+        "hook_secret",
+        "state",
+        "scopes",
+        "api_version",
+    )
 
     class Meta:
         model = PlatformApp
@@ -393,22 +407,31 @@ class PlatformAppForm(forms.ModelForm[PlatformApp]):
             field = self.fields["scopes"]
             assert isinstance(field, forms.MultipleChoiceField)
             field.choices = [
-                (s.name, f"{s.name}: {now_in_words(s.allows)}") for s in spec.scopes
+                (s.name, f"{s.name}: {gettext(s.allows)}") for s in spec.scopes
             ]
             self.initial["scopes"] = self.instance.granted_scopes
         else:
             del self.fields["scopes"]
         if spec.api_version:
-            self.fields["api_version"].help_text = now_in_words(
+            self.fields["api_version"].help_text = gettext(
                 "Empty: %(version)s, the one we tested with."
             ) % {"version": spec.api_version}
         else:
             del self.fields["api_version"]
+        if spec.hook_secret_name:
+            signs = self.fields["hook_secret"]
+            signs.label = gettext(spec.hook_secret_name)
+            signs.help_text = gettext(
+                "Only for events that the platform sends. Empty: none are taken, or the "
+                "one that is stored stays."
+            )
+        else:
+            del self.fields["hook_secret"]
         if spec.sign_in is SignIn.KEY:
-            self.fields["client_id"].label = now_in_words("Name of the key")
-            self.fields["secret"].label = now_in_words("API key")
+            self.fields["client_id"].label = gettext("Name of the key")
+            self.fields["secret"].label = gettext("API key")
         if self.instance.client_secret:
-            self.fields["secret"].help_text = now_in_words(
+            self.fields["secret"].help_text = gettext(
                 "One is stored. Leave this empty to keep it."
             )
 
@@ -427,6 +450,8 @@ class PlatformAppForm(forms.ModelForm[PlatformApp]):
         app = self.instance
         if secret := self.cleaned_data.get("secret"):
             app.client_secret = secret
+        if secret := self.cleaned_data.get("hook_secret"):
+            app.hook_secret = secret
         if "scopes" in self.cleaned_data:
             app.granted_scopes = list(self.cleaned_data["scopes"])
         return super().save(commit)

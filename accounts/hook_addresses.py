@@ -19,18 +19,25 @@ def verify_token(platform: str, network: str) -> str:
     return hmac.new(settings.SECRET_KEY.encode(), text, hashlib.sha256).hexdigest()[:32]
 
 
+def secret_of(app: PlatformApp) -> str:
+    """What signs the events of an app; "": none can come yet."""
+    if app.spec.hook_by_account:
+        return verify_token(app.platform, app.network) if app.client_secret else ""
+    return app.hook_secret if app.spec.hook_secret_name else app.client_secret
+
+
+def address(platform: str, network: str) -> str:
+    path = reverse("platform_hook", args=[network, platform])
+    return str(settings.SITE_URL).rstrip("/") + path
+
+
 def addresses(app: PlatformApp) -> list[tuple[Any, str]]:
     """What to enter at the platform, ready to copy; empty where it sends nothing."""
     spec = app.spec
-    if not spec.hook_name:
+    # What is asked for by ourselves nobody has to enter.
+    if not spec.hook_name or spec.hook_by_account:
         return []
-    root = str(settings.SITE_URL).rstrip("/")
-    rows: list[tuple[Any, str]] = [
-        (
-            spec.hook_name,
-            root + reverse("platform_hook", args=[app.network, app.platform]),
-        )
-    ]
-    if spec.hook_has_handshake:
+    rows: list[tuple[Any, str]] = [(spec.hook_name, address(app.platform, app.network))]
+    if spec.hook_has_verify_token:
         rows.append((_("Verify token"), verify_token(app.platform, app.network)))
     return rows

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from .models import ConnectedAccount
+from .models import ConnectedAccount, PlatformApp
 
 QueueSource = Callable[[Sequence[ConnectedAccount]], Mapping[int, Mapping[str, Any]]]
 
@@ -48,6 +48,10 @@ class HealthOn:
 HistorySource = Callable[[Sequence[int], datetime], Sequence[HealthOn]]
 TimelineSource = Callable[[ConnectedAccount], Sequence[Happening]]
 
+#: What came by itself from the platform of an app: (words, when or None)
+EventsSource = Callable[[PlatformApp], Sequence[tuple[str, datetime | None]]]
+
+_events_sources: list[EventsSource] = []
 _queue_sources: list[QueueSource] = []
 _incident_sources: list[IncidentSource] = []
 _history_sources: list[HistorySource] = []
@@ -73,6 +77,16 @@ def register_incidents(source: IncidentSource) -> IncidentSource:
     if source not in _incident_sources:
         _incident_sources.append(source)
     return source
+
+
+def register_events(source: EventsSource) -> EventsSource:
+    if source not in _events_sources:
+        _events_sources.append(source)
+    return source
+
+
+def events(app: PlatformApp) -> list[tuple[str, datetime | None]]:
+    return [line for source in _events_sources for line in source(app)]
 
 
 def incidents(reader: Any) -> list[tuple[str, Any]]:

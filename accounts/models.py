@@ -138,6 +138,8 @@ class PlatformApp(models.Model):
     )
     client_id = models.CharField(max_length=300, blank=True)
     client_secret = EncryptedTextField(blank=True)
+    #: what signs events, where that is another secret (`spec.hook_secret_name`)
+    hook_secret = EncryptedTextField(blank=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.ACTIVE)
     api_version = models.CharField(
         max_length=30, blank=True, help_text=_("Empty: the version we tested with.")

@@ -54,7 +54,11 @@ def account_list(request: HttpRequest) -> HttpResponse:
     accounts = (
         ConnectedAccount.objects.visible_to(request.user)
         .with_health()
-        .defer("credential__access_token", "credential__app__client_secret")
+        .defer(
+            "credential__access_token",
+            "credential__app__client_secret",
+            "credential__app__hook_secret",
+        )
         .distinct()
     )
     by_pk = {str(brand.pk): brand for brand in brands}

@@ -19,6 +19,8 @@ from .models import (
     CheckResult,
     HealthDay,
     Heartbeat,
+    HookAddress,
+    HookSubscription,
     Incident,
     Intervention,
     Message,
@@ -238,6 +240,31 @@ class WebhookEventAdmin(RoleAdmin):
     search_fields = ["object_id", "account_id_there"]
     date_hierarchy = "received_at"
     fields = field_names(WebhookEvent, "id")
+    readonly_fields = fields
+
+
+@admin.register(HookAddress)
+class HookAddressAdmin(RoleAdmin):
+    """To look at: whether a platform reaches us at all."""
+
+    list_display = ["app", "asked_at", "received_at", "refused_at", "refused_why"]
+    list_select_related = ["app"]
+    list_filter = ["app__platform"]
+    search_fields = ["refused_why"]
+    fields = field_names(HookAddress, "id")
+    readonly_fields = fields
+
+
+@admin.register(HookSubscription)
+class HookSubscriptionAdmin(RoleAdmin):
+    """To look at: for which accounts events were granted, and until when."""
+
+    brand_path = "account__brand__members"
+    list_display = ["account", "granted_at", "ends_at", "next_at", "tries"]
+    list_select_related = ["account"]
+    list_filter = ["account__platform"]
+    search_fields = ["account__name"]
+    fields = field_names(HookSubscription, "id")
     readonly_fields = fields
 
 

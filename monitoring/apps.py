@@ -8,9 +8,10 @@ class MonitoringConfig(AppConfig):
         from accounts import hooks
         from publishing import hooks as publishing_hooks
 
-        from . import after, history, messages
+        from . import after, history, messages, platform_hooks
         from .account_facts import check_happenings, open_incidents
 
+        hooks.register_events(platform_hooks.told)
         hooks.register_history(history.over_time)
         hooks.register_incidents(open_incidents)
         hooks.register_timeline(check_happenings)

@@ -87,7 +87,11 @@ def _ending(accounts: AccountQuerySet, now: datetime) -> dict[int, list[bool]]:
     rows = (
         accounts.filter(may_end)
         .select_related("credential__app")
-        .defer("credential__access_token", "credential__app__client_secret")
+        .defer(
+            "credential__access_token",
+            "credential__app__client_secret",
+            "credential__app__hook_secret",
+        )
         .order_by("pk")
     )
     for account in rows.iterator(chunk_size=CHUNK):

@@ -28,8 +28,9 @@ def platform_hook(request: HttpRequest, network: str, platform: str) -> HttpResp
         raise Http404
     try:
         if request.method == "GET":
-            query = request.GET.dict()
-            return _plain(platform_hooks.challenge(platform, network, query), 200)
+            query, now = request.GET.dict(), timezone.now()
+            answer = platform_hooks.challenge(platform, network, query, now)
+            return HttpResponse(answer.body, content_type=answer.content_type)
         length = str(request.META.get("CONTENT_LENGTH") or "0")
         if not length.isdecimal() or int(length) > MAX_BODY:
             return _plain("Too large.", 413)
@@ -40,6 +41,9 @@ def platform_hook(request: HttpRequest, network: str, platform: str) -> HttpResp
     except LookupError:
         raise Http404 from None
     except ValueError as refused:
+        if request.method == "POST" and registry.spec(platform).hook_by_account:
+            # A hub sends again what is refused; it is not kept, and that is enough.
+            return _plain("Ignored.", 202)
         return _plain(f"Refused: {refused}.", 403)
     if fresh:
         async_task(WORK, cluster="monitor")

@@ -34,6 +34,7 @@ NO_TOKENS = (
     "credential__access_token",
     "credential__refresh_token",
     "credential__app__client_secret",
+    "credential__app__hook_secret",
 )
 #: state -> tone, icon
 LOOKS = {

@@ -312,6 +312,8 @@ from .figure_models import MetricSnapshot as MetricSnapshot  # noqa: E402
 from .figure_models import PostComment as PostComment  # noqa: E402
 from .figure_models import Watch as Watch  # noqa: E402
 from .history_models import HealthDay as HealthDay  # noqa: E402
+from .hook_models import HookAddress as HookAddress  # noqa: E402
+from .hook_models import HookSubscription as HookSubscription  # noqa: E402
 from .hook_models import WebhookEvent as WebhookEvent  # noqa: E402
 from .message_models import Message as Message  # noqa: E402
 from .report_models import ReportMail as ReportMail  # noqa: E402

@@ -12,14 +12,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext as _
 
-from accounts.hook_addresses import verify_token
+from accounts.hook_addresses import secret_of, verify_token
 from accounts.models import ConnectedAccount, Credential, PlatformApp
 from platforms import registry
-from platforms.base import Hook, HookEvent
+from platforms.base import Hook, HookAnswer, HookEvent, PlatformSpec
 from publishing.models import Delivery
 
-from .hook_models import WebhookEvent
+from . import subscribing
+from .hook_models import HookAddress, HookSubscription, WebhookEvent
 from .models import Watch
 
 #: Of one request at most; the platforms send far fewer.
@@ -33,16 +36,27 @@ PROVE_AGAIN = timedelta(minutes=5)
 
 def apps(platform: str, network: str) -> list[PlatformApp]:
     rows = PlatformApp.objects.filter(platform=platform, network=network)
-    return [app for app in rows if app.client_secret]
+    return [app for app in rows if secret_of(app)]
 
 
-def challenge(platform: str, network: str, query: Mapping[str, str]) -> str:
+def challenge(
+    platform: str, network: str, query: Mapping[str, str], now: datetime
+) -> HookAnswer:
     """ValueError: refused. LookupError: nothing of ours is there."""
-    if not apps(platform, network):
+    ours = apps(platform, network)
+    if not ours:
         raise LookupError(platform)
-    return registry.platform(platform).hook_challenge(
-        query, verify_token(platform, network)
+    answer = registry.platform(platform).hook_challenge(
+        query, verify_token(platform, network), secret_of(ours[0])
     )
+    if answer.account_id:
+        subscribing.granted(platform, network, answer, now)
+    _note(ours[0], asked_at=now)
+    return answer
+
+
+def _note(app: PlatformApp, **what: Any) -> None:
+    HookAddress.objects.update_or_create(app=app, defaults=what)
 
 
 def take_in(
@@ -59,7 +73,12 @@ def take_in(
     ours = apps(platform, network)
     if not ours:
         raise LookupError(platform)
-    app, told = _read(ours, body, headers, now)
+    try:
+        app, told = _read(ours, body, headers, now)
+    except ValueError as refused:
+        _note(ours[0], refused_at=now, refused_why=str(refused)[:200])
+        raise
+    _note(app, received_at=now)
     rows = {}
     for event in told[:MOST]:
         text = f"{platform} {network} {event.key}"
@@ -80,6 +99,49 @@ def take_in(
     return len(fresh)
 
 
+def told(app: PlatformApp) -> list[tuple[str, datetime | None]]:
+    """Whether anything comes from the platform by itself, in words, and when."""
+    spec = app.spec
+    if not spec.hook_name:
+        return []
+    row = HookAddress.objects.filter(app=app).first() or HookAddress()
+    lines: list[tuple[str, datetime | None]] = []
+    if spec.hook_secret_name and not app.hook_secret:
+        lines.append((_("None is taken until this is entered: ") + _secret(spec), None))
+    if spec.hook_has_handshake:
+        never = _("It has not yet asked whether the address is ours.")
+        asked = _("It asked whether the address is ours, and was answered:")
+        lines.append((asked, row.asked_at) if row.asked_at else (never, None))
+    if spec.hook_by_account:
+        lines += _by_account(app)
+    never = _("No event has arrived yet.")
+    last = _("The last event arrived:")
+    lines.append((last, row.received_at) if row.received_at else (never, None))
+    if row.refused_at:
+        words = _("One was refused (%(why)s):") % {"why": row.refused_why}
+        lines.append((words, row.refused_at))
+    return lines
+
+
+def _secret(spec: PlatformSpec) -> str:
+    return gettext(spec.hook_secret_name)
+
+
+def _by_account(app: PlatformApp) -> list[tuple[str, datetime | None]]:
+    now = timezone.now()
+    rows = HookSubscription.objects.filter(
+        account__credential__app=app, account__disconnected_at=None
+    )
+    good = rows.filter(ends_at__gt=now)
+    words = _("Granted for %(n)s of %(total)s accounts.")
+    lines: list[tuple[str, datetime | None]] = [
+        (words % {"n": good.count(), "total": rows.count()}, None)
+    ]
+    if first := good.order_by("ends_at").first():
+        lines.append((_("Renewed by itself before it ends:"), first.ends_at))
+    return lines
+
+
 def _read(
     ours: Sequence[PlatformApp],
     body: bytes,
@@ -90,7 +152,7 @@ def _read(
     for app in ours:
         platform = registry.platform(app.platform)
         try:
-            return app, platform.hook_events(body, headers, app.client_secret, now)
+            return app, platform.hook_events(body, headers, secret_of(app), now)
         except ValueError as error:
             refused = error
     raise refused

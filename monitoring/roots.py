@@ -62,7 +62,10 @@ _members = Credential.objects.defer(
 _accounts = ConnectedAccount.objects.connected().defer("extra", "server_limits")
 
 _apps = FixedQuery(
-    lambda pks: PlatformApp.objects.filter(pk__in=pks).defer("client_secret"), [0]
+    lambda pks: PlatformApp.objects.filter(pk__in=pks).defer(
+        "client_secret", "hook_secret"
+    ),
+    [0],
 )
 _broken = FixedQuery(lambda: _members.filter(state=Credential.State.BROKEN))
 _by_key = FixedQuery(lambda pks: _members.filter(pk__in=pks), [0])

@@ -33,6 +33,7 @@ from . import (
     report_mails,
     sending,
     standbys,
+    subscribing,
     unproven,
 )
 from .models import Alert, CheckResult, Heartbeat, Incident
@@ -171,6 +172,7 @@ def follow_up() -> None:
     look_at_public_address()
     # Once more what a lost task left.
     platform_hooks.handle()
+    subscribing.keep(timezone.now())
 
 
 def look_at_public_address() -> None:

@@ -389,8 +389,16 @@ class PlatformSpec:
     hook_name: str = ""
     #: which events those are, for people
     hook_tells: str = ""
-    #: it asks once whether the address is ours (`Platform.hook_challenge`)
+    #: it asks whether the address is ours (`Platform.hook_challenge`)
     hook_has_handshake: bool = False
+    #: an admin enters there the word by which its question is known
+    hook_has_verify_token: bool = False
+    #: what its settings call the secret that signs events, where that is not the app's
+    #: client secret and an admin enters it here as well
+    hook_secret_name: str = ""
+    #: events come for each account that was asked for (`PlatformClient.ask_for_events`),
+    #: signed with a word of ours, until what it grants ends
+    hook_by_account: bool = False
     #: what it does not give of posts that are out
     absent: tuple[Absent, ...] = ()
     #: an answer to an answer has to name the comment that both stand below
@@ -619,6 +627,19 @@ class HookEvent:
     what: Hook
     account_id: str = ""
     object_id: str = ""
+
+
+@dataclass(frozen=True)
+class HookAnswer:
+    """What answers a platform that asks whether an address is ours.
+
+    account_id: of the account for which it wants to send events; lease_s: how long.
+    """
+
+    body: str
+    content_type: str = "text/plain; charset=utf-8"
+    account_id: str = ""
+    lease_s: int = 0
 
 
 @dataclass(frozen=True)
@@ -974,6 +995,10 @@ class PlatformClient(abc.ABC):
         """
         raise NotImplementedError(f"{self.spec.slug} takes no app passwords")
 
+    def ask_for_events(self, account_id: str, callback: str, secret: str) -> None:
+        """Have events of an account sent (`spec.hook_by_account`), or go on being sent."""
+        raise NotImplementedError(f"{self.spec.slug} is asked for no events")
+
     def take_key(self, key: str) -> TokenSet:
         """What acts for the account of this key (SignIn.KEY); "": for our own.
 
@@ -1189,8 +1214,13 @@ class Platform(abc.ABC):
         """
         raise NotImplementedError(f"{self.spec.slug} sends no events")
 
-    def hook_challenge(self, query: Mapping[str, str], verify_token: str) -> str:
-        """The answer to the handshake. ValueError says why it is refused."""
+    def hook_challenge(
+        self, query: Mapping[str, str], verify_token: str, secret: str
+    ) -> HookAnswer:
+        """The answer to the handshake. ValueError says why it is refused.
+
+        verify_token: our own word; secret: what signs the platform's events.
+        """
         raise ValueError("this platform asks nothing")
 
     def normalise_instance(

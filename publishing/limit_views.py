@@ -127,7 +127,7 @@ def limits_page(request: HttpRequest) -> HttpResponse:
         slug = line.bucket.platform
         group = groups.setdefault(slug, Group(line.platform_name, slug))
         (group.open if entry.stands_out else group.quiet).append(entry)
-    apps = PlatformApp.objects.defer("client_secret") if admin else ()
+    apps = PlatformApp.objects.defer("client_secret", "hook_secret") if admin else ()
     context = {
         "pauses": _pauses(user, now),
         "groups": list(groups.values()),

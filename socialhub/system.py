@@ -193,6 +193,7 @@ def _keys() -> Line:
         (Credential, "access_token"),
         (Credential, "refresh_token"),
         (PlatformApp, "client_secret"),
+        (PlatformApp, "hook_secret"),
     ):
         stored = model._default_manager.exclude(**{field: ""})
         for order in ("pk", "-pk"):
@@ -397,7 +398,9 @@ def _platform_apps() -> Iterator[Line]:
 
     Never reads the secret itself: an unreadable one has its own line.
     """
-    rows = PlatformApp.objects.filter(network=Network.LIVE).defer("client_secret")
+    rows = PlatformApp.objects.filter(network=Network.LIVE).defer(
+        "client_secret", "hook_secret"
+    )
     apps = {app.platform: app for app in rows}
     with_secret = set(rows.exclude(client_secret="").values_list("platform", flat=True))
     for spec in registry.all_specs():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
 from typing import Any, cast
@@ -14,6 +14,8 @@ from ..base import (
     Count,
     Draft,
     Finding,
+    HookAnswer,
+    HookEvent,
     Identity,
     Level,
     Look,
@@ -38,7 +40,7 @@ from ..errors import (
     PlatformError,
     TransientError,
 )
-from . import media
+from . import hook, media
 from .client import LinkedInClient
 from .little_text import as_read, escape, length, normalise, unescape
 from .spec import (
@@ -62,6 +64,16 @@ LOOK_PAGES = 5
 class LinkedIn(Platform):
     spec = SPEC
     client_class = LinkedInClient
+
+    def hook_events(
+        self, body: bytes, headers: Mapping[str, str], secret: str, now: datetime
+    ) -> Sequence[HookEvent]:
+        return hook.events(body, headers, secret)
+
+    def hook_challenge(
+        self, query: Mapping[str, str], verify_token: str, secret: str
+    ) -> HookAnswer:
+        return hook.challenge(query, secret)
 
     def scopes_to_ask(
         self,

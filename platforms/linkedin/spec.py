@@ -325,6 +325,9 @@ SPEC = PlatformSpec(
     shape=Shape.FEED,
     folds_after=210,
     sign_in=SignIn.OAUTH,
+    hook_name="Webhooks: URL",
+    hook_tells="comments, likes and shares of posts of Pages",
+    hook_has_handshake=True,
     mentions=MentionRule(
         r"(?!)",
         "LinkedIn links @[Name](urn:li:organization:number), with the "

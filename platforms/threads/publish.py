@@ -17,6 +17,7 @@ from ..base import (
     Count,
     Draft,
     Finding,
+    HookAnswer,
     HookEvent,
     Identity,
     Level,
@@ -116,8 +117,10 @@ class Threads(Platform):
     ) -> Sequence[HookEvent]:
         return hook.events(body, headers, secret, now)
 
-    def hook_challenge(self, query: Mapping[str, str], verify_token: str) -> str:
-        return hook.challenge(query, verify_token)
+    def hook_challenge(
+        self, query: Mapping[str, str], verify_token: str, secret: str
+    ) -> HookAnswer:
+        return HookAnswer(hook.challenge(query, verify_token))
 
     def person_left(self, signed: str, secret: str) -> PersonLeft:
         return person_left(signed, secret)

@@ -181,6 +181,7 @@ SPEC = PlatformSpec(
     hook_name="Webhooks: callback URL",
     hook_tells="replies, deleted posts",
     hook_has_handshake=True,
+    hook_has_verify_token=True,
     mentions=MentionRule(
         r"@[A-Za-z0-9_](?:[A-Za-z0-9_.]{0,28}[A-Za-z0-9_])?",
         "Threads links @name of letters, digits, dots and _.",

@@ -13,6 +13,8 @@ from ..base import (
     Count,
     Draft,
     Finding,
+    HookAnswer,
+    HookEvent,
     Identity,
     Level,
     Look,
@@ -30,7 +32,7 @@ from ..base import (
 from ..checks import link_findings, media_findings
 from ..errors import Cause, InvalidContent
 from ..limits import header_number, header_time, meant_bucket
-from . import media
+from . import hook, media
 from .client import XClient, created_at, moment, unescape, written
 from .spec import (
     LONG_TEXT_LIMIT,
@@ -64,6 +66,16 @@ class X(Platform):
     client_class = XClient
 
     # --- content
+
+    def hook_events(
+        self, body: bytes, headers: Mapping[str, str], secret: str, now: datetime
+    ) -> Sequence[HookEvent]:
+        return hook.events(body, headers, secret)
+
+    def hook_challenge(
+        self, query: Mapping[str, str], verify_token: str, secret: str
+    ) -> HookAnswer:
+        return hook.challenge(query, secret)
 
     def text_as_sent(self, draft: Draft) -> str:
         text = unicodedata.normalize("NFC", draft.text).strip()

@@ -304,6 +304,10 @@ SPEC = PlatformSpec(
     slug="x",
     name="X",
     sign_in=SignIn.OAUTH,
+    hook_name="Webhook: url",
+    hook_tells="replies, deleted posts, removed access",
+    hook_has_handshake=True,
+    hook_secret_name="API key secret (consumer secret)",
     mentions=MentionRule(
         r"@[A-Za-z0-9_]{1,15}",
         "X links @name of letters, digits and _, 15 at most.",

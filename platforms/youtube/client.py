@@ -43,6 +43,7 @@ from ..errors import (
 from ..http import Answer, redact
 from ..limits import period
 from ..transport import WholeBody
+from . import hook
 from .spec import FRESH_TOKEN_S, NEEDED, REGION, SPEC
 
 PAGE = 50
@@ -203,6 +204,24 @@ class YouTubeClient(PlatformClient):
             cause=Cause.APP_REFUSED,
             reach=Reach.APP,
             **facts,
+        )
+
+    def ask_for_events(self, account_id: str, callback: str, secret: str) -> None:
+        """Ask the hub for what happens to a channel's videos. Safe to repeat.
+
+        It answers 202 and asks the callback by itself, where its time is told.
+        """
+        self.send(
+            "POST /subscribe",
+            self.host("hub") + "/subscribe",
+            data={
+                "hub.mode": "subscribe",
+                "hub.callback": callback,
+                "hub.topic": hook.TOPIC + account_id,
+                "hub.verify": "async",
+                "hub.secret": secret,
+                "hub.lease_seconds": str(hook.LONGEST_S),
+            },
         )
 
     def identities(self) -> Sequence[Identity]:

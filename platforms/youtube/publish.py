@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -12,6 +12,8 @@ from ..base import (
     Count,
     Draft,
     Finding,
+    HookAnswer,
+    HookEvent,
     Identity,
     Level,
     Look,
@@ -37,6 +39,7 @@ from ..errors import (
     PlatformError,
 )
 from ..text import tidy, utf8_bytes, with_link
+from . import hook
 from .client import YouTubeClient, moment
 from .media import Sending, file_name, thumbnail_of, video_of
 from .spec import (
@@ -74,6 +77,16 @@ class YouTube(Platform):
     client_class = YouTubeClient
 
     # --- content
+
+    def hook_events(
+        self, body: bytes, headers: Mapping[str, str], secret: str, now: datetime
+    ) -> Sequence[HookEvent]:
+        return hook.events(body, headers, secret)
+
+    def hook_challenge(
+        self, query: Mapping[str, str], verify_token: str, secret: str
+    ) -> HookAnswer:
+        return hook.challenge(query, verify_token)
 
     def text_as_sent(self, draft: Draft) -> str:
         """The description."""

@@ -116,6 +116,7 @@ _ROWS: tuple[tuple[str, str, tuple[str, ...], Ability], ...] = (
     ("PUT captions.update", "Captions", _COMMENT, _P),
     ("GET search.list", "Search", _READ, _R),
     ("GET videos.batchGetStats", "Figures of many videos", _READ, _F),
+    ("POST /subscribe", "Events", (), _R),
     ("GET /v2/reports", "Figures over time", (ANALYTICS,), _F),
 )
 #: The audience would see these twice. Of the parts of a video it is the last alone.
@@ -152,6 +153,7 @@ _OTHER_DRAWS: dict[str, dict[str, int]] = {
     "PUT {session}?status": {},
     "GET videoCategories.list": READ,
     "GET /v2/reports": {},
+    "POST /subscribe": {},
 }
 
 OPTIONS = (
@@ -219,13 +221,19 @@ SPEC = PlatformSpec(
         "oauth": "https://oauth2.googleapis.com",
         "api": "https://www.googleapis.com",
         "www": "https://www.youtube.com",
+        "hub": "https://pubsubhubbub.appspot.com",
     },
     practice_paths={
         "accounts": "/youtube/accounts",
         "oauth": "/youtube/oauth2",
         "api": "/youtube/api",
         "www": "/youtube/web",
+        "hub": "/youtube/hub",
     },
+    hook_name="Push notifications: callback URL",
+    hook_tells="changed and deleted videos",
+    hook_has_handshake=True,
+    hook_by_account=True,
     flat_answers=True,
     hides_silently=True,
     calls=tuple(

@@ -2,7 +2,8 @@
 
 Hosts below this twin's address: `/accounts` is accounts.google.com, `/oauth2`
 oauth2.googleapis.com, `/api` www.googleapis.com, `/analytics`
-youtubeanalytics.googleapis.com, `/web` www.youtube.com. What Google does not document
+youtubeanalytics.googleapis.com, `/web` www.youtube.com, `/hub`
+pubsubhubbub.appspot.com. What Google does not document
 is a switch.
 Source: https://developers.google.com/youtube/v3 (revision 20261104).
 """
@@ -28,6 +29,7 @@ from .twin_calls import (
 )
 from .twin_channels import CHANNEL_SWITCHES, Channels, new_channel_id
 from .twin_figures import FIGURE_SWITCHES, comment_failed
+from .twin_hub import HUB_SWITCHES
 from .twin_login import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -59,6 +61,7 @@ class YouTubeTwin(Login, Upload, Channels):
         *VIDEO_SWITCHES,
         *CHANNEL_SWITCHES,
         *FIGURE_SWITCHES,
+        *HUB_SWITCHES,
     )
 
     # ------------------------------------------------------------ for the panel

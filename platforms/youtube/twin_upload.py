@@ -256,6 +256,8 @@ class Upload(Videos):
             file.seek(0)
             video = self.new_video(session, file, arrived)
         session["video"] = video["id"]
+        if self.privacy(video) == "public":
+            self.tell_video(video)
         if session["size"] <= KEPT_BYTES:
             mime = session["mime"]
             self.world.put_blob(self.slug, video["id"], mime, path.read_bytes())

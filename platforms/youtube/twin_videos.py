@@ -15,7 +15,6 @@ from ..practice.moving import Moving, measured
 from ..practice.switches import Switch
 from .twin_calls import (
     Caller,
-    Calls,
     Refused,
     digest,
     forbidden,
@@ -26,6 +25,7 @@ from .twin_calls import (
     not_found,
     sent_json,
 )
+from .twin_hub import Hub
 from .twin_metadata import CATEGORIES, NOT_ASSIGNABLE, checked
 
 API = "/api/youtube/v3"
@@ -102,7 +102,7 @@ def iso_duration(seconds: float) -> str:
     return "PT" + ("".join(f"{n}{unit}" for n, unit in pieces if n) or "0S")
 
 
-class Videos(Calls):
+class Videos(Hub):
     # ------------------------------------------------------------ the life of a video
 
     def new_video(self, session: Doc, file: IO[bytes], arrived: str) -> Doc:
@@ -389,6 +389,8 @@ class Videos(Calls):
                     video.pop(name, None)
             self.put("video", video["id"], {**video, **changes})
             changed = self.get("video", video["id"]) or {}
+            if self.privacy(changed) == "public":
+                self.tell_video(changed)
             return self.answer("video", self.shown(changed, parts))
 
         return self.api(request, "PUT videos.update", work)
@@ -406,6 +408,8 @@ class Videos(Calls):
                 raise missing("id")
             video = self.own_video(caller, request.args["id"])
             self.put("video", video["id"], {**video, "deleted": True})
+            if self.is_shown(video) and self.privacy(video) == "public":
+                self.tell_video(video, gone=True)
             return Response(status=204)
 
         return self.api(request, "DELETE videos.delete", work)

@@ -46,6 +46,8 @@ from monitoring.models import (
     CheckResult,
     HealthDay,
     Heartbeat,
+    HookAddress,
+    HookSubscription,
     Incident,
     Intervention,
     Message,
@@ -779,6 +781,11 @@ class World:
                 for n in range(count)
             ),
             batch_size=5000,
+        )
+        HookAddress.objects.create(app=self.apps["tiktok"], received_at=self.now)
+        HookSubscription.objects.bulk_create(
+            HookSubscription(account=account, ends_at=self.now)
+            for account in ConnectedAccount.objects.all()[:5]
         )
         WebhookEvent.objects.bulk_create(
             WebhookEvent(

@@ -1,0 +1,401 @@
+"""Events of X, LinkedIn and YouTube: the questions that come before, signatures as their
+sheets have them, and what is granted for a time only."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+import requests
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.hook_addresses import addresses, verify_token
+from accounts.models import Credential
+from monitoring import platform_hooks, subscribing
+from monitoring.models import HookAddress, HookSubscription, Watch, WebhookEvent
+from platforms.practice.server import TWINS, start_practice
+from publishing.models import Delivery
+
+pytestmark = pytest.mark.django_db
+
+HOUR = timedelta(hours=1)
+SECRET = "s3cret"
+
+
+@pytest.fixture(autouse=True)
+def no_queue(monkeypatch):
+    monkeypatch.setattr("monitoring.hook_views.async_task", lambda *a, **k: None)
+
+
+def post(slug, body, name, value, network="live"):
+    url = reverse("platform_hook", args=[network, slug])
+    headers = {name: value} if name else {}
+    return Client().post(url, body, content_type="application/json", headers=headers)
+
+
+def in_base64(body: bytes, secret: str = SECRET) -> str:
+    digest = hmac.new(secret.encode(), body, hashlib.sha256).digest()
+    return "sha256=" + base64.b64encode(digest).decode()
+
+
+def in_hex(body: bytes, secret: str = SECRET) -> str:
+    signed = b"hmacsha256=" + body
+    return hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
+
+
+@pytest.fixture
+def watched(make_account, make_delivery):
+    """A post that is out and will be read in an hour."""
+
+    def make(slug, account_id, post_id):
+        account = make_account(slug, account_id)
+        app = account.credential.app
+        app.client_secret = "other" if app.spec.hook_secret_name else SECRET
+        app.hook_secret = SECRET if app.spec.hook_secret_name else ""
+        app.save()
+        delivery = make_delivery(account)
+        now = timezone.now()
+        Delivery.objects.filter(pk=delivery.pk).update(
+            status="published", external_id=post_id, published_at=now - HOUR
+        )
+        return Watch.objects.create(
+            delivery=delivery,
+            next_at=now + HOUR,
+            read_at=now - HOUR,
+            comments_read_at=now - HOUR,
+        )
+
+    return make
+
+
+def notice(**changes):
+    """A batch as LinkedIn sends it."""
+    one = {
+        "notificationId": 2170001,
+        "organizationalEntity": "urn:li:organization:1234567",
+        "action": "COMMENT",
+        "sourcePost": "urn:li:activity:7295588490000000000",
+        "decoratedSourcePost": {"entity": "urn:li:share:7295588489876647936"},
+        "lastModifiedAt": 1795000100000,
+        **changes,
+    }
+    return json.dumps({"type": "ORGANIZATION_SOCIAL_ACTION", "notifications": [one]})
+
+
+def x_event(kind, payload, uuid="2080761390344937796"):
+    asked = {"user_id": "1234500001"}
+    data = {"event_uuid": uuid, "filter": asked, "event_type": kind, "payload": payload}
+    return json.dumps({"data": data})
+
+
+CASES = {
+    "linkedin": (
+        "linkedin",
+        "urn:li:organization:1234567",
+        "urn:li:share:7295588489876647936",
+        notice(),
+        "X-LI-Signature",
+        in_hex,
+        True,
+    ),
+    "linkedin like": (
+        "linkedin",
+        "urn:li:organization:1234567",
+        "urn:li:share:7295588489876647936",
+        notice(action="LIKE"),
+        "X-LI-Signature",
+        in_hex,
+        False,
+    ),
+    "x deleted": (
+        "x",
+        "1234500001",
+        "2080761390344937796",
+        x_event("post.delete", {"id": "2080761390344937796"}),
+        "X-Twitter-Webhooks-Signature",
+        in_base64,
+        False,
+    ),
+    "x reply": (
+        "x",
+        "1234500001",
+        "208",
+        x_event("post.reply.create", {"id": "9", "conversation_id": "208"}),
+        "X-Twitter-Webhooks-Signature",
+        in_base64,
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_event_comes_often_late_or_never_and_is_one_look(watched, case):
+    slug, account_id, post_id, text, header, sign, comments = CASES[case]
+    watch, body = watched(slug, account_id, post_id), text.encode()
+    for _time in range(3):
+        assert post(slug, body, header, sign(body)).status_code == 200
+    assert WebhookEvent.objects.count() == 1
+    now = timezone.now()
+    assert platform_hooks.handle(now) == 1
+    watch.refresh_from_db()
+    assert watch.next_at <= now
+    assert (watch.comments_read_at is None) is comments
+    # Again when its post was read meanwhile: nothing more.
+    assert post(slug, body, header, sign(body)).status_code == 200
+    assert platform_hooks.handle(now) == 0
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_signed_otherwise_is_refused_told_and_not_kept(
+    watched, case, admin_client
+):
+    slug, account_id, post_id, text, header, sign, _comments = CASES[case]
+    watch, body = watched(slug, account_id, post_id), text.encode()
+    for name, value in (
+        (header, sign(body, "x")),
+        (header, sign(body + b" ")),
+        ("", ""),
+    ):
+        assert post(slug, body, name, value).status_code == 403
+    assert not WebhookEvent.objects.exists()
+    app = watch.delivery.account.credential.app
+    assert HookAddress.objects.get(app=app).refused_why
+    page = admin_client.get(reverse("platform_app_edit", args=[app.pk]))
+    assert "No event has arrived yet." in page.content.decode()
+    assert "One was refused (the signature is another app" in page.content.decode()
+
+
+def test_access_that_x_tells_of_is_proven_and_not_believed(watched):
+    watch = watched("x", "1234500001", "1")
+    row = Credential.objects.filter(pk=watch.delivery.account.credential_id)
+    row.update(next_proof_at=timezone.now() + HOUR, looked_at=None)
+    body = x_event("oauth.revoke", {"user_id": "1234500001"}).encode()
+    post("x", body, "X-Twitter-Webhooks-Signature", in_base64(body))
+    platform_hooks.handle()
+    assert row.get().next_proof_at <= timezone.now()
+    assert row.get().is_active
+
+
+def test_nonsense_that_is_signed_costs_nothing(watched):
+    for slug, sign, header in (
+        ("x", in_base64, "X-Twitter-Webhooks-Signature"),
+        ("linkedin", in_hex, "X-LI-Signature"),
+    ):
+        watched(slug, f"{slug}-1", "1")
+        for body in (
+            b"[]",
+            b"{",
+            b'{"data": [1]}',
+            b'{"data": {"event_uuid": "1"}}',
+            b'{"notifications": [[], {"action": "COMMENT", "decoratedSourcePost": 3}]}',
+        ):
+            assert post(slug, body, header, sign(body)).status_code in (200, 403)
+    assert not WebhookEvent.objects.exists()
+
+
+def test_each_question_is_answered_as_its_platform_wants(watched, admin_client):
+    watched("x", "1", "1")
+    watched("linkedin", "2", "2")
+    url = reverse("platform_hook", args=["live", "x"])
+    answer = Client().get(url, {"crc_token": "abc"})
+    assert answer.json() == {"response_token": in_base64(b"abc")}
+    assert answer["Content-Type"] == "application/json"
+    url = reverse("platform_hook", args=["live", "linkedin"])
+    code = "890e4665-4dfe-4ab1-b689-ed553bceeed0"
+    answer = Client().get(url, {"challengeCode": code, "applicationId": "7"})
+    digest = hmac.new(SECRET.encode(), code.encode(), hashlib.sha256).hexdigest()
+    assert answer.json() == {"challengeCode": code, "challengeResponse": digest}
+    assert Client().get(url, {"crc_token": "abc"}).status_code == 403
+    app = HookAddress.objects.get(app__platform="linkedin").app
+    page = admin_client.get(reverse("platform_app_edit", args=[app.pk]))
+    assert "It asked whether the address is ours" in page.content.decode()
+
+
+def test_x_sends_nothing_until_its_own_secret_is_entered(watched, admin_client):
+    app = watched("x", "1", "1").delivery.account.credential.app
+    app.hook_secret = ""
+    app.save()
+    url = reverse("platform_hook", args=["live", "x"])
+    assert Client().get(url, {"crc_token": "abc"}).status_code == 404
+    page = reverse("platform_app_edit", args=[app.pk])
+    assert "None is taken until this is entered" in (
+        admin_client.get(page).content.decode()
+    )
+    admin_client.post(
+        page, {"client_id": "client", "state": "active", "hook_secret": "key-secret"}
+    )
+    assert Client().get(url, {"crc_token": "abc"}).status_code == 200
+    assert "key-secret" not in admin_client.get(page).content.decode()
+
+
+# ---------------------------------------------------------------- asked for by account
+
+
+class Ours(BaseHTTPRequestHandler):
+    """Our own address, over the wire; what came is kept for the test to hand in."""
+
+    asked: list[dict[str, str]] = []
+    got: list[tuple[bytes, dict[str, str]]] = []
+
+    def do_GET(self):
+        query = dict(parse_qsl(urlsplit(self.path).query))
+        self.asked.append(query)
+        self._say(query["hub.challenge"].encode())
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.got.append((body, dict(self.headers)))
+        self._say(b"")
+
+    def _say(self, words):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(words)))
+        self.end_headers()
+        self.wfile.write(words)
+
+    def log_message(self, format, *args): ...
+
+
+@pytest.fixture(scope="module")
+def practice(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("practice")
+    server = start_practice(folder, twins={"youtube": TWINS["youtube"]})
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def site():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Ours) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture
+def channel(practice, site, settings, make_account):
+    settings.SITE_URL, settings.PRACTICE_NETWORK_URL = site, practice.url
+    Ours.asked.clear()
+    Ours.got.clear()
+    requests.post(
+        f"{practice.url}/api/reset", json={}, headers={"X-Practice": "1"}, timeout=10
+    )
+    account = make_account("youtube", "UCabc12345")
+    app = account.credential.app
+    app.network = account.network = "practice"
+    app.save()
+    account.save()
+    return account
+
+
+def ask(query):
+    return Client().get(reverse("platform_hook", args=["practice", "youtube"]), query)
+
+
+def test_events_of_a_channel_are_asked_for_granted_and_renewed(channel, practice):
+    now, twin = timezone.now(), practice.twins["youtube"]
+    assert subscribing.keep(now) == 1
+    twin.wait_for_hooks()
+    (question,) = Ours.asked
+    assert question["token"] == verify_token("youtube", "practice")
+    answer = ask(question)
+    assert (answer.status_code, answer.content) == (
+        200,
+        question["hub.challenge"].encode(),
+    )
+    row = HookSubscription.objects.get()
+    assert row.tries == 0
+    lease = (row.ends_at - row.granted_at).total_seconds()
+    assert lease == pytest.approx(432_000)
+    assert row.granted_at < row.next_at < row.ends_at
+    assert subscribing.keep(now) == 0  # nothing is due
+    assert subscribing.keep(row.next_at) == 1
+    with practice.world.transaction():
+        assert len(twin.subscriptions(channel.external_id)) == 1
+    assert not addresses(channel.credential.app)  # nothing to enter
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"token": "guessed"},
+        {
+            "hub.topic": "https://www.youtube.com/xml/feeds/videos.xml?channel_id=UCother1"
+        },
+        {"hub.topic": "https://evil.example/?channel_id=UCabc12345"},
+        {"hub.mode": "unsubscribe"},
+    ],
+)
+def test_nothing_is_granted_that_nobody_asked_for(channel, practice, changes):
+    subscribing.keep(timezone.now())
+    practice.twins["youtube"].wait_for_hooks()
+    assert ask({**Ours.asked[0], **changes}).status_code in (403, 404)
+    assert HookSubscription.objects.get().ends_at is None
+
+
+def test_without_an_answer_it_is_asked_later_and_later(channel, practice):
+    now = timezone.now()
+    waits = []
+    for _time in range(9):
+        assert subscribing.keep(now) == 1
+        row = HookSubscription.objects.get()
+        waits.append(row.next_at - now)
+        now = row.next_at
+    practice.twins["youtube"].wait_for_hooks()
+    assert waits[0] == subscribing.WAIT
+    assert waits == sorted(waits)
+    assert waits[-1] == subscribing.LONGEST_WAIT
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_changed_or_deleted_video_is_looked_at(
+    channel, practice, make_delivery, gone
+):
+    twin, now = practice.twins["youtube"], timezone.now()
+    subscribing.keep(now)
+    twin.wait_for_hooks()
+    delivery = make_delivery(channel)
+    Delivery.objects.filter(pk=delivery.pk).update(
+        status="published", external_id="vid12345678", published_at=now - HOUR
+    )
+    watch = Watch.objects.create(delivery=delivery, next_at=now + HOUR)
+    video = {"id": "vid12345678", "channel": channel.external_id, "title": "A & <b>"}
+    headers = {"X-Practice": "1"}
+    switch = {"platform": "youtube", "name": "hub_times", "value": "2"}
+    url = f"{practice.url}/api/switches"
+    requests.post(url, json=switch, headers=headers, timeout=10).raise_for_status()
+    with practice.world.transaction():
+        twin.tell_video(video, gone=gone)
+    twin.wait_for_hooks()
+    assert len(Ours.got) == 2
+    for body, sent in Ours.got:
+        signed = sent["X-Hub-Signature"]
+        answer = post("youtube", body, "X-Hub-Signature", signed, "practice")
+        assert answer.status_code == 200
+        # A hub sends again what is refused: it is told 2xx, and ignored.
+        changed = body.replace(b"vid12345678", b"vid87654321")
+        answer = post("youtube", changed, "X-Hub-Signature", signed, "practice")
+        assert answer.status_code == 202
+    assert WebhookEvent.objects.count() == 1
+    platform_hooks.handle(now)
+    watch.refresh_from_db()
+    assert watch.next_at <= now
+
+
+def test_a_feed_that_would_unfold_is_not_read(channel):
+    bomb = b'<!DOCTYPE a [<!ENTITY b "bbbb">]><feed>&b;</feed>'
+    secret = verify_token("youtube", "practice").encode()
+    signed = "sha1=" + hmac.new(secret, bomb, hashlib.sha1).hexdigest()
+    assert (
+        post("youtube", bomb, "X-Hub-Signature", signed, "practice").status_code == 202
+    )
+    assert HookAddress.objects.get().refused_why == "it is no plain XML"
