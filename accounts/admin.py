@@ -143,7 +143,8 @@ class BrandAdmin(RoleAdmin):
     list_display = ["name", "time_zone", "created_at"]
     search_fields = ["name"]
     list_filter = ["time_zone"]
-    readonly_fields = ["created_at"]
+    # Whoever changes it is asked on the brand's page what becomes of scheduled posts.
+    readonly_fields = ["approval_steps", "created_at"]
 
     def save_related(
         self, request: HttpRequest, form: Any, formsets: Any, change: bool

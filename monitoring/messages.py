@@ -31,7 +31,7 @@ MOST = 50
 AGAIN_AFTER = timedelta(minutes=5)
 Mail = AlertPreference.Mail
 #: How long before a post is due its reviewers are reminded; the key names it.
-REMINDERS = (("2h", timedelta(hours=2)), ("24h", timedelta(hours=24)))
+REMINDERS = (("2h", timedelta(hours=2)), ("24h", approving.REMINDED))
 #: Whoever was asked so lately needs no reminder.
 FRESH = timedelta(minutes=30)
 #: That a post missed its time is told for so long after it, should nothing have run.

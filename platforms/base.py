@@ -1132,6 +1132,10 @@ class Platform(abc.ABC):
     def next_step(self, job: PublishJob, client: PlatformClient) -> Step:
         """The next step given the job's witness. Pure: sends nothing itself."""
 
+    def network_behind(self, draft: Draft, account: Identity | None) -> str:
+        """Slug of the network to which an aggregator hands it on; "" of all others."""
+        return ""
+
     def is_out(self, witness: Mapping[str, Any]) -> bool:
         """Whether the platform has all of it and goes on by itself: nobody can call it
         back any more, and what is left is to ask what became of it."""

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from difflib import SequenceMatcher
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import AuditEvent, Brand
 from accounts.roles import ROLES, can_review
@@ -27,12 +28,19 @@ from platforms import registry
 
 from . import hooks
 from .fingerprints import exact
-from .models import Delivery, Post, draft_doc, drafts
+from .models import Delivery, DeliveryQuerySet, Post, draft_doc, drafts
 from .review_models import Approval, Remark, Review
+from .waking import wake_review
 from .wording import person
 
 Status, Hold = Delivery.Status, Delivery.Hold
 State = Review.State
+
+
+#: Posts that are asked for in one run; the rest follows at once in the next.
+MOST_ASKED = 200
+#: Reviewers are reminded of each post by so long before it is due.
+REMINDED = timedelta(days=1)
 
 
 class Refused(Exception):
@@ -59,11 +67,12 @@ def _print(said: dict[str, Any]) -> str:
     return exact({**said, "accounts": sorted(said["accounts"])})
 
 
-def bind(post: Post, user: Any) -> Review | None:
+def bind(post: Post, user: Any, *, quietly: bool = False) -> Review | None:
     """Hold what nobody has approved as it stands, and let go what is approved.
 
     Called, with the post's row locked, by whatever changes a scheduled post. user: who
     changed it, and asks. None: no approval is needed, or nothing is left to send.
+    quietly: reviewers know it otherwise.
     """
     locked = post.deliveries.select_related("account").select_for_update(of=("self",))
     all_rows = list(locked.order_by("pk"))
@@ -82,7 +91,7 @@ def bind(post: Post, user: Any) -> Review | None:
         reviews.filter(is_current=True).update(is_current=False)
         return None
     said = says(post, rows)
-    review = _ask(post, said, user)
+    review = _ask(post, said, user, quietly)
     given = review.approvals.count()
     if given >= steps and review.state != State.SENT_BACK:
         if review.state != State.APPROVED:
@@ -113,7 +122,8 @@ def _nothing_newer(rows: Sequence[Delivery]) -> None:
     """What is on its way, and was never asked for, may come back and go once more: but
     only as it left."""
     for row in rows:
-        if row.status not in Delivery.ENDED and row.draft and not row.approved_as:
+        unasked = row.approved_as in ("", Delivery.LET_GO)
+        if row.status not in Delivery.ENDED and row.draft and unasked:
             Delivery.objects.filter(pk=row.pk).update(approved_as=exact(row.draft))
 
 
@@ -123,7 +133,7 @@ def _fresh(post: Post) -> Post:
     return said.get(pk=post.pk)
 
 
-def _ask(post: Post, said: dict[str, Any], user: Any) -> Review:
+def _ask(post: Post, said: dict[str, Any], user: Any, quietly: bool) -> Review:
     """The review of what the post says now; what it said before is asked no more."""
     mark = _print(said)
     current = post.reviews.filter(is_current=True).first()
@@ -136,7 +146,7 @@ def _ask(post: Post, said: dict[str, Any], user: Any) -> Review:
     if not made:
         review.is_current = True
         review.save(update_fields=["is_current"])
-    if review.state == State.WAITING:
+    if review.state == State.WAITING and not quietly:
         tell_reviewers(review)
     return review
 
@@ -174,13 +184,17 @@ def why_not(review: Review, user: Any, brand: Brand) -> str:
 def reviewers(review: Review) -> list[Any]:
     """Who can approve it: people of the brand with a role, without those who may not."""
     post = review.post
-    people = get_user_model().objects.filter(
-        Q(groups__name__in=ROLES), brands=post.brand_id, is_active=True
-    )
+    people = _people(post.brand)
     if not post.brand.own_approval:
         people = people.exclude(pk__in=[post.author_id, review.asked_by_id])
     done = review.approvals.values("person")
     return list(people.exclude(pk__in=done).distinct().order_by("pk"))
+
+
+def _people(brand: Brand) -> Any:
+    return get_user_model().objects.filter(
+        Q(groups__name__in=ROLES), brands=brand.pk, is_active=True
+    )
 
 
 def waiting_for(user: Any) -> Any:
@@ -280,6 +294,29 @@ def ask_again(user: Any, post: Post) -> None:
         tell_reviewers(sent_back)
 
 
+def ask(user: Any, post: Post, *, do: bool) -> str:
+    """Ask for a scheduled post: once more for what was sent back, and for what was let
+    go or scheduled before. Returns how it stands now; Refused where nothing is to ask."""
+    review = post.reviews.filter(is_current=True).first()
+    if review is not None and review.state == State.SENT_BACK:
+        if do:
+            ask_again(user, post)
+        return str(review.get_state_display())
+    if not Delivery.objects.unasked().filter(post=post).exists():
+        if review is None:
+            raise Refused(_("Nothing of it is left to send."))
+        raise Refused(
+            _("It is asked for already: %(state)s.")
+            % {"state": review.get_state_display()}
+        )
+    if do:
+        with transaction.atomic():
+            locked = Post.objects.select_for_update().get(pk=post.pk)
+            AuditEvent.write(user, "post.to_be_approved", locked)
+            bind(locked, user)
+    return str(post.get_state_display())
+
+
 def comment(user: Any, post: Post, text: str) -> None:
     """To those who work on the post: writers, owner, and whoever said something."""
     if not text.strip():
@@ -305,34 +342,97 @@ def _remark(post: Post, user: Any, kind: str, text: str) -> Remark:
     )
 
 
-def steps_changed(brand: Brand) -> None:
-    """What waits is judged by the brand's new number of steps. What is scheduled already
-    and needed no approval keeps its way."""
-    asked = Post.objects.filter(
-        brand=brand, state=Post.State.SCHEDULED, reviews__is_current=True
+# ---------------------------------------------------------------- a brand's rule
+
+
+def unasked(brand: Brand) -> DeliveryQuerySet:
+    """What is on its way without anybody's yes, the first due first."""
+    rows = Delivery.objects.unasked().filter(post__brand=brand)
+    return rows.order_by("due_at", "pk")
+
+
+def begin(user: Any, brand: Brand, *, let_go: bool) -> int:
+    """The brand asks for approval from now on; what becomes of the posts that are
+    scheduled already, and how many those are. let_go: they go as they were planned,
+    unless they are changed; else nothing of them is sent before it is approved.
+
+    Use in the transaction that changes the brand's steps.
+    """
+    # In the order in which saving a post locks its rows.
+    locked = unasked(brand).order_by("pk").select_for_update(of=("self",), no_key=True)
+    found = list(locked.only("pk", "post"))
+    posts = list(Post.objects.filter(pk__in={row.post_id for row in found}))
+    rows = Delivery.objects.filter(pk__in=[row.pk for row in found])
+    if let_go:
+        rows.update(approved_as=Delivery.LET_GO)
+    else:
+        rows.await_approval(brand.approval_steps, timezone.now())
+    verb = "post.let_go" if let_go else "post.to_be_approved"
+    AuditEvent.objects.bulk_create(
+        [AuditEvent.about(user, verb, post) for post in posts]
     )
-    for pk in asked.values_list("pk", flat=True):
+    if posts and not let_go:
+        _tell_begun(user, brand, len(posts))
+        wake_review()
+    return len(posts)
+
+
+def _tell_begun(user: Any, brand: Brand, count: int) -> None:
+    """One message for all of them; reminders speak of each in its time."""
+
+    def words() -> tuple[str, str]:
+        subject = ngettext(
+            "%(n)s post of %(brand)s waits for approval",
+            "%(n)s posts of %(brand)s wait for approval",
+            count,
+        )
+        text = _(
+            "From now on posts of this brand have to be approved, and those that were "
+            "scheduled already as well. None of them goes out before."
+        )
+        return subject % {"n": count, "brand": brand}, text
+
+    people = _people(brand).exclude(pk=user.pk)
+    key = f"approval:{brand.pk}:{timezone.now().timestamp()}"
+    hooks.tell(list(people.distinct()), key, words, reverse("review_list"))
+
+
+def steps_changed(brand: Brand) -> None:
+    """What waits is judged by the brand's new number of steps."""
+    open_rows = Delivery.objects.filter(
+        status__in=(Status.SCHEDULED, Status.HELD),
+        post__brand=brand,
+        post__reviews__is_current=True,
+    )
+    for pk in set(open_rows.values_list("post", flat=True)):
         with transaction.atomic():
             post = Post.objects.select_for_update().get(pk=pk)
             bind(post, post.author)
 
 
 def ask_for_changed() -> int:
-    """What the engine held because it no longer says what was approved is asked for
-    anew; how many posts."""
+    """What is held for an approval that nobody is asked for is asked for: what the
+    engine held because it says something else by now, and what was scheduled before its
+    brand began to ask. How many posts; the first due first."""
     asked = Review.objects.filter(post=OuterRef("post"), is_current=True)
     held = Delivery.objects.filter(
         ~Exists(asked.exclude(state=State.APPROVED)),
         status=Status.HELD,
         hold=Hold.APPROVAL,
     )
-    count = 0
-    for pk in set(held.values_list("post", flat=True)):
+    pks = list(
+        dict.fromkeys(held.order_by("due_at", "pk").values_list("post", flat=True))
+    )
+    soon = timezone.now() + REMINDED
+    for pk in pks[:MOST_ASKED]:
         with transaction.atomic():
             post = Post.objects.select_for_update().get(pk=pk)
-            bind(post, post.author)
-            count += 1
-    return count
+            assert post.due_at is not None
+            begun = post.due_at > soon and not post.reviews.exists()
+            bind(post, post.author, quietly=begun)
+    if len(pks) > MOST_ASKED:
+        wake_review()
+    return len(pks[:MOST_ASKED])
 
 
 # ---------------------------------------------------------------- messages

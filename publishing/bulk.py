@@ -1,4 +1,5 @@
-"""Many posts at once: moved, cancelled, or given to somebody else.
+"""Many posts at once: moved, cancelled, given to somebody else, or put before those who
+approve.
 
 What would happen is worked out first and shown; the same code then does it, post by
 post, so that one that cannot go leaves the others alone.
@@ -18,9 +19,16 @@ from django.utils.translation import gettext as _
 
 from accounts.models import AuditEvent
 
-from . import moving
-from .composing import CANCELLABLE, close_if_cancelled
-from .models import Delivery, InvalidTransition, Post, StaleState
+from . import approving, composing, moving
+from .composing import CANCELLABLE, Timing, close_if_cancelled
+from .models import (
+    USEFUL_FOR,
+    Delivery,
+    InvalidTransition,
+    MediaAsset,
+    Post,
+    StaleState,
+)
 from .wording import person
 
 #: One page of the list.
@@ -56,7 +64,7 @@ def picked(user: Any, ticks: Sequence[str]) -> Picked:
     rows = (
         Delivery.objects.visible_to(user)
         .filter(pk__in=keys["d"])
-        .select_related("post__author", "post__owner", "account")
+        .select_related("post__author", "post__owner", "post__brand", "account")
         .order_by("due_at", "pk")
     )
     for row in rows:
@@ -67,7 +75,9 @@ def picked(user: Any, ticks: Sequence[str]) -> Picked:
     drafts = Post.objects.visible_to(user).filter(
         pk__in=keys["p"], state=Post.State.DRAFT
     )
-    found.posts += list(drafts.select_related("author", "owner").order_by("pk"))
+    found.posts += list(
+        drafts.select_related("author", "owner", "brand").order_by("pk")
+    )
     return found
 
 
@@ -153,6 +163,78 @@ def _throw_away(user: Any, post: Post) -> None:
             state=Post.State.CANCELLED
         ):
             AuditEvent.write(user, "post.cancelled", post, deliveries=0)
+
+
+# ---------------------------------------------------------------- approval
+
+
+def ask(user: Any, chosen: Picked, *, do: bool) -> list[Effect]:
+    """Ask for approval: drafts are scheduled for it, what was sent back is asked for once
+    more, and so is what nobody was asked about."""
+    effects = []
+    for post in chosen.posts:
+        is_draft = post.state == Post.State.DRAFT
+        now = post.get_state_display()
+        try:
+            if not post.brand.approval_steps:
+                raise approving.Refused(
+                    _("Its brand asks for no approval: open it and schedule it.")
+                )
+            if is_draft:
+                _ask_for_draft(user, post, do)
+            else:
+                now = approving.ask(user, post, do=do)
+        except approving.Refused as refused:
+            effects.append(Effect(post, now, refused=str(refused)))
+            continue
+        assert post.due_at is not None
+        then = _("waits for approval; planned for %(when)s") % {
+            "when": moving.said(post.due_at)
+        }
+        effects.append(Effect(post, now, then))
+    return effects
+
+
+def _ask_for_draft(user: Any, post: Post, do: bool) -> None:
+    """Refused, with what the composer would say."""
+    if post.due_at is None or post.local_date is None or post.local_time is None:
+        raise approving.Refused(_("It has no time yet: open it and choose one."))
+    composition = composing.saved_composition(post)
+    useful_until = post.useful_until or post.due_at + USEFUL_FOR
+    when = Timing(
+        post.due_at, useful_until, post.local_date, post.local_time, post.zone
+    )
+    if why := _unfit(composition, when, post):
+        raise approving.Refused(_("%(why)s Open it and mend that.") % {"why": why})
+    if not do:
+        return
+    try:
+        composing.save(
+            composition,
+            user,
+            post=post,
+            token="",
+            when=when,
+            wall=(when.day, when.wall, when.zone),
+            go=True,
+        )
+    except (StaleState, MediaAsset.DoesNotExist):
+        raise approving.Refused(_("Somebody has changed it meanwhile.")) from None
+
+
+def _unfit(composition: composing.Composition, when: Timing, post: Post) -> str:
+    """Why it cannot be scheduled as it is; "" when it can."""
+    if when.due_at < timezone.now():
+        return _("%(when)s is past.") % {"when": moving.said(when.due_at)}
+    if not composition.accounts:
+        return _("It has no account.")
+    for row in composing.check(composition):
+        for line in row.refused:
+            who = f"{row.account.spec.name} · {row.account.name}"
+            return f"{who}: {line.sentence}."
+    if composing.repeats(composition, when.due_at, post):
+        return _("The same post goes to the same account within a day.")
+    return ""
 
 
 # ---------------------------------------------------------------- owners

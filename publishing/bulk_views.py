@@ -26,6 +26,7 @@ MOST_DAYS = 366
 WORDS = {
     "move": (gettext_lazy("Move posts"), gettext_lazy("Move")),
     "cancel": (gettext_lazy("Cancel posts"), gettext_lazy("Do not send")),
+    "ask": (gettext_lazy("Ask for approval"), gettext_lazy("Ask for approval")),
     "reassign": (gettext_lazy("Give posts to somebody"), gettext_lazy("Give")),
 }
 
@@ -84,6 +85,8 @@ def _effects(
         return bulk.move(request.user, chosen, days, wall, do=do)
     if action == "cancel":
         return bulk.cancel(request.user, chosen, do=do)
+    if action == "ask":
+        return bulk.ask(request.user, chosen, do=do)
     key = row_number(request.POST.get("person", ""))
     allowed: list[Any] = bulk.owners_for(request.user)
     if key not in {person.pk for person in allowed}:

@@ -27,7 +27,6 @@ from platforms.errors import AuthExpired, Cause, Outcome
 from . import carrying, liveness, stops, twice, valve
 from .fingerprints import exact
 from .models import (
-    MAX_COMMITS,
     Attempt,
     Delivery,
     InvalidTransition,
@@ -73,6 +72,8 @@ COLUMNS = (
     "intent_at",
     "first_sent_at",
     "commit_count",
+    "total_commit_count",
+    "part_count",
     "look_count",
     "absent_count",
     "repeat_is_safe",
@@ -430,9 +431,19 @@ class Claim:
             detail=detail or row.detail,
         )
 
+    def _is_approved(self, row: Delivery, doc: dict[str, Any]) -> bool:
+        """Whether this may be sent, as far as it is people's to say."""
+        if self._as_it_left(row) or row.approved_as == Delivery.LET_GO:
+            return True
+        if row.approved_as:
+            return exact(doc) == row.approved_as
+        # Scheduled in the moment in which its brand began to ask, or failed before.
+        post: Any = row.post  # with what `senders.attach_posts` has asked besides
+        return not post.asks_for or bool(row.parts_out)
+
     def _not_approved(self, row: Delivery) -> None:
-        """It says something else than what people said yes to: they are asked anew
-        (`approving.ask_for_changed`)."""
+        """It says something else than what people said yes to, or nobody was asked:
+        they are asked (`approving.ask_for_changed`)."""
         self.writes.move(
             row,
             Status.HELD,
@@ -477,11 +488,9 @@ class Claim:
         looking = row.status == Status.UNCERTAIN
         sender = self.pump.senders.sender(row.account)
         draft, changes = self._wording(row)
-        if row.approved_as and not self._as_it_left(row):
-            doc = changes.get("draft", row.draft)
-            if exact(doc) != row.approved_as:
-                self._not_approved(row)
-                return None
+        if not self._is_approved(row, changes.get("draft", row.draft)):
+            self._not_approved(row)
+            return None
         if row.parts_out and parts.all_out(draft, row.witness):
             changes["next_attempt_at"] = None
             self.writes.move(row, Status.PUBLISHING)
@@ -602,10 +611,10 @@ class Claim:
         carried = self._is_carried(one)
         may_commit = step is not None and step.kind == StepKind.COMMIT
         if may_commit:
-            if row.commit_count >= MAX_COMMITS:
+            if not row.may_commit(parts.count(one.job.draft)):
                 self._give_up(row)
                 return
-            changes = changes | intent(row, now)
+            changes = changes | intent(row, one.job.draft, now)
         taken = {
             **changes,
             "fence": row.fence + 1,

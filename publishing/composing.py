@@ -169,6 +169,7 @@ def check(composition: Composition, *, cures: bool = False) -> list[AccountCheck
     """
     drafts: dict[str, Draft] = {}
     found = []
+    roads: dict[str, list[ConnectedAccount]] = {}
     # Only links that name the account make one account's post another than the next's.
     by_account = bool(composition.link_tags)
     active = stops.active()
@@ -180,6 +181,8 @@ def check(composition: Composition, *, cures: bool = False) -> list[AccountCheck
         platform = registry.platform(slug)
         who, served = account.identity(), mentions.limits_for(account, draft)
         findings = parts.check(platform, draft, who, served)
+        reached = platform.network_behind(draft, who) or slug
+        roads.setdefault(reached, []).append(account)
         limits = {**account.extra, **account.server_limits}
         found.append(
             AccountChecks(
@@ -193,6 +196,15 @@ def check(composition: Composition, *, cures: bool = False) -> list[AccountCheck
                 not_looked_up=mentions.not_looked_up(account, draft),
             )
         )
+    for network, accounts in roads.items():
+        by_detour = [one for one in accounts if one.platform != network]
+        if by_detour and len(accounts) > 1:
+            found = [
+                replace(row, lines=[*row.lines, _second_road(row.account, accounts)])
+                if row.account in by_detour
+                else row
+                for row in found
+            ]
     return found
 
 
@@ -215,6 +227,25 @@ def _lines(
             line = replace(line, fit=fit)
         lines.append(line)
     return lines
+
+
+def _second_road(
+    account: ConnectedAccount, accounts: Sequence[ConnectedAccount]
+) -> Line:
+    """Nobody but a person can tell whether the account behind an aggregator is one that
+    the post goes to by another road as well: then it would be there twice."""
+    others = [f"{a.name} ({a.spec.name})" for a in accounts if a.pk != account.pk]
+    return Line(
+        False,
+        _("The same network is reached through %(others)s as well")
+        % {"others": ", ".join(others)},
+        _(
+            "If that is one and the same account, leave one of the two out: the post would "
+            "be there twice."
+        ),
+        _("Accounts"),
+        "accounts",
+    )
 
 
 def _reach_lines(account: ConnectedAccount, draft: Draft) -> list[Line]:

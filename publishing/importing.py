@@ -472,9 +472,12 @@ def _write(job: Job, turn: Turn) -> bool:
     good = table.rows.filter(state=RowState.GOOD)
     turn.store(total=good.count() + job.done)
     for pk in list(good.values_list("pk", flat=True)):
-        write_row(judge, pk)
+        with transaction.atomic():
+            # First: who stood still and lost the work writes no row any more, for its
+            # import may be cancelled and undone by now.
+            turn.store(done=job.done + 1)
+            write_row(judge, pk)
         crash_point("import_row")
-        turn.store(done=job.done + 1)
         if turn.is_over:
             break
     return good.exists()
@@ -552,13 +555,14 @@ def why_stays(
         return _("Somebody has changed it since.")
     if any(d.status == Delivery.Status.PUBLISHED for d in deliveries):
         return _("It is published.")
+    going = [d for d in deliveries if d.status != Delivery.Status.CANCELLED]
     if any(
         d.status not in CHANGEABLE
         or d.repeat_is_safe
         or d.parts_out
         or (d.lease_expires_at and not d.is_carried)
         or d.is_out
-        for d in deliveries
+        for d in going
     ):
         return _("Sending has begun.")
     return ""
@@ -591,8 +595,9 @@ def _undo(job: Job, turn: Turn) -> bool:
     rows = table.rows.filter(state=RowState.DONE)
     turn.store(total=rows.count() + job.done)
     for pk in list(rows.values_list("pk", flat=True)):
-        undo_row(table, pk, brands)
-        turn.store(done=job.done + 1)
+        with transaction.atomic():
+            turn.store(done=job.done + 1)
+            undo_row(table, pk, brands)
         if turn.is_over:
             break
     return rows.exists()
@@ -614,10 +619,11 @@ def undo_row(table: Import, pk: int, brands: Container[int]) -> None:
         if not why and post is not None:
             try:
                 with transaction.atomic():
-                    for delivery in deliveries:
+                    left = [d for d in deliveries if d.status in CHANGEABLE]
+                    for delivery in left:
                         delivery.cancel()
                     Post.objects.filter(pk=post.pk).update(state=Post.State.CANCELLED)
-                    count = len(deliveries)
+                    count = len(left)
                     AuditEvent.write(
                         table.person, "post.cancelled", post, deliveries=count
                     )

@@ -26,8 +26,10 @@ from platforms.base import Draft, MediaFile, MediaKind, Part, RemotePost
 from . import carrying, public_media, tagging
 from .fingerprints import fingerprint
 
-#: No delivery may change the platform more often than this, whatever happens.
+#: No part of a delivery may change the platform more often than this, whatever happens.
 MAX_COMMITS = 5
+#: Nor may all of its parts together be sent more often again than one may.
+MAX_REPEATS = MAX_COMMITS - 1
 #: Tries that ended in a transient refusal before a person has to look.
 MAX_ATTEMPTS = 20
 USEFUL_FOR = timedelta(hours=2)
@@ -591,6 +593,23 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         )
         return waiting.update(next_attempt_at=now)
 
+    def unasked(self) -> DeliveryQuerySet:
+        """Still to be sent, and nobody was ever asked about it. Of threads that have
+        begun the rest goes on."""
+        return self.filter(
+            status__in=(Delivery.Status.SCHEDULED, Delivery.Status.HELD),
+            approvals_missing=0,
+            approved_as__in=("", Delivery.LET_GO),
+            repeat_is_safe=False,
+            published_at=None,
+        )
+
+    def await_approval(self, missing: int, now: datetime) -> int:
+        """The same as a delivery's own verb, for many; call it on what is locked."""
+        return self.update(
+            **Delivery.waiting_changes(missing, now), fence=models.F("fence") + 1
+        )
+
     def for_pages(self) -> DeliveryQuerySet:
         return self.select_related("post__brand", "post__author", "account__credential")
 
@@ -665,6 +684,9 @@ class Delivery(models.Model):
         Status.UNCERTAIN,
     )
 
+    #: `approved_as` of what an admin let go without approval, as their brand began to ask
+    LET_GO = "let go"
+
     #: the stop that holds it, or held it: set by `stops.name_holds`
     stop: Stop | None = None
 
@@ -705,6 +727,10 @@ class Delivery(models.Model):
     intent_at = models.DateTimeField(null=True, blank=True)
     first_sent_at = models.DateTimeField(null=True, blank=True)
     commit_count = models.PositiveSmallIntegerField(default=0)
+    #: the same of all parts together, and how many parts it has, at the most that were
+    #: written since it first left
+    total_commit_count = models.PositiveIntegerField(default=0)
+    part_count = models.PositiveSmallIntegerField(default=1)
     #: looks since the last lost answer, and how many of them in a row said "absent"
     look_count = models.PositiveSmallIntegerField(default=0)
     absent_count = models.PositiveSmallIntegerField(default=0)
@@ -727,8 +753,8 @@ class Delivery(models.Model):
 
     #: People who have yet to say yes; a constraint keeps it from being sent until then.
     approvals_missing = models.PositiveSmallIntegerField(default=0, editable=False)
-    #: What they said yes to (`fingerprints.exact` of the draft); "" where nobody asks.
-    #: The engine sends nothing else.
+    #: What they said yes to (`fingerprints.exact` of the draft), and the engine sends
+    #: nothing else; "" where nobody asks; LET_GO: it goes without.
     approved_as = models.CharField(max_length=64, blank=True, editable=False)
 
     #: When its files may leave before it does (`carrying`); null: not, or not any more.
@@ -773,6 +799,12 @@ class Delivery(models.Model):
             models.CheckConstraint(
                 condition=Q(commit_count__lte=MAX_COMMITS),
                 name="delivery_commit_ceiling",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    total_commit_count__lte=models.F("part_count") + MAX_REPEATS
+                ),
+                name="delivery_commit_ceiling_of_all_parts",
             ),
             models.CheckConstraint(
                 condition=~Q(status="published") | ~Q(external_id=""),
@@ -1070,19 +1102,24 @@ class Delivery(models.Model):
 
     def await_approval(self, missing: int) -> None:
         """It waits for so many people's yes, and nothing sends it before."""
-        self._write(
-            self.Status.HELD,
-            hold=self.Hold.APPROVAL,
-            approvals_missing=missing,
-            approved_as="",
-            held_at=timezone.now(),
-            release_at=None,
-            next_attempt_at=None,
-            prepare_at=None,
-            **self._no_lease(),
-            # Whoever carries its files ahead gives up.
-            fence=self.fence + 1,
-        )
+        changes = self.waiting_changes(missing, timezone.now())
+        self._write(**changes, fence=self.fence + 1)
+
+    @classmethod
+    def waiting_changes(cls, missing: int, now: datetime) -> dict[str, Any]:
+        """Fields of one that waits for approval. The fence goes up with them: whoever
+        carries its files ahead gives up."""
+        return {
+            "status": cls.Status.HELD,
+            "hold": cls.Hold.APPROVAL,
+            "approvals_missing": missing,
+            "approved_as": "",
+            "held_at": now,
+            "release_at": None,
+            "next_attempt_at": None,
+            "prepare_at": None,
+            **cls._no_lease(),
+        }
 
     def approve(self, approved_as: str) -> None:
         """Everybody who was asked has said yes to this (`fingerprints.exact`); "" when
@@ -1176,12 +1213,12 @@ class Delivery(models.Model):
             raise InvalidTransition(f"{self.status} -> {to}")
         self._write(to, **changes)
 
-    def _write(self, to: str, **changes: Any) -> None:
+    def _write(self, status: str, **changes: Any) -> None:
         """To a state, if the row is still as it was read."""
         same = Delivery.objects.filter(pk=self.pk, status=self.status, fence=self.fence)
-        if not same.update(status=to, **changes):
+        if not same.update(status=status, **changes):
             raise StaleState(f"delivery {self.pk} is no longer {self.status}")
-        for field, value in {"status": to, **changes}.items():
+        for field, value in {"status": status, **changes}.items():
             setattr(self, field, value)
 
     # -- reading
@@ -1193,6 +1230,11 @@ class Delivery(models.Model):
         if done := self.parts_out:
             draft = parts_of.merged(draft_from(self.draft), draft, done)
         return draft
+
+    def may_commit(self, parts: int) -> bool:
+        """Whether one more commit stays below the ceilings, of a draft of so many parts."""
+        most = max(self.part_count, parts) + MAX_REPEATS
+        return self.commit_count < MAX_COMMITS and self.total_commit_count < most
 
     @property
     def parts_out(self) -> int:

@@ -195,22 +195,26 @@ def make(series: Series, now: datetime) -> int:
     made = 0
     today = now.astimezone(ZoneInfo(series.zone)).date()
     for day in series.days(today + HORIZON):
-        when = timing(series, day)
-        if day in have or when.due_at <= now:
+        if day in have or timing(series, day).due_at <= now:
             continue
         if made == MOST:
             break
-        made += _make_one(series, day, when)
+        made += _make_one(series.pk, day, now)
     return made
 
 
-def _make_one(series: Series, day: date, when: Timing) -> bool:
-    composition = composing.saved_composition(series.pattern)
+def _make_one(pk: int, day: date, now: datetime) -> bool:
     try:
         with transaction.atomic():
-            # Ended, or changed, while this ran?
-            if not Series.objects.running().select_for_update().filter(pk=series.pk):
+            # As it is when nobody changes it any more: it may have ended, or say
+            # something else at another time, since this began.
+            series = Series.objects.running().select_for_update().filter(pk=pk).first()
+            if series is None:
                 return False
+            when = timing(series, day)
+            if when.due_at <= now or (series.last_on and day > series.last_on):
+                return False
+            composition = composing.saved_composition(series.pattern)
             result = composing.save(
                 composition,
                 series.author,

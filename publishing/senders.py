@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.db import Error as DatabaseFault
 from django.db import connection
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 
 from accounts.breakers import Caller
 from accounts.fixed_query import FixedQuery
@@ -184,6 +184,7 @@ def _wordings(pks: list[int]) -> QuerySet[Post]:
         .annotate(
             has_variants=Exists(Variant.objects.filter(**of_post)),
             has_media=Exists(PostMedia.objects.filter(**of_post)),
+            asks_for=F("brand__approval_steps"),
         )
         .order_by()
     )

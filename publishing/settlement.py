@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Credential
 from platforms import parts
-from platforms.base import Look, RemotePost, Sighting, StepKind, StepResult
+from platforms.base import Draft, Look, RemotePost, Sighting, StepKind, StepResult
 from platforms.errors import (
     AuthRevoked,
     Cause,
@@ -20,7 +20,7 @@ from platforms.errors import (
 )
 
 from . import carrying, stops
-from .models import MAX_ATTEMPTS, MAX_COMMITS, Delivery, InvalidTransition
+from .models import MAX_ATTEMPTS, MAX_REPEATS, Delivery, InvalidTransition
 from .waking import wake_check, wake_review
 from .work import LEASE, Work, backoff, last_start, look_times
 from .writes import Writes
@@ -37,17 +37,21 @@ class TooOften(PlatformError):
     default_cause = Cause.UNKNOWN_REFUSAL
 
     def __init__(self) -> None:
-        super().__init__(f"sent {MAX_COMMITS} times without an end")
+        super().__init__(f"sent again {MAX_REPEATS} times without an end")
 
 
-def intent(row: Delivery, now: datetime) -> dict[str, Any]:
+def intent(row: Delivery, draft: Draft, now: datetime) -> dict[str, Any]:
     """Fields that must be committed before a commit leaves."""
-    return {
+    changes = {
         "intent_at": now,
         "commit_count": row.commit_count + 1,
+        "total_commit_count": row.total_commit_count + 1,
         "look_count": 0,
         "absent_count": 0,
     }
+    if (count := parts.count(draft)) > row.part_count:
+        changes["part_count"] = count
+    return changes
 
 
 def says_little(error: PlatformError) -> bool:
@@ -155,11 +159,11 @@ class Settlement:
             # A part has arrived: troubles of a long upload are not one after another.
             changes["transient_count"] = 0
         if may_commit:
-            if self.row.commit_count >= MAX_COMMITS:
+            if not self.row.may_commit(parts.count(job.draft)):
                 self._close(Outcome.AMBIGUOUS, Cause.UNKNOWN_REFUSAL, TooOften())
                 self._fail(TooOften())
                 return None
-            changes |= intent(self.row, self.now)
+            changes |= intent(self.row, job.draft, self.now)
         self._move(Status.PUBLISHING, **changes)
         self.writes.change_attempt(
             self.work.attempt, step=step.name, calls=self.work.calls
@@ -248,7 +252,11 @@ class Settlement:
 
     def _uncount(self) -> None:
         """A clean refusal changed nothing: it does not count against the ceiling."""
-        self.writes.set(self.row, commit_count=max(0, self.row.commit_count - 1))
+        self.writes.set(
+            self.row,
+            commit_count=max(0, self.row.commit_count - 1),
+            total_commit_count=max(0, self.row.total_commit_count - 1),
+        )
 
     def _with_old_token(self) -> bool:
         credential = self.row.account.credential
@@ -454,7 +462,7 @@ class Settlement:
 
     def _send_again(self, looked: int, absent: int, *, in_doubt: bool) -> None:
         """in_doubt: it may be live, but the platform keeps a repeat from doubling."""
-        if self.row.commit_count >= MAX_COMMITS:
+        if not self.row.may_commit(parts.count(self.work.job.draft)):
             self._move(
                 Status.UNCERTAIN,
                 look_count=looked,

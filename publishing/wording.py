@@ -399,6 +399,8 @@ _EVENTS = {
     "post.approved": gettext_lazy("approved"),
     "post.sent_back": gettext_lazy("sent back"),
     "post.approval_asked": gettext_lazy("asked for approval again"),
+    "post.to_be_approved": gettext_lazy("held until it is approved"),
+    "post.let_go": gettext_lazy("let go without approval"),
     "post.cancelled": gettext_lazy("cancelled"),
     "series.started": gettext_lazy("made the first of a series"),
     "series.changed": gettext_lazy("changed with all that follow"),

@@ -13,11 +13,14 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import Q
-from django.utils.translation import gettext
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Brand, Profile
 from accounts.roles import ADMIN, MARKETING, REVIEWER, ROLES
+from publishing import approving
 
 User = get_user_model()
 
@@ -100,12 +103,59 @@ class BrandForm(forms.ModelForm[Brand]):
     class Meta:
         model = Brand
         fields = ["name", "time_zone", "approval_steps", "own_approval", "members"]
+        help_texts = {
+            "approval_steps": _(
+                "A changed text, file, account or time needs approval again. What "
+                "becomes of posts that are scheduled already is asked when you save."
+            )
+        }
+
+    #: the answer for posts that are scheduled already
+    ASK, LET_GO = "ask", "let_go"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.begins_to_ask:
+            self._ask_what_becomes_of_posts()
         field = self.fields["members"]
         assert isinstance(field, forms.ModelMultipleChoiceField)
         field.queryset = User.objects.filter(is_active=True).order_by("username")
+
+    @property
+    def begins_to_ask(self) -> bool:
+        """The brand is to ask for approval, and did not."""
+        steps = self["approval_steps"].data if self.is_bound else None
+        before = self["approval_steps"].initial
+        return bool(self.instance.pk and not before and steps in ("1", "2"))
+
+    def _ask_what_becomes_of_posts(self) -> None:
+        rows = approving.unasked(self.instance)
+        count = rows.values("post").order_by().distinct().count()
+        first = rows.first()
+        if first is None:
+            return
+        label = ngettext(
+            "%(n)s post of this brand is scheduled already, for %(when)s.",
+            "%(n)s posts of this brand are scheduled already, the first for %(when)s.",
+            count,
+        )
+        when = date_format(timezone.localtime(first.due_at), gettext("D j M, H:i"))
+        zone = timezone.get_current_timezone_name()
+        said = {"n": count, "when": f"{when} ({zone})"}
+        field = forms.ChoiceField(
+            label=label % said,
+            choices=[
+                (self.ASK, _("Ask for approval of them too: none goes out before")),
+                (self.LET_GO, _("Let these go as planned, unless they are changed")),
+            ],
+            widget=forms.RadioSelect,
+            error_messages={"required": _("Choose what becomes of them.")},
+        )
+        # Behind what it belongs to.
+        names = list(self.fields)
+        self.fields["scheduled_already"] = field
+        names.insert(names.index("own_approval") + 1, "scheduled_already")
+        self.order_fields(names)
 
 
 class PersonForm(forms.ModelForm[Any]):

@@ -15,7 +15,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.mail import send_mail
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Count, F, Prefetch
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -393,16 +393,25 @@ def brand_edit(request: HttpRequest, pk: int) -> HttpResponse:
     brand = get_object_or_404(Brand.objects.visible_to(request.user), pk=pk)
     form = BrandForm(request.POST or None, instance=brand)
     if request.method == "POST" and form.is_valid():
-        form.save()
+        more: dict[str, Any] = {}
+        with transaction.atomic():
+            form.save()
+            if form.begins_to_ask:
+                # No answer: there was nothing to ask about a moment ago.
+                answer = form.cleaned_data.get("scheduled_already", form.ASK)
+                let_go = answer == form.LET_GO
+                count = approving.begin(request.user, brand, let_go=let_go)
+                more = {"scheduled_already": answer, "posts": count}
+            AuditEvent.write(
+                request.user,
+                "brand changed",
+                brand,
+                approval_steps=brand.approval_steps,
+                time_zone=brand.time_zone,
+                people=[one.get_username() for one in form.cleaned_data["members"]],
+                **more,
+            )
         approving.steps_changed(brand)
-        AuditEvent.write(
-            request.user,
-            "brand changed",
-            brand,
-            approval_steps=brand.approval_steps,
-            time_zone=brand.time_zone,
-            people=[person.get_username() for person in form.cleaned_data["members"]],
-        )
         messages.success(request, _("Saved."))
         return redirect("brands")
     name = Brand.objects.get(pk=pk).name

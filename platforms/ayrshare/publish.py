@@ -148,6 +148,10 @@ class Ayrshare(Platform):
             "post", StepKind.COMMIT, lambda: self._post(job, api), gives_out=given
         )
 
+    def network_behind(self, draft: Draft, account: Identity | None) -> str:
+        network = network_of(draft, account)
+        return {"twitter": "x"}.get(network, network)
+
     def is_out(self, witness: Mapping[str, Any]) -> bool:
         return bool(witness.get("post"))
 

@@ -125,6 +125,9 @@ class Outstand(Platform):
             "post", StepKind.COMMIT, lambda: self._post(job, api), gives_out=given
         )
 
+    def network_behind(self, draft: Draft, account: Identity | None) -> str:
+        return account.kind if account else ""
+
     def is_out(self, witness: Mapping[str, Any]) -> bool:
         return bool(witness.get("post"))
 

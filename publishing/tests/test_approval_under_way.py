@@ -6,7 +6,10 @@ from datetime import time, timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
+from accounts.models import AuditEvent
 from monitoring import messages
 from monitoring.models import Message
 from platforms.base import StepResult
@@ -107,12 +110,13 @@ def test_what_was_edited_while_it_left_is_asked_for_and_not_forgotten(
     assert (row.status, row.draft["text"]) == ("published", "Another wording")
 
 
-def test_nothing_new_slips_out_of_what_began_before_anybody_asked(
-    ask: Any, script: Any, brand: Any
+def test_nothing_new_slips_out_of_what_was_let_go(
+    ask: Any, script: Any, brand: Any, author: Any
 ) -> None:
     post = ask(steps=0)
     brand.approval_steps = 1
     brand.save()
+    approving.begin(author, brand, let_go=True)
     edit_on_its_way(ask, post, script)
     row = row_of(post)
     next_turn(row)
@@ -155,3 +159,77 @@ def test_what_misses_its_time_unapproved_is_told_to_all_who_can_help(
         ("ana", f"{late}: Spring sale"),
         ("rita", f"{late}: Spring sale"),
     ]
+
+
+@pytest.fixture
+def save_brand(brand: Any, author: Any, client: Client) -> Any:
+    """The brand's page, as an admin saves it."""
+
+    def save(steps: int, **answer: str) -> str:
+        client.force_login(author)
+        form = {
+            "name": brand.name,
+            "time_zone": brand.time_zone,
+            "approval_steps": str(steps),
+            "members": [one.pk for one in brand.members.all()],
+            **answer,
+        }
+        path = reverse("brand_edit", args=[brand.pk])
+        return client.post(path, form, follow=True).content.decode()
+
+    return save
+
+
+def test_a_brand_that_begins_to_ask_is_asked_about_what_is_scheduled(
+    ask: Any, person: Any, save_brand: Any, brand: Any, script: Any
+) -> None:
+    posts, rita = [ask(steps=0, text=text) for text in ("One", "Two")], person("rita")
+    page = save_brand(1)
+    assert "2 posts of this brand are scheduled already" in page
+    assert "Choose what becomes of them." in page
+    brand.refresh_from_db()
+    assert brand.approval_steps == 0
+    save_brand(1, scheduled_already="ask")
+    assert [row_of(one).hold for one in posts] == [Hold.APPROVAL] * 2
+    assert "2 posts of Acme wait for approval" in Message.objects.get(user=rita).subject
+    assert approving.ask_for_changed() == 2
+    assert approving.waiting_for(rita).count() == 2
+    assert approving.ask_for_changed() == 0
+    approve(posts[0], rita)
+    row = row_of(posts[0])
+    next_turn(row)
+    assert row.status == "published"
+    # Nobody is asked any more: what waits goes as it was planned.
+    save_brand(0)
+    assert row_of(posts[1]).status == "scheduled"
+    event = AuditEvent.objects.filter(verb="brand changed").latest("at")
+    assert event.detail["approval_steps"] == 0
+
+
+def test_what_an_admin_lets_go_goes_and_a_change_of_it_is_asked_for(
+    ask: Any, save_brand: Any, author: Any, script: Any
+) -> None:
+    posts = [ask(steps=0, text=text) for text in ("One", "Two")]
+    save_brand(1, scheduled_already="let_go")
+    event = AuditEvent.objects.get(verb="brand changed")
+    assert (event.detail["scheduled_already"], event.detail["posts"]) == ("let_go", 2)
+    row = row_of(posts[0])
+    next_turn(row)
+    assert row.status == "published"
+    posts[1].refresh_from_db()
+    ask.edit(posts[1], author, posts[1].accounts.all(), "Two, changed")
+    assert row_of(posts[1]).hold == Hold.APPROVAL
+
+
+def test_what_was_scheduled_as_its_brand_began_to_ask_is_held_at_its_time(
+    ask: Any, brand: Any, script: Any
+) -> None:
+    post = ask(steps=0)
+    # The scheduling was committed after the brand had looked for it.
+    brand.approval_steps = 1
+    brand.save()
+    row = row_of(post)
+    next_turn(row)
+    assert (row.status, row.hold, script.asked) == ("held", "approval", [])
+    assert approving.ask_for_changed() == 1
+    assert Review.objects.waiting().filter(post=post).exists()

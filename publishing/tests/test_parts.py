@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 
@@ -14,6 +15,7 @@ from platforms.errors import AmbiguousOutcome, InvalidContent, TransientError
 from publishing import twice
 from publishing.models import (
     MAX_COMMITS,
+    MAX_REPEATS,
     Delivery,
     InvalidTransition,
     MediaAsset,
@@ -101,6 +103,17 @@ def test_the_ceiling_of_commits_is_one_of_each_part(delivery, script):
     turn(delivery)
     assert delivery.status == Status.PUBLISHED
     assert len(ids(delivery)) == more + 1
+    assert (delivery.total_commit_count, delivery.part_count) == (more + 1, more + 1)
+
+
+def test_all_parts_together_have_a_ceiling_in_the_database(thread, script):
+    most = 3 + MAX_REPEATS
+    Delivery.objects.update(total_commit_count=most, part_count=3)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Delivery.objects.update(total_commit_count=most + 1)
+    # A part whose count begins anew, again and again, ends there.
+    turn(thread)
+    assert (thread.status, script.asked) == (Status.FAILED, [])
 
 
 def test_a_refused_part_leaves_the_post_partly_out_and_goes_on_after_mending(

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from platforms.base import Draft, MediaFile
-from publishing import twice
+from publishing import composing, twice
 from publishing.fingerprints import fingerprint
 from publishing.models import Delivery, draft_doc, schedule
 
@@ -155,3 +155,20 @@ def test_a_network_of_its_own_wording_has_its_own_fingerprint(
     other = schedule(row.post, [make_account("linkedin", "8")])[0]
     assert other.fingerprint == fingerprint(Draft("Good day"))
     assert row.fingerprint == fingerprint(Draft("Hello"))
+
+
+def test_two_roads_to_one_network_are_named_before_anything_is_scheduled(
+    brand, make_account
+):
+    direct = make_account("linkedin", "urn:li:organization:1", name="Acme Page")
+    detour = make_account("outstand", "77", name="Acme there", kind="linkedin")
+    other = make_account("outstand", "78", name="Acme clips", kind="tiktok")
+    made = composing.Composition(brand, text="Hello", accounts=[direct, detour, other])
+    said = {
+        row.account.name: [line.sentence for line in row.lines if not line.refused]
+        for row in composing.check(made)
+    }
+    words = "The same network is reached through Acme Page (LinkedIn) as well"
+    assert words in said["Acme there"]
+    assert not [one for one in said["Acme clips"] if "as well" in one]
+    assert words not in said["Acme Page"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from publishing.models import Delivery, Post
+from publishing.models import Delivery, Post, Review
 
 from .conftest import make_delivery, make_person
 
@@ -153,3 +153,42 @@ def test_the_list_shows_boxes_to_those_who_may_write_only(world, ana, sign_in):
     address = reverse("post_list") + "?tab=upcoming"
     assert 'name="pick"' in ana.get(address).content.decode()
     assert 'name="pick"' not in sign_in(world.rita).get(address).content.decode()
+
+
+def test_many_are_put_before_those_who_approve(world, ana):
+    waits = make_delivery(world.x, world.ana, text="Scheduled before", hours=100)
+    world.brand.approval_steps = 1
+    world.brand.save()
+    day = timezone.localdate() + timedelta(days=3)
+
+    def draft(text, accounts=(), on=day):
+        post = Post.objects.create(brand=world.brand, author=world.ana, text=text)
+        if on:
+            post.set_time(on, time(9), "UTC")
+            post.save()
+        post.accounts.set(accounts)
+        return post
+
+    rows = [
+        waits,
+        draft("Ready", [world.x]),
+        draft("No account"),
+        draft("No time", [world.x], on=None),
+        draft("Too long " * 60, [world.x]),
+    ]
+    found = effects(bulk(ana, rows, "ask"))
+    assert "waits for approval" in found["Ready"].then
+    assert "waits for approval" in found["Scheduled before"].then
+    assert "no account" in found["No account"].refused
+    assert "no time" in found["No time"].refused
+    assert "Open it and mend that" in found[rows[4].text].refused
+    assert Delivery.objects.filter(hold="approval").count() == 0
+    bulk(ana, rows, "ask", do="1")
+    held = Delivery.objects.filter(hold="approval", approvals_missing=1)
+    assert set(held.values_list("post__text", flat=True)) == {
+        "Ready",
+        "Scheduled before",
+    }
+    assert Review.objects.waiting().count() == 2
+    again = effects(bulk(ana, [waits], "ask"))
+    assert "asked for already" in again["Scheduled before"].refused

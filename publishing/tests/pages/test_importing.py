@@ -17,7 +17,16 @@ from django.utils import timezone
 from accounts.models import AuditEvent, Brand
 from publishing import importing, jobs, measuring, table_reading
 from publishing.import_models import Import, ImportRow
-from publishing.models import Delivery, Job, MediaAsset, Post, Queue, QueueSlot
+from publishing.models import (
+    Delivery,
+    Job,
+    MediaAsset,
+    Post,
+    Queue,
+    QueueSlot,
+    Review,
+    StaleState,
+)
 
 from .conftest import make_account, make_delivery, make_person, picture
 
@@ -611,3 +620,51 @@ def test_the_page_of_rows_costs_the_same_however_many(
     make_delivery(world.x, world.ana)
     assert os.path.isdir(table.folder)
     assert Job.objects.live().count() == 0
+
+
+def test_who_stood_still_writes_nothing_into_an_import_that_was_cancelled(world, ana):
+    table = send(ana, csv_of(good(), good(text="Two", time="10:00")))
+    assert importing.write(table)
+    turn = jobs.Turn(Job.objects.get(kind="import_write"))
+    turn.job.claim(timezone.now())
+    store = turn.store
+
+    def stands_still(**changes):
+        store(**changes)
+        turn.store = store
+        # Its lease runs out, and another worker ends what was cancelled meanwhile.
+        Job.objects.filter(pk=turn.job.pk).update(
+            lease_expires_at=None, cancel_asked_at=timezone.now()
+        )
+        finish()
+
+    turn.store = stands_still
+    with pytest.raises(StaleState):
+        importing._write(turn.job, turn)
+    table.refresh_from_db()
+    assert (table.state, Post.objects.count()) == ("looked", 0)
+
+
+def test_undoing_takes_the_rest_of_a_post_that_was_cancelled_in_part(world, ana):
+    table = send(ana, csv_of(good(accounts="acmem, acmex")))
+    do(ana, table, "write")
+    first, second = Delivery.objects.order_by("pk")
+    first.cancel()
+    do(ana, table, "undo")
+    second.refresh_from_db()
+    assert (second.status, Post.objects.get().state) == ("cancelled", "cancelled")
+
+
+def test_imported_posts_wait_for_approval_where_their_brand_asks(world, ana):
+    world.brand.approval_steps = 1
+    world.brand.save()
+    table = send(ana, csv_of(good(), good(text="Draft", date="", time="")))
+    do(ana, table, "write")
+    row = Delivery.objects.get()
+    assert (row.hold, row.approvals_missing) == ("approval", 1)
+    waiting = Review.objects.waiting()
+    assert [one.post for one in waiting] == [row.post]
+    # What waits is taken back like anything else.
+    do(ana, table, "undo")
+    assert not Review.objects.waiting().exists()
+    assert set(Post.objects.values_list("state", flat=True)) == {"cancelled"}

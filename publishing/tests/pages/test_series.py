@@ -140,7 +140,7 @@ def test_each_day_has_one_row_however_often_it_is_asked_for(world, ana):
     assert Post.objects.count() == number
     # Somebody else is a moment faster: the database refuses the second one.
     day = series.posts.latest("occurrence_on").occurrence_on
-    assert not repeating._make_one(series, day, repeating.timing(series, day))
+    assert not repeating._make_one(series.pk, day, timezone.now())
     assert Post.objects.count() == number
     twin = plan(world)
     with pytest.raises(IntegrityError):
@@ -304,10 +304,26 @@ def test_one_broken_series_keeps_no_other_from_going_on(world, ana, monkeypatch)
     broken = Series.objects.earliest("pk")
     make_one = repeating._make_one
 
-    def breaks(series, day, when):
-        if series.pk == broken.pk:
+    def breaks(pk, day, now):
+        if pk == broken.pk:
             raise RuntimeError("broken")
-        return make_one(series, day, when)
+        return make_one(pk, day, now)
 
     monkeypatch.setattr(repeating, "_make_one", breaks)
     assert repeating.make_all(timezone.now() + timedelta(days=14)) == 2
+
+
+def test_an_occurrence_says_what_the_series_says_as_it_is_made(world, ana):
+    post = plan(world)
+    begin(ana, post)
+    stale = Series.objects.select_related("pattern__brand", "author").get()
+    assert str(stale.pattern) == "Tip of the day"
+    post.refresh_from_db()
+    Post.objects.filter(pk=post.pk).update(text="Mended", local_time=time(17))
+    post.refresh_from_db()
+    repeating.change_following(world.ana, post)
+    # Whoever had read the series before makes the next days.
+    later = timezone.now() + timedelta(days=30)
+    assert repeating.make(stale, later)
+    made = Post.objects.filter(series=stale, due_at__gt=later)
+    assert set(made.values_list("text", "local_time")) == {("Mended", time(17))}
