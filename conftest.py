@@ -19,8 +19,10 @@ from accounts.models import Brand, ConnectedAccount, Credential, Network, Platfo
 from publishing.models import Delivery, Post, schedule
 from socialhub import ready_tables
 from tests import needs
+from tests.run import LONG_FIRST
 
-PLATFORMS = Path(__file__).parent / "platforms"
+ROOT = Path(__file__).parent
+PLATFORMS = ROOT / "platforms"
 
 
 @pytest.fixture(scope="session")
@@ -149,6 +151,8 @@ def make_delivery(brand: Brand, author: Any) -> Any:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests whose needs are missing say so; tests/run.py lists them and CI fails."""
+    turns = {ROOT / path: turn for turn, path in enumerate(LONG_FIRST)}
+    items.sort(key=lambda item: turns.get(item.path, len(turns)))
     missing = needs.missing()
     browser = missing.get("browser") or missing.get("axe")
     for item in items:

@@ -144,6 +144,12 @@ class Group:
         return list({row.account_id: row.account for row in self.deliveries}.values())
 
     @property
+    def name(self) -> str:
+        """Tells groups of the same cause apart."""
+        first, *others = self.accounts
+        return f"{first.name} +{len(others)}" if others else first.name
+
+    @property
     def platform(self) -> str:
         """Of all of them; "" where one decision reaches several platforms."""
         slugs = {row.account.platform for row in self.deliveries}

@@ -201,16 +201,29 @@ def _table(request: HttpRequest, pk: int) -> Import:
     return get_object_or_404(rows.select_related("brand", "job"), pk=pk)
 
 
+def _sizes(table: Import) -> dict[str, int]:
+    """How many rows each tab shows."""
+    counts = dict(table.rows.order_by().values_list("state").annotate(Count("pk")))
+    return {
+        key: sum(counts.get(state, 0) for state in states)
+        for key, (_words, states) in TABS.items()
+    }
+
+
+def _tabs(sizes: dict[str, int], shown: str) -> list[tuple[str, Any, int]]:
+    """Those with rows, the one that is shown, and all."""
+    return [
+        (key, words, sizes[key])
+        for key, (words, _states) in TABS.items()
+        if sizes[key] or key in (shown, "all")
+    ]
+
+
 @require_safe
 @role_required(can_write)
 def import_detail(request: HttpRequest, pk: int) -> HttpResponse:
     table = _table(request, pk)
-    counts = dict(table.rows.order_by().values_list("state").annotate(Count("pk")))
-    tabs = [
-        (key, words, sum(counts.get(state, 0) for state in states))
-        for key, (words, states) in TABS.items()
-    ]
-    sizes = {key: number for key, _words, number in tabs}
+    sizes = _sizes(table)
     tab = request.GET.get("tab", "")
     if tab not in TABS:
         tab = next((key for key in TABS if sizes[key]), "all")
@@ -225,7 +238,7 @@ def import_detail(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "table": table,
         "line": line(table.job) if table.job else None,
-        "tabs": [entry for entry in tabs if entry[2] or entry[0] in (tab, "all")],
+        "tabs": _tabs(sizes, tab),
         "tab": tab,
         "page": page,
         "rows": [RowCard.of(table, row) for row in page.object_list],
@@ -338,12 +351,14 @@ def import_row(request: HttpRequest, pk: int, number: int) -> HttpResponse:
         importing.judge_row(Judge(table), row, importing.said_by_others(table, row))
     if not request.headers.get("HX-Request"):
         return redirect(f"{table.get_absolute_url()}?tab={request.POST.get('tab', '')}")
+    sizes, tab = _sizes(table), request.POST.get("tab", "")
     context = {
         "card": RowCard.of(table, row),
         "table": table,
-        "tab": request.POST.get("tab", ""),
+        "tab": tab,
+        "tabs": _tabs(sizes, tab),
+        "sizes": sizes,
         "is_fresh": True,
-        "good": table.rows.filter(state=ImportRow.State.GOOD).count(),
     }
     return render(request, "publishing/_import_row.html", context)
 

@@ -40,21 +40,29 @@ def compose_keep(request: HttpRequest) -> HttpResponse:
     post = post_named(request) or composing.post_of_form(request.user, token)
     form = PostForm(request.POST, user=request.user, post=post)
     form.is_valid()
-    conflict = conflicts.found(form, post, compare=False)
+    composition = form.composition()
+    is_draft = post is None or post.state == Post.State.DRAFT
+    # What stands there already was this form's: its answer got lost on the way.
+    arrived = (
+        post is not None
+        and is_draft
+        and composition is not None
+        and _same(post, composition, form)
+    )
+    conflict = None if arrived else conflicts.found(form, post, compare=False)
     if conflict is not None:
         words = _("%(what)s Yours is not saved yet: compare the two.")
         return _answer("conflict", words % {"what": conflict.sentence})
-    if post is not None and post.state != Post.State.DRAFT:
+    if not is_draft:
         words = _("Kept in this browser %(time)s. The post changes when you save.")
         return _answer("kept", words % {"time": _clock()})
     wrong = [name for name in form.errors if name not in MAY_BE_WRONG]
-    composition = form.composition()
     if wrong or composition is None:
         words = _("Not saved yet: %(why)s What you typed is kept in this browser.")
         return _answer("refused", words % {"why": _why(form, wrong)})
     if post is None and composition.is_empty:
         return _answer("nothing", "")
-    if post is None or not _same(post, composition, form):
+    if post is None or not arrived:
         try:
             post = composing.save(
                 composition,

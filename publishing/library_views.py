@@ -264,10 +264,12 @@ def media_cut(request: HttpRequest, pk: int) -> HttpResponse:
         raise Http404
     wanted = {"ratio": form.ratio, "focus": form.focus, "max_side": None}
     out = io.BytesIO()
-    with (
-        asset.preview.storage.open(str(asset.preview.name), "rb") as file,
-        Image.open(file, formats=["WEBP"]) as image,
-    ):
+    try:
+        file = asset.preview.storage.open(str(asset.preview.name), "rb")
+    except FileNotFoundError:
+        # As for the preview itself: a file may be gone from the storage.
+        raise Http404 from None
+    with file, Image.open(file, formats=["WEBP"]) as image:
         reshape.reshaped(image, wanted).save(out, "WEBP", quality=80)
     response = HttpResponse(out.getvalue(), content_type="image/webp")
     response["Cache-Control"] = "private, max-age=86400, immutable"

@@ -212,6 +212,8 @@ def post_list(request: HttpRequest) -> HttpResponse:
         "tab": tab,
         "tabs": [(entry, f"?{filters.query(tab=entry.key, **more)}") for entry in tabs],
         "rows": shown,
+        # What went out asks for nothing: the text has that column's room.
+        "says_why": any(row.trouble or row.risks or row.next_step for row in shown),
         "page": page,
         "page_query": filters.query(tab=tab, **more),
         "filter_query": filters.query(),

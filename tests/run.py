@@ -27,10 +27,23 @@ from tests import needs
 ROOT = Path(__file__).resolve().parent.parent
 LIVE = "live or browser or bluesky_server"
 #: A file's tests share what it has started. Three files at once wait side by side on
-#: two cores; long files come first, so that none of them is left over at the end.
+#: two cores.
 WAITING = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
-LONG_FIRST = ["tests/browser", "publishing", "tests/live", "monitoring", "socialhub"]
-LONG_FIRST += ["accounts", "platforms"]
+#: The long ones among them come first, by their measured lengths, so that none is left
+#: over at the end (the root conftest.py sorts).
+LONG_FIRST = [
+    "tests/live/test_health_bench.py",
+    "tests/browser/test_story.py",
+    "tests/browser/test_pages.py",
+    "tests/browser/test_composer.py",
+    "tests/browser/test_afterwards.py",
+    "publishing/tests/test_faults_live.py",
+    "tests/live/test_crash.py",
+    "tests/browser/test_calendar.py",
+    "tests/browser/test_files.py",
+    "accounts/tests/test_connect_practice.py",
+    "tests/live/test_story.py",
+]
 #: What does not know of DATABASE_URL, and so would only be repeated: platforms are plain
 #: Python (the root conftest.py refuses tests there that ask for a database), what the
 #: next two start takes every *_URL out and has a SQLite file of its own, and SQLite's
@@ -44,8 +57,7 @@ SAME_ON_EVERY_DATABASE = [
     "--ignore=socialhub/tests/test_sqlite.py",
     "--ignore=tests/live/test_platforms_drill.py",
     "--ignore=tests/live/test_health_bench.py",
-    # A folder that is named to pytest is not left out by --ignore.
-    "--ignore-glob=tests/browser/*",
+    "--ignore=tests/browser",
 ]
 
 
@@ -99,8 +111,6 @@ def lanes(databases: dict[str, str], shared: dict[str, str]) -> list[list[Part]]
         title = f"{name}: fast tests"
         working.append(Part(title, env | own("fast"), fast, gives_way=True))
         slow = [*WAITING, "--durations", "8", "-m", LIVE, *again]
-        if len(sys.argv) == 1:
-            slow += LONG_FIRST
         title = f"{name}: real processes, browser, servers"
         waiting.append(Part(title, env | own("slow"), slow))
     return [working, waiting]

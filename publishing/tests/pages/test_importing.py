@@ -345,6 +345,12 @@ def test_good_rows_are_imported_alone_and_a_mended_one_follows(world, ana):
         HTTP_HX_REQUEST="true",
     ).content.decode()
     assert "Can be imported" in page
+    # The button and the tabs follow, or it would stay as it was until the next look.
+    again = page[page.index('id="import-write"') :]
+    assert 'hx-swap-oob="true"' in again
+    assert "1 row can be imported." in again
+    assert "disabled" not in again
+    assert "To mend" not in again
     do(ana, table, "write")
     assert {post.text for post in Post.objects.all()} == {"Hello", "Late"}
     # Once more is no more.

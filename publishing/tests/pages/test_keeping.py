@@ -73,6 +73,17 @@ def test_saying_nothing_new_writes_nothing(ana, typed):
     assert Post.objects.count() == 1
 
 
+def test_sending_once_more_what_has_arrived_is_no_other_window(ana, bob, typed):
+    first = keep(ana, typed())
+    old = {"post": first["post"], "version": first["version"]}
+    there = keep(ana, typed(text="Its answer got lost", **old))
+    again = keep(ana, typed(text="Its answer got lost", **old))
+    assert again["version"] == there["version"]
+    # Somebody else's words in between are one, as before.
+    keep(bob, typed(text="Bob's", post=first["post"], version=there["version"]))
+    keep(ana, typed(text="Its answer got lost", **old), "conflict")
+
+
 def test_what_cannot_be_stored_is_said_and_what_is_stored_stays(ana, typed):
     first = keep(ana, typed())
     same = {"post": first["post"], "version": first["version"]}

@@ -269,6 +269,9 @@ def test_the_small_picture_shows_what_will_be_left(ana, world):
         assert image.convert("RGB").getpixel((80, 50))[0] > 200
     assert ana.get(address, {"shape": "7:1", "x": "0", "y": "50"}).status_code == 404
     assert ana.get(address, {"x": "101", "y": "0"}).status_code == 404
+    # Somebody took the file out of the storage.
+    asset.preview.storage.delete(asset.preview.name)
+    assert ana.get(address, {"shape": "1:1", "x": "0", "y": "50"}).status_code == 404
 
 
 def test_a_turned_photo_is_upright_and_without_its_notes(world):
