@@ -53,6 +53,8 @@ LIMIT_WAIT_S = 2.0
 #: What a list calls one of its items.
 ITEMS = {STORY: "story", SPOTLIGHT: "spotlight", SAVED: "saved_story"}
 NUMBERS = {"views": Figure.VIEWS, "shares": Figure.SHARES}
+#: Of nobody: what Snap says to it is about our app.
+NO_TOKEN = "none"
 DENIED = (
     "our app is not on Snap's list, a permission is missing, or the role on the profile "
     "was lost: Snap does not say which"
@@ -197,6 +199,8 @@ class SnapchatClient(PlatformClient):
             identity = self._identity(_profile(answer))
             self.list_posts(SPOTLIGHT, 1)
         except PermissionMissing as error:
+            if error.reach is Reach.APP:
+                raise
             acting = Verdict(False, error.cause, error.detail)
         except NotFound as error:
             raise NotFound(
@@ -356,19 +360,36 @@ class SnapchatClient(PlatformClient):
 
     def _call(self, key: str, path: str, **kwargs: Any) -> Answer:
         """A 2xx whose `request_status` is "SUCCESS", or the error."""
-        answer = self.send(
-            key,
-            self.host("api") + path,
-            headers={"Authorization": f"Bearer {self.access.token}"},
-            **kwargs,
-        )
-        mutates = self.spec.call(key).mutates
-        status = answer.data().get("request_status")
-        if status == "SUCCESS" and not _reason(answer.data()):
-            return answer
-        if not status:
-            raise _unreadable(answer, mutates)
-        raise self.error_from(answer, mutates)
+        try:
+            answer = self.send(
+                key,
+                self.host("api") + path,
+                headers={"Authorization": f"Bearer {self.access.token}"},
+                **kwargs,
+            )
+            mutates = self.spec.call(key).mutates
+            status = answer.data().get("request_status")
+            if status == "SUCCESS" and not _reason(answer.data()):
+                return answer
+            if not status:
+                raise _unreadable(answer, mutates)
+            raise self.error_from(answer, mutates)
+        except PermissionMissing as error:
+            if error.cause is Cause.NOT_ALLOWED:
+                self._blame_app(error)
+            raise
+
+    def _blame_app(self, error: PlatformError) -> None:
+        """Raise what is our app's fault: Snap tells a lost role, a missing permission and
+        an app that it has ended alike. Asked to renew, it judges the app before the
+        token, so that none has to be risked.
+        """
+        form = {"grant_type": "refresh_token", "refresh_token": NO_TOKEN}
+        try:
+            self._tokens(form, Cause.REFRESH_REFUSED, mutates=False)
+        except PlatformError as told:
+            if told.code == "invalid_client":
+                raise told from error
 
     # --- Snap's table of errors
 

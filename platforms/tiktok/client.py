@@ -128,6 +128,9 @@ FAILURES: dict[str, Means] = {
 #: is about our app.
 OAUTH_TROUBLE = {"server_error", "temporarily_unavailable"}
 
+#: Of nobody: what TikTok says to it is about our app.
+NO_TOKEN = "rft.none"
+
 #: A draft that waits for its creator.
 IN_INBOX = "SEND_TO_USER_INBOX"
 PROCESSING_UPLOAD, COMPLETE, FAILED = "PROCESSING_UPLOAD", "PUBLISH_COMPLETE", "FAILED"
@@ -535,20 +538,37 @@ class TikTokClient(PlatformClient):
         headers = {"Authorization": f"Bearer {self.access.token}"}
         if json is not None:
             headers["Content-Type"] = "application/json; charset=UTF-8"
-        answer = self.send(
-            key,
-            self.host("api") + path,
-            mutates=mutates,
-            headers=headers,
-            params=dict(params) if params else None,
-            json=json,
-        )
-        if _code(answer) == "ok":
-            return answer
-        changing = self.spec.call(key).mutates if mutates is None else mutates
-        if not _code(answer):
-            raise _unreadable(answer, changing)
-        raise self.error_from(answer, changing)
+        try:
+            answer = self.send(
+                key,
+                self.host("api") + path,
+                mutates=mutates,
+                headers=headers,
+                params=dict(params) if params else None,
+                json=json,
+            )
+            if _code(answer) == "ok":
+                return answer
+            changing = self.spec.call(key).mutates if mutates is None else mutates
+            if not _code(answer):
+                raise _unreadable(answer, changing)
+            raise self.error_from(answer, changing)
+        except PermissionMissing as error:
+            if error.cause is Cause.SCOPE_MISSING:
+                self._blame_app(error)
+            raise
+
+    def _blame_app(self, error: PlatformError) -> None:
+        """Raise what is our app's fault: TikTok tells the accounts of an app that it has
+        suspended what it tells one that lacks a permission. Asked to renew, it judges
+        the app before the token, so that none has to be risked.
+        """
+        form = {"grant_type": "refresh_token", "refresh_token": NO_TOKEN}
+        try:
+            self._oauth("token", form, Cause.REFRESH_REFUSED, mutates=False)
+        except PlatformError as told:
+            if told.code == "invalid_client":
+                raise told from error
 
     # --- TikTok's table of errors
 

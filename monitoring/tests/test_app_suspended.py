@@ -1,0 +1,83 @@
+"""A network that suspends our app says to each account what it says to one that lost a
+permission: it is one incident for the app all the same, and no account is broken."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.contrib.auth.models import Group
+from django.core import mail
+from django.core.cache import cache
+from django.utils import timezone
+
+from accounts.models import CircuitBreaker, ConnectedAccount, Credential
+from accounts.roles import ADMIN
+from monitoring import incidents, tasks
+from monitoring.models import Incident
+from platforms.practice.server import start_practice
+from publishing.models import Delivery
+from socialhub.drills.world import Practice, adopt, make_delivery
+
+pytestmark = [pytest.mark.django_db, pytest.mark.live]
+
+
+@pytest.fixture
+def network(tmp_path, settings):
+    server = start_practice(tmp_path)
+    settings.PRACTICE_NETWORK_URL = server.url
+    cache.clear()
+    yield Practice()
+    server.stop()
+
+
+@pytest.fixture
+def people(brand, django_user_model):
+    """ida is an admin, mia looks after the accounts."""
+    ida, mia = (
+        django_user_model.objects.create_user(name, f"{name}@example.com")
+        for name in ("ida", "mia")
+    )
+    ida.groups.add(Group.objects.get(name=ADMIN))
+    brand.members.add(ida, mia)
+    return SimpleNamespace(ida=ida, mia=mia)
+
+
+def look() -> None:
+    Credential.objects.update(next_proof_at=timezone.now())
+    tasks.check_credentials()
+    incidents.review()
+
+
+@pytest.mark.parametrize("platform", ["tiktok", "snapchat"])
+def test_a_suspended_app_is_one_incident_and_comes_back_by_itself(
+    network, people, brand, platform
+):
+    accounts = []
+    for number in range(3):
+        made = network.add_account(platform, f"acme{number}")
+        accounts.append(adopt(platform, made, brand, people.mia))
+    due = timezone.now() + timedelta(hours=5)
+    for account in accounts:
+        make_delivery(account, f"Hello {account.pk}", due)
+    look()
+    assert not Incident.objects.exists()
+
+    rule = network.fault(kind="app_suspended", platform=platform, call="any")
+    look()
+    look()
+    assert not ConnectedAccount.objects.broken().exists()
+    incident = Incident.objects.get()
+    assert (incident.kind, incident.cause) == ("breaker", "app_refused")
+    assert (incident.account_count, incident.post_count) == (3, 3)
+    told = sorted(address for message in mail.outbox for address in message.to)
+    assert told == ["ana@example.com", "ida@example.com"]  # a superuser, and an admin
+    assert Delivery.objects.filter(status="scheduled").count() == 3
+
+    network.remove_fault(rule)
+    # A post's trial got through.
+    CircuitBreaker.objects.update(state="closed")
+    look()
+    assert not Incident.objects.open().exists()
+    assert not ConnectedAccount.objects.broken().exists()
