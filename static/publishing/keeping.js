@@ -7,6 +7,7 @@
   const KEEP_MS = 30 * 24 * 3600 * 1000;
   const WAIT_MS = 1500;
   const AGAIN_MS = [3000, 5000, 10000, 15000];
+  const PATIENCE_MS = 20000; // for one answer: a line may be dead without saying so
   const NEVER = new Set(["csrfmiddlewaretoken", "version", "seen", "action", "queue", "library_q", "snippet"]);
 
   const read = (key) => {
@@ -62,11 +63,13 @@
     }
     return fields;
   }
-  // Another order of the same fields is no change.
-  const same = (a, b) => JSON.stringify([...a].sort()) === JSON.stringify([...b].sort());
+  // Another order of the same fields is no change, nor is the number of a new draft.
+  const plain = (fields) => JSON.stringify(fields.filter(([name]) => name !== "post").sort());
+  const same = (a, b) => plain(a) === plain(b);
 
   let stored = form.dataset.bound ? null : typed(); // as the server has it
   let sending = null;
+  let unanswered = null; // sent, and nobody said whether it arrived
   let timer = 0;
   let failures = 0;
 
@@ -105,29 +108,39 @@
     return fresh || value("csrfmiddlewaretoken");
   }
 
-  // Resolves to what became of it: saved, nothing, kept, refused, conflict, away, out.
-  async function sendOnce() {
-    const fields = typed();
+  async function ask(options, read) {
+    const stop = new AbortController();
+    const end = setTimeout(() => stop.abort(), PATIENCE_MS);
+    try {
+      return await read(await fetch(keepUrl, { ...options, signal: stop.signal }));
+    } finally {
+      clearTimeout(end);
+    }
+  }
+
+  // Resolves to what became of it: saved, nothing, kept, refused, conflict, again, away, out.
+  async function sendOnce(fields) {
     const data = new FormData();
     for (const [name, content] of fields) data.append(name, content);
     data.set("version", value("version"));
     let answer;
     try {
-      const response = await fetch(keepUrl, {
-        method: "POST",
-        body: data,
-        headers: { "X-CSRFToken": token() },
+      const headers = { "X-CSRFToken": token() };
+      answer = await ask({ method: "POST", body: data, headers }, (response) => {
+        if (response.redirected || response.status === 403) return null;
+        if (!response.ok) throw new Error(String(response.status));
+        return response.json();
       });
-      if (response.redirected || response.status === 403) {
-        say("", words.out);
-        return "out";
-      }
-      if (!response.ok) throw new Error(String(response.status));
-      answer = await response.json();
     } catch {
+      unanswered = fields;
       say("", words.away);
       return "away";
     }
+    if (!answer) {
+      say("", words.out);
+      return "out";
+    }
+    unanswered = null;
     if (answer.version) set("version", answer.version);
     if (answer.post && !value("post")) {
       set("post", answer.post);
@@ -147,7 +160,10 @@
   async function send() {
     clearTimeout(timer);
     if (sending) return sending;
-    sending = sendOnce();
+    // What may have arrived goes first, as it was: written on, it would be taken for
+    // another window's.
+    const fields = unanswered ?? typed();
+    sending = sendOnce(fields);
     const what = await sending;
     sending = null;
     if (what === "away" || what === "out") {
@@ -155,7 +171,8 @@
       failures += 1;
     } else {
       failures = 0;
-      if ((what === "saved" || what === "kept") && dirty()) later();
+      // More was typed while it was on its way, or somebody else was just writing.
+      if (what === "again" || !same(fields, typed())) later();
     }
     return what;
   }
@@ -185,31 +202,49 @@
   // A button leads to the server only when the server is there, and after what is on its
   // way already: or the browser's error page would stand where the text has stood.
   let sure = false;
+  let leaving = false;
   form.addEventListener("submit", async (event) => {
     if (event.defaultPrevented || sure) return;
     event.preventDefault();
+    if (leaving) return; // pressed twice
+    leaving = true;
     const button = event.submitter;
     clearTimeout(timer);
     if (sending) await sending;
     keepHere();
-    const reached = await reaches();
+    if (unanswered) await send();
+    const reached = !unanswered && (await reaches());
+    leaving = false;
     if (!reached) return;
+    clearTimeout(timer);
     set("csrfmiddlewaretoken", token());
+    const pressed = stillThere(button);
+    if (pressed === null) return; // its reason stands beside it by now
     sure = true;
-    form.requestSubmit(button);
+    form.requestSubmit(pressed);
     sure = false;
   });
+
+  // The checks may have put another button in its place meanwhile: the same one, or one
+  // that cannot be pressed (null).
+  function stillThere(button) {
+    if (!button || button.form === form) return button;
+    const alike = (one) => one.name === button.name && one.value === button.value;
+    return [...form.querySelectorAll("button:enabled")].find(alike) ?? null;
+  }
 
   // The answer to "is anybody there, and do they know me?"
   async function reaches() {
     try {
-      const response = await fetch(keepUrl, { headers: { "X-Requested-With": "fetch" } });
-      if (response.redirected) {
+      const answer = await ask({ headers: { "X-Requested-With": "fetch" } }, (response) =>
+        response.redirected ? "out" : response.ok && "there",
+      );
+      if (answer === "out") {
         say("", words.out);
         timer = setTimeout(send, AGAIN_MS[0]);
         return false;
       }
-      if (response.ok) return true;
+      if (answer) return true;
     } catch {
       // said below
     }

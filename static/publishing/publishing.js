@@ -72,12 +72,15 @@ class Stopped extends Error {}
 // One request: status, offset and the server's sentence. Status 0: nobody answered.
 function ask(method, url, { token, body, headers = {}, progress, signal }) {
   return new Promise((answer, stop) => {
+    if (signal.aborted) return stop(new Stopped());
     const request = new XMLHttpRequest();
+    const end = () => request.abort();
     request.open(method, url);
     request.setRequestHeader("X-CSRFToken", token);
     for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     if (progress) request.upload.onprogress = (event) => progress(event.loaded);
     request.onloadend = () => {
+      signal.removeEventListener("abort", end); // or each part of a large file stays
       if (signal.aborted) return stop(new Stopped());
       let data = {};
       try {
@@ -89,7 +92,7 @@ function ask(method, url, { token, body, headers = {}, progress, signal }) {
       const elsewhere = request.responseURL && !request.responseURL.endsWith(url);
       answer({ status: elsewhere ? 401 : request.status, offset: Number(offset ?? NaN), data });
     };
-    signal.addEventListener("abort", () => request.abort());
+    signal.addEventListener("abort", end);
     request.send(body);
   });
 }
