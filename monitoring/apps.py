@@ -6,9 +6,10 @@ class MonitoringConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import hooks
+        from publishing import export_tables as exported
         from publishing import hooks as publishing_hooks
 
-        from . import after, history, messages, platform_hooks
+        from . import after, export_tables, history, messages, platform_hooks
         from .account_facts import check_happenings, open_incidents
 
         hooks.register_events(platform_hooks.told)
@@ -18,3 +19,4 @@ class MonitoringConfig(AppConfig):
         publishing_hooks.register_delivery(after.delivery_sections)
         publishing_hooks.register_post(after.post_sections)
         publishing_hooks.register_teller(messages.write)
+        exported.register(*export_tables.TABLES)

@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def row_number(text: str) -> int:
@@ -29,7 +30,7 @@ def role_required(may: Callable[[Any], bool]) -> Callable[[View], View]:
     def wrap(view: View) -> View:
         @login_required
         @wraps(view)
-        def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not may(request.user):
                 raise PermissionDenied
             return view(request, *args, **kwargs)
@@ -44,7 +45,7 @@ def in_chosen_zone(view: View) -> View:
     so that an address shows everybody the same."""
 
     @wraps(view)
-    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         zone = request.POST.get("zone") or request.GET.get("zone") or ""
         if zone not in available_timezones():
             return view(request, *args, **kwargs)

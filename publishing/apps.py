@@ -7,7 +7,7 @@ class PublishingConfig(AppConfig):
     def ready(self) -> None:
         from accounts import hooks, limits
 
-        from . import importing, recoding
+        from . import exporting, importing, recoding
         from .account_facts import account_queue
         from .kept import kept_for_posts
 
@@ -15,3 +15,4 @@ class PublishingConfig(AppConfig):
         limits.register_kept(kept_for_posts)
         importing.register()
         recoding.register()
+        exporting.register()

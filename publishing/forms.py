@@ -24,7 +24,7 @@ from platforms import registry
 from platforms.base import PlatformSpec
 from platforms.text import tidy, web_host
 
-from . import own_choices, part_forms, stops, tagging
+from . import own_choices, part_forms, stops
 from .access import row_number
 from .composing import (
     CHANGEABLE,
@@ -321,15 +321,10 @@ class PostForm(forms.Form):
     @property
     def link_tags(self) -> dict[str, Any]:
         """What the post's links get, as the brand has it now (`tagging`)."""
-        tags = self.link_rule.as_tags() if self.link_rule else {}
-        if not tags:
+        if self.link_rule is None:
             return {}
         assert self.brand_now is not None
-        known = {
-            "campaign": tagging.plain(self._typed("campaign")),
-            "brand": tagging.plain(self.brand_now.name),
-        }
-        return {**tags, "values": {key: word for key, word in known.items() if word}}
+        return self.link_rule.tags_of(self.brand_now.name, self._typed("campaign"))
 
     @property
     def asks_campaign(self) -> bool:

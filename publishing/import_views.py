@@ -50,7 +50,15 @@ TABS: dict[str, tuple[Any, tuple[str, ...]]] = {
 }
 #: Shown for every row, so that what is missing can be added.
 ALWAYS = ("accounts", "date", "time", "text")
-LONG = ("text", "first comment", "thread", "options", "link description")
+LONG = (
+    "text",
+    "first comment",
+    "thread",
+    "thread files",
+    "options",
+    "link description",
+    "link tags",
+)
 State = Import.State
 
 
@@ -382,7 +390,7 @@ def _is_column(name: str) -> bool:
     kind, _sep, slug = name.partition(":")
     if slug:
         return kind in table_columns.PER_NETWORK and bool(table_columns.network(slug))
-    return name in COLUMNS or name == WHEN
+    return name in COLUMNS or name in table_columns.OF_EXPORTS or name == WHEN
 
 
 @require_POST

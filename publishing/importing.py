@@ -31,7 +31,7 @@ from .crash_points import crash_point
 from .import_models import Import, ImportRow
 from .job_models import KEPT_FOR, Job
 from .jobs import Refused, Turn
-from .judging import Judge, Said, Verdict, base_name, file_names
+from .judging import Judge, Said, Verdict, all_file_names, base_name
 from .measuring import UploadRefused
 from .models import Delivery, InvalidTransition, Post, StaleState
 from .table_cells import tells_order
@@ -41,7 +41,7 @@ from .table_reading import Unreadable
 #: Rows between two notes of how far it is.
 STEP = 20
 #: Files of a zip beside the table, and what is written of each into the library.
-MOST_FILES = 2000
+MOST_FILES = 50_000
 TABLE, ZIP = "table", "files.zip"
 #: What unpacking makes of files that are not what their zip says.
 BROKEN_ZIP = (
@@ -292,7 +292,7 @@ def _wanted(
     """What the zip has of the files that a row names, and that was not taken yet."""
     word = str(row.cells.get("brand") or judge.table.brand.name)
     brand = judge.brands.get(word.strip().lower())
-    for name in file_names(row.cells) if brand else ():
+    for name in all_file_names(row.cells) if brand else ():
         assert brand is not None
         base = base_name(name)
         key = f"{brand.pk}:{base}"

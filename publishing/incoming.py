@@ -48,9 +48,10 @@ def no_room(name: str) -> str:
     ) % {"name": name}
 
 
-def has_room(size: int) -> bool:
-    """Whether so many bytes fit and leave what the database and the logs need."""
-    free = shutil.disk_usage(folder()).free
+def has_room(size: int, where: Path | None = None) -> bool:
+    """Whether so many bytes fit and leave what the database and the logs need. where:
+    another folder than that of files on their way in."""
+    free = shutil.disk_usage(where or folder()).free
     return size + int(settings.MEDIA_KEEP_FREE_MB) * MB <= free
 
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
+from typing import Any
 from zoneinfo import available_timezones
 
 from django.core.exceptions import ValidationError
@@ -26,7 +27,7 @@ from platforms.text import tidy
 from . import composing, table_cells
 from .composing import MAX_FILES, Composition, Timing, clock_note, timing
 from .import_models import Import
-from .models import Label, MediaAsset, Post, Queue
+from .models import Label, LinkRule, MediaAsset, Post, Queue
 from .part_forms import MAX_PARTS, MAX_TEXT, PartText
 from .table_cells import Ambiguous, Unclear
 from .table_columns import WHEN, network
@@ -97,7 +98,11 @@ class Judge:
         for label in Label.objects.filter(brand__in=list(self.brands.values())):
             spelt = self.labels.setdefault(label.brand_id, {})
             spelt[label.name.lower()] = label.name
-        self._files: dict[tuple[int, str], list[MediaAsset]] = {}
+        self.rules: dict[int, LinkRule] = {
+            rule.brand_id: rule
+            for rule in LinkRule.objects.filter(brand__in=list(self.brands.values()))
+        }
+        self._files: dict[tuple[int, str, str], list[MediaAsset]] = {}
 
     # -- the row
 
@@ -127,6 +132,7 @@ class Judge:
         self._words(cells, made, found)
         made.files = self._media(cells, brand, found)
         made.labels = self._labels(cells.get("labels", ""), brand, found)
+        self._statistics(cells, made, found)
         self._becomes(cells, found)
         self._content(made, found)
         if found.when is not None and not found.is_draft:
@@ -332,7 +338,11 @@ class Judge:
             elif kind == "first comment":
                 made.comments[slug] = tidy(text)
             elif kind == "thread":
-                self._thread(column, text, made, found)
+                self._thread(cells, slug, made, found)
+            elif kind == "thread files" and f"thread:{slug}" not in cells:
+                said = _("There are files without a thread.")
+                cure = _("Write the thread, or empty this cell.")
+                found.problems.append(Said(column, said, cure))
             elif kind == "options":
                 self._options(column, text, made, found)
         if comment := cells.get("first comment", ""):
@@ -359,10 +369,15 @@ class Judge:
             )
 
     def _thread(
-        self, column: str, text: str, made: Composition, found: Verdict
+        self, cells: Mapping[str, str], slug: str, made: Composition, found: Verdict
     ) -> None:
-        slug = column.partition(":")[2]
-        parts = [part.strip() for part in f"\n{text}\n".split("\n---\n")]
+        column = f"thread:{slug}"
+        text = cells[column]
+        listed = table_cells.listed(text)
+        if listed is None:
+            parts = [part.strip() for part in f"\n{text}\n".split("\n---\n")]
+        else:
+            parts = [tidy(str(part)) for part in listed]
         if registry.spec(slug).thread is None:
             said = _("%(name)s has no threads.") % {"name": registry.spec(slug).name}
             found.problems.append(Said(column, said, _("Empty this cell.")))
@@ -370,9 +385,43 @@ class Judge:
             said = _("These are more than %(n)s parts.") % {"n": MAX_PARTS}
             found.problems.append(Said(column, said, _("Write less.")))
         else:
+            files = self._thread_files(cells, slug, made.brand, len(parts), found)
             made.parts[slug] = [
-                PartText(part, (), str(number)) for number, part in enumerate(parts, 2)
+                PartText(part, tuple(files[place]), str(place + 2))
+                for place, part in enumerate(parts)
             ]
+
+    def _thread_files(
+        self,
+        cells: Mapping[str, str],
+        slug: str,
+        brand: Brand,
+        parts: int,
+        found: Verdict,
+    ) -> list[list[tuple[MediaAsset, str]]]:
+        """For each part its files."""
+        column = f"thread files:{slug}"
+        files: list[list[tuple[MediaAsset, str]]] = [[] for _part in range(parts)]
+        if not cells.get(column):
+            return files
+        listed = thread_files(cells, slug)
+        if listed is None or len(listed) > parts:
+            found.problems.append(
+                Said(
+                    column,
+                    _("This is not how files of a thread are written."),
+                    _("Take it as an export has it, or empty this cell."),
+                )
+            )
+            return files
+        for place, uses in enumerate(listed):
+            for use in uses:
+                asset = self._file(
+                    use["name"], brand, found, use.get("sha256", ""), column
+                )
+                if asset is not None:
+                    files[place].append((asset, tidy(use.get("alt", ""))))
+        return files
 
     def _options(
         self, column: str, text: str, made: Composition, found: Verdict
@@ -421,8 +470,10 @@ class Judge:
         self, cells: Mapping[str, str], brand: Brand, found: Verdict
     ) -> list[tuple[MediaAsset, str]]:
         names = file_names(cells)
-        alts = [alt.strip() for alt in cells.get("alt text", "").split("|")]
+        cell = cells.get("alt text", "")
+        alts = [tidy(str(alt)) for alt in table_cells.listed(cell) or cell.split("|")]
         alts = alts if any(alts) else []
+        sums = table_cells.words(cells.get("media sha256", "").lower())
         if len(names) > MAX_FILES:
             found.problems.append(
                 Said(
@@ -447,14 +498,22 @@ class Judge:
             )
         files = []
         for place, name in enumerate(names):
-            asset = self._file(name, brand, found)
+            sha256 = sums[place] if place < len(sums) else ""
+            asset = self._file(name, brand, found, sha256)
             if asset is not None:
                 alt = alts[place] if place < len(alts) else ""
                 files.append((asset, alt))
         return files
 
-    def _file(self, name: str, brand: Brand, found: Verdict) -> MediaAsset | None:
-        fits = self.library(name, brand)
+    def _file(
+        self,
+        name: str,
+        brand: Brand,
+        found: Verdict,
+        sha256: str = "",
+        column: str = "media",
+    ) -> MediaAsset | None:
+        fits = self.library(name, brand, sha256)
         if len(fits) == 1:
             return fits[0]
         if fits:
@@ -470,17 +529,46 @@ class Judge:
         else:
             said = _("“%(name)s” is neither in the zip nor in the library.")
             cure = _("Add it to the library, or mend the name.")
-        found.problems.append(Said("media", said % {"name": name[:80]}, cure))
+        found.problems.append(Said(column, said % {"name": name[:80]}, cure))
         return None
 
-    def library(self, name: str, brand: Brand) -> list[MediaAsset]:
-        """The brand's files that are meant by a name. One query per name."""
-        key = (brand.pk, name.lower())
+    def library(self, name: str, brand: Brand, sha256: str = "") -> list[MediaAsset]:
+        """The brand's files that are meant by a name, or by a checksum before that: with
+        one, another file of the same name is not meant. One or two queries per name."""
+        key = (brand.pk, name.lower(), sha256)
         if key not in self._files:
+            rows = MediaAsset.objects.filter(brand=brand)
             taken = self.taken.get(f"{brand.pk}:{base_name(name)}")
-            mine = MediaAsset.objects.filter(brand=brand, pk=taken) if taken else ()
-            self._files[key] = list(mine) or _library(name, brand)
+            mine = list(rows.filter(pk=taken)) if taken else []
+            if not mine and sha256:
+                mine = list(rows.filter(sha256=sha256)[:1])
+            elif not mine:
+                mine = _library(name, brand)
+            self._files[key] = mine
         return self._files[key]
+
+    # -- statistics
+
+    def _statistics(
+        self, cells: Mapping[str, str], made: Composition, found: Verdict
+    ) -> None:
+        """Name of the campaign, and what links get: as the table says, else by the
+        brand's rule."""
+        made.campaign = " ".join(cells.get("campaign", "").split())[:60]
+        text = cells.get("link tags", "")
+        if text:
+            try:
+                made.link_tags = _tags(json.loads(text))
+            except (ValueError, TypeError, AttributeError):
+                found.problems.append(
+                    Said(
+                        "link tags",
+                        _("This is not how link tags are written."),
+                        _("Take them as an export has them, or empty this cell."),
+                    )
+                )
+        elif rule := self.rules.get(made.brand.pk):
+            made.link_tags = rule.tags_of(made.brand.name, made.campaign)
 
     # -- what it becomes
 
@@ -573,6 +661,51 @@ def file_names(cells: Mapping[str, str]) -> list[str]:
     """Names of a row's files, in order."""
     text = cells.get("media", "")
     return [] if text == NO_VALUE else table_cells.words(text)
+
+
+def all_file_names(cells: Mapping[str, str]) -> list[str]:
+    """Those of its threads as well."""
+    further = [
+        str(use["name"])
+        for column in cells
+        if column.startswith("thread files:")
+        for uses in thread_files(cells, column.partition(":")[2]) or ()
+        for use in uses
+    ]
+    return [*file_names(cells), *further]
+
+
+def thread_files(
+    cells: Mapping[str, str], slug: str
+) -> list[list[dict[str, str]]] | None:
+    """For each part of a thread its files: {"name", "sha256", "alt"}; None: unreadable."""
+    listed = table_cells.listed(cells.get(f"thread files:{slug}", "").strip())
+    if listed is None or len(listed) > MAX_PARTS:
+        return None
+    for uses in listed:
+        if not isinstance(uses, list) or len(uses) > MAX_FILES:
+            return None
+        for use in uses:
+            if not isinstance(use, dict) or not isinstance(use.get("name"), str):
+                return None
+            if not all(isinstance(value, str) for value in use.values()):
+                return None
+    return listed
+
+
+def _tags(found: Any) -> dict[str, Any]:
+    """What `tagging` reads, and nothing else. ValueError; TypeError."""
+    if found == {}:
+        return {}
+    if set(found) - {"params", "hosts", "values"} or "params" not in found:
+        raise ValueError("other keys")
+    texts = [*found["params"].items(), *found.get("values", {}).items()]
+    words = [word for pair in texts for word in pair] + list(found.get("hosts", ()))
+    if not all(isinstance(word, str) and len(word) <= 200 for word in words):
+        raise ValueError("other values")
+    if not all(name.startswith("utm_") for name in found["params"]):
+        raise ValueError("other parameters")
+    return dict(found)
 
 
 def base_name(name: str) -> str:

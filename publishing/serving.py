@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Any
 
 from django.db.models.fields.files import FieldFile
@@ -39,7 +40,8 @@ def stored(request: HttpRequest, asset: MediaAsset) -> HttpResponseBase:
     if not is_shown or asked is None or not (asked[1] or asked[2]):
         response = _whole(stream, asset, is_shown)
     else:
-        response = _range(stream, asset, asked[1], asked[2])
+        size = asset.file.size
+        response = _range(stream, size, asset.mime_type, asked[1], asked[2])
     if is_shown:
         response["Accept-Ranges"] = "bytes"
     is_video = asset.kind == MediaAsset.Kind.VIDEO
@@ -50,6 +52,23 @@ def preview(asset: MediaAsset) -> HttpResponseBase:
     response = FileResponse(
         _open(asset.preview), filename="preview.webp", content_type="image/webp"
     )
+    return _guarded(response, QUIET)
+
+
+def archive(request: HttpRequest, path: Path, name: str) -> HttpResponseBase:
+    """A file to be saved under a name; one that broke off can be gone on with."""
+    stream, size = path.open("rb"), path.stat().st_size
+    asked = RANGE.fullmatch(request.headers.get("Range", ""))
+    kind = "application/zip"
+    if asked is None or not (asked[1] or asked[2]):
+        response: HttpResponseBase = FileResponse(
+            stream, as_attachment=True, filename=name, content_type=kind
+        )
+    else:
+        response = _range(stream, size, kind, asked[1], asked[2])
+        response["Content-Disposition"] = f'attachment; filename="{name}"'
+    response["Accept-Ranges"] = "bytes"
+    response["Cache-Control"] = "private, no-store"
     return _guarded(response, QUIET)
 
 
@@ -64,9 +83,8 @@ def _whole(stream: IO[bytes], asset: MediaAsset, is_shown: bool) -> HttpResponse
 
 
 def _range(
-    stream: IO[bytes], asset: MediaAsset, first: str, last: str
+    stream: IO[bytes], size: int, mime_type: str, first: str, last: str
 ) -> HttpResponseBase:
-    size = asset.file.size
     start, end = _bounds(first, last, size)
     if start > end:
         stream.close()
@@ -75,7 +93,7 @@ def _range(
     return StreamingHttpResponse(
         _Part(stream, end + 1 - start),
         status=206,
-        content_type=asset.mime_type,
+        content_type=mime_type,
         headers={
             "Content-Length": str(end + 1 - start),
             "Content-Range": f"bytes {start}-{end}/{size}",

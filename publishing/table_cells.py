@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -100,14 +102,14 @@ def clock(text: str) -> time:
     text = text.strip()
     match = CLOCK.fullmatch(text)
     if match and (match[2] or match[4]):
-        hour, minute = int(match[1]), int(match[2] or 0)
+        hour, minute, second = (int(match[n] or 0) for n in (1, 2, 3))
         half = (match[4] or "")[:1].lower()
         if half and 1 <= hour <= 12:
             hour = hour % 12 + (12 if half == "p" else 0)
         elif half:
             hour = 99
-        if hour < 24 and minute < 60:
-            return time(hour, minute)
+        if hour < 24 and minute < 60 and second < 60:
+            return time(hour, minute, second)
     raise Unclear(
         _("“%(text)s” is no time.") % {"text": text[:40]},
         _("Write it as 09:00 or 9:00 am."),
@@ -135,6 +137,18 @@ def naive(text: str, order: str) -> datetime:
             _("Write it as 2026-12-03 18:00."),
         )
     return datetime.combine(found, wall)
+
+
+def listed(text: str) -> list[Any] | None:
+    """A cell that is a JSON list, for texts that hold the usual marks themselves; None:
+    it is none."""
+    if not text.startswith("["):
+        return None
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, list) else None
 
 
 def words(text: str, marks: str = ";|\n") -> list[str]:

@@ -35,18 +35,39 @@ COLUMNS: Mapping[str, Any] = {
         "Names of files in the zip beside the table or in the media library, a ; "
         "between them; library:12 is the library’s file 12."
     ),
-    "alt text": _("Alternative texts of the files, in their order, a | between them."),
+    "alt text": _(
+        "Alternative texts of the files, in their order, a | between them; a text that "
+        "holds one itself: all of them as a JSON list."
+    ),
     "first comment": _("Written below the post, on networks that have it."),
     "labels": _("Words under which the post is found, a ; or , between them."),
+    "campaign": _("What statistics call it: {campaign} in the brand’s link rule."),
     "queue": _("Name of a queue: its next free slot is taken. Without date and time."),
     "useful until": _("2026-12-03 18:00: later it is not sent without a person’s yes."),
     "state": _("“draft”: it stays one, although it has a time."),
+}
+#: What exports have besides; templates have not.
+OF_EXPORTS: Mapping[str, Any] = {
+    "media sha256": _(
+        "Checksums of the files, in their order, as an export has them: a file of the "
+        "library with the same checksum is the one that is meant."
+    ),
+    "link tags": _(
+        "What is added to its links, as an export has it. Without this column: what the "
+        "brand’s link rule says now."
+    ),
 }
 #: Columns that may be of one network: "text:mastodon".
 PER_NETWORK: Mapping[str, Any] = {
     "text": _("Wording for this network alone."),
     "first comment": _("First comment on this network alone."),
-    "thread": _("What follows in a thread: parts, between them lines of only ---."),
+    "thread": _(
+        "What follows in a thread: parts, between them lines of only ---; or a JSON list."
+    ),
+    "thread files": _(
+        "Files of these parts, as JSON: for each part a list of "
+        '{"name", "sha256", "alt"}.'
+    ),
     "options": _("What the network wants to know besides, as JSON."),
 }
 #: Date and time in one cell, as other products write them.
@@ -113,11 +134,13 @@ def known(head: str) -> str:
     """Our column for a head as somebody wrote it; "": none."""
     word = " ".join(head.replace("_", " ").split()).lower()
     raw = head.strip().lower()
-    if word in COLUMNS:
+    if word in COLUMNS or word in OF_EXPORTS:
         return word
     if word in ALIASES or raw in ALIASES:
         return ALIASES.get(word) or ALIASES[raw]
-    match = re.fullmatch(r"(text|first comment|thread|options)\s*[:(]\s*(.+?)\)?", word)
+    match = re.fullmatch(
+        r"(text|first comment|thread files|thread|options)\s*[:(]\s*(.+?)\)?", word
+    )
     if match and (slug := network(match[2])):
         return f"{match[1]}:{slug}"
     return ""

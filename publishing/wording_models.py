@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Brand
 
+from . import tagging
+
 
 class SnippetQuerySet(models.QuerySet["Snippet"]):
     def visible_to(self, user: Any) -> SnippetQuerySet:
@@ -111,6 +113,17 @@ class LinkRule(models.Model):
         if not self.is_on or not params or (self.only_own and not self.hosts):
             return {}
         return {"params": params, "hosts": self.hosts if self.only_own else []}
+
+    def tags_of(self, brand_name: str, campaign: str) -> dict[str, Any]:
+        """What a post keeps that is saved now (`tagging`)."""
+        tags = self.as_tags()
+        if not tags:
+            return {}
+        known = {
+            "campaign": tagging.plain(campaign),
+            "brand": tagging.plain(brand_name),
+        }
+        return {**tags, "values": {key: word for key, word in known.items() if word}}
 
 
 class LinkFacts(models.Model):

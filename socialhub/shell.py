@@ -253,6 +253,7 @@ class Shell:
             daily.append(_item(_("Media"), "perm_media", "media_library"))
             daily.append(_item(_("Texts and links"), "text_snippet", "text_list"))
             daily.append(_item(_("Import"), "upload_file", "import_list"))
+            daily.append(_item(_("Export"), "download", "export_list"))
             daily.append(_item(_("Work in progress"), "pending_actions", "job_list"))
         if self.has_role:
             daily.append(_item(_("Accounts"), "group", "account_list"))

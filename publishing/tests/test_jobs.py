@@ -148,6 +148,21 @@ import django; django.setup()
 from publishing.models import Job
 print(Job.objects.filter(state="running").update(lease_expires_at="2000-01-01T00:00:00Z"))
 """
+EXPORT = """
+import django; django.setup()
+from django.contrib.auth import get_user_model
+from publishing import exporting
+asked = {"which": None, "what": ["posts", "audit"], "begin": "", "end": ""}
+exporting.begin(get_user_model().objects.get(), asked)
+"""
+LOOK = """
+import zipfile
+from publishing import exporting
+from publishing.models import Job
+job = Job.objects.get(kind="export")
+packed = zipfile.ZipFile(job.folder / exporting.WHOLE)
+print(job.state, len(packed.read("posts.jsonl").splitlines()), packed.testzip())
+"""
 COUNT = """
 import django, json; django.setup()
 from publishing.models import *
@@ -186,5 +201,13 @@ def test_a_killed_import_is_taken_up_again_and_doubles_nothing():
         ended = run(TURN)
         assert ended.returncode == 0, ended.stderr
         found = json.loads(run(COUNT).stdout)
+        # And an export of these posts, killed in a table and when its ZIP is whole.
+        assert run(EXPORT).returncode == 0
+        for point in ("export_rows", "export_end"):
+            killed = run(TURN, SOCIALHUB_CRASH_AT=point)
+            assert killed.returncode == -9, killed.stderr
+            assert run(EXPIRE).stdout.strip() == "1"
+        ended = run(f"{TURN}\n{LOOK}")
+        assert ended.stdout.split() == ["done", "12", "None"], ended.stderr
     assert found["posts"] == sorted(f"Post {n}" for n in range(12))
     assert (found["deliveries"], found["job"], found["rows"]) == (12, "done", ["done"])

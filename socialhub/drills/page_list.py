@@ -139,6 +139,7 @@ SHELL: dict[str, Page] = {
     "job_list": Page(),
     "job_row": Page(pk_of(Job)),
     "import_list": Page(),
+    "export_list": Page(),
     "import_detail": Page(pk_of(Import), ("tab=all",)),
     "review_list": Page(),
     "stop_list": Page(),
@@ -225,6 +226,7 @@ NOT_PAGES: dict[str, str] = {
             "delivery_leave",
             "delivery_retry",
             "desk_repair",
+            "export_delete",
             "desk_send",
             "figures_read_now",
             "import_do",
@@ -263,6 +265,7 @@ NOT_PAGES: dict[str, str] = {
     **dict.fromkeys(
         [
             "delivery_proof_json",
+            "export_fetch",
             "import_template_csv",
             "import_template_xlsx",
             "delivery_proof_pdf",
