@@ -156,7 +156,7 @@ def start(user: Any, post: Post, series: Series) -> Series:
         post.series, post.occurrence_on = series, post.local_date
         post.save(update_fields=["series", "occurrence_on"])
         if series.is_dense:
-            _say_yes(post)
+            say_yes(post)
         AuditEvent.write(user, "series.started", post, rule=rule_words(series))
     make(series, timezone.now())
     return series
@@ -179,7 +179,7 @@ def _pattern(post: Post, user: Any) -> Post:
     return result.post
 
 
-def _say_yes(post: Post) -> None:
+def say_yes(post: Post) -> None:
     """Whoever wants the same every day has said yes to saying it twice in a day."""
     post.deliveries.filter(status__in=CHANGEABLE).update(twice_allowed=True)
 
@@ -228,7 +228,7 @@ def _make_one(pk: int, day: date, now: datetime) -> bool:
             post.series, post.occurrence_on = series, day
             post.save(update_fields=["series", "occurrence_on"])
             if series.is_dense:
-                _say_yes(post)
+                say_yes(post)
     except IntegrityError:
         return False  # somebody else has made it
     return True
@@ -317,7 +317,7 @@ def change_following(user: Any, post: Post) -> int:
                     % {"day": date_format(row.occurrence_on, _("j M Y"))}
                 )
             if series.is_dense:
-                _say_yes(row)
+                say_yes(row)
         AuditEvent.write(user, "series.changed", post, posts=len(rows))
     return len(rows)
 
@@ -334,12 +334,12 @@ def end(user: Any, series: Series, after: date) -> int:
         )
         number = 0
         for post in rows.prefetch_related("deliveries__account"):
-            number += _cancel(user, post)
+            number += cancel_post(user, post)
         AuditEvent.write(user, "series.ended", series, posts=number)
     return number
 
 
-def _cancel(user: Any, post: Post) -> bool:
+def cancel_post(user: Any, post: Post) -> bool:
     cancelled = False
     for delivery in post.deliveries.all():
         if delivery.status not in CANCELLABLE:

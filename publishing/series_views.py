@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
 
 from django import forms
 from django.contrib import messages
@@ -11,13 +13,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.dates import WEEKDAYS
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from accounts.roles import can_write
 
-from . import moving, repeating
+from . import moving, repeating, rule_changing
 from .access import role_required
 from .models import Post, Series
 
@@ -75,37 +78,123 @@ class SeriesForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        ends, last = cleaned.get("ends"), cleaned.get("last_on")
-        assert self.post.local_date is not None
+        ends, last, first = cleaned.get("ends"), cleaned.get("last_on"), self.first_on
         if ends == ON and "last_on" not in self.errors:
             if last is None:
                 self.add_error("last_on", _("Choose the last day."))
-            elif last <= self.post.local_date:
+            elif first is not None and last <= first:
                 self.add_error(
                     "last_on",
-                    _("Choose a day after this post, or nothing comes again."),
+                    _("Choose a day after the first one, or nothing comes again."),
                 )
         if ends == AFTER and not cleaned.get("count") and "count" not in self.errors:
             self.add_error("count", _("Write how many posts it is in all."))
         return cleaned
 
+    @property
+    def first_on(self) -> date | None:
+        return self.post.local_date
+
     def series(self) -> Series:
         """Not saved. After is_valid()."""
-        cleaned, post = self.cleaned_data, self.post
+        post = self.post
         assert post.local_date is not None
         assert post.local_time is not None
-        days = set(cleaned["weekdays"]) | {str(post.local_date.weekday())}
+        own = {str(post.local_date.weekday())}
+        return self._rule(own, post.local_date, post.local_time, post.zone)
+
+    def _rule(self, own: set[str], first_on: date, wall: time, zone: str) -> Series:
+        cleaned = self.cleaned_data
+        days = set(cleaned["weekdays"]) | own
         weekly = cleaned["kind"] == Series.Kind.WEEKLY
         return Series(
             kind=cleaned["kind"],
             interval=cleaned["interval"],
             weekdays="".join(sorted(days)) if weekly else "",
-            wall=post.local_time,
-            zone=post.zone,
-            first_on=post.local_date,
+            wall=wall,
+            zone=zone,
+            first_on=first_on,
             last_on=cleaned["last_on"] if cleaned["ends"] == ON else None,
             count=cleaned["count"] if cleaned["ends"] == AFTER else None,
         )
+
+
+class RuleForm(SeriesForm):
+    """Another rule for a series that runs."""
+
+    def __init__(self, *args: Any, series: Series, **kwargs: Any) -> None:
+        now = timezone.now()
+        first = rule_changing.first_day(series, now)
+        left = None
+        if series.count is not None:
+            gone = sum(1 for _day in series.days(first - timedelta(days=1)))
+            left = max(1, series.count - gone)
+        ends = ON if series.last_on else AFTER if series.count else NEVER
+        initial = {
+            "kind": series.kind,
+            "weekdays": list(series.weekdays) or [str(series.first_on.weekday())],
+            "interval": series.interval,
+            "ends": ends,
+            "last_on": series.last_on,
+            "count": left,
+            "first_on": first,
+            "wall": series.wall.strftime("%H:%M"),
+            "zone": series.zone,
+        }
+        super().__init__(*args, post=series.pattern, initial=initial, **kwargs)
+        self.now = now
+        self.fields["weekdays"].help_text = ""
+        self.fields["count"] = forms.IntegerField(
+            label=self.fields["count"].label,
+            required=False,
+            min_value=1,
+            max_value=500,
+            help_text=_("From the first day on."),
+        )
+        self.fields["first_on"] = forms.DateField(
+            label=_("First day of the new rule"),
+            input_formats=["%Y-%m-%d"],
+            widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+            help_text=_("What lies before it stays. On it a monthly rule has its day."),
+        )
+        self.fields["wall"] = forms.TimeField(
+            label=_("Time"), widget=forms.TimeInput(attrs={"type": "time"})
+        )
+        self.fields["zone"] = forms.CharField(label=_("Time zone"), max_length=64)
+        when = ["kind", "weekdays", "interval", "wall", "zone", "first_on"]
+        self.order_fields([*when, "ends", "last_on", "count"])
+
+    @property
+    def first_on(self) -> date | None:
+        return self.cleaned_data.get("first_on")
+
+    def clean_zone(self) -> str:
+        zone: str = self.cleaned_data["zone"].strip()
+        if zone not in available_timezones():
+            raise forms.ValidationError(
+                _("Unknown time zone. Write one such as Europe/Berlin.")
+            )
+        return zone
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        first, zone = cleaned.get("first_on"), cleaned.get("zone")
+        if first and zone:
+            latest = rule_changing.latest_first(self.now, zone)
+            today = self.now.astimezone(ZoneInfo(zone)).date()
+            if not today <= first <= latest:
+                self.add_error(
+                    "first_on",
+                    _("Choose a day from today until %(day)s.")
+                    % {"day": date_format(latest, _("j M Y"))},
+                )
+        if cleaned.get("kind") == Series.Kind.WEEKLY and not cleaned.get("weekdays"):
+            self.add_error("weekdays", _("Choose at least one day of the week."))
+        return cleaned
+
+    def series(self) -> Series:
+        cleaned = self.cleaned_data
+        return self._rule(set(), cleaned["first_on"], cleaned["wall"], cleaned["zone"])
 
 
 def _post(request: HttpRequest, pk: int) -> Post:
@@ -174,6 +263,47 @@ def series_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "may_write": can_write(request.user),
     }
     return render(request, "publishing/series_detail.html", context)
+
+
+@role_required(can_write)
+def series_rule(request: HttpRequest, pk: int) -> HttpResponse:
+    """Another rule: what it comes to and what it does to posts; POST action=change."""
+    series = _series(request, pk)
+    if series.ended_at is not None:
+        messages.info(request, _("The series has ended: start a new one."))
+        return redirect("series_detail", pk=pk)
+    form = RuleForm(request.POST or None, series=series)
+    shown = plan = None
+    if request.method == "POST" and form.is_valid():
+        rule = form.series()
+        if request.POST.get("action") == "change":
+            try:
+                done = rule_changing.change(
+                    request.user, series, rule, request.POST.get("mark", "")
+                )
+            except moving.Refused as refused:
+                messages.error(request, str(refused))
+            else:
+                text = ngettext(
+                    "The rule is changed; %(n)s post has moved.",
+                    "The rule is changed; %(n)s posts have moved.",
+                    len(done.moves),
+                )
+                messages.success(request, text % {"n": len(done.moves)})
+                return redirect("series_detail", pk=pk)
+        now = timezone.now()
+        shown = repeating.preview(rule_changing.with_rule(series, rule), now)
+        plan = rule_changing.plan(series, rule, now)
+    context = {
+        "series": series,
+        "form": form,
+        "preview": shown,
+        "plan": plan,
+        "rule_now": repeating.rule_words(series),
+        "asks_approval": bool(series.brand.approval_steps),
+    }
+    status = 422 if form.errors else 200
+    return render(request, "publishing/series_rule.html", context, status=status)
 
 
 @require_POST

@@ -77,6 +77,7 @@ urlpatterns: list[URLPattern] = [
     path("posts/<int:pk>/following/", series_views.post_follow, name="post_follow"),
     path("series/", series_views.series_list, name="series_list"),
     path("series/<int:pk>/", series_views.series_detail, name="series_detail"),
+    path("series/<int:pk>/rule/", series_views.series_rule, name="series_rule"),
     path("series/<int:pk>/end/", series_views.series_end, name="series_end"),
     path("queues/", queue_views.queue_list, name="queue_list"),
     path("queues/new/", queue_views.queue_edit, name="queue_new"),

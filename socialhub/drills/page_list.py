@@ -131,6 +131,7 @@ SHELL: dict[str, Page] = {
     "post_follow": Page(repeated),
     "series_list": Page(),
     "series_detail": Page(pk_of(Series)),
+    "series_rule": Page(pk_of(Series, ended_at=None)),
     "queue_list": Page(),
     "queue_new": Page(),
     "queue_edit": Page(pk_of(Queue)),

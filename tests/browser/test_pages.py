@@ -40,6 +40,7 @@ STAFF_PAGES = {
     "queue": "{queue}",
     "queue-shuffle": "{queue}shuffle/",
     "series": "{series}",
+    "series-rule": "{series}rule/",
     "export": "/export/",
     "post-follow": "{again}following/",
     "post-repeat": "{coming}repeat/",

@@ -104,7 +104,7 @@ def test_the_preview_comes_first_and_makes_nothing(world, ana):
     assert "Start the series" in page
     assert not Series.objects.exists()
     page = begin(ana, post, ends="on", last_on="2001-01-01").content.decode()
-    assert "Choose a day after this post" in page
+    assert "Choose a day after the first one" in page
     assert "Write how many" in begin(ana, post, ends="after").content.decode()
 
 
@@ -327,3 +327,137 @@ def test_an_occurrence_says_what_the_series_says_as_it_is_made(world, ana):
     assert repeating.make(stale, later)
     made = Post.objects.filter(series=stale, due_at__gt=later)
     assert set(made.values_list("text", "local_time")) == {("Mended", time(17))}
+
+
+# ---------------------------------------------------------------- another rule
+
+
+def ask(client, series, action="look", **fields):
+    data = {
+        "kind": "weekly",
+        "interval": "1",
+        "ends": "never",
+        "weekdays": [str(series.first_on.weekday())],
+        "first_on": timezone.localdate().isoformat(),
+        "wall": f"{series.wall:%H:%M}",
+        "zone": series.zone,
+        "action": action,
+        **fields,
+    }
+    url = reverse("series_rule", args=[series.pk])
+    page = client.post(url, data)
+    if action == "change" and page.status_code == 200 and "mark" not in fields:
+        data["mark"] = page.context["plan"].mark
+        page = client.post(url, data, follow=True)
+    return page
+
+
+def days_of(series) -> dict[int, tuple]:
+    rows = series.posts.exclude(state="cancelled").order_by("occurrence_on")
+    return {p.pk: (p.occurrence_on, p.local_time, p.local_date) for p in rows}
+
+
+def test_another_day_and_time_move_what_follows_the_series(world, ana):
+    begin(ana, plan(world))
+    series = Series.objects.get()
+    posts = list(series.posts.order_by("occurrence_on"))
+    sent, edited, moved = posts[0], posts[1], posts[2]
+    Delivery.objects.filter(post=sent).update(status="publishing")
+    Post.objects.filter(pk=edited.pk).update(text="Only today")
+    Post.objects.filter(pk=moved.pk).update(local_time=time(11))
+    posts[3].deliveries.get().cancel()
+    Post.objects.filter(pk=posts[3].pk).update(state="cancelled")
+    before = days_of(series)
+    other = str((series.first_on.weekday() + 1) % 7)
+    page = ask(ana, series, weekdays=[other], wall="10:30")
+    shown = page.context["plan"]
+    assert [(post.pk, why) for post, why in shown.stays] == [
+        (sent.pk, "Sending has begun, or is over."),
+        (edited.pk, "Somebody has changed it alone."),
+        (moved.pk, "Somebody has moved it."),
+    ]
+    assert [effect.post.pk for effect in shown.moves] == [p.pk for p in posts[4:]]
+    assert days_of(series) == before
+    assert "stay as they are" in page.content.decode()
+    # What was looked at is done, and nothing else.
+    page = ask(ana, series, "change", weekdays=[other], wall="10:30", mark="other")
+    assert "have changed meanwhile" in page.content.decode()
+    assert days_of(series) == before
+    ask(ana, series, "change", weekdays=[other], wall="10:30")
+    after = days_of(series)
+    assert {pk: after[pk] for pk in (sent.pk, edited.pk, moved.pk)} == {
+        pk: before[pk] for pk in (sent.pk, edited.pk, moved.pk)
+    }
+    for post in posts[4:]:
+        day, wall, local = after[post.pk]
+        assert (str(day.weekday()), wall, local) == (other, time(10, 30), day)
+        assert (
+            Delivery.objects.get(post=post).due_at
+            == Post.objects.get(pk=post.pk).due_at
+        )
+    assert len({day for day, _wall, _local in after.values()}) == len(after)
+    # The cancelled day stays empty; asking again changes nothing.
+    assert repeating.make(Series.objects.get(), timezone.now()) == 0
+    again = ask(ana, Series.objects.get(), weekdays=[other], wall="10:30").context[
+        "plan"
+    ]
+    assert (again.moves, again.goes, again.made) == ([], [], [])
+
+
+def test_fewer_days_cancel_and_more_days_make(world, ana):
+    begin(ana, plan(world))
+    series = Series.objects.get()
+    number = series.posts.count()
+    weekday = str(series.first_on.weekday())
+    first = series.first_on.isoformat()
+    ask(ana, series, "change", weekdays=[weekday], interval="2", first_on=first)
+    kept = days_of(series)
+    assert len(kept) == (number + 1) // 2
+    assert Delivery.objects.filter(status="cancelled").count() == number - len(kept)
+    series.refresh_from_db()
+    Series.objects.update(count=3)
+    page = ana.get(reverse("series_rule", args=[series.pk]))
+    assert page.context["form"]["count"].value() == 3
+    both = [weekday, str((int(weekday) + 3) % 7)]
+    ask(ana, series, "change", weekdays=both, interval="2", first_on=first)
+    after = days_of(series)
+    assert {pk: after[pk] for pk in kept} == kept
+    assert len(after) > len(kept)
+
+
+def test_a_new_time_asks_for_approval_again(world, ana):
+    begin(ana, plan(world))
+    world.brand.approval_steps = 1
+    world.brand.save()
+    series = Series.objects.get()
+    ask(ana, series, "change", wall="10:30")
+    holds = set(Delivery.objects.values_list("status", "hold", "approvals_missing"))
+    assert holds == {("held", "approval", 1)}
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"weekdays": []}, "Choose at least one day of the week."),
+        ({"first_on": "2020-01-01"}, "Choose a day from today until"),
+        ({"zone": "Mars"}, "Unknown time zone"),
+        ({"ends": "on", "last_on": "2020-01-01"}, "nothing comes again"),
+    ],
+)
+def test_a_rule_that_cannot_be_is_refused_in_words(world, ana, fields, words):
+    begin(ana, plan(world))
+    page = ask(ana, Series.objects.get(), **fields)
+    assert (page.status_code, words in page.content.decode()) == (422, True)
+
+
+def test_only_writers_of_the_brand_change_a_rule_and_none_of_an_ended_series(
+    world, ana, sign_in
+):
+    begin(ana, plan(world))
+    series = Series.objects.get()
+    url = reverse("series_rule", args=[series.pk])
+    assert sign_in(world.rita).get(url).status_code == 403
+    assert sign_in(world.stranger).get(url).status_code == 404
+    assert ana.get(url).status_code == 200
+    repeating.end(world.ana, series, timezone.localdate())
+    assert ana.get(url).status_code == 302
