@@ -13,6 +13,7 @@ from datetime import time, timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.core import signing
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -37,12 +38,14 @@ MOST = 50
 
 @dataclass(frozen=True)
 class Effect:
-    """What happens to one post; refused: why nothing does."""
+    """What happens to one post; refused: why nothing does. undo: signed, for `undo`;
+    "": what was done cannot be taken back, or nothing was."""
 
     post: Post
     now: str
     then: str = ""
     refused: str = ""
+    undo: str = ""
 
 
 @dataclass
@@ -107,7 +110,9 @@ def move(
             effects.append(Effect(post, was, refused=str(refused)))
         else:
             assert moved.post.due_at is not None
-            effects.append(Effect(post, was, moving.said(moved.post.due_at)))
+            then = moving.said(moved.post.due_at)
+            undo = _sealed(MOVED, moved.undo) if do else ""
+            effects.append(Effect(post, was, then, undo=undo))
     return effects
 
 
@@ -120,10 +125,12 @@ def cancel(user: Any, chosen: Picked, *, do: bool) -> list[Effect]:
     for post in chosen.posts:
         rows = chosen.deliveries.get(post.pk)
         if rows is None:
-            if do:
-                _throw_away(user, post)
+            undo = ""
+            if do and _throw_away(user, post):
+                undo = _sealed(THROWN, post.pk, post.changed_at.isoformat())
             then = _("is thrown away")
-            effects.append(Effect(post, post.get_state_display(), then))
+            now = post.get_state_display()
+            effects.append(Effect(post, now, then, undo=undo))
             continue
         now = ", ".join(f"{r.account.name}: {r.get_status_display()}" for r in rows)
         going, stays = [], []
@@ -157,12 +164,13 @@ def _cancel_one(user: Any, row: Delivery) -> bool:
     return True
 
 
-def _throw_away(user: Any, post: Post) -> None:
+def _throw_away(user: Any, post: Post) -> bool:
     with transaction.atomic():
-        if Post.objects.filter(pk=post.pk, state=Post.State.DRAFT).update(
-            state=Post.State.CANCELLED
-        ):
+        same = Post.objects.filter(pk=post.pk, state=Post.State.DRAFT)
+        gone = same.update(state=Post.State.CANCELLED)
+        if gone:
             AuditEvent.write(user, "post.cancelled", post, deliveries=0)
+    return bool(gone)
 
 
 # ---------------------------------------------------------------- approval
@@ -258,9 +266,57 @@ def reassign(user: Any, chosen: Picked, to: Any, *, do: bool) -> list[Effect]:
             why = _("%(name)s does not see this brand.") % {"name": person(to)}
             effects.append(Effect(post, was, refused=why))
             continue
+        undo = ""
         if do:
+            undo = _sealed(GIVEN, post.pk, post.owner_id, to.pk)
             with transaction.atomic():
                 Post.objects.filter(pk=post.pk).update(owner=to)
                 AuditEvent.write(user, "post.reassigned", post, to=to.pk)
-        effects.append(Effect(post, was, person(to)))
+        effects.append(Effect(post, was, person(to), undo=undo))
     return effects
+
+
+# ---------------------------------------------------------------- taking it back
+
+#: A move's own seal ends as soon as this one.
+UNDO_S = moving.UNDO_S
+SALT = "publishing.bulk"
+MOVED, THROWN, GIVEN = "moved", "thrown", "given"
+
+
+def _sealed(kind: str, *values: Any) -> str:
+    return signing.dumps([kind, *values], salt=SALT)
+
+
+def undo(user: Any, seals: Sequence[str]) -> tuple[int, int]:
+    """Take back what was done, post by post: how many, and how many stay because
+    somebody has changed them since, or because it is too late."""
+    done = [_undo_one(user, seal) for seal in seals[:MOST]]
+    return sum(done), len(done) - sum(done)
+
+
+def _undo_one(user: Any, seal: str) -> bool:
+    try:
+        kind, *values = signing.loads(seal, salt=SALT, max_age=UNDO_S)
+    except signing.BadSignature:
+        return False
+    if kind == MOVED:
+        try:
+            moving.undo(user, values[0])
+        except moving.Refused:
+            return False
+        return True
+    rows = Post.objects.visible_to(user).filter(pk=values[0])
+    changes: dict[str, Any]
+    if kind == THROWN:
+        same = {"state": Post.State.CANCELLED, "changed_at": values[1]}
+        changes = {"state": Post.State.DRAFT}
+    else:
+        same, changes = {"owner": values[2]}, {"owner": values[1]}
+    with transaction.atomic():
+        post = rows.filter(**same).select_for_update(of=("self",)).first()
+        if post is None:
+            return False
+        Post.objects.filter(pk=post.pk).update(**changes)
+        AuditEvent.write(user, "post.bulk_undone", post, what=kind)
+    return True

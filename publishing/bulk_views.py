@@ -10,6 +10,7 @@ from django.contrib.auth import get_user_model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -22,6 +23,8 @@ from .access import role_required, row_number
 from .bulk import Effect
 
 MOST_DAYS = 366
+#: in the session: {"at": seconds since 1970, "seals": [...]}
+UNDO = "bulk_undo"
 #: action -> what the page says, and its button
 WORDS = {
     "move": (gettext_lazy("Move posts"), gettext_lazy("Move")),
@@ -58,12 +61,14 @@ def post_bulk(request: HttpRequest) -> HttpResponse:
         return redirect(back)
     if do:
         _tell(request, effects)
+        _keep_undo(request, effects)
         return redirect(back)
     title, button = WORDS[action]
     context = {
         "title": title,
         "button": button,
         "effects": effects,
+        "is_final": action == "cancel" and bool(chosen.deliveries),
         "number": sum(1 for effect in effects if effect.then),
         "picks": request.POST.getlist("pick")[: bulk.MOST],
         "kept": {
@@ -73,6 +78,51 @@ def post_bulk(request: HttpRequest) -> HttpResponse:
         "back": back,
     }
     return render(request, "publishing/bulk.html", context)
+
+
+def _keep_undo(request: HttpRequest, effects: list[Effect]) -> None:
+    """For the list, which offers to take it back; the last action's alone."""
+    seals = [effect.undo for effect in effects if effect.undo]
+    if seals:
+        now = timezone.now().timestamp()
+        request.session[UNDO] = {"at": now, "seals": seals}
+    else:
+        request.session.pop(UNDO, None)
+
+
+def kept_undo(request: HttpRequest) -> list[str]:
+    """What can still be taken back; what is older is forgotten."""
+    kept = request.session.get(UNDO)
+    if kept is None:
+        return []
+    if timezone.now().timestamp() - kept["at"] > bulk.UNDO_S:
+        del request.session[UNDO]
+        return []
+    seals: list[str] = kept["seals"]
+    return seals
+
+
+@require_POST
+@role_required(can_write)
+def post_bulk_undo(request: HttpRequest) -> HttpResponse:
+    """Take back what was done last with many posts, as far as nobody changed them."""
+    seals = kept_undo(request)
+    request.session.pop(UNDO, None)
+    if not seals:
+        messages.error(request, _("This can no longer be undone."))
+        return redirect("post_list")
+    done, stayed = bulk.undo(request.user, seals)
+    if done:
+        text = ngettext("%(n)s post is as before.", "%(n)s posts are as before.", done)
+        messages.success(request, text % {"n": done})
+    if stayed:
+        text = ngettext(
+            "%(n)s post stays as it is: it has changed since.",
+            "%(n)s posts stay as they are: they have changed since.",
+            stayed,
+        )
+        messages.warning(request, text % {"n": stayed})
+    return redirect("post_list")
 
 
 def _effects(

@@ -27,6 +27,7 @@ from platforms import parts
 
 from . import (
     bulk,
+    bulk_views,
     hooks,
     listing,
     public_media,
@@ -219,6 +220,7 @@ def post_list(request: HttpRequest) -> HttpResponse:
         "filter_query": filters.query(),
         "hidden": {"tab": tab, **more},
         "page_name": SavedView.Page.POSTS,
+        "undoable": len(bulk_views.kept_undo(request)),
         "people": bulk.owners_for(request.user) if can_write(request.user) else [],
         "clear_url": f"?tab={tab}",
         "day": day,

@@ -396,6 +396,7 @@ _EVENTS = {
     "post.reassigned": gettext_lazy("given to somebody"),
     "post.moved": gettext_lazy("moved"),
     "post.move_undone": gettext_lazy("moved back"),
+    "post.bulk_undone": gettext_lazy("taken back"),
     "post.approved": gettext_lazy("approved"),
     "post.sent_back": gettext_lazy("sent back"),
     "post.approval_asked": gettext_lazy("asked for approval again"),

@@ -245,6 +245,7 @@ NOT_PAGES: dict[str, str] = {
             "media_upload",
             "person_invite",
             "post_bulk",
+            "post_bulk_undo",
             "post_cancel",
             "post_move",
             "post_move_undo",
