@@ -8,6 +8,7 @@ over is not made up for.
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -219,7 +220,9 @@ def _make_one(pk: int, day: date, now: datetime) -> bool:
                 composition,
                 series.author,
                 post=None,
-                token=f"series:{series.pk}:{day.isoformat()}",
+                # Of no meaning: the row of a day is what is made once. A day that the
+                # rule lost may be made again when it has it back.
+                token=uuid.uuid4().hex,
                 when=when,
                 wall=(when.day, when.wall, when.zone),
                 go=True,
