@@ -79,13 +79,36 @@ def people(platform: str) -> list[PracticePerson]:
     ]
 
 
-def _ask(path: str) -> dict[str, Any] | None:
+def refuse_once(platform: str, external_id: str) -> str:
+    """Let the practice network refuse the next post of this account; the fault's id.
+
+    "" when it does not answer. Nothing but the practice network can be reached here.
+    """
+    wanted = {
+        "kind": "content_refused",
+        "platform": platform,
+        "account": external_id,
+        "times": 1,
+    }
+    return str((_ask("/api/faults", wanted) or {}).get("id") or "")
+
+
+def forget_fault(fault: str) -> None:
+    """Take a staged fault away; one that has acted is away already."""
+    _ask(f"/api/faults/{fault}", method="DELETE")
+
+
+def _ask(
+    path: str, body: dict[str, Any] | None = None, method: str = ""
+) -> dict[str, Any] | None:
+    """GET, or POST where there is a body. None when it refuses or does not answer."""
     if not is_configured():
         return None
+    method = method or ("GET" if body is None else "POST")
     url = settings.PRACTICE_NETWORK_URL.rstrip("/") + path
     try:
         answer = Http(allow_private=True, total_s=PATIENCE_S).request(
-            "GET", url, call=f"GET {path}", mutates=False
+            method, url, call=f"{method} {path}", mutates=method != "GET", json=body
         )
     except PlatformError as error:
         logger.warning("the practice network does not answer: %s", error)

@@ -25,7 +25,7 @@ from accounts.models import AuditEvent, Brand, ConnectedAccount
 from accounts.roles import can_write
 
 from . import moving, slots
-from .access import role_required
+from .access import role_required, row_number
 from .models import Queue, QueueSlot
 
 #: Slots of one weekday; more are no queue.
@@ -148,8 +148,12 @@ def queue_edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
         rows = Queue.objects.visible_to(request.user).distinct()
         queue = get_object_or_404(rows, pk=pk)
     else:
-        brand = Brand.objects.visible_to(request.user).first()
+        brands = Brand.objects.visible_to(request.user).distinct()
+        wanted = brands.filter(pk=row_number(request.GET.get("brand", ""))).first()
+        brand = wanted or brands.first()
         queue.zone = brand.time_zone if brand else "UTC"
+        if wanted is not None:
+            queue.brand = wanted
     form = QueueForm(request.POST or None, instance=queue, user=request.user)
     if request.method == "POST" and form.is_valid():
         saved = form.write(request.user)

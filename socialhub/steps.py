@@ -7,10 +7,12 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from accounts.models import Brand, ConnectedAccount, Network
+from accounts.models import AuditEvent, Brand, ConnectedAccount, Network
 from monitoring.models import Incident
 from publishing.models import Delivery, DeliveryQuerySet
 
@@ -28,12 +30,38 @@ class Step:
     opens_new_page: bool = False
 
 
+#: Who dismissed the checklist stands in the trail; showing it again does, too.
+HIDDEN, SHOWN = "first steps hidden", "first steps shown"
+
+
+def are_hidden(user: Any) -> bool:
+    """Whether this person dismissed the checklist of the set-up on home."""
+    return newest_of(user, HIDDEN, SHOWN) == HIDDEN
+
+
+def own_events(user: Any, *verbs: str) -> Any:
+    """What a person noted about themselves, newest first.
+
+    Found by whom it is about: what somebody did to posts may be a hundred thousand rows.
+    """
+    rows = AuditEvent.objects.filter(
+        target_type=user._meta.label_lower, target_id=str(user.pk), actor=user
+    )
+    return rows.filter(verb__in=verbs).order_by("-at")
+
+
+def newest_of(user: Any, *verbs: str) -> str:
+    """Which of these the person did last; "": none of them. One query."""
+    return own_events(user, *verbs).values_list("verb", flat=True).first() or ""
+
+
 def first_steps(user: Any) -> list[Step]:
-    """For whoever sets SocialHub up: brand, accounts, people, first post, drill."""
+    """For whoever sets SocialHub up: brand, accounts, people, slots, fire drill.
+
+    Each mark is read from the rows: what is undone later is to be done again.
+    """
     brands = Brand.objects.visible_to(user)
     accounts = ConnectedAccount.objects.visible_to(user).connected()
-    deliveries = Delivery.objects.visible_to(user)
-    people = get_user_model().objects.filter(is_active=True)
     steps = [
         Step(
             _("Add a brand"),
@@ -52,20 +80,8 @@ def first_steps(user: Any) -> list[Step]:
             _("Connect an account"),
             reverse("account_connect"),
         ),
-        Step(
-            _("Invite people"),
-            _("Each with roles and brands; a link to choose a password comes by mail."),
-            people.count() > 1,
-            _("Add a person"),
-            reverse("person_add"),
-        ),
-        Step(
-            _("Send the first post"),
-            _("Write it, look at its checks, choose a time, see it go out."),
-            deliveries.filter(status=Delivery.Status.PUBLISHED).exists(),
-            _("Write a post"),
-            reverse("compose"),
-        ),
+        _people_step(accounts),
+        _slots_step(brands),
     ]
     if settings.PRACTICE_NETWORK_URL:
         steps.append(
@@ -78,6 +94,48 @@ def first_steps(user: Any) -> list[Step]:
             )
         )
     return steps
+
+
+def _people_step(accounts: Any) -> Step:
+    """More than one person, and each account in the care of two of them."""
+    title = _("Invite people and name deputies")
+    if get_user_model().objects.filter(is_active=True)[:2].count() < 2:
+        text = _(
+            "Each with roles and brands; a link to choose a password comes by mail."
+        )
+        return Step(title, text, False, _("Add a person"), reverse("person_add"))
+    rows = accounts.filter(Q(owner=None) | Q(deputy=None)).order_by("name", "pk")
+    alone = list(rows.values_list("pk", "name").distinct())
+    if not alone:
+        text = _("Each account has an owner and a deputy, who hear of its trouble.")
+        return Step(title, text, accounts.exists(), _("People"), reverse("people"))
+    text = ngettext(
+        "%(n)d account has no owner or no deputy: nobody steps in when one is away.",
+        "%(n)d accounts have no owner or no deputy: nobody steps in when one is away.",
+        len(alone),
+    ) % {"n": len(alone)}
+    pk, name = alone[0]
+    button = _("Name them for %(account)s") % {"account": name}
+    return Step(title, text, False, button, reverse("account_people", args=[pk]))
+
+
+def _slots_step(brands: Any) -> Step:
+    """Each brand with accounts has times at which its posts go, on its own clock."""
+    title = _("Time zone and slots")
+    wanting = brands.filter(accounts__disconnected_at=None, accounts__isnull=False)
+    wanting = wanting.exclude(queues__slots__isnull=False).distinct().order_by("name")
+    brand = wanting.first()
+    if brand is None:
+        with_slots = brands.filter(queues__slots__isnull=False)
+        text = _("Slots are the times of the week at which posts go out by themselves.")
+        url = reverse("queue_list")
+        return Step(title, text, with_slots.exists(), _("Queues and slots"), url)
+    text = _(
+        "%(brand)s has no slots yet. Its clock is %(zone)s; another one is set on the "
+        "brand’s page."
+    ) % {"brand": brand.name, "zone": brand.time_zone}
+    url = f"{reverse('queue_new')}?brand={brand.pk}"
+    return Step(title, text, False, _("Add a queue with slots"), url)
 
 
 def _marks(incident: Incident, posts: DeliveryQuerySet) -> tuple[bool, bool, bool]:

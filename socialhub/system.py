@@ -2,80 +2,102 @@
 
 from __future__ import annotations
 
-import secrets
+import shutil
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
-import requests
-from allauth.mfa.models import Authenticator
-from allauth.mfa.utils import decrypt
 from django.conf import settings
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext as _
-from django_q.models import Schedule
+from django_q.models import Failure, Schedule
 
-from accounts import budgets
-from accounts.fields import SecretUnreadable
-from accounts.models import Credential, Network, PlatformApp
 from monitoring.management.commands.make_schedules import SCHEDULES
 from monitoring.models import Heartbeat
 from platforms import registry
-from platforms.base import PlatformSpec
 from platforms.checks import is_outside
 from publishing import public_media
 
+from . import probes
+from .app_checks import BAD, NOTE, OK, AppCheck
+from .probes import Finding
 from .shell import seconds_in_words
 
 #: More than this between our clock and the database's makes leases unreliable.
 CLOCK_TOLERANCE_S = 2.0
+#: Date headers have whole seconds, and the answer was on its way.
+OUTSIDE_TOLERANCE_S = 10.0
+#: A job of every minute that is later than this: nobody looks at the schedules.
+SCHEDULER_LATE = timedelta(minutes=3)
+#: Failed jobs of so long are counted.
+LATELY = timedelta(days=1)
 
-OK, BAD, NOTE = "ok", "bad", "note"
+CLUSTERS = ("publish", "monitor")
+
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
 class Line:
-    """state: ok (green), bad (red, with its cure) or note (works, but look at it)."""
+    """state: ok (green), bad (red, with its cure), note (works, but look at it) or
+    unknown (nobody has looked yet; the cure says how)."""
 
     key: str
     title: str
     state: str
     found: str
     cure: str = ""
-    #: a value to copy, such as a redirect address
-    copy: str = ""
+    #: when somebody looked, of what is not looked at each time
+    at: datetime | None = None
 
 
-def run(request: HttpRequest | None = None) -> list[Line]:
-    """All lines. Without a request, what only a browser can tell is left out."""
+def run(request: HttpRequest | None = None, *, deep: bool = True) -> list[Line]:
+    """All lines. Without a request, what only a browser can tell is left out.
+
+    deep: ask other machines and write to the disk now; else what the last such look
+    found stands there, with its time.
+    """
     database = _database()
+    found = probes.remembered([*probes.LOOKS, "mail"])
+    if deep:
+        found |= probes.look_at_all(reads_rows=database.state != BAD)
     lines = [database]
     if database.state != BAD:
         lines += [
-            _migrations(),
-            _cluster("publish", _("Publishing engine")),
-            _cluster("monitor", _("Health checks")),
-            _schedules(),
+            _migrations(deep),
+            *_clusters(),
+            *_schedules(),
             _clock(),
-            _keys(),
+            _clock_outside(found.get("clock_outside")),
+            _keys(found.get("keys")),
         ]
-    lines += [_mail(), _storage(), _debug()]
+    lines += [_mail(found.get("mail")), _storage(found.get("storage")), _disk()]
+    lines.append(_debug())
     if request is not None:
         lines.append(_site_url(request))
-        lines.append(_public_media())
+        lines.append(_public_media(deep))
+    if settings.REDIS_URL:
+        lines.append(_redis(found.get("redis")))
     if settings.PRACTICE_NETWORK_URL:
-        lines.append(_practice_network())
-    if database.state != BAD:
-        lines += _platform_apps()
+        lines.append(_practice_network(found.get("practice")))
     return lines
 
 
-def is_red(lines: list[Line]) -> bool:
+def _looked(line: Line, found: Finding | None) -> Line:
+    """With the time of the look; unknown where there was none."""
+    if found is None:
+        cure = _("Press “Look now”.")
+        return replace(line, state=UNKNOWN, found=_("Not looked at yet."), cure=cure)
+    return replace(line, at=probes.at_of(found))
+
+
+def is_red(lines: Iterable[Line | AppCheck]) -> bool:
     return any(line.state == BAD for line in lines)
 
 
@@ -96,7 +118,24 @@ def _database() -> Line:
             % {"kind": connection.display_name, "error": type(exc).__name__},
             _("Start the database, or correct DATABASE_URL."),
         )
-    return Line("database", title, OK, connection.display_name)
+    if connection.vendor != "sqlite":
+        return Line("database", title, OK, connection.display_name)
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA journal_mode")
+        mode = str(cursor.fetchone()[0])
+    if mode in ("wal", "memory"):
+        return Line("database", title, OK, _("SQLite, in WAL mode."))
+    return Line(
+        "database",
+        title,
+        BAD,
+        _("SQLite in the mode “%(mode)s”: pages and engine wait for each other.")
+        % {"mode": mode},
+        _(
+            "Stop SocialHub, put the file on a local disk (network disks cannot do WAL) "
+            "and start it again."
+        ),
+    )
 
 
 def pending_migrations() -> list[str]:
@@ -106,9 +145,16 @@ def pending_migrations() -> list[str]:
     return [str(migration) for migration, _backwards in plan]
 
 
-def _migrations() -> Line:
+#: Whether this process saw that all have run: the code of a process does not change.
+_all_have_run = False
+
+
+def _migrations(deep: bool) -> Line:
+    """Reading what there is takes longer than a page: seen in order once is enough."""
+    global _all_have_run
     title = _("Tables")
-    waiting = pending_migrations()
+    waiting = [] if _all_have_run and not deep else pending_migrations()
+    _all_have_run = not waiting
     if not waiting:
         return Line("migrations", title, OK, _("All migrations have run."))
     return Line(
@@ -121,8 +167,13 @@ def _migrations() -> Line:
     )
 
 
-def _cluster(name: str, title: str) -> Line:
-    beat = Heartbeat.objects.filter(name=name).first()
+def _clusters() -> list[Line]:
+    beats = {beat.name: beat for beat in Heartbeat.objects.filter(name__in=CLUSTERS)}
+    titles = {"publish": _("Publishing engine"), "monitor": _("Health checks")}
+    return [_cluster(name, title, beats.get(name)) for name, title in titles.items()]
+
+
+def _cluster(name: str, title: str, beat: Heartbeat | None) -> Line:
     cure = _(
         "Start it: python manage.py cluster %(name)s (make run starts everything). "
         "If it runs, look into its output for the reason."
@@ -135,24 +186,75 @@ def _cluster(name: str, title: str) -> Line:
         "host": beat.host or "?",
         "n": beat.restarts,
     }
+    if beat.sent_at is not None:
+        asked = (timezone.now() - beat.sent_at).total_seconds()
+        found += " " + _("Its supervisor asked %(ago)s ago.") % {
+            "ago": seconds_in_words(asked)
+        }
     if beat.is_silent:
         return Line(key, title, BAD, found, cure)
     return Line(key, title, OK, found)
 
 
-def _schedules() -> Line:
+def _schedules() -> list[Line]:
+    """That all are there, and of each cluster that its Sentinel starts them."""
     title = _("Schedules")
-    have = set(Schedule.objects.values_list("name", flat=True))
+    rows = list(Schedule.objects.values_list("name", "cluster", "minutes", "next_run"))
+    have = {name for name, *_rest in rows}
     missing = [job.name for job in SCHEDULES if job.name not in have]
-    if not missing:
+    if missing:
+        line = Line(
+            "schedules",
+            title,
+            BAD,
+            _("Missing: %(names)s.") % {"names": ", ".join(missing)},
+            _("Run: python manage.py make_schedules"),
+        )
+    else:
         found = _("%(n)d schedules are in place.") % {"n": len(SCHEDULES)}
-        return Line("schedules", title, OK, found)
+        line = Line("schedules", title, OK, found)
+    titles = {
+        "publish": _("Scheduler of the publishing engine"),
+        "monitor": _("Scheduler of the health checks"),
+    }
+    failed = Failure.objects.filter(stopped__gte=timezone.now() - LATELY).count()
+    lines = [line]
+    for name in CLUSTERS:
+        due = [at for _n, where, minutes, at in rows if (where, minutes) == (name, 1)]
+        if due:  # else the line above names what is missing
+            lines.append(_scheduler(name, titles[name], min(due)))
+    if failed:
+        lines.append(
+            Line(
+                "failed_jobs",
+                _("Failed jobs"),
+                NOTE,
+                _("%(n)d in the last 24 hours.") % {"n": failed},
+                _("Read the reason in the admin, under failed tasks."),
+            )
+        )
+    return lines
+
+
+def _scheduler(name: str, title: str, due_at: datetime) -> Line:
+    """due_at: when a job of every minute is to start next."""
+    late = timezone.now() - due_at
+    last = max(timedelta(0), late + timedelta(minutes=1))
+    found = _("Last run about %(ago)s ago.") % {
+        "ago": seconds_in_words(last.total_seconds())
+    }
+    if late <= SCHEDULER_LATE:
+        return Line(f"scheduler_{name}", title, OK, found)
     return Line(
-        "schedules",
+        f"scheduler_{name}",
         title,
         BAD,
-        _("Missing: %(names)s.") % {"names": ", ".join(missing)},
-        _("Run: python manage.py make_schedules"),
+        found,
+        _(
+            "The Sentinel of the cluster %(name)s starts nothing: restart the cluster, "
+            "and look into its output for the reason."
+        )
+        % {"name": name},
     )
 
 
@@ -180,37 +282,40 @@ def _clock() -> Line:
     )
 
 
-def _keys() -> Line:
-    """The newest and the oldest secret of each kind can be opened."""
-    title = _("Keys for stored secrets")
+def _clock_outside(found: Finding | None) -> Line:
+    line = Line("clock_outside", _("Clock, seen from outside"), OK, "")
+    if found is None:
+        return _looked(line, found)
+    if not found["platform"]:
+        why = _("No network is connected whose clock could be asked.")
+        return replace(line, state=NOTE, found=why)
+    apart = float(found["apart_s"])
+    words = _("%(n)d s apart from the clock of %(name)s.") % {
+        "n": round(abs(apart)),
+        "name": registry.spec(found["platform"]).name,
+    }
+    line = _looked(replace(line, found=words), found)
+    if abs(apart) <= OUTSIDE_TOLERANCE_S:
+        return line
+    cure = _(
+        "Switch on time synchronisation (NTP) on this host: posts would go out at the "
+        "wrong time, and sign-ins be refused."
+    )
+    return replace(line, state=BAD, cure=cure)
 
-    def unreadable(exc: SecretUnreadable) -> Line:
+
+def _keys(found: Finding | None) -> Line:
+    line = Line("keys", _("Keys for stored secrets"), OK, "")
+    if found is None:
+        return _looked(line, found)
+    if not found["ok"]:
         cure = _("Put the old key behind the new one: CREDENTIAL_KEYS=new,old")
-        return Line("keys", title, BAD, str(exc), cure)
-
-    tried = 0
-    for model, field in (
-        (Credential, "access_token"),
-        (Credential, "refresh_token"),
-        (PlatformApp, "client_secret"),
-        (PlatformApp, "hook_secret"),
-    ):
-        stored = model._default_manager.exclude(**{field: ""})
-        for order in ("pk", "-pk"):
-            try:
-                value = stored.order_by(order).values_list(field, flat=True).first()
-            except SecretUnreadable as exc:
-                return unreadable(exc)
-            tried += value is not None
-    factor = Authenticator.objects.filter(type=Authenticator.Type.TOTP).last()
-    if factor is not None:
-        try:
-            decrypt(factor.data["secret"])
-        except SecretUnreadable as exc:
-            return unreadable(exc)
-        tried += 1
-    found = _("Stored secrets can be read.") if tried else _("No secret is stored yet.")
-    return Line("keys", title, OK, found)
+        line = replace(line, state=BAD, found=str(found["error"]), cure=cure)
+    elif found["tried"]:
+        line = replace(line, found=_("Stored secrets can be read."))
+    else:
+        line = replace(line, found=_("No secret is stored yet."))
+    return _looked(line, found)
 
 
 def mail_goes_out() -> bool:
@@ -218,7 +323,8 @@ def mail_goes_out() -> bool:
     return settings.EMAIL_BACKEND.endswith("smtp.EmailBackend")
 
 
-def _mail() -> Line:
+def _mail(found: Finding | None) -> Line:
+    """found: what became of the last test mail."""
     title = _("Mail")
     if not mail_goes_out():
         where = str(settings.EMAIL_FILE_PATH or settings.EMAIL_BACKEND)
@@ -241,38 +347,88 @@ def _mail() -> Line:
             % {"server": server, "sender": settings.DEFAULT_FROM_EMAIL},
             _("Set DEFAULT_FROM_EMAIL to an address that your server may send from."),
         )
-    return Line("mail", title, OK, server)
-
-
-def _storage() -> Line:
-    title = _("File storage")
-    text = secrets.token_hex(8).encode()
-    try:
-        name = default_storage.save("system-check/probe.txt", ContentFile(text))
-        try:
-            with default_storage.open(name) as file:
-                same = file.read() == text
-        finally:
-            default_storage.delete(name)
-    except OSError as exc:
+    if found is None:
         return Line(
-            "storage",
+            "mail",
+            title,
+            UNKNOWN,
+            _("%(server)s; no test mail was sent yet.") % {"server": server},
+            _("Press “Send me a test mail”."),
+        )
+    values = {"server": server, "email": found["email"]}
+    if not found["ok"]:
+        return Line(
+            "mail",
             title,
             BAD,
-            _("Cannot be written: %(error)s.") % {"error": exc.strerror or str(exc)},
-            _("Give the user that runs SocialHub the right to write in %(where)s.")
-            % {"where": settings.MEDIA_ROOT},
+            _("%(server)s refused the test mail: %(why)s")
+            % {"server": server, "why": found["error"]},
+            _("Correct EMAIL_URL or the mail server, and send another test mail."),
+            at=probes.at_of(found),
         )
-    if not same:
-        return Line(
-            "storage",
-            title,
-            BAD,
-            _("A file came back changed."),
-            _("Check the disk or the storage service behind %(where)s.")
-            % {"where": settings.MEDIA_ROOT},
-        )
-    return Line("storage", title, OK, _("Files can be written and read."))
+    return Line(
+        "mail",
+        title,
+        OK,
+        _("%(server)s took the test mail to %(email)s.") % values,
+        at=probes.at_of(found),
+    )
+
+
+def _storage(found: Finding | None) -> Line:
+    line = Line("storage", _("File storage"), OK, "")
+    if found is None or found["ok"]:
+        text = _("Files can be written and read.")
+        return _looked(replace(line, found=text), found)
+    where = {"where": settings.MEDIA_ROOT}
+    if error := found.get("error"):
+        text = _("Cannot be written: %(error)s.") % {"error": error}
+        cure = _("Give the user that runs SocialHub the right to write in %(where)s.")
+    else:
+        text = _("A file came back changed.")
+        cure = _("Check the disk or the storage service behind %(where)s.")
+    line = replace(line, state=BAD, found=text, cure=cure % where)
+    return _looked(line, found)
+
+
+def _disk() -> Line:
+    """Room for uploads, and what they leave for database and logs."""
+    title = _("Room on the disk")
+    folder = Path(settings.MEDIA_ROOT)
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    usage = shutil.disk_usage(folder)
+    keep = int(settings.MEDIA_KEEP_FREE_MB) << 20
+    found = _("%(free)s GB free of %(all)s GB.") % {
+        "free": f"{usage.free / (1 << 30):.1f}",
+        "all": f"{usage.total / (1 << 30):.1f}",
+    }
+    if usage.free < keep:
+        cure = _("Uploads are refused: make room, or lower MEDIA_KEEP_FREE_MB.")
+        return Line("disk", title, BAD, found, cure)
+    if usage.free < 2 * keep:
+        cure = _("Uploads stop at %(mb)d MB free: make room soon.")
+        mb = {"mb": settings.MEDIA_KEEP_FREE_MB}
+        return Line("disk", title, NOTE, found, cure % mb)
+    return Line("disk", title, OK, found)
+
+
+def _redis(found: Finding | None) -> Line:
+    line = Line("redis", "Redis", OK, "")
+    if found is None:
+        return _looked(line, found)
+    if not found["ok"]:
+        text = _("Does not answer: %(error)s.") % {"error": found["error"]}
+        cure = _("Start Redis, or correct REDIS_URL.")
+        return _looked(replace(line, state=BAD, found=text, cure=cure), found)
+    text = _("Redis %(version)s answers.") % {"version": found["version"]}
+    if found["policy"]:
+        text += " " + _("When its memory is full it drops keys (%(policy)s).") % {
+            "policy": found["policy"]
+        }
+        cure = _("Set maxmemory-policy to noeviction: the queue lies there.")
+        return _looked(replace(line, state=NOTE, found=text, cure=cure), found)
+    return _looked(replace(line, found=text), found)
 
 
 def _debug() -> Line:
@@ -310,8 +466,8 @@ def _site_url(request: HttpRequest) -> Line:
     )
 
 
-def _public_media() -> Line:
-    """Networks fetch files from here: read by ourselves, at most once a minute."""
+def _public_media(deep: bool) -> Line:
+    """Networks fetch files from here; the health checks read it by themselves, too."""
     title = _("Files for networks that fetch them")
     names = ", ".join(s.name for s in registry.all_specs() if s.fetches_files)
     if not is_outside(settings.SITE_URL):
@@ -325,14 +481,16 @@ def _public_media() -> Line:
                 "Needed for real accounts there alone: the practice network goes without."
             ),
         )
-    verdict = public_media.look()
-    if verdict is None:
+    if not public_media.can_tell():
         return Line(
             "public_media",
             title,
             NOTE,
             _("Not looked at: PUBLIC_MEDIA_SELF_CHECK is off."),
         )
+    verdict = public_media.look() if deep else public_media.last_verdict()
+    if verdict is None:
+        return _looked(Line("public_media", title, UNKNOWN, ""), None)
     if verdict.why:
         return Line(
             "public_media",
@@ -345,8 +503,10 @@ def _public_media() -> Line:
                 "cannot call its own address, set PUBLIC_MEDIA_SELF_CHECK=false."
             )
             % {"names": names},
+            at=verdict.at,
         )
-    return Line("public_media", title, OK, _("Can be read from outside."))
+    outside = _("Can be read from outside.")
+    return Line("public_media", title, OK, outside, at=verdict.at)
 
 
 def _origin(url: str) -> tuple[str, str | None, int]:
@@ -358,109 +518,16 @@ def _origin(url: str) -> tuple[str, str | None, int]:
     )
 
 
-def practice_network_answers() -> bool:
-    """One bounded look whether the practice network is up."""
-    try:
-        answer = requests.get(
-            f"{settings.PRACTICE_NETWORK_URL}/api/state",
-            timeout=(2, 3),
-            allow_redirects=False,
+def _practice_network(found: Finding | None) -> Line:
+    line = Line("practice", _("Practice network"), OK, settings.PRACTICE_NETWORK_URL)
+    if found is not None and not found["ok"]:
+        line = replace(
+            line,
+            state=BAD,
+            found=_("%(url)s does not answer.")
+            % {"url": settings.PRACTICE_NETWORK_URL},
+            cure=_(
+                "Start it (make run starts everything), or empty PRACTICE_NETWORK_URL."
+            ),
         )
-    except requests.RequestException:
-        return False
-    return answer.ok
-
-
-def _practice_network() -> Line:
-    title = _("Practice network")
-    if practice_network_answers():
-        return Line("practice", title, OK, settings.PRACTICE_NETWORK_URL)
-    return Line(
-        "practice",
-        title,
-        BAD,
-        _("%(url)s does not answer.") % {"url": settings.PRACTICE_NETWORK_URL},
-        _("Start it (make run starts everything), or empty PRACTICE_NETWORK_URL."),
-    )
-
-
-def redirect_address(slug: str) -> str:
-    """What the platform's developer portal wants to know."""
-    return f"{settings.SITE_URL}/accounts/callback/{slug}/"
-
-
-def _name_of(slug: str) -> str:
-    return registry.spec(slug).name
-
-
-def _platform_apps() -> Iterator[Line]:
-    """One line per network where our app is registered by hand.
-
-    Never reads the secret itself: an unreadable one has its own line.
-    """
-    rows = PlatformApp.objects.filter(network=Network.LIVE).defer(
-        "client_secret", "hook_secret"
-    )
-    apps = {app.platform: app for app in rows}
-    with_secret = set(rows.exclude(client_secret="").values_list("platform", flat=True))
-    for spec in registry.all_specs():
-        if not spec.wants_app:
-            continue
-        key = f"app_{spec.slug}"
-        address = redirect_address(spec.slug) if spec.oauth else ""
-        title = _("App at %(name)s") % {"name": spec.name}
-        app = apps.get(spec.slug)
-        if app is None or not (app.client_id or spec.slug in with_secret):
-            yield Line(
-                key,
-                title,
-                NOTE,
-                _(
-                    "Not set up: only accounts that come with %(names)s can be connected."
-                )
-                % {"names": ", ".join(map(_name_of, spec.also_through))}
-                if spec.also_through
-                else _("Not set up: real accounts cannot be connected yet."),
-                _(
-                    "Register our app there and enter its id and secret under Platforms."
-                ),
-                address,
-            )
-        elif not app.client_id or spec.slug not in with_secret:
-            missing = _("secret") if app.client_id else _("client id")
-            yield Line(
-                key,
-                title,
-                BAD,
-                _("The %(what)s is missing.") % {"what": missing},
-                _("Enter it under Platforms."),
-                address,
-            )
-        elif app.state == PlatformApp.State.SUSPENDED:
-            yield Line(
-                key,
-                title,
-                BAD,
-                _("Suspended by the platform."),
-                _("Read the platform's message in its developer portal."),
-                address,
-            )
-        else:
-            yield Line(key, title, OK, str(app.get_state_display()), copy=address)
-            if budgets.without([app]):
-                yield _no_budget(spec)
-
-
-def _no_budget(spec: PlatformSpec) -> Line:
-    post, with_link = map(budgets.dollars, budgets.prices(spec.slug))
-    return Line(
-        f"budget_{spec.slug}",
-        _("Money for %(name)s") % {"name": spec.name},
-        NOTE,
-        _(
-            "A post costs %(post)s there, one with a link %(link)s; no budget is set, so "
-            "nothing stops the spending."
-        )
-        % {"post": post, "link": with_link},
-        _("Set a budget for a month under Platforms, %(name)s.") % {"name": spec.name},
-    )
+    return _looked(line, found)

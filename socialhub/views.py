@@ -29,15 +29,16 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts import paused
 from accounts.models import AuditEvent, Brand, ConnectedAccount, Profile
 from accounts.reading import language_of
-from accounts.roles import ROLES, is_admin, roles_of
+from accounts.roles import ROLES, can_write, is_admin, roles_of
 from monitoring.incident_views import rows_for
 from monitoring.letters import incident_head
 from monitoring.models import Answer, Incident, Intervention
 from publishing import approving
+from publishing.access import role_required
 from publishing.models import Delivery
 from publishing.risk import at_risk, by_root
 
-from . import steps, system
+from . import app_checks, first_post, probes, steps, system
 from .forms import BrandForm, PersonForm, ProfileForm, person_words
 
 User = get_user_model()
@@ -72,7 +73,9 @@ def home(request: HttpRequest) -> HttpResponse:
     )
     comes = mine.for_pages().open().filter(due_at__lt=tomorrow)
     comes = comes.exclude(Delivery.needs_person_if())
-    first = steps.first_steps(request.user) if is_admin(request.user) else []
+    first = []
+    if is_admin(request.user) and not steps.are_hidden(request.user):
+        first = steps.first_steps(request.user)
     done = sum(step.is_done for step in first)
     context = {
         # A single account's pause stands with its account; these concern many.
@@ -98,9 +101,29 @@ def home(request: HttpRequest) -> HttpResponse:
         "today": local.date(),
         "first_steps": first if done < len(first) else [],
         "steps_done": done,
+        "offers_first_post": can_write(request.user)
+        and first_post.is_new(request.user),
         "has_brand": Brand.objects.visible_to(request.user).exists(),
     }
     return render(request, "socialhub/home.html", context)
+
+
+@login_required
+@require_POST
+def first_steps(request: HttpRequest) -> HttpResponse:
+    """Take the checklist off home, or put it there again (`show`)."""
+    require_admin(request)
+    reader: Any = request.user
+    show = "show" in request.POST
+    AuditEvent.write(reader, steps.SHOWN if show else steps.HIDDEN, reader)
+    if show:
+        messages.success(request, _("The first steps stand on the home page again."))
+        return redirect("home")
+    messages.success(
+        request,
+        _("The first steps are hidden. “Your settings” shows them again."),
+    )
+    return redirect("home")
 
 
 def _lost(reader: Any) -> dict[str, Any]:
@@ -135,6 +158,7 @@ def profile(request: HttpRequest) -> HttpResponse:
         "has_factor": is_mfa_enabled(request.user, [Authenticator.Type.TOTP]),
         "roles": [role for role in ROLES if role in roles],
         "brands": Brand.objects.visible_to(request.user),
+        "steps_hidden": is_admin(request.user) and steps.are_hidden(request.user),
     }
     return render(request, "socialhub/profile.html", context)
 
@@ -144,20 +168,43 @@ def profile(request: HttpRequest) -> HttpResponse:
 
 @login_required
 def system_check(request: HttpRequest) -> HttpResponse:
+    """What rows and the last deep look tell; whole with htmx or without."""
     require_admin(request)
-    lines = system.run(request)
+    return _checked(request, deep=False)
+
+
+@login_required
+@require_POST
+def system_look(request: HttpRequest) -> HttpResponse:
+    """Look deep: ask other machines, write to the disk."""
+    require_admin(request)
+    if request.headers.get("HX-Request"):
+        return _checked(request, deep=True)
+    system.run(request)
+    return redirect("system_check")
+
+
+def _checked(request: HttpRequest, *, deep: bool) -> HttpResponse:
+    lines = system.run(request, deep=deep)
+    apps = app_checks.run() if lines[0].state != system.BAD else []
+    states = [line.state for line in lines] + [app.state for app in apps]
     context = {
         "lines": lines,
-        "red": sum(line.state == system.BAD for line in lines),
-        "notes": sum(line.state == system.NOTE for line in lines),
+        "apps": apps,
+        "red": states.count(system.BAD),
+        "notes": states.count(system.NOTE),
+        "unknown": states.count(system.UNKNOWN),
+        "has_email": bool(getattr(request.user, "email", "")),
     }
-    return render(request, "socialhub/system_check.html", context)
+    part = bool(request.headers.get("HX-Request"))
+    name = "_system_check" if part else "system_check"
+    return render(request, f"socialhub/{name}.html", context)
 
 
 @login_required
 @require_POST
 def system_test_mail(request: HttpRequest) -> HttpResponse:
-    """Send the reader a mail and say what the mail server said."""
+    """Send the reader a mail, and keep what the mail server said."""
     require_admin(request)
     email = getattr(request.user, "email", "")
     if not email:
@@ -174,9 +221,13 @@ def system_test_mail(request: HttpRequest) -> HttpResponse:
             [email],
         )
     except OSError as exc:  # smtplib's errors are OSErrors as well
+        found = {"ok": False, "email": email, "error": str(exc)}
         messages.error(request, _("The mail was not sent: %(why)s") % {"why": exc})
     else:
+        found = {"ok": True, "email": email}
         messages.success(request, _mail_words(_("A test mail"), email))
+    if system.mail_goes_out():
+        probes.remember("mail", found)
     return redirect("system_check")
 
 
@@ -434,3 +485,48 @@ def fire_drill(request: HttpRequest) -> HttpResponse:
         .count(),
     }
     return render(request, "socialhub/fire_drill.html", context)
+
+
+# ---------------------------------------------------------------- first post
+
+
+@role_required(can_write)
+def first_post_page(request: HttpRequest) -> HttpResponse:
+    going_on = first_post.current(request.user)
+    listed = first_post.steps(request.user, going_on) if going_on else []
+    context = {
+        "going_on": going_on,
+        "steps": listed,
+        "steps_done": sum(step.is_done for step in listed),
+        "practice_url": settings.PRACTICE_NETWORK_URL,
+        "has_account": first_post.accounts_of(request.user).exists(),
+    }
+    return render(request, "socialhub/first_post.html", context)
+
+
+@require_POST
+@role_required(can_write)
+def first_post_begin(request: HttpRequest) -> HttpResponse:
+    try:
+        first_post.begin(request.user)
+    except first_post.NotNow as exc:
+        messages.error(request, str(exc))
+    return redirect("first_post")
+
+
+@require_POST
+@role_required(can_write)
+def first_post_stage(request: HttpRequest) -> HttpResponse:
+    try:
+        first_post.stage_failure(request.user)
+    except first_post.NotNow as exc:
+        messages.error(request, str(exc))
+    return redirect("first_post")
+
+
+@require_POST
+@role_required(can_write)
+def first_post_end(request: HttpRequest) -> HttpResponse:
+    first_post.end(request.user)
+    messages.success(request, _("Cleaned up. You can begin again at any time."))
+    return redirect("first_post")

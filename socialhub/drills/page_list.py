@@ -109,6 +109,7 @@ SHELL: dict[str, Page] = {
     "brand_add": Page(),
     "brand_edit": Page(pk_of(Brand)),
     "fire_drill": Page(),
+    "first_post": Page(),
     "calendar": Page(queries=("", "view=week", "view=list", "plain=1")),
     "calendar_posts": Page(
         queries=("view=month", "view=week", "view=list"), more=visible_month
@@ -230,6 +231,10 @@ NOT_PAGES: dict[str, str] = {
             "export_delete",
             "desk_send",
             "figures_read_now",
+            "first_post_begin",
+            "first_post_end",
+            "first_post_stage",
+            "first_steps",
             "import_do",
             "import_row",
             "job_cancel",
@@ -256,6 +261,7 @@ NOT_PAGES: dict[str, str] = {
             "review_decide",
             "series_end",
             "standby_remove",
+            "system_look",
             "system_test_mail",
             "upload_begin",
             "upload_part",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 
 import pytest
@@ -12,11 +12,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Brand, Credential, Network
+from accounts.models import Brand, ConnectedAccount, Credential, Network
 from accounts.roles import MARKETING
 from monitoring.models import Alert, Heartbeat, Incident
 from platforms.errors import Cause
-from publishing.models import Delivery
+from publishing.models import Delivery, Queue, QueueSlot
 from socialhub import steps
 
 NOON = "2026-11-24T12:00:00+00:00"
@@ -152,33 +152,39 @@ def test_the_number_of_queries_does_not_grow_with_posts(
     assert len(many) == len(few), [query["sql"] for query in many]
 
 
-def test_first_steps_are_marked_from_the_rows(
-    author: Any, settings: Any, client: Client
+def test_first_steps_are_marked_from_the_rows_and_can_be_hidden(
+    author: Any, brand: Brand, settings: Any, client: Client, make_account: Any
 ) -> None:
     settings.PRACTICE_NETWORK_URL = ""
-    assert [step.is_done for step in steps.first_steps(author)] == [False] * 4
-    brand = Brand.objects.create(name="Acme")
-    brand.members.add(author)
-    User.objects.create_user("mia", "mia@example.com", "pw")
-    assert [step.is_done for step in steps.first_steps(author)] == [
-        True,
-        False,
-        True,
-        False,
-    ]
+
+    def done() -> list[bool]:
+        return [step.is_done for step in steps.first_steps(author)]
+
+    assert done() == [True, False, False, False]
+    Brand.objects.update(time_zone="Europe/Berlin")
+    mia = User.objects.create_user("mia", "mia@example.com", "pw")
+    assert done() == [True, False, False, False]
+    account = make_account("x")
+    people = steps.first_steps(author)[2]
+    assert people.url == reverse("account_people", args=[account.pk])
+    ConnectedAccount.objects.update(owner=author, deputy=mia)
+    assert done() == [True, True, True, False]
+    slots = steps.first_steps(author)[3]
+    assert "Europe/Berlin" in slots.text
+    assert slots.url == f"{reverse('queue_new')}?brand={brand.pk}"
     assert "First steps" in page_of(client, author).content.decode()
-
-
-def test_first_steps_go_when_all_are_done(
-    author: Any, settings: Any, client: Client, make_account: Any, make_delivery: Any
-) -> None:
-    settings.PRACTICE_NETWORK_URL = ""
-    User.objects.create_user("mia", "mia@example.com", "pw")
-    out = make_delivery(make_account("x"))
-    Delivery.objects.filter(pk=out.pk).update(
-        status=Delivery.Status.PUBLISHED, external_id="1", published_at=timezone.now()
-    )
+    client.post(reverse("first_steps"))
     assert "First steps" not in page_of(client, author).content.decode()
+    assert "Show the first steps" in client.get(reverse("profile")).content.decode()
+    client.post(reverse("first_steps"), {"show": "1"})
+    assert "First steps" in page_of(client, author).content.decode()
+    queue = Queue.objects.create(brand=brand, name="Daily")
+    assert not done()[3]
+    QueueSlot.objects.create(queue=queue, weekday=0, wall=time(9))
+    assert done() == [True] * 4
+    assert "First steps" not in page_of(client, author).content.decode()
+    ConnectedAccount.objects.update(deputy=None)
+    assert done() == [True, True, False, True]
 
 
 def marks(user: Any) -> list[bool]:

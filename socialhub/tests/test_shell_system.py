@@ -13,16 +13,20 @@ import responses
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from cryptography.fernet import Fernet
 from django.core import mail
+from django.core.cache import cache
 from django.core.management import call_command
 from django.db import DatabaseError
 from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import http_date
 from django_q.models import Schedule
 
 from accounts.models import PlatformApp, RateBucket
+from monitoring.hook_models import WebhookEvent
 from monitoring.models import Heartbeat
-from socialhub import system
+from platforms.http import Answer
+from socialhub import app_checks, probes, system
 
 
 @pytest.fixture
@@ -118,56 +122,136 @@ def test_a_practice_network_that_does_not_answer_is_red(sound: Any) -> None:
     assert red() == []
 
 
-def test_an_smtp_server_with_a_local_sender_is_red(sound: Any) -> None:
+def test_an_smtp_server_with_a_local_sender_is_red(
+    sound: Any, author: Any, client: Client
+) -> None:
     sound.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     sound.DEFAULT_FROM_EMAIL = "SocialHub <socialhub@localhost>"
     assert red() == ["mail"]
     sound.DEFAULT_FROM_EMAIL = "SocialHub <social@example.com>"
-    assert red() == []
+    cache.clear()
+    assert states()["mail"] == system.UNKNOWN
+    client.force_login(author)
+    refused = ConnectionRefusedError("refused")
+    for trouble, state in ((refused, system.BAD), (None, system.OK)):
+        with mock.patch("socialhub.views.send_mail", side_effect=trouble):
+            client.post(reverse("system_test_mail"))
+        assert states()["mail"] == state
+
+
+def app_of(slug: str) -> Any:
+    return next(app for app in app_checks.run() if app.spec.slug == slug)
 
 
 def test_half_an_app_is_red_and_none_is_only_noted(sound: Any) -> None:
-    assert states()["app_x"] == system.NOTE
+    assert app_of("x").state == system.NOTE
     app = PlatformApp.objects.create(platform="x", client_id="id")
-    assert red() == ["app_x"]
+    assert app_of("x").state == system.BAD
     app.client_secret = "top-secret"
     app.save()
-    assert states()["app_x"] == system.OK
-    app.state = PlatformApp.State.SUSPENDED
-    app.save()
-    assert red() == ["app_x"]
-
-
-def test_an_app_that_spends_money_without_a_budget_is_noted(sound: Any) -> None:
-    app = PlatformApp.objects.create(platform="x", client_id="id", client_secret="s")
-    line = next(line for line in system.run() if line.key == "budget_x")
-    assert line.state == system.NOTE
-    assert "$0.20" in line.found
-    assert "Set a budget" in line.cure
-    RateBucket.objects.create(
+    money = RateBucket.objects.create(
         platform="x", key="credits", subject=f"app:{app.pk}", size_set=50_000
     )
-    assert "budget_x" not in states()
+    assert app_of("x").state == system.OK
+    money.delete()
+    assert app_of("x").state == system.NOTE
+    assert "$0.20" in app_of("x").found
+    assert "Set a budget" in app_of("x").cure
+    app.state = PlatformApp.State.SUSPENDED
+    app.save()
+    assert app_of("x").state == system.BAD
 
 
-def test_each_app_line_has_the_redirect_address_to_copy(sound: Any) -> None:
-    lines = {line.key: line for line in system.run()}
-    assert lines["app_x"].copy == "http://testserver/accounts/callback/x/"
-
-
-def test_the_redirect_address_is_that_of_the_callback_page(sound: Any) -> None:
-    callback = reverse("connect_callback", args=["x"])
-    assert system.redirect_address("x") == "http://testserver" + callback
-
-
-def test_the_page_never_shows_a_secret(sound: Any, author: Any, client: Client) -> None:
-    PlatformApp.objects.create(
-        platform="x", client_id="id", client_secret="top-secret-1"
+def test_an_app_tells_what_to_enter_there_what_it_lacks_and_what_was_heard(
+    sound: Any, author: Any, client: Client
+) -> None:
+    callback = "http://testserver" + reverse("connect_callback", args=["threads"])
+    assert ("Redirect address", callback) in app_of("threads").copies
+    app = PlatformApp.objects.create(
+        platform="threads",
+        client_id="id",
+        client_secret="top-secret-1",
+        granted_scopes=["threads_basic"],
     )
+    found = app_of("threads")
+    lacking = {one.scope.name: one.effect for one in found.missing}
+    assert "publishing off" in lacking["threads_content_publish"]
+    assert "threads_basic" not in lacking
+    assert found.needed == found.granted + len(found.missing)
+    hook = "http://testserver" + reverse("platform_hook", args=["live", "threads"])
+    assert hook in dict(found.copies).values()
+    assert found.hooked_at is None
+    for minutes in (9, 4):
+        WebhookEvent.objects.create(
+            app=app,
+            digest=str(minutes),
+            what="comments",
+            received_at=timezone.now() - timedelta(minutes=minutes),
+        )
+    newest = WebhookEvent.objects.get(digest="4").received_at
+    assert app_of("threads").hooked_at == newest
     client.force_login(author)
     page = client.get(reverse("system_check")).content.decode()
-    assert "App at X" in page
+    assert hook in page
     assert "top-secret-1" not in page
+
+
+def test_opening_the_page_looks_at_rows_only_and_the_button_at_the_rest(
+    sound: Any, author: Any, client: Client, django_assert_max_num_queries: Any
+) -> None:
+    sound.REDIS_URL = "redis://127.0.0.1:9/0"
+    sound.CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    }
+    cache.clear()
+    client.force_login(author)
+    url = reverse("system_check")
+    client.get(url)
+    refuse = mock.Mock(side_effect=AssertionError("a deep look"))
+    with (
+        mock.patch.dict(probes.LOOKS, dict.fromkeys(probes.LOOKS, refuse)),
+        django_assert_max_num_queries(20),
+    ):
+        page = client.get(url)
+    lines = {line.key: line for line in page.context["lines"]}
+    assert lines["storage"].state == lines["redis"].state == system.UNKNOWN
+    looked = client.post(reverse("system_look"), headers={"hx-request": "true"})
+    assert "<html" not in looked.content.decode()
+    lines = {line.key: line for line in client.get(url).context["lines"]}
+    assert (lines["storage"].state, lines["redis"].state) == (system.OK, system.BAD)
+    assert lines["storage"].at is not None
+    assert "REDIS_URL" in lines["redis"].cure
+
+
+def test_a_scheduler_that_stands_still_is_red_and_its_sentinel_named(
+    sound: Any,
+) -> None:
+    late = timezone.now() - timedelta(minutes=4)
+    Schedule.objects.filter(cluster="monitor", minutes=1).update(next_run=late)
+    assert red() == ["scheduler_monitor"]
+    line = next(line for line in system.run() if line.key == "scheduler_monitor")
+    assert "Sentinel of the cluster monitor" in line.cure
+
+
+def test_a_disk_that_is_nearly_full_is_red_before_uploads_take_the_rest(
+    sound: Any,
+) -> None:
+    room = mock.Mock(total=100 << 30, free=1 << 20)
+    with mock.patch("socialhub.system.shutil.disk_usage", return_value=room):
+        assert red() == ["disk"]
+        room.free = (sound.MEDIA_KEEP_FREE_MB + 5) << 20
+        assert states()["disk"] == system.NOTE
+
+
+def test_a_clock_that_a_platform_contradicts_is_red(
+    sound: Any, make_account: Any
+) -> None:
+    assert states()["clock_outside"] == system.NOTE
+    make_account("x")
+    there = http_date(time.time() + 300)
+    answer = Answer(404, {"date": there})
+    with mock.patch("socialhub.probes.Http.request", return_value=answer):
+        assert red() == ["clock_outside"]
 
 
 def test_the_command_tells_by_its_exit_code(sound: Any, capsys: Any) -> None:

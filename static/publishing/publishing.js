@@ -354,17 +354,3 @@ document.addEventListener("DOMContentLoaded", () => {
   if (make) startCutting(make);
   for (const list of document.querySelectorAll("#held, [data-picking]")) startPicking(list);
 });
-
-document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-copy]");
-  if (!button) return;
-  const area = document.getElementById(button.dataset.copy);
-  area.select();
-  try {
-    await navigator.clipboard.writeText(area.value);
-    button.textContent = button.dataset.done;
-  } catch {
-    // Without the right to the clipboard the text stays selected, ready to copy.
-    area.focus();
-  }
-});

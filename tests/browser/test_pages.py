@@ -44,6 +44,7 @@ STAFF_PAGES = {
     "export": "/export/",
     "post-follow": "{again}following/",
     "post-repeat": "{coming}repeat/",
+    "first-post": "/first-post/",
     "compose": "/posts/new/",
     "draft": "{draft}",
     "draft-edit": "{draft}edit/",

@@ -70,7 +70,7 @@ def test_an_admin_is_led_through_the_first_steps(visit: Visit) -> None:
         "heading", level=3
     )
     words = " ".join(steps.all_inner_texts())
-    for step in ("brand", "accounts", "people", "first post", "fire drill"):
+    for step in ("brand", "accounts", "deputies", "slots", "fire drill"):
         assert step in words
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from socialhub import system
+from socialhub import app_checks, system
+
+MARKS = {system.OK: "ok ", system.BAD: "RED", system.NOTE: " ! ", system.UNKNOWN: " ? "}
+TOLD = ("key", "title", "state", "found", "cure")
 
 
 class Command(BaseCommand):
@@ -24,15 +26,17 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        lines = system.run()
+        lines: list[Any] = [*system.run()]
+        if lines[0].state != system.BAD:
+            lines += app_checks.run()
+        red = system.is_red(lines)
         if options["json"]:
-            answer = {"red": system.is_red(lines), "lines": [asdict(x) for x in lines]}
-            self.stdout.write(json.dumps(answer))
+            told = [{name: getattr(x, name) for name in TOLD} for x in lines]
+            self.stdout.write(json.dumps({"red": red, "lines": told}))
         else:
             for line in lines:
-                mark = {system.OK: "ok ", system.BAD: "RED", system.NOTE: " ! "}
-                self.stdout.write(f"{mark[line.state]}  {line.title}: {line.found}")
+                self.stdout.write(f"{MARKS[line.state]}  {line.title}: {line.found}")
                 if line.cure:
                     self.stdout.write(f"     {line.cure}")
-        if system.is_red(lines):
+        if red:
             sys.exit(1)
