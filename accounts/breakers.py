@@ -496,7 +496,7 @@ def hear(events: Sequence[Heard], now: datetime) -> list[Change]:
             for key, row in rows.items():
                 if row.pk in event.trials and row.state != State.CLOSED:
                     if event.looking:
-                        if not _looked(row, event):
+                        if not _looked(row, event, now):
                             continue
                     else:
                         _tried(row, event, now)
@@ -523,10 +523,17 @@ def _aim(event: Heard) -> Key | None:
     return key_of(event.caller, error, kind)
 
 
-def _looked(row: CircuitBreaker, event: Heard) -> bool:
-    """Can it be read? That closes nothing, but lets the other looks through. True: news."""
+def _looked(row: CircuitBreaker, event: Heard, now: datetime) -> bool:
+    """Can it be read? That closes nothing, but lets the other looks through. True: news.
+
+    A platform that has suspended our app refuses reading as well: there a look that gets
+    through closes, or the incident would stand until the next post is due.
+    """
     verdict = judge(row, event)
     fine = verdict == Verdict.FINE
+    if fine and row.cause == Cause.APP_REFUSED:
+        _close(row, now)
+        return True
     if verdict == Verdict.NOTHING or row.looks_pass == fine:
         return False
     row.looks_pass = fine
