@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
@@ -18,10 +17,10 @@ from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminPasswordWidget
 
 from . import breakers
+from .admin_pages import ReadOnlyInline, RoleAdmin
 from .models import (
     AuditEvent,
     Brand,
@@ -39,93 +38,6 @@ from .models import (
     RefreshAttempt,
 )
 from .permissions import group_of
-from .roles import is_admin
-
-RelatedOnly = admin.RelatedOnlyFieldListFilter
-
-
-class RoleAdmin(ModelAdmin):
-    """Pages for the Admin role; rows of the reader's own brands only.
-
-    brand_path: lookup from the model to the people of its brand; "" where rows belong
-    to no brand.
-    """
-
-    brand_path: ClassVar[str] = ""
-    #: secrets that no page needs, so they are not even decrypted
-    deferred: ClassVar[Sequence[str]] = ()
-    can_add: ClassVar[bool] = False
-    can_change: ClassVar[bool] = False
-    can_delete: ClassVar[bool] = False
-    list_per_page = 50
-    show_full_result_count = False
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return is_admin(request.user)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_admin(request.user)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return self.can_add and is_admin(request.user)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.can_change and is_admin(request.user)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.can_delete and is_admin(request.user)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: QuerySet[Any] = super().get_queryset(request)
-        reader: Any = request.user
-        if self.brand_path and not reader.is_superuser:
-            own = self.model._default_manager.filter(**{self.brand_path: reader.pk})
-            rows = rows.filter(pk__in=own.values("pk"))
-        return rows.defer(*self.deferred)
-
-
-class ReadOnlyInline(TabularInline):
-    extra = 0
-    can_delete = False
-    show_change_link = False
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_admin(request.user)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-def run_verb(
-    model_admin: Any,
-    request: HttpRequest,
-    rows: Iterable[Any],
-    verb: Callable[[Any], None],
-    done: str,
-    refused: tuple[type[Exception], ...],
-) -> None:
-    """Call a verb on each row, write it down, and say how many took and refused it.
-
-    done: "{n} cancelled".
-    """
-    good = bad = 0
-    name = done.replace("{n}", "").strip()
-    for row in rows:
-        try:
-            verb(row)
-        except refused:
-            bad += 1
-        else:
-            good += 1
-            AuditEvent.write(request.user, f"admin: {name}", row)
-    if good:
-        model_admin.message_user(request, done.format(n=good), messages.SUCCESS)
-    if bad:
-        text = gettext("%(n)d left as they are: their state does not allow it.")
-        model_admin.message_user(request, text % {"n": bad}, messages.WARNING)
 
 
 def known_zone(name: str) -> str:
@@ -138,8 +50,9 @@ def known_zone(name: str) -> str:
 
 @admin.register(Brand)
 class BrandAdmin(RoleAdmin):
-    brand_path = "members"
+    brand_path = "pk"
     can_add = can_change = True
+    ordering = ["name"]
     list_display = ["name", "time_zone", "created_at"]
     search_fields = ["name"]
     list_filter = ["time_zone"]
@@ -226,6 +139,7 @@ class PlatformAppAdmin(RoleAdmin):
     form = PlatformAppForm
     can_add = can_change = can_delete = True
     deferred = ("client_secret", "hook_secret")
+    ordering = ["platform", "network", "instance_url"]
     list_display = ["__str__", "platform", "network", "state", "api_version"]
     list_filter = ["platform", "network", "state"]
     search_fields = ["platform", "instance_url", "client_id"]
@@ -278,14 +192,13 @@ class PlatformAppAdmin(RoleAdmin):
 class RefreshAttemptInline(ReadOnlyInline):
     model = RefreshAttempt
     fields = ["started_at", "finished_at", "outcome", "cause", "detail"]
-    readonly_fields = fields
     verbose_name_plural = _("refreshes")
     ordering = ["-started_at"]
 
 
 @admin.register(Credential)
 class CredentialAdmin(RoleAdmin):
-    brand_path = "accounts__brand__members"
+    brand_path = "accounts__brand"
     deferred = (
         "access_token",
         "refresh_token",
@@ -328,7 +241,6 @@ class CredentialAdmin(RoleAdmin):
         "connected_by",
         "connected_at",
     ]
-    readonly_fields = fields
     inlines = [RefreshAttemptInline]
     actions = ["check_now"]
 
@@ -351,9 +263,10 @@ class CredentialAdmin(RoleAdmin):
 class ConnectedAccountAdmin(RoleAdmin):
     """Connecting, reconnecting and disconnecting have pages of their own."""
 
-    brand_path = "brand__members"
+    brand_path = "brand"
     deferred = ("credential__access_token", "credential__refresh_token")
     can_change = True
+    ordering = ["platform", "name"]
     list_display = [
         "name",
         "platform",
@@ -367,9 +280,9 @@ class ConnectedAccountAdmin(RoleAdmin):
     list_filter = [
         "platform",
         "network",
-        ("brand", RelatedOnly),
+        "brand",
         "credential__state",
-        ("owner", RelatedOnly),
+        "owner",
     ]
     search_fields = ["name", "handle", "external_id"]
     fields = [
@@ -423,7 +336,6 @@ class PendingConnectionAdmin(RoleAdmin):
     list_filter = ["app__platform"]
     search_fields = ["user__username"]
     fields = ["user", "app", "brand", "account", "created_at", "expires_at"]
-    readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
@@ -433,15 +345,13 @@ class PendingConnectionAdmin(RoleAdmin):
 
 @admin.register(RefreshAttempt)
 class RefreshAttemptAdmin(RoleAdmin):
-    brand_path = "credential__accounts__brand__members"
+    brand_path = "credential__accounts__brand"
     deferred = ("credential__access_token", "credential__refresh_token")
     list_display = ["credential_name", "started_at", "finished_at", "outcome", "cause"]
     list_select_related = ["credential"]
-    list_filter = ["outcome", "cause"]
+    list_filter = ["outcome", "cause", "started_at"]
     search_fields = ["credential__subject_name", "cause"]
-    date_hierarchy = "started_at"
     fields = ["credential", "started_at", "finished_at", "outcome", "cause", "detail"]
-    readonly_fields = fields
 
     @admin.display(description=_("credential"))
     def credential_name(self, row: RefreshAttempt) -> str:
@@ -450,10 +360,10 @@ class RefreshAttemptAdmin(RoleAdmin):
 
 @admin.register(ReconnectCampaign)
 class ReconnectCampaignAdmin(RoleAdmin):
-    brand_path = "items__account__brand__members"
+    brand_path = "items__account__brand"
     list_display = ["name", "brand", "created_by", "created_at", "closed_at"]
     list_select_related = ["brand", "created_by"]
-    list_filter = ["closed_at", ("brand", RelatedOnly)]
+    list_filter = ["closed_at", "brand"]
     search_fields = ["name"]
     fields = [
         "name",
@@ -463,12 +373,11 @@ class ReconnectCampaignAdmin(RoleAdmin):
         "remind_every_days",
         "closed_at",
     ]
-    readonly_fields = fields
 
 
 @admin.register(CampaignItem)
 class CampaignItemAdmin(RoleAdmin):
-    brand_path = "account__brand__members"
+    brand_path = "account__brand"
     list_display = ["account", "campaign", "person", "state", "asked_at", "done_at"]
     list_select_related = ["account", "campaign", "person"]
     list_filter = ["state"]
@@ -484,12 +393,11 @@ class CampaignItemAdmin(RoleAdmin):
         "handed_over_at",
         "done_at",
     ]
-    readonly_fields = fields
 
 
 @admin.register(ReconnectLink)
 class ReconnectLinkAdmin(RoleAdmin):
-    brand_path = "account__brand__members"
+    brand_path = "account__brand"
     deferred = ("secret_hash",)
     list_display = ["account", "person", "email", "created_at", "expires_at", "used_at"]
     list_select_related = ["account", "person"]
@@ -508,7 +416,6 @@ class ReconnectLinkAdmin(RoleAdmin):
         "used_at",
         "withdrawn_at",
     ]
-    readonly_fields = fields
 
 
 @admin.register(DataRequest)
@@ -527,7 +434,6 @@ class DataRequestAdmin(RoleAdmin):
         "done_at",
         "result",
     ]
-    readonly_fields = fields
 
 
 def of_own_brands(rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
@@ -550,6 +456,7 @@ def of_own_brands(rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
 class RateBucketAdmin(RoleAdmin):
     """To look at; a size is set on the page Limits, where its effect is shown."""
 
+    ordering = ["platform", "key", "subject"]
     list_display = [
         "__str__",
         "used",
@@ -575,7 +482,6 @@ class RateBucketAdmin(RoleAdmin):
         "set_reason",
         "changed_at",
     ]
-    readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return of_own_brands(super().get_queryset(request), request)
@@ -583,6 +489,7 @@ class RateBucketAdmin(RoleAdmin):
 
 @admin.register(CircuitBreaker)
 class CircuitBreakerAdmin(RoleAdmin):
+    ordering = ["platform", "subject"]
     list_display = ["__str__", "state", "cause", "opened_at", "retry_at", "open_count"]
     list_filter = ["state", "platform", "cause"]
     search_fields = ["platform", "subject", "cause", "detail"]
@@ -600,7 +507,6 @@ class CircuitBreakerAdmin(RoleAdmin):
         "open_count",
         "changed_at",
     ]
-    readonly_fields = fields
     actions = ["try_now"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -623,9 +529,8 @@ class CircuitBreakerAdmin(RoleAdmin):
 class AuditEventAdmin(RoleAdmin):
     list_display = ["at", "actor", "verb", "target_text", "target_type"]
     list_select_related = ["actor"]
-    list_filter = ["verb", "target_type", ("actor", RelatedOnly)]
+    list_filter = ["verb", "target_type", "actor", "at"]
     search_fields = ["verb", "target_text", "target_id", "actor__username"]
-    date_hierarchy = "at"
     fields = [
         "at",
         "actor",
@@ -635,15 +540,9 @@ class AuditEventAdmin(RoleAdmin):
         "target_text",
         "detail",
     ]
-    readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Events name rows of all brands: whoever sees not all sees their own deeds."""
         rows = super().get_queryset(request)
         reader: Any = request.user
         return rows if reader.is_superuser else rows.filter(actor=reader)
-
-
-def field_names(model: type[models.Model], *without: str) -> list[str]:
-    """All columns of a model except some, for pages that only show."""
-    return [f.name for f in model._meta.fields if f.name not in without]

@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin import ReadOnlyInline, RoleAdmin, field_names
+from accounts.admin_pages import ReadOnlyInline, RoleAdmin
 
 from .models import (
     Alert,
@@ -32,29 +32,26 @@ from .models import (
     WeekFigures,
 )
 
+APP_SECRETS = ("app__client_secret", "app__hook_secret")
 NO_TOKENS = ("credential__access_token", "credential__refresh_token")
 
 
 @admin.register(Heartbeat)
 class HeartbeatAdmin(RoleAdmin):
+    ordering = ["name"]
     list_display = ["name", "host", "beat_at", "sent_at", "restarts", "restarted_at"]
     list_filter = ["host"]
     search_fields = ["name", "host"]
-    fields = field_names(Heartbeat, "id")
-    readonly_fields = fields
 
 
 @admin.register(CheckResult)
 class CheckResultAdmin(RoleAdmin):
-    brand_path = "credential__accounts__brand__members"
+    brand_path = "credential__accounts__brand"
     deferred = NO_TOKENS
     list_display = ["credential_name", "at", "verdict", "cause", "duration_ms"]
     list_select_related = ["credential"]
-    list_filter = ["verdict", "cause"]
+    list_filter = ["verdict", "cause", "at"]
     search_fields = ["credential__subject_name", "cause", "evidence"]
-    date_hierarchy = "at"
-    fields = field_names(CheckResult, "id")
-    readonly_fields = fields
 
     @admin.display(description=_("credential"))
     def credential_name(self, row: CheckResult) -> str:
@@ -65,23 +62,21 @@ class AlertInline(ReadOnlyInline):
     model = Alert
     #: no subject: it may name an account of a brand that the reader does not see
     fields = ["user", "channel", "kind", "created_at", "sent_at", "error"]
-    readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return Alert.objects.within_sight_of(request.user)
+        seen = Alert.objects.within_sight_of(request.user)
+        named = seen.select_related("user", "channel")
+        return named.defer("channel__url", "channel__secret")
 
 
 @admin.register(Incident)
 class IncidentAdmin(RoleAdmin):
-    brand_path = "accounts__brand__members"
+    brand_path = "accounts__brand"
     deferred = NO_TOKENS
     list_display = ["__str__", "credential_name", "state", "opened_at", "resolved_at"]
     list_select_related = ["credential"]
-    list_filter = ["state", "kind", "cause"]
+    list_filter = ["state", "kind", "cause", "opened_at"]
     search_fields = ["dedup_key", "cause", "credential__subject_name"]
-    date_hierarchy = "opened_at"
-    fields = field_names(Incident, "id")
-    readonly_fields = fields
     inlines = [AlertInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -98,13 +93,11 @@ class IncidentAdmin(RoleAdmin):
 
 @admin.register(Alert)
 class AlertAdmin(RoleAdmin):
+    deferred = ("channel__url", "channel__secret")
     list_display = ["subject", "user", "channel", "kind", "created_at", "sent_at"]
     list_select_related = ["user", "channel"]
-    list_filter = ["kind", "sent_at"]
+    list_filter = ["kind", "sent_at", "created_at"]
     search_fields = ["subject", "body", "user__username"]
-    date_hierarchy = "created_at"
-    fields = field_names(Alert, "id")
-    readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
@@ -116,11 +109,8 @@ class AlertAdmin(RoleAdmin):
 class MessageAdmin(RoleAdmin):
     list_display = ["subject", "user", "created_at", "sent_at", "read_at"]
     list_select_related = ["user"]
-    list_filter = ["sent_at"]
+    list_filter = ["sent_at", "created_at"]
     search_fields = ["subject", "text", "user__username"]
-    date_hierarchy = "created_at"
-    fields = field_names(Message, "id")
-    readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """One's own; who sees all brands sees all."""
@@ -134,12 +124,12 @@ class AlertChannelAdmin(RoleAdmin):
     """To look at; addresses and secrets are set on the page of channels."""
 
     deferred = ("url", "secret")
+    ordering = ["name"]
     list_display = ["name", "kind", "brand", "is_active", "last_ok_at", "last_error"]
     list_select_related = ["brand"]
     list_filter = ["kind", "is_active"]
     search_fields = ["name"]
     fields = ["name", "kind", "brand", "is_active", "last_ok_at", "last_error"]
-    readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
@@ -155,26 +145,21 @@ class AlertPreferenceAdmin(RoleAdmin):
     list_select_related = ["user"]
     list_filter = ["mail"]
     search_fields = ["user__username"]
-    fields = field_names(AlertPreference, "id")
-    readonly_fields = fields
 
 
 @admin.register(HealthDay)
 class HealthDayAdmin(RoleAdmin):
-    brand_path = "brand__members"
+    brand_path = "brand"
     list_display = ["brand", "day", "able", "ending", "broken", "unproven"]
     list_select_related = ["brand"]
-    list_filter = ["is_derived", "brand"]
+    list_filter = ["is_derived", "brand", "day"]
     search_fields = ["brand__name"]
-    date_hierarchy = "day"
-    fields = field_names(HealthDay, "id")
-    readonly_fields = fields
 
 
 class OfDelivery(RoleAdmin):
     """Rows of one delivery, of the reader's brands."""
 
-    brand_path = "delivery__post__brand__members"
+    brand_path = "delivery__post__brand"
     list_select_related = ["delivery", "delivery__post", "delivery__account"]
 
 
@@ -183,18 +168,13 @@ class WatchAdmin(OfDelivery):
     list_display = ["delivery", "state", "read_at", "next_at", "gone_at"]
     list_filter = ["state", "cause"]
     search_fields = ["delivery__external_id", "cause", "detail"]
-    fields = field_names(Watch, "id")
-    readonly_fields = fields
 
 
 @admin.register(MetricSnapshot)
 class MetricSnapshotAdmin(OfDelivery):
     list_display = ["delivery", "at", "values"]
-    list_filter = ["delivery__account__platform"]
+    list_filter = ["delivery__account__platform", "at"]
     search_fields = ["delivery__external_id"]
-    date_hierarchy = "at"
-    fields = field_names(MetricSnapshot, "id")
-    readonly_fields = fields
 
 
 @admin.register(PostComment)
@@ -202,8 +182,6 @@ class PostCommentAdmin(OfDelivery):
     list_display = ["delivery", "author", "published_at", "is_hidden", "read_at"]
     list_filter = ["is_hidden", "delivery__account__platform"]
     search_fields = ["author", "text", "external_id"]
-    fields = field_names(PostComment, "id")
-    readonly_fields = fields
 
 
 @admin.register(Answer)
@@ -214,8 +192,6 @@ class AnswerAdmin(OfDelivery):
     list_select_related = [*OfDelivery.list_select_related, "author"]
     list_filter = ["state", "cause"]
     search_fields = ["text", "external_id", "comment_id"]
-    fields = field_names(Answer, "id")
-    readonly_fields = fields
 
 
 @admin.register(Intervention)
@@ -226,68 +202,56 @@ class InterventionAdmin(OfDelivery):
     list_select_related = [*OfDelivery.list_select_related, "author"]
     list_filter = ["kind", "state", "cause"]
     search_fields = ["comment_id", "delivery__external_id"]
-    fields = field_names(Intervention, "id")
-    readonly_fields = fields
 
 
 @admin.register(WebhookEvent)
 class WebhookEventAdmin(RoleAdmin):
     """To look at: whether events arrive, and what they were about."""
 
+    deferred = APP_SECRETS
     list_display = ["app", "what", "object_id", "received_at", "handled_at"]
     list_select_related = ["app"]
-    list_filter = ["what", "app__platform"]
+    list_filter = ["what", "app__platform", "received_at"]
     search_fields = ["object_id", "account_id_there"]
-    date_hierarchy = "received_at"
-    fields = field_names(WebhookEvent, "id")
-    readonly_fields = fields
 
 
 @admin.register(HookAddress)
 class HookAddressAdmin(RoleAdmin):
     """To look at: whether a platform reaches us at all."""
 
+    deferred = APP_SECRETS
     list_display = ["app", "asked_at", "received_at", "refused_at", "refused_why"]
     list_select_related = ["app"]
     list_filter = ["app__platform"]
     search_fields = ["refused_why"]
-    fields = field_names(HookAddress, "id")
-    readonly_fields = fields
 
 
 @admin.register(HookSubscription)
 class HookSubscriptionAdmin(RoleAdmin):
     """To look at: for which accounts events were granted, and until when."""
 
-    brand_path = "account__brand__members"
+    brand_path = "account__brand"
     list_display = ["account", "granted_at", "ends_at", "next_at", "tries"]
     list_select_related = ["account"]
     list_filter = ["account__platform"]
     search_fields = ["account__name"]
-    fields = field_names(HookSubscription, "id")
-    readonly_fields = fields
 
 
 @admin.register(WeekFigures)
 class WeekFiguresAdmin(RoleAdmin):
     """Counted every hour; read on the page "Reliability"."""
 
-    brand_path = "brand__members"
+    brand_path = "brand"
     list_display = ["brand", "week", "network", "due", "on_time", "late", "failed"]
     list_select_related = ["brand"]
-    list_filter = ["network", ("brand", admin.RelatedOnlyFieldListFilter)]
+    list_filter = ["network", "brand", "week"]
     search_fields = ["brand__name"]
-    date_hierarchy = "week"
-    fields = field_names(WeekFigures, "id")
-    readonly_fields = fields
 
 
 @admin.register(ReportMail)
 class ReportMailAdmin(RoleAdmin):
-    brand_path = "user__brands__members"
+    brand_path = "user__brands"
     list_display = ["user", "is_on", "weekday", "at", "brand", "next_at", "sent_at"]
     list_select_related = ["user", "brand"]
     list_filter = ["is_on", "weekday"]
     search_fields = ["user__username"]
-    fields = field_names(ReportMail, "id")
-    readonly_fields = fields

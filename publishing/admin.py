@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from accounts.admin import ReadOnlyInline, RoleAdmin, field_names, run_verb
+from accounts.admin_pages import ReadOnlyInline, RoleAdmin, run_verb
 
 from . import desk
 from .models import (
@@ -43,65 +43,56 @@ from .models import (
     Variant,
 )
 
-RelatedOnly = admin.RelatedOnlyFieldListFilter
 REFUSED = (InvalidTransition, StaleState)
 
 
 class VariantInline(ReadOnlyInline):
     model = Variant
     fields = ["platform", "text", "options"]
-    readonly_fields = fields
 
 
 class PostMediaInline(ReadOnlyInline):
     model = PostMedia
     fields = ["position", "asset", "alt_text"]
-    readonly_fields = fields
 
 
 class DeliveryInline(ReadOnlyInline):
     model = Delivery
+    with_rows = ["post"]
     fields = ["account", "status", "due_at", "published_at", "permalink"]
-    readonly_fields = fields
     show_change_link = True
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
-        rows: QuerySet[Delivery] = super().get_queryset(request)
-        return rows.select_related("account")
 
 
 @admin.register(Post)
 class PostAdmin(RoleAdmin):
     """Written and changed in the composer, which runs the platforms' checks."""
 
-    brand_path = "brand__members"
+    brand_path = "brand"
     list_display = ["__str__", "brand", "author", "state", "due_at", "zone"]
     list_select_related = ["brand", "author"]
-    list_filter = ["state", ("brand", RelatedOnly), ("author", RelatedOnly)]
+    list_filter = ["state", "brand", "author", "due_at"]
     search_fields = ["text", "link_url", "author__username"]
-    date_hierarchy = "due_at"
-    fields = [*field_names(Post, "id"), "accounts"]
-    readonly_fields = fields
+    more_fields = ["accounts"]
     inlines = [VariantInline, PostMediaInline, DeliveryInline]
 
 
 @admin.register(Variant)
 class VariantAdmin(RoleAdmin):
-    brand_path = "post__brand__members"
+    brand_path = "post__brand"
     list_display = ["post", "platform", "text"]
     list_select_related = ["post"]
     list_filter = ["platform"]
     search_fields = ["text", "post__text"]
-    fields = readonly_fields = ["post", "platform", "text", "options"]
+    fields = ["post", "platform", "text", "options"]
 
 
 @admin.register(MediaAsset)
 class MediaAssetAdmin(RoleAdmin):
-    brand_path = "brand__members"
+    brand_path = "brand"
     can_change = True
     list_display = ["name", "brand", "kind", "mime_type", "size_bytes", "details"]
     list_select_related = ["brand"]
-    list_filter = ["kind", "mime_type", ("brand", RelatedOnly)]
+    list_filter = ["kind", "mime_type", "brand"]
     search_fields = ["name", "alt_text", "sha256"]
     fields = [
         "name",
@@ -122,22 +113,22 @@ class MediaAssetAdmin(RoleAdmin):
 
 @admin.register(PostMedia)
 class PostMediaAdmin(RoleAdmin):
-    brand_path = "post__brand__members"
+    brand_path = "post__brand"
     list_display = ["post", "position", "asset", "alt_text"]
     list_select_related = ["post", "asset"]
     list_filter = ["position"]
     search_fields = ["alt_text", "asset__name", "post__text"]
-    fields = readonly_fields = ["post", "asset", "position", "alt_text"]
+    fields = ["post", "asset", "position", "alt_text"]
 
 
 @admin.register(PartMedia)
 class PartMediaAdmin(RoleAdmin):
-    brand_path = "variant__post__brand__members"
+    brand_path = "variant__post__brand"
     list_display = ["variant", "part", "position", "asset", "alt_text"]
     list_select_related = ["variant", "asset"]
     list_filter = ["part"]
     search_fields = ["alt_text", "asset__name", "variant__post__text"]
-    fields = readonly_fields = ["variant", "part", "asset", "position", "alt_text"]
+    fields = ["variant", "part", "asset", "position", "alt_text"]
 
 
 class AttemptInline(ReadOnlyInline):
@@ -153,13 +144,12 @@ class AttemptInline(ReadOnlyInline):
         "http_status",
         "request_id",
     ]
-    readonly_fields = fields
     show_change_link = True
 
 
 @admin.register(Delivery)
 class DeliveryAdmin(RoleAdmin):
-    brand_path = "post__brand__members"
+    brand_path = "post__brand"
     list_display = [
         "__str__",
         "state",
@@ -176,8 +166,8 @@ class DeliveryAdmin(RoleAdmin):
         "hold",
         "account__platform",
         "cause",
-        ("post__brand", RelatedOnly),
-        ("account", RelatedOnly),
+        "post__brand",
+        "due_at",
     ]
     search_fields = [
         "post__text",
@@ -186,10 +176,8 @@ class DeliveryAdmin(RoleAdmin):
         "external_id",
         "marker",
     ]
-    date_hierarchy = "due_at"
     # What steps stored may hold upload addresses that work without a sign-in.
-    fields = field_names(Delivery, "id", "witness", "fingerprint")
-    readonly_fields = [*fields, "marker"]
+    hidden = ["witness", "fingerprint"]
     inlines = [AttemptInline]
     actions = ["cancel", "send_again", "dismiss"]
 
@@ -239,7 +227,7 @@ class DeliveryAdmin(RoleAdmin):
 
 @admin.register(Attempt)
 class AttemptAdmin(RoleAdmin):
-    brand_path = "delivery__post__brand__members"
+    brand_path = "delivery__post__brand"
     list_display = [
         "__str__",
         "kind",
@@ -252,47 +240,44 @@ class AttemptAdmin(RoleAdmin):
         "request_id",
     ]
     list_select_related = ["delivery"]
-    list_filter = ["kind", "outcome", "cause", "delivery__account__platform"]
+    list_filter = [
+        "kind",
+        "outcome",
+        "cause",
+        "delivery__account__platform",
+        "opened_at",
+    ]
     search_fields = ["request_id", "code", "detail", "delivery__post__text"]
-    date_hierarchy = "opened_at"
-    fields = field_names(Attempt, "id")
-    readonly_fields = fields
 
 
 @admin.register(Care)
 class CareAdmin(RoleAdmin):
     """Given and put aside on the failure desk."""
 
-    brand_path = "delivery__post__brand__members"
+    brand_path = "delivery__post__brand"
     list_display = ["__str__", "assignee", "snoozed_until"]
     list_select_related = ["assignee"]
-    list_filter = [("assignee", RelatedOnly), "snoozed_until"]
+    list_filter = ["assignee", "snoozed_until"]
     search_fields = ["delivery__post__text", "assignee__username"]
-    fields = field_names(Care)
-    readonly_fields = fields
 
 
 @admin.register(Note)
 class NoteAdmin(RoleAdmin):
-    brand_path = "delivery__post__brand__members"
+    brand_path = "delivery__post__brand"
     list_display = ["__str__", "author", "at"]
     list_select_related = ["author"]
-    list_filter = [("author", RelatedOnly)]
+    list_filter = ["author", "at"]
     search_fields = ["text", "author__username"]
-    date_hierarchy = "at"
-    fields = field_names(Note, "id")
-    readonly_fields = fields
 
 
 @admin.register(Label)
 class LabelAdmin(RoleAdmin):
-    brand_path = "brand__members"
+    brand_path = "brand"
+    ordering = ["name"]
     list_display = ["name", "brand"]
     list_select_related = ["brand"]
-    list_filter = [("brand", RelatedOnly)]
+    list_filter = ["brand"]
     search_fields = ["name"]
-    fields = field_names(Label, "id")
-    readonly_fields = fields
 
 
 @admin.register(SavedView)
@@ -301,10 +286,8 @@ class SavedViewAdmin(RoleAdmin):
 
     list_display = ["name", "page", "person", "brand", "created_at"]
     list_select_related = ["person", "brand"]
-    list_filter = ["page", ("brand", RelatedOnly)]
+    list_filter = ["page", "brand"]
     search_fields = ["name", "person__username"]
-    fields = field_names(SavedView, "id")
-    readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SavedView]:
         """One's own, and those that are shared with one's brands."""
@@ -319,37 +302,34 @@ class SavedViewAdmin(RoleAdmin):
 class QueueAdmin(RoleAdmin):
     """Made and filled on the page "Queues"."""
 
-    brand_path = "brand__members"
+    brand_path = "brand"
+    ordering = ["name"]
     list_display = ["name", "brand", "zone"]
     list_select_related = ["brand"]
-    list_filter = [("brand", RelatedOnly)]
+    list_filter = ["brand"]
     search_fields = ["name"]
-    fields = [*field_names(Queue, "id"), "accounts"]
-    readonly_fields = fields
+    more_fields = ["accounts"]
 
 
 @admin.register(Snippet)
 class SnippetAdmin(RoleAdmin):
     """Written on the page "Texts and links"."""
 
-    brand_path = "brand__members"
+    brand_path = "brand"
+    ordering = ["kind", "name"]
     list_display = ["name", "kind", "brand"]
     list_select_related = ["brand"]
-    list_filter = ["kind", ("brand", RelatedOnly)]
+    list_filter = ["kind", "brand"]
     search_fields = ["name", "text"]
-    fields = field_names(Snippet, "id")
-    readonly_fields = fields
 
 
 @admin.register(LinkRule)
 class LinkRuleAdmin(RoleAdmin):
-    brand_path = "brand__members"
+    brand_path = "brand"
     list_display = ["brand", "is_on", "source", "medium", "campaign", "only_own"]
     list_select_related = ["brand"]
-    list_filter = ["is_on", ("brand", RelatedOnly)]
+    list_filter = ["is_on", "brand"]
     search_fields = ["brand__name", "campaign"]
-    fields = field_names(LinkRule, "id")
-    readonly_fields = fields
 
 
 @admin.register(LinkFacts)
@@ -359,8 +339,7 @@ class LinkFactsAdmin(RoleAdmin):
     list_display = ["title", "url", "asked_at", "read_at", "trouble"]
     list_filter = ["trouble", "has_picture"]
     search_fields = ["url", "title"]
-    fields = [name for name in field_names(LinkFacts, "id") if name != "picture"]
-    readonly_fields = fields
+    hidden = ["picture"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LinkFacts]:
         rows = super().get_queryset(request)
@@ -371,73 +350,61 @@ class LinkFactsAdmin(RoleAdmin):
 class ReviewAdmin(RoleAdmin):
     """Decided on the page "Waiting for me" and on the post's own."""
 
-    brand_path = "post__brand__members"
+    brand_path = "post__brand"
     list_display = ["post", "state", "is_current", "asked_by", "asked_at", "decided_at"]
     list_select_related = ["post", "asked_by"]
-    list_filter = ["state", "is_current", ("post__brand", RelatedOnly)]
+    list_filter = ["state", "is_current", "post__brand"]
     search_fields = ["post__text"]
-    fields = field_names(Review, "id")
-    readonly_fields = fields
 
 
 @admin.register(Approval)
 class ApprovalAdmin(RoleAdmin):
-    brand_path = "review__post__brand__members"
+    brand_path = "review__post__brand"
     list_display = ["review", "person", "step", "at"]
     list_select_related = ["review", "person"]
-    list_filter = ["step", ("person", RelatedOnly)]
+    list_filter = ["step", "person"]
     search_fields = ["review__post__text", "person__username"]
-    fields = field_names(Approval, "id")
-    readonly_fields = fields
 
 
 @admin.register(Remark)
 class RemarkAdmin(RoleAdmin):
-    brand_path = "post__brand__members"
+    brand_path = "post__brand"
     list_display = ["__str__", "kind", "post", "author", "at"]
     list_select_related = ["post", "author"]
-    list_filter = ["kind", ("author", RelatedOnly)]
+    list_filter = ["kind", "author"]
     search_fields = ["text", "post__text"]
-    fields = field_names(Remark, "id")
-    readonly_fields = fields
 
 
 @admin.register(QueueSlot)
 class QueueSlotAdmin(RoleAdmin):
-    brand_path = "queue__brand__members"
+    brand_path = "queue__brand"
     list_display = ["queue", "weekday", "wall"]
     list_select_related = ["queue"]
     list_filter = ["weekday"]
     search_fields = ["queue__name"]
-    fields = field_names(QueueSlot, "id")
-    readonly_fields = fields
 
 
 @admin.register(Series)
 class SeriesAdmin(RoleAdmin):
     """Begun, changed and ended on the pages of series."""
 
-    brand_path = "brand__members"
+    brand_path = "brand"
     list_display = ["__str__", "kind", "brand", "author", "first_on", "last_on", "zone"]
     list_select_related = ["brand", "author", "pattern"]
-    list_filter = ["kind", ("brand", RelatedOnly)]
+    list_filter = ["kind", "brand"]
     search_fields = ["pattern__text", "author__username"]
-    fields = field_names(Series, "id")
-    readonly_fields = fields
 
 
 @admin.register(Upload)
 class UploadAdmin(RoleAdmin):
     """Files on their way in; they come and go with the browsers that send them."""
 
-    brand_path = "brand__members"
+    brand_path = "brand"
     list_display = ["name", "user", "brand", "size_bytes", "received_bytes", "asset"]
     list_select_related = ["user", "brand", "asset"]
-    list_filter = [("brand", RelatedOnly), "changed_at"]
+    list_filter = ["brand", "changed_at"]
     search_fields = ["name", "user__username"]
-    date_hierarchy = "changed_at"
-    fields = field_names(Upload, "id", "mark")
-    readonly_fields = fields
+    hidden = ["mark"]
 
 
 @admin.register(Job)
@@ -446,10 +413,8 @@ class JobAdmin(RoleAdmin):
 
     list_display = ["__str__", "person", "brand", "state", "done", "total", "turn_at"]
     list_select_related = ["person", "brand"]
-    list_filter = ["kind", "state"]
+    list_filter = ["kind", "state", "created_at"]
     search_fields = ["person__username", "problem"]
-    date_hierarchy = "created_at"
-    fields = readonly_fields = field_names(Job, "id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         """One's own, and those of one's brands."""
@@ -464,23 +429,20 @@ class JobAdmin(RoleAdmin):
 class ImportAdmin(RoleAdmin):
     """Sent, looked at, written and undone on the page "Import"."""
 
-    brand_path = "brand__members"
+    brand_path = "brand"
     list_display = ["name", "person", "brand", "state", "size_bytes", "created_at"]
     list_select_related = ["person", "brand"]
-    list_filter = ["state", ("brand", RelatedOnly)]
+    list_filter = ["state", "brand", "created_at"]
     search_fields = ["name", "person__username"]
-    date_hierarchy = "created_at"
-    fields = readonly_fields = field_names(Import, "id")
 
 
 @admin.register(ImportRow)
 class ImportRowAdmin(RoleAdmin):
-    brand_path = "table__brand__members"
+    brand_path = "table__brand"
     list_display = ["__str__", "state", "becomes", "due_at", "post"]
     list_select_related = ["table", "post"]
     list_filter = ["state"]
     search_fields = ["table__name"]
-    fields = readonly_fields = field_names(ImportRow, "id")
 
 
 @admin.register(Pump)
@@ -488,8 +450,6 @@ class PumpAdmin(RoleAdmin):
     list_display = ["__str__", "started_at", "beat_at", "ended_at", "handled"]
     list_filter = ["host"]
     search_fields = ["host"]
-    fields = field_names(Pump)
-    readonly_fields = fields
 
 
 @admin.register(Stop)
@@ -505,11 +465,8 @@ class StopAdmin(RoleAdmin):
         "ended_at",
     ]
     list_select_related = ["brand", "account", "started_by", "ended_by"]
-    list_filter = ["scope", "platform", ("brand", RelatedOnly)]
+    list_filter = ["scope", "platform", "brand", "started_at"]
     search_fields = ["reason", "brand__name", "account__name"]
-    date_hierarchy = "started_at"
-    fields = field_names(Stop)
-    readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Stop]:
         rows: QuerySet[Stop] = super().get_queryset(request)

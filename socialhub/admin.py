@@ -17,8 +17,9 @@ from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
 from django_q.models import Failure, OrmQ, Schedule, Success
-from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from accounts.admin_pages import FastAdmin
 
 # One door: the admin has no sign-in of its own, so rate limits and the second factor
 # hold there too.
@@ -34,10 +35,8 @@ for model in (Failure, OrmQ, Schedule, Success):
         admin.site.unregister(model)
 
 
-class SuperuserOnly(ModelAdmin):
+class SuperuserOnly(FastAdmin):
     """Whoever may write here could make themselves a superuser."""
-
-    list_per_page = 50
 
     def _may(self, request: HttpRequest) -> bool:
         user: Any = request.user
@@ -72,11 +71,17 @@ class LookOnly(SuperuserOnly):
 
 @admin.register(User)
 class UserAdmin(SuperuserOnly, django.contrib.auth.admin.UserAdmin):
+    ordering = ["username"]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ["username", "email", "first_name", "last_name", "is_active"]
     list_filter = ["is_active", "is_superuser", "groups"]
+    # Roles are groups: single permissions have no meaning here.
+    fieldsets = [
+        (name, {"fields": [f for f in part["fields"] if f != "user_permissions"]})
+        for name, part in django.contrib.auth.admin.UserAdmin.fieldsets or ()
+    ]
     # Plain lists: the two-sided ones have labels that screen readers cannot use.
     filter_horizontal = ()
 
@@ -85,6 +90,8 @@ class UserAdmin(SuperuserOnly, django.contrib.auth.admin.UserAdmin):
 class GroupAdmin(SuperuserOnly, django.contrib.auth.admin.GroupAdmin):
     """The three roles are groups of these names; more groups have no meaning here."""
 
+    ordering = ["name"]
+    fields = ["name"]
     filter_horizontal = ()
 
 

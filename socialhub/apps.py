@@ -5,11 +5,23 @@ import os
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.contrib import admin
+from django.contrib.admin import sites
 from django.db import connection
+from unfold.apps import BasicAppConfig
 
 from platforms import registry
 from platforms.base import Draft
 from platforms.transport import tls_context
+
+
+class SkinConfig(BasicAppConfig):
+    """unfold, with a site of ours."""
+
+    def ready(self) -> None:
+        from .site import Site
+
+        admin.site = sites.site = Site()
 
 
 class ShellConfig(AppConfig):

@@ -59,7 +59,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 IN_CLUSTER = sys.argv[1:2] in (["cluster"], ["qcluster"])
 INSTALLED_APPS = [
     "socialhub.apps.ShellConfig",
-    "unfold",
+    "socialhub.apps.SkinConfig",
     "unfold.contrib.filters",
     "django.contrib.admin.apps.SimpleAdminConfig"
     if IN_CLUSTER
@@ -352,6 +352,5 @@ UNFOLD: dict[str, Any] = {
     "SIDEBAR": {
         "show_search": True,
         "show_all_applications": False,
-        "navigation": "socialhub.shell.navigation",
     },
 }

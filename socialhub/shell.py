@@ -324,11 +324,6 @@ def stylesheet(request: HttpRequest) -> str:
     return static("socialhub/socialhub.css")
 
 
-def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """For unfold's own settings: the same links."""
-    return shell_of(request).navigation
-
-
 def context(request: HttpRequest) -> dict[str, Any]:
     """For every template: `shell`, and what unfold's skeleton asks its admin for."""
     return {

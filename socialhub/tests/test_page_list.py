@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from django.contrib import admin
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from socialhub.drills import history, page_list
 from socialhub.drills.page_rows import Size, World
@@ -25,6 +27,17 @@ def world(db, monkeypatch):
     return made
 
 
+def queries(visitors):
+    """name -> how many, of each page of the admin."""
+    numbers = {}
+    for page in page_list.addresses():
+        if page.name.startswith("admin:"):
+            with CaptureQueriesContext(connection) as caught:
+                visitors.ask(page)
+            numbers[page.name] = len(caught)
+    return numbers
+
+
 def test_each_page_opens_in_the_world_of_the_bench(world, settings):
     settings.PRACTICE_NETWORK_URL = ""
     found = page_list.addresses()
@@ -34,3 +47,9 @@ def test_each_page_opens_in_the_world_of_the_bench(world, settings):
         assert visitors.ask(page).content, page
     for model in admin.site._registry:
         assert model._default_manager.exists(), model
+
+    few = queries(visitors)
+    world.grow(Size(accounts=80, deliveries=120, posts=80))
+    many = queries(visitors)
+    assert {name: (few[name], n) for name, n in many.items() if n > few[name]} == {}
+    assert {name: n for name, n in many.items() if n > 20} == {}

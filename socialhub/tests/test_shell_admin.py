@@ -15,6 +15,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.admin_pages import BoundedPaginator, FastAdmin
 from accounts.models import (
     AuditEvent,
     Brand,
@@ -363,3 +364,20 @@ def test_every_page_of_the_admin_wears_unfolds_skin() -> None:
         if not isinstance(page, ModelAdmin)
     ]
     assert plain == []
+
+
+def test_a_list_counts_to_a_bound_that_moves_on_with_the_page(
+    root: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BoundedPaginator, "bound", 1)
+    monkeypatch.setattr(FastAdmin, "list_per_page", 1)
+    names = ["a", "b", "c", "d"]
+    for name in names:
+        Brand.objects.create(name=name)
+    url = url_of(Brand, "changelist")
+    first = root.get(url)
+    assert first.context["cl"].paginator.is_more
+    assert "1+" in first.content.decode()
+    pages = [root.get(f"{url}?p={n}").context["cl"] for n in (1, 2, 3, 4)]
+    assert [page.result_list[0].name for page in pages] == names
+    assert not pages[-1].paginator.is_more

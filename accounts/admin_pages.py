@@ -1,0 +1,291 @@
+"""What every page of the admin keeps: who gets in, what is shown, what it may cost.
+
+Tables of the engine hold hundreds of thousands of rows, so a list reads one page of them
+by the primary key, counts to a bound, and offers filters that need no look at all rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import flatten_fieldsets, get_fields_from_path
+from django.contrib.admin.views.main import PAGE_VAR
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db import models
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.constants import LOOKUP_SEP
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from django.utils.translation import gettext
+from unfold.admin import ModelAdmin, TabularInline
+
+from platforms import registry
+
+from .models import AuditEvent, Brand
+from .roles import is_admin
+
+#: So many rows are counted beyond the page that is read; the rest is "more".
+COUNTED = 1000
+#: A filter offers values of so many of the newest rows, and so many people.
+LOOKED_AT = 1000
+PEOPLE_OFFERED = 50
+
+
+class BoundedPaginator(Paginator):
+    """Counts no further than `bound` rows; `is_more` says that there are others."""
+
+    bound = COUNTED
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        return int(rows.order_by()[: self.bound + 1].count())
+
+    @property
+    def is_more(self) -> bool:
+        return self.count > self.bound
+
+
+def brands_of(request: HttpRequest) -> list[Brand]:
+    """Those that the reader sees, once per request."""
+    found: list[Brand] | None = getattr(request, "_admin_brands", None)
+    if found is None:
+        reader: Any = request.user
+        rows = Brand.objects.all()
+        if not reader.is_superuser:
+            rows = rows.filter(members=reader.pk)
+        found = request._admin_brands = list(rows)  # type: ignore[attr-defined]
+    return found
+
+
+class OfBrand(admin.RelatedFieldListFilter):
+    """The reader's own brands."""
+
+    def field_choices(
+        self, field: Any, request: HttpRequest, model_admin: Any
+    ) -> list[tuple[str, Any]]:
+        return [(str(brand.pk), brand.name) for brand in brands_of(request)]
+
+
+class OfPerson(admin.RelatedFieldListFilter):
+    """People of the reader's brands, the first of them by name; the search finds all."""
+
+    def field_choices(
+        self, field: Any, request: HttpRequest, model_admin: Any
+    ) -> list[tuple[str, Any]]:
+        people = get_user_model().objects.all()
+        reader: Any = request.user
+        if not reader.is_superuser:
+            theirs = Brand.members.through.objects.filter(
+                brand_id__in=[brand.pk for brand in brands_of(request)]
+            )
+            people = people.filter(pk__in=theirs.values("user_id"))
+        chosen = people.order_by("username").values_list("pk", "username")
+        return [(str(pk), name) for pk, name in chosen[:PEOPLE_OFFERED]]
+
+
+class OfValue(admin.AllValuesFieldListFilter):
+    """Values that the newest rows have: to find all of them takes a look at every row."""
+
+    lookup_choices: Any
+
+    def __init__(
+        self,
+        field: Any,
+        request: HttpRequest,
+        params: dict[str, Any],
+        model: type[models.Model],
+        model_admin: Any,
+        field_path: str,
+    ) -> None:
+        super().__init__(field, request, params, model, model_admin, field_path)
+        if field.name == "platform":
+            self.lookup_choices = list(registry.PLATFORMS)
+            return
+        newest = model_admin.get_queryset(request).order_by("-pk")
+        seen = set(newest.values_list(field_path, flat=True)[:LOOKED_AT])
+        self.lookup_choices = sorted(seen, key=lambda value: (value is None, value))
+
+
+def _cheap_filter(model: type[models.Model], item: Any) -> Any:
+    """A filter that does not read the whole table, for a path that names none."""
+    if not isinstance(item, str):
+        return item
+    field = get_fields_from_path(model, item)[-1]
+    if field.remote_field:
+        kinds = {Brand: OfBrand, get_user_model(): OfPerson}
+        kind = kinds.get(field.remote_field.model)
+        return (item, kind) if kind else item
+    has_own = field.choices or isinstance(field, models.BooleanField | models.DateField)
+    return item if has_own else (item, OfValue)
+
+
+def _named(model: type[models.Model], columns: Iterable[Any]) -> list[str]:
+    """Those of the columns that name another row."""
+    relations = {field.name for field in model._meta.fields if field.is_relation}
+    return [column for column in columns if column in relations]
+
+
+class FastAdmin(ModelAdmin):
+    """Newest first unless a class says otherwise: the primary key has an index."""
+
+    ordering: ClassVar[Any] = ("-pk",)
+    list_per_page = 25
+    list_max_show_all = 0
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+
+    @cached_property
+    def _filters(self) -> list[Any]:
+        return [_cheap_filter(self.model, item) for item in self.list_filter]
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        return self._filters
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        """With the rows that its columns name, in the same query."""
+        if from_field:
+            return super().get_object(request, object_id, from_field)
+        columns = flatten_fieldsets(self.get_fieldsets(request))
+        rows = self.get_queryset(request).select_related(*_named(self.model, columns))
+        many = [f.name for f in self.model._meta.many_to_many if f.name in columns]
+        rows = rows.prefetch_related(*many)
+        try:
+            return rows.get(pk=self.model._meta.pk.to_python(object_id))
+        except (self.model.DoesNotExist, ValidationError, ValueError):
+            return None
+
+    def get_paginator(
+        self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any
+    ) -> BoundedPaginator:
+        """The bound moves on with the page, so that each row can be reached."""
+        paginator = BoundedPaginator(queryset, *args, **kwargs)
+        page = request.GET.get(PAGE_VAR, "")
+        if page.isdecimal():
+            paginator.bound += int(page) * self.list_per_page
+        return paginator
+
+
+def in_brands(model: type[models.Model], path: str, brands: Iterable[int]) -> Q:
+    """Rows of these brands. path: lookup to the brand; "pk" is the brand itself.
+
+    Asked row by row (EXISTS), so that the newest page is read along the primary key:
+    SQLite would begin a join with the brands' rows, and sort all of them.
+    """
+    if path == "pk":
+        return Q(pk__in=brands)
+    step, _rest, rest = path.partition(LOOKUP_SEP)
+    field: Any = model._meta.get_field(step)
+    if field.one_to_many or field.many_to_many:
+        some = model._default_manager.filter(**{f"{path}__in": brands})
+        return Q(pk__in=some.values("pk"))
+    near = field.related_model._default_manager.filter(pk=OuterRef(step))
+    return Q(Exists(near.filter(**{f"{rest or 'pk'}__in": brands})))
+
+
+class RoleAdmin(FastAdmin):
+    """Pages for the Admin role; rows of the reader's own brands only.
+
+    A page that cannot change its rows shows all their columns unless it names `fields`.
+
+    brand_path: lookup from the model to its brand, "pk" for the brand itself; "" where
+    rows belong to no brand.
+    """
+
+    brand_path: ClassVar[str] = ""
+    #: secrets that no page needs, so they are not even decrypted
+    deferred: ClassVar[Sequence[str]] = ()
+    #: columns that are not shown, and what is shown besides them
+    hidden: ClassVar[Sequence[str]] = ()
+    more_fields: ClassVar[Sequence[str]] = ()
+    can_add: ClassVar[bool] = False
+    can_change: ClassVar[bool] = False
+    can_delete: ClassVar[bool] = False
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return is_admin(request.user)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_admin(request.user)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.can_add and is_admin(request.user)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.can_change and is_admin(request.user)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.can_delete and is_admin(request.user)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if self.fields or self.can_change:
+            return super().get_fields(request, obj)
+        hidden = {*self.hidden, *self.deferred}
+        columns = self.model._meta.fields
+        shown = [f.name for f in columns if not f.auto_created]
+        return [*(name for name in shown if name not in hidden), *self.more_fields]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        reader: Any = request.user
+        if self.brand_path and not reader.is_superuser:
+            brands = [brand.pk for brand in brands_of(request)]
+            rows = rows.filter(in_brands(self.model, self.brand_path, brands))
+        return rows.defer(*self.deferred)
+
+
+class ReadOnlyInline(TabularInline):
+    """with_rows: what the rows' own names ask for, besides what `fields` do."""
+
+    with_rows: ClassVar[Sequence[str]] = ()
+    extra = 0
+    can_delete = False
+    show_change_link = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.select_related(*_named(self.model, self.fields), *self.with_rows)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_admin(request.user)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def run_verb(
+    model_admin: Any,
+    request: HttpRequest,
+    rows: Iterable[Any],
+    verb: Callable[[Any], None],
+    done: str,
+    refused: tuple[type[Exception], ...],
+) -> None:
+    """Call a verb on each row, write it down, and say how many took and refused it.
+
+    done: "{n} cancelled".
+    """
+    good = bad = 0
+    name = done.replace("{n}", "").strip()
+    for row in rows:
+        try:
+            verb(row)
+        except refused:
+            bad += 1
+        else:
+            good += 1
+            AuditEvent.write(request.user, f"admin: {name}", row)
+    if good:
+        model_admin.message_user(request, done.format(n=good), messages.SUCCESS)
+    if bad:
+        text = gettext("%(n)d left as they are: their state does not allow it.")
+        model_admin.message_user(request, text % {"n": bad}, messages.WARNING)
