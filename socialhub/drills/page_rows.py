@@ -782,10 +782,9 @@ class World:
             ),
             batch_size=5000,
         )
-        HookAddress.objects.create(app=self.apps["tiktok"], received_at=self.now)
         HookSubscription.objects.bulk_create(
             HookSubscription(account=account, ends_at=self.now)
-            for account in ConnectedAccount.objects.all()[:5]
+            for account in accounts[:5]
         )
         WebhookEvent.objects.bulk_create(
             WebhookEvent(
@@ -817,6 +816,7 @@ class World:
         """What grows with time and brands alone."""
         if not Schedule.objects.exists():
             Schedule.objects.create(name="bench", func="monitoring.tasks.check")
+        HookAddress.objects.create(app=self.apps["tiktok"], received_at=self.now)
         today = self.now.date()
         monday = today - timedelta(days=today.weekday())
         HealthDay.objects.bulk_create(
