@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.models import Group
+
+from .fixed_query import FixedQuery
+
 MARKETING = "Marketing"
 REVIEWER = "Reviewer"
 ADMIN = "Admin"
 ROLES = (MARKETING, REVIEWER, ADMIN)
+
+_names = FixedQuery(
+    lambda person: (
+        Group.objects.filter(user=person, name__in=ROLES).order_by().values_list("name")
+    ),
+    -7,
+)
 
 
 def roles_of(user: Any) -> frozenset[str]:
@@ -18,8 +29,8 @@ def roles_of(user: Any) -> frozenset[str]:
         return frozenset(ROLES)
     cached: frozenset[str] | None = getattr(user, "_socialhub_roles", None)
     if cached is None:
-        names = user.groups.filter(name__in=ROLES).values_list("name", flat=True)
-        cached = user._socialhub_roles = frozenset(names)
+        names = frozenset(name for (name,) in _names.rows(user.pk))
+        cached = user._socialhub_roles = names
     return cached
 
 

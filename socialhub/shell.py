@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
-from django.contrib.auth import get_user_model
-from django.db.models import F, Func, IntegerField, QuerySet, Subquery
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from accounts.models import ConnectedAccount
-from accounts.roles import can_review, can_write, is_admin, roles_of
+from accounts.models import Network
+from accounts.roles import (
+    ADMIN,
+    MARKETING,
+    can_review,
+    can_write,
+    is_admin,
+    roles_of,
+)
 from monitoring.letters import incident_head
-from monitoring.models import Alert, Heartbeat, Incident, Message
-from monitoring.sight import own_part
-from publishing import approving, stops
-from publishing.models import Delivery, Stop
+from monitoring.models import Heartbeat, Incident
+from publishing import long_lists, stops
+from publishing.models import Stop
+
+from . import shell_rows
 
 #: Broken accounts that the sidebar names; the rest are counted.
 SHOWN_BROKEN = 6
@@ -48,12 +55,6 @@ def _last_seen(head: str, beat: Heartbeat | None) -> str:
         return _("%(head)s: never seen") % {"head": head}
     ago = seconds_in_words(beat.age_s)
     return _("%(head)s: last seen %(ago)s ago") % {"head": head, "ago": ago}
-
-
-def _count(rows: QuerySet[Any]) -> Subquery:
-    """How many, as a part of another query."""
-    number = Func(F("pk"), function="COUNT", output_field=IntegerField())
-    return Subquery(rows.order_by().annotate(number=number).values("number"))
 
 
 class Shell:
@@ -90,7 +91,7 @@ class Shell:
 
     @cached_property
     def beats(self) -> dict[str, Heartbeat]:
-        return {beat.name: beat for beat in Heartbeat.objects.all()}
+        return shell_rows.beats()
 
     @property
     def engine_is_silent(self) -> bool:
@@ -114,7 +115,9 @@ class Shell:
 
     @cached_property
     def _stops(self) -> tuple[Stop, ...]:
-        return stops.active_for(self.user) if self.knows_reader else ()
+        if not self.knows_reader or not shell_rows.is_anything_stopped(self.user):
+            return ()
+        return stops.active_for(self.user)
 
     @property
     def stops(self) -> tuple[Stop, ...]:
@@ -131,30 +134,8 @@ class Shell:
         """Of what the reader looks after or was told of, unless they dismissed it."""
         if not self.knows_reader:
             return []
-        kinds = [Incident.Kind.ACCESS, Incident.Kind.APP]
-        rows = (
-            Incident.objects.open()
-            .filter(kind__in=kinds)
-            .visible_to(self.user)
-            .of_person(self.user)
-            .exclude(hidden_for=self.user)
-            .select_related("credential__app")
-            .only(
-                "kind",
-                "dedup_key",
-                "cause",
-                "account_count",
-                "post_count",
-                "ends_at",
-                "credential__subject_name",
-                "credential__subject_id",
-                "credential__app__platform",
-            )
-            .order_by(F("first_due_at").asc(nulls_last=True), "pk")
-        )
-        found = list(rows)
-        own_part(found[:SHOWN_INCIDENTS], self.user)
-        for row in found:
+        found = shell_rows.lost_accesses(self.user, SHOWN_INCIDENTS)
+        for row in found[:SHOWN_INCIDENTS]:
             row.head = incident_head(row)  # type: ignore[attr-defined]
         return found
 
@@ -171,17 +152,8 @@ class Shell:
         """Unread messages, and posts that wait for the reader's approval: one query."""
         if not self.knows_reader:
             return 0, 0
-        alerts, messages, asked = (
-            get_user_model()
-            .objects.filter(pk=self.user.pk)
-            .values_list(
-                _count(Alert.objects.unread_by(self.user)),
-                _count(Message.unread_by(self.user)),
-                _count(approving.waiting_for(self.user)),
-            )
-            .get()
-        )
-        return (alerts or 0) + (messages or 0), asked or 0
+        unread, asked = shell_rows.unread_and_asked(self.user)
+        return unread, asked if self.can_review else 0
 
     @property
     def unread_count(self) -> int:
@@ -197,27 +169,29 @@ class Shell:
     def desk_count(self) -> int:
         if not self.knows_reader:
             return 0
-        rows = Delivery.objects.visible_to(self.user).awake(timezone.now())
-        return rows.needs_person().count()
-
-    @cached_property
-    def _broken(self) -> list[dict[str, Any]]:
-        if not self.knows_reader:
-            return []
-        rows = ConnectedAccount.objects.visible_to(self.user).broken()
-        return [
-            {
-                "name": account.name,
-                "platform": account.platform,
-                "is_practice": account.is_practice,
-                "link": reverse("account_detail", args=[account.pk]),
-            }
-            for account in rows.only("name", "platform", "network").order_by("name")
-        ]
+        return shell_rows.desk_count(self.user, timezone.now())
 
     @property
+    def desk_words(self) -> str:
+        return long_lists.in_words(self.desk_count)
+
+    @cached_property
+    def _broken(self) -> list[tuple[int, str, str, str]]:
+        if not self.knows_reader:
+            return []
+        return shell_rows.broken_accounts(self.user)
+
+    @cached_property
     def broken_accounts(self) -> list[dict[str, Any]]:
-        return self._broken[:SHOWN_BROKEN]
+        return [
+            {
+                "name": name,
+                "platform": platform,
+                "is_practice": network == Network.PRACTICE,
+                "link": reverse("account_detail", args=[pk]),
+            }
+            for pk, name, platform, network in self._broken[:SHOWN_BROKEN]
+        ]
 
     @property
     def broken_count(self) -> int:
@@ -238,61 +212,35 @@ class Shell:
         """Groups of links that the reader's roles reach, the current one marked."""
         if not self.knows_reader:
             return []
-        daily: list[dict[str, Any]] = [_item(_("Home"), "home", "home")]
-        bell: dict[str, Any] = {"badge": self.unread_count, "badge_words": _("unread")}
-        daily.append(_item(_("Messages"), "notifications", "alert_list") | bell)
-        if self.has_role:
-            daily += [
-                _item(_("Calendar"), "calendar_month", "calendar"),
-                _item(_("Posts"), "article", "post_list"),
-                _item(_("Queues"), "playlist_play", "queue_list"),
-                _item(_("Series"), "repeat", "series_list"),
-            ]
-        if self.can_write:
-            daily.append(_item(_("New post"), "edit_square", "compose"))
-            daily.append(_item(_("Media"), "perm_media", "media_library"))
-            daily.append(_item(_("Texts and links"), "text_snippet", "text_list"))
-            daily.append(_item(_("Import"), "upload_file", "import_list"))
-            daily.append(_item(_("Export"), "download", "export_list"))
-            daily.append(_item(_("Work in progress"), "pending_actions", "job_list"))
-        if self.has_role:
-            daily.append(_item(_("Accounts"), "group", "account_list"))
-            daily.append(_item(_("Incidents"), "e911_emergency", "incident_list"))
-        if self.can_review:
-            asked = _item(_("Waiting for me"), "how_to_reg", "review_list")
-            wait: dict[str, Any] = {
-                "badge": self.review_count,
-                "badge_words": _("wait for your approval"),
-            }
-            daily.append(asked | wait)
-            desk = _item(_("Failure desk"), "build_circle", "failure_desk")
-            words: dict[str, Any] = {
-                "badge": self.desk_count,
-                "badge_words": _("need a person"),
-            }
-            daily.append(desk | words)
-            daily.append(_item(_("Reliability"), "monitoring", "reliability"))
-            daily.append(_item(_("Emergency stop"), "front_hand", "stop_list"))
-        if self.has_role:
-            daily.append(_item(_("Limits"), "speed", "limits"))
-        running: list[dict[str, Any]] = []
-        if self.is_admin:
-            running = [
-                _item(_("Platforms"), "hub", "platform_apps"),
-                _item(_("People"), "badge", "people"),
-                _item(_("Brands"), "sell", "brands"),
-                _item(_("Alert channels"), "campaign", "channel_list"),
-                _item(_("Fire drill"), "local_fire_department", "fire_drill"),
-                _item(_("System check"), "monitor_heart", "system_check"),
-            ]
-        if self.user.is_staff:
-            running.append(_item(_("Admin"), "database", "admin:index"))
+        pages = _pages(get_language() or "", roles_of(self.user), self.user.is_staff)
         groups: list[dict[str, Any]] = [
-            {"title": "", "items": daily},
-            {"title": _("Set-up"), "items": running},
+            {
+                "title": title,
+                "items": [
+                    {"title": words, "icon": icon, "link": link, "active": False}
+                    | self._badge(link)
+                    for words, icon, link in items
+                ],
+            }
+            for title, items in pages
         ]
         self._mark_current([item for group in groups for item in group["items"]])
-        return [group for group in groups if group["items"]]
+        return groups
+
+    @cached_property
+    def _badges(self) -> dict[str, tuple[str, str]]:
+        """By address: how many wait there, and what they are."""
+        counts = {"alert_list": (str(self.unread_count or ""), _("unread"))}
+        if self.can_review:
+            waiting = str(self.review_count or "")
+            counts["review_list"] = (waiting, _("wait for your approval"))
+            desk = self.desk_words if self.desk_count else ""
+            counts["failure_desk"] = (desk, _("need a person"))
+        return {reverse(view): badge for view, badge in counts.items()}
+
+    def _badge(self, link: str) -> dict[str, str]:
+        badge, words = self._badges.get(link, ("", ""))
+        return {"badge": badge, "badge_words": words} if badge else {}
 
     def _mark_current(self, items: list[dict[str, Any]]) -> None:
         """The longest link that the address starts with; home only when it is home."""
@@ -308,8 +256,65 @@ class Shell:
             max(fitting, key=lambda item: len(item["link"]))["active"] = True
 
 
-def _item(title: str, icon: str, view: str) -> dict[str, Any]:
-    return {"title": title, "icon": icon, "link": reverse(view), "active": False}
+#: (title, icon, address)
+Link = tuple[str, str, str]
+
+
+@lru_cache(maxsize=200)
+def _pages(
+    language: str, roles: frozenset[str], is_staff: bool
+) -> tuple[tuple[str, tuple[Link, ...]], ...]:
+    """Groups of links for people with these roles: the same on every page.
+
+    language: the active one, in which they are named.
+    """
+    writes, works = bool(roles & {MARKETING, ADMIN}), bool(roles)
+    daily = [_item(_("Home"), "home", "home")]
+    daily.append(_item(_("Messages"), "notifications", "alert_list"))
+    if works:
+        daily += [
+            _item(_("Calendar"), "calendar_month", "calendar"),
+            _item(_("Posts"), "article", "post_list"),
+            _item(_("Queues"), "playlist_play", "queue_list"),
+            _item(_("Series"), "repeat", "series_list"),
+        ]
+    if writes:
+        daily += [
+            _item(_("New post"), "edit_square", "compose"),
+            _item(_("Media"), "perm_media", "media_library"),
+            _item(_("Texts and links"), "text_snippet", "text_list"),
+            _item(_("Import"), "upload_file", "import_list"),
+            _item(_("Export"), "download", "export_list"),
+            _item(_("Work in progress"), "pending_actions", "job_list"),
+        ]
+    if works:
+        daily += [
+            _item(_("Accounts"), "group", "account_list"),
+            _item(_("Incidents"), "e911_emergency", "incident_list"),
+            _item(_("Waiting for me"), "how_to_reg", "review_list"),
+            _item(_("Failure desk"), "build_circle", "failure_desk"),
+            _item(_("Reliability"), "monitoring", "reliability"),
+            _item(_("Emergency stop"), "front_hand", "stop_list"),
+            _item(_("Limits"), "speed", "limits"),
+        ]
+    running = []
+    if ADMIN in roles:
+        running += [
+            _item(_("Platforms"), "hub", "platform_apps"),
+            _item(_("People"), "badge", "people"),
+            _item(_("Brands"), "sell", "brands"),
+            _item(_("Alert channels"), "campaign", "channel_list"),
+            _item(_("Fire drill"), "local_fire_department", "fire_drill"),
+            _item(_("System check"), "monitor_heart", "system_check"),
+        ]
+    if is_staff:
+        running.append(_item(_("Admin"), "database", "admin:index"))
+    groups = (("", tuple(daily)), (_("Set-up"), tuple(running)))
+    return tuple(group for group in groups if group[1])
+
+
+def _item(title: str, icon: str, view: str) -> Link:
+    return title, icon, reverse(view)
 
 
 def shell_of(request: HttpRequest) -> Shell:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any
@@ -13,7 +13,7 @@ from django.forms import BoundField
 from django.template.loader import TemplateDoesNotExist, get_template
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -35,14 +35,24 @@ HEALTH_LOOKS: dict[str, tuple[str, str, Any]] = {
 }
 
 
-@register.inclusion_tag("_partials/chip.html")
-def chip(tone: str, icon: str, word: str, note: str = "") -> dict[str, str]:
-    """tone: ok, warn, bad, info or muted."""
-    return {"tone": tone, "icon": icon, "word": word, "note": note}
+# Lists show hundreds of chips: each rendered from a template of its own would take
+# longer than all else on the page.
+@register.simple_tag
+def chip(tone: str, icon: str, word: str, note: str = "") -> SafeString:
+    """An icon and a word. tone: ok, warn, bad, info or muted; note: more for those who
+    point at it."""
+    return format_html(
+        '<span class="sh-chip sh-chip--{}"{}><span class="material-symbols-outlined '
+        'sh-icon" aria-hidden="true">{}</span>{}</span>',
+        tone,
+        format_html(' title="{}"', note) if note else "",
+        icon,
+        word,
+    )
 
 
-@register.inclusion_tag("_partials/chip.html")
-def state_chip(row: Delivery | Post) -> dict[str, str]:
+@register.simple_tag
+def state_chip(row: Delivery | Post) -> SafeString:
     """A delivery's or post's state as icon and word."""
     if isinstance(row, Post):
         return chip(*looks.of_post(row))
@@ -51,16 +61,16 @@ def state_chip(row: Delivery | Post) -> dict[str, str]:
     return chip(*looks.of_delivery(row), note)
 
 
-@register.inclusion_tag("_partials/chip.html")
-def post_chip(post: Post, statuses: Iterable[str]) -> dict[str, str]:
+@register.simple_tag
+def post_chip(post: Post, statuses: Iterable[str]) -> SafeString:
     """A post's state as its deliveries make it: Published, Partly published 2/3 ..."""
     if post.state != Post.State.SCHEDULED:
         return chip(*looks.of_post(post))
     return chip(*looks.together(post, statuses)[0])
 
 
-@register.inclusion_tag("_partials/chip.html")
-def health_chip(account: ConnectedAccount) -> dict[str, str]:
+@register.simple_tag
+def health_chip(account: ConnectedAccount) -> SafeString:
     """An account's health. Needs its credential; costs no query when it is selected."""
     tone, icon, word = HEALTH_LOOKS[account.health]
     note = str(explain(account.cause).head) if account.health == "broken" else ""
@@ -98,6 +108,7 @@ def platform_title(slug: str) -> str:
 
 
 @register.simple_tag
+@cache
 def platform_icon(slug: str, beside_name: bool = False) -> SafeString:
     """The platform's mark with its name for screen readers.
 
@@ -127,6 +138,32 @@ def platform_icon(slug: str, beside_name: bool = False) -> SafeString:
 
 
 @register.simple_tag
+def sidebar_links(items: Iterable[Mapping[str, Any]]) -> SafeString:
+    """The links of one group of `Shell.navigation`, on every page."""
+    return format_html_join(
+        "",
+        '<li><a href="{}"{}><span class="material-symbols-outlined sh-icon" '
+        'aria-hidden="true">{}</span><span>{}</span>{}</a></li>',
+        (
+            (
+                item["link"],
+                mark_safe(' aria-current="page"') if item["active"] else "",
+                item["icon"],
+                item["title"],
+                format_html(
+                    '<span class="sh-count">{}<span class="sh-hidden"> {}</span></span>',
+                    item["badge"],
+                    item["badge_words"],
+                )
+                if "badge" in item
+                else "",
+            )
+            for item in items
+        ),
+    )
+
+
+@register.simple_tag
 def platform_name(slug: str) -> str:
     return platform_title(slug)
 
@@ -134,6 +171,15 @@ def platform_name(slug: str) -> str:
 def zone_name() -> str:
     """The reader's zone, as the middleware set it."""
     return timezone.get_current_timezone_name()
+
+
+_FORMATS = {
+    "full": gettext_lazy("D j M Y, H:i"),
+    "short": gettext_lazy("j M, H:i"),
+    "time": "H:i",
+    "date": gettext_lazy("j M Y"),
+    "exact": gettext_lazy("D j M Y, H:i:s"),
+}
 
 
 @register.simple_tag
@@ -151,18 +197,11 @@ def when(value: datetime | date | None, style: str = "full") -> SafeString:
             value.isoformat(),
             date_format(value, _("D j M Y")),
         )
-    formats = {
-        "full": _("D j M Y, H:i"),
-        "short": _("j M, H:i"),
-        "time": "H:i",
-        "date": _("j M Y"),
-        "exact": _("D j M Y, H:i:s"),
-    }
     local = timezone.localtime(value)
     return format_html(
         '<time class="sh-time" datetime="{}">{} <span class="sh-zone">{}</span></time>',
         value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        date_format(local, formats[style]),
+        date_format(local, str(_FORMATS[style])),
         zone_name(),
     )
 
