@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.contrib.auth import get_user_model
-from django.db.models import Count, Exists, F, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy
 from accounts.models import Brand, ConnectedAccount
 from platforms import registry
 
-from . import stops
+from . import long_lists, stops
 from .composing import wording_of
 from .models import (
     Delivery,
@@ -261,15 +261,13 @@ class Day:
     is_today: bool
     is_past: bool
     in_month: bool
-    rows: list[Row] = field(default_factory=list)
-
-    @property
-    def cards(self) -> list[Row]:
-        return self.rows[:CARDS_PER_DAY]
+    #: the first ones, as many as a day has room for
+    cards: list[Row] = field(default_factory=list)
+    count: int = 0
 
     @property
     def more(self) -> int:
-        return max(0, len(self.rows) - CARDS_PER_DAY)
+        return self.count - len(self.cards)
 
     @property
     def iso(self) -> str:
@@ -294,7 +292,7 @@ class Calendar:
 
     @property
     def total(self) -> int:
-        return sum(len(day.rows) for week in self.weeks for day in week)
+        return sum(day.count for week in self.weeks for day in week)
 
 
 def read_day(text: str, today: date) -> date:
@@ -319,7 +317,7 @@ def instants(first: date, last: date) -> tuple[datetime, datetime]:
 
 
 def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
-    """Month or week around a day. Four queries and their prefetches at most."""
+    """Month or week around a day. Five queries and their prefetches at most."""
     today = reader_today()
     if view == "week":
         first = day - timedelta(days=day.weekday())
@@ -343,26 +341,60 @@ def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
     deliveries = filters.deliveries(
         Delivery.objects.visible_to(user).filter(due_at__gte=start, due_at__lt=stop)
     )
-    found = rows_of(for_rows(deliveries).order_by("due_at", "pk"))
+    deliveries = deliveries.order_by("due_at", "pk")
+    # Only what has room is read and judged: a month may have thousands.
+    known: dict[int, Row] = {}
+    entries: list[tuple[datetime, int, int | None]]
     if filters.status == AT_RISK:
-        found = [row for row in found if row.risk]
-    drafts = (
-        filters.drafts(
+        known = _by_key(deliveries, only_risky=True)
+        entries = [
+            (row.delivery.due_at, row.post.pk, key)
+            for key, row in known.items()
+            if row.delivery
+        ]
+    else:
+        entries = list(deliveries.values_list("due_at", "post", "pk"))
+    drafts = {
+        post.pk: post
+        for post in filters.drafts(
             Post.objects.visible_to(user).filter(due_at__gte=start, due_at__lt=stop)
         )
         .select_related("brand", "author", "owner")
         .prefetch_related("media__asset")
-    )
-    found += [Row(post) for post in drafts]
-    found.sort(key=lambda row: (row.at or start, row.post.pk))
-    for row in found:
-        assert row.at is not None
-        days[timezone.localtime(row.at).date()].rows.append(row)
+    }
+    entries += [(post.due_at or start, key, None) for key, post in drafts.items()]
+    entries.sort(key=lambda entry: entry[:2])
+    shown: dict[date, list[tuple[int, int | None]]] = {}
+    for at, post, key in entries:
+        day_of = timezone.localtime(at).date()
+        days[day_of].count += 1
+        places = shown.setdefault(day_of, [])
+        if len(places) < CARDS_PER_DAY:
+            places.append((post, key))
+    keys = [key for places in shown.values() for _post, key in places if key]
+    if not known:
+        known = _by_key(Delivery.objects.filter(pk__in=keys))
+    for day_of, places in shown.items():
+        for post, key in places:
+            if key is None:
+                days[day_of].cards.append(Row(drafts[post]))
+            elif key in known:  # else it went away between the two queries
+                days[day_of].cards.append(known[key])
     ordered = list(days.values())
     weeks = [ordered[n : n + 7] for n in range(0, len(ordered), 7)]
     return Calendar(
         view, day, title, weeks, previous, following, risks_ahead(user, filters)
     )
+
+
+def _by_key(
+    deliveries: DeliveryQuerySet, *, only_risky: bool = False
+) -> dict[int, Row]:
+    return {
+        row.delivery.pk: row
+        for row in rows_of(for_rows(deliveries))
+        if row.delivery and (row.risk or not only_risky)
+    }
 
 
 def risks_ahead(user: Any, filters: Filters) -> int:
@@ -395,30 +427,42 @@ def tab_deliveries(rows: DeliveryQuerySet, tab: str) -> DeliveryQuerySet:
     if tab == "upcoming":
         return rows.open().order_by("due_at", "pk")
     if tab == "published":
-        published = rows.filter(status=Delivery.Status.PUBLISHED)
-        return published.order_by(F("published_at").desc(), "-pk")
+        return _published(rows).order_by("-published_at", "-pk")
     return rows.order_by("-due_at", "-pk")
+
+
+def _published(rows: DeliveryQuerySet) -> DeliveryQuerySet:
+    # Said by what it is not: by its status SQLite would sort all that ever went out.
+    others = set(Delivery.Status.values) - {Delivery.Status.PUBLISHED}
+    return rows.filter(published_at__isnull=False).exclude(status__in=others)
 
 
 @dataclass(frozen=True)
 class Tab:
+    """count: as `long_lists.count` counts."""
+
     key: str
     label: Any
     count: int
     is_current: bool
 
+    @property
+    def count_words(self) -> str:
+        return long_lists.in_words(self.count)
+
 
 def tabs(rows: DeliveryQuerySet, drafts: PostQuerySet, current: str) -> list[Tab]:
-    """The tabs with their numbers: two queries."""
-    numbers: dict[str, int] = rows.aggregate(
-        needs_me=Count("pk", filter=Delivery.needs_person_if()),
-        upcoming=Count("pk", filter=Q(status__in=Delivery.OPEN)),
-        published=Count("pk", filter=Q(status=Delivery.Status.PUBLISHED)),
-        all=Count("pk"),
-    )
-    numbers["drafts"] = drafts.count()
+    """The tabs with their numbers: a query for each."""
+    sources: dict[str, Any] = {
+        NEEDS_ME: rows.needs_person(),
+        "upcoming": rows.open(),
+        "published": _published(rows),
+        "drafts": drafts,
+        "all": rows,
+    }
     return [
-        Tab(key, label, numbers[key], key == current) for key, label in TABS.items()
+        Tab(key, label, long_lists.count(sources[key]), key == current)
+        for key, label in TABS.items()
     ]
 
 

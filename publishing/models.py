@@ -848,6 +848,8 @@ class Delivery(models.Model):
             ),
             models.Index(fields=["account", "fingerprint"], name="delivery_same_again"),
             models.Index(fields=["status", "due_at"], name="delivery_by_status"),
+            # The list of all, newest first, whatever their state.
+            models.Index(fields=["due_at"], name="delivery_by_time"),
             models.Index(fields=["account", "due_at"], name="delivery_by_account"),
         ]
 

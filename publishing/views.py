@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -51,6 +50,7 @@ from .composing import (
 )
 from .forms import LiveForm
 from .listing import Filters
+from .long_lists import leaf
 from .models import (
     Delivery,
     InvalidTransition,
@@ -203,11 +203,14 @@ def post_list(request: HttpRequest) -> HttpResponse:
             source = list(source)
             found = risks(source)
             source = [row for row in source if row.pk in found]
-    page = Paginator(source, PAGE_SIZE).get_page(request.GET.get("page"))
+    counted = next(entry.count for entry in tabs if entry.is_current)
+    if isinstance(source, list):
+        counted = len(source)
+    page = leaf(source, counted, PAGE_SIZE, request.GET.get("page"))
     if tab == "drafts":
-        shown = [listing.Row(post) for post in page.object_list]
+        shown = [listing.Row(post) for post in page.rows]
     else:
-        shown = listing.rows_of(page.object_list)
+        shown = listing.rows_of(page.rows)
     more = {"day": day.isoformat() if day else ""}
     context = {
         "tab": tab,

@@ -267,6 +267,22 @@ def test_drafts_are_found_by_their_state(member):
     assert all(any("post_by_state" in line for line in plan) for plan in found), found
 
 
+@pytest.mark.parametrize(
+    ("tab", "index"), [("published", "delivery_published"), ("all", "delivery_by_time")]
+)
+def test_a_page_of_a_long_list_is_read_in_the_order_of_an_index(member, tab, index):
+    if connection.vendor == "postgresql":
+        pytest.skip("PostgreSQL knows how many there are, and may sort few of them")
+    plans = plans_of(member, f"{reverse('post_list')}?tab={tab}")
+    found = [plan for plan in plans.values() if any(index in line for line in plan)]
+    assert found
+    # SQLite would sort all of them for the page's fifty.
+    assert not [line for plan in found for line in plan if "FOR ORDER BY" in line]
+    lists = [plan for sql, plan in plans.items() if "LIMIT 51" in sql]
+    assert len(lists) == 1
+    assert lists[0] in found
+
+
 # ---------------------------------------------------------------- looks
 
 CREDENTIALS = 50_000
