@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -644,16 +644,29 @@ def _undo_ended(job: Job) -> None:
 # ---------------------------------------------------------------- kinds
 
 
+def _know(listed: Sequence[Job]) -> None:
+    tables = Import.objects.in_bulk({job.asked["table"] for job in listed})
+    for job in listed:
+        job.table = tables.get(job.asked["table"])  # type: ignore[attr-defined]
+
+
+def _table_of(job: Job) -> Import | None:
+    if not hasattr(job, "table"):
+        _know([job])
+    table: Import | None = job.table  # type: ignore[attr-defined]
+    return table
+
+
 def _title(words: Any) -> Any:
     def title(job: Job) -> str:
-        table = Import.objects.filter(pk=job.asked["table"]).first()
+        table = _table_of(job)
         return words % {"name": table.name if table else "–"}
 
     return title
 
 
 def _address(job: Job) -> str:
-    table = Import.objects.filter(pk=job.asked["table"]).first()
+    table = _table_of(job)
     return table.get_absolute_url() if table else ""
 
 
@@ -661,7 +674,11 @@ def register() -> None:
     jobs.register(
         "import_read",
         jobs.Kind(
-            _title(gettext_lazy("Reading %(name)s")), _read, _read_ended, _address
+            _title(gettext_lazy("Reading %(name)s")),
+            _read,
+            _read_ended,
+            _address,
+            know=_know,
         ),
     )
     jobs.register(
@@ -672,6 +689,7 @@ def register() -> None:
             _write_ended,
             _address,
             gettext_lazy("What was imported so far stays, and can be undone."),
+            _know,
         ),
     )
     jobs.register(
@@ -682,5 +700,6 @@ def register() -> None:
             _undo_ended,
             _address,
             gettext_lazy("What was undone so far stays undone."),
+            _know,
         ),
     )

@@ -51,7 +51,8 @@ def line(job: Job) -> Line:
 @require_safe
 @role_required(can_write)
 def job_list(request: HttpRequest) -> HttpResponse:
-    rows = Job.objects.of(request.user).select_related("brand")[:SHOWN]
+    rows = list(Job.objects.of(request.user).select_related("brand")[:SHOWN])
+    jobs.know(rows)
     return render(
         request, "publishing/job_list.html", {"lines": [line(job) for job in rows]}
     )

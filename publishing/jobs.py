@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +77,7 @@ class Kind:
     title: for its row. work: goes on from `job.at` until the turn is over; True: there
     is more. ended: tidies up what belongs to it, however it ended; once at least.
     address: of the page that shows what came of it, "": the list alone. unit: of done
-    and total, "bytes" or "".
+    and total, "bytes" or "". know: reads at once what title and address ask for each.
     """
 
     title: Callable[[Job], str]
@@ -85,6 +85,7 @@ class Kind:
     ended: Callable[[Job], None] = lambda job: None
     address: Callable[[Job], str] = lambda job: ""
     cancel_note: Any = ""
+    know: Callable[[Sequence[Job]], None] = lambda listed: None
 
 
 _kinds: dict[str, Kind] = {}
@@ -96,6 +97,13 @@ def register(name: str, kind: Kind) -> None:
 
 def kind_of(job: Job) -> Kind:
     return _kinds[job.kind]
+
+
+def know(listed: Sequence[Job]) -> None:
+    """Before a list shows them: a query for each kind of work, not for each row."""
+    for name, kind in _kinds.items():
+        if alike := [job for job in listed if job.kind == name]:
+            kind.know(alike)
 
 
 def start(kind: str, person: Any, brand: Any = None, **asked: Any) -> Job:

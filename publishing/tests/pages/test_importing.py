@@ -10,7 +10,8 @@ from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -674,3 +675,14 @@ def test_imported_posts_wait_for_approval_where_their_brand_asks(world, ana):
     do(ana, table, "undo")
     assert not Review.objects.waiting().exists()
     assert set(Post.objects.values_list("state", flat=True)) == {"cancelled"}
+
+
+def test_the_list_of_work_costs_the_same_however_much_there_is(world, ana):
+    counts = []
+    for number in range(3):
+        send(ana, csv_of(good(text=f"n{number}")), name=f"plan{number}.csv")
+        with CaptureQueriesContext(connection) as seen:
+            page = ana.get(reverse("job_list")).content.decode()
+        assert all(f"plan{n}.csv" in page for n in range(number + 1))
+        counts.append(len(seen))
+    assert counts[1] == counts[2]
