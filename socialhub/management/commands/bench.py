@@ -71,6 +71,14 @@ class Command(SandboxedCommand):
             "--rounds", type=int, default=3, help="how often; medians are told"
         )
         parser.add_argument(
+            "--page",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="only pages with this name, as in the table (pages); * stands for any"
+            " letters, and the option can be repeated",
+        )
+        parser.add_argument(
             "--size", default="2G", help="of the file (upload), such as 200M or 2G"
         )
         parser.add_argument(
