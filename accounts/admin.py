@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
@@ -38,10 +37,11 @@ from .models import (
     RefreshAttempt,
 )
 from .permissions import group_of
+from .zones import zone_names
 
 
 def known_zone(name: str) -> str:
-    if name and name not in available_timezones():
+    if name and name not in zone_names():
         raise forms.ValidationError(
             gettext("Unknown zone. Write one such as Europe/Berlin.")
         )

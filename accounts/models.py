@@ -31,6 +31,7 @@ from . import ends
 from .ends import End
 from .fields import EncryptedTextField
 from .fixed_query import SAMPLE_TIME, FixedQuery
+from .zones import zone_names
 
 
 def platform_choices() -> list[tuple[str, str]]:
@@ -97,9 +98,7 @@ class Brand(models.Model):
         return self.name
 
     def clean(self) -> None:
-        from zoneinfo import available_timezones
-
-        if self.time_zone not in available_timezones():
+        if self.time_zone not in zone_names():
             raise ValidationError(
                 {"time_zone": _("Unknown zone. Write one such as Europe/Berlin.")}
             )

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
+
+from accounts.zones import zone_names
 
 View = Callable[..., HttpResponseBase]
 
@@ -47,7 +49,7 @@ def in_chosen_zone(view: View) -> View:
     @wraps(view)
     def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         zone = request.POST.get("zone") or request.GET.get("zone") or ""
-        if zone not in available_timezones():
+        if zone not in zone_names():
             return view(request, *args, **kwargs)
         with timezone.override(ZoneInfo(zone)):
             return view(request, *args, **kwargs)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.db import IntegrityError
@@ -20,6 +20,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import Brand
 from accounts.roles import can_write, is_admin
+from accounts.zones import zone_names
 
 from . import (
     composing,
@@ -628,9 +629,7 @@ def _page(
 def _zones(chosen: str) -> list[str]:
     """What people know their zone by: places and UTC, and whatever is chosen now."""
     places = {
-        zone
-        for zone in available_timezones()
-        if "/" in zone and not zone.startswith("Etc/")
+        zone for zone in zone_names() if "/" in zone and not zone.startswith("Etc/")
     }
     return sorted(places | {"UTC", chosen})
 
@@ -655,7 +654,7 @@ def _blank(request: HttpRequest) -> dict[str, Any]:
         files = _library(request, brand).filter(pk=picked)
         initial["media"] = [(asset, asset.alt_text) for asset in files]
     zone = brand.time_zone if brand else "UTC"
-    if request.GET.get("zone", "") in available_timezones():
+    if request.GET.get("zone", "") in zone_names():
         zone = request.GET["zone"]
     soon = timezone.now().astimezone(ZoneInfo(zone)) + timedelta(minutes=90)
     initial["zone"] = zone

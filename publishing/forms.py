@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
@@ -20,6 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Brand, ConnectedAccount
+from accounts.zones import zone_names
 from platforms import registry
 from platforms.base import PlatformSpec
 from platforms.text import tidy, web_host
@@ -155,7 +155,7 @@ class PostForm(forms.Form):
     @cached_property
     def zone_now(self) -> str:
         typed = str(self["zone"].value() or "")
-        if typed in available_timezones():
+        if typed in zone_names():
             return typed
         return self.brand_now.time_zone if self.brand_now else "UTC"
 
@@ -353,7 +353,7 @@ class PostForm(forms.Form):
         zone = str(self.cleaned_data.get("zone") or "")
         if not zone:
             return self.zone_now
-        if zone not in available_timezones():
+        if zone not in zone_names():
             raise forms.ValidationError(
                 _("Unknown time zone. Write one such as Europe/Berlin.")
             )

@@ -6,7 +6,6 @@ import csv
 import io
 from dataclasses import dataclass
 from typing import Any
-from zoneinfo import available_timezones
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -21,6 +20,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import AuditEvent, Brand, ConnectedAccount
 from accounts.roles import can_write
+from accounts.zones import zone_names
 
 from . import csv_cells, importing, incoming, table_columns
 from .access import role_required, row_number
@@ -104,7 +104,7 @@ def _begin(request: HttpRequest, brands: list[Brand]) -> dict[str, str]:
     zone = request.POST.get("zone", "").strip()
     if brand is None:
         problems["brand"] = _("Choose a brand.")
-    if zone not in available_timezones():
+    if zone not in zone_names():
         problems["zone"] = _("Unknown time zone. Write one such as Europe/Berlin.")
     if refused := incoming.refused_files(request):
         problems["table"] = " ".join(refused)
@@ -420,7 +420,7 @@ def import_do(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _settings(request: HttpRequest, table: Import) -> bool:
     zone = request.POST.get("zone", "").strip()
-    if zone and zone not in available_timezones():
+    if zone and zone not in zone_names():
         messages.error(
             request, _("Unknown time zone. Write one such as Europe/Berlin.")
         )

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import Any
-from zoneinfo import available_timezones
 
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
@@ -21,6 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import Brand, ConnectedAccount
+from accounts.zones import zone_names
 from platforms import registry
 from platforms.text import tidy
 
@@ -199,7 +199,7 @@ class Judge:
     def _time(self, cells: Mapping[str, str], found: Verdict) -> None:
         zone = cells.get("zone") or self.table.zone
         order = self.table.date_order
-        if zone not in available_timezones():
+        if zone not in zone_names():
             found.problems.append(
                 Said(
                     "zone",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django.contrib.auth import get_user_model
 from django.db.models import Exists, OuterRef, Q
@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Brand, ConnectedAccount
+from accounts.zones import zone_names
 from platforms import registry
 
 from . import long_lists, stops
@@ -67,7 +68,7 @@ class Filters:
         for name in ("brand", "account", "owner", "label"):
             if not values[name].isdecimal() or len(values[name]) > 15:
                 values[name] = ""
-        if values["zone"] not in available_timezones():
+        if values["zone"] not in zone_names():
             values["zone"] = ""
         if values["platform"] not in registry.PLATFORMS:
             values["platform"] = ""

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Sequence
 from datetime import time
 from typing import Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.contrib import messages
@@ -23,6 +22,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.models import AuditEvent, Brand, ConnectedAccount
 from accounts.roles import can_write
+from accounts.zones import zone_names
 
 from . import moving, slots
 from .access import role_required, row_number
@@ -70,7 +70,7 @@ class QueueForm(forms.ModelForm):
 
     def clean_zone(self) -> str:
         zone = str(self.cleaned_data["zone"])
-        if zone not in available_timezones():
+        if zone not in zone_names():
             raise forms.ValidationError(
                 _("Unknown time zone. Write one such as Europe/Berlin.")
             )

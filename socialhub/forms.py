@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
-from zoneinfo import available_timezones
 
 from allauth.account.models import EmailAddress
 from django import forms
@@ -13,13 +13,17 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import Q
+from django.forms.utils import flatatt
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Brand, Profile
 from accounts.roles import ADMIN, MARKETING, REVIEWER, ROLES
+from accounts.zones import zone_names
 from publishing import approving
 
 User = get_user_model()
@@ -41,7 +45,7 @@ def zones() -> list[tuple[str, list[tuple[str, str]]]]:
 @cache
 def _zones() -> list[tuple[str, list[tuple[str, str]]]]:
     groups: dict[str, list[tuple[str, str]]] = {"": [("UTC", "UTC")]}
-    for name in sorted(available_timezones()):
+    for name in sorted(zone_names()):
         region, slash, place = name.partition("/")
         if slash and region not in {"Etc", "SystemV", "posix", "right"}:
             words = f"{name} ({place.replace('_', ' ')})" if "_" in place else name
@@ -49,8 +53,43 @@ def _zones() -> list[tuple[str, list[tuple[str, str]]]]:
     return list(groups.items())
 
 
+class LongSelect(forms.Select):
+    """Of hundreds of choices: Django would render a template for each of them."""
+
+    def render(
+        self, name: str, value: Any, attrs: Any = None, renderer: Any = None
+    ) -> SafeString:
+        chosen = {str(one) for one in self.format_value(value)}
+        parts = [
+            format_html(
+                '<optgroup label="{}">{}</optgroup>', key, _options(rows, chosen)
+            )
+            if isinstance(rows, list | tuple)
+            else _options([(key, rows)], chosen)
+            for key, rows in self.choices
+        ]
+        return format_html(
+            "<select{}>{}</select>",
+            flatatt(self.build_attrs(self.attrs, {**(attrs or {}), "name": name})),
+            format_html_join("", "{}", ((part,) for part in parts)),
+        )
+
+
+def _options(rows: Iterable[tuple[Any, Any]], chosen: set[str]) -> SafeString:
+    return format_html_join(
+        "",
+        '<option value="{}"{}>{}</option>',
+        (
+            (key, mark_safe(" selected") if str(key) in chosen else "", words)
+            for key, words in rows
+        ),
+    )
+
+
 class ProfileForm(forms.ModelForm[Profile]):
-    time_zone = forms.ChoiceField(label=_("Time zone"), required=False)
+    time_zone = forms.ChoiceField(
+        label=_("Time zone"), required=False, widget=LongSelect
+    )
     language = forms.ChoiceField(
         label=_("Language"),
         required=False,
@@ -90,6 +129,7 @@ class BrandForm(forms.ModelForm[Brand]):
     time_zone = forms.ChoiceField(
         label=_("Time zone"),
         choices=zones,
+        widget=LongSelect,
         help_text=_("Posts of this brand are written in this zone unless changed."),
     )
     members = PeopleField(

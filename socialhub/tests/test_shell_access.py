@@ -184,6 +184,9 @@ def test_one_can_choose_a_time_zone_and_only_a_real_one(
     client = sign_in(user)
     client.post(reverse("profile"), {"time_zone": "Europe/Berlin"})
     assert Profile.objects.get(user=user).time_zone == "Europe/Berlin"
+    page = client.get(reverse("profile")).content.decode()
+    assert page.count('<option value="Europe/Berlin" selected>') == 1
+    assert '<optgroup label="Asia"><option value="Asia/Aden">' in page
     answer = client.post(reverse("profile"), {"time_zone": "Mars/Olympus"})
     assert answer.status_code == 200
     assert Profile.objects.get(user=user).time_zone == "Europe/Berlin"

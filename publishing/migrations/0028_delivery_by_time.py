@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("publishing", "0025_approval")]
+    dependencies = [("publishing", "0027_ceiling_of_all_parts")]
 
     operations = [
         migrations.AddIndex(
