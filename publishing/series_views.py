@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import messages
@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from accounts.roles import can_write
+from accounts.zones import zone_names
 
 from . import moving, repeating, rule_changing
 from .access import role_required
@@ -170,7 +171,7 @@ class RuleForm(SeriesForm):
 
     def clean_zone(self) -> str:
         zone: str = self.cleaned_data["zone"].strip()
-        if zone not in available_timezones():
+        if zone not in zone_names():
             raise forms.ValidationError(
                 _("Unknown time zone. Write one such as Europe/Berlin.")
             )

@@ -10,12 +10,13 @@ from datetime import date, datetime, timedelta
 from datetime import time as clock
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from accounts.models import Brand
+from accounts.zones import zone_names
 from publishing import exporting, incoming
 from publishing.export_tables import WHAT
 from publishing.jobs import Refused
@@ -79,7 +80,7 @@ class Command(BaseCommand):
             raise CommandError(f"{file} exists. Choose another name.")
         if not file.parent.is_dir():
             raise CommandError(f"{file.parent} is no folder.")
-        if options["zone"] not in available_timezones():
+        if options["zone"] not in zone_names():
             raise CommandError(f"{options['zone']} is no time zone.")
         what = [word for word in options["what"].split(",") if word]
         if not what or set(what) - set(WHAT):
