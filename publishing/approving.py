@@ -286,15 +286,18 @@ def send_back(user: Any, post_id: int, mark: str, text: str) -> Review:
 
 
 def ask_again(user: Any, post: Post) -> None:
-    """What was sent back is asked for once more as it is."""
+    """What was sent back is asked for once more as it is.
+
+    `asked_by` stays who wrote it: they must not approve it because another asks.
+    """
     with transaction.atomic():
         post = Post.objects.select_for_update().get(pk=post.pk)
         sent_back = post.reviews.filter(is_current=True, state=State.SENT_BACK).first()
         if sent_back is None:
             raise Refused(_("It was not sent back, or it was changed since."))
         sent_back.state, sent_back.decided_at = State.WAITING, None
-        sent_back.asked_by, sent_back.asked_at = user, timezone.now()
-        sent_back.save(update_fields=["state", "decided_at", "asked_by", "asked_at"])
+        sent_back.asked_at = timezone.now()
+        sent_back.save(update_fields=["state", "decided_at", "asked_at"])
         AuditEvent.write(user, "post.approval_asked", post)
         tell_reviewers(sent_back)
 

@@ -140,6 +140,8 @@ def review_ask(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _back(request: HttpRequest, pk: int) -> HttpResponse:
     to = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(to, {request.get_host()}):
+    if not url_has_allowed_host_and_scheme(
+        to, {request.get_host()}, require_https=request.is_secure()
+    ):
         to = reverse("post_detail", args=[pk]) + "#approval"
     return redirect(to)

@@ -201,6 +201,18 @@ def test_what_is_sent_back_says_why_and_waits(
     assert row_of(post).status == "scheduled"
 
 
+def test_who_wrote_what_was_sent_back_does_not_approve_it_when_another_asks(
+    ask: Any, person: Any, author: Any
+) -> None:
+    post, rita, bob = ask(text="Spring sale"), person("rita"), person("bob")
+    ask.edit(post, bob, post.accounts.all(), "Autumn sale")
+    approving.send_back(rita, post.pk, mark(post), "Name the price")
+    approving.ask_again(author, post)
+    with pytest.raises(approving.Refused, match="somebody else"):
+        approving.approve(bob, post.pk, mark(post))
+    assert row_of(post).hold == Hold.APPROVAL
+
+
 def test_approved_too_late_a_person_decides(ask: Any, person: Any, script: Any) -> None:
     post = ask(due_in=timedelta(minutes=5))
     late = timezone.now() - timedelta(minutes=1)
