@@ -108,8 +108,10 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
                 (logs / f"{name}.log").write_text(box.log(name, 200_000))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """Ends with its file: while it runs, Django takes this process for an asynchronous
+    one, and refuses its database to the files that come after."""
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=needs.chromium(), args=ARGS)
         yield browser
