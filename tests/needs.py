@@ -25,9 +25,11 @@ def redis_url() -> str:
 
 
 def chromium() -> str:
-    """Path of a Chromium, or ""."""
+    """Path of a Chromium, or "". The one that has no window does the same for a quarter
+    less work."""
     named = os.environ.get("CHROMIUM", "")
-    for name in (named, "chromium", "chromium-browser", "google-chrome"):
+    windowless = "chromium-headless-shell"
+    for name in (named, windowless, "chromium", "chromium-browser", "google-chrome"):
         if name and (found := shutil.which(name)):
             return found
     return ""
@@ -58,7 +60,9 @@ def missing() -> dict[str, str]:
     """name -> what would mend it, for everything that is not here."""
     found: dict[str, str] = {}
     if not chromium():
-        found["browser"] = "install Chromium (Debian: apt install chromium)"
+        found["browser"] = (
+            "install Chromium (Debian: apt install chromium-headless-shell)"
+        )
     if not AXE.exists():
         found["axe"] = NPM_CURE
     if not all(shutil.which(name) for name in ("xgettext", "msgmerge", "msgfmt")):

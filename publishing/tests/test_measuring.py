@@ -67,7 +67,9 @@ def test_mp4_and_quicktime_share_their_endings(file):
 
 
 def test_every_reason_has_its_sentence():
-    source = "".join(Path(p.__file__).read_text() for p in (examine, reshape, spreadsheet))
+    source = "".join(
+        Path(p.__file__).read_text() for p in (examine, reshape, spreadsheet)
+    )
     codes = set(re.findall(r'[Rr]efused\("(\w+)"', source))
     assert codes | {"no_room", "too_much"} == set(measuring._REASONS) | {"no_room"}
 
