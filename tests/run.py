@@ -57,6 +57,8 @@ SAME_ON_EVERY_DATABASE = [
     "--ignore=socialhub/tests/test_sqlite.py",
     "--ignore=tests/live/test_platforms_drill.py",
     "--ignore=tests/live/test_health_bench.py",
+    # What it asks of the database is in the fast tests of monitoring and accounts.
+    "--ignore=tests/live/test_health_drill.py",
     "--ignore=tests/browser",
     # Each page is opened on every database all the same, by the list of all pages.
     "--ignore-glob=publishing/tests/pages/*",
