@@ -468,13 +468,20 @@ def _tell(
     assert when is not None
     if result.made:
         local = when.due_at.astimezone(ZoneInfo(when.zone))
-        messages.success(
-            request,
-            ngettext(
-                "%(n)s post is scheduled for %(when)s (%(zone)s).",
-                "%(n)s posts are scheduled for %(when)s (%(zone)s).",
+        words = ngettext(
+            "%(n)s post is scheduled for %(when)s (%(zone)s).",
+            "%(n)s posts are scheduled for %(when)s (%(zone)s).",
+            result.made,
+        )
+        if result.post.deliveries.filter(approvals_missing__gt=0).exists():
+            words = ngettext(
+                "%(n)s post waits for approval, planned for %(when)s (%(zone)s).",
+                "%(n)s posts wait for approval, planned for %(when)s (%(zone)s).",
                 result.made,
             )
+        messages.success(
+            request,
+            words
             % {
                 "n": result.made,
                 "when": f"{local:%Y-%m-%d %H:%M}",

@@ -70,6 +70,18 @@ def test_scheduling_makes_one_delivery_per_account_at_the_wall_time(ana, world, 
     assert verbs == {"post.created", "post.scheduled"}
 
 
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [(0, "2 posts are scheduled for"), (1, "2 posts wait for approval, planned for")],
+)
+def test_what_waits_for_approval_is_not_called_scheduled(
+    ana, world, filled, steps, said
+):
+    world.brand.approval_steps = steps
+    world.brand.save()
+    assert said in page_of(ana.post(NEW, filled(), follow=True))
+
+
 def test_a_draft_needs_nothing_but_a_brand_and_is_not_sent(ana, filled):
     ana.post(NEW, filled(action="draft", accounts=[], date="", text="Half"))
     post = Post.objects.get()
