@@ -301,28 +301,41 @@ def change_following(user: Any, post: Post) -> int:
         for row in rows:
             assert row.occurrence_on is not None
             when = timing(series, row.occurrence_on)
-            try:
-                result = composing.save(
-                    composition,
-                    user,
-                    post=row,
-                    token="",
-                    when=when,
-                    wall=(when.day, when.wall, when.zone),
-                    go=True,
-                    twice_ok=series.is_dense,
-                )
-            except StaleState:
-                result = None
-            if result is None or result.too_late:
-                raise moving.Refused(
-                    _("The post of %(day)s has changed meanwhile: nothing was changed.")
-                    % {"day": date_format(row.occurrence_on, _("j M Y"))}
-                )
-            if series.is_dense:
-                say_yes(row)
+            resave(composition, user, series, row, when)
         AuditEvent.write(user, "series.changed", post, posts=len(rows))
     return len(rows)
+
+
+def resave(
+    composition: composing.Composition,
+    user: Any,
+    series: Series,
+    post: Post,
+    when: Timing,
+) -> None:
+    """Give a post of the series what it is to say, and when. moving.Refused when it has
+    changed meanwhile: call it in a transaction that changes all or nothing."""
+    try:
+        result = composing.save(
+            composition,
+            user,
+            post=post,
+            token="",
+            when=when,
+            wall=(when.day, when.wall, when.zone),
+            go=True,
+            twice_ok=series.is_dense,
+        )
+    except StaleState:
+        result = None
+    if result is None or result.too_late:
+        day = post.occurrence_on
+        raise moving.Refused(
+            _("The post of %(day)s has changed meanwhile: nothing was changed.")
+            % {"day": date_format(day, _("j M Y")) if day else ""}
+        )
+    if series.is_dense:
+        say_yes(post)
 
 
 def end(user: Any, series: Series, after: date) -> int:

@@ -21,7 +21,7 @@ from accounts.models import AuditEvent
 
 from . import composing, export_posts, fingerprints, moving, repeating
 from .composing import CHANGEABLE, Timing
-from .models import Post, Series, StaleState
+from .models import Post, Series
 
 #: What of a post makes it one of the series, as an export names it.
 _SAYS = (
@@ -192,27 +192,8 @@ def _move(user: Any, series: Series, found: Plan) -> None:
     for effect in found.moves:
         when, post = effect.then, effect.post
         assert when is not None
-        try:
-            result = composing.save(
-                composition,
-                user,
-                post=post,
-                token="",
-                when=when,
-                wall=(when.day, when.wall, when.zone),
-                go=True,
-                twice_ok=series.is_dense,
-            )
-        except StaleState:
-            result = None
-        if result is None or result.too_late:
-            raise moving.Refused(
-                _("The post of %(day)s has changed meanwhile: nothing was changed.")
-                % {"day": f"{effect.post.occurrence_on}"}
-            )
+        repeating.resave(composition, user, series, post, when)
         Post.objects.filter(pk=post.pk).update(occurrence_on=when.day)
-        if series.is_dense:
-            repeating.say_yes(post)
 
 
 def first_day(series: Series, now: datetime) -> date:
