@@ -119,12 +119,12 @@ class Mastodon(Platform):
     def next_step(self, job: PublishJob, client: PlatformClient) -> Step:
         """Upload each file, wait until the server has made its own of it, then post.
 
-        Witness: media = [{"id", "ready"}] in the order of the draft's files, media_polls
-        how often the last was asked for, media_tries how often the upload of the next
-        failed, uploads:N how often a file was sent.
+        Witness: media = [{"id", "ready", "at"}] in the order of the draft's files and
+        when each was sent, media_polls how often the last was asked for, media_tries how
+        often the upload of the next failed, uploads:N how often a file was sent.
         """
         assert isinstance(client, MastodonClient)
-        media = stored_media(job)
+        media = kept_media(job)
         for number, item in enumerate(media, 1):
             if not item["ready"]:
                 return Step(
@@ -137,13 +137,15 @@ class Mastodon(Platform):
             return Step(
                 f"upload_{job.draft.media[number - 1].kind}:{number}",
                 StepKind.REPEATABLE,
-                lambda: self._upload(job, client, number),
+                lambda: self._upload(job, client, media),
             )
         return Step("post", StepKind.COMMIT, lambda: self._post(job, client))
 
     def _upload(
-        self, job: PublishJob, client: MastodonClient, number: int
+        self, job: PublishJob, client: MastodonClient, before: list[dict[str, Any]]
     ) -> StepResult:
+        """Send the file that follows on those before."""
+        number = len(before) + 1
         try:
             media = client.upload_media(job.draft.media[number - 1])
         except TransientError as error:
@@ -158,10 +160,11 @@ class Mastodon(Platform):
                     request_id=error.request_id,
                 ) from error
             return StepResult({"media_tries": tries}, wait_s=MEDIA_PAUSE_S)
-        item = {"id": media.id, "ready": media.ready}
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        item = {"id": media.id, "ready": media.ready, "at": at}
         return StepResult(
             {
-                "media": [*stored_media(job), item],
+                "media": [*before, item],
                 "media_tries": 0,
                 "media_polls": 0,
                 f"uploads:{number}": job.witness.get(f"uploads:{number}", 0) + 1,
@@ -242,7 +245,7 @@ class Mastodon(Platform):
                 "GET /api/v1/statuses/:id/source": MAX_SOURCES,
             }
         calls = {"POST /api/v1/statuses": 1}
-        media = stored_media(job)
+        media = kept_media(job)
         if uploads := len(job.draft.media) - len(media):
             calls["POST /api/v2/media"] = uploads
         # Each file may take time: then it is asked for once per claim.
@@ -413,6 +416,17 @@ def upload_again(detail: str, cause: Cause) -> TransientError:
 def stored_media(job: PublishJob) -> list[dict[str, Any]]:
     """Uploaded files of the witness, as a copy that may be changed."""
     return [dict(item) for item in job.witness.get("media", [])]
+
+
+def kept_media(job: PublishJob) -> list[dict[str, Any]]:
+    """Those that the server still has. What no post shows it clears away after a day;
+    releases before 4.4 would post without it, and without a word."""
+    items = stored_media(job)
+    oldest = datetime.now(UTC) - facts_of.MEDIA_LIFE
+    is_kept = all(
+        datetime.fromisoformat(item["at"]) > oldest for item in items if "at" in item
+    )
+    return items if is_kept else []
 
 
 def remote_post(status: Status, media_missing: int = 0) -> RemotePost:

@@ -6,6 +6,7 @@ Limits here are Mastodon's defaults; each server announces its own.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from ..base import (
@@ -70,6 +71,8 @@ VIDEOS = VideoRule(
 
 #: The server keeps an Idempotency-Key for an hour; five minutes of it are ours.
 KEY_TRUSTED_S = 55 * 60
+#: Files in no post are cleared away after about a day (unverified).
+MEDIA_LIFE = timedelta(hours=23)
 #: `api_versions.mastodon` of the release line that takes a lock on the key (4.5).
 LOCKED_KEY_API = 7
 
@@ -262,9 +265,8 @@ SPEC = PlatformSpec(
         force_login_params={"force_login": "true"},
     ),
     api_version="",
-    # Of the servers that give any refresh token (Mastodon itself gives none).
-    # What no post shows is removed after about a day (unverified).
     keeps_uploads_s=86_400,
+    # Of the servers that give any refresh token (Mastodon itself gives none).
     renewal_rotates=True,
     register_steps=(
         "Nothing to register: SocialHub introduces itself to each server when its "

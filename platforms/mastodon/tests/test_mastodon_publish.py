@@ -413,6 +413,37 @@ def test_a_post_that_lost_its_picture_says_so(
 
 
 @pytest.mark.parametrize(
+    ("hours", "names"),
+    [((1, 1), ["post"]), ((25, 1), ["upload_image:1", "upload_image:2", "post"])],
+)
+def test_files_that_the_server_has_cleared_away_are_sent_anew(
+    client: MastodonClient,
+    server: responses.RequestsMock,
+    make_job: MakeJob,
+    picture: MakePicture,
+    hours: tuple[int, int],
+    names: list[str],
+) -> None:
+    """Held for days, a post would go out without them where the server is an old one."""
+    server.assert_all_requests_are_fired = False
+    server.post(MEDIA, json={"id": "31", "url": "https://f.example"})
+    server.post(MEDIA, json={"id": "32", "url": "https://f.example"})
+    server.post(POST, json=status(media_attachments=[{"id": "1"}, {"id": "2"}]))
+    now = datetime.now(UTC)
+    media = [
+        {"id": id, "ready": True, "at": (now - timedelta(hours=age)).isoformat()}
+        for id, age in zip(("21", "22"), hours, strict=True)
+    ]
+    files = (picture(), picture(2))
+    job = make_job(Draft("Hello", media=files), witness={"media": media})
+    ahead = MASTODON.calls_ahead(job, looking=False)
+    assert ahead.get("POST /api/v2/media", 0) == len(names) - 1
+    assert run(job, client)[0] == names
+    sent = json.loads(server.calls[-1].request.body or "")["media_ids"]
+    assert sent == (["21", "22"] if len(names) == 1 else ["31", "32"])
+
+
+@pytest.mark.parametrize(
     ("option", "account", "expected"),
     [
         ("private", "unlisted", "private"),
