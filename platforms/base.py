@@ -380,6 +380,8 @@ class PlatformSpec:
     needs_media: bool = False
     #: each post is a video; an image beside it is its thumbnail
     needs_video: bool = False
+    #: its terms forbid one text on several accounts of the same people
+    one_account_per_text: bool = False
     #: slugs of platforms whose sign-in brings accounts of this one as well
     also_through: tuple[str, ...] = ()
     #: it calls us when a person removes our app or wants their data deleted

@@ -191,6 +191,7 @@ def check(composition: Composition, *, cures: bool = False) -> list[AccountCheck
                 [
                     *_lines(findings, account, composition, draft if cures else None),
                     *_reach_lines(account, draft),
+                    *_repeated_lines(account, composition.accounts),
                 ],
                 will_be_held(account, active),
                 not_looked_up=mentions.not_looked_up(account, draft),
@@ -282,6 +283,35 @@ def will_be_held(account: ConnectedAccount, active: Sequence[Stop] = ()) -> str:
     if account.health == "disconnected":
         return _("Will be held: the account is disconnected.")
     return _("Will be held: %(why)s.") % {"why": explain(account.cause).head}
+
+
+def _repeated_lines(
+    account: ConnectedAccount, accounts: Sequence[ConnectedAccount]
+) -> list[Line]:
+    """Networks take accounts down that repeat each other, whatever the text says."""
+    if not account.spec.one_account_per_text:
+        return []
+    same = [a for a in accounts if a.platform == account.platform and a != account]
+    if not same:
+        return []
+    return [
+        Line(
+            False,
+            _(
+                "%(network)s forbids the same text on several accounts: %(others)s as well"
+            )
+            % {
+                "network": account.spec.name,
+                "others": ", ".join(other.name for other in same),
+            },
+            _(
+                "Leave all but one out and write posts of their own for the others: the "
+                "network may suspend accounts that repeat each other."
+            ),
+            _("Accounts"),
+            "accounts",
+        )
+    ]
 
 
 def option_anchor(option: Option, account: ConnectedAccount) -> str:

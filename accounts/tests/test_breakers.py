@@ -175,6 +175,7 @@ def test_a_later_reset_told_by_what_was_on_its_way_counts():
 # ---------------------------------------------------------------- our app
 
 
+@pytest.mark.trap("x", 8)
 @pytest.mark.parametrize(
     "error",
     [

@@ -37,6 +37,7 @@ def credits_of(app: PlatformApp) -> BucketId:
     return BucketId("x", "credits", f"app:{app.pk}")
 
 
+@pytest.mark.trap("x", 7)
 def test_the_page_of_an_app_says_what_posts_cost_and_that_nothing_stops_it(admin, app):
     shown = page(admin, app)
     assert "$0.015 for each post, $0.20 when it has a link" in shown

@@ -102,6 +102,7 @@ def test_a_definite_answer_breaks_it_with_its_cause(account, script, error, caus
     assert account.health == "broken"
 
 
+@pytest.mark.trap("x", 8)
 @pytest.mark.parametrize(
     "error",
     [

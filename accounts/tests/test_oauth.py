@@ -185,6 +185,7 @@ def test_no_platform_stands_on_the_sign_in_page(x_app):
     assert "Sign in with X" not in page
 
 
+@pytest.mark.trap("x", 4)
 def test_a_state_works_once(api, browser, brand, x_app):
     platform_answers(api)
     query = begin(browser, brand)

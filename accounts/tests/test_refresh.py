@@ -122,6 +122,7 @@ def test_an_interrupted_renewal_is_closed_as_lost_and_tried_at_once(renewable, s
     assert refresh.sweep(timezone.now() + DAY) == 0
 
 
+@pytest.mark.trap("x", 1)
 @pytest.mark.django_db
 def test_a_renewal_that_is_on_its_way_is_left_alone(renewable):
     assert refresh.begin(renewable.pk)

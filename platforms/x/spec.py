@@ -344,6 +344,7 @@ SPEC = PlatformSpec(
     # The search for replies reaches back so far.
     comments_for=timedelta(days=7),
     hides_silently=True,
+    one_account_per_text=True,
     absent=(
         Absent(
             After.REMOVE,

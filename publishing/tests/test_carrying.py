@@ -494,6 +494,7 @@ def test_a_dead_token_is_told_ahead_and_holds_nothing_before_its_time(film, scri
         assert row.status == Status.SCHEDULED
 
 
+@pytest.mark.trap("x", 5)
 def test_a_token_that_is_called_expired_is_renewed_ahead(film, script):
     Credential.objects.update(refresh_token="r")
     script.answers["upload"] = [AuthExpired(), StepResult({"upload": "done"})]

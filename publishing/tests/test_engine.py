@@ -312,6 +312,7 @@ def test_a_duplicate_refusal_after_our_own_attempt_is_success(delivery, script):
     assert (delivery.status, delivery.external_id) == (Status.PUBLISHED, "p7")
 
 
+@pytest.mark.trap("x", 9)
 def test_a_duplicate_refusal_without_an_id_is_looked_up(delivery, script):
     script.answers["post"] = [AmbiguousOutcome(), DuplicateContent()]
     turn(delivery)
@@ -498,6 +499,7 @@ def test_an_expired_token_is_renewed_before_the_post_goes(
     assert account.credential.access_token == "renewed"
 
 
+@pytest.mark.trap("x", 5)
 def test_a_token_that_the_platform_calls_expired_is_renewed_once(
     make_account, make_delivery, script
 ):

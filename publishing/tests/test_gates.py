@@ -354,6 +354,7 @@ def test_one_trial_goes_and_its_success_frees_the_others(
 # ---------------------------------------------------------------- the same post again
 
 
+@pytest.mark.trap("x", 9)
 def test_the_same_post_to_the_same_account_waits_for_a_yes(
     account, make_account, make_delivery, posts_go
 ):

@@ -41,6 +41,7 @@ def test_posts_before_the_end_of_a_window_are_kept_for(make_account, make_delive
     }
 
 
+@pytest.mark.trap("x", 7)
 def test_money_is_kept_at_the_price_of_each_post(make_account, make_delivery):
     account = make_account("x", "1")
     make_delivery(account, "plain", HOUR)

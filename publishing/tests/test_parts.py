@@ -116,6 +116,7 @@ def test_all_parts_together_have_a_ceiling_in_the_database(thread, script):
     assert (thread.status, script.asked) == (Status.FAILED, [])
 
 
+@pytest.mark.trap("x", 14)
 def test_a_refused_part_leaves_the_post_partly_out_and_goes_on_after_mending(
     thread, script
 ):
@@ -160,6 +161,7 @@ def test_a_post_whose_missing_parts_were_removed_is_whole(thread, script):
     assert script.asked.count("post") == 3
 
 
+@pytest.mark.trap("x", 14)
 @pytest.mark.parametrize("sighting", [Sighting.FOUND, Sighting.ABSENT])
 def test_a_lost_answer_is_looked_up_for_its_part_alone(thread, script, sighting):
     script.answers["post"] = [out(1), AmbiguousOutcome("lost"), out(2), out(3)]

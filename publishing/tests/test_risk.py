@@ -126,6 +126,7 @@ def test_a_stop_is_a_risk_to_what_is_due_within_a_day(
 # ---------------------------------------------------------------- permissions
 
 
+@pytest.mark.trap("x", 6)
 def test_a_scope_is_missed_only_by_posts_that_need_it(
     make_account: Any, make_post: Any
 ) -> None:

@@ -172,3 +172,21 @@ def test_two_roads_to_one_network_are_named_before_anything_is_scheduled(
     assert words in said["Acme there"]
     assert not [one for one in said["Acme clips"] if "as well" in one]
     assert words not in said["Acme Page"]
+
+
+@pytest.mark.trap("x", 15)
+def test_several_accounts_that_would_say_the_same_are_named_where_that_is_forbidden(
+    brand, make_account
+):
+    one, two = (make_account("x", n, name=f"Acme {n}") for n in "12")
+    pages = [make_account("linkedin", n, name=f"Page {n}") for n in "34"]
+    made = composing.Composition(brand, text="Hello", accounts=[one, two, *pages])
+    said = {row.account: row.lines for row in composing.check(made)}
+    (line,) = said[one]
+    assert (
+        line.sentence == "X forbids the same text on several accounts: Acme 2 as well"
+    )
+    assert not line.refused
+    assert not said[pages[0]]
+    made.accounts.remove(two)
+    assert not [line for row in composing.check(made) for line in row.lines]

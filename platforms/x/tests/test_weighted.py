@@ -8,6 +8,7 @@ FAMILY = "👨\u200d👩\u200d👧\u200d👦"
 LONG_HOST = "randomurl" * 7 + "s.com"  # a label of 64 letters
 
 
+@pytest.mark.trap("x", 10)
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

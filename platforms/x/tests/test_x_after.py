@@ -96,6 +96,7 @@ def test_figures_are_read_by_their_new_names_as_well(
     assert "post.fields" in query(api.calls[1])
 
 
+@pytest.mark.trap("x", 12)
 def test_a_post_that_is_gone_is_told_by_an_answer_of_200(
     client: XClient, api: responses.RequestsMock
 ) -> None:

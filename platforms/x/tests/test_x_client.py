@@ -1,3 +1,4 @@
+import base64
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,8 @@ from platforms.base import Ability, MediaFile
 from platforms.errors import Cause, Outcome, PlatformError, Reach
 from platforms.x.client import XClient, created_at
 from platforms.x.spec import SPEC
+
+from .conftest import REFRESH, SECRET
 
 API = "https://api.x.com"
 POSTS = API + "/2/tweets"
@@ -65,6 +68,8 @@ def test_a_code_is_traded_for_tokens_with_basic_auth_and_verifier(
     assert tokens.expires_at == tokens.issued_at + timedelta(hours=2)
 
 
+@pytest.mark.trap("x", 2)
+@pytest.mark.trap("x", 3)
 @pytest.mark.parametrize(
     ("status", "body", "outcome", "cause"),
     [
@@ -115,6 +120,23 @@ def test_a_refused_refresh_tells_the_account_from_the_app(
         assert caught.value.reach is Reach.APP
 
 
+@pytest.mark.trap("x", 3)
+def test_a_renewal_shows_the_credentials_of_the_app(
+    client: XClient, api: responses.RequestsMock
+) -> None:
+    answer = {"access_token": "a", "refresh_token": "r", "expires_in": 7200}
+    api.post(API + "/2/oauth2/token", json=answer)
+    assert client.refresh().refresh_token == "r"
+    request = api.calls[0].request
+    shown = request.headers["Authorization"].removeprefix("Basic ")
+    assert base64.b64decode(shown).decode() == f"cid:{SECRET}"
+    assert parse_qs(str(request.body)) == {
+        "grant_type": ["refresh_token"],
+        "refresh_token": [REFRESH],
+    }
+
+
+@pytest.mark.trap("x", 1)
 def test_a_lost_refresh_is_ambiguous_because_the_token_works_once(
     client: XClient, api: responses.RequestsMock
 ) -> None:
@@ -195,6 +217,7 @@ def test_proof_does_not_guess_when_scopes_are_unknown(
     assert client_for(scopes=()).prove().abilities[Ability.PUBLISH].ok is None
 
 
+@pytest.mark.trap("x", 6)
 def test_proof_tells_that_images_are_off(
     client_for: Callable[..., XClient], api: responses.RequestsMock
 ) -> None:
@@ -388,6 +411,7 @@ def test_each_answer_to_a_create_has_one_meaning(
     api.assert_call_count(POSTS, 1)
 
 
+@pytest.mark.trap("x", 8)
 def test_credits_concern_the_whole_app(
     client: XClient, api: responses.RequestsMock
 ) -> None:
@@ -418,6 +442,7 @@ def test_a_token_of_unknown_age_gets_the_benefit_of_a_refresh(
     assert refused(client_for(issued_at=None)).outcome is Outcome.AUTH_EXPIRED
 
 
+@pytest.mark.trap("x", 16)
 @pytest.mark.parametrize(
     ("headers", "cause", "reach", "reset"),
     [
@@ -526,6 +551,7 @@ def test_trouble_with_an_upload_is_only_transient(
 # ------------------------------------------------------------------ reading
 
 
+@pytest.mark.trap("x", 12)
 def test_a_missing_account_in_a_200_is_not_an_empty_timeline(
     client: XClient, api: responses.RequestsMock
 ) -> None:

@@ -220,6 +220,7 @@ def test_a_new_upload_is_described_anew(
     assert x.next_step(work, client).name == "alt_text:1"
 
 
+@pytest.mark.trap("x", 11)
 @pytest.mark.parametrize(
     ("uploads", "outcome", "cause"),
     [
@@ -284,6 +285,7 @@ def timeline(*posts: dict[str, Any], next_token: str = "") -> dict[str, Any]:
 LINKED = Draft("Launch day", "https://acme.example/launch")
 
 
+@pytest.mark.trap("x", 13)
 def test_a_post_is_found_although_x_rewrote_its_link(
     x: X, client: XClient, api: responses.RequestsMock, job: Callable[..., PublishJob]
 ) -> None:
@@ -296,6 +298,7 @@ def test_a_post_is_found_although_x_rewrote_its_link(
     assert api.calls[0].request.params["start_time"] == "2026-11-20T09:59:00Z"
 
 
+@pytest.mark.trap("x", 13)
 def test_escapes_media_link_and_composition_do_not_hide_a_post(
     x: X,
     client: XClient,
