@@ -255,6 +255,8 @@ class After(StrEnum):
     HIDE = "hide"
     #: a comment of somebody else deleted
     REMOVE = "remove"
+    #: the account's newest posts read, also those that were made at the network itself
+    RECENT = "recent"
 
 
 @dataclass(frozen=True)
@@ -782,6 +784,46 @@ class RemotePost:
         object.__setattr__(self, "permalink", web_address(self.permalink))
 
 
+@dataclass(frozen=True)
+class RecentPosts:
+    """An account's newest posts, whoever made them; answers to others are none of them.
+
+    reaches: of what was posted since then nothing is missing, so that what is not told
+    any more was deleted. None: the list tells no such thing. A post that not everybody
+    may see has `extra["hidden"]`.
+    """
+
+    posts: tuple[RemotePost, ...]
+    reaches: datetime | None = None
+
+
+def read_recent(
+    since: datetime,
+    pages: int,
+    page: Callable[[Any], tuple[Sequence[Any], Any]],
+    post_of: Callable[[Any], RemotePost | None],
+) -> RecentPosts:
+    """Read a list that goes from new to old back to `since`, `pages` at most.
+
+    page: rows and where to go on, of where to go on (None: at the start). post_of: None
+    leaves a row out.
+    """
+    found: dict[str, RemotePost] = {}
+    times: list[datetime] = []
+    where: Any = None
+    for _number in range(pages):
+        rows, where = page(where)
+        for post in filter(None, map(post_of, rows)):
+            if post.published_at is not None:
+                times.append(post.published_at)
+            if post.external_id and (not times or times[-1] >= since):
+                found[post.external_id] = post
+        in_order = times == sorted(times, reverse=True)
+        if not where or not rows or (in_order and times and times[-1] < since):
+            return RecentPosts(tuple(found.values()), since)
+    return RecentPosts(tuple(found.values()), times[-1] if times and in_order else None)
+
+
 class Figure(StrEnum):
     """What platforms count of a post; each under its own name there."""
 
@@ -1054,6 +1096,11 @@ class PlatformClient(abc.ABC):
     def calls_of_limits(self) -> Mapping[str, int]:
         """As `calls_of_proof`, of `server_limits`."""
         return {}
+
+    def recent_posts(self, since: datetime) -> RecentPosts:
+        """What stands on the account since then; their ids are those that publishing
+        brings. Bounded: `calls_of(After.RECENT)` tells by how many calls."""
+        raise NotImplementedError(f"{self.spec.slug} lists no posts of others")
 
     # --- after publishing (NotFound: the post is gone)
 

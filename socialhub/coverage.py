@@ -48,6 +48,7 @@ METHODS: dict[After, str] = {
     After.DELETE: "delete_post",
     After.HIDE: "set_hidden",
     After.REMOVE: "delete_comment",
+    After.RECENT: "recent_posts",
 }
 
 
@@ -177,6 +178,7 @@ AT_A_GLANCE: tuple[tuple[str, Callable[[PlatformSpec], str]], ...] = (
     ("Delete", _after(After.DELETE)),
     ("Hide comments", _after(After.HIDE)),
     ("Delete comments", _after(After.REMOVE)),
+    ("Posts made there", _after(After.RECENT)),
     ("Webhooks", _calls_us),
     ("Refresh", _has("refresh")),
     ("Revoke", _has("revoke")),

@@ -161,6 +161,11 @@ SPEC = PlatformSpec(
     absent=(
         Absent(After.HIDE, "Ayrshare does not hide comments."),
         Absent(After.REMOVE, "Ayrshare does not delete comments."),
+        Absent(
+            After.RECENT,
+            "Of Ayrshare SocialHub reads what was sent through it. Connect the account "
+            "itself to see what was made at the network.",
+        ),
     ),
     commit_key="idempotencyKey of the request",
     # Longer lists are up to a minute old.

@@ -26,8 +26,11 @@ from ..base import (
     PlatformClient,
     PlatformSpec,
     Proof,
+    RecentPosts,
+    RemotePost,
     TokenSet,
     Verdict,
+    read_recent,
 )
 from ..errors import (
     ABOUT_ACCESS,
@@ -52,6 +55,8 @@ from .tid import tid
 
 #: Accounts on Bluesky's own servers sign in at the entryway.
 ENTRYWAY_HOSTS = "bsky.network"
+#: Pages of the account's newest posts that are read at a time.
+RECENT_PAGES = 2
 
 
 @dataclass(frozen=True)
@@ -593,7 +598,39 @@ class BlueskyClient(PlatformClient):
                 "POST com.atproto.repo.putRecord": 1,
             },
             After.DELETE: {"POST com.atproto.repo.deleteRecord": 1},
+            After.RECENT: {"GET com.atproto.repo.listRecords": RECENT_PAGES},
         }.get(what, {})
+
+    def recent_posts(self, since: datetime) -> RecentPosts:
+        """A hundred a page, straight from the account's server, by their keys: those of
+        apps are made of the time, so that the newest come first."""
+
+        def page(cursor: str | None) -> tuple[Sequence[Mapping[str, Any]], str]:
+            query = {"repo": self.did, "collection": POST, "limit": "100"}
+            data = self.xrpc(
+                self.pds,
+                "GET com.atproto.repo.listRecords",
+                params=query | ({"cursor": cursor} if cursor else {}),
+            ).data()
+            rows = data.get("records")
+            if not isinstance(rows, list):
+                raise TransientError(
+                    "no records in the answer", cause=Cause.ANSWER_UNREADABLE
+                )
+            return rows, str(data.get("cursor") or "")
+
+        def post_of(row: Mapping[str, Any]) -> RemotePost | None:
+            uri, value = str(row.get("uri") or ""), _part(row, "value")
+            if not uri or value.get("reply"):
+                return None
+            return RemotePost(
+                external_id=uri,
+                permalink=self.permalink(self.did, uri),
+                text=str(value.get("text") or ""),
+                published_at=_moment(value.get("createdAt")),
+            )
+
+        return read_recent(since, RECENT_PAGES, page, post_of)
 
     def figures(self, external_id: str) -> Figures:
         """As the public view counts, some seconds behind. external_id: `at://`."""

@@ -110,9 +110,9 @@ CALLS = (
     Call("GET com.atproto.repo.getRecord", "reconciliation", draws=IP),
     Call(
         "GET com.atproto.repo.listRecords",
-        "reconciliation",
+        "posts made there",
+        ability=Ability.READ,
         draws=IP,
-        later=True,
     ),
     # video
     Call(

@@ -23,8 +23,11 @@ from ..base import (
     Identity,
     MediaFile,
     Proof,
+    RecentPosts,
+    RemotePost,
     TokenSet,
     Verdict,
+    read_recent,
     web_address,
 )
 from ..errors import (
@@ -61,6 +64,8 @@ COMMENT_FIELDS = (
     "id,message,created_time,from{id,name},parent{id},permalink_url,is_hidden"
 )
 COMMENTS_PAGE = 50
+#: How much of the account's newest posts is read at a time.
+RECENT_PAGES, RECENT_PAGE = 3, 50
 
 
 @dataclass(frozen=True)
@@ -571,7 +576,40 @@ class FacebookClient(UploadClient):
             After.DELETE: {"DELETE /:post": 1},
             After.HIDE: {"POST /:comment": 1},
             After.REMOVE: {"DELETE /:comment": 1},
+            After.RECENT: {
+                "GET /:page/published_posts": RECENT_PAGES,
+                "GET /:page/video_reels": 1,
+            },
         }.get(what, {})
+
+    def recent_posts(self, since: datetime) -> RecentPosts:
+        """Posts, and reels, which stand in a list of their own. Stories, which live for
+        a day, are left out."""
+        page = self.access.external_id
+
+        def posts(cursor: str | None) -> tuple[list[dict[str, Any]], str]:
+            return self.published(page, since, RECENT_PAGE, cursor or "")
+
+        told = read_recent(since, RECENT_PAGES, posts, self._recent)
+        query = {"since": str(int(since.timestamp())), "limit": str(RECENT_PAGE)}
+        answer = self._on_page(
+            "GET /:page/video_reels", f"{page}/video_reels", params=query
+        )
+        rows, more = self.rows_of(answer)
+        reels = map(self._recent, rows)
+        return RecentPosts((*told.posts, *reels), None if more else told.reaches)
+
+    def _recent(self, row: Mapping[str, Any]) -> RemotePost:
+        """Of a reel no address is told, and when it changed last."""
+        number = str(row.get("id") or "")
+        is_reel = "updated_time" in row
+        address = self.address(f"reel/{number}" if is_reel else number)
+        return RemotePost(
+            external_id=number,
+            permalink=str(row.get("permalink_url") or "") or address,
+            text=str(row.get("message") or row.get("description") or ""),
+            published_at=graph_time(row.get("created_time") or row.get("updated_time")),
+        )
 
     def figures(self, external_id: str) -> Figures:
         """Counted since it went out. Pages that few people like have counts only.

@@ -166,7 +166,6 @@ MUTATING = frozenset(
 LATER = frozenset(
     {
         "GET /:page/feed",
-        "GET /:page/video_reels",
         "GET /:page/insights",
         "POST /:page/subscribed_apps",
     }

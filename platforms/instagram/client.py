@@ -23,8 +23,11 @@ from ..base import (
     Identity,
     MediaFile,
     Proof,
+    RecentPosts,
+    RemotePost,
     TokenSet,
     Verdict,
+    read_recent,
 )
 from ..errors import (
     AmbiguousOutcome,
@@ -127,6 +130,8 @@ CODES: dict[int, Means] = {
 }
 #: Not there as a container: never made, over, or published already.
 CONTAINER_UNKNOWN = 2207008
+#: How much of the account's newest posts is read at a time.
+RECENT_PAGES, RECENT_PAGE = 3, 50
 
 
 @dataclass(frozen=True)
@@ -435,7 +440,16 @@ class InstagramClient(UploadClient):
             After.DELETE: deletes,
             After.HIDE: {"POST /:comment": 1},
             After.REMOVE: {"DELETE /:comment": 1},
+            After.RECENT: {"GET /:ig/media": RECENT_PAGES},
         }.get(what, {})
+
+    def recent_posts(self, since: datetime) -> RecentPosts:
+        """Posts and reels. Stories, which live for a day, are left out."""
+
+        def page(cursor: str | None) -> tuple[list[dict[str, Any]], str]:
+            return self.media_since(since, RECENT_PAGE, cursor or "")
+
+        return read_recent(since, RECENT_PAGES, page, remote_of)
 
     def figures(self, external_id: str) -> Figures:
         """Counted since it went out; of a story while it stands (24 h).
@@ -608,3 +622,12 @@ def _scopes(value: Any) -> tuple[str, ...]:
     """Permissions as a list, or as a text with commas."""
     names = value if isinstance(value, list) else str(value or "").split(",")
     return tuple(name for name in (str(n).strip() for n in names) if name)
+
+
+def remote_of(row: Mapping[str, Any]) -> RemotePost:
+    return RemotePost(
+        external_id=str(row["id"]),
+        permalink=str(row.get("permalink") or ""),
+        text=str(row.get("caption") or ""),
+        published_at=graph_time(row.get("timestamp")),
+    )

@@ -54,7 +54,7 @@ from ..facebook.graph import full_windows, graph_time
 from ..facebook.signed_request import person_left
 from ..facebook.upload import send_rest
 from ..text import tidy, with_link
-from .client import QUOTA, SUBCODES, Container, InstagramClient
+from .client import QUOTA, SUBCODES, Container, InstagramClient, remote_of
 from .spec import (
     CAPTION_LIMIT,
     CONTAINER_LIFE,
@@ -358,7 +358,7 @@ class Instagram(Platform):
             data = api.media(media_id)
         except PlatformError:
             data = {}
-        return _remote_of({**data, "id": media_id})
+        return remote_of({**data, "id": media_id})
 
     # --- limits
 
@@ -443,7 +443,7 @@ class Instagram(Platform):
         since = (job.first_sent_at or job.created_at) - timedelta(seconds=LOOK_BACK_S)
         if _placement(job.draft) == STORY:
             rows = [row for row in api.stories() if self._matches(job, row, since)]
-            return (_remote_of(rows[0]) if len(rows) == 1 else None), len(rows) < 2
+            return (remote_of(rows[0]) if len(rows) == 1 else None), len(rows) < 2
         found: RemotePost | None = None
         cursor = ""
         for number in range(LOOK_PAGES):
@@ -454,7 +454,7 @@ class Instagram(Platform):
                 rows, cursor = api.media_since(since, LOOK_COUNT)
             for row in rows:
                 if self._matches(job, row, since):
-                    found = _remote_of(row)
+                    found = remote_of(row)
             if not cursor:
                 break
         return found, not cursor
@@ -552,15 +552,6 @@ def _failure(seen: Container) -> PlatformError:
     if error.permanent:
         raise error
     return error
-
-
-def _remote_of(row: Mapping[str, Any]) -> RemotePost:
-    return RemotePost(
-        external_id=str(row["id"]),
-        permalink=str(row.get("permalink") or ""),
-        text=str(row.get("caption") or ""),
-        published_at=graph_time(row.get("timestamp")),
-    )
 
 
 def _comparable(caption: str) -> str:

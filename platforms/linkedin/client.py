@@ -26,8 +26,11 @@ from ..base import (
     MediaFile,
     PlatformClient,
     Proof,
+    RecentPosts,
+    RemotePost,
     TokenSet,
     Verdict,
+    read_recent,
 )
 from ..errors import (
     AmbiguousOutcome,
@@ -46,6 +49,7 @@ from ..errors import (
 )
 from ..http import Answer, redact
 from ..transport import WholeBody
+from .little_text import unescape
 from .spec import NEEDED, POSTING_ROLES, SPEC, TOKEN_SETTLES_S
 
 PAGE_SIZE = 100
@@ -83,6 +87,8 @@ BAD_REQUESTS: dict[str, tuple[type[PlatformError], Cause]] = {
     "EXPIRED_UPLOAD_URL": (TransientError, Cause.MEDIA_EXPIRED),
     "UPDATING_ASSET_FAILED": (TransientError, Cause.MEDIA_EXPIRED),
 }
+#: How much of the account's newest posts is read at a time.
+RECENT_PAGES, RECENT_PAGE = 3, 50
 
 
 @dataclass(frozen=True)
@@ -562,7 +568,8 @@ class LinkedInClient(PlatformClient):
     # --- figures and comments
 
     def calls_of(self, what: After) -> Mapping[str, int]:
-        if self.access.kind == "organization":
+        is_page = self.access.kind == "organization"
+        if is_page:
             figures = {
                 "GET /rest/organizationalEntityShareStatistics": 1,
                 "GET /rest/posts/:urn": 1,
@@ -575,7 +582,31 @@ class LinkedInClient(PlatformClient):
             After.ANSWER: {"POST /rest/socialActions/:urn/comments": 1},
             After.DELETE: {"DELETE /rest/posts/:urn": 1},
             After.REMOVE: {"DELETE /rest/socialActions/:urn/comments/:id": 1},
+            After.RECENT: {"GET /rest/posts": RECENT_PAGES} if is_page else {},
         }.get(what, {})
+
+    def recent_posts(self, since: datetime) -> RecentPosts:
+        """Of a Page, fifty a page."""
+        if self.access.kind != "organization":
+            raise NotImplementedError("LinkedIn shows no app the posts of members")
+
+        def page(start: int | None) -> tuple[list[dict[str, Any]], int]:
+            first = start or 0
+            rows = self.posts_by(self.access.external_id, first, RECENT_PAGE)
+            return rows, first + RECENT_PAGE if len(rows) == RECENT_PAGE else 0
+
+        def post_of(row: Mapping[str, Any]) -> RemotePost | None:
+            urn = str(row.get("id") or "")
+            if not urn or row.get("lifecycleState") not in (None, "PUBLISHED"):
+                return None
+            return RemotePost(
+                external_id=urn,
+                permalink=self.permalink(urn),
+                text=unescape(str(row.get("commentary") or "")),
+                published_at=_epoch_ms(row.get("publishedAt") or row.get("createdAt")),
+            )
+
+        return read_recent(since, RECENT_PAGES, page, post_of)
 
     def figures(self, external_id: str) -> Figures:
         """Of a Page one call, of a member one for each metric."""

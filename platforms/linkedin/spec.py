@@ -427,6 +427,11 @@ SPEC = PlatformSpec(
             After.HIDE,
             "LinkedIn lets no app hide comments; they can be deleted.",
         ),
+        Absent(
+            After.RECENT,
+            "LinkedIn shows no app the posts of members; those of Pages it does.",
+            kinds=("member",),
+        ),
     ),
     flat_answers=True,
     answers_apart=True,

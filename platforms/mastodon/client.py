@@ -29,8 +29,11 @@ from ..base import (
     PlatformClient,
     PlatformSpec,
     Proof,
+    RecentPosts,
+    RemotePost,
     TokenSet,
     Verdict,
+    read_recent,
 )
 from ..errors import (
     AmbiguousOutcome,
@@ -58,6 +61,8 @@ METRICS = {
     "reblogs_count": Figure.SHARES,
     "quotes_count": Figure.SHARES,
 }
+#: Pages of the account's newest posts that are read at a time.
+RECENT_PAGES = 3
 #: From where everybody may read it to where only those named may.
 VISIBILITIES = ("public", "unlisted", "private", "direct")
 #: Ten years: no token's life is longer.
@@ -88,6 +93,7 @@ class Status:
     is_reblog: bool = False
     #: the id of the post that it answers
     replies_to: str = ""
+    visibility: str = ""
 
 
 @dataclass(frozen=True)
@@ -523,7 +529,27 @@ class MastodonClient(PlatformClient):
             After.COMMENTS: {"GET /api/v1/statuses/:id/context": 1},
             After.ANSWER: {"GET /api/v1/statuses/:id": 1, "POST /api/v1/statuses": 1},
             After.DELETE: {"DELETE /api/v1/statuses/:id": 1},
+            After.RECENT: {
+                "GET /api/v1/accounts/:id/statuses": 1,
+                "GET /api/v1/accounts/:id/statuses?max_id": RECENT_PAGES - 1,
+            },
         }.get(what, {})
+
+    def recent_posts(self, since: datetime) -> RecentPosts:
+        """Forty a page. Messages to single people are nobody else's business."""
+        account_id = self.access.external_id.rsplit("/", 1)[-1]
+
+        def page(max_id: str | None) -> tuple[Sequence[Status], str]:
+            rows = self.account_statuses(account_id, max_id or "").statuses
+            return rows, rows[-1].id if rows else ""
+
+        def post_of(row: Status) -> RemotePost | None:
+            if row.is_reblog or row.replies_to or row.visibility == "direct":
+                return None
+            hidden = {"hidden": True} if row.visibility == "private" else {}
+            return RemotePost(row.id, row.url, row.text, row.created_at, hidden)
+
+        return read_recent(since, RECENT_PAGES, page, post_of)
 
     def figures(self, external_id: str) -> Figures:
         """What this server has seen of it; other servers may have seen more."""
@@ -815,6 +841,7 @@ def _status(data: Mapping[str, Any]) -> Status:
         application=str(_dict(data.get("application")).get("name") or ""),
         is_reblog=bool(data.get("reblog")),
         replies_to=str(data.get("in_reply_to_id") or ""),
+        visibility=str(data.get("visibility") or ""),
     )
 
 

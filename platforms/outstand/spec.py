@@ -101,6 +101,11 @@ SPEC = PlatformSpec(
         ),
         Absent(After.HIDE, "Outstand does not hide comments."),
         Absent(After.REMOVE, "Outstand does not delete comments."),
+        Absent(
+            After.RECENT,
+            "Outstand lists what was sent through it. Connect the account itself to see "
+            "what was made at the network.",
+        ),
     ),
     calls=tuple(
         Call(

@@ -22,8 +22,11 @@ from ..base import (
     MediaFile,
     PlatformClient,
     Proof,
+    RecentPosts,
+    RemotePost,
     TokenSet,
     Verdict,
+    read_recent,
 )
 from ..errors import (
     AmbiguousOutcome,
@@ -63,6 +66,8 @@ WORDS = (
     ("is too long", Cause.TEXT_TOO_LONG),
     ("cover_image", Cause.MEDIA_REFUSED),
 )
+#: How much of the account's newest posts is read at a time.
+RECENT_PAGES, RECENT_PAGE = 3, 50
 
 
 @dataclass(frozen=True)
@@ -326,7 +331,22 @@ class PinterestClient(PlatformClient):
         return {
             After.FIGURES: {"GET /pins/:id": 1},
             After.DELETE: {"DELETE /pins/:id": 1},
+            After.RECENT: {"GET /pins": RECENT_PAGES},
         }.get(what, {})
+
+    def recent_posts(self, since: datetime) -> RecentPosts:
+        """Pins of all public boards. That the newest come first is no promise."""
+
+        def page(bookmark: str | None) -> tuple[list[dict[str, Any]], str]:
+            query = {"page_size": str(RECENT_PAGE)}
+            return self._rows("GET /pins", "pins", query, bookmark or "")
+
+        def post_of(row: Mapping[str, Any]) -> RemotePost | None:
+            if not row.get("id") or row.get("is_owner") is False:
+                return None
+            return remote_of(row, self)
+
+        return read_recent(since, RECENT_PAGES, page, post_of)
 
     def figures(self, external_id: str) -> Figures:
         """Counted since it went out; hours or days behind, and none for some accounts."""
@@ -467,3 +487,22 @@ def _board_name(row: Mapping[str, Any], handle: str) -> str:
 
 def _seconds(value: Any) -> int:
     return value if isinstance(value, int) and value > 0 else 0
+
+
+def remote_of(row: Mapping[str, Any], api: PinterestClient) -> RemotePost:
+    number = str(row["id"])
+    return RemotePost(
+        external_id=number,
+        permalink=api.address(number),
+        text=str(row.get("description") or ""),
+        published_at=utc(row.get("created_at")),
+    )
+
+
+def utc(value: Any) -> datetime | None:
+    """Pinterest's "2026-02-03T09:10:11", which has no zone and is UTC."""
+    try:
+        at = datetime.fromisoformat(str(value or ""))
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

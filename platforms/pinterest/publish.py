@@ -48,7 +48,7 @@ from ..errors import (
 )
 from ..limits import header_number, meant_bucket
 from ..text import is_web_link, tidy
-from .client import PinterestClient, Upload
+from .client import PinterestClient, Upload, remote_of, utc
 from .spec import (
     ADVISED_DESCRIPTION,
     COVER_AT_S,
@@ -213,7 +213,7 @@ class Pinterest(Platform):
             # The state of a video is read before the next try.
             error.extra["forget"] = "ready"
             raise
-        return StepResult(remote=_remote_of(row, api))
+        return StepResult(remote=remote_of(row, api))
 
     # --- limits
 
@@ -277,7 +277,7 @@ class Pinterest(Platform):
                 times += [made_at] if made_at else []
                 if (made_at is None or made_at >= since) and self._matches(job, row):
                     # Newest first: the oldest match is the one that we sent first.
-                    found = _remote_of(row, api)
+                    found = remote_of(row, api)
             if not bookmark:
                 break
         if found is not None:
@@ -407,25 +407,6 @@ def _fetch_again(job: PublishJob, error: PlatformError) -> StepResult:
 
 
 # ---------------------------------------------------------------- small things
-
-
-def _remote_of(row: Mapping[str, Any], api: PinterestClient) -> RemotePost:
-    number = str(row["id"])
-    return RemotePost(
-        external_id=number,
-        permalink=api.address(number),
-        text=str(row.get("description") or ""),
-        published_at=utc(row.get("created_at")),
-    )
-
-
-def utc(value: Any) -> datetime | None:
-    """Pinterest's "2026-02-03T09:10:11", which has no zone and is UTC."""
-    try:
-        at = datetime.fromisoformat(str(value or ""))
-    except ValueError:
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _mark(marker: str) -> str:

@@ -91,7 +91,6 @@ LATER = frozenset(
         "GET /boards/:id/sections",
         "POST /boards",
         "POST /boards/:id/sections",
-        "GET /pins",
         "GET /pins/:id/analytics",
         "GET /user_account/analytics",
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import IO, Any, cast
 from urllib.parse import quote
@@ -23,6 +23,8 @@ from ..base import (
     MediaKind,
     PlatformClient,
     Proof,
+    RecentPosts,
+    RemotePost,
     TokenSet,
     Verdict,
 )
@@ -59,6 +61,10 @@ DENIED = (
     "our app is not on Snap's list, a permission is missing, or the role on the profile "
     "was lost: Snap does not say which"
 )
+#: State of a spotlight that is shown.
+LIVE = "LIVE"
+#: So many of each kind of the account's newest posts are read at a time.
+RECENT_PAGE = 20
 
 
 @dataclass(frozen=True)
@@ -330,7 +336,29 @@ class SnapchatClient(PlatformClient):
         return {
             After.FIGURES: {"GET /public_profiles/:id/:kind/:id/stats": 1},
             After.DELETE: {"DELETE /public_profiles/:id/:kind/:id": 1},
+            After.RECENT: {
+                "GET /public_profiles/:id/spotlights": 1,
+                "GET /public_profiles/:id/saved_stories": 1,
+            },
         }.get(what, {})
+
+    def recent_posts(self, since: datetime) -> RecentPosts:
+        """Spotlights and saved stories, a page of each. Stories, which live for a day,
+        are left out."""
+        found: list[RemotePost] = []
+        reaches: datetime | None = since
+        for place in (SPOTLIGHT, SAVED):
+            rows = self.list_posts(place, RECENT_PAGE)
+            if len(rows) == RECENT_PAGE:
+                reaches = None
+            for row in rows:
+                if row.made_at is not None and row.made_at < since:
+                    continue
+                post = self.remote_of(place, row)
+                if place == SPOTLIGHT and row.status != LIVE:
+                    post = replace(post, extra={"hidden": True})
+                found.append(post)
+        return RecentPosts(tuple(found), reaches)
 
     def figures(self, external_id: str) -> Figures:
         """Totals of a post's life. The shape of the answer is not documented: figures
@@ -352,6 +380,10 @@ class SnapchatClient(PlatformClient):
 
     def _asset(self, place: str, number: str) -> str:
         return f"{PROFILES}/{self._profile_id}/{place}/{quote(number, safe='')}"
+
+    def remote_of(self, place: str, row: Item) -> RemotePost:
+        permalink = self.permalink(row.id) if place == SPOTLIGHT else ""
+        return RemotePost(f"{place}/{row.id}", permalink, row.text, row.made_at)
 
     def permalink(self, spotlight_id: str) -> str:
         return f"{self.host('www')}/spotlight/{quote(spotlight_id, safe='')}"

@@ -55,7 +55,7 @@ from ..errors import (
     TransientError,
 )
 from ..text import tidy, with_link
-from .client import Item, SnapchatClient
+from .client import LIVE, Item, SnapchatClient
 from .sealed import BLOCK, Seal, SealedPart, part_bytes, sealed_bytes
 from .spec import (
     DESCRIPTION_LIMIT,
@@ -84,7 +84,7 @@ PROCESSING_WAIT_S = 5
 POLLS_S = (10, 20, 30, 60, 60, 120, 300)
 POLL_S = 600
 GIVE_UP_AFTER = timedelta(hours=24)
-LIVE, REJECTED = "LIVE", "REJECTED"
+REJECTED = "REJECTED"
 #: A question that meets these is asked again: what was handed over stays there.
 PASSING = (TransientError, RateLimited, PlatformDown)
 #: Without these it begins anew.
@@ -241,7 +241,7 @@ class Snapchat(Platform):
         if seen.status == REJECTED:
             raise _rejected(str(post["id"]))
         if seen.status == LIVE:
-            return StepResult(remote=_remote(api, SPOTLIGHT, seen))
+            return StepResult(remote=api.remote_of(SPOTLIGHT, seen))
         if age > GIVE_UP_AFTER:
             raise InvalidContent(
                 f"{seen.status} since {post['at']}", cause=Cause.MEDIA_NOT_READY
@@ -292,7 +292,7 @@ class Snapchat(Platform):
             what = "time" if place == STORY else "text and time"
             return Look(
                 Sighting.FOUND,
-                _remote(api, place, found[0]),
+                api.remote_of(place, found[0]),
                 f"{found[0].id} is the only one with its {what}",
             )
         if found:
@@ -327,7 +327,7 @@ class Snapchat(Platform):
             )
         evidence = f"{spotlight_id} is {seen.status}"
         if seen.status == LIVE:
-            return Look(Sighting.FOUND, _remote(api, SPOTLIGHT, seen), evidence)
+            return Look(Sighting.FOUND, api.remote_of(SPOTLIGHT, seen), evidence)
         sighting = Sighting.CANNOT_TELL
         if seen.status == REJECTED:
             sighting = Sighting.ABSENT
@@ -446,11 +446,6 @@ def _rejected(spotlight_id: str) -> InvalidContent:
         code=REJECTED,
         extra={"forget": ANEW},
     )
-
-
-def _remote(api: SnapchatClient, place: str, row: Item) -> RemotePost:
-    permalink = api.permalink(row.id) if place == SPOTLIGHT else ""
-    return RemotePost(f"{place}/{row.id}", permalink, row.text, row.made_at)
 
 
 def _reaches_back(rows: list[Item], since: datetime) -> bool:

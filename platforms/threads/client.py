@@ -22,8 +22,11 @@ from ..base import (
     Figures,
     Identity,
     Proof,
+    RecentPosts,
+    RemotePost,
     TokenSet,
     Verdict,
+    read_recent,
 )
 from ..errors import (
     Cause,
@@ -107,6 +110,10 @@ WORDS: dict[str, Means] = {
     "at most 500 characters": Means(InvalidContent, Cause.TEXT_TOO_LONG),
     "could not be fetched": _NOT_FETCHED,
 }
+#: What the account only passed on.
+REPOST = "REPOST_FACADE"
+#: How much of the account's newest posts is read at a time.
+RECENT_PAGES, RECENT_PAGE = 3, 50
 
 
 @dataclass(frozen=True)
@@ -414,7 +421,19 @@ class ThreadsClient(GraphClient):
             After.ANSWER: {"POST /:user/threads (reply)": 1},
             After.DELETE: {"DELETE /:media": 1},
             After.HIDE: {"POST /:reply/manage_reply": 1},
+            After.RECENT: {"GET /me/threads": RECENT_PAGES},
         }.get(what, {})
+
+    def recent_posts(self, since: datetime) -> RecentPosts:
+        """Without replies, and without what the account only passed on."""
+
+        def page(cursor: str | None) -> tuple[list[dict[str, Any]], str]:
+            return self.posts_since(since, RECENT_PAGE, cursor or "")
+
+        def post_of(row: Mapping[str, Any]) -> RemotePost | None:
+            return None if row.get("media_type") == REPOST else remote_of(row)
+
+        return read_recent(since, RECENT_PAGES, page, post_of)
 
     def figures(self, external_id: str) -> Figures:
         """Counted since it went out. Reposts have none."""
@@ -493,4 +512,13 @@ def _comment(row: Mapping[str, Any], post: str) -> Comment:
         permalink=str(row.get("permalink") or ""),
         parent_id="" if parent == post else parent,
         hidden=str(row.get("hide_status") or "") not in SHOWN,
+    )
+
+
+def remote_of(row: Mapping[str, Any]) -> RemotePost:
+    return RemotePost(
+        external_id=str(row["id"]),
+        permalink=str(row.get("permalink") or ""),
+        text=str(row.get("text") or ""),
+        published_at=graph_time(row.get("timestamp")),
     )

@@ -56,7 +56,7 @@ from ..facebook.graph import full_windows, graph_time
 from ..facebook.signed_request import person_left
 from ..text import find_urls, tidy, with_link
 from . import hook
-from .client import QUOTA, Container, ThreadsClient
+from .client import QUOTA, REPOST, Container, ThreadsClient, remote_of
 from .counting import length
 from .spec import (
     CONTAINER_LIFE,
@@ -96,7 +96,7 @@ LISTED_TYPES = {
     "VIDEO": "VIDEO",
     "CAROUSEL": "CAROUSEL_ALBUM",
 }
-OTHER_TYPES = {"REPOST_FACADE"}
+OTHER_TYPES = {REPOST}
 #: why a container failed -> what is wrong with the file; the spelling is Threads' own
 FAULTS = {
     "INVALID_ASPEC_RATIO": Cause.VIDEO_SHAPE,
@@ -337,7 +337,7 @@ class Threads(Platform):
             data = api.media(media_id)
         except PlatformError:
             data = {}
-        return _remote_of({**data, "id": media_id})
+        return remote_of({**data, "id": media_id})
 
     # --- the witness
 
@@ -451,7 +451,7 @@ class Threads(Platform):
                 rows, cursor = api.posts_since(since, LOOK_COUNT, replies=is_reply)
             for row in rows:
                 if self._matches(job, row, since):
-                    found = _remote_of(row)
+                    found = remote_of(row)
             if not cursor:
                 break
         return found, not cursor
@@ -535,15 +535,6 @@ def _failure(seen: Container) -> PlatformError:
     fetched = "DOWNLOADING" not in seen.said
     cause = Cause.MEDIA_REFUSED if fetched else Cause.MEDIA_NOT_PUBLIC
     return TransientError(seen.said or seen.status, cause=cause)
-
-
-def _remote_of(row: Mapping[str, Any]) -> RemotePost:
-    return RemotePost(
-        external_id=str(row["id"]),
-        permalink=str(row.get("permalink") or ""),
-        text=str(row.get("text") or ""),
-        published_at=graph_time(row.get("timestamp")),
-    )
 
 
 def _comparable(text: str) -> str:

@@ -21,8 +21,11 @@ from ..base import (
     MediaFile,
     PlatformClient,
     Proof,
+    RecentPosts,
+    RemotePost,
     TokenSet,
     Verdict,
+    read_recent,
 )
 from ..errors import (
     AmbiguousOutcome,
@@ -53,6 +56,8 @@ FIGURES = {
     "comment_count": Figure.COMMENTS,
     "share_count": Figure.SHARES,
 }
+#: How much of the account's newest posts is read at a time.
+RECENT_PAGES, RECENT_PAGE = 5, 20
 
 
 @dataclass(frozen=True)
@@ -496,7 +501,16 @@ class TikTokClient(PlatformClient):
                 "POST /v2/post/publish/status/fetch/": 1,
                 "POST /v2/video/query/": 1,
             },
+            After.RECENT: {"POST /v2/video/list/": RECENT_PAGES},
         }.get(what, {})
+
+    def recent_posts(self, since: datetime) -> RecentPosts:
+        """What everybody may see; no page says whether photos are among it."""
+
+        def page(cursor: int | None) -> tuple[list[dict[str, Any]], int]:
+            return self.videos(RECENT_PAGE, cursor or 0)
+
+        return read_recent(since, RECENT_PAGES, page, listed)
 
     def figures(self, external_id: str) -> Figures:
         """Totals of a post's life. Nothing is told of one that is not public, nor of
@@ -710,3 +724,16 @@ def _number(value: Any) -> int:
         return max(0, int(value))
     except (TypeError, ValueError, OverflowError):
         return 0
+
+
+def listed(row: Mapping[str, Any]) -> RemotePost:
+    """A post of a list."""
+    at = row.get("create_time")
+    if not isinstance(at, int) or not 0 < at < 1 << 33:
+        at = None
+    return RemotePost(
+        external_id=str(row.get("id") or ""),
+        permalink=str(row.get("share_url") or ""),
+        text=str(row.get("video_description") or row.get("title") or ""),
+        published_at=datetime.fromtimestamp(at, UTC) if at else None,
+    )

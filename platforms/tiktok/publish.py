@@ -57,6 +57,7 @@ from .client import (
     State,
     TikTokClient,
     failure,
+    listed,
 )
 from .media import ANEW, FIRST_POLL_S, doubtful, is_whole, taken, upload_of
 from .spec import (
@@ -442,7 +443,7 @@ class TikTok(Platform):
     def _remote(self, job: PublishJob, api: TikTokClient, post_id: str) -> RemotePost:
         """The post with TikTok's own address, or the usual one if it cannot be read."""
         try:
-            return _listed(api.video(post_id))
+            return listed(api.video(post_id))
         except PlatformError:
             return self._built(job, api, post_id)
 
@@ -551,7 +552,7 @@ class TikTok(Platform):
             read += len(rows)
             for row in rows:
                 if self._matches(job, row, since):
-                    found = _listed(row)
+                    found = listed(row)
             oldest = rows[-1].get("create_time") if rows else None
             if not cursor or _moment(oldest) < since:
                 break
@@ -617,16 +618,6 @@ def _creator(job: PublishJob) -> Mapping[str, Any] | None:
         return None
     at = datetime.fromisoformat(stored["at"])
     return stored if datetime.now(UTC) - at < CREATOR_LIFE else None
-
-
-def _listed(row: Mapping[str, Any]) -> RemotePost:
-    at = row.get("create_time")
-    return RemotePost(
-        external_id=str(row["id"]),
-        permalink=str(row.get("share_url") or ""),
-        text=str(row.get("video_description") or row.get("title") or ""),
-        published_at=_moment(at) if at else None,
-    )
 
 
 def _moment(seconds: Any) -> datetime:

@@ -23,8 +23,11 @@ from ..base import (
     MediaKind,
     PlatformClient,
     Proof,
+    RecentPosts,
+    RemotePost,
     TokenSet,
     Verdict,
+    read_recent,
 )
 from ..errors import (
     AmbiguousOutcome,
@@ -108,6 +111,8 @@ PROBLEMS: dict[str, tuple[Cause, Reach]] = {
 CATEGORIES = {MediaKind.GIF: "tweet_gif", MediaKind.VIDEO: "tweet_video"}
 #: The longest time that we let X name until the next question.
 LONGEST_WAIT_S = 600.0
+#: Pages of the account's newest posts that are read at a time.
+RECENT_PAGES = 2
 
 
 @dataclass(frozen=True)
@@ -378,9 +383,16 @@ class XClient(PlatformClient):
             return
 
     def posts_since(
-        self, user_id: str, since: datetime, page_token: str = ""
+        self,
+        user_id: str,
+        since: datetime,
+        page_token: str = "",
+        *,
+        exclude: str = "",
     ) -> tuple[list[dict[str, Any]], str]:
         """Five posts at most, newest first, and the token of the next page ("": none).
+
+        exclude: kinds that are left out, "replies,retweets".
 
         A new post may be missing for seconds. Costs up to five Post reads. Fields come
         by their old or their new names.
@@ -391,6 +403,8 @@ class XClient(PlatformClient):
         }
         if page_token:
             params["pagination_token"] = page_token
+        if exclude:
+            params["exclude"] = exclude
         answer = self._timeline(user_id, params)
         data = answer.data()
         rows = data.get("data") or []
@@ -442,7 +456,28 @@ class XClient(PlatformClient):
             After.ANSWER: {"POST /2/tweets": 1},
             After.DELETE: {"DELETE /2/tweets/:id": 1},
             After.HIDE: {"PUT /2/tweets/:id/hidden": 1},
+            After.RECENT: {"GET /2/users/:id/tweets": RECENT_PAGES},
         }.get(what, {})
+
+    def recent_posts(self, since: datetime) -> RecentPosts:
+        """Five a page, and few pages: each post that is read costs, once a day."""
+        user_id = self.access.external_id
+
+        def page(token: str | None) -> tuple[list[dict[str, Any]], str]:
+            return self.posts_since(
+                user_id, since, token or "", exclude="replies,retweets"
+            )
+
+        def post_of(row: Mapping[str, Any]) -> RemotePost | None:
+            post_id = str(row.get("id") or "")
+            return RemotePost(
+                external_id=post_id,
+                permalink=self.permalink(post_id, self.access.handle),
+                text=written(row),
+                published_at=moment(row.get("created_at")) or created_at(post_id),
+            )
+
+        return read_recent(since, RECENT_PAGES, page, post_of)
 
     def figures(self, external_id: str) -> Figures:
         """One Post read, free when the post was read on that UTC day. Clicks for 30

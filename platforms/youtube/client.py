@@ -24,8 +24,11 @@ from ..base import (
     MediaFile,
     PlatformClient,
     Proof,
+    RecentPosts,
+    RemotePost,
     TokenSet,
     Verdict,
+    read_recent,
 )
 from ..errors import (
     AmbiguousOutcome,
@@ -97,6 +100,8 @@ USED_UP = frozenset({"quotaExceeded", "dailyLimitExceeded"})
 TOO_FAST = {"rateLimitExceeded": _APP, "userRateLimitExceeded": _ACCOUNT}
 #: Of one channel, over 24 hours.
 CHANNEL_FULL = frozenset({"uploadLimitExceeded", "uploadRateLimitExceeded"})
+#: Pages of the account's newest posts that are read at a time.
+RECENT_PAGES = 3
 
 
 @dataclass(frozen=True)
@@ -463,7 +468,7 @@ class YouTubeClient(PlatformClient):
         Uploads come newest first in practice, and late at times.
         """
         params = {
-            "part": "snippet,contentDetails",
+            "part": "snippet,contentDetails,status",
             "playlistId": playlist_id,
             "maxResults": str(PAGE),
         }
@@ -503,7 +508,37 @@ class YouTubeClient(PlatformClient):
             After.DELETE: {"DELETE videos.delete": 1},
             After.HIDE: {"POST comments.setModerationStatus": 1},
             After.REMOVE: {"POST comments.setModerationStatus": 1},
+            After.RECENT: {"GET playlistItems.list": RECENT_PAGES},
         }.get(what, {})
+
+    def recent_posts(self, since: datetime) -> RecentPosts:
+        """The channel's uploads, fifty for one unit. One that never uploaded has no
+        such list."""
+        told = str(self.access.extra.get("uploads") or "")
+        uploads = told or f"UU{self.access.external_id.removeprefix('UC')}"
+
+        def page(token: str | None) -> tuple[list[dict[str, Any]], str]:
+            return self.playlist_items(uploads, token or "")
+
+        def post_of(row: Mapping[str, Any]) -> RemotePost | None:
+            details, snippet = _dict(row, "contentDetails"), _dict(row, "snippet")
+            number = str(details.get("videoId") or "")
+            if not number:
+                return None
+            state = str(_dict(row, "status").get("privacyStatus") or "public")
+            return RemotePost(
+                external_id=number,
+                permalink=self.permalink(number),
+                text=str(snippet.get("title") or ""),
+                published_at=moment(details.get("videoPublishedAt"))
+                or moment(snippet.get("publishedAt")),
+                extra={} if state == "public" else {"hidden": True},
+            )
+
+        try:
+            return read_recent(since, RECENT_PAGES, page, post_of)
+        except NotFound:
+            return RecentPosts((), since)
 
     def figures(self, external_id: str) -> Figures:
         """Views, likes, comments; those that the channel hides are missing."""
