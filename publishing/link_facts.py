@@ -53,7 +53,7 @@ ENCODINGS = re.compile(
 
 
 class NotRead(Exception):
-    """code: `wording` of why nothing is known: "refused", "away", "no_page"."""
+    """code: `wording` of why nothing is known: "refused", "away", "gone", "no_page"."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -155,6 +155,8 @@ def _page(url: str) -> tuple[str, Page]:
         if 300 <= answer.status < 400 and answer.headers.get("location"):
             url = _onward(url, answer.headers["location"])
             continue
+        if answer.status in {404, 410}:
+            raise NotRead("gone")
         kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not answer.ok or kind not in {"text/html", "application/xhtml+xml"}:
             raise NotRead("no_page")

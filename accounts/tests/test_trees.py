@@ -78,6 +78,16 @@ def test_a_page_gets_a_credential_of_its_own_and_what_acts_through_it_shares_it(
     assert Credential.objects.count() == 4
 
 
+@pytest.mark.trap("facebook", 2)
+def test_whose_consent_an_account_hangs_on_stands_on_its_page(planted, author, client):
+    """It ends when that person changes their password, months later."""
+    client.force_login(author)
+    for name in ("page1", "photo1"):
+        page = client.get(planted[name].get_absolute_url()).content.decode()
+        given_by = page.partition("Permission given by</dt>")[2].partition("</dd>")[0]
+        assert "Ana Lopez" in given_by
+
+
 def test_only_the_first_few_pages_are_proven_while_one_waits(
     tree, sign_in, brand, author
 ):

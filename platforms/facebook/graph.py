@@ -443,15 +443,16 @@ class GraphClient(PlatformClient):
             return known
         if fault.code in {4, 17, 32, 341, 613} or fault.code in BUSINESS_LIMITS:
             return self._limited(answer, fault, facts)
-        if _ends_version(fault):
-            return PlatformDown(
-                fault.text, cause=Cause.VERSION_ENDED, reach=Reach.APP, **facts
-            )
         if fault.subcode in AFTER_WRITING:
             kind = AmbiguousOutcome if mutates else TransientError
             return kind(fault.text, cause=Cause.ANSWER_UNREADABLE, **facts)
         if fault.code in {1, 2} or answer.status >= 500:
             return self._trouble(answer, mutates, fault.text, facts)
+        # Of a parameter (100) Meta says so as well: it alone is over.
+        if fault.code != 100 and _ends_version(fault):
+            return PlatformDown(
+                fault.text, cause=Cause.VERSION_ENDED, reach=Reach.APP, **facts
+            )
         if fault.code == 100 or fault.code == 2500:
             return self._bad_request(fault, facts)
         if fault.code == 10 or 200 <= fault.code <= 299:

@@ -291,6 +291,7 @@ def test_lists_are_read_to_their_end_without_following_addresses(
     assert "instagram" not in query(api.calls[-1])["fields"]
 
 
+@pytest.mark.trap("facebook", 3)
 def test_pages_of_a_portfolio_are_found_and_the_copy_with_a_token_wins(
     person: FacebookClient, api: responses.RequestsMock
 ) -> None:
@@ -309,6 +310,7 @@ def test_pages_of_a_portfolio_are_found_and_the_copy_with_a_token_wins(
     assert (second.external_id, second.can_publish) == (OTHER, True)
 
 
+@pytest.mark.trap("facebook", 3)
 def test_a_page_that_only_the_grant_names_is_asked_for(
     person: FacebookClient, api: responses.RequestsMock
 ) -> None:
@@ -368,6 +370,13 @@ def test_an_instagram_account_needs_its_own_scope_for_itself(
     _me, page, instagram = person.identities()
     assert page.can_publish
     assert not instagram.can_publish
+
+
+@pytest.mark.trap("facebook", 8)
+def test_no_events_are_subscribed_so_nobody_s_list_of_them_is_replaced() -> None:
+    assert spec.SPEC.call("POST /:page/subscribed_apps").later
+    assert not spec.SPEC.hook_name
+    assert not spec.SPEC.hook_by_account
 
 
 # ------------------------------------------------------------------ health
@@ -463,6 +472,7 @@ def test_the_scopes_of_instagram_stay_with_the_page_that_serves_it(
     assert "instagram_content_publish" in (page.prove().scopes or ())
 
 
+@pytest.mark.trap("facebook", 2)
 @pytest.mark.parametrize(
     ("subcode", "outcome", "cause"),
     [
@@ -494,6 +504,7 @@ def test_every_death_has_its_cause_in_both_places(
     assert error.request_id == "A1b2C3"
 
 
+@pytest.mark.trap("facebook", 9)
 @pytest.mark.parametrize(
     "answer",
     [
@@ -541,10 +552,11 @@ def post(page: FacebookClient) -> Callable[[], Any]:
     return lambda: page.create_post(PAGE, {"message": "Hello"})
 
 
-AMBIGUOUS, INVALID, LIMITED = (
+AMBIGUOUS, INVALID, LIMITED, AUTH_REVOKED = (
     Outcome.AMBIGUOUS,
     Outcome.INVALID_CONTENT,
     Outcome.RATE_LIMITED,
+    Outcome.AUTH_REVOKED,
 )
 ROLE = (
     "(#200) If posting to a page, requires both pages_read_engagement and "
@@ -567,6 +579,7 @@ LONG = (
         (400, fault(3), Outcome.PERMISSION, Cause.APP_REFUSED),
         (403, fault(10), Outcome.PERMISSION, Cause.SCOPE_MISSING),
         (403, fault(200, message=ROLE), Outcome.PERMISSION, Cause.SCOPE_MISSING),
+        (403, fault(240), Outcome.PERMISSION, Cause.SCOPE_MISSING),
         (403, fault(283), Outcome.PERMISSION, Cause.SCOPE_MISSING),
         (403, fault(210), Outcome.PERMISSION, Cause.NOT_ALLOWED),
         (400, fault(100, message=LONG), Outcome.PERMISSION, Cause.SCOPE_MISSING),
@@ -586,7 +599,18 @@ LONG = (
             Outcome.PERMISSION,
             Cause.APP_REFUSED,
         ),
+        (400, fault(102), Outcome.AUTH_EXPIRED, Cause.TOKEN_INVALID),
+        (400, fault(190, 464), Outcome.AUTH_REVOKED, Cause.ACCOUNT_LOCKED),
         (400, fault(324), INVALID, Cause.MEDIA_REFUSED),
+        (400, fault(382), INVALID, Cause.MEDIA_REFUSED),
+        (400, fault(389), INVALID, Cause.MEDIA_REFUSED),
+        (400, fault(6000), INVALID, Cause.MEDIA_REFUSED),
+        (400, fault(6001), Outcome.TRANSIENT, Cause.PLATFORM_TROUBLE),
+        (400, fault(100, 1363040), INVALID, Cause.MEDIA_REFUSED),
+        (400, fault(100, 1363127), INVALID, Cause.MEDIA_REFUSED),
+        (400, fault(1363128), INVALID, Cause.MEDIA_REFUSED),
+        (400, fault(100, 1363129), INVALID, Cause.MEDIA_REFUSED),
+        (400, fault(100, 1363047), Outcome.TRANSIENT, Cause.PLATFORM_TROUBLE),
         (400, fault(100, 1366046), INVALID, Cause.MEDIA_REFUSED),
         (400, fault(1366046), INVALID, Cause.MEDIA_REFUSED),
         (400, fault(506), Outcome.DUPLICATE, Cause.DUPLICATE_TEXT),
@@ -601,9 +625,15 @@ LONG = (
         (400, fault(368, 1390008), LIMITED, Cause.TOO_MANY_REQUESTS),
         (400, fault(368, 1346003), INVALID, Cause.TEXT_REFUSED),
         (400, fault(368, 1404102), INVALID, Cause.TEXT_REFUSED),
+        (403, fault(4), LIMITED, Cause.TOO_MANY_REQUESTS),
+        (400, fault(17), LIMITED, Cause.TOO_MANY_REQUESTS),
+        (400, fault(32), LIMITED, Cause.TOO_MANY_REQUESTS),
+        (400, fault(613, 1996), LIMITED, Cause.TOO_MANY_REQUESTS),
         (400, fault(341), LIMITED, Cause.TOO_MANY_REQUESTS),
         (400, fault(80001), LIMITED, Cause.TOO_MANY_REQUESTS),
         (404, fault(803), Outcome.PERMISSION, Cause.NOT_ALLOWED),
+        (400, fault(200, 1404006), Outcome.PERMISSION, Cause.ACCOUNT_LOCKED),
+        (400, fault(1404112), Outcome.PERMISSION, Cause.ACCOUNT_LOCKED),
         (400, fault(200, 1404078), Outcome.PERMISSION, Cause.ACCOUNT_LOCKED),
         (400, fault(200, 4854002), Outcome.PERMISSION, Cause.ACCOUNT_LOCKED),
         (400, fault(100, 1609005), INVALID, Cause.LINK_REFUSED),
@@ -615,6 +645,18 @@ LONG = (
             fault(2500, message="This API version is no longer available"),
             Outcome.PLATFORM_DOWN,
             Cause.VERSION_ENDED,
+        ),
+        (
+            400,
+            fault(2635, message="You are calling a deprecated version of the API"),
+            Outcome.PLATFORM_DOWN,
+            Cause.VERSION_ENDED,
+        ),
+        (
+            400,
+            fault(100, message="(#100) field is deprecated for versions v3.3 and up"),
+            INVALID,
+            Cause.UNKNOWN_REFUSAL,
         ),
         (200, {"success": True}, AMBIGUOUS, Cause.ANSWER_UNREADABLE),
     ],
@@ -631,6 +673,56 @@ def test_each_answer_to_a_post_has_its_outcome(
     error = raised(post(page))
     assert (error.outcome, error.cause) == (outcome, cause)
     assert len(api.calls) == 1
+
+
+@pytest.mark.trap("facebook", 4)
+@pytest.mark.parametrize(("subcode", "wait_s"), [(1390008, 1800), (0, 6 * 3600)])
+def test_who_posted_too_fast_waits_and_other_blocks_take_long(
+    page: FacebookClient, api: responses.RequestsMock, subcode: int, wait_s: int
+) -> None:
+    api.post(f"{GRAPH}/{PAGE}/feed", json=fault(368, subcode), status=400)
+    error = raised(post(page))
+    assert (error.retry_after, error.ends_access) == (wait_s, False)
+
+
+@pytest.mark.trap("facebook", 9)
+@pytest.mark.trap("facebook", 10)
+@pytest.mark.parametrize(
+    ("code", "said", "outcome"),
+    [
+        ((4, 0), "(#4) Anfragelimit der App, 190490", LIMITED),
+        ((506, 0), "(#506) Statusmeldung doppelt: 190/463 490", Outcome.DUPLICATE),
+        ((100, 1609005), "Link expired for this access token", INVALID),
+        ((190, 460), "Das Passwort wurde geändert. duplicate 506", AUTH_REVOKED),
+        ((368, 1390008), "Warte. Session expired", LIMITED),
+    ],
+)
+def test_codes_decide_and_neither_the_type_nor_words_and_numbers_in_the_text(
+    page: FacebookClient,
+    api: responses.RequestsMock,
+    code: tuple[int, int],
+    said: str,
+    outcome: Outcome,
+) -> None:
+    """The type of all of them is OAuthException, and texts are translated."""
+    body = fault(*code, said)
+    assert body["error"]["type"] == "OAuthException"
+    api.post(f"{GRAPH}/{PAGE}/feed", json=body, status=400)
+    error = raised(post(page))
+    assert error.outcome is outcome
+    assert error.ends_access is (outcome is AUTH_REVOKED)
+
+
+def test_the_end_of_a_version_is_told_by_no_server_in_trouble(
+    page: FacebookClient, api: responses.RequestsMock
+) -> None:
+    body = fault(2, message="This version of the service is not available")
+    api.get(f"{GRAPH}/me", json=body, status=500)
+    error = raised(page.me)
+    assert (error.outcome, error.cause) == (
+        Outcome.TRANSIENT,
+        Cause.PLATFORM_TROUBLE,
+    )
 
 
 def test_a_lost_photo_upload_is_no_doubt_for_nobody_sees_it(

@@ -162,6 +162,33 @@ def test_a_video_goes_in_the_chunks_that_are_asked_for(facebook, page, job, film
     assert result.remote.permalink == f"https://www.facebook.com/{POST}"
 
 
+@pytest.mark.trap("facebook", 6)
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({}, FILM),
+        ({"post_id": "122100000000000123"}, POST),
+        ({"post_id": POST}, POST),
+    ],
+    ids=["not told", "bare", "of the page"],
+)
+def test_a_post_has_its_own_id_and_never_one_made_of_its_video_s(
+    facebook, page, job, film, api, told, expected
+):
+    """A page's id before a video's names what does not exist."""
+    out = {"status": "complete", "publish_status": "published"}
+    status(api, "ready", publishing_phase=out, **told)
+    finished = {"id": FILM, "at": NOW.isoformat(), "post_id": ""}
+    witness = {"video": begun("videos", start=5), "finished": finished}
+    now = job(placed(film(), "post"), witness=witness, first_sent_at=NOW)
+    remote = facebook.next_step(now, page).run().remote
+    assert remote is not None
+    assert remote.external_id == expected
+    # The post's id is asked of the video, never of the post.
+    asked = {call.request.url.split("?")[0] for call in api.calls}
+    assert asked == {f"{FB}/{FILM}"}
+
+
 @pytest.mark.parametrize(
     ("where", "edge", "told"),
     [
@@ -237,6 +264,7 @@ def test_work_is_taken_up_where_it_was_left(facebook, page, job, film, changes, 
     assert facebook.next_step(now, page).name == name
 
 
+@pytest.mark.trap("facebook", 7)
 def test_what_was_wrong_with_a_video_that_was_accepted_is_said(
     facebook, page, job, film, api
 ):

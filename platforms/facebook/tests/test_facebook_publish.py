@@ -66,6 +66,7 @@ def test_a_link_has_its_card_and_beside_photos_it_is_in_the_text(
     assert [f for f in facebook.check(draft) if f.level is Level.REFUSED] == []
 
 
+@pytest.mark.trap("facebook", 13)
 @pytest.mark.parametrize(
     ("draft", "field", "cause"),
     [
@@ -234,6 +235,19 @@ def test_a_full_window_is_seen_with_its_end(
     assert told.resets_at == SENT_AT + timedelta(seconds=ends_in_s)
 
 
+@pytest.mark.trap("facebook", 14)
+def test_all_entries_are_searched_for_the_page_s_own_window(
+    facebook: Facebook,
+) -> None:
+    """Whatever they are filed under: a business, or the Instagram account."""
+    rows = json.loads(usage(100, 5))["77"]
+    others = [{"type": "instagram", "call_count": 100}, {"type": "ads_insights"}]
+    headers = {"x-business-use-case-usage": json.dumps({"1": others, "2": rows})}
+    (told,) = facebook.observe("POST /:page/feed", headers, SENT_AT)
+    assert told.bucket_key == "page_calls"
+    assert told.resets_at == SENT_AT + timedelta(minutes=5)
+
+
 @pytest.mark.parametrize(
     "headers",
     [
@@ -399,6 +413,7 @@ def test_a_duplicate_names_no_post_so_that_it_is_looked_for(
     assert "external_id" not in caught.value.extra
 
 
+@pytest.mark.trap("facebook", 1)
 def test_a_lost_answer_is_a_doubt(
     facebook: Facebook,
     page: FacebookClient,
@@ -411,6 +426,7 @@ def test_a_lost_answer_is_a_doubt(
     assert caught.value.outcome is Outcome.AMBIGUOUS
 
 
+@pytest.mark.trap("facebook", 1)
 @pytest.mark.parametrize("code", [1, 4, 190, 6001])
 def test_trouble_of_the_server_is_a_doubt_whatever_its_words_say(
     facebook: Facebook,

@@ -22,6 +22,7 @@ def signed(payload: Any, secret: str = "key") -> str:
     return (base64.urlsafe_b64encode(first).rstrip(b"=") + b"." + second).decode()
 
 
+@pytest.mark.trap("facebook", 11)
 def test_what_meta_signed_is_read() -> None:
     assert read(VECTOR, "key") == {
         "user_id": "0",
@@ -30,6 +31,7 @@ def test_what_meta_signed_is_read() -> None:
     }
 
 
+@pytest.mark.trap("facebook", 11)
 @pytest.mark.parametrize(
     ("text", "secret", "reason"),
     [

@@ -83,17 +83,29 @@ def test_a_redirect_into_the_private_network_is_refused_as_well(db, web):
     assert (row.trouble, row.has_picture) == ("", False)
 
 
+@pytest.mark.trap("facebook", 13)
 @pytest.mark.parametrize(
     ("answer", "trouble"),
     [
-        ({"status": 404, "body": PAGE, "content_type": "text/html"}, "no_page"),
+        ({"status": 404, "body": PAGE, "content_type": "text/html"}, "gone"),
+        ({"status": 410}, "gone"),
+        ({"status": 403, "body": PAGE, "content_type": "text/html"}, "no_page"),
         ({"body": b"%PDF-1.7", "content_type": "application/pdf"}, "no_page"),
         ({"body": "<html></html>", "content_type": "text/html"}, "no_page"),
         ({"status": 302, "headers": {"Location": URL}}, "no_page"),
         ({"body": "x" * (3 << 20) + PAGE, "content_type": "text/html"}, "away"),
         ({"body": requests.ConnectionError("reset")}, "away"),
     ],
-    ids=["missing", "pdf", "untitled", "in circles", "endless", "broken"],
+    ids=[
+        "missing",
+        "over",
+        "closed",
+        "pdf",
+        "untitled",
+        "in circles",
+        "endless",
+        "broken",
+    ],
 )
 def test_what_is_no_page_is_said(db, web, answer, trouble):
     web.get(URL, **answer)
@@ -109,6 +121,7 @@ def test_a_broken_picture_costs_only_the_picture(db, web):
     )
 
 
+@pytest.mark.trap("facebook", 13)
 def test_it_is_asked_once_and_again_when_old(
     ana, world, monkeypatch, django_capture_on_commit_callbacks
 ):
@@ -134,6 +147,9 @@ def test_it_is_asked_once_and_again_when_old(
     done = ask()
     assert "Rye" in done.content.decode()
     assert done["HX-Trigger"] == "link-known"
+    LinkFacts.objects.update(trouble="gone")
+    assert "there is no such page" in ask().content.decode()
+    LinkFacts.objects.update(trouble="")
     old = now - link_facts.FRESH_FOR - timedelta(minutes=1)
     LinkFacts.objects.update(asked_at=old, read_at=old)
     ask()
