@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts import health, limits, refresh
+from accounts import causes, health, limits, refresh
 from accounts.errands import alone
 from accounts.hearing import Hearing, caller_of
 from accounts.limits import BucketId
@@ -322,6 +322,19 @@ def test_a_broken_credential_is_looked_at_too_and_may_come_back(account, script)
     account.credential.break_for(AuthRevoked())
     Credential.objects.update(next_proof_at=timezone.now())
     assert Credential.objects.proof_due(timezone.now()).count() == 1
+    assert health.check(account.credential).changed
+    assert account.credential.is_active
+
+
+@pytest.mark.trap("instagram", 11)
+def test_who_unlocks_the_account_at_the_platform_need_not_reconnect(account, script):
+    script.answers["prove"] = [PermissionMissing(cause=Cause.ACCOUNT_LOCKED)]
+    health.check(account.credential)
+    assert not account.credential.is_active
+    said = causes.explain(account.credential.cause)
+    assert said.action is not causes.Action.RECONNECT
+    assert "check again here" in str(said.cure)
+    del script.answers["prove"]
     assert health.check(account.credential).changed
     assert account.credential.is_active
 

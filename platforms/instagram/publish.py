@@ -80,6 +80,9 @@ POLLS_S = (5, 5, 10, 15, 30, 60)
 #: Asked so often in vain, a container is given up and made anew; one with a video is
 #: worked on for longer.
 MAX_POLLS, MAX_VIDEO_POLLS = 12, 30
+#: A container that is not known may be so for a moment only: asked for again so often,
+#: and after so many seconds, before it is made anew.
+MAX_UNKNOWN, UNKNOWN_S = 2, 45
 #: Polls of one container that are foreseen.
 POLLS_AHEAD, VIDEO_POLLS_AHEAD = 3, 7
 #: Files are fetched in vain at times, and the next time well.
@@ -170,8 +173,9 @@ class Instagram(Platform):
         Witness: "child:N" and "container" {"id", "of", "made_at", "bytes" (of a video
         that we send)}, "sent:<name>" {"id", "bytes"} how much of it is there,
         "ready:<name>" the id of a container that is FINISHED, "polls:<name>",
-        "tries:<name>", and "media_id" from the moment the post is out. The address of a post is a step of
-        its own: what is out stays out, whatever becomes of it.
+        "unknown:<name>" how often it was not known, "tries:<name>", and "media_id" from the
+        moment the post is out. The address of a post is a step of its own: what is out
+        stays out, whatever becomes of it.
         """
         api = cast(InstagramClient, client)
         if media_id := job.witness.get("media_id"):
@@ -256,7 +260,8 @@ class Instagram(Platform):
         }
         if is_sent:
             made["bytes"] = file.size_bytes
-        return StepResult({name: made, f"ready:{name}": "", f"polls:{name}": 0})
+        fresh = {f"ready:{name}": "", f"polls:{name}": 0, f"unknown:{name}": 0}
+        return StepResult({name: made, **fresh})
 
     def _again(self, job: PublishJob, name: str, error: PlatformError) -> StepResult:
         """Make a container anew after a while, but not without end."""
@@ -305,7 +310,10 @@ class Instagram(Platform):
                     listed = self._listed(job, api, job.first_sent_at)
                     if listed is not None:
                         return listed
-                return self._again(job, name, error)
+                unknown = int(job.witness.get(f"unknown:{name}") or 0) + 1
+                if unknown > MAX_UNKNOWN:
+                    return self._again(job, name, error)
+                return StepResult({f"unknown:{name}": unknown}, wait_s=UNKNOWN_S)
             if seen.status == "FINISHED":
                 return StepResult({f"ready:{name}": number})
             if seen.status == "PUBLISHED":

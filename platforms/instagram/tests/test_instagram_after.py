@@ -74,6 +74,7 @@ def test_of_its_own_sign_in_the_granted_scopes_tell(
     assert raised(lambda: own.figures(MEDIA)).cause is Cause.SCOPE_MISSING
 
 
+@pytest.mark.trap("instagram", 13)
 def test_an_empty_list_with_the_permission_is_no_data_yet(
     client: InstagramClient, api: responses.RequestsMock
 ) -> None:
@@ -104,6 +105,7 @@ def test_a_post_that_is_not_there_is_gone_only_with_the_permission_to_see_it(
     assert raised(lambda: client.figures(MEDIA)).outcome is Outcome.PERMISSION
 
 
+@pytest.mark.trap("instagram", 13)
 def test_comments_come_with_their_answers(
     client: InstagramClient, api: responses.RequestsMock
 ) -> None:
@@ -118,6 +120,7 @@ def test_comments_come_with_their_answers(
     assert page.after == "MAZD"
 
 
+@pytest.mark.trap("instagram", 4)
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [

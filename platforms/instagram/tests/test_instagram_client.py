@@ -115,6 +115,7 @@ def test_the_other_envelope_of_the_exchange_is_read(
     assert (error.outcome, error.cause) == (outcome, cause)
 
 
+@pytest.mark.trap("instagram", 14)
 def test_a_refresh_gives_a_new_token_and_needs_no_secret(
     own: InstagramClient, api: responses.RequestsMock
 ) -> None:
@@ -129,6 +130,7 @@ def test_a_refresh_gives_a_new_token_and_needs_no_secret(
     assert tokens.scopes == tuple(BASIC.split(","))
 
 
+@pytest.mark.trap("instagram", 14)
 def test_a_token_of_less_than_a_day_is_not_sent(
     client_for: Callable[..., InstagramClient], api: responses.RequestsMock
 ) -> None:
@@ -163,6 +165,7 @@ def test_nothing_revokes_an_account_by_itself(
         client_for(variant).revoke()
 
 
+@pytest.mark.trap("instagram", 7)
 def test_the_id_of_paths_is_user_id(
     own: InstagramClient, api: responses.RequestsMock
 ) -> None:
@@ -185,6 +188,7 @@ def world(api: responses.RequestsMock, variant: str, grant: dict | None = None) 
         api.get(f"{OWN}/me", json=ME)
 
 
+@pytest.mark.trap("instagram", 7)
 @pytest.mark.parametrize("variant", ["facebook", "instagram"])
 def test_an_account_that_can_do_all_is_proven_at_its_own_host(
     client_for: Callable[..., InstagramClient],
@@ -206,6 +210,7 @@ def test_an_account_that_can_do_all_is_proven_at_its_own_host(
     assert hosts == {f"graph.{variant}.com"}
 
 
+@pytest.mark.trap("instagram", 6)
 def test_the_posts_left_are_handed_to_the_ledger(
     client: InstagramClient, api: responses.RequestsMock
 ) -> None:
@@ -360,7 +365,12 @@ TRANSIENT, PERMISSION = Outcome.TRANSIENT, Outcome.PERMISSION
         (fault(25, 2207050), PERMISSION, Cause.ACCOUNT_LOCKED),
         (fault(100, 2207023), INVALID, Cause.MEDIA_REFUSED),
         (fault(100, 2207028), INVALID, Cause.TOO_MANY_MEDIA),
+        (fault(100, 2207035), INVALID, Cause.TEXT_REFUSED),
         (fault(100, 2207036), INVALID, Cause.TEXT_REFUSED),
+        (fault(100, 2207037), INVALID, Cause.TEXT_REFUSED),
+        (fault(-1, 2207076), TRANSIENT, Cause.MEDIA_REFUSED),
+        (fault(-1, 2207077), TRANSIENT, Cause.MEDIA_REFUSED),
+        (fault(-1, 2207082), TRANSIENT, Cause.MEDIA_REFUSED),
         (fault(100, 2207040), INVALID, Cause.TOO_MANY_TAGS),
         (fault(100, 2207081), INVALID, Cause.MEDIA_REFUSED),
         (fault(100, 2207089), INVALID, Cause.MEDIA_REFUSED),
@@ -374,6 +384,15 @@ TRANSIENT, PERMISSION = Outcome.TRANSIENT, Outcome.PERMISSION
         (fault(36003), INVALID, Cause.MEDIA_SHAPE),
         (fault(20, 1772107), AMBIGUOUS, Cause.ANSWER_UNREADABLE),
         (fault(10), PERMISSION, Cause.SCOPE_MISSING),
+        (fault(200), PERMISSION, Cause.SCOPE_MISSING),
+        pytest.param(
+            # Page Publishing Authorization, a second factor: asked for at any time.
+            fault(200, 1404078),
+            PERMISSION,
+            Cause.ACCOUNT_LOCKED,
+            marks=pytest.mark.trap("instagram", 9),
+        ),
+        (fault(200, 4854002), PERMISSION, Cause.ACCOUNT_LOCKED),
         (fault(100, 33), PERMISSION, Cause.NOT_ALLOWED),
         (fault(190, 460), Outcome.AUTH_REVOKED, Cause.PASSWORD_CHANGED),
         (fault(80002), Outcome.RATE_LIMITED, Cause.TOO_MANY_REQUESTS),
@@ -391,6 +410,12 @@ def test_each_answer_to_a_publish_has_its_outcome(
     api.post(f"{FB}/{IG}/media_publish", json=body, status=400 if body else 200)
     error = raised(lambda: client.publish("17889455560051444"))
     assert (error.outcome, error.cause) == (outcome, cause)
+
+
+@pytest.mark.trap("instagram", 12)
+def test_no_events_are_asked_for_so_none_comes_with_numbers_only() -> None:
+    assert not SPEC.hook_name
+    assert not SPEC.hook_by_account
 
 
 def test_an_app_that_is_suspended_is_no_fault_of_the_account(

@@ -103,6 +103,9 @@ FORMS = {
 }
 
 
+@pytest.mark.trap("instagram", 2)
+@pytest.mark.trap("instagram", 8)
+@pytest.mark.trap("instagram", 10)
 @pytest.mark.parametrize(("where", "wanted"), FORMS.values(), ids=FORMS)
 def test_a_video_becomes_what_was_chosen(
     instagram, client, own, job, film, api, where, wanted
@@ -121,6 +124,7 @@ def test_an_image_becomes_a_story(instagram, client, job, image, api):
     assert form(api.calls[0]) == {"media_type": "STORIES", "image_url": IMAGE_URL}
 
 
+@pytest.mark.trap("instagram", 2)
 def test_a_carousel_takes_a_video_beside_an_image(
     instagram, own, job, image, film, api
 ):

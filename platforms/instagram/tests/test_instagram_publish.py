@@ -158,6 +158,8 @@ def test_an_address_that_instagram_cannot_reach_is_told_before(
 # ------------------------------------------------------------------ steps
 
 
+@pytest.mark.trap("instagram", 1)
+@pytest.mark.trap("instagram", 8)
 def test_one_image_is_made_waited_for_and_published(
     instagram: Instagram,
     client: InstagramClient,
@@ -187,6 +189,7 @@ def test_one_image_is_made_waited_for_and_published(
     assert last.witness["media_id"] == MEDIA
 
 
+@pytest.mark.trap("instagram", 1)
 def test_a_carousel_is_made_of_children_that_are_ready(
     instagram: Instagram,
     client: InstagramClient,
@@ -271,6 +274,51 @@ def test_a_container_that_failed_in_passing_is_made_anew_three_times_at_most(
     assert caught.value.permanent
 
 
+@pytest.mark.parametrize("code", [(24, 2207008), (100, 33)])
+def test_a_container_that_is_not_known_is_asked_for_again_before_it_is_made_anew(
+    instagram: Instagram,
+    client: InstagramClient,
+    job: Jobs,
+    image: Images,
+    api: responses.RequestsMock,
+    code: tuple[int, int],
+) -> None:
+    api.get(f"{FB}/{BOX}", json=fault(*code), status=400)
+    now, waits = job(Draft("Hi", media=(image(),)), witness={"container": made()}), []
+    for _ in range(3):
+        result = instagram.next_step(now, client).run()
+        waits.append(result.wait_s)
+        now = replace(now, witness={**now.witness, **result.witness})
+    assert waits == [45, 45, 10]
+    assert instagram.next_step(now, client).name == "container"
+    api.post(CREATE, json={"id": "18"})
+    assert instagram.next_step(now, client).run().witness["unknown:container"] == 0
+
+
+@pytest.mark.trap("instagram", 5)
+@pytest.mark.parametrize("when", ["made", "waited for"])
+def test_of_a_carousel_only_the_child_is_made_anew_whose_file_was_not_fetched(
+    instagram: Instagram,
+    client: InstagramClient,
+    job: Jobs,
+    image: Images,
+    api: responses.RequestsMock,
+    when: str,
+) -> None:
+    files = (image(), image(sha256="cd" * 32))
+    witness = {"child:1": made("1"), "ready:child:1": "1"}
+    if when == "made":
+        api.post(CREATE, json=fault(9004, 2207052), status=400)
+    else:
+        witness["child:2"] = made("2", of="cd" * 32)
+        state(api, "2", "ERROR", said="Failed with error code 2207052")
+    now = job(Draft("Hi", media=files), witness=witness)
+    result = instagram.next_step(now, client).run()
+    now = replace(now, witness={**now.witness, **result.witness})
+    assert (result.wait_s, now.witness["child:1"]) == (10, witness["child:1"])
+    assert instagram.next_step(now, client).name == "child:2"
+
+
 def test_a_file_that_instagram_cannot_use_fails_at_once(
     instagram: Instagram,
     client: InstagramClient,
@@ -288,6 +336,7 @@ def test_a_file_that_instagram_cannot_use_fails_at_once(
     )
 
 
+@pytest.mark.trap("instagram", 5)
 def test_a_fetch_that_failed_is_tried_three_times(
     instagram: Instagram,
     client: InstagramClient,
@@ -351,6 +400,8 @@ def test_without_a_public_address_nothing_is_sent(
 READY = {"container": made(), "ready:container": BOX}
 
 
+@pytest.mark.trap("instagram", 1)
+@pytest.mark.trap("instagram", 3)
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [
@@ -377,6 +428,7 @@ def test_after_a_publish_that_did_not_succeed_the_status_is_read_before_another(
     assert caught.value.extra["forget"] == "ready:container"
 
 
+@pytest.mark.trap("instagram", 13)
 def test_an_address_that_cannot_be_read_fails_no_post(
     instagram: Instagram,
     client: InstagramClient,
@@ -427,6 +479,7 @@ def looking(job: Jobs, image: Images, ago_s: float = 40, **changes: Any) -> Publ
     return job(Draft("Hi @ana", media=(image(),)), **{**facts, **changes})
 
 
+@pytest.mark.trap("instagram", 3)
 @pytest.mark.parametrize("status", ["FINISHED", "IN_PROGRESS", "ERROR", "EXPIRED"])
 def test_a_container_that_is_not_published_is_no_post(
     instagram: Instagram,
@@ -442,6 +495,7 @@ def test_a_container_that_is_not_published_is_no_post(
     assert status in look.evidence
 
 
+@pytest.mark.trap("instagram", 3)
 def test_a_published_container_is_a_post_and_the_list_tells_which(
     instagram: Instagram,
     client: InstagramClient,

@@ -67,6 +67,8 @@ def profile(api: responses.RequestsMock, **changes: Any) -> None:
 # ------------------------------------------------------------------ connecting
 
 
+@pytest.mark.trap("threads", 2)
+@pytest.mark.trap("threads", 8)
 @pytest.mark.parametrize("number", [ME, int(ME)], ids=["text", "number"])
 def test_a_code_becomes_a_token_of_60_days_with_what_was_granted(
     client: ThreadsClient, api: responses.RequestsMock, number: Any
@@ -98,6 +100,7 @@ def test_a_code_becomes_a_token_of_60_days_with_what_was_granted(
     assert tokens.expires_at == tokens.issued_at + timedelta(seconds=5183944)
 
 
+@pytest.mark.trap("threads", 7)
 def test_a_new_sign_in_is_renewed_soon_because_it_may_not_renew_the_permission(
     client: ThreadsClient, api: responses.RequestsMock, monkeypatch: Any
 ) -> None:
@@ -142,6 +145,8 @@ def test_a_code_that_is_refused_says_why(
     assert (error.outcome, error.cause) == (outcome, cause)
 
 
+@pytest.mark.trap("threads", 2)
+@pytest.mark.trap("threads", 7)
 def test_a_refresh_gives_another_token_and_90_more_days_of_permission(
     client: ThreadsClient, api: responses.RequestsMock
 ) -> None:
@@ -176,12 +181,14 @@ def test_after_its_end_only_a_person_helps(
     assert (error.outcome, error.cause) == (Outcome.AUTH_REVOKED, Cause.TOKEN_EXPIRED)
 
 
+@pytest.mark.trap("threads", 1)
 def test_the_steps_of_registering_name_the_number_that_works() -> None:
     steps = " ".join(SPEC.register_steps)
     assert "Threads App ID" in steps
     assert "4476002" in steps
 
 
+@pytest.mark.trap("threads", 8)
 @pytest.mark.parametrize("number", [ME, int(ME)], ids=["text", "number"])
 def test_a_large_number_stays_as_it_is(
     client: ThreadsClient, api: responses.RequestsMock, number: Any
@@ -267,6 +274,7 @@ def test_a_question_about_the_token_that_is_refused_proves_nothing(
     assert {v.ok for v in client.prove().abilities.values()} == {True}
 
 
+@pytest.mark.trap("threads", 7)
 def test_the_end_of_a_permission_ends_all(
     client: ThreadsClient, api: responses.RequestsMock
 ) -> None:
@@ -404,6 +412,7 @@ def test_each_answer_to_a_publish_has_its_outcome(
     assert (error.outcome, error.cause) == (outcome, cause)
 
 
+@pytest.mark.trap("threads", 1)
 def test_the_wrong_app_id_is_no_fault_of_the_account(
     client: ThreadsClient, api: responses.RequestsMock
 ) -> None:

@@ -94,6 +94,7 @@ def raised(work: Callable[[], Any]) -> PlatformError:
 # ------------------------------------------------------------------ content
 
 
+@pytest.mark.trap("threads", 5)
 @pytest.mark.parametrize(
     ("text", "units"),
     [
@@ -111,6 +112,7 @@ def test_emoji_count_as_their_bytes_and_all_else_as_one(text: str, units: int) -
     assert length(text) == units
 
 
+@pytest.mark.trap("threads", 5)
 @pytest.mark.parametrize(
     ("draft", "cause", "field"),
     [
@@ -239,6 +241,7 @@ def test_scopes_are_those_of_the_app_where_they_are_known(threads: Threads) -> N
 TEXT_STEPS = ["container", "wait:container", "publish", "permalink"]
 
 
+@pytest.mark.trap("threads", 6)
 @pytest.mark.parametrize(
     ("draft", "sent"),
     [
@@ -340,6 +343,7 @@ def test_a_carousel_is_made_of_children_that_are_ready(
     }
 
 
+@pytest.mark.trap("threads", 4)
 def test_the_status_is_read_from_its_own_field(
     threads: Threads, client: ThreadsClient, job: Jobs, api: Api
 ) -> None:
@@ -364,6 +368,7 @@ def test_waiting_takes_no_worker_and_grows_longer(
     assert threads.next_step(late, client).run().witness["container"] == {}
 
 
+@pytest.mark.trap("threads", 3)
 def test_a_container_that_is_not_known_yet_is_asked_for_again_and_not_for_ever(
     threads: Threads, client: ThreadsClient, job: Jobs, api: Api
 ) -> None:
@@ -478,6 +483,7 @@ def test_without_a_public_address_nothing_is_sent(
     assert not api.calls
 
 
+@pytest.mark.trap("threads", 3)
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [
