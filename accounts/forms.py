@@ -115,7 +115,9 @@ class InstanceForm(ConnectForm):
         label=_("Server address"),
         max_length=300,
         help_text=_(
-            "The part after the second @ of the account, such as social.example."
+            "The part after the second @ of the account, such as social.example. Read "
+            "the rules of that server first: some forbid automated posts, or want the "
+            "profile to be marked as automated."
         ),
         widget=forms.TextInput(
             attrs={"autocapitalize": "none", "spellcheck": "false", "inputmode": "url"}

@@ -124,6 +124,7 @@ def test_what_lies_with_our_app_breaks_no_credential(account, script, error):
     assert all(breaker.scope == "app" for breaker in opened)
 
 
+@pytest.mark.trap("mastodon", 11)
 def test_a_registration_that_is_gone_is_mended_account_by_account(account, script):
     script.answers["prove"] = [AuthRevoked(cause=Cause.APP_GONE, reach=Reach.APP)]
     assert health.check(account.credential).verdict == "failing"

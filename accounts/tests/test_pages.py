@@ -309,6 +309,12 @@ def test_a_name_that_leads_into_a_private_network_is_not_called(
     assert "private network" in text(answer)
 
 
+@pytest.mark.trap("mastodon", 14)
+def test_who_connects_is_told_that_servers_have_rules_for_automated_posts(admin):
+    page = text(admin.get("/accounts/connect/mastodon/"))
+    assert "some forbid automated posts" in page
+
+
 def mastodon_answers(api, base="https://social.example.org"):
     api.get(
         f"{base}/.well-known/oauth-authorization-server",

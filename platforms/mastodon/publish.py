@@ -40,6 +40,7 @@ from ..errors import (
     NotFound,
     PermissionMissing,
     TransientError,
+    as_kind,
 )
 from ..limits import header_number, meant_bucket
 from ..text import find_urls, graphemes, tidy, with_link
@@ -205,6 +206,11 @@ class Mastodon(Platform):
                 # Attached to a post of ours, or collected by the server: the look
                 # decides which, and if there is no post the files are sent anew.
                 error.extra["forget"] = FORGET_MEDIA
+            raise
+        except NotFound as error:
+            # Else it is the key of a post of ours that was deleted meanwhile.
+            if job.replies_to and not job.first_sent_at:
+                raise as_kind(NotFound, error, cause=Cause.PARENT_GONE) from error
             raise
         # Releases before 4.4 leave out files they no longer have, without a word.
         lost = len(ids) - len(status.media_ids)
@@ -430,13 +436,18 @@ def kept_media(job: PublishJob) -> list[dict[str, Any]]:
 
 
 def remote_post(status: Status, media_missing: int = 0) -> RemotePost:
-    """extra: media_missing, the number of pictures that the server left out."""
+    """extra: media_missing, the number of files that the server left out, and a note
+    that says so."""
+    extra: dict[str, Any] = {}
+    if media_missing:
+        said = f"the server left {media_missing} of the files out of the post"
+        extra = {"media_missing": media_missing, "notes": [said]}
     return RemotePost(
         external_id=status.id,
         permalink=status.url,
         text=status.text,
         published_at=status.created_at,
-        extra={"media_missing": media_missing} if media_missing else {},
+        extra=extra,
     )
 
 

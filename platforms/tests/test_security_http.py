@@ -24,6 +24,7 @@ from platforms.errors import (
 from platforms.http import Answer, Http, is_public, redact, without
 
 
+@pytest.mark.trap("mastodon", 13)
 @pytest.mark.parametrize(
     "address",
     [
@@ -105,6 +106,7 @@ def trickle() -> Iterator[Callable[[bytes], str]]:
     listener.close()
 
 
+@pytest.mark.trap("mastodon", 13)
 @pytest.mark.parametrize(
     "start",
     [b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"],

@@ -105,6 +105,7 @@ def test_a_look_searches_for_what_was_sent_not_for_what_was_written_since(
     assert sought == ["Hello"]
 
 
+@pytest.mark.trap("mastodon", 1)
 def test_a_changed_wording_never_goes_out_under_a_used_key(delivery, script):
     script.answers["post"] = [
         InvalidContent("no"),

@@ -14,7 +14,7 @@ import pytest
 import requests
 import responses
 
-from platforms.base import Ability, MediaFile
+from platforms.base import Ability, MediaFile, Verdict
 from platforms.errors import Cause, NotFound, Outcome, PlatformDown, PlatformError
 from platforms.http import Answer
 from platforms.mastodon import client as client_module
@@ -107,6 +107,14 @@ INVALID_GRANT = {
             "account_locked",
         ),
         (403, "This action is not allowed", Outcome.PERMISSION, "not_allowed"),
+        pytest.param(
+            403,
+            "Forbidden: account has moved",
+            Outcome.PERMISSION,
+            "account_moved",
+            marks=pytest.mark.trap("mastodon", 12),
+        ),
+        (403, PROXY_PAGE, Outcome.TRANSIENT, "platform_trouble"),
         (404, "Record not found", Outcome.NOT_FOUND, "not_there"),
         (409, "conflict", Outcome.NOT_FOUND, "not_there"),
         (410, PROXY_PAGE, Outcome.NOT_FOUND, "not_there"),
@@ -234,6 +242,7 @@ def test_trouble_while_reading_is_transient(
     assert found.outcome is Outcome.TRANSIENT
 
 
+@pytest.mark.trap("mastodon", 10)
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_proxy_that_refuses_says_nothing_about_the_token(
     client: MastodonClient, status: int
@@ -242,6 +251,7 @@ def test_a_proxy_that_refuses_says_nothing_about_the_token(
     assert found.outcome is Outcome.TRANSIENT
 
 
+@pytest.mark.trap("mastodon", 3)
 def test_the_reset_is_an_iso_time(client: MastodonClient) -> None:
     limited = answer(
         429, "Too many requests", X_RateLimit_Reset="2026-02-03T09:15:00.000000Z"
@@ -256,6 +266,7 @@ def test_a_queue_that_is_full_tells_when_to_come_back(client: MastodonClient) ->
     assert (found.outcome, found.retry_after) == (Outcome.TRANSIENT, 30.0)
 
 
+@pytest.mark.trap("mastodon", 11)
 def test_an_app_that_the_server_forgot_concerns_the_whole_app(
     client: MastodonClient,
 ) -> None:
@@ -397,6 +408,7 @@ def test_without_nodeinfo_the_version_names_the_software(
     assert client.instance_facts()["software"] == software
 
 
+@pytest.mark.trap("mastodon", 13)
 def test_nodeinfo_of_another_server_is_not_followed(
     client: MastodonClient, server: responses.RequestsMock
 ) -> None:
@@ -640,6 +652,20 @@ def test_a_missing_scope_breaks_only_what_needs_it(
     assert abilities[Ability.READ].detail == "inbox"
 
 
+@pytest.mark.trap("mastodon", 7)
+def test_without_the_right_to_write_media_nothing_can_be_published(
+    client: MastodonClient, server: responses.RequestsMock
+) -> None:
+    """Asking for a file of one's own wants it as well; reading does not do."""
+    assert "write:media" in SPEC.call("GET /api/v1/media/:id").any_scopes
+    server.get(VERIFY, json=ACCOUNT)
+    scopes = ("read", "profile", "write:statuses")
+    client.access = replace(client.access, scopes=scopes)
+    assert client.prove().abilities[Ability.PUBLISH] == Verdict(
+        False, Cause.SCOPE_MISSING, "media"
+    )
+
+
 def test_unknown_scopes_prove_nothing(
     client: MastodonClient, server: responses.RequestsMock
 ) -> None:
@@ -648,6 +674,7 @@ def test_unknown_scopes_prove_nothing(
     assert client.prove().abilities[Ability.PUBLISH].ok is None
 
 
+@pytest.mark.trap("mastodon", 12)
 def test_a_moved_account_may_read_and_not_post(
     client: MastodonClient, server: responses.RequestsMock
 ) -> None:
@@ -680,6 +707,7 @@ def test_deleting_twice_is_no_error(
     assert len(server.calls) == 2
 
 
+@pytest.mark.trap("mastodon", 10)
 def test_a_page_instead_of_the_list_is_not_read_as_no_posts(
     client: MastodonClient, server: responses.RequestsMock
 ) -> None:
@@ -698,6 +726,7 @@ def test_an_answer_without_post_leaves_the_outcome_open(
     assert unreadable.value.outcome is Outcome.AMBIGUOUS
 
 
+@pytest.mark.trap("mastodon", 9)
 @pytest.mark.parametrize(
     ("content", "text"),
     [

@@ -197,6 +197,7 @@ def run(job: PublishJob, client: MastodonClient) -> tuple[list[str], RemotePost]
     raise AssertionError(f"no end: {names}")
 
 
+@pytest.mark.trap("mastodon", 6)
 def test_text_goes_out_with_the_job_s_key(
     client: MastodonClient, server: responses.RequestsMock, make_job: MakeJob
 ) -> None:
@@ -225,6 +226,8 @@ def test_posting_is_the_only_step_that_the_audience_could_see_twice(
     assert MASTODON.next_step(ready, client).kind is StepKind.COMMIT
 
 
+@pytest.mark.trap("mastodon", 8)
+@pytest.mark.trap("mastodon", 10)
 def test_pictures_are_uploaded_awaited_and_attached_in_order(
     client: MastodonClient,
     server: responses.RequestsMock,
@@ -253,7 +256,10 @@ def test_pictures_are_uploaded_awaited_and_attached_in_order(
         "post",
     ]
     assert remote.extra == {}
-    first, second = (c.request.body for c in server.calls if c.request.url == MEDIA)
+    uploads = [c.request for c in server.calls if c.request.url == MEDIA]
+    assert all(int(r.headers["Content-Length"]) == len(r.body) for r in uploads)
+    assert not any("Transfer-Encoding" in r.headers for r in uploads)
+    first, second = (request.body for request in uploads)
     assert b'filename="s_ed_1.png"' in first
     assert b"Seedlings 1" in first
     assert b"png bytes" in first
@@ -382,6 +388,7 @@ def test_a_video_goes_out_once_wherever_the_process_ends(
     assert b'name="description"\r\n\r\nSeedlings 1\r\n' in form
 
 
+@pytest.mark.trap("mastodon", 4)
 def test_media_that_may_be_attached_already_have_to_be_looked_for(
     client: MastodonClient,
     server: responses.RequestsMock,
@@ -398,6 +405,7 @@ def test_media_that_may_be_attached_already_have_to_be_looked_for(
     assert open_question.value.extra == {"forget": "media"}
 
 
+@pytest.mark.trap("mastodon", 5)
 def test_a_post_that_lost_its_picture_says_so(
     client: MastodonClient,
     server: responses.RequestsMock,
@@ -409,9 +417,48 @@ def test_a_post_that_lost_its_picture_says_so(
     job = make_job(Draft("a", media=(picture(),)), witness=witness)
     remote = MASTODON.next_step(job, client).run().remote
     assert remote is not None
-    assert remote.extra == {"media_missing": 1}
+    assert remote.extra["media_missing"] == 1
+    # The attempt shows it.
+    assert remote.extra["notes"] == ["the server left 1 of the files out of the post"]
 
 
+@pytest.mark.trap("mastodon", 4)
+def test_a_file_that_is_ready_is_not_asked_for_again(
+    client: MastodonClient, make_job: MakeJob, picture: MakePicture
+) -> None:
+    """It answers 404 once a post has it, which is no lost upload."""
+    witness = {"media": [{"id": "21", "ready": True}]}
+    files = Draft("a", media=(picture(),))
+    sent = make_job(files, witness=witness, first_sent_at=datetime.now(UTC))
+    assert MASTODON.next_step(sent, client).name == "post"
+    ahead = MASTODON.calls_ahead(sent, looking=False)
+    assert ahead == {"POST /api/v1/statuses": 1}
+    looking = MASTODON.calls_ahead(sent, looking=True)
+    assert not any("media" in key for key in looking)
+
+
+@pytest.mark.trap("mastodon", 15)
+@pytest.mark.parametrize(
+    ("first_sent_at", "cause"),
+    [(None, Cause.PARENT_GONE), (datetime(2026, 2, 3, tzinfo=UTC), Cause.NOT_THERE)],
+    ids=["the parent", "a deleted post that the key knows"],
+)
+def test_an_answer_to_a_post_that_is_gone_is_not_tried_again(
+    client: MastodonClient,
+    server: responses.RequestsMock,
+    make_job: MakeJob,
+    first_sent_at: datetime | None,
+    cause: Cause,
+) -> None:
+    server.post(POST, json={"error": "Record not found"}, status=404)
+    above = (RemotePost("114", f"{BASE}/@acme/114"),)
+    job = make_job(Draft("a"), earlier=above, first_sent_at=first_sent_at)
+    with pytest.raises(PlatformError) as gone:
+        MASTODON.next_step(job, client).run()
+    assert (gone.value.permanent, gone.value.cause) == (True, cause)
+
+
+@pytest.mark.trap("mastodon", 5)
 @pytest.mark.parametrize(
     ("hours", "names"),
     [((1, 1), ["post"]), ((25, 1), ["upload_image:1", "upload_image:2", "post"])],
@@ -599,6 +646,7 @@ def test_forgotten_media_are_known_by_their_alt_texts(
     assert look(job, client).sighting is Sighting.FOUND
 
 
+@pytest.mark.trap("mastodon", 9)
 @pytest.mark.usefixtures("later")
 def test_the_source_tells_when_the_html_differs(
     client: MastodonClient, server: responses.RequestsMock, make_job: MakeJob
@@ -610,6 +658,7 @@ def test_the_source_tells_when_the_html_differs(
     assert (seen.sighting, seen.evidence) == (Sighting.FOUND, "same source text")
 
 
+@pytest.mark.trap("mastodon", 2)
 @pytest.mark.parametrize(
     ("limits", "minutes", "safe"),
     [
@@ -743,6 +792,7 @@ def test_a_name_with_umlauts_is_written_for_machines() -> None:
     )
 
 
+@pytest.mark.trap("mastodon", 13)
 @pytest.mark.parametrize(
     "typed",
     [
