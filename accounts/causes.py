@@ -141,6 +141,18 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("Give the role back at the platform, or reconnect as somebody who has it."),
         Action.RECONNECT,
     ),
+    Cause.FILES_NOT_ALLOWED: _e(
+        _("The role on the page is not enough for files"),
+        _(
+            "The platform refuses images, videos and documents from the person who "
+            "connected this page. Text alone may still go out."
+        ),
+        _(
+            "Give that person a higher role on the page, or reconnect as an "
+            "administrator of it."
+        ),
+        Action.RECONNECT,
+    ),
     Cause.NOT_PROVEN: _e(
         _("Not proven for two days"),
         _(

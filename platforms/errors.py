@@ -53,6 +53,7 @@ class Cause(StrEnum):
     SCOPE_MISSING = "scope_missing"
     ROLE_LOST = "role_lost"
     NETWORK_UNLINKED = "network_unlinked"
+    FILES_NOT_ALLOWED = "files_not_allowed"
     # nobody has said what it is
     NOT_PROVEN = "not_proven"
     ACCOUNT_SUSPENDED = "account_suspended"

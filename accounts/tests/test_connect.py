@@ -36,6 +36,7 @@ from accounts.models import (
     Brand,
     ConnectedAccount,
     Credential,
+    Network,
     PendingConnection,
     PlatformApp,
 )
@@ -125,6 +126,21 @@ def test_a_later_page_of_the_same_person_uses_the_same_credential(
     connect(later, [(PAGE, brand)], author)
     assert Credential.objects.get().access_token == "later-access"
     assert ConnectedAccount.objects.count() == 2
+
+
+@pytest.mark.trap("tiktok", 13)
+@pytest.mark.trap("linkedin", 14)
+def test_each_account_keeps_the_app_that_knows_it_by_that_name(
+    grant_of, brand, author, app
+):
+    connect_all(grant_of(ME), brand, author)
+    second = PlatformApp.objects.create(
+        platform="scripted", network=Network.PRACTICE, client_id="d"
+    )
+    again = Identity("me-of-d", "member", "Ana Lopez", "ana", "https://s.example/ana")
+    connect_all(receive(second, TokenSet("t"), ("all",), [again, PAGE]), brand, author)
+    apps = {a.external_id: a.credential.app for a in ConnectedAccount.objects.all()}
+    assert apps == {"me": app, "me-of-d": second, "page": second}
 
 
 def test_each_profile_is_connected_once(grant_of, brand, author):

@@ -252,6 +252,7 @@ def test_cancelling_at_the_platform_is_said_and_costs_nothing(browser, brand, x_
     assert not ConnectedAccount.objects.exists()
 
 
+@pytest.mark.trap("linkedin", 20)
 def test_a_refused_scope_leads_to_the_apps_settings(browser, brand, x_app):
     query = begin(browser, brand)
     page = come_back(

@@ -137,6 +137,7 @@ CASES = {
 }
 
 
+@pytest.mark.trap("linkedin", 15)
 @pytest.mark.parametrize("case", CASES)
 def test_an_event_comes_often_late_or_never_and_is_one_look(watched, case):
     slug, account_id, post_id, text, header, sign, comments = CASES[case]

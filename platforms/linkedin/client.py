@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zlib import crc32
 from urllib.parse import quote, urlsplit
 
 from ..base import (
@@ -73,6 +74,8 @@ MEMBER_METRICS = {
     "COMMENT": Figure.COMMENTS,
     "RESHARE": Figure.SHARES,
 }
+#: Calls of a new day begin within so long after midnight UTC.
+DAY_BEGINS_WITHIN_S = 300
 #: The refused field of a 403: an author or owner that this member may not act for.
 AUTHOR_FIELD = re.compile(r"\[/(?:\w+/)*(?:author|owner)\]")
 
@@ -780,11 +783,12 @@ class LinkedInClient(PlatformClient):
                 text, cause=Cause.VERSION_ENDED, reach=Reach.APP, **facts
             )
         if status == 429:
-            return _rate_limited(answer, text, facts)
+            return self._rate_limited(answer, text, facts)
+        if "unable to obtain activity" in lower:
+            # Under any status: the post is not indexed yet, and nothing was written.
+            return TransientError(text, **facts)
         if status >= 500:
             return self._trouble(answer, mutates, codes, text, facts)
-        if "unable to obtain activity" in lower:
-            return TransientError(text, **facts)
         if status == 401 and data:
             return self._refused_token(data, codes, text, facts)
         if status == 401:  # not in LinkedIn's words: something in between refused it
@@ -878,6 +882,32 @@ class LinkedInClient(PlatformClient):
             return PermissionMissing(text, cause=Cause.SCOPE_MISSING, **facts)
         return PermissionMissing(text, cause=Cause.NOT_ALLOWED, **facts)
 
+    def _rate_limited(
+        self, answer: Answer, text: str, facts: dict[str, Any]
+    ) -> RateLimited:
+        upper = text.upper()
+        if "APPLICATION DAY" in upper or "MEMBER DAY" in upper:
+            reach = Reach.APP if "APPLICATION DAY" in upper else Reach.TOKEN
+            return RateLimited(
+                text,
+                cause=Cause.DAILY_LIMIT,
+                reach=reach,
+                # LinkedIn documents no Retry-After, but says to obey it where it comes.
+                reset_at=self._next_day() if answer.retry_after is None else None,
+                retry_after=answer.retry_after,
+                **facts,
+            )
+        # A minute is what LinkedIn's short throttles last; it sends no time itself.
+        wait = answer.retry_after if answer.retry_after is not None else 60
+        return RateLimited(text, retry_after=wait, **facts)
+
+    def _next_day(self) -> datetime:
+        """All windows of all apps open at midnight UTC: each account comes at a moment
+        of its own in the minutes after it."""
+        day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        own_s = crc32(self.access.external_id.encode()) % DAY_BEGINS_WITHIN_S
+        return day + timedelta(days=1, seconds=own_s)
+
 
 def encode(urn: str) -> str:
     """A URN as it stands in a path or a query value."""
@@ -943,25 +973,6 @@ def _unreadable(answer: Answer, mutates: bool) -> PlatformError:
     return kind(
         "no usable data in it", cause=Cause.ANSWER_UNREADABLE, **_facts(answer, "")
     )
-
-
-def _rate_limited(answer: Answer, text: str, facts: dict[str, Any]) -> RateLimited:
-    upper = text.upper()
-    if "APPLICATION DAY" in upper or "MEMBER DAY" in upper:
-        reach = Reach.APP if "APPLICATION DAY" in upper else Reach.TOKEN
-        day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        return RateLimited(
-            text,
-            cause=Cause.DAILY_LIMIT,
-            reach=reach,
-            # LinkedIn documents no Retry-After, but says to obey it where it comes.
-            reset_at=day + timedelta(days=1) if answer.retry_after is None else None,
-            retry_after=answer.retry_after,
-            **facts,
-        )
-    # A minute is what LinkedIn's short throttles last; it sends no time itself.
-    wait = answer.retry_after if answer.retry_after is not None else 60
-    return RateLimited(text, retry_after=wait, **facts)
 
 
 def _epoch_s(value: Any) -> datetime | None:

@@ -29,6 +29,7 @@ from ..errors import (
     PermissionMissing,
     PlatformError,
     TransientError,
+    as_kind,
 )
 from .client import LinkedInClient
 from .spec import MEDIA_SETTLES_S
@@ -153,17 +154,17 @@ class _Sending:
         return Step(f"finish_{name}", StepKind.REPEATABLE, self._finish)
 
     def _init(self) -> StepResult:
-        owner, file = self.job.account.external_id, self.file
-        more: Stored
-        if self.kind == "video":
-            film = self.api.init_video(owner, file.size_bytes)
-            parts = [list(part) for part in film.parts]
-            more = {"url": "", "token": film.token, "parts": parts, "etags": []}
-            urn, ends_at = film.urn, film.ends_at
-        else:
-            upload = self.api.init_upload(self.kind, owner)
-            more = {"url": upload.url}
-            urn, ends_at = upload.urn, upload.ends_at
+        try:
+            urn, ends_at, more = self._opened()
+        except PermissionMissing as error:
+            if error.cause is Cause.ROLE_LOST:
+                # Some roles may post text for a Page and upload no files for it: that
+                # proves no lost role.
+                raise as_kind(
+                    PermissionMissing, error, cause=Cause.FILES_NOT_ALLOWED
+                ) from error
+            raise
+        file = self.file
         stored = {
             "urn": urn,
             "sha256": file.sha256,
@@ -172,6 +173,17 @@ class _Sending:
         }
         uploads = self.job.witness.get(f"uploads:{self.number}", 0) + 1
         return self._result(stored, {f"uploads:{self.number}": uploads})
+
+    def _opened(self) -> tuple[str, datetime | None, Stored]:
+        """The file's name there, until when it can be sent, and what sending needs."""
+        owner = self.job.account.external_id
+        if self.kind != "video":
+            upload = self.api.init_upload(self.kind, owner)
+            return upload.urn, upload.ends_at, {"url": upload.url}
+        film = self.api.init_video(owner, self.file.size_bytes)
+        parts = [list(part) for part in film.parts]
+        more: Stored = {"url": "", "token": film.token, "parts": parts, "etags": []}
+        return film.urn, film.ends_at, more
 
     def _put(self) -> StepResult:
         try:

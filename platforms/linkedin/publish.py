@@ -36,6 +36,7 @@ from ..errors import (
     DuplicateContent,
     InvalidContent,
     NotFound,
+    Outcome,
     PermissionMissing,
     PlatformError,
     TransientError,
@@ -57,6 +58,14 @@ from .spec import (
 
 #: Option of a draft: False means that a person is asked instead of repeating.
 REPEAT_OPTION = "repeat_when_unsure"
+#: seconds before each question what became of a Page's post with files
+STATE_WAITS_S = (5, 20, 60, 120)
+MAY_BE_READ_LATER = {
+    Outcome.TRANSIENT,
+    Outcome.RATE_LIMITED,
+    Outcome.PLATFORM_DOWN,
+    Outcome.NOT_FOUND,
+}
 LOOK_COUNT = 20
 LOOK_PAGES = 5
 
@@ -136,10 +145,15 @@ class LinkedIn(Platform):
     # --- steps
 
     def next_step(self, job: PublishJob, client: PlatformClient) -> Step:
-        """Send each file (media.py), then create the post."""
+        """Send each file (media.py), create the post, and ask of a Page's files."""
         api = cast(LinkedInClient, client)
+        if self.is_out(job.witness):
+            return Step("state", StepKind.REPEATABLE, lambda: self._state(job, api))
         before = media.next_step(job, api)
         return before or Step("post", StepKind.COMMIT, lambda: self._post(job, api))
+
+    def is_out(self, witness: Mapping[str, Any]) -> bool:
+        return bool(witness.get("post"))
 
     def _post(self, job: PublishJob, api: LinkedInClient) -> StepResult:
         try:
@@ -162,7 +176,28 @@ class LinkedIn(Platform):
             if self._names_another_post(job, api, error):
                 error.extra.clear()
             raise
+        if job.draft.media and _can_read(job, api):
+            return StepResult({"post": urn}, wait_s=STATE_WAITS_S[0])
         return StepResult(remote=RemotePost(urn, api.permalink(urn)))
+
+    def _state(self, job: PublishJob, api: LinkedInClient) -> StepResult:
+        """Files may fail after the post was taken: then nobody ever sees it."""
+        urn, asked = str(job.witness["post"]), int(job.witness.get("asked") or 0) + 1
+        live = StepResult(remote=RemotePost(urn, api.permalink(urn)))
+        try:
+            state = str(api.post(urn).get("lifecycleState") or "")
+        except PlatformError as error:
+            if error.outcome not in MAY_BE_READ_LATER:
+                return live  # it was taken, and nothing speaks against it
+            state = ""
+        if state == "PUBLISH_FAILED":
+            # Whoever has it sent again sends its files again as well.
+            files = [f"image:{n}" for n in range(1, len(job.draft.media) + 1)]
+            gone = {"forget": ",".join(["post", "asked", *files])}
+            raise InvalidContent(state, cause=Cause.MEDIA_REFUSED, extra=gone)
+        if state == "PUBLISHED" or asked >= len(STATE_WAITS_S):
+            return live
+        return StepResult({"asked": asked}, wait_s=STATE_WAITS_S[asked])
 
     def _names_another_post(
         self, job: PublishJob, api: LinkedInClient, error: DuplicateContent
@@ -177,6 +212,8 @@ class LinkedIn(Platform):
             return True
         except PlatformError:
             return False  # not told: what the refusal says stands
+        if row.get("lifecycleState") == "PUBLISH_FAILED":
+            return True
         said = normalise(str(row.get("commentary") or ""))
         return said != normalise(escape(self.text_as_sent(job.draft)))
 
@@ -210,7 +247,11 @@ class LinkedIn(Platform):
         if looking:
             pages = LOOK_PAGES if job.account.kind == "organization" else 0
             return {"GET /rest/posts": pages}
-        return {**media.calls_ahead(job), "POST /rest/posts": 1}
+        is_read = job.draft.media and job.account.kind == "organization"
+        states = {"GET /rest/posts/:urn": len(STATE_WAITS_S)} if is_read else {}
+        if self.is_out(job.witness):
+            return states
+        return {**media.calls_ahead(job), "POST /rest/posts": 1, **states}
 
     # --- reconciliation
 
@@ -295,6 +336,8 @@ class LinkedIn(Platform):
         return Look(Sighting.FOUND, remote, f"{urn} has the same content")
 
     def _matches(self, job: PublishJob, row: Mapping[str, Any]) -> bool:
+        if row.get("lifecycleState") == "PUBLISH_FAILED":
+            return False  # nobody sees it
         ours, theirs = media.urns(job), _content_urns(row.get("content"))
         if ours or theirs:
             return ours == theirs  # unique per upload: the best key there is

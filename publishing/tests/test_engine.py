@@ -72,6 +72,7 @@ def turn(delivery: Delivery) -> Delivery:
     return delivery
 
 
+@pytest.mark.trap("linkedin", 5)
 def test_a_due_post_is_published_with_id_and_link(delivery, script):
     turn(delivery)
     assert delivery.status == Status.PUBLISHED
@@ -645,6 +646,7 @@ def test_useful_time_is_judged_when_it_comes_up(account, make_delivery, script):
     assert delivery.hold == "too_late"
 
 
+@pytest.mark.trap("linkedin", 12)
 def test_the_post_of_another_delivery_is_never_taken_for_ours(
     account, make_delivery, script
 ):

@@ -78,6 +78,7 @@ def test_what_can_go_is_at_no_risk(make_account: Any, make_post: Any) -> None:
     assert why(make_post(make_account("x", scopes=ALL_X), width=10)) == ()
 
 
+@pytest.mark.trap("linkedin", 6)
 def test_access_is_judged_at_the_posts_own_time(
     make_account: Any, make_post: Any
 ) -> None:
@@ -97,6 +98,7 @@ def test_what_renews_itself_lives_on(make_account: Any, make_post: Any) -> None:
     assert why(make_post(account)) == ()
 
 
+@pytest.mark.trap("linkedin", 9)
 def test_a_role_that_was_lost_is_the_accounts_own_trouble(
     make_account: Any, make_post: Any
 ) -> None:
@@ -207,6 +209,7 @@ def test_an_app_in_review_is_no_risk_to_what_was_proven(
     assert causes(row) == ([] if proven else ["app_in_review"])
 
 
+@pytest.mark.trap("linkedin", 1)
 @pytest.mark.parametrize(
     ("version", "days", "expected"),
     [

@@ -144,6 +144,8 @@ def test_what_people_wrote_may_be_kept_for_two_days() -> None:
     assert SPEC.comments_kept == timedelta(hours=48)
 
 
+@pytest.mark.trap("linkedin", 2)
+@pytest.mark.trap("linkedin", 15)
 def test_an_answer_is_plain_text_and_names_the_activity(
     client: LinkedInClient, api: responses.RequestsMock
 ) -> None:

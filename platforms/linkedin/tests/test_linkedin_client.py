@@ -71,6 +71,7 @@ def test_the_code_is_traded_with_the_secret_in_the_form_and_no_proof_key(
     assert client.authorize_url() == WWW + "/oauth/v2/authorization"
 
 
+@pytest.mark.trap("linkedin", 7)
 def test_a_refresh_keeps_the_refresh_token_whose_life_shrinks(
     client: LinkedInClient, api: responses.RequestsMock
 ) -> None:
@@ -91,6 +92,7 @@ def test_a_refresh_keeps_the_refresh_token_whose_life_shrinks(
     assert tokens.scopes == ("r_basicprofile", "w_organization_social")
 
 
+@pytest.mark.trap("linkedin", 6)
 def test_an_app_without_refresh_tokens_asks_for_a_reconnect(
     client_for: Callable[..., LinkedInClient], api: responses.RequestsMock
 ) -> None:
@@ -196,6 +198,8 @@ def test_revoking_sends_the_token_and_may_run_twice(
     assert "token=test-access-token" in str(api.calls[0].request.body)
 
 
+@pytest.mark.trap("linkedin", 8)
+@pytest.mark.trap("linkedin", 20)
 def test_one_superset_is_asked_whoever_connects() -> None:
     linkedin = LinkedIn()
     assert linkedin.scopes_to_ask() == SELF_SERVE_SCOPES
@@ -206,6 +210,8 @@ def test_one_superset_is_asked_whoever_connects() -> None:
     assert linkedin.scopes_to_ask(["w_member_social", "r_unknown"]) == (
         "w_member_social",
     )
+    assert SPEC.oauth is not None
+    assert "unauthorized_scope_error" in SPEC.oauth.scope_errors
 
 
 # ------------------------------------------------------------------ identity
@@ -229,6 +235,8 @@ def page(number: str) -> str:
     return f"urn:li:organization:{number}"
 
 
+@pytest.mark.trap("linkedin", 16)
+@pytest.mark.trap("linkedin", 17)
 def test_the_member_comes_first_then_the_pages_that_may_be_posted_for(
     page_client: LinkedInClient, api: responses.RequestsMock
 ) -> None:
@@ -418,6 +426,7 @@ def test_a_page_is_proven_by_its_authorization(
         assert proof.abilities[Ability.PUBLISH].cause is Cause.ROLE_LOST
 
 
+@pytest.mark.trap("linkedin", 1)
 def test_proving_a_page_finds_a_version_that_ended(
     page_client: LinkedInClient, api: responses.RequestsMock
 ) -> None:
@@ -465,6 +474,7 @@ ROLE = (
 INVALID, TRANSIENT = Outcome.INVALID_CONTENT, Outcome.TRANSIENT
 
 
+@pytest.mark.trap("linkedin", 1)
 @pytest.mark.parametrize(
     ("status", "body", "outcome", "cause"),
     [
@@ -579,6 +589,12 @@ INVALID, TRANSIENT = Outcome.INVALID_CONTENT, Outcome.TRANSIENT
         ),
         (
             500,
+            {"message": "Unable to obtain activity"},
+            TRANSIENT,
+            Cause.PLATFORM_TROUBLE,
+        ),
+        (
+            500,
             {"code": "INTERNAL_SERVER_ERROR"},
             Outcome.AMBIGUOUS,
             Cause.PLATFORM_TROUBLE,
@@ -612,6 +628,7 @@ def test_each_answer_to_a_create_has_one_meaning(
     api.assert_call_count(POSTS, 1)
 
 
+@pytest.mark.trap("linkedin", 9)
 @pytest.mark.parametrize("field", ["/author", "/initializeUploadRequest/owner"])
 def test_a_lost_page_role_is_not_a_dead_token(
     page_client: LinkedInClient, api: responses.RequestsMock, field: str
@@ -629,6 +646,7 @@ def test_a_token_just_issued_may_read_as_revoked_for_seconds(
     assert (error.outcome, error.retry_after) == (Outcome.TRANSIENT, 5)
 
 
+@pytest.mark.trap("linkedin", 15)
 @pytest.mark.parametrize("kind", ["share", "ugcPost", "activity"])
 def test_a_duplicate_refusal_names_the_live_post(
     client: LinkedInClient, api: responses.RequestsMock, kind: str
@@ -671,10 +689,22 @@ def test_a_daily_limit_ends_at_midnight_utc_and_a_short_one_in_a_minute(
     assert (error.reach, error.cause) == (reach, cause)
     if cause is Cause.DAILY_LIMIT:
         assert error.reset_at is not None
-        assert error.reset_at.strftime("%H:%M:%S") == "00:00:00"
+        assert error.reset_at.strftime("%H:%M")[:4] == "00:0"
         assert error.reset_at > datetime.now(UTC)
     else:
         assert (error.reset_at, error.retry_after) == (None, 60)
+
+
+@pytest.mark.trap("linkedin", 11)
+def test_accounts_do_not_all_come_at_the_first_second_of_the_day(
+    client_for: Callable[..., LinkedInClient], api: responses.RequestsMock
+) -> None:
+    body = {"status": 429, "message": "throttle APPLICATION DAY limit for calls"}
+    api.post(POSTS, json=body, status=429)
+    people = [client_for(external_id=f"urn:li:person:{n}") for n in range(20)]
+    ends = [refused(one).reset_at for one in people]
+    assert len({end for end in ends if end}) > 10
+    assert refused(people[0]).reset_at == ends[0]
 
 
 def test_a_retry_after_is_obeyed_where_it_comes(
@@ -696,6 +726,7 @@ def test_a_lost_answer_to_a_create_is_ambiguous(
     api.assert_call_count(POSTS, 1)
 
 
+@pytest.mark.trap("linkedin", 5)
 def test_a_success_without_the_posts_name_is_ambiguous(
     client: LinkedInClient, api: responses.RequestsMock
 ) -> None:
@@ -713,6 +744,7 @@ def test_a_proxys_page_is_no_loss_of_permission(
 # ------------------------------------------------------------------ posts and media
 
 
+@pytest.mark.trap("linkedin", 17)
 def test_urns_are_encoded_and_structure_is_not(
     page_client: LinkedInClient, api: responses.RequestsMock
 ) -> None:

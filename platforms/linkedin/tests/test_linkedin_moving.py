@@ -97,6 +97,8 @@ def test_a_video_or_document_stands_alone(linkedin, image, film):
 # ------------------------------------------------------------------ steps
 
 
+@pytest.mark.trap("linkedin", 3)
+@pytest.mark.trap("linkedin", 4)
 def test_a_video_goes_in_parts_without_the_token(linkedin, client, job, film, api):
     bounds = [(0, 2), (3, 4)]
     parts = [
@@ -198,6 +200,7 @@ def test_parts_that_do_not_fit_are_sent_again_once(
     assert caught.value.permanent is permanent
 
 
+@pytest.mark.trap("linkedin", 10)
 def test_work_is_waited_for_at_growing_intervals(linkedin, client, job, film, api):
     api.get(STATE, json={"status": "PROCESSING"})
     waits = []

@@ -162,6 +162,7 @@ def test_more_images_than_linkedin_takes_are_found_before(
 # ------------------------------------------------------------------ steps
 
 
+@pytest.mark.trap("linkedin", 2)
 def test_text_goes_out_escaped_in_one_commit(
     linkedin: LinkedIn,
     client: LinkedInClient,
@@ -192,6 +193,7 @@ def test_text_goes_out_escaped_in_one_commit(
     assert headers["Linkedin-Version"] == "202609"
 
 
+@pytest.mark.trap("linkedin", 13)
 def test_a_link_becomes_an_article_with_a_title_of_its_own(
     linkedin: LinkedIn,
     client: LinkedInClient,
@@ -208,6 +210,7 @@ def test_a_link_becomes_an_article_with_a_title_of_its_own(
     assert posted(api)["content"] == {"article": article}
 
 
+@pytest.mark.trap("linkedin", 3)
 def test_one_image_is_sent_before_the_post_that_shows_it(
     linkedin: LinkedIn,
     client: LinkedInClient,
@@ -244,6 +247,7 @@ def test_several_images_keep_their_order(
         api.put(f"{UPLOADS}C{number}", status=201)
     api.post(POSTS, status=201, headers={"x-restli-id": SHARE})
     files = (image(), image(alt_text="", sha256="cd" * 32))
+    api.get(f"{POSTS}/{ENCODED}", json=row())
     names, _ = publish(linkedin, job(Draft("", media=files), page=True), page_client)
     assert names == [
         "init_image:1",
@@ -251,8 +255,9 @@ def test_several_images_keep_their_order(
         "init_image:2",
         "put_image:2",
         "post",
+        "state",
     ]
-    body = posted(api)
+    body = json.loads(api.calls[-2].request.body)
     assert (body["author"], body["commentary"]) == (PAGE, "")
     assert body["content"] == {
         "multiImage": {
@@ -400,6 +405,7 @@ DUPLICATE = {
 ENCODED = "urn%3Ali%3Ashare%3A7295588489876647936"
 
 
+@pytest.mark.trap("linkedin", 12)
 @pytest.mark.parametrize(
     ("status", "commentary", "is_named"),
     [
@@ -622,3 +628,97 @@ def test_an_unreadable_list_is_not_an_empty_one(
     with pytest.raises(PlatformError) as caught:
         linkedin.look(job(TEXT, page=True, first_sent_at=SENT_AT), page_client)
     assert caught.value.outcome is Outcome.TRANSIENT
+
+
+# ------------------------------------------------------------------ files of Pages
+
+READ = f"{POSTS}/{ENCODED}"
+
+
+def shown(
+    job: Callable[..., PublishJob], image: Callable[..., MediaFile]
+) -> PublishJob:
+    witness = {"image:1": stored(1, timedelta(minutes=5))}
+    return job(Draft(TEXT, media=(image(),)), page=True, witness=witness)
+
+
+@pytest.mark.trap("linkedin", 18)
+def test_a_pages_post_with_a_file_is_asked_for_until_it_is_seen(
+    linkedin: LinkedIn,
+    page_client: LinkedInClient,
+    api: responses.RequestsMock,
+    job: Callable[..., PublishJob],
+    image: Callable[..., MediaFile],
+) -> None:
+    api.post(POSTS, status=201, headers={"x-restli-id": SHARE})
+    api.get(READ, json={"status": 404, "code": "NOT_FOUND"}, status=404)
+    api.get(READ, json=row(lifecycleState="PUBLISH_REQUESTED"))
+    api.get(READ, json=row())
+    names, result = publish(linkedin, shown(job, image), page_client)
+    assert names == ["post", "state", "state", "state"]
+    assert result.remote.external_id == SHARE
+    api.assert_call_count(POSTS, 1)
+
+
+@pytest.mark.trap("linkedin", 18)
+def test_a_post_that_nobody_sees_is_a_refused_file(
+    linkedin: LinkedIn,
+    page_client: LinkedInClient,
+    api: responses.RequestsMock,
+    job: Callable[..., PublishJob],
+    image: Callable[..., MediaFile],
+) -> None:
+    failed = row(lifecycleState="PUBLISH_FAILED")
+    api.post(POSTS, status=201, headers={"x-restli-id": SHARE})
+    api.get(READ, json=failed)
+    work = shown(job, image)
+    with pytest.raises(PlatformError) as caught:
+        publish(linkedin, work, page_client)
+    error = caught.value
+    assert (error.outcome, error.cause) == (
+        Outcome.INVALID_CONTENT,
+        Cause.MEDIA_REFUSED,
+    )
+    assert error.extra["forget"] == "post,asked,image:1"
+    api.get(POSTS, json={"elements": [failed]})
+    look = linkedin.look(replace(work, first_sent_at=SENT_AT), page_client)
+    assert look.sighting is Sighting.ABSENT
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_a_post_whose_state_is_not_told_counts_as_published(
+    linkedin: LinkedIn,
+    page_client: LinkedInClient,
+    api: responses.RequestsMock,
+    job: Callable[..., PublishJob],
+    image: Callable[..., MediaFile],
+    status: int,
+) -> None:
+    api.post(POSTS, status=201, headers={"x-restli-id": SHARE})
+    api.get(READ, json={"status": status}, status=status)
+    names, result = publish(linkedin, shown(job, image), page_client)
+    assert len(names) == (2 if status == 403 else 5)
+    assert result.remote.external_id == SHARE
+
+
+@pytest.mark.trap("linkedin", 19)
+def test_a_role_that_may_upload_no_files_is_not_lost(
+    linkedin: LinkedIn,
+    page_client: LinkedInClient,
+    api: responses.RequestsMock,
+    job: Callable[..., PublishJob],
+    image: Callable[..., MediaFile],
+) -> None:
+    said = (
+        "Unpermitted fields present in REQUEST_BODY: Data Processing Exception while "
+        "processing fields [/author]"
+    )
+    body = {"status": 403, "serviceErrorCode": 100, "message": said}
+    api.post(IMAGES, json=body, status=403)
+    with pytest.raises(PlatformError) as caught:
+        publish(linkedin, job(Draft(TEXT, media=(image(),)), page=True), page_client)
+    error = caught.value
+    assert (error.outcome, error.cause) == (
+        Outcome.PERMISSION,
+        Cause.FILES_NOT_ALLOWED,
+    )

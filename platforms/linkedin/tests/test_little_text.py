@@ -46,6 +46,7 @@ def test_a_mention_is_kept_and_its_name_escaped() -> None:
     assert (read.shown, read.was_cut) == (as_read(text), False)
 
 
+@pytest.mark.trap("linkedin", 2)
 def test_no_reserved_character_stands_bare() -> None:
     text = RESERVED + RESERVED[::-1]
     assert escape(text) == "".join("\\" + char for char in text)

@@ -30,6 +30,7 @@ def test_a_long_text_is_folded_between_words(text, shown):
     assert (first, first + rest) == (shown, text)
 
 
+@pytest.mark.trap("linkedin", 13)
 def test_a_card_stands_only_where_the_network_shows_one():
     link = Draft("Look", link_url="https://www.example.com/a", link_title="Bread")
     card = previews.card_of(link, registry.spec("linkedin"))
