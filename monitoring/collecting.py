@@ -522,8 +522,16 @@ def _done(row: Watch, value: Any) -> None:
 
 
 def forget(now: datetime) -> None:
-    """Comments of others are kept no longer than their platform's rules allow."""
+    """Nothing is kept for longer than its platform's rules allow: comments of others,
+    and what an account that was disconnected has told."""
     for spec in registry.all_specs():
+        if spec.readings_kept is not None:
+            left = {
+                "delivery__account__platform": spec.slug,
+                "delivery__account__disconnected_at__lt": now - spec.readings_kept,
+            }
+            MetricSnapshot.objects.filter(**left).delete()
+            PostComment.objects.filter(**left).delete()
         if spec.comments_kept is not None:
             PostComment.objects.filter(
                 delivery__account__platform=spec.slug,

@@ -416,6 +416,9 @@ class PlatformSpec:
     comments_for: timedelta | None = None
     #: its rules let us keep what others wrote for so long; None: it has no such rule
     comments_kept: timedelta | None = None
+    #: figures and comments are kept for so long after an account was disconnected; None:
+    #: it has no such rule
+    readings_kept: timedelta | None = None
     #: what to tell the person who registers our app there, in order
     register_steps: tuple[str, ...] = ()
     register_url: str = ""

@@ -118,6 +118,7 @@ def test_profiles_of_one_sign_in_share_one_credential(grant_of, brand, author):
     assert [event.verb for event in AuditEvent.objects.all()] == ["connected"] * 2
 
 
+@pytest.mark.trap("youtube", 4)
 def test_a_later_page_of_the_same_person_uses_the_same_credential(
     grant_of, brand, author
 ):
@@ -239,6 +240,7 @@ def test_another_person_who_may_act_for_the_page_can_mend_it(
     assert ana.credential.subject_id == "me"
 
 
+@pytest.mark.trap("youtube", 12)
 def test_somebody_else_changes_nothing(grant_of, connected, author):
     stranger = Identity("x", "member", "Xaver", "xaver", "")
     with pytest.raises(OtherIdentity) as refused:
@@ -314,6 +316,7 @@ def test_a_renewal_that_was_on_its_way_cannot_overwrite_a_reconnect(
 # -- disconnecting
 
 
+@pytest.mark.trap("youtube", 15)
 def test_disconnecting_deletes_tokens_and_keeps_the_account(grant_of, brand, author):
     account = connect_all(grant_of(ME), brand, author)[0]
     disconnect(account, author)

@@ -380,6 +380,7 @@ def test_an_expired_token_is_renewed_before_it_is_judged(renewable, script):
     assert renewable.access_token == "renewed"
 
 
+@pytest.mark.trap("youtube", 3)
 @pytest.mark.trap("linkedin", 7)
 def test_an_empty_refresh_token_never_overwrites_one(renewable, script):
     script.answers["refresh"] = [TokenSet("renewed")]

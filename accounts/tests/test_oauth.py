@@ -108,6 +108,7 @@ def test_the_platform_is_asked_in_order_with_state_and_proof_key(browser, brand,
     assert len(query["state"][0]) >= 16
 
 
+@pytest.mark.trap("tiktok", 8)
 @pytest.mark.parametrize(
     ("site", "has_key"),
     [("https://social.example.com", False), ("http://localhost:8000", True)],

@@ -141,6 +141,7 @@ def test_an_interrupted_renewal_says_nothing_of_newer_tokens(renewable, script):
     assert (renewable.refresh_after, renewable.next_proof_at) == before
 
 
+@pytest.mark.trap("tiktok", 2)
 @pytest.mark.django_db
 @pytest.mark.parametrize("lost_by", ["death", "silence", "time-out"])
 def test_a_refusal_after_a_lost_rotation_says_what_was_lost(

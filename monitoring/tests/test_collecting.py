@@ -362,6 +362,29 @@ def test_comments_are_kept_and_go_with_the_post_below_which_they_stood(published
     assert (row.external_id, row.text, row.delivery) == ("2", "Nicer", delivery)
 
 
+@pytest.mark.trap("youtube", 15)
+@pytest.mark.parametrize(
+    ("platform", "ago", "left"),
+    [
+        ("youtube", timedelta(days=8), 0),
+        ("youtube", timedelta(days=6), 1),
+        ("youtube", None, 1),
+        ("x", timedelta(days=8), 1),
+    ],
+)
+def test_what_a_disconnected_account_told_goes_when_its_platform_wants_that(
+    published, platform, ago, left
+):
+    delivery, now = published(platform=platform), timezone.now()
+    MetricSnapshot.objects.create(delivery=delivery, at=now, values={"likes": 1})
+    PostComment.objects.create(
+        delivery=delivery, external_id="1", text="Nice", read_at=now
+    )
+    ConnectedAccount.objects.update(disconnected_at=ago and now - ago)
+    collecting.forget(now)
+    assert MetricSnapshot.objects.count() == PostComment.objects.count() == left
+
+
 def test_nobody_is_asked_for_comments_when_their_number_is_the_same(published, says):
     """On X each one that is read costs money."""
     published()

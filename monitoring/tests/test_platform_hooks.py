@@ -171,6 +171,7 @@ def test_a_body_that_was_changed_is_refused(sent, tell, make_account):
     assert tell("tiktok", body, {}).status_code == 403
 
 
+@pytest.mark.trap("tiktok", 16)
 def test_removed_access_is_proven_and_not_believed(sent, tell, make_account):
     def happen(twin):
         twin._happened("authorization.removed", "creator-1", {"reason": 1})

@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zlib import crc32
 from urllib.parse import quote, urlsplit
+from zlib import crc32
 
 from ..base import (
     Ability,

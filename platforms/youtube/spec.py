@@ -6,6 +6,8 @@ https://developers.google.com/youtube/data (2026-11).
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from ..base import (
     Ability,
     Call,
@@ -296,6 +298,10 @@ SPEC = PlatformSpec(
     # The session tells at once. Where it is gone the list of uploads tells, and that is
     # late at times.
     look_after_s=(5, 60, 300, 900),
+    # Its developer policies (III.E.4): other people's words are read anew or deleted
+    # after 30 days, and all that an access has told 7 days after its end.
+    comments_kept=timedelta(days=30),
+    readings_kept=timedelta(days=7),
     register_steps=(
         "In the Google Cloud console make a project and enable the YouTube Data API v3.",
         "Configure the consent screen: External, with the scopes that are listed below. "

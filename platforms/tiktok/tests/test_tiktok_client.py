@@ -12,6 +12,7 @@ import responses
 from platforms.base import Ability, Figure
 from platforms.errors import Cause, Outcome, PlatformError, Reach
 from platforms.tiktok.client import TikTokClient
+from platforms.tiktok.spec import SPEC
 
 from .conftest import API, answer, refusal, video
 
@@ -54,6 +55,7 @@ def refused(call: Callable[[], Any]) -> PlatformError:
 # ------------------------------------------------------------------ connecting
 
 
+@pytest.mark.trap("tiktok", 1)
 @pytest.mark.parametrize("verifier", [None, "v" * 43])
 def test_a_code_is_traded_with_client_key_and_both_lives_are_read(
     client: TikTokClient, api: responses.RequestsMock, verifier: str | None
@@ -77,6 +79,7 @@ def test_a_code_is_traded_with_client_key_and_both_lives_are_read(
     assert (tokens.access_token, tokens.refresh_token) == ("act.new", "rft.new")
 
 
+@pytest.mark.trap("tiktok", 1)
 def test_a_day_long_token_of_the_older_rules_lives_a_day(
     client: TikTokClient, api: responses.RequestsMock
 ) -> None:
@@ -86,6 +89,7 @@ def test_a_day_long_token_of_the_older_rules_lives_a_day(
     assert tokens.expires_at == tokens.issued_at + timedelta(days=1)
 
 
+@pytest.mark.trap("tiktok", 3)
 @pytest.mark.parametrize("status", [200, 400, 401])
 @pytest.mark.parametrize(
     ("word", "outcome", "cause", "reach"),
@@ -115,6 +119,7 @@ def test_an_oauth_error_counts_whatever_its_status(
     assert error.request_id == "L7"
 
 
+@pytest.mark.trap("tiktok", 2)
 @pytest.mark.parametrize(
     "answered",
     [{"body": requests.ReadTimeout()}, {"status": 503}, {"json": {}}],
@@ -229,6 +234,9 @@ def test_the_accounts_own_choices_are_its_limits(
 # ------------------------------------------------------------------ refusals
 
 
+@pytest.mark.trap("tiktok", 5)
+@pytest.mark.trap("tiktok", 6)
+@pytest.mark.trap("tiktok", 12)
 @pytest.mark.parametrize(
     ("status", "code", "outcome", "cause", "reach"),
     [
@@ -238,6 +246,14 @@ def test_the_accounts_own_choices_are_its_limits(
         (400, "invalid_file_upload", "invalid_content", "media_refused", "post"),
         (400, "app_version_check_failed", "permission", "not_allowed", "post"),
         (400, "scope_permission_missed", "permission", "scope_missing", "token"),
+        (400, "invalid_publish_id", "not_found", "not_there", "post"),
+        (
+            400,
+            "token_not_authorized_for_specified_publish_id",
+            "permission",
+            "not_allowed",
+            "post",
+        ),
         (401, "access_token_invalid", "auth_expired", "token_expired", "token"),
         (401, "scope_not_authorized", "permission", "scope_missing", "token"),
         (403, "spam_risk_too_many_posts", "rate_limited", "daily_limit", "token"),
@@ -362,6 +378,7 @@ def test_a_file_goes_to_no_other_host(client: TikTokClient, url: str) -> None:
 # ------------------------------------------------------------------ afterwards
 
 
+@pytest.mark.trap("tiktok", 9)
 def test_long_numbers_of_posts_stay_as_they_are(
     client: TikTokClient, api: responses.RequestsMock
 ) -> None:
@@ -398,3 +415,8 @@ def test_nothing_is_told_of_a_post_that_is_not_listed(
 ) -> None:
     api.post(QUERY, json=answer(videos=[]))
     assert client.figures("738").values == {}
+
+
+@pytest.mark.trap("tiktok", 7)
+def test_who_registers_an_app_is_told_what_its_audit_wants() -> None:
+    assert "no app that only its makers use" in SPEC.register_steps[-1]

@@ -97,6 +97,7 @@ def test_no_creators_right_is_longer_than_a_developers(tiktok: TikTok) -> None:
     assert findings(tiktok, long, max_video_s=3600) == {("media:1", "video_too_long")}
 
 
+@pytest.mark.trap("tiktok", 12)
 @pytest.mark.parametrize(
     ("files", "changes", "expected"),
     [
@@ -138,6 +139,7 @@ def test_nothing_is_chosen_for_a_person(tiktok: TikTok) -> None:
     assert others == [False] * 3
 
 
+@pytest.mark.trap("tiktok", 11)
 @pytest.mark.parametrize(
     "size",
     [1, 4_194_304, 19_999_999, 50_000_123, 64_000_000, 64_000_001, 2**32],
@@ -510,6 +512,8 @@ def test_choices_are_held_against_what_the_creator_may_right_now(
     assert caught.value.cause is cause
 
 
+@pytest.mark.trap("tiktok", 4)
+@pytest.mark.trap("tiktok", 15)
 def test_the_days_cap_comes_with_200_and_holds_the_post(
     tiktok: TikTok, client: TikTokClient, job: Jobs, api: responses.RequestsMock
 ) -> None:
@@ -564,6 +568,7 @@ def test_without_the_right_to_list_the_address_is_built(
     assert result.remote.permalink == f"https://www.tiktok.com/@ada.new/{path}"
 
 
+@pytest.mark.trap("tiktok", 9)
 def test_a_post_for_few_is_published_without_a_link(
     tiktok: TikTok, client: TikTokClient, job: Jobs, api: responses.RequestsMock
 ) -> None:
@@ -582,6 +587,7 @@ def test_a_post_for_few_is_published_without_a_link(
     assert result.remote.permalink == ""
 
 
+@pytest.mark.trap("tiktok", 10)
 @pytest.mark.parametrize(
     ("age", "polls", "wait_s"),
     [
@@ -606,6 +612,7 @@ def test_what_stays_in_processing_is_asked_for_ever_less(
     assert result.wait_s == wait_s
 
 
+@pytest.mark.trap("tiktok", 10)
 def test_after_a_day_a_person_has_to_look_and_nothing_begins_anew(
     tiktok: TikTok, client: TikTokClient, job: Jobs, api: responses.RequestsMock
 ) -> None:

@@ -362,6 +362,7 @@ def test_a_draft_is_out_once_a_person_has_published_it(
     }
 
 
+@pytest.mark.trap("tiktok", 14)
 def test_a_draft_that_nobody_publishes_is_told_as_left(road: Road) -> None:
     chosen = Draft("", media=(road.photo(),), options={"handover": "draft"})
     job = road.job(chosen)

@@ -19,6 +19,7 @@ from PIL import Image
 
 from platforms.practice.server import start_practice
 from platforms.practice.tests.made_video import video
+from platforms.tiktok.spec import SPEC
 from platforms.tiktok.twin import TikTokTwin
 from platforms.tiktok.twin_login import CLIENT_KEY, CLIENT_SECRET, SCOPES
 from platforms.tiktok.twin_media import plan_problem
@@ -684,6 +685,14 @@ def test_a_draft_waits_for_its_creator(tiktok, shelf):
     assert tiktok.code(
         CONTENT, photos([f"{shelf}/a.jpg"], "MEDIA_UPLOAD"), account=other
     ) == (400, "app_version_check_failed")
+
+
+@pytest.mark.trap("tiktok", 17)
+@pytest.mark.parametrize("path", ["inbox/video/list/", "inbox/photo/init/"])
+def test_calls_that_only_other_clients_name_are_not_there(tiktok, path):
+    path = f"/v2/post/publish/{path}"
+    assert not [call.key for call in SPEC.calls if path in call.key]
+    assert tiktok.call(path, {}).status_code == 404
 
 
 @pytest.mark.parametrize("ends", ["never", "internal", "spam_risk_text"])

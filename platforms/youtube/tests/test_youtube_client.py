@@ -50,6 +50,7 @@ def listed(kind: str, *rows: Words, **more: Any) -> Words:
 # ---------------------------------------------------------------- connecting
 
 
+@pytest.mark.trap("youtube", 3)
 def test_consent_is_asked_for_each_time_and_for_offline_access() -> None:
     """Without either there is no permission to renew (trap 3)."""
     assert SPEC.oauth is not None
@@ -97,6 +98,7 @@ def test_a_renewal_brings_no_new_permission_to_renew(
     assert not SPEC.renewal_rotates
 
 
+@pytest.mark.trap("youtube", 17)
 @pytest.mark.parametrize(
     ("status", "body", "outcome", "cause"),
     [
@@ -181,6 +183,7 @@ def test_the_chosen_channel_is_the_account(
     assert one.extra == {"uploads": "UUabc123", "long_uploads": "allowed"}
 
 
+@pytest.mark.trap("youtube", 14)
 @pytest.mark.parametrize(
     ("status", "body"),
     [
@@ -206,6 +209,7 @@ def told(api: responses.RequestsMock, *scopes: str) -> None:
     )
 
 
+@pytest.mark.trap("youtube", 1)
 @pytest.mark.parametrize(
     ("scopes", "publish", "read", "figures"),
     [
@@ -239,6 +243,7 @@ def test_one_unit_at_most_tells_the_abilities_apart(
     assert (proof.identity is not None) == read
 
 
+@pytest.mark.trap("youtube", 12)
 def test_a_token_of_another_channel_proves_nothing_good(
     client: YouTubeClient, api: responses.RequestsMock
 ) -> None:
@@ -249,6 +254,7 @@ def test_a_token_of_another_channel_proves_nothing_good(
     assert (verdict.ok, verdict.cause) == (False, Cause.ROLE_LOST)
 
 
+@pytest.mark.trap("youtube", 16)
 @pytest.mark.parametrize(
     ("minutes", "outcome"), [(30, Outcome.AUTH_EXPIRED), (1, Outcome.TRANSIENT)]
 )
@@ -303,6 +309,7 @@ PER_DAY = (
 )
 
 
+@pytest.mark.trap("youtube", 6)
 @pytest.mark.parametrize(
     ("status", "reason", "message", "outcome", "cause", "reach"),
     [
@@ -460,6 +467,59 @@ def test_each_reason_has_its_meaning(
 
 
 @pytest.mark.parametrize(
+    ("status", "reason", "outcome", "cause"),
+    [
+        *(
+            (400, reason, Outcome.INVALID_CONTENT, cause)
+            for reason, cause in (
+                ("invalidDescription", Cause.TEXT_REFUSED),
+                ("invalidTags", Cause.TOO_MANY_TAGS),
+                ("invalidVideoMetadata", Cause.TEXT_REFUSED),
+                ("invalidPublishAt", Cause.UNKNOWN_REFUSAL),
+                ("invalidFilename", Cause.UNKNOWN_REFUSAL),
+                ("defaultLanguageNotSet", Cause.UNKNOWN_REFUSAL),
+                ("mediaBodyRequired", Cause.MEDIA_REFUSED),
+                ("missingRequiredParameter", Cause.UNKNOWN_REFUSAL),
+            )
+        ),
+        (401, "expired", Outcome.AUTH_EXPIRED, Cause.TOKEN_EXPIRED),
+        (403, "accountDelegationForbidden", Outcome.PERMISSION, Cause.ROLE_LOST),
+        (403, "authenticatedUserNotChannel", Outcome.PERMISSION, Cause.ROLE_LOST),
+        (
+            403,
+            "authenticatedUserAccountSuspended",
+            Outcome.PERMISSION,
+            Cause.ACCOUNT_SUSPENDED,
+        ),
+        (403, "channelClosed", Outcome.PERMISSION, Cause.ACCOUNT_GONE),
+        (403, "ineligibleAccount", Outcome.PERMISSION, Cause.NOT_ALLOWED),
+        (
+            403,
+            "forbiddenLicenseSetting",
+            Outcome.INVALID_CONTENT,
+            Cause.OPTION_UNKNOWN,
+        ),
+        *(
+            (404, reason, Outcome.NOT_FOUND, Cause.NOT_THERE)
+            for reason in (
+                "channelNotFound",
+                "playlistNotFound",
+                "parentCommentNotFound",
+            )
+        ),
+        (502, "", Outcome.TRANSIENT, Cause.PLATFORM_TROUBLE),
+        (504, "", Outcome.TRANSIENT, Cause.PLATFORM_TROUBLE),
+    ],
+)
+def test_reasons_that_are_seldom_seen_have_theirs(
+    client: YouTubeClient, status: int, reason: str, outcome: Outcome, cause: Cause
+) -> None:
+    words = json.dumps(refusal(status, reason)).encode()
+    error = client.error_from(Answer(status, {}, words), mutates=False)
+    assert (error.outcome, error.cause) == (outcome, cause)
+
+
+@pytest.mark.parametrize(
     ("status", "reason"),
     [(500, "internalError"), (503, "backendError"), (400, "processingFailure")],
 )
@@ -471,6 +531,8 @@ def test_what_may_have_been_done_all_the_same_is_ambiguous(
     assert error.outcome is Outcome.AMBIGUOUS
 
 
+@pytest.mark.trap("youtube", 5)
+@pytest.mark.trap("youtube", 6)
 def test_a_used_up_day_waits_for_midnight_and_a_full_channel_for_a_day(
     client: YouTubeClient,
 ) -> None:
@@ -484,6 +546,7 @@ def test_a_used_up_day_waits_for_midnight_and_a_full_channel_for_a_day(
     assert (error.reset_at, error.retry_after) == (None, 86_400)
 
 
+@pytest.mark.trap("youtube", 7)
 @pytest.mark.parametrize(
     ("now", "ends"),
     [
@@ -567,3 +630,8 @@ def test_a_video_that_is_gone_already_is_well_deleted(
     api.delete(f"{V3}/videos", status=status)
     client.delete_post("v1")
     assert api.calls[0].request.url == f"{V3}/videos?id=v1"
+
+
+@pytest.mark.trap("youtube", 15)
+def test_what_people_wrote_is_read_anew_or_deleted_after_a_month() -> None:
+    assert SPEC.comments_kept == timedelta(days=30)

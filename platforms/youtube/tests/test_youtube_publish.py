@@ -193,6 +193,7 @@ def test_a_session_is_opened_with_all_that_was_chosen(
     assert request.headers["Slug"] == f"socialhub-{'0' * 32}.mp4"
 
 
+@pytest.mark.trap("youtube", 9)
 def test_what_nobody_chose_is_public_and_said_so(
     google: Google, run: Run, job: Callable[..., PublishJob]
 ) -> None:
@@ -211,6 +212,7 @@ def test_parts_are_of_the_size_that_google_wants() -> None:
 # ---------------------------------------------------------------- what goes wrong
 
 
+@pytest.mark.trap("youtube", 11)
 @pytest.mark.parametrize("lost", [(503, {}, "no JSON"), requests.ConnectionError()])
 def test_after_a_lost_part_the_session_is_asked_before_anything_is_sent(
     google: Google,
@@ -231,6 +233,8 @@ def test_after_a_lost_part_the_session_is_asked_before_anything_is_sent(
     assert result.remote.external_id == "v1"
 
 
+@pytest.mark.trap("youtube", 10)
+@pytest.mark.trap("youtube", 11)
 @pytest.mark.parametrize("kept", [400, 0])
 def test_the_session_may_keep_less_than_was_sent(
     google: Google, run: Run, job: Callable[..., PublishJob], kept: int
@@ -476,6 +480,7 @@ def test_when_the_session_is_over_the_list_of_uploads_tells(
         assert youtube.look(taken, client).sighting is Sighting.ABSENT
 
 
+@pytest.mark.trap("youtube", 18)
 @pytest.mark.parametrize(
     ("status", "reason", "sighting"),
     [
@@ -516,6 +521,7 @@ def test_more_uploads_than_a_look_reads_tell_nothing(
     assert youtube.look(now, client).sighting is Sighting.CANNOT_TELL
 
 
+@pytest.mark.trap("youtube", 13)
 def test_the_list_is_late_so_looks_go_on_for_a_quarter_of_an_hour(
     youtube: YouTube,
 ) -> None:
@@ -527,6 +533,7 @@ def test_the_list_is_late_so_looks_go_on_for_a_quarter_of_an_hour(
 # ---------------------------------------------------------------- what follows
 
 
+@pytest.mark.trap("youtube", 13)
 def test_a_video_is_waited_for_until_people_can_watch_it(
     google: Google, run: Run, job: Callable[..., PublishJob]
 ) -> None:
@@ -551,6 +558,7 @@ def test_a_video_that_youtube_cannot_use_or_will_not_show_has_failed(
     )
 
 
+@pytest.mark.trap("youtube", 8)
 def test_another_privacy_than_the_chosen_one_is_noted(
     google: Google, run: Run, job: Callable[..., PublishJob]
 ) -> None:
@@ -792,6 +800,7 @@ def test_square_or_upright_and_three_minutes_is_a_short(
 # ---------------------------------------------------------------- limits
 
 
+@pytest.mark.trap("youtube", 8)
 def test_an_upload_takes_one_of_the_days_hundred_and_next_to_no_units(
     youtube: YouTube,
     job: Callable[..., PublishJob],

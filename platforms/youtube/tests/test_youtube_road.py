@@ -196,6 +196,7 @@ def test_from_the_sign_in_to_the_end_of_an_access(road: Road) -> None:
     assert caught.value.outcome is Outcome.AUTH_REVOKED
 
 
+@pytest.mark.trap("youtube", 3)
 def test_without_consent_there_is_no_permission_to_renew_again(road: Road) -> None:
     """Why we ask for it each time (trap 3)."""
     signed_in(road)
@@ -214,6 +215,7 @@ def test_a_person_may_leave_out_a_part(road: Road) -> None:
     }
 
 
+@pytest.mark.trap("youtube", 2)
 def test_an_app_in_testing_has_accesses_that_live_a_week(road: Road) -> None:
     road.net.set(publishing_status="testing")
     tokens = signed_in(road)
@@ -224,6 +226,8 @@ def test_an_app_in_testing_has_accesses_that_live_a_week(road: Road) -> None:
     assert caught.value.outcome is Outcome.AUTH_REVOKED
 
 
+@pytest.mark.trap("youtube", 4)
+@pytest.mark.trap("youtube", 16)
 @pytest.mark.parametrize(
     ("how", "outcome"),
     [("expire", Outcome.AUTH_EXPIRED), ("revoke", Outcome.AUTH_EXPIRED)],
