@@ -232,6 +232,7 @@ def test_a_registration_that_is_gone_is_mended_by_reconnecting():
 # ---------------------------------------------------------------- the platform
 
 
+@pytest.mark.trap("ayrshare", 10)
 @pytest.mark.parametrize(
     "error",
     [

@@ -26,6 +26,7 @@ from ..base import (
 )
 from ..errors import (
     AmbiguousOutcome,
+    AuthExpired,
     AuthRevoked,
     Cause,
     DuplicateContent,
@@ -54,6 +55,8 @@ CODES: dict[int, tuple[type[PlatformError], Cause, Reach]] = {
     132: (InvalidContent, Cause.TEXT_TOO_LONG, _CONTENT),
     137: (DuplicateContent, Cause.DUPLICATE_TEXT, _CONTENT),
     138: (InvalidContent, Cause.MEDIA_REFUSED, _CONTENT),
+    # A profile's name; profiles are not made here yet.
+    146: (DuplicateContent, Cause.ALREADY_THERE, _CONTENT),
     # Of one network of the profile: the profile itself is well.
     156: (PermissionMissing, Cause.NETWORK_UNLINKED, _CONTENT),
     161: (PermissionMissing, Cause.NETWORK_UNLINKED, _CONTENT),
@@ -70,6 +73,10 @@ CODES: dict[int, tuple[type[PlatformError], Cause, Reach]] = {
     436: (AmbiguousOutcome, Cause.ANSWER_LOST, _CONTENT),
     479: (InvalidContent, Cause.MEDIA_NOT_PUBLIC, _CONTENT),
     485: (NotFound, Cause.NOT_THERE, _CONTENT),
+    # Of the page on which networks are linked: another address of it is wanted.
+    501: (AuthExpired, Cause.CODE_REFUSED, _CONTENT),
+    502: (AuthExpired, Cause.CODE_REFUSED, _CONTENT),
+    503: (AuthExpired, Cause.CODE_REFUSED, _CONTENT),
 }
 SHORT_WAIT_S = 60.0
 #: Names of figures, which differ from network to network.
@@ -198,8 +205,12 @@ class AyrshareClient(PlatformClient):
             json=dict(body),
         )
         sent = _sent(_wrapped(answer.data()), network)
-        if sent.status == "success" and sent.post_id:
-            return sent
+        if sent.status == "success":
+            if sent.post_id:
+                return sent
+            raise _unreadable(
+                answer, mutates=True
+            )  # it is out, and nobody knows as what
         if not answer.ok or _wrapped(answer.data()).get("status") == "error":
             raise self.error_from(answer, mutates=True)
         if not sent.post_id:

@@ -223,6 +223,8 @@ class Ayrshare(Platform):
             sent = api.post(job.witness["post"], network_of(job.draft, job.account))
         except PlatformError as error:
             polls = int(job.witness.get("polls", 0))
+            if error.outcome is Outcome.RATE_LIMITED and polls < MAX_POLLS:
+                raise  # a thousand of them in a day suspend the profile
             # It is out, whatever hinders the question.
             if polls < MAX_POLLS and not error.permanent:
                 return self._again(job, {})

@@ -86,6 +86,19 @@ def test_a_due_post_is_published_with_id_and_link(delivery, script):
     assert delivery.lease_expires_at is None
 
 
+@pytest.mark.trap("bluesky", 3)
+def test_what_is_published_is_never_sent_again(delivery, script):
+    """Somebody may have deleted it there: a repeat would bring it back."""
+    turn(delivery)
+    early = timezone.now() - timedelta(hours=1)
+    Delivery.objects.update(next_attempt_at=early, due_at=early)
+    assert turn(delivery).status == Status.PUBLISHED
+    with pytest.raises(InvalidTransition):
+        delivery.retry()
+    assert turn(delivery).status == Status.PUBLISHED
+    assert script.asked == ["post"]
+
+
 def test_a_post_that_is_not_due_stays(account, make_delivery, script):
     delivery = make_delivery(account, due_in=timedelta(minutes=1))
     turn(delivery)

@@ -213,6 +213,7 @@ def test_a_turned_photo_is_measured_and_previewed_as_it_is_seen(look, tmp_path):
     assert Image.open(tmp_path / "out" / "preview.webp").size == (30, 40)
 
 
+@pytest.mark.trap("bluesky", 10)
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_the_place_is_taken_out_and_the_orientation_stays(look, tmp_path, kind):
     look(with_exif(gps=True, orientation=6, kind=kind))

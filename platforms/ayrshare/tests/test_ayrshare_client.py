@@ -1,6 +1,7 @@
 """Our client of Ayrshare: what its answers mean, and what is sent and looked for."""
 
 import json
+import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -27,7 +28,7 @@ from platforms.base import (
     Sighting,
     StepKind,
 )
-from platforms.errors import Cause, Outcome, PlatformError
+from platforms.errors import Cause, Outcome, PlatformError, Reach
 from platforms.http import Answer
 
 API = "https://api.ayrshare.com/api"
@@ -93,14 +94,23 @@ def test_without_a_profile_key_our_own_profile_is_meant() -> None:
     assert client().take_key("p1").access_token == "p1"
 
 
-def test_no_answer_repeats_the_profile_key(api: responses.RequestsMock) -> None:
+@pytest.mark.trap("ayrshare", 11)
+def test_neither_an_answer_nor_the_log_tells_a_key(
+    api: responses.RequestsMock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
     words = {"status": "error", "message": "bad key test-profile-key"}
     api.get(f"{API}/user", json=words, status=403)
+    acting = client()
     with pytest.raises(PlatformError) as caught:
-        client().user()
-    assert "test-profile-key" not in caught.value.detail
+        acting.user()
+    told = caught.value.detail + repr(caught.value) + repr(acting.access) + caplog.text
+    assert "GET /user" in caplog.text
+    assert "test-profile-key" not in told
+    assert "test-api-key" not in told
 
 
+@pytest.mark.trap("ayrshare", 5)
 @pytest.mark.parametrize("linked", [["facebook", "twitter"], None])
 def test_networks_that_are_linked_tell_the_health(
     api: responses.RequestsMock, linked: list[str] | None
@@ -160,7 +170,33 @@ def test_the_first_network_that_wants_a_new_consent_ends_the_profile(
             Outcome.PERMISSION,
             Cause.ACCOUNT_SUSPENDED,
         ),
+        (
+            403,
+            {"message": "The key may not do this."},
+            Outcome.PERMISSION,
+            Cause.NOT_ALLOWED,
+        ),
         (402, refused(169), Outcome.PERMISSION, Cause.NOT_ALLOWED),
+        (403, refused(169), Outcome.PERMISSION, Cause.NOT_ALLOWED),
+        (400, refused(101), Outcome.INVALID_CONTENT, Cause.UNKNOWN_REFUSAL),
+        (400, refused(107), Outcome.DUPLICATE, Cause.DUPLICATE_TEXT),
+        (400, refused(110), Outcome.DUPLICATE, Cause.DUPLICATE_TEXT),
+        (400, refused(138), Outcome.INVALID_CONTENT, Cause.MEDIA_REFUSED),
+        (400, refused(146), Outcome.DUPLICATE, Cause.ALREADY_THERE),
+        (400, refused(161), Outcome.PERMISSION, Cause.NETWORK_UNLINKED),
+        (400, refused(192), Outcome.NOT_FOUND, Cause.NOT_THERE),
+        (400, refused(221), Outcome.NOT_FOUND, Cause.NOT_THERE),
+        (400, refused(361), Outcome.PERMISSION, Cause.NOT_ALLOWED),
+        (400, refused(362), Outcome.PERMISSION, Cause.NETWORK_UNLINKED),
+        (400, refused(382), Outcome.INVALID_CONTENT, Cause.UNKNOWN_REFUSAL),
+        (400, refused(383), Outcome.NOT_FOUND, Cause.NOT_THERE),
+        (400, refused(485), Outcome.NOT_FOUND, Cause.NOT_THERE),
+        (400, refused(501), Outcome.AUTH_EXPIRED, Cause.CODE_REFUSED),
+        (400, refused(502), Outcome.AUTH_EXPIRED, Cause.CODE_REFUSED),
+        (400, refused(503), Outcome.AUTH_EXPIRED, Cause.CODE_REFUSED),
+        (500, refused(137), Outcome.AMBIGUOUS, Cause.PLATFORM_TROUBLE),
+        (502, {}, Outcome.AMBIGUOUS, Cause.PLATFORM_TROUBLE),
+        (504, {}, Outcome.AMBIGUOUS, Cause.PLATFORM_TROUBLE),
         (400, refused(106), Outcome.RATE_LIMITED, Cause.PLAN_LIMIT),
         (400, refused(108), Outcome.AMBIGUOUS, Cause.ANSWER_LOST),
         (400, refused(436), Outcome.AMBIGUOUS, Cause.ANSWER_LOST),
@@ -218,6 +254,7 @@ def test_a_key_is_chosen_before_anything_is_sent() -> None:
     assert first.startswith("a" * 32)
 
 
+@pytest.mark.trap("ayrshare", 1)
 def test_one_network_our_key_and_a_marker_in_the_notes(
     api: responses.RequestsMock,
 ) -> None:
@@ -235,12 +272,15 @@ def test_one_network_our_key_and_a_marker_in_the_notes(
     assert (remote.external_id, remote.permalink) == ("Rhrb", GONE["postUrl"])
 
 
+@pytest.mark.trap("ayrshare", 7)
 def test_a_video_at_youtube_is_not_private_by_silence() -> None:
     draft = Draft("Hello", options={"network": "youtube", "title": "My title"})
     body = AYRSHARE.body(job(draft=draft))
     assert body["youTubeOptions"] == {"title": "My title", "visibility": "public"}
 
 
+@pytest.mark.trap("ayrshare", 1)
+@pytest.mark.trap("ayrshare", 2)
 @pytest.mark.parametrize("status", [200, 400])
 def test_a_400_may_carry_a_success_which_is_one(
     api: responses.RequestsMock, status: int
@@ -252,6 +292,19 @@ def test_a_400_may_carry_a_success_which_is_one(
     assert result.remote is not None
 
 
+@pytest.mark.trap("ayrshare", 2)
+def test_a_success_without_ayrshares_own_id_is_looked_for_and_never_repeated(
+    api: responses.RequestsMock,
+) -> None:
+    body = answer(status="error", errors=[{"code": 110, "platform": "twitter"}])
+    api.post(f"{API}/post", json={**body["posts"][0], "id": ""}, status=400)
+    with pytest.raises(PlatformError) as caught:
+        AYRSHARE.next_step(job(), client()).run()
+    assert caught.value.outcome is Outcome.AMBIGUOUS
+    assert "forget" not in caught.value.extra
+
+
+@pytest.mark.trap("ayrshare", 3)
 @pytest.mark.parametrize(
     ("status", "body", "forgotten"),
     [(400, refused(132), True), (400, refused(137), True), (503, {}, False)],
@@ -285,6 +338,7 @@ def now(changes: Words) -> Words:
 NONE = {"history": {"code": 221, "action": "get", "status": "error"}, "count": 0}
 
 
+@pytest.mark.trap("ayrshare", 6)
 @pytest.mark.parametrize(
     ("status", "body", "sighting"),
     [
@@ -311,6 +365,7 @@ def test_the_history_tells_by_our_marker_else_by_the_text(
         assert AYRSHARE.look(taken, client()).sighting is Sighting.ABSENT
 
 
+@pytest.mark.trap("ayrshare", 3)
 @pytest.mark.parametrize(
     ("body", "outcome"),
     [
@@ -351,6 +406,44 @@ def test_a_post_without_its_id_is_asked_for_until_it_has_one(
     remote = AYRSHARE.next_step(waiting, client()).run().remote
     assert remote is not None
     assert remote.extra["social_id"] == "1049"
+
+
+@pytest.mark.trap("ayrshare", 9)
+def test_a_post_is_asked_for_seldom_and_not_at_all_while_it_is_too_often(
+    api: responses.RequestsMock,
+) -> None:
+    """Too many answers of 429 suspend the profile of the customer."""
+    processing = answer(status="processing", postIds=[])["posts"][0]
+    api.get(f"{API}/post/Rhrb", json=processing)
+    now, waits = job(witness={"key": "k1", "post": "Rhrb"}), []
+    while True:
+        result = AYRSHARE.next_step(now, client()).run()
+        if result.remote:
+            break
+        waits.append(result.wait_s)
+        now = replace(now, witness={**now.witness, **result.witness})
+    assert len(waits) == 24
+    assert waits[:5] == [15, 30, 60, 120, 300]
+    assert set(waits[5:]) == {300}
+    api.replace("GET", f"{API}/post/Rhrb", json={"code": 429}, status=429)
+    asking = job(witness={"key": "k1", "post": "Rhrb"})
+    with pytest.raises(PlatformError) as caught:
+        AYRSHARE.next_step(asking, client()).run()
+    assert caught.value.outcome is Outcome.RATE_LIMITED
+    assert caught.value.retry_after == 60
+
+
+@pytest.mark.trap("ayrshare", 10)
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_trouble_at_ayrshare_is_its_own_and_no_networks(
+    api: responses.RequestsMock, status: int
+) -> None:
+    api.get(f"{API}/user", status=status)
+    with pytest.raises(PlatformError) as caught:
+        client().prove()
+    assert caught.value.reach is Reach.PLATFORM
+    assert not caught.value.ends_access
+    assert client().spec.slug == "ayrshare"
 
 
 # ---------------------------------------------------------------- content, figures

@@ -120,6 +120,7 @@ def test_what_never_arrived_is_sent_again_with_its_key(road: Road) -> None:
     assert len(road.posts()) == 1
 
 
+@pytest.mark.trap("ayrshare", 3)
 def test_a_refused_try_uses_its_key_up_and_the_next_has_another(road: Road) -> None:
     road.fault("content_refused")
     job, error = road.publish(road.job())
@@ -129,6 +130,7 @@ def test_a_refused_try_uses_its_key_up_and_the_next_has_another(road: Road) -> N
     assert remote.permalink == post["url"]
 
 
+@pytest.mark.trap("ayrshare", 4)
 def test_ayrshares_own_filter_refuses_the_same_words_again(road: Road) -> None:
     road.publish(road.job())
     job = replace(road.job(), marker="b" * 32)

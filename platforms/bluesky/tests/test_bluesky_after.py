@@ -87,6 +87,7 @@ def test_comments_are_flat_and_leave_out_what_is_gone_or_blocked(
     assert second.published_at is not None
 
 
+@pytest.mark.trap("bluesky", 13)
 def test_a_thread_that_is_not_found_is_gone_only_by_the_servers_word(
     client: BlueskyClient, server: responses.RequestsMock
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 import requests
 import responses
 
-from platforms.base import Ability, Environment, MediaFile
+from platforms.base import Ability, Environment, MediaFile, SignIn
 from platforms.bluesky import client as client_module
 from platforms.bluesky.client import BlueskyClient, jwt_claims
 from platforms.bluesky.spec import BUCKETS, CALLS, SPEC
@@ -291,6 +291,7 @@ def test_a_handle_leads_to_server_session_and_identity(
     assert sent == {"identifier": HANDLE, "password": PASSWORD}
 
 
+@pytest.mark.trap("bluesky", 14)
 def test_a_self_hosted_account_signs_in_at_its_own_server(
     server: responses.RequestsMock,
 ) -> None:
@@ -375,6 +376,7 @@ def test_an_odd_did_is_not_called(did: str, server: responses.RequestsMock) -> N
     assert len(server.calls) == 0
 
 
+@pytest.mark.trap("bluesky", 15)
 @pytest.mark.parametrize("did", ["did:web:localhost", "did:web:127.0.0.1"])
 def test_a_did_cannot_lead_into_a_private_network(did: str) -> None:
     with pytest.raises(PlatformError) as private:
@@ -382,6 +384,7 @@ def test_a_did_cannot_lead_into_a_private_network(did: str) -> None:
     assert private.value.cause is Cause.ADDRESS_REFUSED
 
 
+@pytest.mark.trap("bluesky", 15)
 @pytest.mark.parametrize(
     "pds",
     ["http://pds.acme.example", "https://a:b@acme.example", "ftp://x", "https://["],
@@ -395,12 +398,14 @@ def test_an_unsafe_server_is_not_called(
     assert len(server.calls) == 0
 
 
+@pytest.mark.trap("bluesky", 15)
 def test_a_private_server_is_refused_before_anything_leaves() -> None:
     with pytest.raises(PlatformError) as private:
         new_client().sign_in(HANDLE, PASSWORD, pds="https://127.0.0.1:2583")
     assert private.value.cause is Cause.ADDRESS_REFUSED
 
 
+@pytest.mark.trap("bluesky", 15)
 def test_a_document_may_not_name_an_unsafe_server(
     server: responses.RequestsMock,
 ) -> None:
@@ -499,6 +504,7 @@ def test_a_session_of_another_account_is_refused(
 # ---------------------------------------------------------------- the session's life
 
 
+@pytest.mark.trap("bluesky", 8)
 def test_a_refresh_brings_new_tokens_and_the_account_s_server(
     client: BlueskyClient, server: responses.RequestsMock
 ) -> None:
@@ -596,6 +602,7 @@ def test_an_inactive_account_can_be_read_but_not_published_to(
     assert not proof.identity.can_publish
 
 
+@pytest.mark.trap("bluesky", 1)
 def test_an_expired_access_token_asks_for_a_refresh(
     client: BlueskyClient, server: responses.RequestsMock
 ) -> None:
@@ -606,6 +613,7 @@ def test_an_expired_access_token_asks_for_a_refresh(
     assert over.value.outcome is Outcome.AUTH_EXPIRED
 
 
+@pytest.mark.trap("bluesky", 8)
 @pytest.mark.parametrize(
     ("pds", "cause"),
     [("https://new.example", Cause.ACCOUNT_MOVED), (PDS, Cause.ACCOUNT_LOCKED)],
@@ -672,6 +680,15 @@ def test_a_token_without_claims_has_no_known_end(
 # ---------------------------------------------------------------- records
 
 
+@pytest.mark.trap("bluesky", 6)
+@pytest.mark.trap("bluesky", 7)
+def test_only_sessions_are_held_which_may_put_records_and_be_renewed_late() -> None:
+    """A grant by OAuth may create only, and one that is renewed twice is over."""
+    assert SPEC.sign_in is SignIn.APP_PASSWORD
+    assert SPEC.oauth is None
+    assert SPEC.call("POST com.atproto.repo.putRecord").mutates
+
+
 def test_deleting_names_the_record(
     client: BlueskyClient, server: responses.RequestsMock
 ) -> None:
@@ -705,7 +722,7 @@ def test_every_call_of_the_client_has_a_row() -> None:
     keys = set(re.findall(r'"((?:GET|POST) [a-zA-Z{][^"]+)"', source)) - {"GET <nsid>"}
     for key in keys:
         SPEC.call(key)
-    assert len(keys) == 18
+    assert len(keys) == 19
 
 
 def test_rows_are_unique_and_draw_on_known_buckets() -> None:

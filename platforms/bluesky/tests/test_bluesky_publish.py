@@ -105,6 +105,7 @@ def pieces(text: str, dids: dict[str, str] | None = None) -> list[tuple[str, str
     return found
 
 
+@pytest.mark.trap("bluesky", 2)
 def test_offsets_count_bytes_and_not_characters() -> None:
     text = "🌱👩‍👩‍👧 é https://acme.example/sow."
     (facet,) = facets(text)
@@ -203,6 +204,7 @@ def test_a_good_draft_has_no_findings(picture: MakePicture) -> None:
     assert causes(Draft("", media=(picture(),))) == []
 
 
+@pytest.mark.trap("bluesky", 10)
 def test_each_refusal_is_found_before_sending(picture: MakePicture) -> None:
     refused = Level.REFUSED
     too_long = [(refused, Cause.TEXT_TOO_LONG, "text")]
@@ -250,6 +252,7 @@ def sent_record(server: responses.RequestsMock) -> dict[str, Any]:
     return record
 
 
+@pytest.mark.trap("bluesky", 5)
 @time_machine.travel(NOW, tick=False)
 def test_text_becomes_a_record_under_the_fixed_key(
     client: BlueskyClient, server: responses.RequestsMock, make_job: MakeJob
@@ -284,6 +287,7 @@ def test_text_becomes_a_record_under_the_fixed_key(
     }
 
 
+@pytest.mark.trap("bluesky", 9)
 @time_machine.travel(NOW, tick=False)
 def test_a_link_becomes_a_card(
     client: BlueskyClient, server: responses.RequestsMock, make_job: MakeJob
@@ -304,6 +308,7 @@ def test_a_link_becomes_a_card(
     assert external == {"uri": link, "title": "Sow", "description": "How"}
 
 
+@pytest.mark.trap("bluesky", 9)
 @time_machine.travel(NOW, tick=False)
 def test_pictures_are_uploaded_and_embedded_in_order(
     client: BlueskyClient,
@@ -381,6 +386,7 @@ def test_only_the_record_could_be_seen_twice(
     ]
 
 
+@pytest.mark.trap("bluesky", 4)
 def test_every_attempt_sends_the_identical_record(
     client: BlueskyClient, server: responses.RequestsMock, make_job: MakeJob
 ) -> None:
@@ -424,6 +430,7 @@ def test_another_record_under_the_key_names_the_live_post(
     }
 
 
+@pytest.mark.trap("bluesky", 11)
 @time_machine.travel(NOW, tick=False)
 def test_a_blob_that_was_collected_is_uploaded_again(
     client: BlueskyClient,
@@ -446,6 +453,7 @@ def test_a_blob_that_was_collected_is_uploaded_again(
 # ---------------------------------------------------------------- looking
 
 
+@pytest.mark.trap("bluesky", 13)
 def test_a_look_finds_the_record_by_its_key(
     client: BlueskyClient, server: responses.RequestsMock, make_job: MakeJob
 ) -> None:
@@ -470,6 +478,7 @@ def test_a_record_that_is_not_there_may_be_put_again(
     assert (look.sighting, look.safe_to_repeat) == (Sighting.ABSENT, True)
 
 
+@pytest.mark.trap("bluesky", 13)
 @pytest.mark.parametrize(
     ("status", "body"),
     [

@@ -91,6 +91,7 @@ def test_a_gif_stands_still_unless_it_goes_as_a_video(bluesky, film):
 # ------------------------------------------------------------------ steps
 
 
+@pytest.mark.trap("bluesky", 12)
 def test_a_video_is_asked_for_sent_waited_for_and_shown(
     bluesky, client, make_job, film, server
 ):
@@ -148,6 +149,7 @@ def test_a_file_that_is_there_already_needs_no_wait(
     assert result.witness["blobs"] == [BLOB]
 
 
+@pytest.mark.trap("bluesky", 12)
 @pytest.mark.parametrize(
     ("told", "outcome", "cause"),
     [

@@ -57,6 +57,7 @@ def test_who_holds_it_gets_the_bytes_without_signing_in(url, method):
     assert body == (picture() if method == "get" else b"")
 
 
+@pytest.mark.trap("ayrshare", 8)
 def test_a_day_later_it_is_over(url):
     later = timezone.now().timestamp() + timedelta(hours=24, minutes=1).total_seconds()
     with mock.patch("django.core.signing.time.time", return_value=later):
@@ -90,6 +91,7 @@ def test_a_file_that_is_gone_is_not_there(asset, url):
     assert Client().get(path(url)).status_code == 404
 
 
+@pytest.mark.trap("ayrshare", 8)
 def test_a_stored_draft_gets_a_new_address(asset):
     doc = draft_doc(Draft("Hi", media=(PostMedia(asset=asset, position=1).as_file(),)))
     assert "public" not in str(doc)
