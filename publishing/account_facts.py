@@ -11,13 +11,11 @@ from django.utils import timezone
 from accounts.models import ConnectedAccount
 
 from .models import Delivery
-from .risk import risks
+from .threatened import explained, threatened
 
 #: Holds that only a person ends.
 BY_HAND = (Delivery.Hold.STOPPED, Delivery.Hold.TOO_LATE, Delivery.Hold.TWICE)
 WAITING = (*Delivery.WAITING, Delivery.Status.PUBLISHING, Delivery.Status.HELD)
-#: So many scheduled posts are judged for one page, those that are due first.
-MAX_JUDGED = 2_000
 
 
 def account_queue(accounts: Sequence[ConnectedAccount]) -> Mapping[int, dict[str, Any]]:
@@ -26,7 +24,7 @@ def account_queue(accounts: Sequence[ConnectedAccount]) -> Mapping[int, dict[str
     account can post: following, first_at.
 
     A fixed number of queries, however many accounts and posts. At risk is what
-    `publishing.risk` says, of the MAX_JUDGED posts that are due first.
+    `publishing.threatened` says.
     """
     now = timezone.now()
     by_itself = Q(useful_until__gt=now) & ~(
@@ -51,19 +49,15 @@ def account_queue(accounts: Sequence[ConnectedAccount]) -> Mapping[int, dict[str
     }
     if not facts:
         return facts
-    scheduled = list(
-        rows.filter(status=Delivery.Status.SCHEDULED)
-        .prefetch_related("post")
-        .order_by("due_at", "pk")[:MAX_JUDGED]
-    )
-    known = {account.pk: account for account in accounts}
-    for row in scheduled:
-        row.account = known[row.account_id]
-    found = risks(scheduled)
-    for row in scheduled:
-        if reasons := found.get(row.pk):
-            fact = facts[row.account_id]
-            fact["at_risk"] += 1
-            if fact["first_at_risk_at"] is None:
-                fact |= {"first_at_risk_at": row.due_at, "risk": reasons[0]}
+    firsts = []
+    for one in threatened(rows):
+        fact = facts[one.account_id]
+        fact["at_risk"] += 1
+        if fact["first_at_risk_at"] is None:
+            fact["first_at_risk_at"] = one.due_at
+            firsts.append(one)
+    why = explained(firsts)
+    for one in firsts:
+        if one.pk in why:
+            facts[one.account_id]["risk"] = why[one.pk]
     return facts

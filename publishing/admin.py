@@ -21,6 +21,7 @@ from .models import (
     ImportRow,
     InvalidTransition,
     Job,
+    Judgement,
     Label,
     LinkFacts,
     LinkRule,
@@ -259,6 +260,17 @@ class CareAdmin(RoleAdmin):
     list_select_related = ["assignee"]
     list_filter = ["assignee", "snoozed_until"]
     search_fields = ["delivery__post__text", "assignee__username"]
+
+
+@admin.register(Judgement)
+class JudgementAdmin(RoleAdmin):
+    """Which scheduled posts will go, as pages believe it."""
+
+    brand_path = "delivery__post__brand"
+    ordering = ["pk"]
+    list_display = ["__str__", "judged_at", "due_at", "root"]
+    list_filter = ["judged_at"]
+    search_fields = ["root", "delivery__post__text"]
 
 
 @admin.register(Note)

@@ -20,7 +20,7 @@ from django.utils.translation import ngettext
 
 from . import looks, slots
 from .composing import CHANGEABLE
-from .listing import AT_RISK, Filters, Row, for_rows, instants, rows_of
+from .listing import Filters, Row, for_rows, instants, narrowed, rows_of
 from .models import Delivery, Post
 
 #: Cards in a cell: a day of the month, an hour of the week, a day of the list.
@@ -174,14 +174,8 @@ def period(user: Any, first: date, last: date, filters: Filters) -> list[Place]:
         )
     )
     at: dict[tuple[datetime, int], list[int]] = {}
-    found: list[tuple[int, datetime, int]]
-    if filters.status == AT_RISK:
-        judged = rows_of(for_rows(rows).order_by("due_at", "pk"))
-        risky = [row.delivery for row in judged if row.risk and row.delivery]
-        found = [(row.post_id, row.due_at, row.pk) for row in risky]
-    else:
-        found = list(rows.order_by("due_at", "pk").values_list("post", "due_at", "pk"))
-    for post_id, due_at, key in found:
+    found = narrowed(rows, filters).order_by("due_at", "pk")
+    for post_id, due_at, key in found.values_list("post", "due_at", "pk"):
         at.setdefault((due_at, post_id), []).append(key)
     places = [Place(due, post, tuple(keys)) for (due, post), keys in at.items()]
     drafts = filters.drafts(

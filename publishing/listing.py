@@ -35,6 +35,7 @@ from .models import (
     SavedView,
 )
 from .risk import Risk, risks
+from .threatened import threatened
 from .wording import Trouble, held_in_short, next_sentence, trouble
 
 CARDS_PER_DAY = 3
@@ -91,7 +92,7 @@ class Filters:
         return any(value for key, value in self.pairs if key != "zone")
 
     def deliveries(self, rows: DeliveryQuerySet) -> DeliveryQuerySet:
-        """Narrowed down; `at_risk` is not a column: see `Row.risk`."""
+        """Narrowed down; `at_risk` is not a column: see `narrowed`."""
         if self.brand:
             rows = rows.filter(post__brand=int(self.brand))
         if self.platform:
@@ -344,17 +345,8 @@ def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
     )
     deliveries = deliveries.order_by("due_at", "pk")
     # Only what has room is read and judged: a month may have thousands.
-    known: dict[int, Row] = {}
     entries: list[tuple[datetime, int, int | None]]
-    if filters.status == AT_RISK:
-        known = _by_key(deliveries, only_risky=True)
-        entries = [
-            (row.delivery.due_at, row.post.pk, key)
-            for key, row in known.items()
-            if row.delivery
-        ]
-    else:
-        entries = list(deliveries.values_list("due_at", "post", "pk"))
+    entries = list(narrowed(deliveries, filters).values_list("due_at", "post", "pk"))
     drafts = {
         post.pk: post
         for post in filters.drafts(
@@ -373,8 +365,7 @@ def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
         if len(places) < CARDS_PER_DAY:
             places.append((post, key))
     keys = [key for places in shown.values() for _post, key in places if key]
-    if not known:
-        known = _by_key(Delivery.objects.filter(pk__in=keys))
+    known = _by_key(Delivery.objects.filter(pk__in=keys))
     for day_of, places in shown.items():
         for post, key in places:
             if key is None:
@@ -388,14 +379,17 @@ def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
     )
 
 
-def _by_key(
-    deliveries: DeliveryQuerySet, *, only_risky: bool = False
-) -> dict[int, Row]:
+def _by_key(deliveries: DeliveryQuerySet) -> dict[int, Row]:
     return {
-        row.delivery.pk: row
-        for row in rows_of(for_rows(deliveries))
-        if row.delivery and (row.risk or not only_risky)
+        row.delivery.pk: row for row in rows_of(for_rows(deliveries)) if row.delivery
     }
+
+
+def narrowed(deliveries: DeliveryQuerySet, filters: Filters) -> DeliveryQuerySet:
+    """Only those at risk where the filters want them; else all, and no query."""
+    if filters.status != AT_RISK:
+        return deliveries
+    return deliveries.filter(pk__in=[one.pk for one in threatened(deliveries)])
 
 
 def risks_ahead(user: Any, filters: Filters) -> int:
@@ -408,7 +402,7 @@ def risks_ahead(user: Any, filters: Filters) -> int:
             due_at__lt=now + timedelta(days=RISK_DAYS),
         )
     )
-    return len(risks(rows.prefetch_related("post", "account")))
+    return len(threatened(rows))
 
 
 # ---------------------------------------------------------------- list

@@ -1422,6 +1422,7 @@ from .planning_models import SavedView as SavedView  # noqa: E402
 from .review_models import Approval as Approval  # noqa: E402
 from .review_models import Remark as Remark  # noqa: E402
 from .review_models import Review as Review  # noqa: E402
+from .risk_models import Judgement as Judgement  # noqa: E402
 from .series_models import Series as Series  # noqa: E402
 from .stop_models import Stop as Stop  # noqa: E402
 from .upload_models import Upload as Upload  # noqa: E402

@@ -1,7 +1,8 @@
 """Posts at risk: each scheduled delivery judged at its own due time.
 
-Nothing is stored: what is said here follows from the rows as they are now, so it cannot
-be out of date.
+Sentences are never stored: what is said here follows from the rows as they are now. Kept
+is only whether a post will go (`judgements`), for to judge thousands of posts takes
+seconds: each has to be read with its wording and its files.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from platforms.base import Draft, Level, PublishJob, calls_of_choices
 from platforms.errors import Cause
 
 from . import ahead, stops
-from .models import Delivery, DeliveryQuerySet, Post, Stop, prefetch_parts
+from .judgements import believed
+from .models import Delivery, Post, Stop, prefetch_parts
 
 #: Causes that are none of the platforms'.
 STOPPED, LIMIT, PAUSED, IN_REVIEW = "stopped", "limit", "paused", "app_in_review"
@@ -60,7 +62,7 @@ class Risk:
 
 
 @dataclass(frozen=True)
-class _Sky:
+class Sky:
     """What all deliveries are judged by, read once."""
 
     now: datetime
@@ -70,7 +72,7 @@ class _Sky:
     said: dict[Hashable, list[Risk]] = field(default_factory=dict)
 
     @classmethod
-    def now_seen(cls, now: datetime) -> _Sky:
+    def now_seen(cls, now: datetime) -> Sky:
         """Four queries at most."""
         return cls(
             now,
@@ -88,27 +90,40 @@ class _Sky:
 def risks(rows: Iterable[Delivery]) -> dict[int, tuple[Risk, ...]]:
     """Why the scheduled ones of these will not go out when they are due, gravest first.
 
-    By the delivery's key; without those that will go. Twenty queries at most, however
+    By the delivery's key; without those that will go. What is said of access is as the
+    rows are now; that content, permissions and limits let a post go is believed where
+    a judgement is kept, and else looked at as well. A fixed number of queries, however
     many rows; fewer where the rows come with what they are judged by.
     """
-    scheduled = [row for row in rows if row.status == Delivery.Status.SCHEDULED]
+    scheduled = _scheduled(rows)
     if not scheduled:
         return {}
-    # One object per post, however many accounts it goes to: variants and files are
-    # fetched for each object.
-    posts: dict[int, Post] = {}
-    for row in scheduled:
-        row.post = posts.setdefault(row.post_id, row.post)
-    prefetch_related_objects(
-        scheduled,
-        "account__credential__app",
-        "account__credential__parent__parent",
-        "post__variants",
-        "post__media__asset",
-    )
-    prefetch_parts(posts.values())
     now = timezone.now()
-    sky, held = _Sky.now_seen(now), ahead.forecasts(scheduled)
+    kept = believed(scheduled, now)
+    sky = Sky.now_seen(now)
+    prefetch_related_objects(scheduled, *ACCESS)
+    found = {}
+    for row in scheduled:
+        if kept.get(row.pk) == "":
+            if reasons := _access(row.account, row.due_at, sky):
+                found[row.pk] = tuple(reasons)
+    unsure = [row for row in scheduled if kept.get(row.pk) != ""]
+    # Following all that is planned is dear, and what is kept says where it is needed.
+    limited = [
+        row for row in unsure if kept.get(row.pk, LIMIT).partition(":")[0] == LIMIT
+    ]
+    return found | judge(unsure, sky, ahead.forecasts(limited))
+
+
+def judge(
+    rows: Iterable[Delivery], sky: Sky, held: Mapping[Hashable, Forecast]
+) -> dict[int, tuple[Risk, ...]]:
+    """The same by nothing but the rows. held: by key, of those that a limit holds."""
+    scheduled = _scheduled(rows)
+    if not scheduled:
+        return {}
+    prefetch_related_objects(scheduled, *ACCESS, "post__variants", "post__media__asset")
+    prefetch_parts({row.post_id: row.post for row in scheduled}.values())
     # Posts go to many accounts, and what a platform says of one draft it says to all
     # that are alike.
     drafts: dict[Hashable, Draft] = {}
@@ -122,8 +137,9 @@ def risks(rows: Iterable[Delivery]) -> dict[int, tuple[Risk, ...]]:
         draft = drafts.get(key)
         if draft is None:
             draft = drafts[key] = row.post.draft_for(account.platform, account)
-        reasons = _access(account, row.due_at, _job(row, draft), sky)
+        reasons = _access(account, row.due_at, sky)
         if account.health == "healthy":
+            reasons += _permitted(account, row.due_at, _job(row, draft), sky)
             alike = (*key, account.kind, repr(account.extra), repr(_limits(account)))
             if alike not in refusals:
                 refusals[alike] = _refusals(account, draft)
@@ -135,45 +151,18 @@ def risks(rows: Iterable[Delivery]) -> dict[int, tuple[Risk, ...]]:
     return found
 
 
-def at_risk(deliveries: DeliveryQuerySet) -> list[tuple[Delivery, Risk]]:
-    """The scheduled ones among them that will not go out as things stand, by due time,
-    each with its gravest reason."""
-    rows = list(
-        deliveries.filter(status=Delivery.Status.SCHEDULED)
-        .prefetch_related("post__brand", "account")
-        .order_by("due_at", "pk")
-    )
-    found = risks(rows)
-    return [(row, found[row.pk][0]) for row in rows if row.pk in found]
+#: What tells of access, from a delivery on.
+ACCESS = ("account__credential__app", "account__credential__parent__parent")
 
 
-@dataclass(frozen=True)
-class Group:
-    """All that one thing puts at risk. risk: of the one that is due first."""
-
-    risk: Risk
-    first: Delivery
-    posts: int
-    accounts: int
-
-
-def by_root(found: Iterable[tuple[Delivery, Risk]]) -> list[Group]:
-    """What has to be mended, that whose first post is due first on top.
-
-    found: as `at_risk` gives it, by due time.
-    """
-    roots: dict[str, list[tuple[Delivery, Risk]]] = {}
-    for row, risk in found:
-        roots.setdefault(risk.root, []).append((row, risk))
-    return [
-        Group(
-            risk=members[0][1],
-            first=members[0][0],
-            posts=len(members),
-            accounts=len({row.account_id for row, _risk in members}),
-        )
-        for members in roots.values()
-    ]
+def _scheduled(rows: Iterable[Delivery]) -> list[Delivery]:
+    """The scheduled ones, with one object per post, however many accounts it goes to:
+    variants and files are fetched for each object."""
+    scheduled = [row for row in rows if row.status == Delivery.Status.SCHEDULED]
+    posts: dict[int, Post] = {}
+    for row in scheduled:
+        row.post = posts.setdefault(row.post_id, row.post)
+    return scheduled
 
 
 # ---------------------------------------------------------------- while one writes
@@ -192,12 +181,14 @@ def of_draft(
     draft_for: the draft for a platform's slug. Without what the checks say already.
     """
     prefetch_related_objects(accounts, "credential__app", "credential__parent__parent")
-    sky = _Sky.now_seen(now)
+    sky = Sky.now_seen(now)
     held = ahead.of_draft(accounts, draft_for, due_at, useful_until, post, now)
     found = {}
     for account in accounts:
         job = PublishJob("0" * 32, now, draft_for(account.platform), account.identity())
-        reasons = _access(account, due_at, job, sky)
+        reasons = _access(account, due_at, sky)
+        if account.health == "healthy":
+            reasons += _permitted(account, due_at, job, sky)
         if not reasons and (words := held.get(account.pk)):
             reasons.append(_limit_risk(account, words))
         if reasons:
@@ -208,10 +199,8 @@ def of_draft(
 # ---------------------------------------------------------------- the reasons
 
 
-def _access(
-    account: ConnectedAccount, due_at: datetime, job: PublishJob, sky: _Sky
-) -> list[Risk]:
-    """All but what the content and the limits say."""
+def _access(account: ConnectedAccount, due_at: datetime, sky: Sky) -> list[Risk]:
+    """All that does not depend on what the post says."""
     reasons = []
     stop = stops.covering(account, sky.active)
     # One may end at any hour, so it is a risk to what is due within a day only.
@@ -227,16 +216,24 @@ def _access(
     reasons += _paused(account, credential, due_at, sky)
     if account.health == "healthy":
         reasons += _ends(account, credential, due_at, sky.now)
-        calls = (
-            *registry.platform(account.platform).calls_ahead(job, looking=False),
-            *calls_of_choices(account.spec, job.draft, job.account),
-        )
-        day = due_at.astimezone(UTC).date().isoformat()
-        key = (account.pk, calls, day)
-        if key not in sky.said:
-            sky.said[key] = _permissions(account, credential, day, calls)
-        reasons += sky.said[key]
     return reasons
+
+
+def _permitted(
+    account: ConnectedAccount, due_at: datetime, job: PublishJob, sky: Sky
+) -> list[Risk]:
+    """What the grant says of the calls that this very post needs."""
+    credential = account.credential
+    assert credential is not None  # a healthy account has one
+    calls = (
+        *registry.platform(account.platform).calls_ahead(job, looking=False),
+        *calls_of_choices(account.spec, job.draft, job.account),
+    )
+    day = due_at.astimezone(UTC).date().isoformat()
+    key = (account.pk, calls, day)
+    if key not in sky.said:
+        sky.said[key] = _permissions(account, credential, day, calls)
+    return sky.said[key]
 
 
 def _stopped(stop: Stop) -> Risk:
@@ -348,7 +345,7 @@ def _app(
 
 
 def _paused(
-    account: ConnectedAccount, credential: Credential, due_at: datetime, sky: _Sky
+    account: ConnectedAccount, credential: Credential, due_at: datetime, sky: Sky
 ) -> list[Risk]:
     """Breakers that are open: until their end, or until an admin has acted."""
     if not sky.pauses:

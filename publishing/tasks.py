@@ -16,6 +16,7 @@ from . import (
     link_facts,
     liveness,
     repeating,
+    threatened,
 )
 from . import upload_models as uploads
 from .engine import CARRY_MOST_S, PumpRun
@@ -96,6 +97,11 @@ def read_link(pk: int) -> str:
 def make_occurrences() -> None:
     """Posts of series, for the weeks ahead."""
     repeating.make_all(timezone.now())
+
+
+def judge_scheduled() -> None:
+    """Which scheduled posts will not go out, for the pages that count them."""
+    threatened.renew()
 
 
 def do_long_work() -> None:

@@ -192,6 +192,7 @@ def post_list(request: HttpRequest) -> HttpResponse:
         start, stop = listing.instants(day, day)
         rows = rows.filter(due_at__gte=start, due_at__lt=stop)
         drafts = drafts.filter(due_at__gte=start, due_at__lt=stop)
+    rows = listing.narrowed(rows, filters)
     tabs = listing.tabs(rows, drafts, tab)
     source: Any
     if tab == "drafts":
@@ -199,13 +200,7 @@ def post_list(request: HttpRequest) -> HttpResponse:
         source = source.order_by("-changed_at")
     else:
         source = listing.for_rows(listing.tab_deliveries(rows, tab))
-        if filters.status == listing.AT_RISK:
-            source = list(source)
-            found = risks(source)
-            source = [row for row in source if row.pk in found]
     counted = next(entry.count for entry in tabs if entry.is_current)
-    if isinstance(source, list):
-        counted = len(source)
     page = leaf(source, counted, PAGE_SIZE, request.GET.get("page"))
     if tab == "drafts":
         shown = [listing.Row(post) for post in page.rows]

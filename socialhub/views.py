@@ -36,7 +36,7 @@ from monitoring.models import Answer, Incident, Intervention
 from publishing import approving
 from publishing.access import role_required
 from publishing.models import Delivery
-from publishing.risk import at_risk, by_root
+from publishing.threatened import by_root, threatened
 
 from . import app_checks, first_post, probes, steps, system
 from .forms import BrandForm, PersonForm, ProfileForm, person_words
@@ -45,6 +45,7 @@ User = get_user_model()
 
 #: Lines in each of home's lists; the rest is behind a link.
 SHOWN = 8
+RISKS_SHOWN = 5
 RISK_DAYS = 7
 
 
@@ -65,7 +66,7 @@ def home(request: HttpRequest) -> HttpResponse:
     tomorrow = midnight + timedelta(days=1)
     mine = Delivery.objects.visible_to(request.user)
     soon = mine.filter(due_at__lt=now + timedelta(days=RISK_DAYS))
-    threatened = at_risk(soon)
+    risky = threatened(soon)
     # Said by what it is not: by its status SQLite would find all that ever went out.
     went = mine.for_pages().filter(published_at__gte=midnight)
     went = went.exclude(
@@ -91,8 +92,8 @@ def home(request: HttpRequest) -> HttpResponse:
         "interventions": Intervention.objects.needs(request.user, now)
         .select_related("delivery__account", "delivery__post")
         .order_by("-created_at")[:SHOWN],
-        "risk_count": len(threatened),
-        "risk_groups": by_root(threatened),
+        "risk_count": len(risky),
+        "risk_groups": by_root(risky, RISKS_SHOWN),
         "risk_days": RISK_DAYS,
         "went_out": went.order_by("-published_at")[:SHOWN],
         "went_count": went.count(),

@@ -23,7 +23,8 @@ from publishing.models import (
     Stop,
     Variant,
 )
-from publishing.risk import Risk, at_risk, by_root, of_draft, risks
+from publishing.risk import Risk, of_draft, risks
+from publishing.threatened import by_root, threatened
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -298,7 +299,7 @@ def test_what_one_access_breaks_is_one_group(make_account: Any, make_post: Any) 
     other = make_account("x", "3", expires_at=NOON, name="Other")
     for n, account in enumerate((page, person, other)):
         make_post(account, f"Post {n}", due_in=timedelta(hours=5 - n))
-    groups = by_root(at_risk(Delivery.objects.all()))
+    groups = by_root(threatened(Delivery.objects.all()), 5)
     assert [(group.posts, group.accounts) for group in groups] == [(1, 1), (2, 2)]
     assert groups[1].risk.root == f"credential:{person.credential_id}"
     assert groups[1].first.account == person
@@ -359,7 +360,7 @@ def test_two_thousand_posts_cost_as_many_queries_as_ten(
 
     judges = [
         lambda: risks(Delivery.objects.select_related("post")),
-        lambda: at_risk(Delivery.objects.all()),
+        lambda: threatened(Delivery.objects.all()),
         lambda: account_queue(accounts),
     ]
     fill(1, 0)
@@ -368,7 +369,7 @@ def test_two_thousand_posts_cost_as_many_queries_as_ten(
     assert Delivery.objects.count() == 2000
     assert [queries(judge) for judge in judges] == few
     assert max(few) <= 20
-    assert len(at_risk(Delivery.objects.all())) == 1000
+    assert len(threatened(Delivery.objects.all())) == 1000
 
 
 def test_the_account_pages_count_what_is_judged_here(

@@ -58,8 +58,10 @@ from monitoring.models import (
     WebhookEvent,
     WeekFigures,
 )
-from platforms import registry
+from platforms import parts, registry
+from platforms.base import Draft, Level
 from platforms.errors import Cause, Outcome
+from publishing import threatened
 from publishing.models import (
     Approval,
     Attempt,
@@ -180,6 +182,11 @@ class World:
         self._tables((to.posts - had.posts) // 4)
         self._said()
         self._records(accounts, (to.deliveries - had.deliveries) // 5)
+        self.judge()
+
+    def judge(self) -> None:
+        """As the monitor cluster does while people work."""
+        threatened.renew()
 
     # -- accounts and people
 
@@ -333,6 +340,7 @@ class World:
 
     def _month(self, accounts: Sequence[ConnectedAccount], count: int) -> None:
         """Posts over the days and hours of the coming weeks, and drafts among them."""
+        accounts = [account for account in accounts if _takes_text(account)]
         zone = timezone.get_default_timezone()
         start = self.now.date() + timedelta(days=1)
         times = [
@@ -840,6 +848,13 @@ class World:
             for brand in self.brands
             for back in range(1, 104)
         )
+
+
+def _takes_text(account: ConnectedAccount) -> bool:
+    """Nobody could have scheduled a text alone where a network wants a file with it."""
+    platform = registry.platform(account.platform)
+    findings = parts.check(platform, Draft(text=WORDS), account.identity(), {})
+    return all(finding.level != Level.REFUSED for finding in findings)
 
 
 def _signed_task() -> str:

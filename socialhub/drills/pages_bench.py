@@ -34,6 +34,8 @@ SMALL = Size(accounts=40, deliveries=1_000, posts=100)
 #: Finished deliveries, unless `--rows` says otherwise.
 FINISHED = 100_000
 TURNS = 5
+#: As often as the monitor cluster does it, which does not run here.
+JUDGED_EACH_S = 60
 EMPTY = "/an-empty-view/"
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -143,7 +145,11 @@ class PagesBench(Part):
         world.grow(large)
         vacuum()
         costs = []
+        judged = time.monotonic()
         for page in chosen(wanted):
+            if time.monotonic() - judged > JUDGED_EACH_S:
+                world.judge()
+                judged = time.monotonic()
             many = visitors.queries(page)
             size = len(visitors.ask(page).content) / 1024
             ratio, took = visitors.ratio(page)

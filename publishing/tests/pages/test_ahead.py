@@ -15,8 +15,9 @@ from platforms import registry
 from publishing import ahead
 from publishing.listing import rows_of
 from publishing.models import Delivery
-from publishing.risk import at_risk, risks
+from publishing.risk import risks
 from publishing.tests.pages.conftest import make_account, make_delivery
+from publishing.threatened import threatened
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 POST = "POST /rest/posts"
@@ -41,9 +42,19 @@ def linkedin(world):
     return account
 
 
+def at_risk():
+    """Those that pages count, with what pages say of them."""
+    keys = [one.pk for one in threatened(Delivery.objects.all())]
+    rows = (
+        Delivery.objects.filter(pk__in=keys).order_by("due_at").select_related("post")
+    )
+    found = risks(rows)
+    return [(row, found[row.pk][0]) for row in rows]
+
+
 def test_a_post_beyond_the_limit_is_at_risk_and_told_when_it_goes(world, linkedin):
     rows = [make_delivery(linkedin, world.ana, hours=n) for n in (1, 2, 11)]
-    found = at_risk(Delivery.objects.all())
+    found = at_risk()
     assert [row.pk for row, _ in found] == [rows[2].pk]
     assert found[0][1].cause == "limit"
     # The window's end, and the seconds by which two clocks may differ.
@@ -57,7 +68,7 @@ def test_the_times_are_the_readers(world, linkedin):
     for n in (1, 2, 11):
         make_delivery(linkedin, world.ana, hours=n)
     with timezone.override("Asia/Tokyo"):
-        (found,) = at_risk(Delivery.objects.all())
+        (found,) = at_risk()
     # Due in the morning in Tokyo: the other time is that of the day before.
     assert "by Tue 24 Nov, 23:00: this post would go at 09:00." in found[1].sentence
 
@@ -65,7 +76,7 @@ def test_the_times_are_the_readers(world, linkedin):
 def test_what_could_go_only_after_its_useful_time_waits_for_a_person(world, linkedin):
     for n in (1, 2, 3):
         make_delivery(linkedin, world.ana, hours=n)
-    (found,) = at_risk(Delivery.objects.all())
+    (found,) = at_risk()
     assert found[1].sentence.endswith(
         "this post could go at Wed 25 Nov, 00:00, after its useful time, so it would "
         "wait for a person’s decision."
@@ -76,7 +87,7 @@ def test_a_limit_that_is_used_up_already_says_so(world, linkedin):
     subject = f"app:{linkedin.credential.app_id}"
     set_size(BucketId("linkedin", f"{POST}:app", subject), 0, world.adam, "None")
     make_delivery(linkedin, world.ana, hours=1)
-    (found,) = at_risk(Delivery.objects.all())
+    (found,) = at_risk()
     assert "is smaller than what this post needs: it would be held." in (
         found[1].sentence
     )
@@ -87,7 +98,7 @@ def test_money_is_called_a_budget(world):
     set_size(BucketId("x", "credits", subject), 20, world.adam, "A little")
     for n in (1, 2):
         make_delivery(world.x, world.ana, text=f"Post {n}", hours=n)
-    (found,) = at_risk(Delivery.objects.all())
+    (found,) = at_risk()
     assert found[1].sentence == (
         "The budget for X is used up by 13:00: this post could go at Tue 1 Dec, 00:00, "
         "after its useful time, so it would wait for a person’s decision."
@@ -105,7 +116,7 @@ def test_posts_of_other_brands_take_their_share_of_the_apps_window(world, linked
 def test_what_fits_is_at_no_risk(world, linkedin):
     for hours in (1, 2, 13):
         make_delivery(linkedin, world.ana, hours=hours)
-    assert at_risk(Delivery.objects.all()) == []
+    assert at_risk() == []
 
 
 def test_rows_of_a_page_cost_as_many_queries_whatever_their_number(world, linkedin):

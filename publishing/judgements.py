@@ -1,0 +1,45 @@
+"""Kept judgements: which of them a page may believe.
+
+The monitor cluster judges every scheduled post every two minutes. A page believes
+what is not older than BELIEVED and was said of the post as it is now, and judges the
+rest itself: so nothing is called safe for longer than that, whatever has changed and
+whether or not the cluster runs; and a post that was saved a moment ago is right at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db.models import F, Q
+
+from .models import Delivery, Judgement
+
+BELIEVED = timedelta(minutes=5)
+
+
+def doubted(now: datetime) -> Q:
+    """Over deliveries: those whose judgement is not believed, or that have none."""
+    return (
+        Q(judgement=None)
+        | Q(judgement__judged_at__lte=now - BELIEVED)
+        | ~Q(judgement__due_at=F("due_at"))
+        | Q(post__changed_at__gte=F("judgement__judged_at"))
+    )
+
+
+def believed(rows: Sequence[Delivery], now: datetime) -> dict[int, str]:
+    """By delivery's key its judgement's root, "" for what will go; without those that
+    are doubted. Rows come with their posts. One query."""
+    kept = {
+        key: (judged_at, due_at, root)
+        for key, judged_at, due_at, root in Judgement.objects.filter(
+            delivery__in=[row.pk for row in rows], judged_at__gt=now - BELIEVED
+        ).values_list("delivery", "judged_at", "due_at", "root")
+    }
+    found = {}
+    for row in rows:
+        judged_at, due_at, root = kept.get(row.pk, (None, None, ""))
+        if judged_at and due_at == row.due_at and row.post.changed_at < judged_at:
+            found[row.pk] = root
+    return found

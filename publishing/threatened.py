@@ -1,0 +1,209 @@
+"""Which scheduled posts are at risk, among thousands: counted, grouped, and kept.
+
+What is kept is believed as `judgements` says. That an account is broken and that
+publishing is stopped is asked of the rows as they are.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.db import IntegrityError, transaction
+from django.db.models import Case, F, Q, Value, When
+from django.utils import timezone
+
+from accounts.models import ConnectedAccount
+
+from . import ahead, stops
+from .judgements import BELIEVED, doubted
+from .models import Delivery, DeliveryQuerySet, Judgement
+from .risk import Risk, Sky, judge, risks
+
+logger = logging.getLogger(__name__)
+
+#: So many that are doubted are judged for one page, those that are due first.
+MOST_DOUBTED = 2_000
+#: So many are judged at a time, and a round takes up no others after so long.
+CHUNK = 500
+ROUND_S = 30.0
+#: What a round leaves alone, because another has judged it a moment ago: rounds begin
+#: each minute, and each judges about half.
+LATELY = timedelta(seconds=90)
+
+Status = Delivery.Status
+
+
+class Found(NamedTuple):
+    """A delivery at risk. root: what has to be mended (`Risk.root`); risk: its gravest
+    reason, where it had to be judged just now."""
+
+    pk: int
+    due_at: datetime
+    account_id: int
+    root: str
+    risk: Risk | None = None
+
+
+def threatened(deliveries: DeliveryQuerySet) -> list[Found]:
+    """The scheduled ones among them that will not go out as things stand, by due time.
+
+    Two queries, and those of judging where judgements are doubted or know nothing of
+    what has come since.
+    """
+    now = timezone.now()
+    scheduled = deliveries.filter(status=Status.SCHEDULED)
+    doubt = doubted(now)
+    rows = (
+        scheduled.filter(doubt | ~Q(judgement__root="") | _is_plain(now))
+        .order_by("due_at", "pk")
+        .values_list(
+            "pk",
+            "due_at",
+            "account",
+            Case(When(doubt, then=Value("")), default=F("judgement__root")),
+        )
+    )
+    listed = [Found(*row) for row in rows]
+    unknown = [row.pk for row in listed if not row.root][:MOST_DOUBTED]
+    if unknown:
+        why = _why(unknown)
+        listed = [
+            row if row.root else row._replace(root=why[row.pk].root, risk=why[row.pk])
+            for row in listed
+            if row.root or row.pk in why
+        ]
+    return listed
+
+
+def _why(keys: Sequence[int]) -> dict[int, Risk]:
+    """By key the gravest reason, as the rows are now; without what will go."""
+    rows = Delivery.objects.filter(pk__in=keys).prefetch_related("post")
+    return {pk: reasons[0] for pk, reasons in risks(rows).items()}
+
+
+def explained(found: Sequence[Found]) -> dict[int, Risk]:
+    """Of some of them, by key, their gravest reasons; without those that were mended a
+    moment ago."""
+    why = {one.pk: one.risk for one in found if one.risk}
+    unknown = [one.pk for one in found if one.risk is None]
+    return why | _why(unknown) if unknown else why
+
+
+def _is_plain(now: datetime) -> Q:
+    """Over deliveries: what needs no judging, for the account or a stop says it."""
+    broken = ConnectedAccount.objects.broken().values("pk")
+    found = Q(account__in=broken) | Q(account__disconnected_at__isnull=False)
+    for stop in stops.active():
+        found |= stop.covered() & Q(due_at__lt=now + stops.AHEAD)
+    return found
+
+
+@dataclass(frozen=True)
+class Group:
+    """All that one thing puts at risk. risk: of the one that is due first."""
+
+    risk: Risk
+    first: Delivery
+    posts: int
+    accounts: int
+
+
+def by_root(found: Iterable[Found], most: int) -> list[Group]:
+    """What has to be mended, that whose first post is due first on top.
+
+    found: as `threatened` gives it, by due time.
+    """
+    roots: dict[str, list[Found]] = {}
+    for one in found:
+        roots.setdefault(one.root, []).append(one)
+    chosen = list(roots.values())[:most]
+    firsts = Delivery.objects.prefetch_related("post__brand", "account").in_bulk(
+        [members[0].pk for members in chosen]
+    )
+    why = explained([members[0] for members in chosen])
+    return [
+        Group(
+            risk=why[members[0].pk],
+            first=firsts[members[0].pk],
+            posts=len(members),
+            accounts=len({one.account_id for one in members}),
+        )
+        for members in chosen
+        if members[0].pk in why and members[0].pk in firsts
+    ]
+
+
+# ---------------------------------------------------------------- keeping
+
+
+def renew() -> int:
+    """Judge all that is scheduled, what is due first before the rest, and keep it.
+
+    How many were judged. Nothing but judgements is written.
+    """
+    begun = time.monotonic()
+    Judgement.objects.exclude(delivery__status=Status.SCHEDULED).delete()
+    now = timezone.now()
+    fresh = Q(judgement__judged_at__gt=now - LATELY) & ~doubted(now)
+    rows = Delivery.objects.filter(status=Status.SCHEDULED).exclude(fresh)
+    # What is doubted costs pages their time.
+    late = Q(judgement=None) | Q(judgement__judged_at__lte=now - BELIEVED / 2)
+    first = Case(When(late, then=Value(0)), default=Value(1))
+    keys = list(rows.order_by(first, "due_at", "pk").values_list("pk", flat=True))
+    held = ahead.foresee(now + ahead.HORIZON, now) if keys else {}
+    count = 0
+    for start in range(0, len(keys), CHUNK):
+        if time.monotonic() - begun > ROUND_S:
+            logger.warning("%s posts are judged later", len(keys) - start)
+            break
+        now = timezone.now()
+        read = list(
+            Delivery.objects.filter(
+                pk__in=keys[start : start + CHUNK], status=Status.SCHEDULED
+            ).prefetch_related("post")
+        )
+        found = judge(read, Sky.now_seen(now), held)
+        _keep(read, {pk: reasons[0].root for pk, reasons in found.items()}, now)
+        count += len(read)
+    return count
+
+
+def _keep(rows: Sequence[Delivery], roots: dict[int, str], now: datetime) -> None:
+    kept = {
+        key: (due_at, root)
+        for key, due_at, root in Judgement.objects.filter(
+            delivery__in=[row.pk for row in rows]
+        ).values_list("delivery", "due_at", "root")
+    }
+    # Mostly all is as it was.
+    same = [row.pk for row in rows if kept.get(row.pk) == (row.due_at, _of(row, roots))]
+    Judgement.objects.filter(delivery__in=same).update(judged_at=now)
+    known = set(same)
+    new = [
+        Judgement(
+            delivery_id=row.pk, judged_at=now, due_at=row.due_at, root=_of(row, roots)
+        )
+        for row in rows
+        if row.pk not in known
+    ]
+    try:
+        with transaction.atomic():
+            Judgement.objects.bulk_create(
+                new,
+                update_conflicts=True,
+                unique_fields=["delivery"],
+                update_fields=["judged_at", "due_at", "root"],
+            )
+    except IntegrityError:
+        # One of the deliveries went away meanwhile: the next round judges the others.
+        logger.info("judgements are kept in the next round", exc_info=True)
+
+
+def _of(row: Delivery, roots: dict[int, str]) -> str:
+    width = Judgement._meta.get_field("root").max_length
+    return roots.get(row.pk, "")[:width]
