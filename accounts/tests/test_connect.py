@@ -152,6 +152,7 @@ def test_each_profile_is_connected_once(grant_of, brand, author):
     assert Credential.objects.get().access_token == "new-access"
 
 
+@pytest.mark.trap("outstand", 5)
 def test_offers_tell_a_seen_brand_from_an_unseen_one(
     grant_of, brand, author, django_user_model
 ):

@@ -95,6 +95,7 @@ def test_each_call_of_x_draws_on_all_windows_that_its_table_names():
             assert (f"{call.key}:app" in call.draws) == (app is not None)
 
 
+@pytest.mark.trap("pinterest", 13)
 @pytest.mark.parametrize("slug", sorted(set(LATER) & set(registry.PLATFORMS)))
 def test_a_platform_that_can_be_connected_draws_as_its_windows_say(slug):
     windows, spec = import_module(f"platforms.{slug}.windows"), registry.spec(slug)

@@ -513,6 +513,7 @@ def test_an_expired_token_is_renewed_before_the_post_goes(
     assert account.credential.access_token == "renewed"
 
 
+@pytest.mark.trap("snapchat", 10)
 @pytest.mark.trap("x", 5)
 def test_a_token_that_the_platform_calls_expired_is_renewed_once(
     make_account, make_delivery, script

@@ -83,6 +83,7 @@ def account(number: str = "9dyJS", active: int = 1) -> Words:
     }
 
 
+@pytest.mark.trap("outstand", 4)
 def test_each_linked_account_is_offered_and_the_organisation_is_none(
     api: responses.RequestsMock,
 ) -> None:
@@ -116,6 +117,7 @@ def test_an_account_is_well_while_outstand_has_access_to_it(
     assert (verdict.ok, verdict.cause) == (ok, cause)
 
 
+@pytest.mark.trap("outstand", 8)
 @pytest.mark.parametrize(
     ("status", "error", "outcome", "cause"),
     [
@@ -129,6 +131,9 @@ def test_an_account_is_well_while_outstand_has_access_to_it(
         (429, "slow down", Outcome.RATE_LIMITED, Cause.TOO_MANY_REQUESTS),
         (429, "monthly quota exhausted", Outcome.RATE_LIMITED, Cause.PLAN_LIMIT),
         (500, "Internal server error", Outcome.AMBIGUOUS, Cause.PLATFORM_TROUBLE),
+        (502, "", Outcome.AMBIGUOUS, Cause.PLATFORM_TROUBLE),
+        (503, "", Outcome.AMBIGUOUS, Cause.PLATFORM_TROUBLE),
+        (504, "", Outcome.AMBIGUOUS, Cause.PLATFORM_TROUBLE),
     ],
 )
 def test_each_answer_has_its_meaning(
@@ -144,6 +149,8 @@ def test_each_answer_has_its_meaning(
 # ---------------------------------------------------------------- publishing
 
 
+@pytest.mark.trap("outstand", 1)
+@pytest.mark.trap("outstand", 7)
 def test_a_post_goes_to_one_account_with_a_key_of_its_own(
     api: responses.RequestsMock,
 ) -> None:
@@ -165,6 +172,8 @@ def test_a_post_goes_to_one_account_with_a_key_of_its_own(
     assert OUTSTAND.is_out(result.witness)
 
 
+@pytest.mark.trap("outstand", 1)
+@pytest.mark.trap("outstand", 9)
 @pytest.mark.parametrize("wrap", ["post", "data", ""])
 def test_it_is_asked_until_the_network_has_it(
     api: responses.RequestsMock, wrap: str
@@ -188,6 +197,21 @@ def test_what_the_network_refused_has_failed(api: responses.RequestsMock) -> Non
     assert "post" in caught.value.extra["forget"]
 
 
+@pytest.mark.trap("outstand", 2)
+def test_a_post_that_others_show_has_failed_where_ours_was_refused(
+    api: responses.RequestsMock,
+) -> None:
+    body = post("failed", error="Caption is not allowed")
+    shown = post("published", who="another")["socialAccounts"]
+    body["socialAccounts"] = [*shown, *body["socialAccounts"]]
+    body["publishedAt"] = "2026-02-10T09:00:04.000Z"
+    api.get(f"{API}/posts/Kx7vQ", json={"post": body})
+    with pytest.raises(PlatformError) as caught:
+        OUTSTAND.next_step(job(witness={"post": "Kx7vQ"}), client()).run()
+    assert caught.value.outcome is Outcome.INVALID_CONTENT
+
+
+@pytest.mark.trap("outstand", 3)
 def test_an_account_that_was_dropped_without_a_word_is_noticed(
     api: responses.RequestsMock,
 ) -> None:
@@ -207,6 +231,7 @@ def test_a_refusal_ends_a_key_and_a_lost_answer_does_not(
     assert ("key" in caught.value.extra.get("forget", "")) is forgotten
 
 
+@pytest.mark.trap("outstand", 6)
 def test_at_tiktok_it_is_no_draft() -> None:
     made = OUTSTAND.body(job(account=replace(ME, kind="tiktok")))
     assert made["tiktok"] == {"postMode": "DIRECT_POST"}
@@ -254,6 +279,7 @@ def test_each_network_behind_has_its_limits(
     assert {f.cause for f in found if f.level is Level.REFUSED} == expected
 
 
+@pytest.mark.trap("outstand", 5)
 def test_figures_are_those_of_the_account(api: responses.RequestsMock) -> None:
     rows = [
         {"social_account": {"id": "2"}, "metrics": {"likes": 9}},

@@ -136,6 +136,7 @@ def test_trouble_with_tokens_ends_nothing(
     assert not raised(client.refresh).ends_access
 
 
+@pytest.mark.trap("pinterest", 4)
 def test_the_account_is_known_by_its_number(
     client: PinterestClient, api: responses.RequestsMock
 ) -> None:
@@ -156,6 +157,7 @@ def test_the_account_is_known_by_its_number(
     assert (me.external_id, me.name, me.avatar_url) == ("9007199254740993", "ana", "")
 
 
+@pytest.mark.trap("pinterest", 2)
 def test_the_sandbox_is_another_host(
     client: PinterestClient, api: responses.RequestsMock
 ) -> None:
@@ -204,6 +206,7 @@ def test_each_ability_hangs_on_its_scopes(
         assert verdict == (missing if ability in lost else Verdict(True))
 
 
+@pytest.mark.trap("pinterest", 3)
 @pytest.mark.parametrize("at", [ME, BOARDS])
 def test_a_dead_token_looks_like_an_expired_one_and_a_missing_scope_does_not(
     client: PinterestClient, api: responses.RequestsMock, at: str
@@ -239,6 +242,7 @@ def test_trouble_proves_nothing(
     assert raised(client.prove).outcome in {Outcome.TRANSIENT, Outcome.RATE_LIMITED}
 
 
+@pytest.mark.trap("pinterest", 11)
 def test_every_page_of_public_boards_is_to_choose_from(
     client: PinterestClient, api: responses.RequestsMock
 ) -> None:
@@ -267,6 +271,8 @@ TRANSIENT, PERMISSION = Outcome.TRANSIENT, Outcome.PERMISSION
 LIMITED, GONE = Outcome.RATE_LIMITED, Outcome.NOT_FOUND
 
 
+@pytest.mark.trap("pinterest", 1)
+@pytest.mark.trap("pinterest", 3)
 @pytest.mark.parametrize(
     ("status", "body", "outcome", "cause", "reach"),
     [
@@ -301,6 +307,7 @@ LIMITED, GONE = Outcome.RATE_LIMITED, Outcome.NOT_FOUND
         (403, said(29), PERMISSION, Cause.NOT_ALLOWED, Reach.POST),
         (403, said(3), PERMISSION, Cause.APP_REFUSED, Reach.APP),
         (403, said(403), PERMISSION, Cause.NOT_ALLOWED, Reach.TOKEN),
+        (400, said(400), INVALID, Cause.UNKNOWN_REFUSAL, Reach.POST),
         (404, said(40), GONE, Cause.OPTION_UNKNOWN, Reach.POST),
         (404, said(2031), GONE, Cause.OPTION_UNKNOWN, Reach.POST),
         (404, said(404), TRANSIENT, Cause.MEDIA_NOT_READY, Reach.POST),
@@ -337,6 +344,8 @@ def test_a_pin_without_an_answer_is_in_doubt_and_its_request_has_a_number(
     assert raised(lambda: client.create({})).request_id == "4711"
 
 
+@pytest.mark.trap("pinterest", 12)
+@pytest.mark.trap("pinterest", 13)
 @pytest.mark.parametrize(
     ("headers", "body", "wait_s", "cause"),
     [
@@ -367,6 +376,8 @@ def test_a_limit_names_its_end_and_a_block_against_spam_waits_for_a_person(
 # ------------------------------------------------------------------ videos
 
 
+@pytest.mark.trap("pinterest", 6)
+@pytest.mark.trap("pinterest", 9)
 def test_a_video_is_sent_in_a_form_with_the_file_last_and_without_our_token(
     client: PinterestClient,
     api: responses.RequestsMock,
@@ -415,6 +426,23 @@ def test_the_storage_has_errors_of_its_own(
 # ------------------------------------------------------------------ after publishing
 
 
+@pytest.mark.parametrize("code", [30, 50, 404])
+def test_what_is_not_there_has_a_code_of_its_kind(
+    client: PinterestClient, api: responses.RequestsMock, code: int
+) -> None:
+    api.get(f"{PINS}/1", json=said(code), status=404)
+    error = raised(lambda: client.figures("1"))
+    assert (error.outcome, error.cause) == (GONE, Cause.NOT_THERE)
+
+
+@pytest.mark.trap("pinterest", 4)
+def test_the_id_of_a_pin_is_no_float(
+    client: PinterestClient, api: responses.RequestsMock
+) -> None:
+    api.post(PINS, body='{"id": 9007199254740993}', status=201)
+    assert str(client.create({})["id"]) == "9007199254740993"
+
+
 def test_a_pin_that_is_gone_counts_as_deleted(
     client: PinterestClient, api: responses.RequestsMock
 ) -> None:
@@ -425,6 +453,7 @@ def test_a_pin_that_is_gone_counts_as_deleted(
     assert len(api.calls) == 2
 
 
+@pytest.mark.trap("pinterest", 6)
 def test_figures_are_those_of_its_whole_life(
     client: PinterestClient, api: responses.RequestsMock
 ) -> None:

@@ -66,6 +66,7 @@ def raised(work: Callable[[], Any]) -> PlatformError:
 # ------------------------------------------------------------------ content
 
 
+@pytest.mark.trap("pinterest", 7)
 @pytest.mark.parametrize(
     ("changes", "level", "cause", "field"),
     [
@@ -114,6 +115,7 @@ def test_what_pinterest_would_refuse_is_told_before(
     assert (finding.level, finding.cause, finding.field) == (level, cause, field)
 
 
+@pytest.mark.trap("pinterest", 5)
 def test_an_account_without_boards_is_told_that_one_is_wanted(
     pinterest: Pinterest, job: Jobs, draft: Drafts
 ) -> None:
@@ -380,6 +382,7 @@ def test_an_image_is_fetched_twice_and_then_a_person_helps(
     assert (error.permanent, error.cause) == (True, Cause.MEDIA_NOT_PUBLIC)
 
 
+@pytest.mark.trap("pinterest", 10)
 def test_a_board_that_was_deleted_keeps_the_post_for_another(
     pinterest: Pinterest, client: PinterestClient, job: Jobs, api: Api
 ) -> None:
@@ -489,6 +492,7 @@ OTHERS = [
 ]
 
 
+@pytest.mark.trap("pinterest", 8)
 def test_a_pin_is_known_by_board_title_link_text_kind_and_time(
     pinterest: Pinterest, client: PinterestClient, job: Jobs, api: Api
 ) -> None:
@@ -548,6 +552,7 @@ def test_two_pages_are_read_and_what_lies_beyond_them_is_not_denied(
     assert [q.get("bookmark") for q in asked] == [None, ["b1"]]
 
 
+@pytest.mark.trap("pinterest", 11)
 def test_a_board_that_is_not_shown_leaves_it_to_a_person(
     pinterest: Pinterest, client: PinterestClient, job: Jobs, api: Api
 ) -> None:

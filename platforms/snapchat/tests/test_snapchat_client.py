@@ -13,6 +13,7 @@ from platforms.base import Ability, Figure
 from platforms.errors import Cause, NotFound, Outcome, PlatformError, Reach
 from platforms.snapchat.client import SnapchatClient
 from platforms.snapchat.sealed import Seal
+from platforms.snapchat.spec import SPEC
 
 from .conftest import API, answer, refusal, video
 
@@ -161,6 +162,7 @@ def test_the_list_of_spotlights_proves_the_right_to_post(
     assert {log.call for log in client.http.drain()} == set(client.calls_of_proof())
 
 
+@pytest.mark.trap("snapchat", 2)
 @pytest.mark.parametrize("denied_at", [ME, SPOTLIGHTS])
 def test_a_denial_names_all_that_it_may_mean(
     client: SnapchatClient, api: responses.RequestsMock, denied_at: str
@@ -188,6 +190,8 @@ def test_a_profile_that_is_gone_ends_the_account(
 # ------------------------------------------------------------------ refusals
 
 
+@pytest.mark.trap("snapchat", 3)
+@pytest.mark.trap("snapchat", 7)
 @pytest.mark.parametrize(
     ("status", "body", "outcome", "cause"),
     [
@@ -255,6 +259,7 @@ def test_trouble_with_a_file_leaves_no_doubt(
     assert (error.outcome, error.reach) == (Outcome.TRANSIENT, Reach.PLATFORM)
 
 
+@pytest.mark.trap("snapchat", 3)
 @pytest.mark.parametrize("whole", ["PARTIAL", "SUCCESS"])
 def test_one_item_that_failed_is_a_refusal_although_the_request_is_none(
     client: SnapchatClient, api: responses.RequestsMock, whole: str
@@ -343,3 +348,14 @@ def test_of_a_story_without_an_id_nothing_can_be_asked(client: SnapchatClient) -
     for call in (client.figures, client.delete_post):
         with pytest.raises(NotImplementedError):
             call("media/m-1")
+
+
+# ------------------------------------------------------------------ registering
+
+
+@pytest.mark.trap("snapchat", 1)
+@pytest.mark.trap("snapchat", 8)
+def test_who_registers_an_app_is_told_what_cannot_be_mended_later() -> None:
+    steps = " ".join(SPEC.register_steps)
+    assert "(Login Kit) do not work here" in steps
+    assert "it cannot be changed afterwards" in steps

@@ -24,6 +24,7 @@ from platforms.errors import AmbiguousOutcome, Cause, Outcome, PlatformError
 from platforms.snapchat import sealed
 from platforms.snapchat.client import SnapchatClient
 from platforms.snapchat.publish import Snapchat
+from platforms.snapchat.spec import SPEC
 
 from .conftest import API, answer, draft, image, refusal, video
 from .test_snapchat_client import ME, SPOTLIGHTS, STORIES
@@ -188,6 +189,7 @@ def opened(api: responses.RequestsMock, parts: dict[int, bytes]) -> bytes:
     return unpadder.update(cipher.update(whole)) + unpadder.finalize()
 
 
+@pytest.mark.trap("snapchat", 6)
 @pytest.mark.usefixtures("small_parts")
 def test_a_story_is_a_file_in_encrypted_parts_and_has_no_link(
     snapchat: Snapchat, client: SnapchatClient, job: Jobs, api: responses.RequestsMock
@@ -296,6 +298,7 @@ def test_a_part_that_is_refused_begins_anew_three_times_at_most(
 # ------------------------------------------------------------------ the post
 
 
+@pytest.mark.trap("snapchat", 7)
 def test_a_file_in_processing_is_tried_again_and_no_failure(
     snapchat: Snapchat, client: SnapchatClient, job: Jobs, api: responses.RequestsMock
 ) -> None:
@@ -472,6 +475,7 @@ def test_a_spotlight_is_found_by_text_and_time_if_it_is_the_only_one(
         assert look.remote.external_id == "spotlights/W7"
 
 
+@pytest.mark.trap("snapchat", 6)
 @pytest.mark.parametrize(
     ("rows", "sighting"),
     [
@@ -510,3 +514,15 @@ def test_a_post_that_may_be_on_its_way_is_looked_for(
     api.post(STORIES, **answered)
     with pytest.raises(AmbiguousOutcome):
         snapchat.next_step(job(draft(), witness=ready()), client).run()
+
+
+@pytest.mark.trap("snapchat", 9)
+def test_the_largest_files_are_what_the_spec_says(
+    snapchat: Snapchat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that whoever knows better changes a number and no code."""
+    large = replace(draft(image(size_bytes=6_000_000)), text="")
+    assert snapchat.check(large) == []
+    strict = replace(SPEC.images, max_bytes=5_000_000)
+    monkeypatch.setattr(snapchat, "spec", replace(SPEC, images=strict))
+    assert [f.cause for f in snapchat.check(large)] == [Cause.MEDIA_TOO_LARGE]

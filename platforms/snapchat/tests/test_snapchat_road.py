@@ -274,6 +274,7 @@ def test_an_app_that_is_not_on_the_list_is_denied(road: Road) -> None:
     assert {verdict.ok for verdict in verdicts} == {False}
 
 
+@pytest.mark.trap("snapchat", 10)
 def test_an_access_of_an_hour_is_renewed(road: Road) -> None:
     road.pass_time(HOUR + 5)
     with pytest.raises(PlatformError) as caught:

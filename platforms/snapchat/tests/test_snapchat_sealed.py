@@ -18,6 +18,8 @@ def whole(seal: Seal, plain: bytes) -> bytes:
     return cipher.update(padded) + cipher.finalize()
 
 
+@pytest.mark.trap("snapchat", 4)
+@pytest.mark.trap("snapchat", 5)
 @pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 63, 64, 65, 128, 200_001])
 @pytest.mark.parametrize("part", [32, 64, 131_072])
 @pytest.mark.parametrize("ask", [7, 65_536, -1])
@@ -43,6 +45,8 @@ def test_parts_that_are_made_alone_are_the_encrypted_file(
     assert sent == whole(seal, plain)
 
 
+@pytest.mark.trap("snapchat", 4)
+@pytest.mark.trap("snapchat", 5)
 @pytest.mark.parametrize("size", [1, 7_999_999, 280_000_000, VIDEO_BYTES])
 def test_there_are_never_too_many_parts_nor_too_large_ones(size: int) -> None:
     part = part_bytes(size)
