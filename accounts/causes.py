@@ -318,6 +318,15 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("Check how it is spelled."),
         Action.EDIT,
     ),
+    Cause.MENTION_TAKEN_OUT: _e(
+        _("These mentions may vanish"),
+        _(
+            "The platform makes links of them for apps that it allows to mention others. "
+            "For all other apps it takes them out of the text without a word."
+        ),
+        _("Ask an admin whether our app has that permission, or write the name."),
+        Action.EDIT,
+    ),
     Cause.LINK_REFUSED: _e(
         _("The link was refused"),
         _("The platform does not accept this link. It must start with https://."),

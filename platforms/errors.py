@@ -81,6 +81,7 @@ class Cause(StrEnum):
     TOO_MANY_TAGS = "too_many_tags"
     MENTION_PLAIN = "mention_plain"
     MENTION_NOBODY = "mention_nobody"
+    MENTION_TAKEN_OUT = "mention_taken_out"
     LINK_REFUSED = "link_refused"
     TOO_MANY_LINKS = "too_many_links"
     TOO_MANY_MEDIA = "too_many_media"

@@ -474,6 +474,9 @@ class GraphClient(PlatformClient):
             return PermissionMissing(
                 fault.text, cause=Cause.APP_REFUSED, reach=Reach.APP, **facts
             )
+        if code == 190 and not sub and "permission(s) must be granted" in lower:
+            # The token is well: github.com/gitroomhq/postiz-app/pull/1912 (2026-08-18).
+            return self._not_permitted(fault, facts)
         if code in {190, 102}:
             return self.token_error(fault, facts)
         if code == 104 or (code == 2500 and "token" in lower):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -52,6 +53,13 @@ from .spec import (
 
 LOOK_COUNT = 25
 LOOK_PAGES = 5
+#: How a Page is mentioned. Shown is its name; for apps without the feature Page Mentioning
+#: nothing at all, unless it is the Page itself (unverified).
+#: https://developers.facebook.com/documentation/development/features-reference/page-mentioning
+#: and github.com/gitroomhq/postiz-app/issues/1548 (2026-05-21)
+PAGE_NAMED = re.compile(r"@\[(\d+)(?::[^\]\n]*)?\]")
+#: Letters that the name of a Page has at most.
+NAME_LENGTH = 75
 
 
 #: A story shows one file.
@@ -128,6 +136,14 @@ class Facebook(Platform):
                 refuse(Cause.MEDIA_MISSING, "media")
             elif count.used:
                 found.append(Finding(Level.WARNING, Cause.TEXT_NOT_SHOWN, "text"))
+        me = account.external_id if account else ""
+        text = self.text_as_sent(draft)
+        named = [m[0] for m in PAGE_NAMED.finditer(text) if m[1] != me]
+        if named:
+            values = {"names": ", ".join(dict.fromkeys(named)), "how": ""}
+            found.append(
+                Finding(Level.WARNING, Cause.MENTION_TAKEN_OUT, "text", values)
+            )
         return [
             *found,
             *option_findings(draft, spec, account, limits),
@@ -280,8 +296,8 @@ class Facebook(Platform):
             return True
         if bool(_photos(job)) != bool(_has_photos(row)):
             return False
-        said = _comparable(str(row.get("message") or ""))
-        return said == _comparable(self.text_as_sent(job.draft))
+        sent = self.text_as_sent(job.draft)
+        return _is_shown_as(sent, str(row.get("message") or ""))
 
 
 def _placement(draft: Draft) -> str:
@@ -360,6 +376,24 @@ def _targets(row: Mapping[str, Any]) -> set[str]:
 def _has_photos(row: Mapping[str, Any]) -> bool:
     kinds = {str(item.get("media_type") or "").lower() for item in _attachments(row)}
     return bool(kinds & {"photo", "album"}) or row.get("status_type") == "added_photos"
+
+
+def _is_shown_as(sent: str, message: str) -> bool:
+    """Whether a message is this text. A mention may have become any name, or gone."""
+    said = _comparable(message)
+    first, *others = (_comparable(piece) for piece in PAGE_NAMED.split(sent)[::2])
+    if not others:
+        return said == first
+    if not said.startswith(first):
+        return False
+    at, most = len(first), NAME_LENGTH + 2  # with a space on each side
+    for piece in others[:-1]:
+        found = said.find(piece, at, at + most + len(piece))
+        if found < 0:
+            return False
+        at = found + len(piece)
+    left = len(said) - len(others[-1]) - at
+    return said.endswith(others[-1]) and 0 <= left <= most
 
 
 def _comparable(text: str) -> str:

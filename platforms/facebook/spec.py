@@ -197,7 +197,7 @@ SPEC = PlatformSpec(
     sign_in=SignIn.OAUTH,
     mentions=MentionRule(
         r"(?!)",
-        "Facebook links no names in posts of apps.",
+        "Facebook links no names in posts of apps, only @[number of a Page].",
     ),
     hosts={
         "www": "https://www.facebook.com",

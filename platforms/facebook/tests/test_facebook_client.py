@@ -562,6 +562,10 @@ ROLE = (
     "(#200) If posting to a page, requires both pages_read_engagement and "
     "pages_manage_posts as an admin with sufficient administrative permission"
 )
+IMPERSONATING = (
+    "Any of the pages_read_engagement, pages_show_list permission(s) must be granted "
+    "before impersonating a user's page."
+)
 LONG = (
     "(#100) Object does not exist, cannot be loaded due to missing permission or "
     "reviewable feature, or does not support this operation."
@@ -591,6 +595,8 @@ LONG = (
             Outcome.PERMISSION,
             Cause.APP_SUSPENDED,
         ),
+        # Of a permission, although it carries the code of tokens.
+        (400, fault(190, 0, IMPERSONATING), Outcome.PERMISSION, Cause.SCOPE_MISSING),
         (400, fault(102, 463), Outcome.AUTH_EXPIRED, Cause.TOKEN_EXPIRED),
         (401, fault(104), Outcome.AUTH_REVOKED, Cause.TOKEN_INVALID),
         (

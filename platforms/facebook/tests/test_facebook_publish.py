@@ -9,7 +9,15 @@ import pytest
 import requests
 import responses
 
-from platforms.base import Draft, Level, MediaFile, PublishJob, Sighting, StepKind
+from platforms.base import (
+    Draft,
+    Identity,
+    Level,
+    MediaFile,
+    PublishJob,
+    Sighting,
+    StepKind,
+)
 from platforms.errors import Cause, DuplicateContent, Outcome, PlatformError
 from platforms.facebook.client import FacebookClient
 from platforms.facebook.publish import Facebook
@@ -305,6 +313,48 @@ def test_the_same_text_since_then_is_found(
     assert look.remote is not None
     assert look.remote.external_id == POST
     assert look.remote.published_at == datetime(2026, 11, 20, 10, 0, 3, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown", "sighting"),
+    [
+        ("Thanks @[1234] a lot", "Thanks Acme & Sons a lot", Sighting.FOUND),
+        ("Thanks @[1234] a lot", "Thanks  a lot", Sighting.FOUND),
+        ("Thanks @[1234:1:Acme]!", "Thanks Acme!", Sighting.FOUND),
+        ("@[1234] and @[5678]", "Acme and Rye.co", Sighting.FOUND),
+        ("@[1234]", "", Sighting.FOUND),
+        ("Thanks @[1234] a lot", "Thanks Acme a bit", Sighting.ABSENT),
+        ("Thanks @[1234] a lot", f"Thanks {'a' * 99} a lot", Sighting.ABSENT),
+        ("1 + 1 (a*b)", "1 + 1 (a*b)", Sighting.FOUND),
+    ],
+)
+def test_a_post_is_found_although_its_mentions_are_shown_otherwise(
+    facebook: Facebook,
+    page: FacebookClient,
+    job: Callable[..., PublishJob],
+    api: responses.RequestsMock,
+    sent: str,
+    shown: str,
+    sighting: Sighting,
+) -> None:
+    """Taken for absent, it would be sent once more."""
+    api.get(PUBLISHED, json={"data": [row(message=shown)]})
+    look = facebook.look(job(sent, first_sent_at=SENT_AT), page)
+    assert look.sighting is sighting
+
+
+def test_a_mention_that_may_vanish_is_said(facebook: Facebook) -> None:
+    """Of its own Page any app may make a link."""
+    me = Identity(PAGE, "page", "Acme", "", "")
+    draft = Draft(f"Thanks @[1234] and @[{PAGE}], @[1234] again")
+    (finding,) = facebook.check(draft, me)
+    assert (finding.level, finding.cause, finding.field) == (
+        Level.WARNING,
+        Cause.MENTION_TAKEN_OUT,
+        "text",
+    )
+    assert finding.values["names"] == "@[1234]"
+    assert facebook.check(Draft("Thanks @[Acme](urn:li:organization:12)"), me) == []
 
 
 @pytest.mark.parametrize(
