@@ -13,7 +13,6 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 from platforms import registry
@@ -34,8 +33,7 @@ Trap = tuple[str, int]
 
 def listed(slug: str) -> dict[int, str]:
     """A platform's traps by their number, each in a few words."""
-    name = f"platforms.{slug}.traps"
-    return dict(import_module(name).TRAPS) if find_spec(name) else {}
+    return dict(import_module(f"platforms.{slug}.traps").TRAPS)
 
 
 def marks(source: str, name: str = "<source>") -> Iterator[tuple[str, Trap]]:
@@ -90,16 +88,13 @@ def page() -> str:
     proved = proofs()
     parts = [HEAD]
     for spec in registry.all_specs():
-        if traps := listed(spec.slug):
-            parts += [f"## {spec.name}\n", _table(spec.slug, traps, proved)]
+        parts += [f"## {spec.name}\n", _table(spec.slug, proved)]
     return "\n".join(parts)
 
 
-def _table(
-    slug: str, traps: Mapping[int, str], proved: Mapping[Trap, list[tuple[str, str]]]
-) -> str:
+def _table(slug: str, proved: Mapping[Trap, list[tuple[str, str]]]) -> str:
     lines = ["| | Trap | Tests |", "| --- | --- | --- |"]
-    for number, words in sorted(traps.items()):
+    for number, words in sorted(listed(slug).items()):
         tests = ", ".join(_link(*one) for one in proved.get((slug, number), []))
         lines.append(f"| {number} | {words} | {tests or '**none**'} |")
     return "\n".join(lines) + "\n"

@@ -19,6 +19,7 @@ def proved():
 def test_each_trap_of_a_platform_has_a_test_and_each_mark_a_trap(slug, proved):
     listed = {(slug, number) for number in traps.listed(slug)}
     marked = {trap for trap in proved if trap[0] == slug}
+    assert listed, "a new platform lists what is odd about it"
     assert not listed - marked, "no test has the mark of these"
     assert not marked - listed, f"platforms/{slug}/traps.py has none of these"
 
