@@ -21,7 +21,7 @@ from platforms.base import After, Figure
 from platforms.errors import Cause
 from publishing.models import Delivery
 
-from .collecting import missing_scopes
+from .asking import missing_scopes
 from .figure_models import CADENCE, Answer, MetricSnapshot, PostComment, Watch
 
 State = Watch.State

@@ -23,7 +23,7 @@ from platforms.errors import Cause, PlatformError
 from publishing import stops
 
 from . import once
-from .collecting import client_of
+from .asking import client_of
 from .figure_models import Answer, Sent
 from .once import AGAIN_AFTER
 

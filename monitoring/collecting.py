@@ -9,55 +9,50 @@ permission, no data yet, and a post that is gone are three different things.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from accounts import health, limits, refresh
-from accounts.breakers import Admission, Caller
-from accounts.errands import Errand, Running, asking
-from accounts.hearing import caller_of
-from accounts.limits import Denied, Importance, Need
-from accounts.models import ConnectedAccount, Credential
-from accounts.permissions import lacks
+from accounts.errands import asking
+from accounts.models import ConnectedAccount
 from platforms import parts, registry
 from platforms.base import (
-    Ability,
     After,
     Comment,
-    Draft,
     Figure,
     Figures,
     PlatformClient,
-    PublishJob,
 )
 from platforms.errors import Cause, NotFound, PermissionMissing, PlatformError
 from publishing.models import Delivery
 
+from .asking import (
+    LONGEST_WAIT,
+    TAKEN,
+    Asking,
+    Reading,
+    client_of,
+    credential_of,
+    draws_of,
+    missing_scopes,
+    need_of,
+    next_try,
+)
 from .figure_models import CADENCE, MetricSnapshot, PostComment, Watch, next_reading
-from .rounds import Round
 
 logger = logging.getLogger(__name__)
 
-#: A reading that was begun belongs to its worker for so long.
-TAKEN = timedelta(minutes=5)
-#: After trouble, and while there is no room, it is read again after so long.
-AGAIN_AFTER = timedelta(minutes=30)
-LONGEST_WAIT = timedelta(hours=12)
 #: New deliveries that are taken up at a time.
 TAKE_UP = 2_000
 #: Pages of comments that are read of one post at a time.
 MAX_PAGES = 3
 #: Comments that are kept of one post: the newest.
 MAX_COMMENTS = 500
-#: A figure is worth less patience than a post.
-PATIENCE_S = 20
 
 
 def take_up(now: datetime) -> int:
@@ -90,21 +85,15 @@ class Told:
 
 
 @dataclass(eq=False)
-class Reading:
-    """One post that has its room in the windows. `call` does HTTP only."""
+class PostReading(Reading):
+    """The figures of one post, and the comments below it."""
 
-    watch: Watch
-    client: PlatformClient
-    need: Need
-    caller: Caller
     asks: frozenset[After]
     #: how many comments there were at the last reading; None: not known
     counted: int | None
-    asked_at: datetime
-    admission: Admission
 
     def call(self) -> Told:
-        number = self.watch.delivery.external_id
+        number = self.row.delivery.external_id
         figures = _asked(lambda: self.client.figures(number))
         if not isinstance(figures, Figures) or After.COMMENTS not in self.asks:
             return Told(figures)
@@ -116,12 +105,15 @@ class Reading:
         found: list[Comment] = []
         after = ""
         for _ in range(MAX_PAGES):
-            page = self.client.comments(self.watch.delivery.external_id, after)
+            page = self.client.comments(self.row.delivery.external_id, after)
             found += page.comments
             after = page.after
             if not after:
                 break
         return found
+
+    def error_of(self, told: Told) -> PlatformError | None:
+        return told.figures if isinstance(told.figures, PlatformError) else None
 
 
 def _asked(call: Any) -> Any:
@@ -137,29 +129,8 @@ def _asked(call: Any) -> Any:
     return asking(ask)()
 
 
-class Collecting(Round):
-    """Whose time has come, the longest due first."""
-
-    def take(self, room: int, full: Collection[Hashable]) -> Sequence[Running]:
-        while chosen := self.next_due(room, full):
-            if running := self._begin(chosen):
-                return running
-            # All of these were put off: others may be read.
-        return []
-
-    def _begin(self, pks: Sequence[int]) -> list[Running]:
-        now = timezone.now()
-        ready: list[Watch] = []
-        renewing: list[Watch] = []
-        for row in _taken(pks):
-            if _may_ask(row, now):
-                stale = health.must_renew(_credential(row))
-                (renewing if stale else ready).append(row)
-        running = [
-            self._running(reading.watch, self._ask(reading))
-            for reading in self._with_room(ready, now)
-        ]
-        return running + [self._running(row, self._renewed(row)) for row in renewing]
+class Collecting(Asking):
+    """Posts that are out, the longest due first."""
 
     def due(self) -> QuerySet[Any]:
         now = timezone.now()
@@ -170,80 +141,24 @@ class Collecting(Round):
             .order_by("next_at")
         )
 
-    def _running(self, row: Watch, errand: Errand[None]) -> Running:
-        return Running(_credential(row).app_id, errand, partial(_done, row))
+    def taken(self, pks: Sequence[int]) -> list[Watch]:
+        return _taken(pks)
 
-    def _with_room(self, rows: Sequence[Watch], now: datetime) -> list[Reading]:
-        """Those that windows and breakers admit; the others are put off."""
+    def account(self, row: Watch) -> ConnectedAccount:
+        return row.delivery.account
+
+    def may_ask(self, row: Watch, now: datetime) -> bool:
+        return _may_ask(row, now)
+
+    def readings(self, rows: Sequence[Watch], now: datetime) -> list[PostReading]:
         counted = _counted(rows)
-        readings = [_reading(row, counted.get(row.pk), now) for row in rows]
-        needs = [reading.need for reading in readings if reading.need.draws]
-        denied: Mapping[Hashable, Denied | None] = {}
-        if needs:
-            with transaction.atomic():
-                denied = limits.reserve(needs, now)
-        admissions = self.hearing.admit_all(
-            [
-                (reading.need.ref, reading.caller)
-                for reading in readings
-                if not denied.get(reading.need.ref)
-            ],
-            now,
-        )
-        found, refused = [], []
-        for reading in readings:
-            if no_room := denied.get(reading.need.ref):
-                _put_off(reading.watch, no_room.opens_at or now + LONGEST_WAIT, now)
-                continue
-            reading.admission = admissions[reading.need.ref]
-            if refusal := reading.admission.refusal:
-                refused.append(reading.need)
-                _put_off(reading.watch, refusal.retry_at, now)
-                continue
-            found.append(reading)
-        limits.give_back(refused, now)
-        return found
+        return [_reading(row, counted.get(row.pk), now) for row in rows]
 
-    def _renewed(self, row: Watch) -> Errand[None]:
-        """With a living token, where it can be had."""
-        credential = _credential(row)
-        yield from refresh.errand(credential.pk)
-        credential.refresh_from_db()
-        now = timezone.now()
-        if not credential.is_active or (
-            credential.expires_at is not None and credential.expires_at <= now
-        ):
-            _put_off(row, now + AGAIN_AFTER, now)
-            return
-        for reading in self._with_room([row], now):
-            yield from self._ask(reading)
+    def put_off(self, row: Watch, at: datetime, now: datetime) -> None:
+        _put_off(row, at, now)
 
-    def _ask(self, reading: Reading) -> Errand[None]:
-        [told] = yield [reading.call]
-        now = timezone.now()
-        row = reading.watch
-        credential = _credential(row)
-        limits.count(
-            reading.client,
-            credential,
-            row.delivery.account,
-            reserved=reading.need,
-            reserved_at=reading.asked_at,
-        )
-        if isinstance(told, Exception):
-            raise told
-        error = told.figures if isinstance(told.figures, PlatformError) else None
-        if error is None or error.cause != Cause.UNKNOWN_REFUSAL:
-            self.hearing.tell(reading.caller, _of_access(error), reading.admission, now)
-        keep(row, told, now)
-
-
-def _of_access(error: PlatformError | None) -> PlatformError | None:
-    """What breakers shall hear: a post that is gone, or figures that are not shown to
-    us, are answers like others."""
-    if isinstance(error, NotFound) and error.cause == Cause.NOT_THERE:
-        return None
-    return None if isinstance(error, PermissionMissing) else error
+    def keep(self, reading: PostReading, told: Told, now: datetime) -> None:
+        keep(reading.row, told, now)
 
 
 def _taken(pks: Sequence[int]) -> list[Watch]:
@@ -261,35 +176,9 @@ def _taken(pks: Sequence[int]) -> list[Watch]:
     return [rows[pk] for pk in pks if pk in rows]
 
 
-def _credential(row: Watch) -> Credential:
-    credential = row.delivery.account.credential
-    assert credential is not None
-    return credential
-
-
-def missing_scopes(
-    account: ConnectedAccount, client: PlatformClient, what: After
-) -> str:
-    """Scopes without which nothing is shown, by name; "": none, or none is known."""
-    credential = account.credential
-    assert credential is not None
-    if not credential.granted_scopes:
-        return ""
-    rows = [client.spec.call(key) for key in client.calls_of(what)]
-    if what is After.FIGURES:
-        # Beside these stand calls that tell one emptiness from another.
-        rows = [row for row in rows if row.ability is Ability.FIGURES]
-    names = [
-        scope
-        for row in rows
-        for scope in lacks(client.spec, row, account.kind, credential.granted_scopes)
-    ]
-    return " ".join(dict.fromkeys(names))
-
-
 def _may_ask(row: Watch, now: datetime) -> bool:
     """Whether there is anything to ask, and somebody to ask as; else it is put off."""
-    account, credential = row.delivery.account, _credential(row)
+    account, credential = row.delivery.account, credential_of(row.delivery.account)
     if account.disconnected_at is not None or not credential.is_active:
         _put_off(row, now + LONGEST_WAIT, now)
         return False
@@ -306,42 +195,7 @@ def _may_ask(row: Watch, now: datetime) -> bool:
     return True
 
 
-def client_of(account: ConnectedAccount) -> PlatformClient:
-    client = account.client()
-    client.http.total_s = min(client.http.total_s, PATIENCE_S)
-    return client
-
-
-def draws_of(
-    account: ConnectedAccount, calls: Mapping[str, int], text: str = ""
-) -> dict[str, int]:
-    """Units per bucket of these calls. text: what a changing one of them writes."""
-    job = PublishJob("0" * 32, timezone.now(), Draft(text), account.identity())
-    keys = [key for key, times in calls.items() for _ in range(times)]
-    return registry.platform(account.platform).draws_of_calls(keys, job)
-
-
-def need_of(
-    account: ConnectedAccount,
-    ref: Hashable,
-    draws: Mapping[str, int],
-    importance: Importance = Importance.FIGURES,
-) -> Need:
-    credential = account.credential
-    assert credential is not None
-    return Need(
-        ref=ref,
-        platform=account.platform,
-        network=credential.app.network,
-        app_id=credential.app_id,
-        credential_id=credential.pk,
-        account_id=account.pk,
-        draws=draws,
-        importance=importance,
-    )
-
-
-def _reading(row: Watch, counted: int | None, now: datetime) -> Reading:
+def _reading(row: Watch, counted: int | None, now: datetime) -> PostReading:
     account = row.delivery.account
     client = client_of(account)
     asks = {After.FIGURES}
@@ -350,16 +204,8 @@ def _reading(row: Watch, counted: int | None, now: datetime) -> Reading:
         asks.add(After.COMMENTS)
         for key, times in client.calls_of(After.COMMENTS).items():
             calls[key] = calls.get(key, 0) + times * MAX_PAGES
-    return Reading(
-        row,
-        client,
-        need_of(account, row.pk, draws_of(account, calls)),
-        caller_of(_credential(row), account.platform),
-        frozenset(asks),
-        counted,
-        now,
-        Admission(),
-    )
+    need = need_of(account, row.pk, draws_of(account, calls))
+    return PostReading(row, account, client, need, now, frozenset(asks), counted)
 
 
 def wants_comments(row: Watch, client: PlatformClient, now: datetime) -> bool:
@@ -424,12 +270,7 @@ def keep(row: Watch, told: Told, now: datetime) -> None:
     elif isinstance(figures, PermissionMissing):
         _store(row, now, Watch.State.MISSING, figures.cause, figures.detail)
     else:
-        if figures.ends_access:
-            # Its own look decides what has ended.
-            credential = Credential.objects.filter(pk=_credential(row).pk)
-            credential.filter(next_proof_at__gt=now).update(next_proof_at=now)
-        wait = timedelta(seconds=figures.retry_after or 0)
-        at = figures.reset_at or now + max(wait, AGAIN_AFTER)
+        at = next_try(figures, credential_of(row.delivery.account), now)
         _put_off(row, at, now, figures)
 
 
@@ -513,12 +354,6 @@ def _put_off(
     Watch.objects.filter(pk=row.pk).update(
         next_at=at if at <= last + LONGEST_WAIT else None, **told
     )
-
-
-def _done(row: Watch, value: Any) -> None:
-    if isinstance(value, Exception):
-        now = timezone.now()
-        _put_off(row, now + AGAIN_AFTER, now)
 
 
 def forget(now: datetime) -> None:

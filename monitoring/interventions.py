@@ -14,7 +14,7 @@ from platforms.base import After
 from publishing.models import Delivery
 
 from .after import Aftermath
-from .collecting import missing_scopes
+from .asking import missing_scopes
 from .figure_models import Intervention
 from .intervening import ids_of
 

@@ -32,7 +32,7 @@ from platforms.errors import (
 from publishing.models import InvalidTransition, StaleState
 from publishing.settlement import says_little
 
-from .collecting import client_of, draws_of, need_of
+from .asking import client_of, draws_of, need_of
 from .figure_models import Sent
 
 logger = logging.getLogger(__name__)

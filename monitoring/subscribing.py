@@ -19,7 +19,7 @@ from platforms.base import HookAnswer
 from platforms.checks import is_outside
 from platforms.errors import PlatformError
 
-from .collecting import client_of
+from .asking import client_of
 from .hook_models import HookSubscription
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import limits
 from accounts.models import ConnectedAccount, Credential
-from monitoring import collecting, tasks
+from monitoring import asking, collecting, tasks
 from monitoring.models import MetricSnapshot, PostComment, Watch
 from platforms.base import Comment, CommentPage, Figure, Figures, RemotePost
 from platforms.errors import (
@@ -300,7 +300,7 @@ def test_what_posts_will_need_is_left_alone(published, says, make_delivery):
     asked = says({Figure.LIKES: 1})
     delivery = published()
     account = delivery.account
-    need = collecting.need_of(account, "x", {"credits": 1})
+    need = asking.need_of(account, "x", {"credits": 1})
     bucket = limits.BucketId(
         "x", "credits", limits.subject_of(limits.rules("x")["credits"], need)
     )
