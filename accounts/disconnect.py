@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from platforms.errors import Outcome, PlatformError
 
+from . import hooks
 from .fixed_query import SAMPLE_TIME, FixedQuery
 from .models import AuditEvent, ConnectedAccount, Credential
 
@@ -63,6 +64,7 @@ def disconnect(account: ConnectedAccount, user: Any) -> Disconnected:
             for credential in (account.credential, standby)
             if credential is not None and (root := retire(credential, tell=True))
         ]
+        hooks.forget(account)
         AuditEvent.write(user, "disconnected", account)
     told = [revoke(root) for root in ended]
     if account.credential is None or account.credential.root not in ended:

@@ -51,6 +51,12 @@ TimelineSource = Callable[[ConnectedAccount], Sequence[Happening]]
 #: What came by itself from the platform of an app: (words, when or None)
 EventsSource = Callable[[PlatformApp], Sequence[tuple[str, datetime | None]]]
 
+#: Of an account, for a reader: each with the template that shows it as `card`.
+SectionSource = Callable[[ConnectedAccount, Any], Sequence[tuple[str, Any]]]
+Forgetting = Callable[[ConnectedAccount], None]
+
+_section_sources: list[SectionSource] = []
+_forgettings: list[Forgetting] = []
 _events_sources: list[EventsSource] = []
 _queue_sources: list[QueueSource] = []
 _incident_sources: list[IncidentSource] = []
@@ -83,6 +89,30 @@ def register_events(source: EventsSource) -> EventsSource:
     if source not in _events_sources:
         _events_sources.append(source)
     return source
+
+
+def register_section(source: SectionSource) -> SectionSource:
+    """Sections of an account's page, for a reader."""
+    if source not in _section_sources:
+        _section_sources.append(source)
+    return source
+
+
+def sections(account: ConnectedAccount, reader: Any) -> list[tuple[str, Any]]:
+    return [found for source in _section_sources for found in source(account, reader)]
+
+
+def register_forgetting(forget: Forgetting) -> Forgetting:
+    """What is deleted when an account is disconnected: what was read of it, and is kept
+    for no other reason."""
+    if forget not in _forgettings:
+        _forgettings.append(forget)
+    return forget
+
+
+def forget(account: ConnectedAccount) -> None:
+    for work in _forgettings:
+        work(account)
 
 
 def events(app: PlatformApp) -> list[tuple[str, datetime | None]]:

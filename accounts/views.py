@@ -214,6 +214,7 @@ def account_detail(request: HttpRequest, pk: int) -> HttpResponse:
             if line.size is not None and line.bucket.platform == account.platform
         ],
         "timeline": _timeline(account, credential),
+        "sections": hooks.sections(account, request.user),
         "may_connect": is_admin(request.user),
         "may_send_link": may_send(request.user, account),
         "standby": account.standby,

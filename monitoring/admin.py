@@ -25,6 +25,7 @@ from .models import (
     Intervention,
     Message,
     MetricSnapshot,
+    NativeReading,
     PostComment,
     ReportMail,
     Watch,
@@ -168,6 +169,17 @@ class WatchAdmin(OfDelivery):
     list_display = ["delivery", "state", "read_at", "next_at", "gone_at"]
     list_filter = ["state", "cause"]
     search_fields = ["delivery__external_id", "cause", "detail"]
+
+
+@admin.register(NativeReading)
+class NativeReadingAdmin(RoleAdmin):
+    """To look at: whether the posts of an account are read, and what is in the way."""
+
+    brand_path = "account__brand"
+    list_display = ["account", "state", "read_at", "next_at", "undecided"]
+    list_select_related = ["account"]
+    list_filter = ["state", "cause", "account__platform"]
+    search_fields = ["account__name", "cause", "detail"]
 
 
 @admin.register(MetricSnapshot)

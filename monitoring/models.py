@@ -316,5 +316,6 @@ from .hook_models import HookAddress as HookAddress  # noqa: E402
 from .hook_models import HookSubscription as HookSubscription  # noqa: E402
 from .hook_models import WebhookEvent as WebhookEvent  # noqa: E402
 from .message_models import Message as Message  # noqa: E402
+from .native_models import NativeReading as NativeReading  # noqa: E402
 from .report_models import ReportMail as ReportMail  # noqa: E402
 from .report_models import WeekFigures as WeekFigures  # noqa: E402

@@ -27,6 +27,7 @@ from . import (
     incidents,
     intervening,
     messages,
+    native_posts,
     notices,
     platform_hooks,
     reliability,
@@ -112,6 +113,11 @@ def collect_figures() -> None:
     collecting.forget(now)
     collecting.take_up(now)
     collecting.Collecting().run()
+
+
+def read_native_posts() -> None:
+    """What people posted at the networks themselves, of accounts whose time has come."""
+    native_posts.run()
 
 
 def send_answers() -> None:

@@ -26,6 +26,7 @@ from .models import (
     LinkFacts,
     LinkRule,
     MediaAsset,
+    NativePost,
     Note,
     PartMedia,
     Post,
@@ -484,3 +485,14 @@ class StopAdmin(RoleAdmin):
         rows: QuerySet[Stop] = super().get_queryset(request)
         seen = Stop.objects.visible_to(request.user)
         return rows.filter(pk__in=seen.values("pk"))
+
+
+@admin.register(NativePost)
+class NativePostAdmin(RoleAdmin):
+    """To look at: it is what the networks told last."""
+
+    brand_path = "account__brand"
+    list_display = ["account", "text", "posted_at", "seen_at"]
+    list_select_related = ["account"]
+    list_filter = ["account__platform", "posted_at"]
+    search_fields = ["text", "external_id", "account__name"]

@@ -7,11 +7,12 @@ class PublishingConfig(AppConfig):
     def ready(self) -> None:
         from accounts import hooks, limits
 
-        from . import exporting, importing, recoding
+        from . import exporting, importing, natives, recoding
         from .account_facts import account_queue
         from .kept import kept_for_posts
 
         hooks.register_queue(account_queue)
+        hooks.register_forgetting(natives.forget_account)
         limits.register_kept(kept_for_posts)
         importing.register()
         recoding.register()

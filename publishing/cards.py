@@ -20,11 +20,22 @@ from django.utils.translation import ngettext
 
 from . import looks, slots
 from .composing import CHANGEABLE
-from .listing import Filters, Row, for_rows, instants, narrowed, rows_of
-from .models import Delivery, Post
+from .listing import (
+    Filters,
+    NativeRow,
+    Row,
+    for_rows,
+    instants,
+    narrowed,
+    native_rows,
+    rows_of,
+)
+from .models import Delivery, NativePost, Post
 
 #: Cards in a cell: a day of the month, an hour of the week, a day of the list.
-ROOM = {"month": 3, "week": 2, "list": 50}
+ROOM = {"month": 3, "week": 3, "list": 50}
+#: Of the queues' open slots so many stand in an hour beside the cards.
+MOST_OPEN = 2
 #: The longest period that is answered, in days: six weeks of a month view.
 MOST_DAYS = 42
 #: Posts that a day's panel shows; the list of posts has pages.
@@ -34,20 +45,21 @@ Status = Delivery.Status
 
 
 class Place(NamedTuple):
-    """A post at a time of the calendar. keys: of its deliveries there; none of a draft."""
+    """A post at a time of the calendar. keys: of its deliveries there; none of a draft.
+
+    native: of one that was made at the network itself; then there is no post of ours.
+    """
 
     due_at: datetime
     post_id: int
     keys: tuple[int, ...]
+    native: int = 0
 
 
-@dataclass(frozen=True)
-class Card:
-    """One post at one time, with the deliveries that go then."""
+class Timed:
+    """What stands at a time of the calendar."""
 
-    post: Post
-    rows: Sequence[Row]
-    at: datetime
+    at: Any
 
     @property
     def local(self) -> datetime:
@@ -57,6 +69,69 @@ class Card:
     def time(self) -> str:
         """With the short name of the reader's zone: "09:00 CET"."""
         return f"{self.local:%H:%M} {self.local:%Z}"
+
+
+@dataclass(frozen=True)
+class NativeCard(Timed):
+    """A post that somebody made at the network itself: to look at there."""
+
+    row: NativeRow
+    at: datetime
+
+    picture = None
+    why = ""
+    can_move = False
+
+    @property
+    def platforms(self) -> list[str]:
+        return [self.row.account.platform]
+
+    @property
+    def who(self) -> str:
+        return self.row.account.name
+
+    @property
+    def excerpt(self) -> str:
+        return self.row.excerpt
+
+    @property
+    def look(self) -> looks.Look:
+        return self.row.look
+
+    @property
+    def permalink(self) -> str:
+        return self.row.native.permalink
+
+    @property
+    def address(self) -> str:
+        return self.row.address
+
+    def light(self) -> dict[str, Any]:
+        """As `Card.light`. u: where it leads instead of to a post of ours."""
+        return {
+            "id": f"n{self.row.native.pk}",
+            "s": f"{self.local:%Y-%m-%dT%H:%M}",
+            "t": self.time,
+            "p": self.platforms,
+            "a": self.who,
+            "x": self.excerpt,
+            "c": self.look[:2],
+            "w": self.look.word,
+            "u": self.address,
+        }
+
+
+@dataclass(frozen=True)
+class Card(Timed):
+    """One post at one time, with the deliveries that go then."""
+
+    post: Post
+    rows: Sequence[Row]
+    at: datetime
+
+    @property
+    def address(self) -> str:
+        return self.post.get_absolute_url()
 
     @property
     def platforms(self) -> list[str]:
@@ -165,7 +240,7 @@ class Card:
 
 
 def period(user: Any, first: date, last: date, filters: Filters) -> list[Place]:
-    """What stands in the calendar on these days, by time: keys only. Two queries."""
+    """What stands in the calendar on these days, by time: keys only. Three queries."""
     start, stop = instants(first, last)
     # Naming every status leads by the index of states and due times.
     rows = filters.deliveries(
@@ -183,14 +258,21 @@ def period(user: Any, first: date, last: date, filters: Filters) -> list[Place]:
     )
     times = drafts.values_list("pk", "due_at")
     places += [Place(due, pk, ()) for pk, due in times if due]
+    made_there = filters.natives(NativePost.objects.visible_to(user))
+    found_there = made_there.between(start, stop).values_list("pk", "posted_at")
+    places += [Place(at, 0, (), pk) for pk, at in found_there]
     return sorted(places)
 
 
-def cards_of(places: Iterable[Place]) -> list[Card]:
+def cards_of(places: Iterable[Place]) -> list[Card | NativeCard]:
     """The posts themselves, by a fixed number of queries."""
     places = list(places)
     keys = [key for place in places for key in place.keys]
-    drafts = [place.post_id for place in places if not place.keys]
+    drafts = [p.post_id for p in places if not p.keys and not p.native]
+    natives: dict[int, NativeRow] = {}
+    if made_there := [place.native for place in places if place.native]:
+        found_there = native_rows(NativePost.objects.filter(pk__in=made_there))
+        natives = {row.native.pk: row for row in found_there}
     rows: dict[int, Row] = {}
     if keys:
         found = rows_of(for_rows(Delivery.objects.filter(pk__in=keys)))
@@ -199,8 +281,12 @@ def cards_of(places: Iterable[Place]) -> list[Card]:
     if drafts:
         found_posts = Post.objects.filter(pk__in=drafts).select_related("brand")
         posts = found_posts.prefetch_related("media__asset").in_bulk()
-    cards = []
+    cards: list[Card | NativeCard] = []
     for place in places:
+        if place.native:
+            if place.native in natives:
+                cards.append(NativeCard(natives[place.native], place.due_at))
+            continue
         # What went away between the two queries is not there.
         mine = [rows[key] for key in place.keys if key in rows]
         if mine:
@@ -226,8 +312,9 @@ def answer(
     for cell, places in cells.items():
         fits = room
         if len(places) > room and view == "week":
-            fits = room - 1  # the count takes a column of its own
-        shown += places[:fits]
+            fits = room - 1  # the count takes a line of its own
+        # Where there is no room for all, what is our own comes first.
+        shown += sorted(sorted(places, key=lambda place: bool(place.native))[:fits])
         if len(places) > fits:
             more.append([cell, len(places) - fits])
     found: dict[str, Any] = {
@@ -236,15 +323,19 @@ def answer(
         "total": sum(map(len, cells.values())),
     }
     if view == "week":
-        found["open"] = [
-            [
-                f"{timezone.localtime(slot.due_at):%Y-%m-%dT%H:%M}",
-                slot.queue.name,
-                slot.compose_url,
-            ]
-            for slot in slots.open_slots(user, first, last, filters)
-        ]
+        found["open"] = _open(slots.open_slots(user, first, last, filters))
     return found
+
+
+def _open(coming: Iterable[slots.SlotTime]) -> list[list[str]]:
+    """Time, queue and address of each, as many as an hour has room for."""
+    hours: dict[str, list[list[str]]] = {}
+    for slot in coming:
+        at = f"{timezone.localtime(slot.due_at):%Y-%m-%dT%H:%M}"
+        some = hours.setdefault(at[:13], [])
+        if len(some) < MOST_OPEN:
+            some.append([at, slot.queue.name, slot.compose_url])
+    return [line for some in hours.values() for line in some]
 
 
 def day_panel(user: Any, day: date, filters: Filters) -> dict[str, Any]:

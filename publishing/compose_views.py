@@ -39,7 +39,7 @@ from .access import role_required, row_number
 from .composing import AccountChecks, Composition, Line, Timing
 from .forms import PostForm, new_token
 from .library import LibraryFilters
-from .models import Delivery, MediaAsset, MediaQuerySet, Post, StaleState
+from .models import Delivery, MediaAsset, MediaQuerySet, NativePost, Post, StaleState
 from .upload_models import UploadBusy
 from .upload_views import PART_BYTES, arrivals
 
@@ -73,6 +73,8 @@ class Panel:
 
     checks: Sequence[AccountChecks] = ()
     repeats: Sequence[Delivery] = ()
+    #: what somebody posted at the network itself, and says the same
+    native_repeats: Sequence[NativePost] = ()
     reasons: list[Line] = field(default_factory=list)
     clock_note: str = ""
     close_by: Sequence[str] = ()
@@ -164,7 +166,10 @@ def _judge_time(
     ]
     panel.close_by = slots.close_by(composition.accounts, when.due_at, form.post)
     panel.repeats = composing.repeats(composition, when.due_at, form.post)
-    if panel.repeats and not form.cleaned_data.get("repeat_ok"):
+    panel.native_repeats = composing.native_repeats(composition, when.due_at)
+    if (panel.repeats or panel.native_repeats) and not form.cleaned_data.get(
+        "repeat_ok"
+    ):
         panel.reasons.append(
             _reason(
                 _("The same post goes to the same account within a day."),

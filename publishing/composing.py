@@ -27,6 +27,7 @@ from . import (
     fitting,
     media,
     mentions,
+    natives,
     public_media,
     stops,
     tagging,
@@ -39,6 +40,7 @@ from .models import (
     InvalidTransition,
     Label,
     MediaAsset,
+    NativePost,
     PartMedia,
     Post,
     PostMedia,
@@ -387,6 +389,16 @@ def repeats(
     }
     words = [(account.pk, says[account.platform]) for account in composition.accounts]
     return twice.near(words, due_at, post.pk if post else None)
+
+
+def native_repeats(composition: Composition, due_at: datetime) -> list[NativePost]:
+    """What somebody posted at a chosen account itself, and says the same, within a day."""
+    accounts = composition.accounts
+    texts = {
+        slug: composition.draft_for(slug).text
+        for slug in {account.platform for account in accounts}
+    }
+    return natives.repeats(accounts, texts, due_at, twice.WINDOW)
 
 
 def wording_of(delivery: Delivery) -> str:

@@ -26,6 +26,7 @@ from .models import (
     Delivery,
     LinkRule,
     MediaAsset,
+    NativePost,
     PartMedia,
     Post,
     PostMedia,
@@ -42,6 +43,7 @@ WHAT: Mapping[str, Any] = {
     "deliveries": _("Deliveries with every attempt, links, and notes of people"),
     "comments": _("Comments below posts, answers, and what was hidden or deleted"),
     "figures": _("Figures, as they were read"),
+    "natives": _("Posts that somebody made at the networks themselves"),
     "media": _("Media files, as they were added, with their alternative texts"),
     "plans": _("Text templates, hashtag sets, link rules, queues, series, accounts"),
     "approvals": _("Approvals, and what people said about posts"),
@@ -480,6 +482,36 @@ ACCOUNTS = Table(
             "deputy": who(row.deputy),
             "connected_at": row.connected_at,
             "disconnected_at": row.disconnected_at,
+        }
+        for row in rows
+    ),
+)
+
+NATIVES = Table(
+    "native_posts",
+    "natives",
+    _(
+        "What somebody posted at a network itself in the last six weeks, as its list told."
+    ),
+    {
+        "account": ACCOUNT,
+        "external_id": ID_THERE,
+        "text": _("The beginning of its text."),
+        "permalink": LINK_THERE,
+        "posted_at": AT,
+        "seen_at": _("When it was first read, in UTC."),
+    },
+    lambda scope: NativePost.objects.filter(
+        scope.during("posted_at"), account__brand__in=scope.brands
+    ).select_related("account"),
+    lambda rows, scope: (
+        {
+            "account": account_key(row.account),
+            "external_id": row.external_id,
+            "text": row.text,
+            "permalink": row.permalink,
+            "posted_at": row.posted_at,
+            "seen_at": row.seen_at,
         }
         for row in rows
     ),

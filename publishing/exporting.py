@@ -688,6 +688,7 @@ def register() -> None:
         export_tables.QUEUES,
         export_posts.SERIES,
         export_tables.ACCOUNTS,
+        export_tables.NATIVES,
         export_tables.REVIEWS,
         export_tables.REMARKS,
         export_tables.AUDIT,

@@ -23,17 +23,19 @@ from accounts.models import Brand, ConnectedAccount
 from accounts.zones import zone_names
 from platforms import registry
 
-from . import long_lists, stops
+from . import long_lists, looks, stops
 from .composing import wording_of
 from .models import (
     Delivery,
     DeliveryQuerySet,
     Label,
     MediaAsset,
+    NativePost,
     Post,
     PostQuerySet,
     SavedView,
 )
+from .native_models import NativePostQuerySet
 from .risk import Risk, risks
 from .threatened import threatened
 from .wording import Trouble, held_in_short, next_sentence, trouble
@@ -43,6 +45,10 @@ EXCERPT = 60
 RISK_DAYS = 7
 AT_RISK = "at_risk"
 NEEDS_ME = "needs_me"
+#: the tab of posts that were made at the network itself
+NATIVE = "native"
+#: what `Filters.native` may be
+WITHOUT, ONLY = "without", "only"
 #: Calendar and list stop here in each direction, so that a date always exists.
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 
@@ -60,6 +66,8 @@ class Filters:
     status: str = ""
     owner: str = ""
     label: str = ""
+    #: posts made at the network itself: "" with the others, or WITHOUT, or ONLY
+    native: str = ""
     #: whose clock is shown, where it is not the reader's; narrows nothing down
     zone: str = ""
 
@@ -75,6 +83,8 @@ class Filters:
             values["platform"] = ""
         if values["status"] not in {*Delivery.Status.values, AT_RISK, NEEDS_ME}:
             values["status"] = ""
+        if values["native"] not in {WITHOUT, ONLY}:
+            values["native"] = ""
         return cls(**values)
 
     def query(self, **more: Any) -> str:
@@ -91,8 +101,22 @@ class Filters:
     def any(self) -> bool:
         return any(value for key, value in self.pairs if key != "zone")
 
+    def natives(self, rows: NativePostQuerySet) -> NativePostQuerySet:
+        """Those have no owner, label or state of ours."""
+        if self.native == WITHOUT or self.status or self.owner or self.label:
+            return rows.none()
+        if self.brand:
+            rows = rows.filter(account__brand=int(self.brand))
+        if self.platform:
+            rows = rows.filter(account__platform=self.platform)
+        if self.account:
+            rows = rows.filter(account=int(self.account))
+        return rows
+
     def deliveries(self, rows: DeliveryQuerySet) -> DeliveryQuerySet:
         """Narrowed down; `at_risk` is not a column: see `narrowed`."""
+        if self.native == ONLY:
+            return rows.none()
         if self.brand:
             rows = rows.filter(post__brand=int(self.brand))
         if self.platform:
@@ -116,7 +140,7 @@ class Filters:
 
     def drafts(self, rows: PostQuerySet) -> PostQuerySet:
         rows = rows.filter(state=Post.State.DRAFT)
-        if self.status:
+        if self.status or self.native == ONLY:
             return rows.none()
         if self.brand:
             rows = rows.filter(brand=int(self.brand))
@@ -205,8 +229,7 @@ class Row:
     @property
     def excerpt(self) -> str:
         text = wording_of(self.delivery) if self.delivery else self.post.text
-        text = " ".join(text.split()) or self.post.link_url or _("Files only")
-        return text if len(text) <= EXCERPT else text[: EXCERPT - 1].rstrip() + "…"
+        return cut(text) or cut(self.post.link_url) or _("Files only")
 
     @property
     def picture(self) -> MediaAsset | None:
@@ -227,6 +250,44 @@ class Row:
         if self.delivery is None:
             return _("Finish it and schedule it.")
         return next_sentence(self.delivery, self.risk)
+
+
+@dataclass(frozen=True)
+class NativeRow:
+    """A post made at the network itself, as calendar and list show it."""
+
+    native: NativePost
+
+    @property
+    def account(self) -> ConnectedAccount:
+        return self.native.account
+
+    @property
+    def at(self) -> datetime:
+        return self.native.posted_at
+
+    @property
+    def look(self) -> looks.Look:
+        return looks.native()
+
+    @property
+    def excerpt(self) -> str:
+        return cut(self.native.text) or _("Without text")
+
+    @property
+    def address(self) -> str:
+        """Of the post there, where the network tells one."""
+        return self.native.permalink or self.account.get_absolute_url()
+
+
+def cut(text: str) -> str:
+    """As much of it as a card has room for."""
+    text = " ".join(text.split())
+    return text if len(text) <= EXCERPT else text[: EXCERPT - 1].rstrip() + "…"
+
+
+def native_rows(natives: NativePostQuerySet) -> list[NativeRow]:
+    return [NativeRow(row) for row in natives.prefetch_related("account")]
 
 
 def rows_of(deliveries: Iterable[Delivery]) -> list[Row]:
@@ -264,7 +325,7 @@ class Day:
     is_past: bool
     in_month: bool
     #: the first ones, as many as a day has room for
-    cards: list[Row] = field(default_factory=list)
+    cards: list[Row | NativeRow] = field(default_factory=list)
     count: int = 0
 
     @property
@@ -356,6 +417,8 @@ def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
         .prefetch_related("media__asset")
     }
     entries += [(post.due_at or start, key, None) for key, post in drafts.items()]
+    made_there = filters.natives(NativePost.objects.visible_to(user))
+    foreign = list(made_there.between(start, stop).values_list("posted_at", "pk"))
     entries.sort(key=lambda entry: entry[:2])
     shown: dict[date, list[tuple[int, int | None]]] = {}
     for at, post, key in entries:
@@ -364,6 +427,13 @@ def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
         places = shown.setdefault(day_of, [])
         if len(places) < CARDS_PER_DAY:
             places.append((post, key))
+    beside: list[int] = []
+    for at, key in sorted(foreign):
+        # What is our own comes first where there is no room for all.
+        day_of = timezone.localtime(at).date()
+        days[day_of].count += 1
+        if days[day_of].count <= CARDS_PER_DAY:
+            beside.append(key)
     keys = [key for places in shown.values() for _post, key in places if key]
     known = _by_key(Delivery.objects.filter(pk__in=keys))
     for day_of, places in shown.items():
@@ -372,6 +442,10 @@ def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
                 days[day_of].cards.append(Row(drafts[post]))
             elif key in known:  # else it went away between the two queries
                 days[day_of].cards.append(known[key])
+    for row in native_rows(NativePost.objects.filter(pk__in=beside)):
+        days[timezone.localtime(row.at).date()].cards.append(row)
+    for one in days.values():
+        one.cards.sort(key=lambda row: row.at or start)
     ordered = list(days.values())
     weeks = [ordered[n : n + 7] for n in range(0, len(ordered), 7)]
     return Calendar(
@@ -413,6 +487,7 @@ TABS = {
     "published": gettext_lazy("Published"),
     "drafts": gettext_lazy("Drafts"),
     "all": gettext_lazy("All"),
+    NATIVE: gettext_lazy("Made at the network"),
 }
 
 
@@ -446,7 +521,12 @@ class Tab:
         return long_lists.in_words(self.count)
 
 
-def tabs(rows: DeliveryQuerySet, drafts: PostQuerySet, current: str) -> list[Tab]:
+def tabs(
+    rows: DeliveryQuerySet,
+    drafts: PostQuerySet,
+    natives: NativePostQuerySet,
+    current: str,
+) -> list[Tab]:
     """The tabs with their numbers: a query for each."""
     sources: dict[str, Any] = {
         NEEDS_ME: rows.needs_person(),
@@ -454,6 +534,7 @@ def tabs(rows: DeliveryQuerySet, drafts: PostQuerySet, current: str) -> list[Tab
         "published": _published(rows),
         "drafts": drafts,
         "all": rows,
+        NATIVE: natives,
     }
     return [
         Tab(key, label, long_lists.count(sources[key]), key == current)

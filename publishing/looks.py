@@ -80,6 +80,11 @@ def of_post(post: Post) -> Look:
     return Look(*POST_LOOKS[post.state], post.get_state_display())
 
 
+def native() -> Look:
+    """Of a post that somebody made at the network itself."""
+    return Look("muted", "public", _("Made at the network"))
+
+
 def at_risk() -> Look:
     return Look("warn", "warning", _("At risk"))
 

@@ -1058,6 +1058,7 @@ class Delivery(models.Model):
             raise InvalidTransition("only a delivery that nobody can check")
         if self.parts_total > 1:
             self._confirm_part(permalink)
+            self.is_not_native(permalink)
             return
         self._move(
             self.Status.PUBLISHED,
@@ -1068,6 +1069,14 @@ class Delivery(models.Model):
             **self._no_lease(),
             **self._no_error(),
         )
+        self.is_not_native(permalink)
+
+    def is_not_native(self, permalink: str, external_id: str = "") -> None:
+        """What was taken for a post of somebody at the network is this one."""
+        platform = registry.platform(self.account.platform)
+        number = external_id or platform.id_of_link(permalink, self.account.identity())
+        same = Q(external_id=number) if number else Q(permalink=permalink)
+        self.account.native_posts.filter(same).delete()
 
     def _confirm_part(self, permalink: str) -> None:
         draft, now = draft_from(self.draft), timezone.now()
@@ -1415,6 +1424,7 @@ from .care_models import Note as Note  # noqa: E402
 from .import_models import Import as Import  # noqa: E402
 from .import_models import ImportRow as ImportRow  # noqa: E402
 from .job_models import Job as Job  # noqa: E402
+from .native_models import NativePost as NativePost  # noqa: E402
 from .planning_models import Label as Label  # noqa: E402
 from .planning_models import Queue as Queue  # noqa: E402
 from .planning_models import QueueSlot as QueueSlot  # noqa: E402

@@ -118,6 +118,7 @@ class Settlement:
     def _found_live(self, remote: RemotePost) -> None:
         """The same, but found out afterwards: what follows is claimed anew."""
         draft = self.work.job.draft
+        self.row.is_not_native(remote.permalink, remote.external_id)
         witness = parts.arrived(draft, self.row.witness, remote, self.now)
         if parts.all_out(draft, witness):
             self._published(remote, witness)

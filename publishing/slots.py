@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import AuditEvent, ConnectedAccount
 
-from . import moving
+from . import moving, natives
 from .composing import CHANGEABLE, Timing, timing
 from .listing import Filters, instants
 from .models import USEFUL_FOR, Delivery, Post, Queue
@@ -189,7 +189,7 @@ def open_slots(user: Any, first: date, last: date, filters: Filters) -> list[Slo
 def close_by(
     accounts: Sequence[ConnectedAccount], at: datetime, post: Post | None
 ) -> list[str]:
-    """What else these accounts publish within half an hour, in words. One query."""
+    """What else these accounts publish within half an hour, in words. Two queries."""
     if not accounts:
         return []
     rows = (
@@ -215,6 +215,10 @@ def close_by(
             words["n"] = str(-minutes)
             text = _("%(account)s has another post %(n)s min before, %(when)s.")
             said.append(text % words)
+    for there in natives.near(accounts, at, CLOSE)[: 5 - len(said)]:
+        words = {"account": there.account.name, "when": moving.said(there.posted_at)}
+        text = _("%(account)s: somebody posted at the network itself, %(when)s.")
+        said.append(text % words)
     return said
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -55,6 +57,7 @@ from .models import (
     Delivery,
     InvalidTransition,
     MediaAsset,
+    NativePost,
     Post,
     SavedView,
     StaleState,
@@ -129,6 +132,7 @@ def calendar(request: HttpRequest) -> HttpResponse:
         "filters": filters,
         "filter_query": filters.query(),
         "choices": listing.choices(request.user),
+        "may_hide_natives": True,
         "zone": timezone.get_current_timezone_name(),
         "zone_note": listing.zone_note(timezone.get_current_timezone_name()),
         "plain_url": f"?{filters.query(plain=1, **kept)}",
@@ -159,6 +163,7 @@ def _plain_calendar(request: HttpRequest, view: str, day: date) -> HttpResponse:
         "calendar": shown,
         "filters": filters,
         "choices": listing.choices(request.user),
+        "may_hide_natives": True,
         "zone_note": listing.zone_note(timezone.get_current_timezone_name()),
         "previous_url": address(date=shown.previous.isoformat()),
         "next_url": address(date=shown.next.isoformat()),
@@ -183,6 +188,10 @@ def post_list(request: HttpRequest) -> HttpResponse:
     filters = Filters.read(request.GET.dict())
     tab = request.GET.get("tab", "")
     tab = tab if tab in listing.TABS else listing.NEEDS_ME
+    if filters.native:  # of the calendar, where they stand among the others
+        tab = listing.NATIVE if filters.native == listing.ONLY else tab
+        filters = replace(filters, native="")
+    natives = filters.natives(NativePost.objects.visible_to(request.user))
     rows = filters.deliveries(Delivery.objects.visible_to(request.user))
     drafts = filters.drafts(Post.objects.visible_to(request.user))
     day_text = request.GET.get("day", "")
@@ -192,17 +201,25 @@ def post_list(request: HttpRequest) -> HttpResponse:
         start, stop = listing.instants(day, day)
         rows = rows.filter(due_at__gte=start, due_at__lt=stop)
         drafts = drafts.filter(due_at__gte=start, due_at__lt=stop)
+        natives = natives.between(start, stop)
     rows = listing.narrowed(rows, filters)
-    tabs = listing.tabs(rows, drafts, tab)
+    tabs = listing.tabs(rows, drafts, natives, tab)
     source: Any
-    if tab == "drafts":
+    if tab == listing.NATIVE:
+        source = natives
+    elif tab == "drafts":
         source = drafts.select_related("brand", "author", "owner")
         source = source.order_by("-changed_at")
     else:
         source = listing.for_rows(listing.tab_deliveries(rows, tab))
     counted = next(entry.count for entry in tabs if entry.is_current)
     page = leaf(source, counted, PAGE_SIZE, request.GET.get("page"))
-    if tab == "drafts":
+    shown: list[listing.Row] = []
+    there: list[listing.NativeRow] = []
+    if tab == listing.NATIVE:
+        prefetch_related_objects(page.rows, "account")
+        there = [listing.NativeRow(row) for row in page.rows]
+    elif tab == "drafts":
         shown = [listing.Row(post) for post in page.rows]
     else:
         shown = listing.rows_of(page.rows)
@@ -211,6 +228,7 @@ def post_list(request: HttpRequest) -> HttpResponse:
         "tab": tab,
         "tabs": [(entry, f"?{filters.query(tab=entry.key, **more)}") for entry in tabs],
         "rows": shown,
+        "natives": there,
         # What went out asks for nothing: the text has that column's room.
         "says_why": any(row.trouble or row.risks or row.next_step for row in shown),
         "page": page,

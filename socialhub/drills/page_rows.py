@@ -52,6 +52,7 @@ from monitoring.models import (
     Intervention,
     Message,
     MetricSnapshot,
+    NativeReading,
     PostComment,
     ReportMail,
     Watch,
@@ -74,6 +75,7 @@ from publishing.models import (
     LinkFacts,
     LinkRule,
     MediaAsset,
+    NativePost,
     Note,
     PartMedia,
     Post,
@@ -445,7 +447,7 @@ class World:
         lately = Delivery.objects.filter(
             status=Status.PUBLISHED, watch=None, account__in=accounts
         ).order_by("-pk")[: 15 * len(accounts)]
-        rows = list(lately.only("pk"))
+        rows = list(lately.only("pk", "account"))
         Watch.objects.bulk_create(
             Watch(
                 delivery=row,
@@ -463,6 +465,23 @@ class World:
             )
             for row in rows
             for day in range(3)
+        )
+        NativePost.objects.bulk_create(
+            NativePost(
+                account_id=row.account_id,
+                external_id=f"there-{row.pk}",
+                text="Posted by hand, with a photo",
+                permalink=f"https://network.example/{row.pk}",
+                posted_at=self.now - timedelta(hours=row.pk % 500),
+            )
+            for row in rows[::4]
+        )
+        NativeReading.objects.bulk_create(
+            [
+                NativeReading(account_id=pk, state=NativeReading.State.TOLD)
+                for pk in {row.account_id for row in rows}
+            ],
+            ignore_conflicts=True,
         )
         PostComment.objects.bulk_create(
             PostComment(

@@ -59,7 +59,6 @@ class Calendar {
       slotDuration: "01:00",
       snapDuration: "01:00",
       slotEventOverlap: false,
-      defaultTimedEventDuration: "01:00",
       forceEventDuration: true,
       eventOrder: "order,start",
       eventOrderStrict: true,
@@ -146,11 +145,11 @@ class Calendar {
   }
 
   card(event) {
-    const { more, row, open } = event.extendedProps;
+    const { more, row, open, at } = event.extendedProps;
     if (open) {
       return [
         icon("add"),
-        el("span", {}, `${event.startStr.slice(11, 16)} ${fill(this.words.open, { queue: open })}`),
+        el("span", {}, `${at || event.startStr.slice(11, 16)} ${fill(this.words.open, { queue: open })}`),
         el("span", { class: "sh-hidden" }, ` ${this.long(event.start)}`),
       ];
     }
@@ -191,7 +190,8 @@ class Calendar {
   }
 
   mounted({ event, el: node }) {
-    const { more, row, open } = event.extendedProps;
+    const { more, row, open, share } = event.extendedProps;
+    if (share > 1) node.classList.add(share > 2 ? "pub-event--line" : "pub-event--half");
     if (open) {
       node.classList.add("pub-event--open");
       return;
@@ -202,7 +202,11 @@ class Calendar {
       return;
     }
     node.classList.add("pub-event", `pub-event--${row.c[0]}`);
-    if (event.start < this.now()) node.classList.add("pub-event--past");
+    if (row.u) {
+      node.classList.add("pub-event--native");
+      focus.rel = "noopener noreferrer";
+    }
+    if (Date.parse(`${row.s}Z`) < this.now()) node.classList.add("pub-event--past");
     node.dataset.post = row.id;
     focus.dataset.key = event.id;
     if (row.v && this.data.move) focus.setAttribute("aria-keyshortcuts", "M");
@@ -224,11 +228,12 @@ class Calendar {
       const type = answer.headers.get("Content-Type") || "";
       if (!answer.ok || !type.includes("json")) throw new Error(String(answer.status));
       const found = await answer.json();
-      done([
+      const events = [
         ...found.cards.map((row, place) => this.event(row, place)),
         ...found.more.map((row) => this.moreEvent(row)),
         ...(this.data.compose ? found.open || [] : []).map((row) => this.openEvent(row)),
-      ]);
+      ];
+      done(this.view === "week" ? this.stacked(events) : events);
       const none = this.data.filters ? this.words.nothingFiltered : this.words.nothing;
       this.empty.textContent = found.total ? "" : none;
     } catch (error) {
@@ -247,11 +252,34 @@ class Calendar {
       id: `${row.id}-${place}`,
       title: row.x,
       start: row.s,
-      url: this.data.post.replace("0", row.id),
+      url: row.u || this.data.post.replace("0", row.id),
       startEditable: Boolean(row.v && this.data.move),
       order: 0,
       row,
     };
+  }
+
+  // In the week, what stands in one hour shares its height, over the whole width of the
+  // day: beside each other, posts would be slivers. The time is written on each.
+  stacked(events) {
+    const hours = new Map();
+    for (const event of events) {
+      const hour = event.start.slice(0, 13);
+      if (!hours.has(hour)) hours.set(hour, []);
+      hours.get(hour).push(event);
+    }
+    for (const [hour, some] of hours) {
+      some.sort((a, b) => a.order - b.order || (a.start < b.start ? -1 : 1));
+      const first = Date.parse(`${hour}:00:00Z`);
+      const share = 3_600_000 / some.length;
+      some.forEach((event, place) => {
+        event.at = event.start.slice(11, 16);
+        event.start = new Date(first + place * share).toISOString().slice(0, 19);
+        event.end = new Date(first + (place + 1) * share).toISOString().slice(0, 19);
+        event.share = some.length;
+      });
+    }
+    return events;
   }
 
   moreEvent([cell, more]) {
@@ -392,9 +420,10 @@ class Calendar {
 
   // Months keep the time of day; in the week it is the hour that changes, and the
   // minutes stay, because events move by whole hours.
-  async dropped({ event, revert }) {
+  async dropped({ event, delta, revert }) {
     const { row } = event.extendedProps;
-    const at = event.startStr;
+    const by = delta.days * 86_400_000 + delta.milliseconds;
+    const at = new Date(Date.parse(`${row.s}Z`) + by).toISOString();
     const time = this.view === "week" ? at.slice(11, 16) : "";
     const found = await this.move(row.id, { date: at.slice(0, 10), time, seen: row.v });
     if (!found.undo) {
