@@ -22,6 +22,7 @@ from platforms.base import MONEY, After, RecentPosts
 from platforms.errors import Cause, PermissionMissing, PlatformError
 from publishing import listing, natives
 from publishing.listing import NativeRow
+from publishing.models import NativePost
 
 from .asking import (
     AGAIN_AFTER,
@@ -48,6 +49,9 @@ CADENCE = (
 SELDOM = 24 * HOUR
 #: Where each post that is read costs money, it is not read more often.
 PRICED = 24 * HOUR
+#: What could not be read anew for so long is forgotten: nobody knows whether it is there,
+#: and networks' rules have what is not refreshed deleted.
+STALE = timedelta(days=28)
 #: New accounts that are taken up at a time.
 TAKE_UP = 500
 
@@ -199,6 +203,7 @@ def _store(row: NativeReading, **changes: Any) -> None:
 def run() -> None:
     now = timezone.now()
     natives.forget(now)
+    NativePost.objects.filter(account__native_reading__read_at__lt=now - STALE).delete()
     take_up(now)
     NativeRound().run()
 

@@ -394,3 +394,12 @@ def test_what_has_become_old_goes_by_itself(account, lists):
     read()
     natives.forget(timezone.now() + 2 * 24 * HOUR)
     assert shown() == []
+
+
+def test_what_could_not_be_read_anew_for_long_is_forgotten(account, lists):
+    lists(("7", 1))
+    read()
+    lists(error=TransientError("oops"))
+    NativeReading.objects.update(read_at=timezone.now() - timedelta(days=29))
+    read()
+    assert shown() == []
