@@ -26,6 +26,11 @@ MOST_RELEASED = 500
 
 Status = Delivery.Status
 Hold = Delivery.Hold
+#: A person mends these at the platform; the token stays good.
+MENDED_THERE = [Cause.ACCOUNT_LOCKED, Cause.ACCOUNT_SUSPENDED]
+#: A look that comes sooner is the one that the refusal called for, and may see less of
+#: the account than a post does: it lets nothing go, or both would go round in circles.
+LOOKED_AT_AFTER = timedelta(minutes=10)
 #: Holds that end at a time.
 TIMED = [Hold.LIMIT, Hold.PLATFORM]
 
@@ -109,7 +114,8 @@ def abandoned(
 
 
 def release_held(now: datetime, since: datetime | None = None) -> int:
-    """Holds whose reason is gone: by time, by a reconnect, by a breaker that closed.
+    """Holds whose reason is gone: by time, by a reconnect, by a breaker that closed, or
+    by a look at an account that was locked.
 
     Never in a burst: posts of one account keep a gap. since: when this was last asked.
     """
@@ -124,6 +130,14 @@ def release_held(now: datetime, since: datetime | None = None) -> int:
         | (Q(hold__in=[Hold.ACCESS, Hold.DISCONNECTED]) & able)
         | (
             Q(hold=Hold.PERMISSION, account__credential__issued_at__gt=F("held_at"))
+            & able
+        )
+        | (
+            Q(
+                hold=Hold.PERMISSION,
+                cause__in=MENDED_THERE,
+                account__credential__proven_at__gt=F("held_at") + LOOKED_AT_AFTER,
+            )
             & able
         )
     )

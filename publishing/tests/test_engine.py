@@ -197,6 +197,30 @@ def test_a_held_post_goes_out_after_the_reconnect(account, delivery, script):
     assert turn(delivery).status == Status.PUBLISHED
 
 
+@pytest.mark.trap("instagram", 11)
+@pytest.mark.parametrize(
+    ("cause", "minutes", "status"),
+    [
+        (Cause.ACCOUNT_LOCKED, 30, Status.PUBLISHED),
+        (Cause.ACCOUNT_SUSPENDED, 30, Status.PUBLISHED),
+        # The look that its refusal called for; it may see less than a post does.
+        (Cause.ACCOUNT_LOCKED, 1, Status.HELD),
+        (Cause.SCOPE_MISSING, 30, Status.HELD),
+    ],
+)
+def test_what_a_person_mended_at_the_platform_lets_posts_go_without_a_reconnect(
+    delivery, script, cause, minutes, status
+):
+    out = StepResult(remote=RemotePost("p2", "https://e/p2"))
+    script.answers["post"] = [PermissionMissing(cause=cause), out]
+    assert turn(delivery).hold == "permission"
+    now = timezone.now()
+    Delivery.objects.update(held_at=now - timedelta(minutes=minutes))
+    Credential.objects.update(proven_at=now)
+    release_held(now)
+    assert turn(delivery).status == status
+
+
 def test_released_posts_of_one_account_keep_a_gap(account, make_delivery, script):
     rows = [make_delivery(account, f"Post {n}") for n in range(3)]
     account.credential.break_for(AuthRevoked())
