@@ -401,13 +401,19 @@ def native_repeats(composition: Composition, due_at: datetime) -> list[NativePos
     return natives.repeats(accounts, texts, due_at, twice.WINDOW)
 
 
+def wording_as_sent(delivery: Delivery) -> str:
+    """The text of one that has left, as it left; "" of others."""
+    left = delivery.status in LEFT and delivery.draft
+    return str(delivery.draft["text"]) if left else ""
+
+
 def wording_of(delivery: Delivery) -> str:
     """The text for the delivery's network; of one that has left, as it left.
 
     Reads post.variants (prefetch them).
     """
-    if delivery.status in LEFT and delivery.draft:
-        return str(delivery.draft["text"])
+    if text := wording_as_sent(delivery):
+        return text
     slug = delivery.account.platform
     for variant in delivery.post.variants.all():
         if variant.platform == slug and variant.has_text:

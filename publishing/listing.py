@@ -229,7 +229,7 @@ class Row:
     @property
     def excerpt(self) -> str:
         text = wording_of(self.delivery) if self.delivery else self.post.text
-        return cut(text) or cut(self.post.link_url) or _("Files only")
+        return in_short(text, self.post.link_url)
 
     @property
     def picture(self) -> MediaAsset | None:
@@ -284,6 +284,11 @@ def cut(text: str) -> str:
     """As much of it as a card has room for."""
     text = " ".join(text.split())
     return text if len(text) <= EXCERPT else text[: EXCERPT - 1].rstrip() + "…"
+
+
+def in_short(text: str, link_url: str) -> str:
+    """The first words of a post, for a line of a list."""
+    return cut(text) or cut(link_url) or _("Files only")
 
 
 def native_rows(natives: NativePostQuerySet) -> list[NativeRow]:

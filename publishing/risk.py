@@ -108,11 +108,35 @@ def risks(rows: Iterable[Delivery]) -> dict[int, tuple[Risk, ...]]:
             if reasons := _access(row.account, row.due_at, sky):
                 found[row.pk] = tuple(reasons)
     unsure = [row for row in scheduled if kept.get(row.pk) != ""]
-    # Following all that is planned is dear, and what is kept says where it is needed.
-    limited = [
-        row for row in unsure if kept.get(row.pk, LIMIT).partition(":")[0] == LIMIT
-    ]
-    return found | judge(unsure, sky, ahead.forecasts(limited))
+    held = ahead.forecasts(_perhaps_limited(unsure, kept))
+    return found | judge(unsure, sky, held)
+
+
+def gravest(
+    rows: Sequence[Delivery], kept: Mapping[int, str], now: datetime
+) -> dict[int, Risk]:
+    """Of each of these its first reason, and no more is read than that takes.
+
+    kept: by key what is believed of it (`judgements.believed`).
+    """
+    sky = Sky.now_seen(now)
+    prefetch_related_objects(rows, *ACCESS)
+    found = {}
+    unsure = []
+    for row in rows:
+        if reasons := _access(row.account, row.due_at, sky):
+            found[row.pk] = reasons[0]
+        elif kept.get(row.pk) != "":
+            unsure.append(row)
+    judged = judge(unsure, sky, ahead.forecasts(_perhaps_limited(unsure, kept)))
+    return found | {pk: reasons[0] for pk, reasons in judged.items()}
+
+
+def _perhaps_limited(
+    rows: Iterable[Delivery], kept: Mapping[int, str]
+) -> list[Delivery]:
+    """To follow all that is planned is dear, and what is kept says where it is needed."""
+    return [row for row in rows if kept.get(row.pk, LIMIT).partition(":")[0] == LIMIT]
 
 
 def judge(

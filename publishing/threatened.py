@@ -22,7 +22,7 @@ from accounts.models import ConnectedAccount
 from . import ahead, stops
 from .judgements import BELIEVED, doubted
 from .models import Delivery, DeliveryQuerySet, Judgement
-from .risk import Risk, Sky, judge, risks
+from .risk import Risk, Sky, gravest, judge
 
 logger = logging.getLogger(__name__)
 
@@ -39,13 +39,13 @@ Status = Delivery.Status
 
 
 class Found(NamedTuple):
-    """A delivery at risk. root: what has to be mended (`Risk.root`); risk: its gravest
-    reason, where it had to be judged just now."""
+    """A delivery at risk. root: what has to be mended (`Risk.root`), never None
+    outside of here; risk: its gravest reason, where it had to be judged just now."""
 
     pk: int
     due_at: datetime
     account_id: int
-    root: str
+    root: str | None
     risk: Risk | None = None
 
 
@@ -65,13 +65,13 @@ def threatened(deliveries: DeliveryQuerySet) -> list[Found]:
             "pk",
             "due_at",
             "account",
-            Case(When(doubt, then=Value("")), default=F("judgement__root")),
+            Case(When(doubt, then=Value(None)), default=F("judgement__root")),
         )
     )
     listed = [Found(*row) for row in rows]
-    unknown = [row.pk for row in listed if not row.root][:MOST_DOUBTED]
+    unknown = [row for row in listed if not row.root][:MOST_DOUBTED]
     if unknown:
-        why = _why(unknown)
+        why = _why(unknown, now)
         listed = [
             row if row.root else row._replace(root=why[row.pk].root, risk=why[row.pk])
             for row in listed
@@ -80,18 +80,19 @@ def threatened(deliveries: DeliveryQuerySet) -> list[Found]:
     return listed
 
 
-def _why(keys: Sequence[int]) -> dict[int, Risk]:
+def _why(some: Sequence[Found], now: datetime) -> dict[int, Risk]:
     """By key the gravest reason, as the rows are now; without what will go."""
-    rows = Delivery.objects.filter(pk__in=keys).prefetch_related("post")
-    return {pk: reasons[0] for pk, reasons in risks(rows).items()}
+    kept = {one.pk: one.root for one in some if one.root is not None}
+    rows = Delivery.objects.filter(pk__in=[one.pk for one in some])
+    return gravest(list(rows.select_related("post")), kept, now)
 
 
 def explained(found: Sequence[Found]) -> dict[int, Risk]:
     """Of some of them, by key, their gravest reasons; without those that were mended a
     moment ago."""
     why = {one.pk: one.risk for one in found if one.risk}
-    unknown = [one.pk for one in found if one.risk is None]
-    return why | _why(unknown) if unknown else why
+    unknown = [one for one in found if one.risk is None]
+    return why | _why(unknown, timezone.now()) if unknown else why
 
 
 def _is_plain(now: datetime) -> Q:
@@ -118,7 +119,7 @@ def by_root(found: Iterable[Found], most: int) -> list[Group]:
 
     found: as `threatened` gives it, by due time.
     """
-    roots: dict[str, list[Found]] = {}
+    roots: dict[str | None, list[Found]] = {}
     for one in found:
         roots.setdefault(one.root, []).append(one)
     chosen = list(roots.values())[:most]

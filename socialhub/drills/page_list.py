@@ -7,7 +7,7 @@ found by themselves.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -56,11 +56,14 @@ class Address:
 
 @dataclass(frozen=True)
 class Page:
-    """keys: what stands in the address; queries: with each of them the page is another."""
+    """keys: what stands in the address; queries: with each of them the page is another.
+
+    more: what is asked besides each of the queries.
+    """
 
     keys: Callable[[], Mapping[str, Any]] = dict
     queries: tuple[str, ...] = ("",)
-    more: Callable[[], Mapping[str, str]] = field(default=dict)
+    more: Callable[[str], Mapping[str, str]] = lambda _query: {}
 
 
 def newest(model: type[Model], **of: Any) -> Any:
@@ -75,15 +78,18 @@ def pk_of(model: type[Model], **of: Any) -> Callable[[], Mapping[str, Any]]:
     return lambda: {"pk": newest(model, **of).pk}
 
 
-def visible_month() -> dict[str, str]:
-    """Five weeks from this Monday on: what the month view asks for."""
+def visible_period(query: str) -> dict[str, str]:
+    """What the calendar asks for: its month view five weeks from this Monday on, the
+    others the next week."""
     today = timezone.localdate()
     monday = today - timedelta(days=today.weekday())
-    end = monday + timedelta(days=35)
+    if query != "view=month":
+        monday += timedelta(days=7)
+    end = monday + timedelta(days=35 if query == "view=month" else 7)
     return {"start": monday.isoformat(), "end": end.isoformat()}
 
 
-def _a_size() -> dict[str, str]:
+def _a_size(_query: str) -> dict[str, str]:
     account = newest(ConnectedAccount, platform="x")
     subject = f"account:{account.pk}"
     return {"platform": "x", "key": "GET /2/tweets:user", "subject": subject}
@@ -112,7 +118,7 @@ SHELL: dict[str, Page] = {
     "first_post": Page(),
     "calendar": Page(queries=("", "view=week", "view=list", "plain=1")),
     "calendar_posts": Page(
-        queries=("view=month", "view=week", "view=list"), more=visible_month
+        queries=("view=month", "view=week", "view=list"), more=visible_period
     ),
     "calendar_notes": Page(),
     "calendar_day": Page(),
@@ -162,7 +168,7 @@ SHELL: dict[str, Page] = {
         )
     ),
     "media_library": Page(queries=("", "q=picture")),
-    "media_pick": Page(more=lambda: {"brand": str(newest(Brand).pk)}),
+    "media_pick": Page(more=lambda _query: {"brand": str(newest(Brand).pk)}),
     "media_details": Page(pk_of(MediaAsset)),
     "account_list": Page(),
     "account_connect": Page(),
@@ -348,7 +354,9 @@ def _shell() -> Iterator[Address]:
     for name, page in SHELL.items():
         path = reverse(name, kwargs=dict(page.keys()))
         for query in page.queries:
-            asked = "&".join(part for part in (query, urlencode(page.more())) if part)
+            asked = "&".join(
+                part for part in (query, urlencode(page.more(query))) if part
+            )
             url = f"{path}?{asked}" if asked else path
             yield Address(f"{name} {query}".strip(), url)
 
