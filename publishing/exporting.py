@@ -160,16 +160,23 @@ def begin(user: Any, asked: dict[str, Any]) -> Job:
     """Have it made. NotAllowed; Refused."""
     scope = scope_for(user, asked)
     if exports_of(user).live().exists():
-        raise Refused(
-            _("An export of yours is being made. Wait for it, or cancel it first.")
-        )
+        raise _one_at_a_time()
     size = size_of(scope)
     if not incoming.has_room(size.bytes):
         raise Refused(no_room(size.bytes))
     brand = Brand.objects.filter(pk=asked["which"] or 0).first()
-    job = jobs.start(KIND, user, brand, **asked)
+    try:
+        job = jobs.start(KIND, user, brand, **asked)
+    except jobs.Busy:  # begun in the same instant
+        raise _one_at_a_time() from None
     note(user, scope, job=job.pk)
     return job
+
+
+def _one_at_a_time() -> Refused:
+    return Refused(
+        _("An export of yours is being made. Wait for it, or cancel it first.")
+    )
 
 
 def note(user: Any, scope: Scope, **more: Any) -> None:

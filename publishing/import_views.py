@@ -6,6 +6,7 @@ import csv
 import io
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -357,10 +358,16 @@ def import_row(request: HttpRequest, pk: int, number: int) -> HttpResponse:
         row.state = ImportRow.State.NEW
         row.save(update_fields=["cells", "repeat_ok", "state"])
         importing.judge_row(Judge(table), row, importing.said_by_others(table, row))
-    if not request.headers.get("HX-Request"):
-        return redirect(f"{table.get_absolute_url()}?tab={request.POST.get('tab', '')}")
     sizes, tab = _sizes(table), request.POST.get("tab", "")
+    at = request.POST.get("page", "")
+    at = at if at.isdecimal() else "1"
+    if not request.headers.get("HX-Request"):
+        query = urlencode({"tab": tab, "page": at})
+        return redirect(
+            f"{table.get_absolute_url()}?{query}#{_next_to_mend(table, row)}"
+        )
     context = {
+        "page": {"number": at},
         "card": RowCard.of(table, row),
         "table": table,
         "tab": tab,
@@ -369,6 +376,18 @@ def import_row(request: HttpRequest, pk: int, number: int) -> HttpResponse:
         "is_fresh": True,
     }
     return render(request, "publishing/_import_row.html", context)
+
+
+def _next_to_mend(table: Import, row: ImportRow) -> str:
+    """Where a person goes on: at this row, at the next with a problem, or at what can be
+    imported. The script of the page does the same."""
+    if row.state != ImportRow.State.BAD:
+        bad = table.rows.filter(state=ImportRow.State.BAD, number__gt=row.number)
+        following = bad.order_by("number").first()
+        if following is None:
+            return "write-note"
+        row = following
+    return f"row-{row.number}"
 
 
 def _typed(request: HttpRequest, row: ImportRow) -> dict[str, str]:

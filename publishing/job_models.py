@@ -95,6 +95,14 @@ class Job(models.Model):
         ordering = ["-pk"]
         verbose_name = _("long work")
         verbose_name_plural = _("long work")
+        constraints = [
+            # Begun twice in one instant, it is one.
+            models.UniqueConstraint(
+                fields=["person"],
+                name="job_one_export_each",
+                condition=Q(kind="export", state__in=("waiting", "running")),
+            )
+        ]
         indexes = [
             models.Index(
                 fields=["turn_at"],

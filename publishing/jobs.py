@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
@@ -106,10 +106,19 @@ def know(listed: Sequence[Job]) -> None:
             kind.know(alike)
 
 
+class Busy(Exception):
+    """Of this kind a person has one at a time, and one is at work."""
+
+
 def start(kind: str, person: Any, brand: Any = None, **asked: Any) -> Job:
-    """Have it done; what is asked are JSON values."""
+    """Have it done; what is asked are JSON values. Busy, where a constraint of the
+    table says so."""
     assert kind in _kinds
-    job = Job.objects.create(kind=kind, person=person, brand=brand, asked=asked)
+    try:
+        with transaction.atomic():
+            job = Job.objects.create(kind=kind, person=person, brand=brand, asked=asked)
+    except IntegrityError as error:
+        raise Busy from error
     wake()
     return job
 

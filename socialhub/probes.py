@@ -8,7 +8,9 @@ their own language, with the time of the look beside it.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -20,7 +22,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts.fields import SecretUnreadable
 from accounts.models import ConnectedAccount, Credential, Network, PlatformApp
@@ -36,8 +38,21 @@ KEPT_S = 30 * 86_400
 #: What a look waits for another machine at most.
 PATIENCE_S = 5.0
 
+#: What all looks together take at most.
+BOUND_S = 8.0
+
 #: JSON values only; {"ok": bool} and what the sentence needs.
 Finding = dict[str, Any]
+#: Nothing was told in time.
+LATE: Finding = {
+    "ok": False,
+    "late": True,
+    "error": "",
+    "platform": "",
+    "version": "",
+    "policy": "",
+    "tried": 0,
+}
 
 
 def storage() -> Finding:
@@ -90,15 +105,19 @@ def redis() -> Finding:
     }
 
 
-def clock() -> Finding:
-    """Our clock against the Date header of a platform that we post to."""
-    slugs = (
-        ConnectedAccount.objects.filter(network=Network.LIVE, disconnected_at=None)
-        .order_by("platform")
-        .values_list("platform", flat=True)
-        .distinct()
-    )
+def platforms_in_use() -> list[str]:
+    """Slugs of those that we post to."""
+    rows = ConnectedAccount.objects.filter(network=Network.LIVE, disconnected_at=None)
+    slugs = rows.order_by("platform").values_list("platform", flat=True)
+    return list(slugs.distinct())
+
+
+def clock(slugs: Sequence[str]) -> Finding:
+    """Our clock against the Date header of the first of these platforms that answers."""
+    until = time.monotonic() + PATIENCE_S
     for slug in slugs:
+        if time.monotonic() > until:
+            break
         hosts = registry.spec(slug).hosts if slug in registry.PLATFORMS else {}
         for url in list(hosts.values())[:1]:
             try:
@@ -143,7 +162,7 @@ def public() -> Finding:
 
 
 #: By key of the line.
-LOOKS: dict[str, Callable[[], Finding]] = {
+LOOKS: dict[str, Callable[..., Finding]] = {
     "storage": storage,
     "practice": practice,
     "redis": redis,
@@ -151,6 +170,11 @@ LOOKS: dict[str, Callable[[], Finding]] = {
     "public_media": public,
     "keys": keys,
 }
+#: These read rows alone.
+OF_ROWS = ("keys",)
+#: What a look wants to know of rows, read before it is made beside the others: no thread
+#: of theirs shall hold a connection.
+READS: dict[str, Callable[[], Any]] = {"clock_outside": platforms_in_use}
 
 
 def asked(*, reads_rows: bool = True) -> list[str]:
@@ -168,15 +192,33 @@ def asked(*, reads_rows: bool = True) -> list[str]:
     return wanted
 
 
-def look(key: str) -> Finding:
-    """Look now and remember it."""
-    found = LOOKS[key]()
-    remember(key, found)
-    return found
-
-
 def look_at_all(*, reads_rows: bool = True) -> dict[str, Finding]:
-    return {key: look(key) for key in asked(reads_rows=reads_rows)}
+    """Look now, at all side by side, and remember it. Within BOUND_S: what has told
+    nothing by then is `late`."""
+    chosen = asked(reads_rows=reads_rows)
+    language = translation.get_language()
+
+    def ask(key: str, *known: Any) -> Finding:
+        with translation.override(language):
+            return LOOKS[key](*known)
+
+    beside = [key for key in chosen if key not in OF_ROWS]
+    pool = ThreadPoolExecutor(len(beside), thread_name_prefix="look")
+    try:
+        asking = {
+            key: pool.submit(ask, key, *([READS[key]()] if key in READS else []))
+            for key in beside
+        }
+        found = {key: ask(key) for key in chosen if key in OF_ROWS}
+        wait(asking.values(), timeout=BOUND_S)
+    finally:
+        # Nobody waits for those that are late.
+        pool.shutdown(wait=False, cancel_futures=True)
+    for key, future in asking.items():
+        found[key] = future.result() if future.done() else dict(LATE)
+    for key, one in found.items():
+        remember(key, one)
+    return {key: found[key] for key in chosen}
 
 
 def remember(key: str, found: Finding) -> None:

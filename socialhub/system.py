@@ -86,7 +86,16 @@ def run(request: HttpRequest | None = None, *, deep: bool = True) -> list[Line]:
         lines.append(_redis(found.get("redis")))
     if settings.PRACTICE_NETWORK_URL:
         lines.append(_practice_network(found.get("practice")))
-    return lines
+    return [_in_time(line, found.get(line.key)) for line in lines]
+
+
+def _in_time(line: Line, found: Finding | None) -> Line:
+    """As it is, unless its look had told nothing when the others were over."""
+    if not found or not found.get("late"):
+        return line
+    text = _("No answer within %(n)d seconds.") % {"n": probes.BOUND_S}
+    cure = _("Something in its way is slow or hangs. Look again in a minute.")
+    return _looked(replace(line, state=BAD, found=text, cure=cure), found)
 
 
 def _looked(line: Line, found: Finding | None) -> Line:

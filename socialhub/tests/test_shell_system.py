@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from datetime import timedelta
 from typing import Any
@@ -18,7 +19,7 @@ from django.core.management import call_command
 from django.db import DatabaseError
 from django.test import Client, RequestFactory
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.http import http_date
 from django_q.models import Schedule
 
@@ -221,6 +222,35 @@ def test_opening_the_page_looks_at_rows_only_and_the_button_at_the_rest(
     assert (lines["storage"].state, lines["redis"].state) == (system.OK, system.BAD)
     assert lines["storage"].at is not None
     assert "REDIS_URL" in lines["redis"].cure
+
+
+def test_a_look_that_hangs_holds_up_no_other_and_is_told(
+    sound: Any, monkeypatch: Any
+) -> None:
+    hangs = threading.Event()
+    monkeypatch.setitem(probes.LOOKS, "storage", lambda: hangs.wait(60) and {})
+    monkeypatch.setattr(probes, "BOUND_S", 0.5)
+    try:
+        lines = {line.key: line for line in system.run()}
+    finally:
+        hangs.set()
+    assert lines["storage"].state == system.BAD
+    assert lines["storage"].found.startswith("No answer within")
+    assert lines["keys"].state == system.OK
+    assert lines["clock_outside"].state == system.NOTE
+
+
+def test_looks_speak_the_language_of_who_asked(sound: Any, monkeypatch: Any) -> None:
+    said = []
+
+    def look() -> probes.Finding:
+        said.append(translation.get_language())
+        return {"ok": True}
+
+    monkeypatch.setitem(probes.LOOKS, "storage", look)
+    with translation.override("de"):
+        system.run()
+    assert said == ["de"]
 
 
 def test_a_scheduler_that_stands_still_is_red_and_its_sentinel_named(

@@ -354,3 +354,18 @@ document.addEventListener("DOMContentLoaded", () => {
   if (make) startCutting(make);
   for (const list of document.querySelectorAll("#held, [data-picking]")) startPicking(list);
 });
+
+// A row of an import was mended: on to the row that has a problem still, else to what says
+// how many can be imported. Swapped out, the button that was pressed has lost the focus.
+document.addEventListener("htmx:afterSettle", () => {
+  const row = document.querySelector("[data-fresh]");
+  if (!row) return;
+  row.removeAttribute("data-fresh");
+  const bad = [...document.querySelectorAll('article[data-state="bad"]')];
+  const after = (one) => row.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING;
+  const wanted = bad.find((one) => one === row) || bad.find(after) || bad[0];
+  const place = wanted
+    ? wanted.querySelector('[aria-invalid="true"]') || wanted
+    : document.getElementById("write-note");
+  if (place) place.focus();
+});

@@ -372,6 +372,18 @@ def test_who_may_export_what(world, sign_in, client):
     }
 
 
+def test_two_that_are_begun_in_one_instant_are_one(world, ana, monkeypatch):
+    fields = {"brand": world.brand.pk, "what": ["posts"]}
+    ana.post(reverse("export_list"), fields)
+    # The other request has looked before this one was written.
+    monkeypatch.setattr(exporting, "exports_of", lambda user: Job.objects.none())
+    second = ana.post(reverse("export_list"), fields)
+    assert second.status_code == 422
+    assert "An export of yours is being made" in second.content.decode()
+    assert Job.objects.count() == 1
+    assert AuditEvent.objects.filter(verb="export.asked").count() == 1
+
+
 def test_an_address_is_over_after_an_hour(world, ana, monkeypatch):
     job = export(ana, brand=world.brand.pk, what=["posts"])
     address = exporting.address(job)

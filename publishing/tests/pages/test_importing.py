@@ -360,6 +360,22 @@ def test_good_rows_are_imported_alone_and_a_mended_one_follows(world, ana):
     assert Post.objects.count() == 2
 
 
+def test_after_mending_a_row_it_goes_on_at_the_next_one_with_a_problem(world, ana):
+    late = good(text="Late", time="9 o’clock")
+    table = send(ana, csv_of(late, good(text="Fine"), late))
+    first, second = table.rows.filter(state="bad")
+
+    def mend(row, at):
+        typed = {f"cell-{name}": text for name, text in row.cells.items()}
+        fields = {**typed, "cell-time": at, "action": "save", "tab": "bad", "page": "2"}
+        return ana.post(reverse("import_row", args=[table.pk, row.number]), fields).url
+
+    page = f"{table.get_absolute_url()}?tab=bad&page=2"
+    assert mend(first, "still wrong") == f"{page}#row-{first.number}"
+    assert mend(first, "10:00") == f"{page}#row-{second.number}"
+    assert mend(second, "11:00") == f"{page}#write-note"
+
+
 def test_a_date_that_can_be_read_in_two_ways_is_asked_about(world, ana):
     year = timezone.now().year + 1
     table = send(
