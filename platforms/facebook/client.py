@@ -43,7 +43,7 @@ from ..errors import (
 from ..http import Answer, redact
 from ..transport import FilePart
 from . import spec
-from .graph import Granted, graph_time, not_ours, total_of, unreadable
+from .graph import Granted, graph_time, not_ours, total_of, unreadable, values_of
 from .spec import FIGURES, INBOX, INSTAGRAM, POSTING_TASKS, PUBLISH, READ, SPEC
 from .upload import UploadClient
 
@@ -565,13 +565,16 @@ class FacebookClient(UploadClient):
 
     def calls_of(self, what: After) -> Mapping[str, int]:
         asks_grant = {"GET /debug_token": 1}
+        asks_video = {"GET /:video": 1}
         return {
             After.FIGURES: {
                 "GET /:post/insights": 1 + len(METRICS),
+                "GET /:video/insights": 1,
                 "GET /:post": 1,
+                **asks_video,
                 **asks_grant,
             },
-            After.COMMENTS: {"GET /:post/comments": 1, **asks_grant},
+            After.COMMENTS: {"GET /:post/comments": 1, **asks_video, **asks_grant},
             After.ANSWER: {"POST /:post/comments": 1},
             After.DELETE: {"DELETE /:post": 1},
             After.HIDE: {"POST /:comment": 1},
@@ -618,16 +621,14 @@ class FacebookClient(UploadClient):
         as for a post that nobody has seen; what was granted tells them apart.
         """
         try:
-            told = self.insights(
-                "GET /:post/insights", f"{external_id}/insights", list(METRICS)
-            )
+            post = self._post_of(external_id)
+            told = self._insights(external_id)
             if not told:
                 self._must_have(FIGURES)
-            answer = self.graph("GET /:post", external_id, {"fields": COUNTED})
+            row = self._counts(post, external_id)
         except NotFound:
             self._must_have(READ)
             raise
-        row = answer.data()
         shares = row.get("shares")
         counts = {
             Figure.LIKES: total_of(row, "reactions"),
@@ -640,6 +641,40 @@ class FacebookClient(UploadClient):
         }
         return Figures(values, datetime.now(UTC))
 
+    def _insights(self, external_id: str) -> dict[str, Any]:
+        if _is_of_page(external_id):
+            key, path = "GET /:post/insights", f"{external_id}/insights"
+            return self.insights(key, path, list(METRICS))
+        key, path = "GET /:video/insights", f"{external_id}/video_insights"
+        try:
+            return values_of(self.rows_of(self.graph(key, path))[0])
+        except InvalidContent:
+            return {}  # this kind of video has none
+
+    def _counts(self, post: str, external_id: str) -> dict[str, Any]:
+        """{}: a video's post is not told, or not shown; the video is there."""
+        if not post:
+            return {}
+        try:
+            return self.graph("GET /:post", post, {"fields": COUNTED}).data()
+        except NotFound:
+            if post == external_id:
+                raise
+            return {}
+
+    def _post_of(self, external_id: str) -> str:
+        """The id of the post that shows a video, "" as long as the video tells none; of
+        a post its own. NotFound: the video is gone.
+
+        Comments and counts are the post's. A Page's id before a video's names nothing.
+        """
+        if _is_of_page(external_id):
+            return external_id
+        number = self.video(external_id).post_id
+        if not number or _is_of_page(number):
+            return number
+        return f"{self.access.external_id}_{number}"
+
     def comments(self, external_id: str, after: str = "") -> CommentPage:
         """Comments and answers to them in one list, the newest first."""
         query = {
@@ -649,17 +684,18 @@ class FacebookClient(UploadClient):
             "limit": str(COMMENTS_PAGE),
         } | ({"after": after} if after else {})
         try:
-            answer = self.graph("GET /:post/comments", f"{external_id}/comments", query)
+            post = self._post_of(external_id) or external_id
+            answer = self.graph("GET /:post/comments", f"{post}/comments", query)
         except NotFound:
             self._must_have(INBOX)
             raise
         rows, more = self.rows_of(answer)
-        found = (_comment(row, external_id) for row in rows if row.get("id"))
+        found = (_comment(row, post) for row in rows if row.get("id"))
         return CommentPage(tuple(found), more)
 
     def comment(self, external_id: str, text: str) -> str:
         """Comments and answers are one call."""
-        return self.reply(external_id, text)
+        return self.reply(self._post_of(external_id) or external_id, text)
 
     def reply(self, comment_id: str, text: str) -> str:
         """Answer below a comment; there are two levels only (`flat_answers`)."""
@@ -711,6 +747,11 @@ class FacebookClient(UploadClient):
             return self.graph(key, path, **kwargs)
         except NotFound as error:
             raise not_ours(error) from error
+
+
+def _is_of_page(external_id: str) -> bool:
+    """Ids of posts begin with their Page's; those of videos stand alone."""
+    return "_" in external_id
 
 
 def _comment(row: Mapping[str, Any], post: str) -> Comment:

@@ -295,12 +295,7 @@ class GraphClient(PlatformClient):
                 except InvalidContent:
                     continue  # this kind of post has it not
                 rows += more
-        found = {}
-        for row in rows:
-            value = insight_value(row)
-            if value is not None:
-                found[str(row.get("name"))] = value
-        return found
+        return values_of(rows)
 
     # --- tokens
 
@@ -639,6 +634,12 @@ def _flat_exchange_error(answer: Answer) -> PlatformError:
             text, cause=Cause.APP_REFUSED, reach=Reach.APP, **facts
         )
     return AuthRevoked(text, cause=Cause.CODE_REFUSED, **facts)
+
+
+def values_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Metric -> value of a list of insights, those that are told."""
+    told = {str(row.get("name")): insight_value(row) for row in rows}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def insight_value(row: Mapping[str, Any]) -> Any:

@@ -149,6 +149,7 @@ _ROWS: tuple[tuple[str, str, tuple[str, ...], Ability], ...] = (
     ("DELETE /:comment", "Delete a comment", ("pages_read_user_content",), _R),
     ("GET /:page/insights", "Figures of a Page", FIGURES, _F),
     ("GET /:post/insights", "Figures of a post", FIGURES, _F),
+    ("GET /:video/insights", "Figures of a video", FIGURES, _F),
     ("POST /:page/subscribed_apps", "Events", ("pages_manage_metadata",), _R),
 )
 #: The audience would see these twice.

@@ -57,5 +57,6 @@ DRAWS: dict[str, dict[str, int]] = {
     "DELETE /:comment": PAGE_CALL,
     "GET /:page/insights": PAGE_CALL,
     "GET /:post/insights": PAGE_CALL,
+    "GET /:video/insights": PAGE_CALL,
     "POST /:page/subscribed_apps": PAGE_CALL,
 }

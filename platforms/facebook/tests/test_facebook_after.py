@@ -99,6 +99,55 @@ def test_a_post_that_is_not_there_is_gone_only_with_the_permission_to_see_it(
     assert raised(lambda: page.figures(POST)).outcome is Outcome.PERMISSION
 
 
+FILM = "122300000000000002"
+
+
+def film(api: responses.RequestsMock, **changes: Any) -> None:
+    told = {"id": FILM, "status": {"video_status": "ready"}, **changes}
+    api.get(f"{GRAPH}/{FILM}", json=told)
+
+
+@pytest.mark.trap("facebook", 6)
+@pytest.mark.parametrize("told", [POST, POST.partition("_")[2]], ids=["full", "bare"])
+def test_a_video_has_its_own_figures_and_its_post_s_counts(
+    page: FacebookClient, api: responses.RequestsMock, told: str
+) -> None:
+    """Of posts it has no fields, and no post has its id."""
+    film(api, post_id=told)
+    rows = [{"name": "post_media_view", "values": [{"value": 120}]}, {"name": "odd"}]
+    api.get(f"{GRAPH}/{FILM}/video_insights", json={"data": rows})
+    api.get(COUNTS, json=COUNTED)
+    found = page.figures(FILM).values
+    assert (found[Figure.IMPRESSIONS], found[Figure.COMMENTS]) == (120, 5)
+    api.get(COMMENTS, json={"data": [{"id": "123_1", "parent": {"id": POST}}]})
+    (comment,) = page.comments(FILM).comments
+    assert comment.parent_id == ""
+    api.post(COMMENTS, json={"id": "123_2"})
+    assert page.comment(FILM, "First") == "123_2"
+
+
+@pytest.mark.parametrize(
+    "shown", [{"status": 200, "json": {}}, {"status": 400, "json": fault(100, 33)}]
+)
+def test_a_video_whose_post_is_not_shown_is_not_gone(
+    page: FacebookClient, api: responses.RequestsMock, shown: dict[str, Any]
+) -> None:
+    film(api, post_id=POST)
+    api.get(f"{GRAPH}/{FILM}/video_insights", status=400, json=fault(100))
+    api.get(DEBUG, json=alive())
+    api.get(COUNTS, **shown)
+    assert page.figures(FILM).values == {}
+
+
+def test_a_video_that_is_gone_is_gone(
+    page: FacebookClient, api: responses.RequestsMock
+) -> None:
+    api.get(f"{GRAPH}/{FILM}", status=400, json=fault(100, 33))
+    api.get(DEBUG, json=alive())
+    assert raised(lambda: page.figures(FILM)).outcome is Outcome.NOT_FOUND
+    assert raised(lambda: page.comments(FILM)).outcome is Outcome.NOT_FOUND
+
+
 @pytest.mark.trap("facebook", 12)
 def test_comments_know_what_they_answer(
     page: FacebookClient, api: responses.RequestsMock
