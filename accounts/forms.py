@@ -383,6 +383,7 @@ class PlatformAppForm(forms.ModelForm[PlatformApp]):
         "client_id",
         "secret",
         "hook_secret",
+        "number_there",
         "state",
         "scopes",
         "api_version",
@@ -390,7 +391,7 @@ class PlatformAppForm(forms.ModelForm[PlatformApp]):
 
     class Meta:
         model = PlatformApp
-        fields = ["client_id", "state", "api_version"]
+        fields = ["client_id", "number_there", "state", "api_version"]
         labels = {
             "client_id": _("Client ID"),
             "state": _("State at the platform"),
@@ -429,6 +430,14 @@ class PlatformAppForm(forms.ModelForm[PlatformApp]):
             )
         else:
             del self.fields["hook_secret"]
+        if spec.hook_app_number_name:
+            number = self.fields["number_there"]
+            number.label = gettext(spec.hook_app_number_name)
+            number.help_text = gettext(
+                "Only for events that the platform sends. Empty: none are asked for."
+            )
+        else:
+            del self.fields["number_there"]
         if spec.sign_in is SignIn.KEY:
             self.fields["client_id"].label = gettext("Name of the key")
             self.fields["secret"].label = gettext("API key")
@@ -436,6 +445,15 @@ class PlatformAppForm(forms.ModelForm[PlatformApp]):
             self.fields["secret"].help_text = gettext(
                 "One is stored. Leave this empty to keep it."
             )
+
+    def clean_number_there(self) -> str:
+        number = str(self.cleaned_data["number_there"]).strip()
+        if number and not (number.isascii() and number.isdecimal()):
+            raise ValidationError(
+                _("“%(number)s” is no number. Copy it from the app's page there.")
+                % {"number": number}
+            )
+        return number
 
     def clean_client_id(self) -> str:
         return str(self.cleaned_data["client_id"]).strip()

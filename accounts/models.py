@@ -139,6 +139,9 @@ class PlatformApp(models.Model):
     client_secret = EncryptedTextField(blank=True)
     #: what signs events, where that is another secret (`spec.hook_secret_name`)
     hook_secret = EncryptedTextField(blank=True)
+    #: its number there, without which no events can be asked for
+    #: (`spec.hook_app_number_name`)
+    number_there = models.CharField(max_length=100, blank=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.ACTIVE)
     api_version = models.CharField(
         max_length=30, blank=True, help_text=_("Empty: the version we tested with.")

@@ -50,6 +50,7 @@ def ensure_practice_apps() -> bool:
         wanted = {
             "client_id": str(facts.get("client_id") or ""),
             "client_secret": str(facts.get("client_secret") or ""),
+            "number_there": str(facts.get("number") or ""),
             # The practice network reviews nothing: its apps may ask for everything.
             "granted_scopes": [scope.name for scope in spec.scopes],
         }

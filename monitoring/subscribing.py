@@ -1,7 +1,8 @@
-"""Asking for events account by account, where they come for a time only (WebSub).
+"""Asking for events account by account, where they come for a time only.
 
-What is granted is asked for anew long before it ends; what was never granted, later and
-later. Without any of it nothing is lost: figures and comments are read on their cadence.
+A hub grants them by asking back (WebSub); others say in their answer until when they
+come. What is granted is asked for anew long before it ends, and looked at each day where
+it may end without a word; what was never granted, later and later. Without any of it nothing is lost: figures and comments are read on their cadence.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import logging
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
-from django.db.models import F
+from django.db.models import F, Q
 
 from accounts.hook_addresses import address, secret_of, verify_token
 from accounts.models import ConnectedAccount, Network
@@ -29,6 +30,8 @@ MOST = 20
 #: After an unanswered question; doubled each time, up to a day.
 WAIT = timedelta(minutes=15)
 LONGEST_WAIT = timedelta(days=1)
+#: What was granted in an answer may end without a word.
+LOOK_AGAIN = timedelta(days=1)
 #: The share of the granted time after which it is asked for anew.
 RENEW_AFTER = 0.75
 #: An answer comes within moments; later ones belong to no question of ours.
@@ -37,8 +40,7 @@ ANSWER_WITHIN = timedelta(days=2)
 
 def keep(now: datetime) -> int:
     """Ask for what is due; how many were asked. Safe to run twice."""
-    slugs = [spec.slug for spec in registry.all_specs() if spec.hook_by_account]
-    accounts = ConnectedAccount.objects.connected().filter(platform__in=slugs)
+    accounts = ConnectedAccount.objects.connected().filter(_with_events())
     new = accounts.filter(hook_subscription=None).values_list("pk", flat=True)
     HookSubscription.objects.bulk_create(
         [HookSubscription(account_id=pk, next_at=now) for pk in new],
@@ -53,6 +55,15 @@ def keep(now: datetime) -> int:
     return count
 
 
+def _with_events() -> Q:
+    found = Q(pk__in=())
+    for spec in registry.all_specs():
+        if spec.hook_by_account or spec.hook_asked:
+            kinds = {"kind__in": spec.hook_account_kinds}
+            found |= Q(platform=spec.slug, **(kinds if spec.hook_account_kinds else {}))
+    return found
+
+
 def _ask(row: HookSubscription, now: datetime) -> bool:
     wait = min(LONGEST_WAIT, WAIT * 2 ** min(row.tries, 10))
     mine = HookSubscription.objects.filter(pk=row.pk, next_at=row.next_at)
@@ -62,19 +73,26 @@ def _ask(row: HookSubscription, now: datetime) -> bool:
     account = row.account
     if account.credential is None:
         return False
-    token = verify_token(account.platform, account.network)
-    app = account.credential.app
-    url = address(account.platform, account.network)
-    if not secret_of(app) or (account.network == Network.LIVE and not is_outside(url)):
+    app, spec = account.credential.app, account.spec
+    if not secret_of(app) or (spec.hook_app_number_name and not app.number_there):
         return False
+    url = address(account.platform, account.network)
+    if account.network == Network.LIVE and not is_outside(url):
+        return False
+    if spec.hook_by_account:
+        token = verify_token(account.platform, account.network)
+        url = f"{url}?{urlencode({'token': token})}"
     try:
-        client_of(account).ask_for_events(
-            account.external_id,
-            f"{url}?{urlencode({'token': token})}",
-            secret_of(app),
+        until = client_of(account).ask_for_events(
+            account.external_id, url, secret_of(app), app.number_there
         )
     except PlatformError as error:
         logger.info("events of account %s: %s", account.pk, error)
+        return True
+    if until is not None:
+        rows = HookSubscription.objects.filter(pk=row.pk)
+        again = max(now + WAIT, min(now + LOOK_AGAIN, until))
+        rows.update(granted_at=now, ends_at=until, next_at=again, tries=0)
     return True
 
 

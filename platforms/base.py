@@ -403,6 +403,13 @@ class PlatformSpec:
     #: events come for each account that was asked for (`PlatformClient.ask_for_events`),
     #: signed with a word of ours, until what it grants ends
     hook_by_account: bool = False
+    #: events come for each account for which we asked, until the time that the answer
+    #: tells (`PlatformClient.ask_for_events`); the address is entered there as well
+    hook_asked: bool = False
+    #: kinds of account that have events; (): all
+    hook_account_kinds: tuple[str, ...] = ()
+    #: what it calls the number of our app without which nothing can be asked for
+    hook_app_number_name: str = ""
     #: what it does not give of posts that are out
     absent: tuple[Absent, ...] = ()
     #: an answer to an answer has to name the comment that both stand below
@@ -1042,8 +1049,14 @@ class PlatformClient(abc.ABC):
         """
         raise NotImplementedError(f"{self.spec.slug} takes no app passwords")
 
-    def ask_for_events(self, account_id: str, callback: str, secret: str) -> None:
-        """Have events of an account sent (`spec.hook_by_account`), or go on being sent."""
+    def ask_for_events(
+        self, account_id: str, callback: str, secret: str, app_number: str = ""
+    ) -> datetime | None:
+        """Have events of an account sent, or go on being sent. Safe to repeat.
+
+        Returns until when they are granted (`spec.hook_asked`); None: that is told to
+        the callback (`spec.hook_by_account`). app_number: `spec.hook_app_number_name`.
+        """
         raise NotImplementedError(f"{self.spec.slug} is asked for no events")
 
     def take_key(self, key: str) -> TokenSet:

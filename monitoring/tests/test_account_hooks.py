@@ -22,6 +22,7 @@ from accounts.hook_addresses import addresses, verify_token
 from accounts.models import Credential
 from monitoring import platform_hooks, subscribing
 from monitoring.models import HookAddress, HookSubscription, Watch, WebhookEvent
+from platforms.linkedin.twin import CLIENT_SECRET
 from platforms.practice.server import TWINS, start_practice
 from publishing.models import Delivery
 
@@ -244,13 +245,19 @@ def test_x_sends_nothing_until_its_own_secret_is_entered(watched, admin_client):
 class Ours(BaseHTTPRequestHandler):
     """Our own address, over the wire; what came is kept for the test to hand in."""
 
+    secret = CLIENT_SECRET.encode()
     asked: list[dict[str, str]] = []
     got: list[tuple[bytes, dict[str, str]]] = []
 
     def do_GET(self):
         query = dict(parse_qsl(urlsplit(self.path).query))
         self.asked.append(query)
-        self._say(query["hub.challenge"].encode())
+        if code := query.get("challengeCode"):
+            digest = hmac.new(self.secret, code.encode(), hashlib.sha256).hexdigest()
+            words = {"challengeCode": code, "challengeResponse": digest}
+            self._say(json.dumps(words).encode())
+        else:
+            self._say(query["hub.challenge"].encode())
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -269,7 +276,8 @@ class Ours(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def practice(tmp_path_factory):
     folder = tmp_path_factory.mktemp("practice")
-    server = start_practice(folder, twins={"youtube": TWINS["youtube"]})
+    twins = {slug: TWINS[slug] for slug in ("youtube", "linkedin")}
+    server = start_practice(folder, twins=twins)
     yield server
     server.stop()
 
@@ -400,3 +408,135 @@ def test_a_feed_that_would_unfold_is_not_read(channel):
         post("youtube", bomb, "X-Hub-Signature", signed, "practice").status_code == 202
     )
     assert HookAddress.objects.get().refused_why == "it is no plain XML"
+
+
+# ---------------------------------------------------------------- asked for by calls
+
+DISTRIBUTION = {
+    "feedDistribution": "MAIN_FEED",
+    "targetEntities": [],
+    "thirdPartyDistributionChannels": [],
+}
+
+
+@pytest.fixture
+def page(practice, site, settings, make_account):
+    """A Page of LinkedIn in the practice network, and an app that has its number."""
+    settings.SITE_URL, settings.PRACTICE_NETWORK_URL = site, practice.url
+    Ours.asked.clear()
+    Ours.got.clear()
+    panel(practice, "reset")
+    made = panel(
+        practice,
+        "accounts",
+        platform="linkedin",
+        handle="acme",
+        name="Acme",
+        options={"kind": "organization"},
+    )
+    account = make_account(
+        "linkedin", made["external_id"], kind="organization", scopes=made["scopes"]
+    )
+    credential = account.credential
+    credential.access_token = made["access_token"]
+    credential.save()
+    app = credential.app
+    app.network = account.network = "practice"
+    app.client_secret, app.number_there = Ours.secret.decode(), "200117777"
+    app.save()
+    account.save()
+    return account
+
+
+def panel(practice, path, **body):
+    url, headers = f"{practice.url}/api/{path}", {"X-Practice": "1"}
+    answer = requests.post(url, json=body, headers=headers, timeout=10)
+    answer.raise_for_status()
+    return answer.json()
+
+
+def publish(practice, page):
+    body = {
+        "author": page.external_id,
+        "commentary": "Hello",
+        "visibility": "PUBLIC",
+        "distribution": DISTRIBUTION,
+        "lifecycleState": "PUBLISHED",
+    }
+    headers = {
+        "Authorization": f"Bearer {page.credential.access_token}",
+        "Linkedin-Version": "202609",
+        "X-Restli-Protocol-Version": "2.0.0",
+    }
+    url = f"{practice.url}/linkedin/api/rest/posts"
+    answer = requests.post(url, json=body, headers=headers, timeout=10)
+    answer.raise_for_status()
+    return answer.headers["x-restli-id"]
+
+
+def test_events_of_a_page_are_granted_looked_at_daily_and_lead_to_a_look(
+    page, practice, make_delivery
+):
+    now, twin = timezone.now(), practice.twins["linkedin"]
+    assert subscribing.keep(now) == 1
+    twin.wait_for_hooks()
+    row = HookSubscription.objects.get()
+    assert row.ends_at > now + timedelta(days=80)
+    assert row.next_at == now + timedelta(days=1)
+    assert subscribing.keep(row.next_at) == 1
+    urn = publish(practice, page)
+    delivery = make_delivery(page)
+    Delivery.objects.filter(pk=delivery.pk).update(
+        status="published", external_id=urn, published_at=now - HOUR
+    )
+    watch = Watch.objects.create(
+        delivery=delivery, next_at=now + HOUR, comments_read_at=now - HOUR
+    )
+    panel(practice, "switches", platform="linkedin", name="event_times", value="2")
+    told = {"platform": "linkedin", "post": urn, "by": "Riley", "text": "Nice"}
+    panel(practice, "comments", **told)
+    twin.wait_for_hooks()
+    assert len(Ours.got) == 2
+    for body, headers in Ours.got:
+        signed = headers["X-LI-Signature"]
+        answer = post("linkedin", body, "X-LI-Signature", signed, "practice")
+        assert answer.status_code == 200
+    assert platform_hooks.handle() == 1
+    watch.refresh_from_db()
+    assert watch.comments_read_at is None
+
+
+def test_an_address_that_is_another_s_is_told_nothing(page, practice, monkeypatch):
+    monkeypatch.setattr(Ours, "secret", b"another")
+    subscribing.keep(timezone.now())
+    practice.twins["linkedin"].wait_for_hooks()
+    urn = publish(practice, page)
+    told = {"platform": "linkedin", "post": urn, "by": "Riley", "text": "Nice"}
+    panel(practice, "comments", **told)
+    practice.twins["linkedin"].wait_for_hooks()
+    assert (len(Ours.asked), Ours.got) == (1, [])
+
+
+def test_without_the_number_of_the_app_nothing_is_asked_for(page, admin_client):
+    app = page.credential.app
+    app.number_there = ""
+    app.save()
+    assert subscribing.keep(timezone.now()) == 0
+    assert HookSubscription.objects.get().granted_at is None
+    app.network = "live"
+    app.save()
+    url = reverse("platform_app_edit", args=[app.pk])
+    words = "None is asked for until this is entered: Application ID"
+    assert words in admin_client.get(url).content.decode()
+    form = {"client_id": "client", "state": "active", "number_there": "app 7"}
+    wrong = admin_client.post(url, form).content.decode()
+    assert "“app 7” is no number" in wrong
+    admin_client.post(url, {**form, "number_there": " 200117777 "})
+    app.refresh_from_db()
+    assert app.number_there == "200117777"
+
+
+def test_accounts_that_have_no_events_are_not_asked_for(page):
+    type(page).objects.update(kind="member")
+    assert subscribing.keep(timezone.now()) == 0
+    assert not HookSubscription.objects.exists()

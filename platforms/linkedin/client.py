@@ -50,6 +50,7 @@ from ..errors import (
 )
 from ..http import Answer, redact
 from ..transport import WholeBody
+from . import hook
 from .little_text import unescape
 from .spec import NEEDED, POSTING_ROLES, SPEC, TOKEN_SETTLES_S
 
@@ -74,6 +75,8 @@ MEMBER_METRICS = {
     "COMMENT": Figure.COMMENTS,
     "RESHARE": Figure.SHARES,
 }
+#: What is granted for a shorter time is asked for anew.
+EVENTS_MARGIN = timedelta(days=2)
 #: Calls of a new day begin within so long after midnight UTC.
 DAY_BEGINS_WITHIN_S = 300
 #: The refused field of a 403: an author or owner that this member may not act for.
@@ -412,6 +415,44 @@ class LinkedInClient(PlatformClient):
             if verdicts & {"approved", "denied"}:
                 return "approved" in verdicts
         return None
+
+    # --- events
+
+    def ask_for_events(
+        self, account_id: str, callback: str, secret: str, app_number: str = ""
+    ) -> datetime | None:
+        """Of a Page, as its administrator. Up to four calls.
+
+        PermissionMissing: no administrator, or an app without this use.
+        """
+        key = (
+            f"(developerApplication:{encode(f'urn:li:developerApplication:{app_number}')}"
+            f",user:{encode(self.member().external_id)},entity:{encode(account_id)}"
+            f",eventType:{hook.EVENT_TYPE})"
+        )
+        path, now = f"/rest/eventSubscriptions/{key}", datetime.now(UTC)
+        ends_at = self._events_until(path, callback)
+        if ends_at is None or ends_at < now + EVENTS_MARGIN:
+            self.send(
+                "PUT /rest/eventSubscriptions/:key",
+                self.host("api") + path,
+                headers=self._headers("UPDATE"),
+                json={"webhook": callback},
+            )
+            ends_at = self._events_until(path, callback)
+        # It may end without a word, so nothing is relied on for longer than the next look.
+        return ends_at or now + EVENTS_MARGIN
+
+    def _events_until(self, path: str, callback: str) -> datetime | None:
+        """None: nothing comes to this address."""
+        key = "GET /rest/eventSubscriptions/:key"
+        try:
+            told = self._get(key, path, method="GET").data()
+        except NotFound:
+            return None
+        if told.get("webhook", callback) != callback:
+            return None
+        return _epoch_ms(told.get("expiresAt"))
 
     # --- media
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..base import Hook, HookAnswer, HookEvent
 
+EVENT_TYPE = "ORGANIZATION_SOCIAL_ACTION_NOTIFICATIONS"
 #: This stands before the body in what is signed, and not in the header.
 SIGNED_BEFORE = b"hmacsha256="
 #: Likes and shares change figures alone.

@@ -226,6 +226,7 @@ _ROWS: tuple[
     ),
     ("POST /rest/reactions", "React", WRITE_FEED, READ, UNKNOWN),
     ("PUT /rest/eventSubscriptions/:key", "Comment events", ADMIN, READ, UNKNOWN),
+    ("GET /rest/eventSubscriptions/:key", "Comment events", ADMIN, READ, UNKNOWN),
     ("GET /rest/eventSubscriptions", "Comment events", ADMIN, READ, UNKNOWN),
     ("DELETE /rest/eventSubscriptions/:key", "Comment events", ADMIN, READ, UNKNOWN),
     (
@@ -252,7 +253,6 @@ LATER = frozenset(
         "POST /rest/socialMetadata/:urn",
         "GET /rest/socialActions/:urn",
         "POST /rest/reactions",
-        "PUT /rest/eventSubscriptions/:key",
         "GET /rest/eventSubscriptions",
         "DELETE /rest/eventSubscriptions/:key",
         "GET /rest/organizationalEntityNotifications",
@@ -328,6 +328,9 @@ SPEC = PlatformSpec(
     hook_name="Webhooks: URL",
     hook_tells="comments, likes and shares of posts of Pages",
     hook_has_handshake=True,
+    hook_asked=True,
+    hook_account_kinds=("organization",),
+    hook_app_number_name="Application ID",
     mentions=MentionRule(
         r"(?!)",
         "LinkedIn links @[Name](urn:li:organization:number), with the "

@@ -56,6 +56,7 @@ from .twin_calls import (
     wrong_query,
     wrong_schema,
 )
+from .twin_events import EVENT_SWITCHES
 from .twin_figures import FIGURE_SWITCHES, Figures
 from .twin_media import ASSETS
 
@@ -119,6 +120,7 @@ SWITCHES = (
     ),
     Switch("verdict_form", "Form of a verdict", "short", ("short", "long")),
     *FIGURE_SWITCHES,
+    *EVENT_SWITCHES,
 )
 
 ROLES = (

@@ -96,6 +96,19 @@ ENDPOINTS = {
             ADMIN,
             restli_method="BATCH_FINDER",
         ),
+        *(
+            Endpoint(
+                f"{verb} /rest/eventSubscriptions/{{key}}",
+                f"eventSubscriptions.{method}",
+                ADMIN,
+                restli_method=method,
+            )
+            for verb, method in (
+                ("PUT", "UPDATE"),
+                ("GET", "GET"),
+                ("DELETE", "DELETE"),
+            )
+        ),
         Endpoint(
             "GET /rest/organizations/{id}",
             "organizations.GET",

@@ -36,6 +36,7 @@ from .twin_calls import (
     wrong_query,
     wrong_schema,
 )
+from .twin_events import Events
 from .twin_media import Media
 
 FIGURE_SWITCHES = (
@@ -74,7 +75,7 @@ REACTIONS = (
 COMMENTS = "/api/rest/socialActions/<urn>/comments"
 
 
-class Figures(Media):
+class Figures(Events, Media):
     has_readers: ClassVar[bool] = True
 
     # ------------------------------------------------------------ counts
@@ -463,7 +464,16 @@ class Figures(Media):
             "deleted": False,
         }
         self.put("comment", str(number), doc)
+        self._told("ADMIN_COMMENT" if actor == post["author"] else "COMMENT", post, doc)
         return doc
+
+    def _told(self, action: str, post: Doc, comment: Doc) -> None:
+        what = {
+            "urn": self._comment_urn(post, comment),
+            "by": comment["actor"],
+            "text": comment["text"],
+        }
+        self.tell(action, post, self._activity(post), what)
 
     def own_comments(self) -> list[Doc]:
         posts = {post["urn"]: post for _, post in self.all("post")}
@@ -536,6 +546,7 @@ class Figures(Media):
                 raise not_found()
             for doc in (comment, *self._comments(post, parent=id)):
                 self.put("comment", doc["id"], {**doc, "deleted": True})
+                self._told("COMMENT_DELETE", post, doc)
             return self._empty(204)
 
         return self._api(request, key, work)
@@ -637,6 +648,8 @@ class Figures(Media):
             id = f"{actor} {post['urn']}"
             row = {"post": post["urn"], "actor": actor, "type": body["reactionType"]}
             self.put("reaction", id, row)
+            liked = {"urn": f"urn:li:like:({actor},{root})", "by": actor, "text": ""}
+            self.tell("LIKE", post, self._activity(post), liked)
             return self._empty(201, x_restli_id=f"({actor},{root})")
 
         return self._api(request, key, work)

@@ -464,6 +464,10 @@ class Twin:
         """(client id, client secret) of the practice app; ("", "") where there is none."""
         return "", ""
 
+    def app_number(self) -> str:
+        """What the platform numbers the practice app by, where calls have to name it."""
+        return ""
+
     def tokens(self) -> list[Doc]:
         """Live and dead tokens: {"id", "account", "person", "state", "issued_at", ...}.
 

@@ -652,7 +652,11 @@ class Panel:
         apps = {}
         for slug, twin in self.twins.items():
             client_id, client_secret = twin.app_credentials()
-            apps[slug] = {"client_id": client_id, "client_secret": client_secret}
+            apps[slug] = {
+                "client_id": client_id,
+                "client_secret": client_secret,
+                "number": twin.app_number(),
+            }
         return json_response(apps)
 
     def api_faults(self, request: Request) -> Response:

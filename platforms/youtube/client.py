@@ -211,7 +211,9 @@ class YouTubeClient(PlatformClient):
             **facts,
         )
 
-    def ask_for_events(self, account_id: str, callback: str, secret: str) -> None:
+    def ask_for_events(
+        self, account_id: str, callback: str, secret: str, app_number: str = ""
+    ) -> datetime | None:
         """Ask the hub for what happens to a channel's videos. Safe to repeat.
 
         It answers 202 and asks the callback by itself, where its time is told.
@@ -228,6 +230,7 @@ class YouTubeClient(PlatformClient):
                 "hub.lease_seconds": str(hook.LONGEST_S),
             },
         )
+        return None
 
     def identities(self) -> Sequence[Identity]:
         """The channel that was chosen at the sign-in; none for an account without one."""

@@ -1,3 +1,4 @@
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -803,6 +804,66 @@ def test_an_upload_address_of_the_environment_is_trusted(
     client.put_file("http://127.0.0.1:9100/linkedin/www/dms-uploads/1", image())
     with pytest.raises(PlatformError):
         client.put_file("http://127.0.0.1:9200/linkedin/www/dms-uploads/1", image())
+
+
+# ------------------------------------------------------------------ events
+
+HOOK = "https://social.example/hooks/live/linkedin/"
+SUBSCRIPTION = (
+    API
+    + "/rest/eventSubscriptions/"
+    + "(developerApplication:urn%3Ali%3AdeveloperApplication%3A200117777,"
+    + "user:urn%3Ali%3Aperson%3Aa1B2c3D4e5,"
+    + "entity:urn%3Ali%3Aorganization%3A1234567,"
+    + "eventType:ORGANIZATION_SOCIAL_ACTION_NOTIFICATIONS)"
+)
+
+
+def granted(days: float, webhook: str = HOOK) -> dict[str, Any]:
+    ends_at = datetime.now(UTC) + timedelta(days=days)
+    return {"expiresAt": int(ends_at.timestamp() * 1000), "webhook": webhook}
+
+
+@pytest.mark.parametrize(
+    "before",
+    [None, granted(1), granted(60, "https://another.example/"), {"webhook": HOOK}],
+    ids=["nothing", "ends soon", "another address", "without an end"],
+)
+def test_events_of_a_page_are_asked_for_where_they_do_not_come(
+    page_client: LinkedInClient,
+    api: responses.RequestsMock,
+    before: dict[str, Any] | None,
+) -> None:
+    api.get(API + "/v2/me", json=ME)
+    api.get(SUBSCRIPTION, json=before or {}, status=200 if before else 404)
+    api.put(SUBSCRIPTION, status=204)
+    api.get(SUBSCRIPTION, json=granted(80))
+    until = page_client.ask_for_events(PAGE, HOOK, "", "200117777")
+    assert until is not None
+    assert until > datetime.now(UTC) + timedelta(days=79)
+    put = api.calls[2].request
+    assert str(put.url) == SUBSCRIPTION
+    assert json.loads(put.body or "") == {"webhook": HOOK}
+    assert put.headers["X-RestLi-Method"] == "UPDATE"
+
+
+def test_events_that_come_are_left_as_they_are(
+    page_client: LinkedInClient, api: responses.RequestsMock
+) -> None:
+    api.get(API + "/v2/me", json=ME)
+    api.get(SUBSCRIPTION, json=granted(30))
+    assert page_client.ask_for_events(PAGE, HOOK, "", "200117777")
+    assert len(api.calls) == 2
+
+
+def test_who_is_no_administrator_has_no_events(
+    page_client: LinkedInClient, api: responses.RequestsMock
+) -> None:
+    api.get(API + "/v2/me", json=ME)
+    api.get(SUBSCRIPTION, json=denied("no administrator"), status=403)
+    with pytest.raises(PlatformError) as caught:
+        page_client.ask_for_events(PAGE, HOOK, "", "200117777")
+    assert caught.value.outcome is Outcome.PERMISSION
 
 
 # ------------------------------------------------------------------ secrets and data
