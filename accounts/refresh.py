@@ -47,8 +47,15 @@ FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=1)
 #: Outcome of an attempt whose process died before it stored the answer.
 LOST = "lost"
-#: The platform may have done it although we got no answer that we could use.
-UNANSWERED = {Cause.TIMED_OUT, Cause.ANSWER_LOST, Cause.ANSWER_UNREADABLE}
+#: The platform may have done it although we got no answer that we could use. What never
+#: left this machine has an outcome of its own (PLATFORM_DOWN): as a transient error,
+#: "unreachable" is a line that was cut after the request.
+UNANSWERED = {
+    Cause.TIMED_OUT,
+    Cause.UNREACHABLE,
+    Cause.ANSWER_LOST,
+    Cause.ANSWER_UNREADABLE,
+}
 #: What a renewal of something broken leaves as it is.
 JUDGED = ("state", "cause", "detail", "broken_at", "next_proof_at")
 #: Seconds between tries to store new tokens in a database that does not answer: what

@@ -17,6 +17,7 @@ from platforms.errors import (
     AuthRevoked,
     Cause,
     PermissionMissing,
+    PlatformDown,
     Reach,
     TransientError,
 )
@@ -143,20 +144,24 @@ def test_an_interrupted_renewal_says_nothing_of_newer_tokens(renewable, script):
 
 @pytest.mark.trap("tiktok", 2)
 @pytest.mark.django_db
-@pytest.mark.parametrize("lost_by", ["death", "silence", "time-out"])
+@pytest.mark.parametrize(
+    "lost_by",
+    [
+        None,
+        AmbiguousOutcome(),
+        TransientError(cause=Cause.TIMED_OUT),
+        TransientError("closed without an answer", cause=Cause.UNREACHABLE),
+    ],
+    ids=["death", "silence", "time-out", "cut"],
+)
 def test_a_refusal_after_a_lost_rotation_says_what_was_lost(
     renewable, script, rotating, lost_by
 ):
-    if lost_by == "death":
+    if lost_by is None:
         die_in_a_renewal(renewable)
         refresh.sweep(timezone.now())
     else:
-        error = (
-            AmbiguousOutcome()
-            if lost_by == "silence"
-            else TransientError(cause=Cause.TIMED_OUT)
-        )
-        script.answers["refresh"] = [error]
+        script.answers["refresh"] = [lost_by]
         again(renewable)
     script.answers["refresh"] = [AuthRevoked(cause=Cause.REFRESH_REFUSED)]
     again(renewable)
@@ -165,6 +170,15 @@ def test_a_refusal_after_a_lost_rotation_says_what_was_lost(
 
 
 @pytest.mark.django_db
+def test_a_renewal_that_never_left_rotated_nothing(renewable, script, rotating):
+    script.answers["refresh"] = [PlatformDown(cause=Cause.UNREACHABLE)]
+    again(renewable)
+    script.answers["refresh"] = [AuthRevoked(cause=Cause.REFRESH_REFUSED)]
+    again(renewable)
+    renewable.refresh_from_db()
+    assert renewable.cause == Cause.REFRESH_REFUSED
+
+
 @pytest.mark.django_db
 def test_a_renewal_that_is_refused_because_of_the_account_says_what_is_wrong_with_it(
     renewable, script
@@ -188,6 +202,7 @@ def test_a_renewal_that_is_refused_because_of_our_app_breaks_no_access(
     assert renewable.refresh_after > timezone.now()
 
 
+@pytest.mark.django_db
 def test_where_nothing_rotates_nothing_was_lost(renewable, script):
     die_in_a_renewal(renewable)
     refresh.sweep(timezone.now())
