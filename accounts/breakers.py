@@ -124,6 +124,8 @@ TROUBLES = {
     Cause.ANSWER_UNREADABLE,
     Cause.ANSWER_LOST,
 }
+#: A platform that says so of our app lets it read no more than post.
+REFUSES_READING = {Cause.APP_REFUSED, Cause.APP_SUSPENDED, Cause.VERSION_ENDED}
 TROUBLED = {Outcome.TRANSIENT, Outcome.PLATFORM_DOWN, Outcome.AMBIGUOUS}
 AUTH = {Outcome.AUTH_EXPIRED, Outcome.AUTH_REVOKED}
 
@@ -531,7 +533,7 @@ def _looked(row: CircuitBreaker, event: Heard, now: datetime) -> bool:
     """
     verdict = judge(row, event)
     fine = verdict == Verdict.FINE
-    if fine and row.cause == Cause.APP_REFUSED:
+    if fine and row.cause in REFUSES_READING:
         _close(row, now)
         return True
     if verdict == Verdict.NOTHING or row.looks_pass == fine:

@@ -543,6 +543,29 @@ def test_what_a_look_reads_does_not_close_a_breaker():
     assert row("platform:live").state == State.OPEN
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermissionMissing(cause=Cause.APP_REFUSED, reach=Reach.APP),
+        PermissionMissing(cause=Cause.APP_SUSPENDED, reach=Reach.APP),
+        PermissionMissing(cause=Cause.VERSION_ENDED, reach=Reach.APP),
+    ],
+    ids=lambda error: error.cause.value,
+)
+def test_what_a_look_reads_closes_where_reading_was_refused_as_well(error):
+    fail(error, 1)
+    (look,) = ask(1, looking=True, at=after(900))
+    succeed(1, looking=True, trials=look.trials, at=after(901))
+    assert row("app:7").state == State.CLOSED
+
+
+def test_reading_does_not_tell_that_credits_were_bought():
+    fail(RateLimited(cause=Cause.CREDITS_USED_UP, reach=Reach.APP), 1)
+    (look,) = ask(1, looking=True, at=after(900))
+    succeed(1, looking=True, trials=look.trials, at=after(901))
+    assert row("app:7").state == State.OPEN
+
+
 def test_looks_do_not_hammer_with_an_app_that_was_refused():
     fail(PermissionMissing(cause=Cause.APP_REFUSED, reach=Reach.APP), 1)
     assert ask(1, looking=True)[0].refusal is None

@@ -49,11 +49,14 @@ from platforms.practice.server import start_practice
 from publishing.models import Delivery
 
 from ..sandbox import BASE_DIR, Sandbox
+from .health_apps import Apps
 from .health_record import LAST_LOOK, Death, Record, share_of
 from .health_script import (
+    APP_ENDINGS,
     DAY,
     ENDINGS,
     INSTAGRAM,
+    REACTS_H,
     RENEWALS,
     TREE_ENDINGS,
     TROUBLE,
@@ -76,8 +79,6 @@ Status = Delivery.Status
 STEP = timedelta(minutes=15)
 #: The drill never skips more than this: incidents are reviewed by the clock.
 LONGEST_STEP = timedelta(minutes=20)
-#: A person reacts to a message so much later.
-REACTS_H = (1.0, 12.0)
 #: One in so many lets an announced end pass.
 FORGETS_EACH = 4
 #: Jobs of the monitor cluster that concern posts, which are rows only here: no platform
@@ -148,7 +149,7 @@ class Health(Part):
             return
         told = self._all_worlds(options)
         record = Record.load(told)
-        missing = record.missing(ENDINGS + TREE_ENDINGS)
+        missing = record.missing(ENDINGS + TREE_ENDINGS + APP_ENDINGS)
         figures = {
             **record.figures(),
             "kinds_missing": missing,
@@ -249,6 +250,7 @@ def _of_incidents(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
                 "held",
                 "troubles",
                 "renewals_cut",
+                "app_incidents",
                 "reconnects",
                 "not_mended",
             )
@@ -269,6 +271,8 @@ class Weeks:
         self.days: int = options["days"]
         self.start, self.end = start, start + self.days * DAY
         self.move_to = move_to
+        #: tells worlds apart, where each begins with another of several
+        self.turn = options["seed"] % MOST_WORLDS
         self.dice = random.Random(options["seed"])  # noqa: S311 - a script, no secret
         self.practice = Practice()
         self.user, self.brand = make_people()
@@ -313,7 +317,7 @@ class Weeks:
             found = sum(d.found_at is not None for d in self.record.deaths)
             say(f"day {day}: {len(self.record.deaths)} deaths, {found} found")
 
-    def _at(self, when: datetime, what: Callable[[datetime], None]) -> None:
+    def at(self, when: datetime, what: Callable[[datetime], None]) -> None:
         heapq.heappush(self._events, (when, next(self._numbers), what))
 
     # -- who takes part
@@ -328,7 +332,8 @@ class Weeks:
         moment = self.start
         self._platforms = sorted({a.platform for a in self.accounts.values()})
         while (moment := moment + TROUBLE_EVERY) < self.end:
-            self._at(moment, self._trouble)
+            self.at(moment, self._trouble)
+        self.apps = Apps(self, self._platforms)
 
     def _make_account(self, platform: str, number: int) -> None:
         handle, options = f"{platform[:4]}{number}", sort_of(platform, number)
@@ -339,10 +344,10 @@ class Weeks:
         at, ending = death_of(
             platform, account.kind, self.dice, self.start, self.days, number
         )
-        self._at(at, partial(self._die, account.pk, ending))
+        self.at(at, partial(self._die, account.pk, ending))
         if platform in RENEWALS and number % 3 == 0:
             at = self.start + DAY + (self.days - 3) * DAY * self.dice.random()
-            self._at(at, partial(self._cut_renewal, account.pk))
+            self.at(at, partial(self._cut_renewal, account.pk))
         self._plan_renewal(account.pk)
 
     def _begin(self, account: ConnectedAccount) -> None:
@@ -376,7 +381,7 @@ class Weeks:
         person = grant.subject.external_id
         deaths = tree_deaths(self.dice, self.start, self.days, number)
         for at, ending in deaths:
-            self._at(at, partial(self._die_in_tree, members, person, ending))
+            self.at(at, partial(self._die_in_tree, members, person, ending))
 
     # -- what happens
 
@@ -400,7 +405,7 @@ class Weeks:
         if not ending.can_be_told and death.next_due_at:
             # Its post is refused and held, and somebody looks into it.
             wait = timedelta(hours=self.dice.uniform(*REACTS_H))
-            self._at(death.next_due_at + wait, partial(self._cure, death))
+            self.at(death.next_due_at + wait, partial(self._cure, death))
 
     def _die_in_tree(
         self, members: frozenset[int], person: str, ending: Ending, now: datetime
@@ -447,6 +452,12 @@ class Weeks:
         self.record.deaths.append(death)
         return death
 
+    def next_due_of(self, platform: str, now: datetime) -> datetime | None:
+        """When the next post of any account of a platform is due."""
+        whose = (pk for pk, row in self.accounts.items() if row.platform == platform)
+        due = [at for pk in whose if (at := self._next_due.get(pk)) and at > now]
+        return min(due, default=None)
+
     def _sharing(self, account: ConnectedAccount) -> list[ConnectedAccount]:
         """All accounts that act with the same access."""
         rows = ConnectedAccount.objects.connected()
@@ -475,10 +486,14 @@ class Weeks:
             kind=kind, platform=platform, call="any", times=times, **more
         )
         self.figures["troubles"] += 1
-        self._troubles[rule] = platform, now, None
-        self._at(now + timedelta(hours=2), partial(self._calm, rule))
+        self.begin_trouble(rule, platform, now)
+        self.at(now + timedelta(hours=2), partial(self.calm, rule))
 
-    def _calm(self, rule: str, now: datetime) -> None:
+    def begin_trouble(self, rule: str, platform: str, now: datetime) -> None:
+        """From now on a rule of the practice network hinders looks at a platform."""
+        self._troubles[rule] = platform, now, None
+
+    def calm(self, rule: str, now: datetime) -> None:
         platform, since, _until = self._troubles.pop(rule)
         if self._lasts(rule):
             self._troubles[rule] = platform, since, now
@@ -488,11 +503,16 @@ class Weeks:
         """Rules that have been used up do not wait for a request any more."""
         return rule in {fault["id"] for fault in self.practice.faults()}
 
-    def _stumbled_all_hour(self, death: Death, pk: int, due: datetime) -> bool:
-        """No look in the last hour before this account's post got an answer."""
-        whose = {death.platform, self.accounts[pk].platform}
+    def stumbled_all_hour(
+        self, platforms: set[str], due: datetime, but: str = ""
+    ) -> bool:
+        """No look at them in the last hour before a post got an answer.
+
+        but: a rule of the practice network that is not what is asked for.
+        """
         return any(
-            platform in whose
+            platform in platforms
+            and rule != but
             and since <= due - LAST_LOOK + STEP
             and (self._lasts(rule) if until is None else until >= due)
             for rule, (platform, since, until) in self._troubles.items()
@@ -507,11 +527,11 @@ class Weeks:
         if ends_at is None or ends_at >= self.end:
             return
         if pk % FORGETS_EACH == 0:
-            self._at(ends_at, partial(self._ran_out, pk, ends_at))
+            self.at(ends_at, partial(self._ran_out, pk, ends_at))
         else:
             wait = timedelta(hours=self.dice.uniform(*REACTS_H))
             early = ends_at - 3 * DAY + wait
-            self._at(early, partial(self._renew_ahead, pk, ends_at))
+            self.at(early, partial(self._renew_ahead, pk, ends_at))
 
     def _announced(self, pk: int, ends_at: datetime) -> bool:
         """Whether a message told of this end before it came."""
@@ -568,7 +588,8 @@ class Weeks:
                 continue
             death = self.record.of(pk)
             if death and death.found_at is None and due == death.next_due_at:
-                death.in_trouble = self._stumbled_all_hour(death, pk, due)
+                whose = {death.platform, self.accounts[pk].platform}
+                death.in_trouble = self.stumbled_all_hour(whose, due)
             rows = Delivery.objects.filter(account=pk, status=Status.SCHEDULED)
             if pk not in broken:
                 rows.update(
@@ -628,9 +649,10 @@ class Weeks:
     # -- what was found
 
     def _observe(self, now: datetime) -> None:
+        self.apps.observe(now)
         broken = self._broken()
         for death in self.record.open():
-            if death.found_at is None:
+            if death.found_at is None and death.accounts:
                 hit = [pk for pk in death.accounts if pk in broken]
                 if not hit:
                     continue
@@ -639,9 +661,10 @@ class Weeks:
                 if death.found_cause not in death.causes:
                     say(f"{death.name} is called {death.found_cause}")
                 wait = timedelta(hours=self.dice.uniform(*REACTS_H))
-                self._at(now + wait, partial(self._cure, death))
+                self.at(now + wait, partial(self._cure, death))
         for pk in broken:
-            if self.record.of(pk) is None:
+            of_app = self.apps.explains(self.accounts[pk].platform, broken[pk])
+            if self.record.of(pk) is None and not of_app:
                 self._unexplained(self._fresh(pk), now)
 
     def _unexplained(self, account: ConnectedAccount, now: datetime) -> None:
@@ -657,7 +680,7 @@ class Weeks:
             death.can_be_told = False  # it dies when it is renewed, not when we say
             death.found_at, death.found_cause = now, account.cause
             wait = timedelta(hours=self.dice.uniform(*REACTS_H))
-            self._at(now + wait, partial(self._cure, death))
+            self.at(now + wait, partial(self._cure, death))
             return
         by_refresh = account.cause == Cause.REFRESH_REFUSED
         (
@@ -707,7 +730,7 @@ class Weeks:
             # A server may stumble in this very moment: people try again.
             logger.info("reconnecting %s: %s", account, exc)
             self.figures["tried_again"] += 1
-            self._at(now + timedelta(minutes=30), again)
+            self.at(now + timedelta(minutes=30), again)
             return False
         self._cut.pop(account.pk, None)
         self.figures["reconnects"] += 1
@@ -766,7 +789,10 @@ class Weeks:
                 "incidents": Incident.objects.filter(kind=ACCESS).count(),
                 "incidents_told": opened.values("incident").distinct().count(),
                 "alerts": opened.count(),
-                "found": sum(d.found_at is not None for d in self.record.deaths),
+                "found": sum(
+                    d.found_at is not None and bool(d.accounts)
+                    for d in self.record.deaths
+                ),
             }
         )
         return {"record": self.record.dump(), "counts": counts}

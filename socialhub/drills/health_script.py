@@ -202,6 +202,26 @@ RENEWALS = {
     "tiktok": "POST /v2/oauth/token/",
     "pinterest": "POST /oauth/token",
 }
+#: Platforms that say so, when they refuse our app and no account of it.
+APP_ENDINGS: tuple[Ending, ...] = tuple(
+    _one(slug, "app_suspended", Cause.APP_REFUSED, Cause.APP_SUSPENDED, Cause.APP_GONE)
+    for slug in (
+        "x",
+        "facebook",
+        "linkedin",
+        "tiktok",
+        "snapchat",
+        "youtube",
+        "pinterest",
+        "threads",
+        "ayrshare",
+        "outstand",
+    )
+)
+#: A person reacts to a message so much later.
+REACTS_H = (1.0, 12.0)
+#: Between two such refusals, each of another platform.
+APP_EVERY = timedelta(days=6)
 #: What a network does now and then that says nothing of any access.
 TROUBLE: tuple[tuple[str, dict[str, object]], ...] = (
     ("cut", {}),
