@@ -338,7 +338,7 @@ def ask(client, series, action="look", **fields):
         "interval": "1",
         "ends": "never",
         "weekdays": [str(series.first_on.weekday())],
-        "first_on": timezone.localdate().isoformat(),
+        "first_on": timezone.localdate(timezone=ZoneInfo(series.zone)).isoformat(),
         "wall": f"{series.wall:%H:%M}",
         "zone": series.zone,
         "action": action,
