@@ -319,7 +319,7 @@ EXPLANATIONS: dict[str, Explanation] = {
         Action.EDIT,
     ),
     Cause.MENTION_TAKEN_OUT: _e(
-        _("These mentions may vanish"),
+        _("These vanish from the text unless our app may mention others"),
         _(
             "The platform makes links of them for apps that it allows to mention others. "
             "For all other apps it takes them out of the text without a word."
@@ -744,7 +744,8 @@ def finding_sentence(cause: str, values: Mapping[str, Any]) -> str:
         }
     if "names" in values:
         listed = f"{sentence}: {values['names']}"
-        return f"{listed}. {values['how'].rstrip('.')}" if values["how"] else listed
+        how = gettext(values["how"]).rstrip(".") if values["how"] else ""
+        return f"{listed}. {how}" if how else listed
     if "codec" in values:
         return gettext("%(what)s: %(codec)s; it takes %(allowed)s") % {
             "what": sentence,

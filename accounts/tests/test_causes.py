@@ -1,6 +1,9 @@
 """Every cause that a platform may name has its sentences."""
 
+from django.utils import translation
+
 from accounts.causes import EXPLANATIONS, Action, explain, finding_sentence
+from platforms import registry
 from platforms.errors import Cause
 
 
@@ -28,4 +31,13 @@ def test_a_finding_about_a_choice_names_it():
     values = {"option": "Title", "used": 105, "limit": 100, "unit": "characters"}
     assert finding_sentence(Cause.OPTION_TOO_LONG, values) == (
         "Title: An entry is too long: 105 / 100 characters"
+    )
+
+
+def test_how_a_network_writes_names_is_said_in_the_reader_s_language():
+    values = {"names": "@ana", "how": registry.spec("bluesky").mentions.how}
+    with translation.override("de"):
+        said = finding_sentence(Cause.MENTION_PLAIN, values)
+    assert said.endswith(
+        ": @ana. Bluesky verlinkt vollständige Handles wie @name.bsky.social"
     )

@@ -127,6 +127,8 @@ BY_CODE: dict[int, Means] = {
 }
 #: Limits of one business object (80001 Pages, 80002 Instagram).
 BUSINESS_LIMITS = range(80000, 80015)
+#: Trouble of Meta's servers, whatever the status says; those below zero are Instagram's.
+OF_SERVERS = {1, 2, -1, -2}
 #: An answer could not be made in the wanted form, after the object was created.
 AFTER_WRITING = {1772107}
 
@@ -441,7 +443,7 @@ class GraphClient(PlatformClient):
         if fault.subcode in AFTER_WRITING:
             kind = AmbiguousOutcome if mutates else TransientError
             return kind(fault.text, cause=Cause.ANSWER_UNREADABLE, **facts)
-        if fault.code in {1, 2} or answer.status >= 500:
+        if fault.code in OF_SERVERS or answer.status >= 500:
             return self._trouble(answer, mutates, fault.text, facts)
         # Of a parameter (100) Meta says so as well: it alone is over.
         if fault.code != 100 and _ends_version(fault):

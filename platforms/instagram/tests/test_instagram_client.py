@@ -397,6 +397,9 @@ TRANSIENT, PERMISSION = Outcome.TRANSIENT, Outcome.PERMISSION
         (fault(190, 460), Outcome.AUTH_REVOKED, Cause.PASSWORD_CHANGED),
         (fault(80002), Outcome.RATE_LIMITED, Cause.TOO_MANY_REQUESTS),
         (fault(2), AMBIGUOUS, Cause.PLATFORM_TROUBLE),
+        # Codes of its servers whose subcode nobody has named yet.
+        (fault(-1, 2207999), AMBIGUOUS, Cause.PLATFORM_TROUBLE),
+        (fault(-2), AMBIGUOUS, Cause.PLATFORM_TROUBLE),
         ({}, AMBIGUOUS, Cause.ANSWER_UNREADABLE),
     ],
 )
