@@ -71,7 +71,8 @@ def windows(now: datetime, subjects: Collection[str] | None = None) -> list[Wind
         rows = rows.filter(subject__in=list(subjects))
     found = [row for row in rows if _rule(row) is not None]
     whose = _names({row.subject for row in found})
-    lines = [_line(row, whose, now) for row in found]
+    said: dict[tuple[str, str], tuple[str, str]] = {}
+    lines = [_line(row, whose, now, said) for row in found]
     shown = [line for line in lines if line.used or line.source in ("set", "told")]
     return sorted(
         shown,
@@ -82,19 +83,22 @@ def windows(now: datetime, subjects: Collection[str] | None = None) -> list[Wind
 def unsized(apps: Iterable[PlatformApp]) -> list[WindowLine]:
     """Windows of our apps whose size only an admin can tell, and nobody has told.
 
-    Money first: without a budget there is no stop.
+    Money first: without a budget there is no stop. One query.
     """
     lines = []
+    apps = list(apps)
+    sized = RateBucket.objects.filter(subject__in=[f"app:{app.pk}" for app in apps])
+    told = set(
+        sized.exclude(size_set=None, size_told=None).values_list(
+            "platform", "subject", "key"
+        )
+    )
     for app in apps:
         subject = f"app:{app.pk}"
-        known = set(
-            RateBucket.objects.filter(platform=app.platform, subject=subject)
-            .exclude(size_set=None, size_told=None)
-            .values_list("key", flat=True)
-        )
         whose = {subject: _app_name(app)}
         for rule in app.spec.buckets:
-            if rule.partition == "app" and rule.size is None and rule.key not in known:
+            known = (app.platform, subject, rule.key) in told
+            if rule.partition == "app" and rule.size is None and not known:
                 row = RateBucket(platform=app.platform, key=rule.key, subject=subject)
                 lines.append(_line(row, whose, datetime.now(UTC)))
     return sorted(lines, key=lambda line: (line.unit != MONEY, line.whose, line.name))
@@ -194,8 +198,19 @@ def _rule(row: RateBucket) -> Bucket | None:
         return None
 
 
-def _line(row: RateBucket, whose: Mapping[str, str], now: datetime) -> WindowLine:
+def _line(
+    row: RateBucket,
+    whose: Mapping[str, str],
+    now: datetime,
+    said: dict[tuple[str, str], tuple[str, str]] | None = None,
+) -> WindowLine:
+    """said: names and kinds of rules, which many lines share, as far as they are known."""
     rule = rules(row.platform)[row.key]
+    said = {} if said is None else said
+    if (row.platform, row.key) not in said:
+        words = bucket_name(row.platform, rule), kind_words(rule)
+        said[row.platform, row.key] = words
+    name, kind = said[row.platform, row.key]
     # The first two name the row; the others are what is counted.
     window = Window(rule, row.counts())
     at = now.timestamp()
@@ -214,9 +229,9 @@ def _line(row: RateBucket, whose: Mapping[str, str], now: datetime) -> WindowLin
     return WindowLine(
         bucket=BucketId(row.platform, row.key, row.subject),
         platform_name=_platform_name(row.platform),
-        name=bucket_name(row.platform, rule),
+        name=name,
         whose=whose.get(row.subject, row.subject),
-        kind=kind_words(rule),
+        kind=kind,
         unit=rule.unit,
         partition=rule.partition,
         used=used,
@@ -254,13 +269,14 @@ def _names(subjects: Collection[str]) -> dict[str, str]:
             )
         elif kind in pks:
             pks[kind].append(int(rest))
-    for account in ConnectedAccount.objects.filter(pk__in=pks["account"]):
-        names[f"account:{account.pk}"] = account.name
-    for credential in Credential.objects.filter(pk__in=pks["token"]):
-        names[f"token:{credential.pk}"] = _("Access of %(name)s") % {
-            "name": credential.subject_name
-        }
-    for app in PlatformApp.objects.filter(pk__in=pks["app"]):
+    accounts = ConnectedAccount.objects.filter(pk__in=pks["account"])
+    for pk, name in accounts.values_list("pk", "name"):
+        names[f"account:{pk}"] = name
+    credentials = Credential.objects.filter(pk__in=pks["token"])
+    for pk, name in credentials.values_list("pk", "subject_name"):
+        names[f"token:{pk}"] = _("Access of %(name)s") % {"name": name}
+    apps = PlatformApp.objects.filter(pk__in=pks["app"])
+    for app in apps.defer("client_secret", "hook_secret"):
         names[f"app:{app.pk}"] = _app_name(app)
     return names
 

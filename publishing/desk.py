@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, OuterRef, Q, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Q, prefetch_related_objects
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -19,14 +18,18 @@ from accounts.models import ConnectedAccount
 from accounts.roles import can_review, can_write, is_admin
 
 from . import stops, valve
-from .listing import NEEDS_ME, Tab, for_rows
+from .listing import NEEDS_ME, Tab
+from .long_lists import Leaf, leaf
 from .models import Delivery, DeliveryQuerySet, Note, Stop
 from .wording import Trouble, clock, trouble
 
 Status = Delivery.Status
 SOLVED_DAYS = 30
-#: Rows that one page of the desk shows; the rest is said.
+#: So many rows are grouped; the rest is said.
 MAX_ROWS = 300
+#: Groups of one page, and how many rows of each stand there; a group alone shows all.
+MOST_GROUPS = 8
+MOST_OF_GROUP = 5
 #: Between two posts of one account when a group is sent again: no burst.
 GAP = timedelta(minutes=5)
 
@@ -317,30 +320,28 @@ def _settled(row: Delivery) -> Trouble:
     return Trouble("solved", head, _("It is live now."), "", Action.WAIT)
 
 
-#: A subquery, so that the rows are not grouped.
-_NOTES = Coalesce(
-    Subquery(
-        Note.objects.filter(delivery=OuterRef("pk"))
-        .order_by()
-        .values("delivery")
-        .annotate(n=Count("pk"))
-        .values("n")
-    ),
-    0,
-)
-
-
 @dataclass(frozen=True)
 class Desk:
+    """groups: of this page; only: the group that is shown alone, None: several are."""
+
     tab: str
     tabs: Sequence[Tab]
     whose: Sequence[Tab]
     groups: Sequence[Group]
+    page: Leaf
+    only: Group | None
     left_out: int
 
+    def shown(self, group: Group) -> Sequence[Delivery]:
+        """The rows of a group that stand on the page."""
+        return group.deliveries if self.only else group.deliveries[:MOST_OF_GROUP]
 
-def desk(user: Any, tab: str, whose: str = "") -> Desk:
-    """whose: a key of WHOSE; it narrows the first tab alone."""
+
+def desk(
+    user: Any, tab: str, whose: str = "", page: str | None = None, alone: str = ""
+) -> Desk:
+    """whose: a key of WHOSE; it narrows the first tab alone. page: as typed. alone: the
+    key of the one group that is wanted; all are shown where there is none such."""
     rows = Delivery.objects.visible_to(user)
     all_tabs = tabs(rows, tab)
     parts = whose_tabs(rows, user, whose) if tab == NEEDS_ME else []
@@ -348,16 +349,36 @@ def desk(user: Any, tab: str, whose: str = "") -> Desk:
     if parts:
         wanted = whose_rows(wanted, user, whose)
     newest = "-published_at" if tab == "solved" else "due_at"
-    shown = list(
-        for_rows(wanted)
-        .select_related("care__assignee")
-        .annotate(note_count=_NOTES)
-        .prefetch_related("attempts")
+    read = list(
+        wanted.select_related("post__brand")
+        .prefetch_related("account__credential__app")
         .order_by(newest, "pk")[:MAX_ROWS]
     )
     counted = parts or all_tabs
     count = next(part.count for part in counted if part.is_current)
-    return Desk(tab, all_tabs, parts, groups(shown), max(0, count - len(shown)))
+    found = groups(read)
+    only = next((group for group in found if group.key == alone), None)
+    listed = leaf([only] if only else found, len(found), MOST_GROUPS, page)
+    left_out = max(0, count - len(read))
+    shown = Desk(tab, all_tabs, parts, listed.rows, listed, only, left_out)
+    _complete([row for group in listed.rows for row in shown.shown(group)])
+    return shown
+
+
+def _complete(rows: Sequence[Delivery]) -> None:
+    """What is shown of the rows of a page, besides what groups them. Six queries."""
+    prefetch_related_objects(
+        rows, "post__variants", "attempts", "care__assignee", "account__owner"
+    )
+    notes = (
+        Note.objects.filter(delivery__in=rows)
+        .order_by()
+        .values_list("delivery")
+        .annotate(Count("pk"))
+    )
+    counts = dict(notes)
+    for row in rows:
+        row.note_count = counts.get(row.pk, 0)  # type: ignore[attr-defined]
 
 
 @dataclass

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -29,6 +30,7 @@ from platforms.base import MONEY
 from . import ahead
 from .access import role_required
 from .limit_forms import SizeForm
+from .long_lists import leaf
 from .models import Delivery
 from .wording import clock, person
 
@@ -36,8 +38,8 @@ from .wording import clock, person
 AHEAD = timedelta(days=31)
 #: A window that is used so far stands in the open; emptier ones behind a click.
 SHOWN_FROM_SHARE = 50
-#: Quiet windows that are listed behind the click; the rest is counted.
-MAX_QUIET = 200
+#: Quiet windows on one page of a platform.
+QUIET_SIZE = 50
 
 
 @dataclass
@@ -58,22 +60,13 @@ class Entry:
 
     @property
     def is_full(self) -> bool:
-        return self.line.opens_at is not None or self.line.size == 0
+        return is_full(self.line)
 
     @property
     def tone(self) -> str:
         if self.is_full:
             return "bad"
         return "warn" if self.will_wait or self.line.share >= 80 else "ok"
-
-    @property
-    def stands_out(self) -> bool:
-        return bool(
-            self.is_full
-            or self.will_wait
-            or self.is_money
-            or self.line.share >= SHOWN_FROM_SHARE
-        )
 
     @property
     def used(self) -> str:
@@ -84,22 +77,25 @@ class Entry:
         return "" if self.line.size is None else amount(self.line.size, self.line.unit)
 
 
+def is_full(line: WindowLine) -> bool:
+    return line.opens_at is not None or line.size == 0
+
+
+def stands_out(line: WindowLine, will_wait: int) -> bool:
+    """Whether it is shown at once."""
+    by_hand = line.unit == MONEY or line.source == "set"
+    much = line.share >= SHOWN_FROM_SHARE
+    return bool(is_full(line) or will_wait or by_hand or much)
+
+
 @dataclass
 class Group:
-    """The windows of one platform."""
+    """The windows of one platform. quiet: counted, and listed on a page of its own."""
 
     name: str
     slug: str
     open: list[Entry] = field(default_factory=list)
-    quiet: list[Entry] = field(default_factory=list)
-
-    @property
-    def shown_quiet(self) -> Sequence[Entry]:
-        return self.quiet[:MAX_QUIET]
-
-    @property
-    def more_quiet(self) -> int:
-        return max(0, len(self.quiet) - MAX_QUIET)
+    quiet: list[WindowLine] = field(default_factory=list)
 
 
 def amount(units: int, unit: str) -> str:
@@ -109,7 +105,10 @@ def amount(units: int, unit: str) -> str:
 
 @role_required(lambda user: bool(roles_of(user)))
 def limits_page(request: HttpRequest) -> HttpResponse:
-    """Admins see all windows; others those of their brands' accounts."""
+    """Admins see all windows; others those of their brands' accounts.
+
+    platform: a slug in the address, whose quiet windows are listed as well.
+    """
     user: Any = request.user
     now = timezone.now()
     admin = is_admin(user)
@@ -121,16 +120,28 @@ def limits_page(request: HttpRequest) -> HttpResponse:
     groups: dict[str, Group] = {}
     for line in lines:
         wait = waits.get(line.bucket, 0)
+        slug = line.bucket.platform
+        group = groups.setdefault(slug, Group(line.platform_name, slug))
+        if not stands_out(line, wait):
+            group.quiet.append(line)
+            continue
         entry = _entry(line, wait, first.get(line.bucket), admin)
         if line.bucket in needed:
             entry.planned = amount(needed[line.bucket], line.unit)
-        slug = line.bucket.platform
-        group = groups.setdefault(slug, Group(line.platform_name, slug))
-        (group.open if entry.stands_out else group.quiet).append(entry)
+        group.open.append(entry)
+    only = groups.get(request.GET.get("platform", ""))
+    page, quiet = None, []
+    if only is not None:
+        page = leaf(only.quiet, len(only.quiet), QUIET_SIZE, request.GET.get("page"))
+        quiet = [_entry(line, 0, None, admin) for line in page.rows]
     apps = PlatformApp.objects.defer("client_secret", "hook_secret") if admin else ()
     context = {
         "pauses": _pauses(user, now),
-        "groups": list(groups.values()),
+        "groups": [only] if only else list(groups.values()),
+        "only": only,
+        "quiet": quiet,
+        "page": page,
+        "page_query": urlencode({"platform": only.slug}) if only else "",
         "unsized": [_entry(line, 0, None, admin) for line in unsized(apps)],
         "is_admin": admin,
         "will_wait": sum(waits.values()),
@@ -147,21 +158,22 @@ def _lines(user: Any, now: datetime) -> list[WindowLine]:
 
 
 def _pauses(user: Any, now: datetime) -> list[tuple[paused.Paused, int]]:
-    """What is paused, each with the reader's posts that wait for it."""
+    """What is paused, each with the reader's posts that wait for it: one query more."""
+    reader = None if is_admin(user) else user
+    pauses = paused.not_closed(reader, now)
+    if not pauses:
+        return []
     waiting = Delivery.objects.visible_to(user).filter(
         status=Delivery.Status.HELD,
         hold__in=(Delivery.Hold.LIMIT, Delivery.Hold.PLATFORM),
     )
-    reader = None if is_admin(user) else user
-    return [
-        (pause, _behind(waiting, pause.breaker))
-        for pause in paused.not_closed(reader, now)
+    behind = [
+        Q(**breakers.accounts_behind(pause.breaker, "account__")) for pause in pauses
     ]
-
-
-def _behind(waiting: Any, breaker: CircuitBreaker) -> int:
-    behind = breakers.accounts_behind(breaker, "account__")
-    return int(waiting.filter(**behind).count())
+    numbers = waiting.aggregate(
+        **{f"n{n}": Count("pk", filter=those) for n, those in enumerate(behind)}
+    )
+    return [(pause, numbers[f"n{n}"]) for n, pause in enumerate(pauses)]
 
 
 def _bucket(found: Forecast) -> BucketId:

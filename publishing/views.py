@@ -584,7 +584,9 @@ def failure_desk(request: HttpRequest) -> HttpResponse:
     tab = tab if tab in desks.TABS else listing.NEEDS_ME
     whose = request.GET.get("whose", "")
     whose = whose if whose in desks.WHOSE else ""
-    shown = desks.desk(request.user, tab, whose)
+    wanted = request.GET.get("group", "")
+    shown = desks.desk(request.user, tab, whose, request.GET.get("page"), wanted)
+    here = {"tab": tab, **({"whose": whose} if whose else {})}
     now = timezone.now()
     groups = [
         {
@@ -603,12 +605,20 @@ def failure_desk(request: HttpRequest) -> HttpResponse:
                     "is_twice": row.status == Delivery.Status.HELD
                     and row.hold == Delivery.Hold.TWICE,
                 }
-                for row in group.deliveries
+                for row in shown.shown(group)
             ],
+            "more": len(group.deliveries) - len(shown.shown(group)),
+            "url": f"?{urlencode({**here, 'group': group.key})}",
         }
         for group in shown.groups
     ]
-    context = {"desk": shown, "groups": groups, **_may(request.user)}
+    context = {
+        "desk": shown,
+        "groups": groups,
+        "page": shown.page,
+        "page_query": urlencode(here),
+        **_may(request.user),
+    }
     return render(request, "publishing/failure_desk.html", context)
 
 

@@ -74,6 +74,15 @@ def test_a_window_is_told_with_its_use_end_and_source(world, ana):
     assert "Posts go when they are due." in page
 
 
+def test_windows_with_much_room_stand_on_a_page_of_their_platform(world, ana):
+    use(world.x, **{f"{POST}:user": 10})
+    page = page_of(ana.get(PAGE))
+    assert "Show 1 window with much room" in page
+    assert "10 of 100" not in page
+    assert "10 of 100" in page_of(ana.get(PAGE, {"platform": "x"}))
+    assert "10 of 100" not in page_of(ana.get(PAGE, {"platform": "nothing"}))
+
+
 def test_a_full_window_says_when_it_opens_and_that_it_goes_on_by_itself(world, ana):
     use(world.x, **{f"{POST}:user": 100})
     page = page_of(ana.get(PAGE))

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEvent
+from publishing import desk
 from publishing.desk import GAP, can_send_again, groups
 from publishing.models import Delivery, InvalidTransition
 from publishing.tests.pages.conftest import make_account, make_delivery
@@ -350,6 +351,31 @@ def test_the_tabs_tell_what_goes_by_itself_from_what_does_not(world, rita):
     for tab in ("retrying", "checking", "solved"):
         shown = rita.get(reverse("failure_desk"), {"tab": tab})
         assert len(shown.context["desk"].groups) == 1
+
+
+def test_a_long_group_stands_alone_on_a_page_and_many_groups_on_several(
+    world, rita, monkeypatch
+):
+    monkeypatch.setattr(desk, "MOST_GROUPS", 1)
+    monkeypatch.setattr(desk, "MOST_OF_GROUP", 2)
+    failed = {"status": "failed", "cause": "timed_out"}
+    rows = [make_delivery(world.x, world.ana, text=f"P{n}", **failed) for n in range(3)]
+    other = make_delivery(
+        world.x, world.ana, text="Other", status="failed", cause="text_refused"
+    )
+
+    def shown(**asked: str) -> list[bool]:
+        page = rita.get(reverse("failure_desk"), asked).content.decode()
+        links = [f'href="{row.get_absolute_url()}"' for row in (*rows, other)]
+        return [link in page for link in links]
+
+    assert shown() == [True, True, False, False]
+    assert shown(page="2") == [False, False, False, True]
+    group = rita.get(reverse("failure_desk")).context["desk"].groups[0]
+    assert shown(group=group.key) == [True, True, True, False]
+    # All of the group are repaired, whatever stands on the page.
+    page = rita.get(reverse("failure_desk")).content.decode()
+    assert f'name="delivery" value="{rows[2].pk}"' in page
 
 
 def test_a_group_goes_again_a_minute_apart_without_the_late_ones(world, rita):
