@@ -15,7 +15,8 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
+from urllib.robotparser import RobotFileParser
 
 from django.conf import settings
 from django.core import signing
@@ -25,7 +26,7 @@ from django.utils.translation import gettext as _
 
 from platforms.checks import is_outside
 from platforms.errors import Cause, PlatformError, TransientError
-from platforms.http import Http
+from platforms.http import Answer, Http
 
 SALT = "publishing.public_media"
 #: What stands before token and name. Django's own `reverse` would load all pages into
@@ -42,7 +43,9 @@ BAD_FOR = timedelta(minutes=1)
 SHOWN_FOR = timedelta(days=2)
 #: One whole look. A platform is not more patient.
 PATIENCE_S = 10.0
-VERDICT = "public-media:verdict"
+VERDICT, ROBOTS = "public-media:verdict", "public-media:robots"
+#: Who asks robots.txt before it fetches: Facebook's, Instagram's and Threads' fetcher.
+FETCHER = "facebookexternalhit"
 
 
 def address(asset: int, file_name: str) -> str:
@@ -108,7 +111,11 @@ def look(*, fresh: bool = False) -> Verdict | None:
         life = BAD_FOR if last.why else GOOD_FOR
         if timezone.now() - last.at < life:
             return last
-    return _keep(_read(probe_address(), PROBE_TEXT))
+    why = _read(probe_address(), PROBE_TEXT)
+    if not why:
+        # Said, and keeps nothing back: not every platform asks it.
+        cache.set(ROBOTS, _forbidden(), SHOWN_FOR.total_seconds())
+    return _keep(why)
 
 
 def must_be_readable(addresses: Iterable[str]) -> None:
@@ -139,27 +146,16 @@ def _stem(path: str) -> str:
 
 
 def _keep(why: str) -> Verdict:
-    verdict = Verdict(timezone.now(), why)
+    verdict = Verdict(timezone.now(), why or cache.get(ROBOTS) or "")
     cache.set(VERDICT, verdict, SHOWN_FOR.total_seconds())
     return verdict
 
 
 def _read(url: str, text: str = "") -> str:
     """Why it cannot be read, in words; "": it can. text: what has to stand there."""
-    http = Http(total_s=PATIENCE_S)
-    # An address on a list of own servers may be behind the same door as we.
-    http.allow_private = True
-    http.private_hosts = frozenset(h.lower() for h in settings.ALLOWED_PRIVATE_HOSTS)
     began = time.monotonic()
     try:
-        answer = http.request(
-            "GET",
-            url,
-            call="own public address",
-            mutates=False,
-            headers={"Range": "bytes=0-1023"},
-            max_bytes=1 << 20,
-        )
+        answer = _get(url, {"Range": "bytes=0-1023"})
     except PlatformError as error:
         return _words(error, time.monotonic() - began)
     if not answer.ok:
@@ -170,6 +166,37 @@ def _read(url: str, text: str = "") -> str:
     if kind.startswith("text/html") or (text and answer.text(100) != text):
         return _("Something else than SocialHub answers at SITE_URL.")
     return ""
+
+
+def _get(url: str, headers: dict[str, str]) -> Answer:
+    http = Http(total_s=PATIENCE_S)
+    # An address on a list of own servers may be behind the same door as we.
+    http.allow_private = True
+    http.private_hosts = frozenset(h.lower() for h in settings.ALLOWED_PRIVATE_HOSTS)
+    return http.request(
+        "GET",
+        url,
+        call="own public address",
+        mutates=False,
+        headers=headers,
+        max_bytes=1 << 20,
+    )
+
+
+def _forbidden() -> str:
+    """That robots.txt forbids to fetch our files, in words; "": it does not."""
+    url = probe_address()
+    try:
+        answer = _get(urljoin(url, "/robots.txt"), {})
+    except PlatformError:
+        return ""
+    if not answer.ok:
+        return ""
+    rules = RobotFileParser()
+    rules.parse(answer.body.decode("utf-8", "replace").splitlines())
+    if rules.can_fetch(FETCHER, url):
+        return ""
+    return _("The file robots.txt at SITE_URL forbids Facebook and Instagram to fetch.")
 
 
 def _words(error: PlatformError, seconds: float) -> str:

@@ -110,9 +110,40 @@ def test_the_probe_is_what_we_answer_and_nothing_else_passes(web):
     asked = web.says(body=answer.content, kind="text/plain")
     assert public_media.look().why == ""
     assert public_media.look().why == ""
-    assert len(asked) == 1
+    assert [url.rsplit("/", 1)[-1] for _m, url, _r in asked] == [
+        public_media.PROBE_NAME,
+        "robots.txt",
+    ]
     web.says(body=b"It works!", kind="text/plain")
     assert "Something else" in public_media.look(fresh=True).why
+
+
+@pytest.mark.trap("facebook", 13)
+@pytest.mark.parametrize(
+    ("rules", "forbids"),
+    [
+        ("User-agent: *\nDisallow: /", True),
+        ("User-agent: facebookexternalhit\nDisallow: /media/", True),
+        ("User-agent: *\nDisallow: /admin/", False),
+        (
+            "User-agent: *\nDisallow: /\n\nUser-agent: facebookexternalhit\nAllow: /",
+            False,
+        ),
+        ("<!doctype html><title>Not found</title>", False),
+        ("", False),
+    ],
+)
+def test_what_robots_may_not_fetch_is_said_and_keeps_nothing_back(
+    web, monkeypatch, rules, forbids
+):
+    def request(self, method, url, **kwargs):
+        text = rules if url == f"{SITE}/robots.txt" else public_media.PROBE_TEXT
+        return Answer(200, {"content-type": "text/plain"}, text.encode())
+
+    monkeypatch.setattr(public_media.Http, "request", request)
+    assert ("robots.txt" in public_media.look().why) is forbids
+    public_media.must_be_readable([address()])
+    assert ("robots.txt" in public_media.last_verdict().why) is forbids
 
 
 @pytest.mark.parametrize("commits", [False, True])
