@@ -101,9 +101,10 @@ def make_rows(accounts: Sequence[ConnectedAccount], now: datetime) -> list[Row]:
     queues = hooks.queues(accounts)
     pauses = {
         (pause.breaker.platform, pause.breaker.subject): pause
-        for pause in paused.not_closed(now=now)
+        for pause in paused.not_closed(now=now, named=False)
     }
-    full = _fullest(windows(now, subjects_of(accounts)))
+    drawn = {slug: _drawn_by_posts(slug) for slug in {a.platform for a in accounts}}
+    full = _fullest(windows(now, subjects_of(accounts), drawn))
     return [
         _row(account, queues[account.pk], pauses, full, now) for account in accounts
     ]
@@ -239,11 +240,11 @@ def _drawn_by_posts(platform: str) -> frozenset[str]:
 
 
 def _fullest(lines: Iterable[WindowLine]) -> dict[tuple[str, str], WindowLine]:
-    """(platform, subject) -> its fullest window among those that posts draw on."""
+    """(platform, subject) -> the fullest of these windows."""
     found: dict[tuple[str, str], WindowLine] = {}
     for line in lines:
-        platform, key, subject = line.bucket
-        if line.size is None or not line.used or key not in _drawn_by_posts(platform):
+        platform, _key, subject = line.bucket
+        if line.size is None or not line.used:
             continue
         before = found.get((platform, subject))
         if before is None or line.share > before.share:

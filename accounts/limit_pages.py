@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 
+from django.db.models import Q
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -60,13 +63,23 @@ class WindowLine:
         return min(100, -(-self.used * 100 // self.size))
 
 
-def windows(now: datetime, subjects: Collection[str] | None = None) -> list[WindowLine]:
+def windows(
+    now: datetime,
+    subjects: Collection[str] | None = None,
+    drawn: Mapping[str, Collection[str]] | None = None,
+) -> list[WindowLine]:
     """Windows in which something is used or whose size is not the published one.
 
     By platform, then whose, then the fullest first. subjects: only theirs
-    (`subjects_of`); None: all. Four queries at most.
+    (`subjects_of`); None: all. drawn: of these platforms only these keys; None: all.
+    Four queries at most.
     """
     rows = RateBucket.objects.select_related("set_by")
+    if drawn is not None:
+        wanted = [
+            Q(platform=slug, key__in=keys) for slug, keys in drawn.items() if keys
+        ]
+        rows = rows.filter(reduce(or_, wanted)) if wanted else rows.none()
     if subjects is not None:
         rows = rows.filter(subject__in=list(subjects))
     found = [row for row in rows if _rule(row) is not None]

@@ -58,22 +58,27 @@ class Paused:
 
 
 def not_closed(
-    reader: Any = None, now: datetime | None = None, *, tokens: bool = True
+    reader: Any = None,
+    now: datetime | None = None,
+    *,
+    tokens: bool = True,
+    named: bool = True,
 ) -> list[Paused]:
     """All that is paused: platforms first, then apps, then single accounts; oldest first.
 
     reader: only accounts of this person's brands; None: all. tokens: single accounts as
-    well. Three queries at most.
+    well; not named: without saying which ones. Three queries at most.
     """
     now = now or timezone.now()
     rows = [row for row in breakers.not_closed() if tokens or row.scope != "token"]
     if not rows:
         return []
-    names = _names(rows, reader)
+    names = _names([row for row in rows if named or row.scope != "token"], reader)
     shown = [
         _paused(row, who, now)
         for row in rows
         if (who := names.get((row.scope, row.subject_id)) or _platform_name(row))
+        or (row.scope == "token" and not named)
     ]
     order = {"platform": 0, "app": 1, "token": 2}
     return sorted(shown, key=lambda p: (order[p.scope], p.since or now, p.who))

@@ -40,7 +40,7 @@ from .roles import is_admin
 TIMELINE_LINES = 30
 
 #: Rows of one page of the list.
-PAGE_SIZE = 100
+PAGE_SIZE = 50
 
 
 @login_required

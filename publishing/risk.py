@@ -73,13 +73,13 @@ class Sky:
 
     @classmethod
     def now_seen(cls, now: datetime) -> Sky:
-        """Four queries at most."""
+        """Three queries at most."""
         return cls(
             now,
             stops.active(),
             {
                 (pause.breaker.platform, pause.breaker.subject): pause
-                for pause in paused.not_closed(now=now)
+                for pause in paused.not_closed(now=now, named=False)
             },
         )
 
@@ -119,6 +119,8 @@ def gravest(
 
     kept: by key what is believed of it (`judgements.believed`).
     """
+    if not rows:
+        return {}
     sky = Sky.now_seen(now)
     prefetch_related_objects(rows, *ACCESS)
     found = {}
@@ -382,7 +384,7 @@ def _paused(
         pause = sky.pauses.get(key)
         if pause is None:
             continue
-        # The list names all accounts behind a token; here is spoken of one.
+        # A token's pause names no accounts here: it is spoken of one.
         whole = pause.scope != "token"
         head = str(pause.words.head) if whole else _paused_account(account)
         root = f"breaker:{pause.breaker.pk}"

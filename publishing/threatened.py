@@ -123,10 +123,12 @@ def by_root(found: Iterable[Found], most: int) -> list[Group]:
     for one in found:
         roots.setdefault(one.root, []).append(one)
     chosen = list(roots.values())[:most]
-    firsts = Delivery.objects.prefetch_related("post__brand", "account").in_bulk(
-        [members[0].pk for members in chosen]
+    heads = [members[0] for members in chosen]
+    firsts = Delivery.objects.select_related("post__brand").in_bulk(
+        [one.pk for one in heads]
     )
-    why = explained([members[0] for members in chosen])
+    kept = {one.pk: one.root for one in heads if one.root}
+    why = gravest(list(firsts.values()), kept, timezone.now())
     return [
         Group(
             risk=why[members[0].pk],
@@ -135,7 +137,7 @@ def by_root(found: Iterable[Found], most: int) -> list[Group]:
             accounts=len({one.account_id for one in members}),
         )
         for members in chosen
-        if members[0].pk in why and members[0].pk in firsts
+        if members[0].pk in why
     ]
 
 
