@@ -138,7 +138,7 @@ def can_be_called(address: Any) -> bool:
 class PlatformAppAdmin(RoleAdmin):
     form = PlatformAppForm
     can_add = can_change = can_delete = True
-    deferred = ("client_secret", "hook_secret")
+    deferred = ("client_secret", "hook_secret", "hook_token")
     ordering = ["platform", "network", "instance_url"]
     list_display = ["__str__", "platform", "network", "state", "api_version"]
     list_filter = ["platform", "network", "state"]
@@ -204,6 +204,7 @@ class CredentialAdmin(RoleAdmin):
         "refresh_token",
         "app__client_secret",
         "app__hook_secret",
+        "app__hook_token",
     )
     list_display = [
         "__str__",
@@ -330,7 +331,7 @@ class ConnectedAccountAdmin(RoleAdmin):
 
 @admin.register(PendingConnection)
 class PendingConnectionAdmin(RoleAdmin):
-    deferred = ("grant", "app__client_secret", "app__hook_secret")
+    deferred = ("grant", "app__client_secret", "app__hook_secret", "app__hook_token")
     list_display = ["id", "user", "app", "brand", "created_at", "expires_at"]
     list_select_related = ["user", "app", "brand"]
     list_filter = ["app__platform"]

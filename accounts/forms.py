@@ -379,10 +379,19 @@ class PlatformAppForm(forms.ModelForm[PlatformApp]):
             render_value=False, attrs={"autocomplete": "new-password"}
         ),
     )
+    hook_token = forms.CharField(
+        required=False,
+        strip=True,
+        max_length=500,
+        widget=forms.PasswordInput(
+            render_value=False, attrs={"autocomplete": "new-password"}
+        ),
+    )
     field_order = (
         "client_id",
         "secret",
         "hook_secret",
+        "hook_token",
         "number_there",
         "state",
         "scopes",
@@ -430,6 +439,15 @@ class PlatformAppForm(forms.ModelForm[PlatformApp]):
             )
         else:
             del self.fields["hook_secret"]
+        if spec.hook_token_name:
+            asks = self.fields["hook_token"]
+            asks.label = gettext(spec.hook_token_name)
+            asks.help_text = gettext(
+                "Only to ask for events of each account, for which the platform may "
+                "charge. Empty: none are asked for, or the one that is stored stays."
+            )
+        else:
+            del self.fields["hook_token"]
         if spec.hook_app_number_name:
             number = self.fields["number_there"]
             number.label = gettext(spec.hook_app_number_name)
@@ -472,6 +490,8 @@ class PlatformAppForm(forms.ModelForm[PlatformApp]):
             app.client_secret = secret
         if secret := self.cleaned_data.get("hook_secret"):
             app.hook_secret = secret
+        if token := self.cleaned_data.get("hook_token"):
+            app.hook_token = token
         if "scopes" in self.cleaned_data:
             app.granted_scopes = list(self.cleaned_data["scopes"])
         return super().save(commit)

@@ -139,6 +139,8 @@ class PlatformApp(models.Model):
     client_secret = EncryptedTextField(blank=True)
     #: what signs events, where that is another secret (`spec.hook_secret_name`)
     hook_secret = EncryptedTextField(blank=True)
+    #: a token of the app alone, by which events are asked for (`spec.hook_token_name`)
+    hook_token = EncryptedTextField(blank=True)
     #: its number there, without which no events can be asked for
     #: (`spec.hook_app_number_name`)
     number_there = models.CharField(max_length=100, blank=True)

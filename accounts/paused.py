@@ -134,9 +134,9 @@ def _names(rows: Iterable[CircuitBreaker], reader: Any) -> dict[tuple[str, int],
         wanted[row.scope].add(row.subject_id)
     found: dict[tuple[str, int], str] = {}
     if wanted["app"]:
-        apps = PlatformApp.objects.defer("client_secret", "hook_secret").in_bulk(
-            wanted["app"]
-        )
+        apps = PlatformApp.objects.defer(
+            "client_secret", "hook_secret", "hook_token"
+        ).in_bulk(wanted["app"])
         found |= {("app", pk): str(app) for pk, app in apps.items()}
     if wanted["token"]:
         accounts = ConnectedAccount.objects.connected()

@@ -261,7 +261,9 @@ def groups(reader: Any) -> list[Group]:
     """The whole registry, with the accounts that the reader may see. Two queries."""
     apps = [
         app
-        for app in PlatformApp.objects.defer("client_secret", "hook_secret")
+        for app in PlatformApp.objects.defer(
+            "client_secret", "hook_secret", "hook_token"
+        )
         if app.platform in registry.PLATFORMS
     ]
     accounts = list(

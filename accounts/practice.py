@@ -30,6 +30,10 @@ class PracticePerson:
     detail: str
 
 
+#: What the practice network tells of its apps where an admin enters it elsewhere.
+TOLD_OF_EVENTS = ("number_there", "hook_secret", "hook_token")
+
+
 def is_configured() -> bool:
     return bool(settings.PRACTICE_NETWORK_URL)
 
@@ -50,7 +54,7 @@ def ensure_practice_apps() -> bool:
         wanted = {
             "client_id": str(facts.get("client_id") or ""),
             "client_secret": str(facts.get("client_secret") or ""),
-            "number_there": str(facts.get("number") or ""),
+            **{name: str(facts.get(name) or "") for name in TOLD_OF_EVENTS},
             # The practice network reviews nothing: its apps may ask for everything.
             "granted_scopes": [scope.name for scope in spec.scopes],
         }

@@ -58,6 +58,7 @@ def account_list(request: HttpRequest) -> HttpResponse:
             "credential__access_token",
             "credential__app__client_secret",
             "credential__app__hook_secret",
+            "credential__app__hook_token",
         )
         .distinct()
     )

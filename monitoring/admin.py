@@ -33,7 +33,7 @@ from .models import (
     WeekFigures,
 )
 
-APP_SECRETS = ("app__client_secret", "app__hook_secret")
+APP_SECRETS = ("app__client_secret", "app__hook_secret", "app__hook_token")
 NO_TOKENS = ("credential__access_token", "credential__refresh_token")
 
 

@@ -41,6 +41,7 @@ def alert_list(request: HttpRequest) -> HttpResponse:
             "incident__credential__refresh_token",
             "incident__credential__app__client_secret",
             "incident__credential__app__hook_secret",
+            "incident__credential__app__hook_token",
         )
         .order_by("-created_at", "-pk")
     )

@@ -91,6 +91,7 @@ def _ending(accounts: AccountQuerySet, now: datetime) -> dict[int, list[bool]]:
             "credential__access_token",
             "credential__app__client_secret",
             "credential__app__hook_secret",
+            "credential__app__hook_token",
         )
         .order_by("pk")
     )

@@ -35,6 +35,7 @@ NO_TOKENS = (
     "credential__refresh_token",
     "credential__app__client_secret",
     "credential__app__hook_secret",
+    "credential__app__hook_token",
 )
 #: state -> tone, icon
 LOOKS = {

@@ -112,9 +112,9 @@ def told(app: PlatformApp) -> list[tuple[str, datetime | None]]:
         never = _("It has not yet asked whether the address is ours.")
         asked = _("It asked whether the address is ours, and was answered:")
         lines.append((asked, row.asked_at) if row.asked_at else (never, None))
-    if spec.hook_app_number_name and not app.number_there:
-        name = gettext(spec.hook_app_number_name)
-        lines.append((_("None is asked for until this is entered: ") + name, None))
+    if left := subscribing.missing(app):
+        words = _("None is asked for until this is entered: ")
+        lines += [(words + gettext(name), None) for name in left]
     elif spec.hook_by_account or spec.hook_asked:
         lines += _by_account(app)
     never = _("No event has arrived yet.")

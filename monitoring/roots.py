@@ -63,7 +63,7 @@ _accounts = ConnectedAccount.objects.connected().defer("extra", "server_limits")
 
 _apps = FixedQuery(
     lambda pks: PlatformApp.objects.filter(pk__in=pks).defer(
-        "client_secret", "hook_secret"
+        "client_secret", "hook_secret", "hook_token"
     ),
     [0],
 )

@@ -38,6 +38,7 @@ NO_SECRETS = (
     "incident__credential__refresh_token",
     "incident__credential__app__client_secret",
     "incident__credential__app__hook_secret",
+    "incident__credential__app__hook_token",
 )
 
 

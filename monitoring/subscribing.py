@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from django.db.models import F, Q
 
 from accounts.hook_addresses import address, secret_of, verify_token
-from accounts.models import ConnectedAccount, Network
+from accounts.models import ConnectedAccount, Network, PlatformApp
 from platforms import registry
 from platforms.base import HookAnswer
 from platforms.checks import is_outside
@@ -64,6 +64,15 @@ def _with_events() -> Q:
     return found
 
 
+def missing(app: PlatformApp) -> list[str]:
+    """What the platform calls that without which nothing can be asked for."""
+    wanted = {
+        app.spec.hook_app_number_name: app.number_there,
+        app.spec.hook_token_name: app.hook_token,
+    }
+    return [name for name, value in wanted.items() if name and not value]
+
+
 def _ask(row: HookSubscription, now: datetime) -> bool:
     wait = min(LONGEST_WAIT, WAIT * 2 ** min(row.tries, 10))
     mine = HookSubscription.objects.filter(pk=row.pk, next_at=row.next_at)
@@ -74,7 +83,7 @@ def _ask(row: HookSubscription, now: datetime) -> bool:
     if account.credential is None:
         return False
     app, spec = account.credential.app, account.spec
-    if not secret_of(app) or (spec.hook_app_number_name and not app.number_there):
+    if not secret_of(app) or missing(app):
         return False
     url = address(account.platform, account.network)
     if account.network == Network.LIVE and not is_outside(url):
@@ -84,7 +93,11 @@ def _ask(row: HookSubscription, now: datetime) -> bool:
         url = f"{url}?{urlencode({'token': token})}"
     try:
         until = client_of(account).ask_for_events(
-            account.external_id, url, secret_of(app), app.number_there
+            account.external_id,
+            url,
+            secret_of(app),
+            app_number=app.number_there,
+            app_token=app.hook_token,
         )
     except PlatformError as error:
         logger.info("events of account %s: %s", account.pk, error)

@@ -408,6 +408,9 @@ class PlatformSpec:
     hook_asked: bool = False
     #: kinds of account that have events; (): all
     hook_account_kinds: tuple[str, ...] = ()
+    #: what its settings call the token of our app alone by which events are asked for; an
+    #: admin enters it here
+    hook_token_name: str = ""
     #: what it calls the number of our app without which nothing can be asked for
     hook_app_number_name: str = ""
     #: what it does not give of posts that are out
@@ -1050,12 +1053,19 @@ class PlatformClient(abc.ABC):
         raise NotImplementedError(f"{self.spec.slug} takes no app passwords")
 
     def ask_for_events(
-        self, account_id: str, callback: str, secret: str, app_number: str = ""
+        self,
+        account_id: str,
+        callback: str,
+        secret: str,
+        *,
+        app_number: str = "",
+        app_token: str = "",
     ) -> datetime | None:
         """Have events of an account sent, or go on being sent. Safe to repeat.
 
         Returns until when they are granted (`spec.hook_asked`); None: that is told to
-        the callback (`spec.hook_by_account`). app_number: `spec.hook_app_number_name`.
+        the callback (`spec.hook_by_account`). app_number: `spec.hook_app_number_name`;
+        app_token: `spec.hook_token_name`.
         """
         raise NotImplementedError(f"{self.spec.slug} is asked for no events")
 

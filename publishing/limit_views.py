@@ -134,7 +134,11 @@ def limits_page(request: HttpRequest) -> HttpResponse:
     if only is not None:
         page = leaf(only.quiet, len(only.quiet), QUIET_SIZE, request.GET.get("page"))
         quiet = [_entry(line, 0, None, admin) for line in page.rows]
-    apps = PlatformApp.objects.defer("client_secret", "hook_secret") if admin else ()
+    apps = (
+        PlatformApp.objects.defer("client_secret", "hook_secret", "hook_token")
+        if admin
+        else ()
+    )
     context = {
         "pauses": _pauses(user, now),
         "groups": [only] if only else list(groups.values()),

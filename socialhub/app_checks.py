@@ -77,7 +77,7 @@ def run() -> list[AppCheck]:
     heard = WebhookEvent.objects.filter(app=OuterRef("pk")).order_by("-received_at")
     rows = (
         PlatformApp.objects.filter(network=Network.LIVE, instance_url="")
-        .defer("client_secret", "hook_secret")
+        .defer("client_secret", "hook_secret", "hook_token")
         .annotate(hooked_at=Subquery(heard.values("received_at")[:1]))
     )
     apps = {app.platform: app for app in rows}

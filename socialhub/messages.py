@@ -42,7 +42,8 @@ def of_platforms() -> list[str]:
     said: list[str] = []
     for spec in registry.all_specs():
         said += [*spec.register_steps, spec.key_name]
-        said += [spec.hook_tells, spec.hook_secret_name, spec.hook_app_number_name]
+        said += [spec.hook_tells, spec.hook_secret_name]
+        said += [spec.hook_token_name, spec.hook_app_number_name]
         said += [row.why for row in spec.absent]
         said += [spec.mentions.how] if spec.mentions else []
         said += [rule.name for rule in spec.buckets]

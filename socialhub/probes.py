@@ -141,6 +141,7 @@ def keys() -> Finding:
             (Credential, "refresh_token"),
             (PlatformApp, "client_secret"),
             (PlatformApp, "hook_secret"),
+            (PlatformApp, "hook_token"),
         ):
             stored = model._default_manager.exclude(**{field: ""})
             for order in ("pk", "-pk"):

@@ -274,7 +274,7 @@ def test_snapchat_offers_the_profiles_that_the_person_has_a_role_on(
 def test_linkedin_offers_the_member_and_the_pages(browser, network, brand):
     answer = connect(browser, network, "linkedin", brand)
     app = PlatformApp.objects.get(platform="linkedin")
-    assert app.number_there == network.twins["linkedin"].app_number() != ""
+    assert {"number_there": app.number_there} == network.twins["linkedin"].app_more()
     assert answer["Location"].startswith(reverse("connect_choose"))
     page = text(browser.get(answer["Location"]))
     for name in ("Ana Lopez", "Acme Tools", "Acme Bakery"):

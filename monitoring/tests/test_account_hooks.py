@@ -24,6 +24,7 @@ from monitoring import platform_hooks, subscribing
 from monitoring.models import HookAddress, HookSubscription, Watch, WebhookEvent
 from platforms.linkedin.twin import CLIENT_SECRET
 from platforms.practice.server import TWINS, start_practice
+from platforms.x.twin_events import CONSUMER_SECRET
 from publishing.models import Delivery
 
 pytestmark = pytest.mark.django_db
@@ -252,7 +253,10 @@ class Ours(BaseHTTPRequestHandler):
     def do_GET(self):
         query = dict(parse_qsl(urlsplit(self.path).query))
         self.asked.append(query)
-        if code := query.get("challengeCode"):
+        if token := query.get("crc_token"):
+            words = {"response_token": in_base64(token.encode(), CONSUMER_SECRET)}
+            self._say(json.dumps(words).encode())
+        elif code := query.get("challengeCode"):
             digest = hmac.new(self.secret, code.encode(), hashlib.sha256).hexdigest()
             words = {"challengeCode": code, "challengeResponse": digest}
             self._say(json.dumps(words).encode())
@@ -276,7 +280,7 @@ class Ours(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def practice(tmp_path_factory):
     folder = tmp_path_factory.mktemp("practice")
-    twins = {slug: TWINS[slug] for slug in ("youtube", "linkedin")}
+    twins = {slug: TWINS[slug] for slug in ("youtube", "linkedin", "x")}
     server = start_practice(folder, twins=twins)
     yield server
     server.stop()
@@ -420,32 +424,58 @@ DISTRIBUTION = {
 
 
 @pytest.fixture
-def page(practice, site, settings, make_account):
-    """A Page of LinkedIn in the practice network, and an app that has its number."""
+def practised(practice, site, settings, make_account):
+    """An account of the practice network, with all that its app needs there."""
     settings.SITE_URL, settings.PRACTICE_NETWORK_URL = site, practice.url
     Ours.asked.clear()
     Ours.got.clear()
     panel(practice, "reset")
-    made = panel(
-        practice,
-        "accounts",
-        platform="linkedin",
-        handle="acme",
-        name="Acme",
-        options={"kind": "organization"},
+
+    def make(slug, **options):
+        who = {"platform": slug, "handle": "acme", "name": "Acme"}
+        made = panel(practice, "accounts", **who, options=options)
+        account = make_account(
+            slug, made["external_id"], kind=made["kind"], scopes=made["scopes"]
+        )
+        credential = account.credential
+        credential.access_token = made["access_token"]
+        credential.save()
+        app, twin = credential.app, practice.twins[slug]
+        app.network = account.network = "practice"
+        app.client_secret = twin.app_credentials()[1]
+        for name, value in twin.app_more().items():
+            setattr(app, name, value)
+        app.save()
+        account.save()
+        return account
+
+    return make
+
+
+@pytest.fixture
+def page(practised):
+    return practised("linkedin", kind="organization")
+
+
+def out(account, make_delivery, number):
+    """A post that is out; its comments were read an hour ago."""
+    delivery, now = make_delivery(account), timezone.now()
+    Delivery.objects.filter(pk=delivery.pk).update(
+        status="published", external_id=number, published_at=now - HOUR
     )
-    account = make_account(
-        "linkedin", made["external_id"], kind="organization", scopes=made["scopes"]
+    return Watch.objects.create(
+        delivery=delivery, next_at=now + HOUR, comments_read_at=now - HOUR
     )
-    credential = account.credential
-    credential.access_token = made["access_token"]
-    credential.save()
-    app = credential.app
-    app.network = account.network = "practice"
-    app.client_secret, app.number_there = Ours.secret.decode(), "200117777"
-    app.save()
-    account.save()
-    return account
+
+
+def hand_in(slug, header, network="practice"):
+    """What has come over the wire, to our own address."""
+    told, Ours.got[:] = list(Ours.got), []
+    for body, headers in told:
+        lower = {name.lower(): value for name, value in headers.items()}
+        signed = lower[header.lower()]
+        assert post(slug, body, header, signed, network).status_code == 200
+    return len(told)
 
 
 def panel(practice, path, **body):
@@ -485,22 +515,12 @@ def test_events_of_a_page_are_granted_looked_at_daily_and_lead_to_a_look(
     assert row.next_at == now + timedelta(days=1)
     assert subscribing.keep(row.next_at) == 1
     urn = publish(practice, page)
-    delivery = make_delivery(page)
-    Delivery.objects.filter(pk=delivery.pk).update(
-        status="published", external_id=urn, published_at=now - HOUR
-    )
-    watch = Watch.objects.create(
-        delivery=delivery, next_at=now + HOUR, comments_read_at=now - HOUR
-    )
+    watch = out(page, make_delivery, urn)
     panel(practice, "switches", platform="linkedin", name="event_times", value="2")
     told = {"platform": "linkedin", "post": urn, "by": "Riley", "text": "Nice"}
     panel(practice, "comments", **told)
     twin.wait_for_hooks()
-    assert len(Ours.got) == 2
-    for body, headers in Ours.got:
-        signed = headers["X-LI-Signature"]
-        answer = post("linkedin", body, "X-LI-Signature", signed, "practice")
-        assert answer.status_code == 200
+    assert hand_in("linkedin", "X-LI-Signature") == 2
     assert platform_hooks.handle() == 1
     watch.refresh_from_db()
     assert watch.comments_read_at is None
@@ -540,3 +560,56 @@ def test_accounts_that_have_no_events_are_not_asked_for(page):
     type(page).objects.update(kind="member")
     assert subscribing.keep(timezone.now()) == 0
     assert not HookSubscription.objects.exists()
+
+
+X_SIGNATURE = "X-Twitter-Webhooks-Signature"
+
+
+def test_replies_deletions_and_lost_access_of_x_come_once_they_are_asked_for(
+    practised, practice, make_delivery
+):
+    account, twin = practised("x"), practice.twins["x"]
+    now = timezone.now()
+    assert subscribing.keep(now) == 1
+    row = HookSubscription.objects.get()
+    assert row.granted_at
+    assert row.next_at == now + timedelta(days=1)
+    assert subscribing.keep(row.next_at) == 1  # nothing is asked for twice
+    with practice.world.transaction():
+        assert len(twin.all("webhook")) == 1
+        assert len(twin.all("subscription")) == 2
+    headers = {"Authorization": f"Bearer {account.credential.access_token}"}
+    tweets = f"{practice.url}/x/2/tweets"
+    answer = requests.post(tweets, json={"text": "Hi"}, headers=headers, timeout=10)
+    number = answer.json()["data"]["id"]
+    watch = out(account, make_delivery, number)
+    told = {"platform": "x", "post": number, "by": "Riley", "text": "Nice"}
+    panel(practice, "comments", **told)
+    twin.wait_for_hooks()
+    assert hand_in("x", X_SIGNATURE) == 1
+    assert platform_hooks.handle() == 1
+    watch.refresh_from_db()
+    assert watch.comments_read_at is None
+    requests.delete(f"{tweets}/{number}", headers=headers, timeout=10)
+    Credential.objects.update(next_proof_at=now + HOUR, looked_at=None)
+    end = {"platform": "x", "account": account.external_id, "how": "revoke"}
+    panel(practice, "tokens", **end)
+    twin.wait_for_hooks()
+    assert hand_in("x", X_SIGNATURE) == 2
+    assert platform_hooks.handle() == 2
+    assert Credential.objects.get().next_proof_at <= timezone.now()
+
+
+def test_x_registers_no_address_that_does_not_prove_itself(
+    practised, practice, monkeypatch
+):
+    account = practised("x")
+    monkeypatch.setattr(Ours, "do_GET", lambda self: self._say(b"{}"))
+    assert subscribing.keep(timezone.now()) == 1
+    assert HookSubscription.objects.get().granted_at is None
+    with practice.world.transaction():
+        assert not practice.twins["x"].all("webhook")
+    app = account.credential.app
+    app.hook_token = ""
+    app.save()
+    assert subscribing.missing(app) == ["Bearer Token (of the app alone)"]

@@ -419,7 +419,13 @@ class LinkedInClient(PlatformClient):
     # --- events
 
     def ask_for_events(
-        self, account_id: str, callback: str, secret: str, app_number: str = ""
+        self,
+        account_id: str,
+        callback: str,
+        secret: str,
+        *,
+        app_number: str = "",
+        app_token: str = "",
     ) -> datetime | None:
         """Of a Page, as its administrator. Up to four calls.
 

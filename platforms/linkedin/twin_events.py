@@ -63,8 +63,8 @@ class Events(Calls):
         super().__init__(*args)
         self._sending: set[threading.Thread] = set()
 
-    def app_number(self) -> str:
-        return str(self.setting("application_id"))
+    def app_more(self) -> dict[str, str]:
+        return {"number_there": str(self.setting("application_id"))}
 
     # ------------------------------------------------------------ subscriptions
 
@@ -126,7 +126,7 @@ class Events(Calls):
             raise wrong_query("Invalid key for eventSubscriptions")
         if self.setting("tier") == "development":
             raise denied("Webhooks are not part of the Development tier")
-        if match["app"] != self.app_number():
+        if match["app"] != str(self.setting("application_id")):
             raise denied("The application is not that of this token")
         if match["user"] != caller.urn:
             raise denied("The user is not the member of this token")

@@ -464,9 +464,10 @@ class Twin:
         """(client id, client secret) of the practice app; ("", "") where there is none."""
         return "", ""
 
-    def app_number(self) -> str:
-        """What the platform numbers the practice app by, where calls have to name it."""
-        return ""
+    def app_more(self) -> dict[str, str]:
+        """What else our side has to know of the practice app, by the names that it has
+        there: number_there, hook_secret, hook_token."""
+        return {}
 
     def tokens(self) -> list[Doc]:
         """Live and dead tokens: {"id", "account", "person", "state", "issued_at", ...}.

@@ -655,7 +655,7 @@ class Panel:
             apps[slug] = {
                 "client_id": client_id,
                 "client_secret": client_secret,
-                "number": twin.app_number(),
+                **twin.app_more(),
             }
         return json_response(apps)
 

@@ -108,6 +108,8 @@ PROBLEMS: dict[str, tuple[Cause, Reach]] = {
 }
 
 
+#: Events come without an end that is told.
+EVENTS_MARGIN = timedelta(days=2)
 CATEGORIES = {MediaKind.GIF: "tweet_gif", MediaKind.VIDEO: "tweet_video"}
 #: The longest time that we let X name until the next question.
 LONGEST_WAIT_S = 600.0
@@ -271,6 +273,78 @@ class XClient(PlatformClient):
                 "verified_type": str(user.get("verified_type") or ""),
             },
         )
+
+    # --- events
+
+    def ask_for_events(
+        self,
+        account_id: str,
+        callback: str,
+        secret: str,
+        *,
+        app_number: str = "",
+        app_token: str = "",
+    ) -> datetime | None:
+        """Deleted posts and replies of an account. Two to six calls; X asks the callback
+        before it answers. Each event costs."""
+        by_app = {"Authorization": f"Bearer {app_token}"}
+        hook_id = self._webhook(callback, by_app)
+        known = self._subscribed(account_id, hook_id, by_app)
+        for kind, headers in (
+            ("post.delete", by_app),
+            # What others do is told to the account's own token alone.
+            ("post.reply.create", self._bearer()),
+        ):
+            if kind in known:
+                continue
+            self.send(
+                "POST /2/activity/subscriptions",
+                self.host("api") + "/2/activity/subscriptions",
+                headers=headers,
+                json={
+                    "event_type": kind,
+                    "filter": {"user_id": account_id},
+                    "webhook_id": hook_id,
+                },
+            )
+        # It may end without a word, so nothing is relied on for longer than the next look.
+        return datetime.now(UTC) + EVENTS_MARGIN
+
+    def _webhook(self, callback: str, headers: Mapping[str, str]) -> str:
+        """The id of our address there, registered and valid."""
+        url = self.host("api") + "/2/webhooks"
+        answer = self.send("GET /2/webhooks", url, headers=dict(headers))
+        known = next((row for row in _rows(answer) if row.get("url") == callback), None)
+        if known is None:
+            answer = self.send(
+                "POST /2/webhooks", url, headers=dict(headers), json={"url": callback}
+            )
+            known = _data(answer)
+        elif known.get("valid") is False:
+            self.send(
+                "PUT /2/webhooks/:id",
+                f"{url}/{quote(str(known.get('id')), safe='')}",
+                headers=dict(headers),
+            )
+        if not known.get("id"):
+            raise _unreadable(answer, mutates=False)
+        return str(known["id"])
+
+    def _subscribed(
+        self, account_id: str, hook_id: str, headers: Mapping[str, str]
+    ) -> set[str]:
+        """Which events of the account come to the address."""
+        answer = self.send(
+            "GET /2/activity/subscriptions",
+            self.host("api") + "/2/activity/subscriptions",
+            headers=dict(headers),
+        )
+        return {
+            str(row.get("event_type"))
+            for row in _rows(answer)
+            if str(row.get("webhook_id")) == hook_id
+            and str(_dict(row.get("filter")).get("user_id")) == account_id
+        }
 
     # --- media
 
@@ -726,6 +800,12 @@ def written(row: Mapping[str, Any], without_media: bool = False) -> str:
 def unescape(text: str) -> str:
     """Undo X's three escapes only: `&copy=1` in a URL must stay as it is."""
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def _rows(answer: Answer) -> list[dict[str, Any]]:
+    rows = answer.data().get("data")
+    found = rows if isinstance(rows, list) else []
+    return [row for row in found if isinstance(row, dict)]
 
 
 def _media_id(answer: Answer, now: datetime) -> tuple[str, datetime]:

@@ -173,7 +173,7 @@ LATER = frozenset(
         "GET /2/users/:id/mentions",
         "GET /2/usage/tweets",
     }
-    | {key for key in LIMITS if "/2/webhooks" in key or "/2/activity" in key}
+    | {"DELETE /2/webhooks/:id", "DELETE /2/activity/subscriptions/:id"}
 )
 CALLS = (
     _call("POST /2/oauth2/token", "Connect and refresh"),
@@ -308,6 +308,8 @@ SPEC = PlatformSpec(
     hook_tells="replies, deleted posts, removed access",
     hook_has_handshake=True,
     hook_secret_name="API key secret (consumer secret)",
+    hook_asked=True,
+    hook_token_name="Bearer Token (of the app alone)",
     mentions=MentionRule(
         r"@[A-Za-z0-9_]{1,15}",
         "X links @name of letters, digits and _, 15 at most.",

@@ -52,6 +52,7 @@ from .twin_calls import (
     invalid,
     sent_json,
 )
+from .twin_events import EVENT_SWITCHES
 from .twin_figures import FIGURE_SWITCHES, Figures
 from .twin_media import KINDS, MEDIA_SWITCHES
 from .twin_reading import exact, words, x_time
@@ -97,6 +98,7 @@ SWITCHES = (
     Switch("blocked_hosts", "Hosts that X blocks", ["blocked.example"]),
     *FIGURE_SWITCHES,
     *MEDIA_SWITCHES,
+    *EVENT_SWITCHES,
 )
 
 SCOPES = {
@@ -358,6 +360,7 @@ class XTwin(Figures):
             change: Doc = {"expires_at": self.time()}
         elif kind == "revoke":
             chosen, change = live, {"state": "revoked"}
+            self.tell_revoked(user["id"])
         elif kind == "password_changed":
             ends = self.setting("password_change_ends_tokens")
             chosen, change = (live if ends else []), {"state": "revoked"}
@@ -817,9 +820,24 @@ class XTwin(Figures):
                 self.put("tweet", old, {**version, "history": history})
                 self.drop(f"timeline:{caller.id}", old)
                 self.drop(f"replies:{version['reply_to']}", old)
+        self._tell_of(tweet, parent)
         count = caller.user["count"] + (0 if previous else 1)
         self.put("user", caller.id, {**caller.user, "most_recent": id, "count": count})
         return tweet
+
+    def _tell_of(self, tweet: Doc, parent: Doc | None) -> None:
+        payload: Doc = {
+            "id": tweet["id"],
+            "author_id": tweet["user"],
+            "text": tweet["text"],
+            "created_at": x_time(tweet["created_ms"]),
+        }
+        self.tell("post.create", tweet["user"], payload)
+        if parent and parent["user"] != tweet["user"]:
+            above = {"type": "replied_to", "id": parent["id"]}
+            payload["conversation_id"] = tweet["conversation"]
+            payload[self._spelled("referenced_tweets")] = [above]
+            self.tell("post.reply.create", parent["user"], payload)
 
     def _short_link(self) -> str:
         letters = string.ascii_letters + string.digits
@@ -862,6 +880,8 @@ class XTwin(Figures):
             self.put("tweet", version, {**doc, "deleted": True})
             self.drop(f"timeline:{caller.id}", version)
             self.drop(f"replies:{doc['reply_to']}", version)
+        gone = {"id": id, "author_id": caller.id}
+        self.tell("post.delete", caller.id, gone)
         left = self.world.page(self.slug, f"timeline:{caller.id}", 1)
         newest = left[0][0] if left else None
         count = max(0, caller.user["count"] - 1)

@@ -79,6 +79,19 @@ ENDPOINTS = {
             (180_000, DAY),
         ),
         Endpoint("POST /2/media/metadata", UPLOAD, (500, QUARTER), (50_000, DAY)),
+        *(
+            Endpoint(key, (), None, (450, QUARTER))
+            for key in (
+                "POST /2/webhooks",
+                "GET /2/webhooks",
+                "PUT /2/webhooks/:id",
+                "DELETE /2/webhooks/:id",
+            )
+        ),
+        *(
+            Endpoint(f"{verb} /2/activity/subscriptions{of}", (), None, (500, QUARTER))
+            for verb, of in (("POST", ""), ("GET", ""), ("DELETE", "/:id"))
+        ),
     )
 }
 

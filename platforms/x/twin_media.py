@@ -27,12 +27,12 @@ from .twin_calls import (
     ID,
     PREMIUM_PLANS,
     Caller,
-    Calls,
     Refused,
     forbidden,
     invalid,
     sent_json,
 )
+from .twin_events import Events
 
 IMAGE_TYPES = {
     "JPEG": "image/jpeg",
@@ -124,7 +124,7 @@ def fits_as_video(found: Moving, is_paying: bool) -> bool:
     )
 
 
-class Media(Calls):
+class Media(Events):
     def _attachable(self, body: Doc, caller: Caller) -> list[Doc]:
         """The uploads that a post names: one user's, alive, ready, and fitting."""
         ids = body.get("media", {}).get("media_ids", [])

@@ -212,7 +212,13 @@ class YouTubeClient(PlatformClient):
         )
 
     def ask_for_events(
-        self, account_id: str, callback: str, secret: str, app_number: str = ""
+        self,
+        account_id: str,
+        callback: str,
+        secret: str,
+        *,
+        app_number: str = "",
+        app_token: str = "",
     ) -> datetime | None:
         """Ask the hub for what happens to a channel's videos. Safe to repeat.
 

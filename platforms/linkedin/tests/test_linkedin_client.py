@@ -838,7 +838,7 @@ def test_events_of_a_page_are_asked_for_where_they_do_not_come(
     api.get(SUBSCRIPTION, json=before or {}, status=200 if before else 404)
     api.put(SUBSCRIPTION, status=204)
     api.get(SUBSCRIPTION, json=granted(80))
-    until = page_client.ask_for_events(PAGE, HOOK, "", "200117777")
+    until = page_client.ask_for_events(PAGE, HOOK, "", app_number="200117777")
     assert until is not None
     assert until > datetime.now(UTC) + timedelta(days=79)
     put = api.calls[2].request
@@ -852,7 +852,7 @@ def test_events_that_come_are_left_as_they_are(
 ) -> None:
     api.get(API + "/v2/me", json=ME)
     api.get(SUBSCRIPTION, json=granted(30))
-    assert page_client.ask_for_events(PAGE, HOOK, "", "200117777")
+    assert page_client.ask_for_events(PAGE, HOOK, "", app_number="200117777")
     assert len(api.calls) == 2
 
 
@@ -862,7 +862,7 @@ def test_who_is_no_administrator_has_no_events(
     api.get(API + "/v2/me", json=ME)
     api.get(SUBSCRIPTION, json=denied("no administrator"), status=403)
     with pytest.raises(PlatformError) as caught:
-        page_client.ask_for_events(PAGE, HOOK, "", "200117777")
+        page_client.ask_for_events(PAGE, HOOK, "", app_number="200117777")
     assert caught.value.outcome is Outcome.PERMISSION
 
 

@@ -1193,3 +1193,35 @@ def test_a_document_needs_a_title(linkedin, data, status):
         assert linkedin.urn("", content=titled).startswith("urn:li:ugcPost:")
         (post,) = linkedin.twin.posts()
         assert post["media_kinds"] == ["document"]
+
+
+# ---------------------------------------------------------------- events
+
+
+def test_events_of_a_page_are_its_administrators_in_an_app_that_may(linkedin):
+    def key(number="200117777", who=linkedin.member, page=linkedin.page):
+        return (
+            f"/rest/eventSubscriptions/(developerApplication:urn%3Ali%3A"
+            f"developerApplication%3A{number},user:{quote(who, safe='')},"
+            f"entity:{quote(page, safe='')},"
+            "eventType:ORGANIZATION_SOCIAL_ACTION_NOTIFICATIONS)"
+        )
+
+    def ask(where):
+        hook = {"webhook": "http://127.0.0.1:9/hooks"}
+        return linkedin.call("PUT", where, json=hook).status_code
+
+    assert linkedin.call("GET", key()).status_code == 404
+    assert ask(key(number="1")) == 403
+    assert ask(key(who="urn:li:person:somebody")) == 403
+    assert ask(key(page="urn:li:organization:1234567")) == 403
+    linkedin.twin.set_setting("tier", "development")
+    assert ask(key()) == 403
+    linkedin.twin.set_setting("tier", "share")
+    assert ask(key()) == 204
+    told = linkedin.call("GET", key()).json
+    assert told["webhook"] == "http://127.0.0.1:9/hooks"
+    assert told["expiresAt"] > linkedin.twin.time_ms()
+    assert linkedin.call("DELETE", key()).status_code == 204
+    assert linkedin.call("GET", key()).status_code == 404
+    linkedin.twin.wait_for_hooks()

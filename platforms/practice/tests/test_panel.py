@@ -142,8 +142,7 @@ def test_programs_read_the_state(server, http):
     assert (post["platform"], post["text"]) == ("toy", "hello")
     assert http.get(f"{server.url}/api/posts?platform=none").status_code == 404
     apps = http.get(f"{server.url}/api/apps").json()
-    toy = {"client_id": "toy-id", "client_secret": "toy-secret", "number": ""}
-    assert apps == {"toy": toy}
+    assert apps == {"toy": {"client_id": "toy-id", "client_secret": "toy-secret"}}
 
 
 def test_programs_add_accounts_and_end_tokens(server, http):

@@ -1,4 +1,5 @@
 import base64
+import json
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from platforms.errors import Cause, Outcome, PlatformError, Reach
 from platforms.x.client import XClient, created_at
 from platforms.x.spec import SPEC
 
-from .conftest import REFRESH, SECRET
+from .conftest import REFRESH, SECRET, TOKEN
 
 API = "https://api.x.com"
 POSTS = API + "/2/tweets"
@@ -652,3 +653,73 @@ def test_every_call_draws_on_buckets_and_asks_for_scopes_that_exist() -> None:
 
 def test_only_the_create_call_changes_what_the_audience_sees_twice() -> None:
     assert [call.key for call in SPEC.calls if call.mutates] == ["POST /2/tweets"]
+
+
+# ------------------------------------------------------------------ events
+
+HOOKS = API + "/2/webhooks"
+SUBSCRIPTIONS = API + "/2/activity/subscriptions"
+OURS = "https://social.example/hooks/live/x/"
+
+
+def subscribed(kind: str, **changes: Any) -> dict[str, Any]:
+    row = {
+        "event_type": kind,
+        "filter": {"user_id": "1234500001"},
+        "webhook_id": "77",
+    }
+    return {**row, **changes}
+
+
+def ask(client: XClient) -> datetime | None:
+    return client.ask_for_events("1234500001", OURS, "", app_token="app-only")
+
+
+def test_an_address_is_registered_and_events_are_asked_for_by_whom_x_wants(
+    client: XClient, api: responses.RequestsMock
+) -> None:
+    api.get(HOOKS, json={"meta": {"result_count": 0}})
+    api.post(HOOKS, json={"data": {"id": "77", "url": OURS, "valid": True}})
+    api.get(SUBSCRIPTIONS, json={"meta": {}})
+    api.post(SUBSCRIPTIONS, json={"data": [subscribed("post.delete")]})
+    until = ask(client)
+    assert until is not None
+    assert until > datetime.now(UTC) + timedelta(days=1)
+    sent = [call.request for call in api.calls]
+    asked = [json.loads(request.body or "{}") for request in sent]
+    assert asked[1] == {"url": OURS}
+    assert asked[3:] == [subscribed("post.delete"), subscribed("post.reply.create")]
+    tokens = [request.headers["Authorization"] for request in sent]
+    assert tokens == ["Bearer app-only"] * 4 + [f"Bearer {TOKEN}"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "asks"),
+    [
+        ({}, 0),
+        ({"webhook_id": "78"}, 2),
+        ({"filter": {"user_id": "1"}}, 2),
+        ({"event_type": "post.create"}, 2),
+    ],
+)
+def test_what_comes_already_is_not_asked_for_again(
+    client: XClient, api: responses.RequestsMock, changes: dict[str, Any], asks: int
+) -> None:
+    kinds = ("post.delete", "post.reply.create")
+    rows = [subscribed(kind) | changes for kind in kinds]
+    api.get(HOOKS, json={"data": [{"id": "77", "url": OURS, "valid": True}]})
+    api.get(SUBSCRIPTIONS, json={"data": rows})
+    if asks:
+        api.post(SUBSCRIPTIONS, json={"data": {}})
+    ask(client)
+    assert len(api.calls) == 2 + asks
+
+
+def test_an_address_that_x_has_given_up_is_proven_again(
+    client: XClient, api: responses.RequestsMock
+) -> None:
+    api.get(HOOKS, json={"data": [{"id": "77", "url": OURS, "valid": False}]})
+    api.put(f"{HOOKS}/77", json=problem("CrcValidationFailed"), status=400)
+    with pytest.raises(PlatformError) as caught:
+        ask(client)
+    assert "CrcValidationFailed" in caught.value.detail

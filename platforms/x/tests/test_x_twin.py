@@ -974,3 +974,36 @@ def test_the_world_survives_a_restart_and_seeding_twice(x, tmp_path):
 )
 def test_a_text_weighs_what_x_says(text, weight):
     assert twin_text.weighted_length(text) == weight
+
+
+# ---------------------------------------------------------------- events
+
+
+def test_addresses_and_events_are_the_app_s_and_replies_the_accounts_own(x):
+    url = {"url": "https://social.example/hooks/x/"}
+    by_user = x.call("POST", "/2/webhooks", json=url)
+    assert (by_user.status_code, by_user.json["title"]) == (
+        403,
+        "Unsupported Authentication",
+    )
+    assert x.call("GET", "/2/webhooks", token="").status_code == 401
+    app = {"token": APP_ONLY_TOKEN}
+    for wrong in ("ftp://a.example", "http://a.example", "https://a.example:8443/"):
+        refused = x.call("POST", "/2/webhooks", json={"url": wrong}, **app)
+        assert "UrlValidationFailed" in refused.text
+    x.world.put("x", "webhook", "77", {"id": "77", "valid": True, **url})
+    refused = x.call("POST", "/2/webhooks", json=url, **app)
+    assert "DuplicateUrlFailed" in refused.text
+    who = {"filter": {"user_id": x.account["external_id"]}, "webhook_id": "77"}
+    path = "/2/activity/subscriptions"
+    reply = {"event_type": "post.reply.create", **who}
+    assert x.call("POST", path, json=reply, **app).status_code == 403
+    assert x.call("POST", path, json=reply).status_code == 200
+    unknown = x.call("POST", path, json={"event_type": "post.like", **who}, **app)
+    assert unknown.status_code == 400
+    (row,) = x.call("GET", path, **app).json["data"]
+    assert (row["event_type"], row["webhook_id"]) == ("post.reply.create", "77")
+    gone = x.call("DELETE", f"{path}/{row['subscription_id']}", **app)
+    assert gone.json == {"data": {"deleted": True}}
+    assert x.call("DELETE", "/2/webhooks/77", **app).status_code == 200
+    assert x.call("PUT", "/2/webhooks/77", **app).status_code == 404
