@@ -289,7 +289,7 @@ def _names(subjects: Collection[str]) -> dict[str, str]:
     for pk, name in credentials.values_list("pk", "subject_name"):
         names[f"token:{pk}"] = _("Access of %(name)s") % {"name": name}
     apps = PlatformApp.objects.filter(pk__in=pks["app"])
-    for app in apps.defer("client_secret", "hook_secret"):
+    for app in apps.defer("client_secret", "hook_secret", "hook_token"):
         names[f"app:{app.pk}"] = _app_name(app)
     return names
 
