@@ -208,9 +208,8 @@ class AyrshareClient(PlatformClient):
         if sent.status == "success":
             if sent.post_id:
                 return sent
-            raise _unreadable(
-                answer, mutates=True
-            )  # it is out, and nobody knows as what
+            # It is out, and nobody knows as what.
+            raise _unreadable(answer, mutates=True)
         if not answer.ok or _wrapped(answer.data()).get("status") == "error":
             raise self.error_from(answer, mutates=True)
         if not sent.post_id:
