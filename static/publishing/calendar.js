@@ -60,6 +60,8 @@ class Calendar {
       snapDuration: "01:00",
       slotEventOverlap: false,
       forceEventDuration: true,
+      // A post is a moment: what goes out at 23:30 is not also of the next day.
+      defaultTimedEventDuration: "00:00:01",
       eventOrder: "order,start",
       eventOrderStrict: true,
       displayEventTime: false,

@@ -87,9 +87,8 @@ def test_a_full_day_opens_beside_the_calendar_and_a_phone_shows_a_list(
 ) -> None:
     page = visit("mara")
     day = MONDAY + timedelta(days=2)
-    for number in range(4):
-        text = f"Full day, number {number}"
-        write(page, text, MASTODON, at=(day.isoformat(), f"1{number}:00"))
+    for number, at in enumerate(("10:00", "11:00", "12:00", "23:30")):
+        write(page, f"Full day, number {number}", MASTODON, at=(day.isoformat(), at))
     see(page, "month")
     inspect(page, "calendar-full")
     page.get_by_role("link", name=re.compile(r"^\+\d+ more")).first.click()
@@ -115,3 +114,4 @@ def test_a_full_day_opens_beside_the_calendar_and_a_phone_shows_a_list(
     pressed = phone.get_by_role("button", name="List", exact=True)
     expect(pressed).to_have_attribute("aria-pressed", "true")
     expect(card(phone, "Full day, number 3")).to_be_visible()
+    expect(card(phone, "Full day, number 3")).to_have_count(1)  # late, on its day alone
