@@ -84,6 +84,10 @@ FORGETS_EACH = 4
 #: Jobs of the monitor cluster that concern posts, which are rows only here: no platform
 #: has figures of them, and no week is worth a fifth of the drill's time.
 OF_POSTS = {
+    "judge scheduled",
+    "do long work",
+    "tidy jobs",
+    "read native posts",
     "collect figures",
     "send answers",
     "count weeks",
