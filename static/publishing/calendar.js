@@ -289,7 +289,8 @@ class Calendar {
     const query = new URLSearchParams(this.data.filters);
     query.set("tab", "all");
     query.set("day", cell.slice(0, 10));
-    return { id: `more-${cell}`, title: "", start, url: `${this.data.list}?${query}`, startEditable: false, order: 1, more };
+    // To the end of that minute: an hour would reach into the next day.
+    return { id: `more-${cell}`, title: "", start, end: `${start}:59`, url: `${this.data.list}?${query}`, startEditable: false, order: 1, more };
   }
 
   openEvent([start, open, url]) {

@@ -68,6 +68,34 @@ def test_a_post_is_moved_by_keyboard_and_by_mouse_and_back(
     expect(said).to_contain_text("Back at Mon")
     expect(there).to_be_visible()
 
+    # In the week two of one hour stand below each other, each as wide as its day; a move
+    # goes by whole hours, and the minutes stay.
+    write(page, "In the same hour", X, at=(MONDAY.isoformat(), "09:40"))
+    see(page, "week")
+    first = card(page, "Moves about").bounding_box()
+    second = card(page, "In the same hour").bounding_box()
+    assert first
+    assert second
+    assert (first["x"], first["width"]) == (second["x"], second["width"])
+    assert first["y"] + first["height"] <= second["y"] + 1
+    inspect(page, "calendar-week")
+    lane = '.fc-timegrid-slot-lane[data-time="{}:00:00"]'
+    page.locator(lane.format("12")).scroll_into_view_if_needed()
+    hour_was = int(card(page, "Moves about").inner_text()[:2])
+    first = card(page, "Moves about").bounding_box()
+    assert first
+    hour = page.locator(lane.format("09")).bounding_box()
+    assert hour
+    x, y = first["x"] + 20, first["y"] + 10
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x, y + hour["height"], steps=10)
+    page.mouse.up()
+    expect(said).to_contain_text(f"{hour_was + 1:02}:07 (UTC)")
+    said.get_by_role("button", name="Undo").click()
+    expect(said).to_contain_text("Back at Mon")
+    see(page, "month")
+
     # Refused: somebody was faster.
     other = visit("ada", expected={409})
     see(other, "month")
