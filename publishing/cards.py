@@ -18,19 +18,18 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from . import looks, slots, stops
-from .composing import CHANGEABLE, wording_as_sent
+from . import looks, slots
+from .composing import CHANGEABLE
 from .listing import (
     Filters,
     NativeRow,
     Row,
-    in_short,
     instants,
+    light_rows,
     narrowed,
     native_rows,
 )
-from .models import Delivery, NativePost, Post, PostMedia, Variant
-from .threatened import explained, threatened
+from .models import Delivery, NativePost, Post
 
 #: Cards in a cell: a day of the month, an hour of the week, a day of the list.
 ROOM = {"month": 3, "week": 3, "list": 15}
@@ -123,13 +122,19 @@ class NativeCard(Timed):
 
 @dataclass(frozen=True)
 class Card(Timed):
-    """One post at one time, with the deliveries that go then. picture: an asset's key."""
+    """One post at one time, with the deliveries that go then."""
 
     post: Post
     rows: Sequence[Row]
     at: datetime
-    excerpt: str
-    picture: int | None
+
+    @property
+    def excerpt(self) -> str:
+        return self.rows[0].excerpt
+
+    @property
+    def picture(self) -> int | None:
+        return self.rows[0].picture
 
     @property
     def address(self) -> str:
@@ -258,24 +263,6 @@ def period(user: Any, first: date, last: date, filters: Filters) -> list[Place]:
     return sorted(places)
 
 
-#: Most posts of a calendar: what is said of them needs little of their rows.
-PLAIN = (Status.SCHEDULED, Status.PUBLISHED)
-NEEDED = (
-    "status",
-    "due_at",
-    "draft",
-    "hold",
-    "permalink",
-    "post__text",
-    "post__link_url",
-    "post__series",
-    "post__due_at",
-    "post__state",
-    "account__platform",
-    "account__name",
-)
-
-
 def cards_of(places: Iterable[Place]) -> list[Card | NativeCard]:
     """The posts themselves, by a fixed number of queries."""
     places = list(places)
@@ -285,11 +272,12 @@ def cards_of(places: Iterable[Place]) -> list[Card | NativeCard]:
     if made_there := [place.native for place in places if place.native]:
         found_there = native_rows(NativePost.objects.filter(pk__in=made_there))
         natives = {row.native.pk: row for row in found_there}
-    rows = _rows(keys) if keys else {}
-    posts: dict[int, Post] = {}
+    posts: list[Post] = []
     if drafts:
-        posts = Post.objects.filter(pk__in=drafts).select_related("brand").in_bulk()
-    own, pictures = _beside({*posts, *(row.post.pk for row in rows.values())})
+        posts = list(Post.objects.filter(pk__in=drafts).select_related("brand"))
+    found = light_rows(keys, posts)
+    rows = {row.delivery.pk: row for row in found if row.delivery}
+    drafted = {row.post.pk: row for row in found if row.delivery is None}
     cards: list[Card | NativeCard] = []
     for place in places:
         if place.native:
@@ -298,56 +286,11 @@ def cards_of(places: Iterable[Place]) -> list[Card | NativeCard]:
             continue
         # What went away between the two queries is not there.
         mine = [rows[key] for key in place.keys if key in rows]
-        if not place.keys and place.post_id in posts:
-            mine = [Row(posts[place.post_id])]
-        if not mine:
-            continue
-        post, delivery = mine[0].post, mine[0].delivery
-        text = post.text
-        if delivery:
-            text = own.get((post.pk, delivery.account.platform), text)
-            text = wording_as_sent(delivery) or text
-        excerpt = in_short(text, post.link_url)
-        cards.append(Card(post, mine, place.due_at, excerpt, pictures.get(post.pk)))
+        if not place.keys and place.post_id in drafted:
+            mine = [drafted[place.post_id]]
+        if mine:
+            cards.append(Card(mine[0].post, mine, place.due_at))
     return cards
-
-
-def _rows(keys: Sequence[int]) -> dict[int, Row]:
-    """By delivery's key: whole where much is to be said, else with what a card needs."""
-    found = Delivery.objects.filter(pk__in=keys)
-    light = list(found.select_related("post", "account").only(*NEEDED))
-    others = [row.pk for row in light if row.status not in PLAIN]
-    waiting = [row.pk for row in light if row.status == Status.SCHEDULED]
-    why = {}
-    if waiting:
-        why = explained(threatened(Delivery.objects.filter(pk__in=waiting)))
-    rows = {
-        row.pk: Row(row.post, row, (why[row.pk],) if row.pk in why else ())
-        for row in light
-    }
-    if others:
-        whole = list(Delivery.objects.filter(pk__in=others).for_pages())
-        stops.name_holds(whole)
-        rows |= {row.pk: Row(row.post, row) for row in whole}
-    return rows
-
-
-def _beside(
-    posts: Iterable[int],
-) -> tuple[dict[tuple[int, str], str], dict[int, int]]:
-    """Of these posts their wordings for single platforms, and the key of the first file
-    that has a small picture. Two queries."""
-    keys = list(posts)
-    wordings = Variant.objects.filter(post__in=keys, has_text=True)
-    own = {
-        (post, platform): text
-        for post, platform, text in wordings.values_list("post", "platform", "text")
-    }
-    uses = PostMedia.objects.filter(post__in=keys).exclude(asset__preview="")
-    pictures: dict[int, int] = {}
-    for post, asset in uses.order_by("position", "pk").values_list("post", "asset"):
-        pictures.setdefault(post, asset)
-    return own, pictures
 
 
 def answer(

@@ -5,7 +5,7 @@ Every function makes a fixed number of queries, however many rows there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -24,20 +24,21 @@ from accounts.zones import zone_names
 from platforms import registry
 
 from . import long_lists, looks, stops
-from .composing import wording_of
+from .composing import wording_as_sent, wording_of
 from .models import (
     Delivery,
     DeliveryQuerySet,
     Label,
-    MediaAsset,
     NativePost,
     Post,
+    PostMedia,
     PostQuerySet,
     SavedView,
+    Variant,
 )
 from .native_models import NativePostQuerySet
 from .risk import Risk, risks
-from .threatened import threatened
+from .threatened import explained, threatened
 from .wording import Trouble, held_in_short, next_sentence, trouble
 
 CARDS_PER_DAY = 3
@@ -216,6 +217,9 @@ class Row:
     post: Post
     delivery: Delivery | None = None
     risks: tuple[Risk, ...] = ()
+    #: its text, and the key of its first file that has a small picture, where they were
+    #: read beside the post (`light_rows`)
+    beside: tuple[str, int | None] | None = None
 
     @property
     def risk(self) -> Risk | None:
@@ -228,14 +232,19 @@ class Row:
 
     @property
     def excerpt(self) -> str:
-        text = wording_of(self.delivery) if self.delivery else self.post.text
-        return in_short(text, self.post.link_url)
+        if self.beside is not None:
+            text = self.beside[0]
+        else:
+            text = wording_of(self.delivery) if self.delivery else self.post.text
+        return cut(text) or cut(self.post.link_url) or _("Files only")
 
     @property
-    def picture(self) -> MediaAsset | None:
-        """The first of its files that has a small picture. Reads post.media."""
+    def picture(self) -> int | None:
+        """The key of the first of its files that has a small picture."""
+        if self.beside is not None:
+            return self.beside[1]
         assets = (use.asset for use in self.post.media.all())
-        return next((asset for asset in assets if asset.preview), None)
+        return next((asset.pk for asset in assets if asset.preview), None)
 
     @property
     def trouble(self) -> Trouble | None:
@@ -286,11 +295,6 @@ def cut(text: str) -> str:
     return text if len(text) <= EXCERPT else text[: EXCERPT - 1].rstrip() + "…"
 
 
-def in_short(text: str, link_url: str) -> str:
-    """The first words of a post, for a line of a list."""
-    return cut(text) or cut(link_url) or _("Files only")
-
-
 def native_rows(natives: NativePostQuerySet) -> list[NativeRow]:
     return [NativeRow(row) for row in natives.prefetch_related("account")]
 
@@ -301,6 +305,76 @@ def rows_of(deliveries: Iterable[Delivery]) -> list[Row]:
     found = risks(rows)
     stops.name_holds(rows)
     return [Row(row.post, row, found.get(row.pk, ())) for row in rows]
+
+
+#: Most posts of a calendar: what is said of them needs little of their rows.
+PLAIN = (Delivery.Status.SCHEDULED, Delivery.Status.PUBLISHED)
+NEEDED = (
+    "status",
+    "due_at",
+    "draft",
+    "witness",
+    "hold",
+    "permalink",
+    "taken_down_at",
+    "post__text",
+    "post__link_url",
+    "post__series",
+    "post__due_at",
+    "post__state",
+    "account__platform",
+    "account__name",
+)
+
+
+def light_rows(keys: Collection[int], drafts: Iterable[Post] = ()) -> list[Row]:
+    """Rows for cards, which show one risk at most: of these deliveries and drafts.
+
+    Without those that are no more. A fixed number of queries, and hardly more than the
+    columns that cards show.
+    """
+    rows = [Row(post) for post in drafts]
+    if keys:
+        rows += _light(keys)
+    posts = {row.post.pk for row in rows}
+    if not posts:
+        return rows
+    wordings = Variant.objects.filter(post__in=posts, has_text=True)
+    own = {
+        (post, platform): text
+        for post, platform, text in wordings.values_list("post", "platform", "text")
+    }
+    uses = PostMedia.objects.filter(post__in=posts).exclude(asset__preview="")
+    pictures: dict[int, int] = {}
+    for post, asset in uses.order_by("position", "pk").values_list("post", "asset"):
+        pictures.setdefault(post, asset)
+    found = []
+    for row in rows:
+        text = row.post.text
+        if row.delivery:
+            text = own.get((row.post.pk, row.delivery.account.platform), text)
+            text = wording_as_sent(row.delivery) or text
+        found.append(replace(row, beside=(text, pictures.get(row.post.pk))))
+    return found
+
+
+def _light(keys: Collection[int]) -> list[Row]:
+    found = Delivery.objects.filter(pk__in=keys)
+    light = list(found.select_related("post", "account").only(*NEEDED))
+    scheduled = [row.pk for row in light if row.status == Delivery.Status.SCHEDULED]
+    why = {}
+    if scheduled:
+        why = explained(threatened(Delivery.objects.filter(pk__in=scheduled)))
+    rows = [
+        Row(row.post, row, (why[row.pk],) if row.pk in why else ())
+        for row in light
+        if row.status in PLAIN
+    ]
+    if others := [row.pk for row in light if row.status not in PLAIN]:
+        whole = list(Delivery.objects.filter(pk__in=others).for_pages())
+        stops.name_holds(whole)
+        rows += [Row(row.post, row) for row in whole]
+    return rows
 
 
 def for_rows(deliveries: DeliveryQuerySet) -> DeliveryQuerySet:
@@ -417,9 +491,7 @@ def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
         post.pk: post
         for post in filters.drafts(
             Post.objects.visible_to(user).filter(due_at__gte=start, due_at__lt=stop)
-        )
-        .select_related("brand", "author", "owner")
-        .prefetch_related("media__asset")
+        ).select_related("brand")
     }
     entries += [(post.due_at or start, key, None) for key, post in drafts.items()]
     made_there = filters.natives(NativePost.objects.visible_to(user))
@@ -440,15 +512,11 @@ def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
         if days[day_of].count <= CARDS_PER_DAY:
             beside.append(key)
     keys = [key for places in shown.values() for _post, key in places if key]
-    known = _by_key(Delivery.objects.filter(pk__in=keys))
-    for day_of, places in shown.items():
-        for post, key in places:
-            if key is None:
-                days[day_of].cards.append(Row(drafts[post]))
-            elif key in known:  # else it went away between the two queries
-                days[day_of].cards.append(known[key])
-    for row in native_rows(NativePost.objects.filter(pk__in=beside)):
-        days[timezone.localtime(row.at).date()].cards.append(row)
+    wanted = [drafts[post] for some in shown.values() for post, key in some if not key]
+    for row in light_rows(keys, wanted):
+        days[timezone.localtime(row.at or start).date()].cards.append(row)
+    for native in native_rows(NativePost.objects.filter(pk__in=beside)):
+        days[timezone.localtime(native.at).date()].cards.append(native)
     for one in days.values():
         one.cards.sort(key=lambda row: row.at or start)
     ordered = list(days.values())
@@ -456,12 +524,6 @@ def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
     return Calendar(
         view, day, title, weeks, previous, following, risks_ahead(user, filters)
     )
-
-
-def _by_key(deliveries: DeliveryQuerySet) -> dict[int, Row]:
-    return {
-        row.delivery.pk: row for row in rows_of(for_rows(deliveries)) if row.delivery
-    }
 
 
 def narrowed(deliveries: DeliveryQuerySet, filters: Filters) -> DeliveryQuerySet:

@@ -243,10 +243,10 @@ class World:
                 looked_at=self.now - timedelta(hours=5),
                 next_proof_at=self.now + timedelta(hours=n % 24 + 1),
                 state=Credential.State.BROKEN
-                if n % 40 == 7
+                if n % 40 == 2
                 else Credential.State.ACTIVE,
-                cause=Cause.TOKEN_REVOKED if n % 40 == 7 else "",
-                broken_at=self.now - timedelta(days=1) if n % 40 == 7 else None,
+                cause=Cause.TOKEN_REVOKED if n % 40 == 2 else "",
+                broken_at=self.now - timedelta(days=1) if n % 40 == 2 else None,
             )
             for n in numbers
         )
