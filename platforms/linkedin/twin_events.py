@@ -16,14 +16,12 @@ import json
 import logging
 import re
 import sqlite3
-import threading
 import uuid
-from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-import requests
 from werkzeug.wrappers import Request, Response
 
+from ..practice.calling import Calling
 from ..practice.framework import Doc, route
 from ..practice.switches import Switch
 from .twin_calls import (
@@ -40,8 +38,6 @@ from .twin_calls import (
 
 logger = logging.getLogger(__name__)
 
-#: Seconds to connect, then for each wait for bytes: an address has three to answer in.
-PATIENCE_S = (3, 3)
 EVENT_TYPE = "ORGANIZATION_SOCIAL_ACTION_NOTIFICATIONS"
 KEY = re.compile(
     r"\(developerApplication:urn:li:developerApplication:(?P<app>[0-9]+),"
@@ -58,10 +54,9 @@ EVENT_SWITCHES = (
 )
 
 
-class Events(Calls):
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._sending: set[threading.Thread] = set()
+class Events(Calls, Calling):
+    # An address has three seconds to answer in.
+    PATIENCE_S = (3, 3)
 
     def app_more(self) -> dict[str, str]:
         return {"number_there": str(self.setting("application_id"))}
@@ -88,7 +83,7 @@ class Events(Calls):
                 "answered": known.get("webhook") == url and known.get("answered"),
             }
             self.put("subscription", key, row)
-            self._in_background(self._challenge, key, url)
+            self.in_background(self._challenge, key, url)
             return self._empty(204)
 
         return self._api(request, "PUT /rest/eventSubscriptions/{key}", work)
@@ -140,7 +135,7 @@ class Events(Calls):
         wanted = hmac.new(self._secret(), code.encode(), hashlib.sha256).hexdigest()
         joint = "&" if urlsplit(url).query else "?"
         asked = urlencode({"challengeCode": code})
-        answer = self._call("GET", f"{url}{joint}{asked}")
+        answer = self.call_out("GET", f"{url}{joint}{asked}")
         try:
             told = answer.json() if answer is not None and answer.ok else {}
         except ValueError:
@@ -210,31 +205,4 @@ class Events(Calls):
         signed = hmac.new(secret, b"hmacsha256=" + body, hashlib.sha256).hexdigest()
         headers = {"Content-Type": "application/json", "X-LI-Signature": signed}
         for _time in range(int(self.setting("event_times"))):
-            self._in_background(self._call, "POST", row["webhook"], body, headers)
-
-    def _in_background(self, work: Any, *args: Any) -> None:
-        thread = threading.Thread(target=work, args=args, daemon=True)
-        self._sending = {t for t in self._sending if t.is_alive()} | {thread}
-        thread.start()
-
-    def wait_for_hooks(self, timeout_s: float = 30) -> None:
-        for thread in list(self._sending):
-            thread.join(timeout_s)
-
-    def _call(
-        self, method: str, url: str, body: bytes = b"", headers: Any = None
-    ) -> requests.Response | None:
-        try:
-            with requests.Session() as session:
-                session.trust_env = False
-                return session.request(
-                    method,
-                    url,
-                    data=body,
-                    headers=headers,
-                    timeout=PATIENCE_S,
-                    allow_redirects=False,
-                )
-        except (requests.RequestException, OSError, ValueError):
-            logger.debug("nobody took what LinkedIn told")
-            return None
+            self.in_background(self.call_out, "POST", row["webhook"], body, headers)

@@ -13,17 +13,15 @@ import base64
 import hashlib
 import hmac
 import json
-import logging
 import secrets
-import threading
 import uuid
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-import requests
 from werkzeug.wrappers import Request, Response
 
+from ..practice.calling import Calling
 from ..practice.framework import Doc, Route, iso, route
 from ..practice.switches import Switch
 from .twin_calls import (
@@ -37,11 +35,7 @@ from .twin_calls import (
     unauthorized,
 )
 
-logger = logging.getLogger(__name__)
-
 CONSUMER_SECRET = "practice-x-consumer-secret"
-#: Seconds to connect, then for each wait for bytes: X waits for ten.
-PATIENCE_S = (3, 10)
 ENVIRON = "x.crc"
 MAX_WEBHOOKS = 5
 #: event -> whether X wants the token of the account itself for it
@@ -59,10 +53,9 @@ EVENT_SWITCHES = (
 )
 
 
-class Events(Calls):
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._sending: set[threading.Thread] = set()
+class Events(Calls, Calling):
+    # X waits for ten seconds.
+    PATIENCE_S = (3, 10)
 
     def app_more(self) -> dict[str, str]:
         return {"hook_secret": CONSUMER_SECRET, "hook_token": APP_ONLY_TOKEN}
@@ -85,7 +78,7 @@ class Events(Calls):
     def _answers(self, url: str) -> bool:
         token = secrets.token_urlsafe(24)
         joint = "&" if urlsplit(url).query else "?"
-        answer = self._send("GET", f"{url}{joint}{urlencode({'crc_token': token})}")
+        answer = self.call_out("GET", f"{url}{joint}{urlencode({'crc_token': token})}")
         try:
             told = answer.json() if answer is not None and answer.ok else {}
         except ValueError:
@@ -289,32 +282,7 @@ class Events(Calls):
             "x-twitter-webhooks-signature": _signature(key, body),
         }
         for _time in range(int(self.setting("event_times"))):
-            arguments = ("POST", hook["url"], body, headers)
-            thread = threading.Thread(target=self._send, args=arguments, daemon=True)
-            self._sending = {t for t in self._sending if t.is_alive()} | {thread}
-            thread.start()
-
-    def wait_for_hooks(self, timeout_s: float = 30) -> None:
-        for thread in list(self._sending):
-            thread.join(timeout_s)
-
-    def _send(
-        self, method: str, url: str, body: bytes = b"", headers: Any = None
-    ) -> requests.Response | None:
-        try:
-            with requests.Session() as session:
-                session.trust_env = False
-                return session.request(
-                    method,
-                    url,
-                    data=body,
-                    headers=headers,
-                    timeout=PATIENCE_S,
-                    allow_redirects=False,
-                )
-        except (requests.RequestException, OSError, ValueError):
-            logger.debug("nobody took what X told")
-            return None
+            self.in_background(self.call_out, "POST", hook["url"], body, headers)
 
     def _now(self) -> str:
         return iso(self.world.now())

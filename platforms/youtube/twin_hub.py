@@ -14,23 +14,19 @@ import hmac
 import logging
 import secrets
 import sqlite3
-import threading
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 from xml.sax.saxutils import escape
 
-import requests
 from werkzeug.wrappers import Request, Response
 
+from ..practice.calling import Calling
 from ..practice.framework import Doc, route
 from ..practice.switches import Switch
 from .twin_calls import Calls
 
 logger = logging.getLogger(__name__)
 
-#: Seconds to connect, then for each wait for bytes.
-PATIENCE_S = (3, 5)
 FEEDS = ("/xml/feeds/videos.xml", "/feeds/videos.xml")
 
 HUB_SWITCHES = (
@@ -45,15 +41,7 @@ HUB_SWITCHES = (
 )
 
 
-class Hub(Calls):
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._sending: set[threading.Thread] = set()
-
-    def wait_for_hooks(self, timeout_s: float = 30) -> None:
-        for thread in list(self._sending):
-            thread.join(timeout_s)
-
+class Hub(Calls, Calling):
     @route("POST", "/hub/subscribe", call="POST /subscribe")
     def subscribe(self, request: Request) -> Response:
         mode, topic = request.form.get("hub.mode"), request.form.get("hub.topic", "")
@@ -69,7 +57,7 @@ class Hub(Calls):
             "secret": request.form.get("hub.secret", ""),
             "lease_s": int(self.setting("hub_lease_s")),
         }
-        self._in_background(self._verify, asked)
+        self.in_background(self._verify, asked)
         return Response(status=202)
 
     def _verify(self, asked: Doc) -> None:
@@ -82,7 +70,7 @@ class Hub(Calls):
         }
         joint = "&" if urlsplit(asked["callback"]).query else "?"
         url = f"{asked['callback']}{joint}{urlencode(query)}"
-        answer = self._call("GET", url)
+        answer = self.call_out("GET", url)
         if answer is None or not answer.ok or answer.text != challenge:
             return
         id = hashlib.sha256(
@@ -118,30 +106,9 @@ class Hub(Calls):
             if row["secret"]:
                 headers["X-Hub-Signature"] = f"sha1={digest}"
             for _time in range(int(self.setting("hub_times"))):
-                self._in_background(self._call, "POST", row["callback"], body, headers)
-
-    def _in_background(self, work: Any, *args: Any) -> None:
-        thread = threading.Thread(target=work, args=args, daemon=True)
-        self._sending = {t for t in self._sending if t.is_alive()} | {thread}
-        thread.start()
-
-    def _call(
-        self, method: str, url: str, body: bytes = b"", headers: Any = None
-    ) -> requests.Response | None:
-        try:
-            with requests.Session() as session:
-                session.trust_env = False
-                return session.request(
-                    method,
-                    url,
-                    data=body,
-                    headers=headers,
-                    timeout=PATIENCE_S,
-                    allow_redirects=False,
+                self.in_background(
+                    self.call_out, "POST", row["callback"], body, headers
                 )
-        except (requests.RequestException, OSError, ValueError):
-            logger.debug("nobody took what the hub told")
-            return None
 
 
 def _channel(topic: str) -> str:
