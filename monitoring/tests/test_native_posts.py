@@ -37,7 +37,7 @@ def lists(monkeypatch):
     """What the network lists of an account: (id, hours ago, text) or a refusal."""
     asked = []
 
-    def make(*rows, error=None, reaches=WHOLE, client=MastodonClient, before=None):
+    def make(*rows, error=None, reaches=WHOLE, client=MastodonClient):
         def tell(self, since):
             asked.append(self.access.external_id)
             if error is not None:
@@ -53,8 +53,6 @@ def lists(monkeypatch):
                 )
                 for number, hours, *text in rows
             )
-            if before:
-                before()
             return RecentPosts(posts, since if reaches is WHOLE else reaches)
 
         monkeypatch.setattr(client, "recent_posts", tell)
@@ -255,11 +253,19 @@ def test_what_was_seen_before_ours_left_stays(account, lists, ours):
     assert shown() == ["7"]
 
 
-def test_what_leaves_while_the_list_is_read_is_ours(account, lists, ours):
+def told(*texts):
+    """A list that has been read, and is not kept yet."""
+    now = timezone.now()
+    posts = (RemotePost(str(n), "", text, now) for n, text in enumerate(texts, 1))
+    return RecentPosts(tuple(posts), now - 24 * HOUR)
+
+
+def test_what_leaves_while_the_list_is_read_is_ours(account, ours):
     """The intent stands in its row before it can be seen there."""
-    lists(("7", 0, "Hello"), before=lambda: ours("publishing", hours=0))
-    read()
-    assert shown() == []
+    listed = told("Hello", "Reworded")
+    ours("publishing", hours=0)
+    kept = natives.keep(account, listed, timezone.now())
+    assert (shown(), kept.undecided) == ([], 1)
 
 
 def test_a_refused_post_that_a_person_then_made_by_hand_is_shown(account, lists, ours):
@@ -382,10 +388,10 @@ def test_disconnecting_an_account_deletes_what_was_read_of_it(account, lists, au
     assert shown() == []
 
 
-def test_what_is_read_while_an_account_is_disconnected_is_not_kept(account, lists):
-    gone = ConnectedAccount.objects.filter(pk=account.pk)
-    lists(("7", 1), before=lambda: gone.update(disconnected_at=timezone.now()))
-    read()
+def test_what_is_read_while_an_account_is_disconnected_is_not_kept(account, author):
+    listed = told("Hello")
+    disconnect.disconnect(ConnectedAccount.objects.get(pk=account.pk), author)
+    natives.keep(account, listed, timezone.now())
     assert shown() == []
 
 
