@@ -39,7 +39,12 @@ ANSWER_WITHIN = timedelta(days=2)
 
 
 def keep(now: datetime) -> int:
-    """Ask for what is due; how many were asked. Safe to run twice."""
+    """Ask for what is due; how many were asked. Safe to run twice.
+
+    Where our app alone can, what comes of accounts that were disconnected is ended: the
+    platform may charge for it.
+    """
+    _stop(now)
     accounts = ConnectedAccount.objects.connected().filter(_with_events())
     new = accounts.filter(hook_subscription=None).values_list("pk", flat=True)
     HookSubscription.objects.bulk_create(
@@ -53,6 +58,33 @@ def keep(now: datetime) -> int:
     ]:
         count += _ask(row, now)
     return count
+
+
+def _stop(now: datetime) -> None:
+    slugs = [spec.slug for spec in registry.all_specs() if spec.hook_token_name]
+    left = HookSubscription.objects.filter(
+        account__platform__in=slugs,
+        account__disconnected_at__isnull=False,
+        account__credential__isnull=False,
+        next_at__lte=now,
+    )
+    for row in left.select_related("account__credential__app")[:MOST]:
+        account = row.account
+        assert account.credential is not None
+        app = account.credential.app
+        try:
+            if row.granted_at and app.hook_token:
+                app.client(platform=account.platform).stop_events(
+                    account.external_id,
+                    address(account.platform, account.network),
+                    app_token=app.hook_token,
+                )
+        except PlatformError as error:
+            logger.info("events of account %s do not end: %s", account.pk, error)
+            later = HookSubscription.objects.filter(pk=row.pk)
+            later.update(next_at=now + WAIT)
+            continue
+        row.delete()
 
 
 def _with_events() -> Q:

@@ -1069,6 +1069,11 @@ class PlatformClient(abc.ABC):
         """
         raise NotImplementedError(f"{self.spec.slug} is asked for no events")
 
+    def stop_events(self, account_id: str, callback: str, *, app_token: str) -> None:
+        """Have no more events of an account sent, without its own access
+        (`spec.hook_token_name`). Safe to repeat."""
+        raise NotImplementedError(f"{self.spec.slug} is asked for no events")
+
     def take_key(self, key: str) -> TokenSet:
         """What acts for the account of this key (SignIn.KEY); "": for our own.
 

@@ -600,6 +600,24 @@ def test_replies_deletions_and_lost_access_of_x_come_once_they_are_asked_for(
     assert Credential.objects.get().next_proof_at <= timezone.now()
 
 
+def test_a_disconnected_account_of_x_costs_no_events_any_more(practised, practice):
+    account, twin = practised("x"), practice.twins["x"]
+    now = timezone.now()
+    subscribing.keep(now)
+    account.disconnected_at = now
+    account.save()
+    Credential.objects.update(access_token="")
+    # As long as X does not answer, it is tried again.
+    panel(practice, "switches", platform="x", name="app_state", value="suspended")
+    subscribing.keep(now + timedelta(days=1))
+    assert HookSubscription.objects.get().next_at == now + timedelta(days=1, minutes=15)
+    panel(practice, "switches", platform="x", name="app_state", value="active")
+    subscribing.keep(now + timedelta(days=2))
+    assert not HookSubscription.objects.exists()
+    with practice.world.transaction():
+        assert not twin.all("subscription")
+
+
 def test_x_registers_no_address_that_does_not_prove_itself(
     practised, practice, monkeypatch
 ):

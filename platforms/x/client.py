@@ -289,7 +289,8 @@ class XClient(PlatformClient):
         before it answers. Each event costs."""
         by_app = {"Authorization": f"Bearer {app_token}"}
         hook_id = self._webhook(callback, by_app)
-        known = self._subscribed(account_id, hook_id, by_app)
+        rows = self._subscriptions(account_id, hook_id, by_app)
+        known = {str(row.get("event_type")) for row in rows}
         for kind, headers in (
             ("post.delete", by_app),
             # What others do is told to the account's own token alone.
@@ -310,41 +311,63 @@ class XClient(PlatformClient):
         # It may end without a word, so nothing is relied on for longer than the next look.
         return datetime.now(UTC) + EVENTS_MARGIN
 
+    def stop_events(self, account_id: str, callback: str, *, app_token: str) -> None:
+        by_app = {"Authorization": f"Bearer {app_token}"}
+        ours = self._registered(callback, by_app)
+        if ours is None:
+            return
+        for row in self._subscriptions(account_id, str(ours.get("id")), by_app):
+            number = quote(str(row.get("subscription_id")), safe="")
+            try:
+                self.send(
+                    "DELETE /2/activity/subscriptions/:id",
+                    f"{self.host('api')}/2/activity/subscriptions/{number}",
+                    headers=by_app,
+                )
+            except NotFound:
+                continue  # it was gone already
+
+    def _registered(
+        self, callback: str, headers: Mapping[str, str]
+    ) -> dict[str, Any] | None:
+        url = self.host("api") + "/2/webhooks"
+        rows = _rows(self.send("GET /2/webhooks", url, headers=dict(headers)))
+        return next((row for row in rows if row.get("url") == callback), None)
+
     def _webhook(self, callback: str, headers: Mapping[str, str]) -> str:
         """The id of our address there, registered and valid."""
         url = self.host("api") + "/2/webhooks"
-        answer = self.send("GET /2/webhooks", url, headers=dict(headers))
-        known = next((row for row in _rows(answer) if row.get("url") == callback), None)
+        known = self._registered(callback, headers)
         if known is None:
             answer = self.send(
                 "POST /2/webhooks", url, headers=dict(headers), json={"url": callback}
             )
             known = _data(answer)
+            if not known.get("id"):
+                raise _unreadable(answer, mutates=False)
         elif known.get("valid") is False:
             self.send(
                 "PUT /2/webhooks/:id",
                 f"{url}/{quote(str(known.get('id')), safe='')}",
                 headers=dict(headers),
             )
-        if not known.get("id"):
-            raise _unreadable(answer, mutates=False)
-        return str(known["id"])
+        return str(known.get("id"))
 
-    def _subscribed(
+    def _subscriptions(
         self, account_id: str, hook_id: str, headers: Mapping[str, str]
-    ) -> set[str]:
-        """Which events of the account come to the address."""
+    ) -> list[dict[str, Any]]:
+        """Those by which events of the account come to the address."""
         answer = self.send(
             "GET /2/activity/subscriptions",
             self.host("api") + "/2/activity/subscriptions",
             headers=dict(headers),
         )
-        return {
-            str(row.get("event_type"))
+        return [
+            row
             for row in _rows(answer)
             if str(row.get("webhook_id")) == hook_id
             and str(_dict(row.get("filter")).get("user_id")) == account_id
-        }
+        ]
 
     # --- media
 

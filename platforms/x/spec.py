@@ -173,7 +173,7 @@ LATER = frozenset(
         "GET /2/users/:id/mentions",
         "GET /2/usage/tweets",
     }
-    | {"DELETE /2/webhooks/:id", "DELETE /2/activity/subscriptions/:id"}
+    | {"DELETE /2/webhooks/:id"}
 )
 CALLS = (
     _call("POST /2/oauth2/token", "Connect and refresh"),

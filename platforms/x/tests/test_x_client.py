@@ -723,3 +723,31 @@ def test_an_address_that_x_has_given_up_is_proven_again(
     with pytest.raises(PlatformError) as caught:
         ask(client)
     assert "CrcValidationFailed" in caught.value.detail
+
+
+def test_events_of_an_account_end_without_its_own_token(
+    client_for: Callable[..., XClient], api: responses.RequestsMock
+) -> None:
+    rows = [
+        subscribed("post.delete", subscription_id="1"),
+        subscribed("post.reply.create", subscription_id="2"),
+        subscribed("post.delete", subscription_id="3", filter={"user_id": "9"}),
+    ]
+    gone = problem("...", PROBLEMS + "resource-not-found")
+    api.get(HOOKS, json={"data": [{"id": "77", "url": OURS, "valid": True}]})
+    api.get(SUBSCRIPTIONS, json={"data": rows})
+    api.delete(f"{SUBSCRIPTIONS}/1", json=gone, status=404)
+    api.delete(f"{SUBSCRIPTIONS}/2", json={"data": {"deleted": True}})
+    client = client_for(token="")
+    client.stop_events("1234500001", OURS, app_token="app-only")
+    sent = {call.request.headers["Authorization"] for call in api.calls}
+    assert sent == {"Bearer app-only"}
+    assert len(api.calls) == 4
+
+
+def test_where_no_address_of_ours_is_nothing_has_to_end(
+    client: XClient, api: responses.RequestsMock
+) -> None:
+    api.get(HOOKS, json={"meta": {"result_count": 0}})
+    client.stop_events("1234500001", OURS, app_token="app-only")
+    assert len(api.calls) == 1
