@@ -252,6 +252,15 @@ ENDS_WITH_PARENT = {
 SHAKEN_FOR = timedelta(hours=1)
 
 
+#: So a platform says it to a person who withdrew the access, and some to a suspended app.
+LIKE_THE_APP = frozenset(
+    {Cause.TOKEN_REVOKED, Cause.TOKEN_INVALID, Cause.REFRESH_REFUSED}
+)
+#: Accesses of others that are asked whether it is the app: with the one that was found,
+#: enough for its breaker.
+STRANGERS = 3
+
+
 class CredentialQuerySet(models.QuerySet["Credential"]):
     def proof_due(self, now: datetime) -> CredentialQuerySet:
         """Every stored credential whose next look has come, broken ones included.
@@ -294,6 +303,38 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
             for pk, parent, looked in living.values_list("pk", "parent", "looked_at")
             if looked is None or looked < since[parent or pk]
         ]
+
+    def strangers(self, now: datetime) -> list[int]:
+        """A few living ones of others where an app's access was just found withdrawn.
+
+        Some platforms answer a suspended app as they answer a person who withdrew the
+        access; if those of others are refused as well, it is the app. Whoever was looked
+        at since, or lives on, has told enough. One cheap query, and two more after a
+        failure.
+        """
+        lately = now - SHAKEN_FOR
+        if not _broken_since.rows(lately):
+            return []
+        since: dict[int, datetime] = {}
+        lost: set[int] = set()
+        broken = self.filter(
+            state=Credential.State.BROKEN, broken_at__gte=lately, cause__in=LIKE_THE_APP
+        )
+        for pk, parent, app, at in broken.values_list(
+            "pk", "parent", "app", "broken_at"
+        ):
+            since[app] = max(at, since.get(app, at))
+            lost.add(parent or pk)
+        found: list[int] = []
+        for app, at in since.items():
+            others = self.filter(app=app, state=Credential.State.ACTIVE, parent=None)
+            others = others.exclude(pk__in=lost)
+            if others.filter(proven_at__gte=at).exists():
+                continue
+            unseen = others.filter(Q(looked_at=None) | Q(looked_at__lt=at))
+            rows = unseen.order_by("looked_at", "pk").values_list("pk", flat=True)
+            found += rows[:STRANGERS]
+        return found
 
     def refresh_due(self, now: datetime) -> CredentialQuerySet:
         """To be renewed, and nobody is at it."""

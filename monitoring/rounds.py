@@ -171,7 +171,7 @@ class Takeovers(Round):
 
 class Looks(Takeovers):
     """Who is due, and before them those who cannot wait: whose next post comes near,
-    and the parents and siblings of what was just found broken."""
+    the parents and siblings of what was just found broken, and a few others of its app."""
 
     def __init__(self, seconds: float = BOUND_S, threads: int = 0) -> None:
         super().__init__(seconds, threads)
@@ -180,9 +180,11 @@ class Looks(Takeovers):
         self._shake()
 
     def _shake(self) -> None:
-        """What just broke has its tree looked at."""
+        """What just broke has its tree looked at, and a few others of its app."""
         now = timezone.now()
-        shaken = Credential.objects.shaken(now)[: ahead.MOST_URGENT]
+        credentials = Credential.objects
+        shaken = [*credentials.strangers(now), *credentials.shaken(now)]
+        shaken = shaken[: ahead.MOST_URGENT]
         for pk in shaken:
             self._urgent.setdefault(pk, health.AT_ONCE)
         # Looked at in this round already, but before the breakage.

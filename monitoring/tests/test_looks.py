@@ -9,13 +9,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts import breakers
 from accounts.models import AuditEvent, ConnectedAccount, Credential, PlatformApp
 from accounts.tests.trees import BEN
 from accounts.tests.trees import planted as planted
 from accounts.tests.trees import sign_in as sign_in
 from accounts.tests.trees import tree as tree
 from accounts.tests.trees import tree_app as tree_app
-from monitoring import ahead, rounds, takeovers, tasks
+from monitoring import ahead, incidents, rounds, takeovers, tasks
 from monitoring.models import CheckResult, Incident
 from monitoring.rounds import Looks, taken
 from platforms.base import Ability, Identity, Proof, TokenSet, Verdict
@@ -224,6 +225,56 @@ def test_while_an_app_has_no_room_others_are_found_behind_it_and_asked_for_once(
         assert looks.next_due(2, ()) == pks[6:8]
         assert looks.next_due(24, full) == []
     assert len(seen) == 0
+
+
+# ---------------------------------------------------------------- is it the app?
+
+
+def test_when_one_access_is_withdrawn_a_few_others_tell_that_it_is_the_app(
+    script, make_account
+):
+    """Pinterest says the same of both, and looks come hours after one another."""
+    for number in range(9):
+        make_account("scripted", f"who{number}")
+    calm()
+    due("who5")
+    script.answers["prove"] = [AuthRevoked(cause=Cause.TOKEN_REVOKED)]
+    tasks.check_credentials()
+    assert len(causes()) == 4
+    asked = len(script.asked)
+    assert asked <= 5, "one more look tries whether the app is well again"
+    tasks.check_credentials()
+    assert len(script.asked) == asked, "the others are spared"
+    incidents.review()
+    incident = Incident.objects.get()
+    assert (incident.kind, incident.cause) == ("breaker", breakers.MANY_LOST_ACCESS)
+
+
+def test_when_others_live_on_one_access_was_withdrawn_and_nobody_is_asked_again(
+    script, make_account
+):
+    for number in range(9):
+        make_account("scripted", f"who{number}")
+    calm()
+    due("who5")
+    script.answers["prove"] = [AuthRevoked(cause=Cause.TOKEN_REVOKED), FINE]
+    tasks.check_credentials()
+    assert causes() == {"who5": Cause.TOKEN_REVOKED}
+    assert script.asked == ["prove"] * 4
+    tasks.check_credentials()
+    assert len(script.asked) == 4
+    incidents.review()
+    assert Incident.objects.get().kind == "access"
+
+
+def test_an_access_that_only_ran_out_has_nobody_else_asked(script, make_account):
+    for number in range(4):
+        make_account("scripted", f"who{number}")
+    calm()
+    due("who2")
+    script.answers["prove"] = [AuthRevoked(cause=Cause.TOKEN_EXPIRED)]
+    tasks.check_credentials()
+    assert script.asked == ["prove"]
 
 
 # ---------------------------------------------------------------- trees

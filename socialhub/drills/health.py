@@ -667,7 +667,7 @@ class Weeks:
                 wait = timedelta(hours=self.dice.uniform(*REACTS_H))
                 self.at(now + wait, partial(self._cure, death))
         for pk in broken:
-            of_app = self.apps.explains(self.accounts[pk].platform, broken[pk])
+            of_app = self.apps.explains(self.accounts[pk].platform, broken[pk], now)
             if self.record.of(pk) is None and not of_app:
                 self._unexplained(self._fresh(pk), now)
 

@@ -3,6 +3,9 @@
 No access is at fault then: one incident of the app is wanted, none of an account, and
 nobody has to reconnect when it is over. What dies at the platform meanwhile can be told
 by no look.
+
+Pinterest answers as if each account had withdrawn its access: there some are taken for
+that until others tell the same, and are found well again by their next look.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from accounts.breakers import MANY_LOST_ACCESS
+from accounts.models import LIKE_THE_APP
 from monitoring.models import Incident
 from monitoring.roots import OUR_APP
 
@@ -26,7 +31,7 @@ if TYPE_CHECKING:
 #: Nobody waits longer than this for what is never found.
 LONGEST = timedelta(hours=48)
 #: After the platform takes our app back, so long until no incident is left.
-CLOSED_WITHIN = timedelta(hours=24)
+CLOSED_WITHIN = timedelta(hours=25)
 
 
 class Apps:
@@ -35,6 +40,8 @@ class Apps:
     def __init__(self, weeks: Weeks, platforms: Iterable[str]) -> None:
         self.weeks = weeks
         self.dice: random.Random = weeks.dice
+        #: platform -> until when accounts may be taken for dead because of it
+        self.mends: dict[str, datetime] = {}
         #: platform -> its death, the rule of the practice network that makes it
         self.refused: dict[str, tuple[Death, str]] = {}
         there = [ending for ending in APP_ENDINGS if ending.platform in {*platforms}]
@@ -44,9 +51,14 @@ class Apps:
             weeks.at(begins, partial(self._end, there[number % len(there)]))
             at, number = at + APP_EVERY, number + 1
 
-    def explains(self, platform: str, cause: str) -> bool:
+    def explains(self, platform: str, cause: str, now: datetime) -> bool:
         """Whether it is this that an account is said to suffer from."""
-        return platform in self.refused and cause in OUR_APP
+        if platform not in self.refused:
+            return now <= self.mends.get(platform, now - DAY)
+        death, _rule = self.refused[platform]
+        return cause in OUR_APP or (
+            MANY_LOST_ACCESS in death.causes and cause in LIKE_THE_APP
+        )
 
     def observe(self, now: datetime) -> None:
         for platform, (death, rule) in self.refused.items():
@@ -79,6 +91,8 @@ class Apps:
         del self.refused[death.platform]
         self.weeks.calm(found[1], now)
         death.cured_at = now
+        if MANY_LOST_ACCESS in death.causes:
+            self.mends[death.platform] = now + CLOSED_WITHIN
         self.weeks.at(now + CLOSED_WITHIN, partial(self._see_end, death))
 
     def _see_end(self, death: Death, now: datetime) -> None:
@@ -93,6 +107,6 @@ def _open_incidents(platform: str) -> list[Incident]:
     """Those that say that this platform refuses our app."""
     rows = Incident.objects.open().filter(
         dedup_key__regex=rf"^({Incident.Kind.APP}|{Incident.Kind.BREAKER}):{platform}:",
-        cause__in=OUR_APP,
+        cause__in=[*OUR_APP, MANY_LOST_ACCESS],
     )
     return list(rows.order_by("pk"))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from accounts.breakers import MANY_LOST_ACCESS
 from platforms.errors import Cause
 
 DAY = timedelta(days=1)
@@ -202,21 +203,24 @@ RENEWALS = {
     "tiktok": "POST /v2/oauth/token/",
     "pinterest": "POST /oauth/token",
 }
-#: Platforms that say so, when they refuse our app and no account of it.
-APP_ENDINGS: tuple[Ending, ...] = tuple(
-    _one(slug, "app_suspended", Cause.APP_REFUSED, Cause.APP_SUSPENDED, Cause.APP_GONE)
-    for slug in (
-        "x",
-        "facebook",
-        "linkedin",
-        "tiktok",
-        "snapchat",
-        "youtube",
-        "pinterest",
-        "threads",
-        "ayrshare",
-        "outstand",
-    )
+#: Platforms that refuse our app and no account of it.
+APP_ENDINGS: tuple[Ending, ...] = (
+    *(
+        _one(slug, "app_suspended", Cause.APP_REFUSED, Cause.APP_SUSPENDED)
+        for slug in (
+            "x",
+            "facebook",
+            "linkedin",
+            "tiktok",
+            "snapchat",
+            "youtube",
+            "threads",
+            "ayrshare",
+            "outstand",
+        )
+    ),
+    # Says the same to each account as to one that withdrew its access.
+    _one("pinterest", "app_suspended", MANY_LOST_ACCESS),
 )
 #: A person reacts to a message so much later.
 REACTS_H = (1.0, 12.0)
