@@ -165,9 +165,11 @@ def stage_failure(user: Any) -> None:
 
 
 def end(user: Any) -> int:
-    """Clean up: the staged fault and the posts of the round go; how many posts.
+    """Clean up: the staged fault goes, and the posts of the round that are nowhere; how
+    many posts.
 
-    Posts whose sending has begun stay, for nobody knows what becomes of them.
+    What went out stays, as it does at the practice network: without its row it would be
+    read there as made by somebody else. So does what is being sent.
     """
     going_on = current(user)
     if going_on is None:
@@ -176,7 +178,7 @@ def end(user: Any) -> int:
         practice.forget_fault(going_on.fault)
     wanted = [going_on.staged] if going_on.staged else []
     wanted += list(_own_posts(user, going_on.began, going_on.account))
-    over = {Status.PUBLISHED, Status.FAILED, Status.CANCELLED}
+    over = {Status.FAILED, Status.CANCELLED}
     gone = 0
     with transaction.atomic():
         for post in {post.pk: post for post in wanted}.values():
