@@ -120,10 +120,14 @@ def _is_open(row: Delivery) -> bool:
 
 def _nothing_newer(rows: Sequence[Delivery]) -> None:
     """What is on its way, and was never asked for, may come back and go once more: but
-    only as it left."""
+    only as it left. So may what has failed and would not be asked for: a rest of a
+    thread, and what was let go."""
     for row in rows:
         unasked = row.approved_as in ("", Delivery.LET_GO)
-        if row.status not in Delivery.ENDED and row.draft and unasked:
+        comes_back = row.status not in Delivery.ENDED or (
+            row.status == Status.FAILED and (row.approved_as or row.parts_out)
+        )
+        if comes_back and row.draft and unasked:
             Delivery.objects.filter(pk=row.pk).update(approved_as=exact(row.draft))
 
 
@@ -168,13 +172,10 @@ def _let_go(row: Delivery, approved_as: str) -> None:
 
 
 def why_not(review: Review, user: Any, brand: Brand) -> str:
-    """Why this person cannot approve it; "" when they can. One query."""
+    """Why this person cannot approve it; "" when they can. Two queries."""
     if not can_review(user):
         return _("Only people with a role can approve.")
-    if not brand.own_approval and user.pk in {
-        review.post.author_id,
-        review.asked_by_id,
-    }:
+    if not brand.own_approval and user.pk in _writers(review):
         return _("It is your own post: somebody else has to approve it.")
     if review.approvals.filter(person=user.pk).exists():
         return _("You have approved it. The next step is somebody else’s.")
@@ -186,9 +187,28 @@ def reviewers(review: Review) -> list[Any]:
     post = review.post
     people = _people(post.brand)
     if not post.brand.own_approval:
-        people = people.exclude(pk__in=[post.author_id, review.asked_by_id])
+        people = people.exclude(pk__in=_writers(review))
     done = review.approvals.values("person")
     return list(people.exclude(pk__in=done).distinct().order_by("pk"))
+
+
+def _asked_since(post: Any) -> Any:
+    """Reviews of a post (key or reference) that nobody approved, nor any later one: what
+    their people have written may stand in it still, whoever changed it after them."""
+    approved = Review.objects.filter(
+        post=OuterRef("post"),
+        state=State.APPROVED,
+        is_current=False,
+        decided_at__gt=OuterRef("asked_at"),
+    )
+    asked = Review.objects.filter(~Exists(approved), post=post)
+    return asked.exclude(state=State.APPROVED, is_current=False)
+
+
+def _writers(review: Review) -> set[int]:
+    """Whose own words it has, so that they do not approve it. One query."""
+    asked = _asked_since(review.post_id).values_list("asked_by", flat=True)
+    return {review.post.author_id, review.asked_by_id, *asked}
 
 
 def _people(brand: Brand) -> Any:
@@ -207,7 +227,8 @@ def waiting_for(user: Any) -> Any:
 def undecided_by(user: Any) -> Any:
     """The same for who may review at all. Of the person are asked key and superuser."""
     found = Review.objects.waiting().visible_to(user)
-    own = Q(post__author=user.pk) | Q(asked_by=user.pk)
+    written = _asked_since(OuterRef("post")).filter(asked_by=user.pk)
+    own = Q(post__author=user.pk) | Q(asked_by=user.pk) | Q(Exists(written))
     found = found.exclude(own & Q(post__brand__own_approval=False))
     mine = Approval.objects.filter(person=user.pk).values("review")
     return found.exclude(pk__in=mine)

@@ -225,7 +225,8 @@ class Facebook(Platform):
 
         A duplicate refusal (506) names no post: it leads here as well. The same words
         through another app may be ours, sent before the account came to this app: a
-        person tells.
+        person tells. So they do where mentions leave more than one way to read a post
+        that names no app.
         """
         api = cast(FacebookClient, client)
         if edge := _edge(job.draft):
@@ -247,7 +248,10 @@ class Facebook(Platform):
                 # Newest first: the oldest match is the one that we sent first.
                 if not self._matches(job, row, since):
                     continue
-                if _is_of_another_app(row, api) and not _shares_photo(job, row):
+                if not _shares_photo(job, row) and (
+                    _is_of_another_app(row, api)
+                    or not (_is_of_our_app(row, api) or self._says_it(job, row))
+                ):
                     foreign = row
                 else:
                     found = row
@@ -258,7 +262,8 @@ class Facebook(Platform):
         if foreign:
             return Look(
                 Sighting.CANNOT_TELL,
-                evidence=f"{foreign['id']} has the same content, by another app",
+                evidence=f"{foreign['id']} has the same content, but it is not certain "
+                "that it is ours",
             )
         if cursor:
             return Look(
@@ -298,6 +303,11 @@ class Facebook(Platform):
             return False
         sent = self.text_as_sent(job.draft)
         return _is_shown_as(sent, str(row.get("message") or ""))
+
+    def _says_it(self, job: PublishJob, row: Mapping[str, Any]) -> bool:
+        """To the letter: nobody's guess what has become of a mention."""
+        said = _comparable(str(row.get("message") or ""))
+        return said == _comparable(self.text_as_sent(job.draft))
 
 
 def _placement(draft: Draft) -> str:
@@ -352,9 +362,18 @@ def _is_facebooks(link: str) -> bool:
 
 def _is_of_another_app(row: Mapping[str, Any], api: FacebookClient) -> bool:
     """Posts that people wrote at Facebook name Facebook's own apps, or none."""
-    application = row.get("application")
-    number = str(application.get("id") or "") if isinstance(application, dict) else ""
+    number = _application(row)
     return bool(number) and number != api.environment.client_id
+
+
+def _is_of_our_app(row: Mapping[str, Any], api: FacebookClient) -> bool:
+    number = _application(row)
+    return bool(number) and number == api.environment.client_id
+
+
+def _application(row: Mapping[str, Any]) -> str:
+    application = row.get("application")
+    return str(application.get("id") or "") if isinstance(application, dict) else ""
 
 
 def _attachments(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -213,6 +213,31 @@ def test_who_wrote_what_was_sent_back_does_not_approve_it_when_another_asks(
     assert row_of(post).hold == Hold.APPROVAL
 
 
+def test_nobody_approves_their_own_words_because_another_moves_them(
+    ask: Any, person: Any, author: Any
+) -> None:
+    post, rita, bob = ask(text="Spring sale"), person("rita"), person("bob")
+    approving.approve(rita, post.pk, mark(post))
+    post.refresh_from_db()
+    ask.edit(post, bob, post.accounts.all(), "Autumn sale")
+    post.refresh_from_db()
+    later = timedelta(hours=5)
+    ask.edit(post, author, post.accounts.all(), "Autumn sale", due_in=later)
+    review = post.reviews.get(is_current=True)
+    assert review.asked_by == author
+    assert not approving.waiting_for(bob).exists()
+    assert approving.reviewers(review) == [rita]
+    with pytest.raises(approving.Refused, match="somebody else"):
+        approving.approve(bob, post.pk, mark(post))
+    approving.approve(rita, post.pk, mark(post))
+    # What rita has said yes to is nobody's own any more.
+    post.refresh_from_db()
+    ask.edit(post, author, post.accounts.all(), "Autumn sale", due_in=2 * later)
+    assert approving.waiting_for(bob).exists()
+    approving.approve(bob, post.pk, mark(post))
+    assert row_of(post).status == "scheduled"
+
+
 def test_approved_too_late_a_person_decides(ask: Any, person: Any, script: Any) -> None:
     post = ask(due_in=timedelta(minutes=5))
     late = timezone.now() - timedelta(minutes=1)

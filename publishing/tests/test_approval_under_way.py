@@ -123,6 +123,42 @@ def test_nothing_new_slips_out_of_what_was_let_go(
     assert (row.status, row.hold, len(script.asked)) == ("held", "approval", 1)
 
 
+@pytest.mark.parametrize("thread", [False, True])
+def test_what_failed_unasked_is_asked_for_once_it_is_changed(
+    ask: Any, script: Any, brand: Any, author: Any, thread: bool
+) -> None:
+    post = ask(steps=0)
+    if thread:
+        Variant.objects.create(
+            post=post, platform="scripted", has_text=False, parts=["Second"]
+        )
+    brand.approval_steps = 1
+    row = row_of(post)
+    if thread:
+        script.answers["post"] = [out(1), InvalidContent("no")]
+        next_turn(row)
+        brand.save()
+    else:
+        brand.save()
+        approving.begin(author, brand, let_go=True)
+        script.answers["post"] = [InvalidContent("no")]
+        next_turn(row)
+    assert (row.status, row.parts_out) == ("failed", int(thread))
+    post.refresh_from_db()
+    if thread:
+        Variant.objects.update(parts=["Mended"])
+        approving.bind(post, author)
+    else:
+        ask.edit(post, author, post.accounts.all(), "Another wording")
+    row.refresh_from_db()
+    if row.status == "failed":
+        row.retry()
+    script.answers.clear()
+    asked = len(script.asked)
+    next_turn(row)
+    assert (row.status, row.hold, len(script.asked)) == ("held", "approval", asked)
+
+
 def test_occurrences_of_a_series_wait_for_approval_each(
     ask: Any, person: Any, author: Any
 ) -> None:

@@ -343,6 +343,30 @@ def test_a_post_is_found_although_its_mentions_are_shown_otherwise(
     assert look.sighting is sighting
 
 
+@pytest.mark.parametrize(
+    ("shown", "application", "sighting"),
+    [
+        # Somebody at Facebook: taken for ours, ours would be lost.
+        ("Thanks to all of you, today was great!", None, Sighting.CANNOT_TELL),
+        ("Thanks Acme!", {"id": "999"}, Sighting.CANNOT_TELL),
+        ("Thanks @[1234]!", None, Sighting.FOUND),
+        ("Thanks Acme!", {"id": "1234567890"}, Sighting.FOUND),
+    ],
+)
+def test_what_only_may_be_ours_with_a_mention_is_a_persons_to_tell(
+    facebook: Facebook,
+    page: FacebookClient,
+    job: Callable[..., PublishJob],
+    api: responses.RequestsMock,
+    shown: str,
+    application: Any,
+    sighting: Sighting,
+) -> None:
+    api.get(PUBLISHED, json={"data": [row(message=shown, application=application)]})
+    look = facebook.look(job("Thanks @[1234]!", first_sent_at=SENT_AT), page)
+    assert look.sighting is sighting
+
+
 def test_a_mention_that_may_vanish_is_said(facebook: Facebook) -> None:
     """Of its own Page any app may make a link."""
     me = Identity(PAGE, "page", "Acme", "", "")
