@@ -223,6 +223,19 @@ def test_each_question_is_answered_as_its_platform_wants(watched, admin_client):
     assert "It asked whether the address is ours" in page.content.decode()
 
 
+def test_no_question_has_an_event_signed(watched):
+    """Anybody may ask, and the answer is made of the secret that signs events."""
+    watched("x", "1", "1")
+    watched("linkedin", "2", "2")
+    event = json.dumps({"data": {"event_uuid": "1", "event_type": "oauth.revoke"}})
+    for slug, asked in (
+        ("x", {"crc_token": event}),
+        ("linkedin", {"challengeCode": 'hmacsha256={"notifications":[]}'}),
+    ):
+        url = reverse("platform_hook", args=["live", slug])
+        assert Client().get(url, asked).status_code == 403
+
+
 def test_x_sends_nothing_until_its_own_secret_is_entered(watched, admin_client):
     app = watched("x", "1", "1").delivery.account.credential.app
     app.hook_secret = ""

@@ -30,9 +30,10 @@ KINDS = {
 
 
 def challenge(query: Mapping[str, str], secret: str) -> HookAnswer:
-    """ValueError: it asks nothing."""
+    """ValueError: it asks nothing, or to have an event signed: whoever asks gets what
+    they name signed in the way in which events are."""
     code = query.get("challengeCode", "")
-    if not code or len(code) > 200:
+    if not code or len(code) > 200 or "{" in code:
         raise ValueError("there is no challenge code")
     response = hmac.new(secret.encode(), code.encode(), hashlib.sha256).hexdigest()
     body = json.dumps({"challengeCode": code, "challengeResponse": response})

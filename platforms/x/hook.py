@@ -23,9 +23,10 @@ def signature(secret: str, message: bytes) -> str:
 
 
 def challenge(query: Mapping[str, str], secret: str) -> HookAnswer:
-    """The "CRC". ValueError: it asks nothing."""
+    """The "CRC". ValueError: it asks nothing, or to have an event signed: whoever asks
+    gets what they name signed in the way in which events are."""
     token = query.get("crc_token", "")
-    if not token or len(token) > 500:
+    if not token or len(token) > 500 or "{" in token:
         raise ValueError("there is no crc_token")
     body = json.dumps({"response_token": signature(secret, token.encode())})
     return HookAnswer(body, "application/json")
