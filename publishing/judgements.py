@@ -1,8 +1,8 @@
 """Kept judgements: which of them a page may believe.
 
 The monitor cluster judges every scheduled post every two minutes. A page believes
-what is not older than BELIEVED and was said of the post as it is now, and judges the
-rest itself: so nothing is called safe for longer than that, whatever has changed and
+what is not older than BELIEVED and was said of post and access as they are now, and
+judges the rest itself: so nothing is called safe for longer than that, whatever has changed and
 whether or not the cluster runs; and a post that was saved a moment ago is right at once.
 """
 
@@ -25,6 +25,8 @@ def doubted(now: datetime) -> Q:
         | Q(judgement__judged_at__lte=now - BELIEVED)
         | ~Q(judgement__due_at=F("due_at"))
         | Q(post__changed_at__gte=F("judgement__judged_at"))
+        # Reconnected or renewed since.
+        | Q(account__credential__issued_at__gte=F("judgement__judged_at"))
     )
 
 
@@ -32,14 +34,22 @@ def believed(rows: Sequence[Delivery], now: datetime) -> dict[int, str]:
     """By delivery's key its judgement's root, "" for what will go; without those that
     are doubted. Rows come with their posts. One query."""
     kept = {
-        key: (judged_at, due_at, root)
-        for key, judged_at, due_at, root in Judgement.objects.filter(
+        row["delivery"]: row
+        for row in Judgement.objects.filter(
             delivery__in=[row.pk for row in rows], judged_at__gt=now - BELIEVED
-        ).values_list("delivery", "judged_at", "due_at", "root")
+        ).values(
+            "delivery",
+            "judged_at",
+            "due_at",
+            "root",
+            issued_at=F("delivery__account__credential__issued_at"),
+        )
     }
     found = {}
     for row in rows:
-        judged_at, due_at, root = kept.get(row.pk, (None, None, ""))
-        if judged_at and due_at == row.due_at and row.post.changed_at < judged_at:
-            found[row.pk] = root
+        if (one := kept.get(row.pk)) is None or one["due_at"] != row.due_at:
+            continue
+        changes = [at for at in (row.post.changed_at, one["issued_at"]) if at]
+        if max(changes) < one["judged_at"]:
+            found[row.pk] = one["root"]
     return found

@@ -98,7 +98,8 @@ def explained(found: Sequence[Found]) -> dict[int, Risk]:
 def _is_plain(now: datetime) -> Q:
     """Over deliveries: what needs no judging, for the account or a stop says it."""
     broken = ConnectedAccount.objects.broken().values("pk")
-    found = Q(account__in=broken) | Q(account__disconnected_at__isnull=False)
+    gone = Q(account__disconnected_at__isnull=False) | Q(account__credential=None)
+    found = Q(account__in=broken) | gone
     for stop in stops.active():
         found |= stop.covered() & Q(due_at__lt=now + stops.AHEAD)
     return found

@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import ConnectedAccount, Credential
+from platforms.base import TokenSet
 from platforms.errors import Cause
 from publishing.account_facts import account_queue
 from publishing.judgements import BELIEVED
@@ -91,7 +92,9 @@ def test_a_post_that_came_since_is_judged(
     assert found() == [new.pk]
 
 
-@pytest.mark.parametrize("what", ["broken", "trouble", "disconnected", "stopped"])
+@pytest.mark.parametrize(
+    "what", ["broken", "trouble", "disconnected", "gone", "stopped"]
+)
 def test_what_holds_all_is_told_at_once(row: Delivery, author: Any, what: str) -> None:
     if what == "broken":
         Credential.objects.update(
@@ -101,6 +104,8 @@ def test_what_holds_all_is_told_at_once(row: Delivery, author: Any, what: str) -
         ConnectedAccount.objects.update(trouble=Cause.ROLE_LOST)
     elif what == "disconnected":
         ConnectedAccount.objects.update(disconnected_at=NOON)
+    elif what == "gone":
+        ConnectedAccount.objects.update(credential=None)
     else:
         Stop.objects.create(
             scope=Stop.Scope.EVERYTHING, reason="Storm", started_by=author
@@ -119,6 +124,19 @@ def test_what_was_mended_is_named_no_more(row: Delivery, noon: Any) -> None:
     Credential.objects.update(state=Credential.State.ACTIVE, cause="")
     assert by_root(threatened(Delivery.objects.all()), 5) == []
     assert risks([row]) == {}
+
+
+def test_access_that_was_given_anew_is_judged_at_once(row: Delivery, noon: Any) -> None:
+    Credential.objects.update(expires_at=NOON)
+    noon.shift(BELIEVED)
+    renew()
+    noon.shift(SECOND)
+    assert found() == [row.pk]
+    tokens = TokenSet("new", expires_at=NOON + timedelta(days=9))
+    credential = Credential.objects.get()
+    credential.store(tokens)
+    credential.save()
+    assert found() == []
 
 
 def test_what_is_over_is_forgotten(row: Delivery) -> None:
