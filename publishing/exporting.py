@@ -206,7 +206,7 @@ class Maker:
     at: {"stage": "tables", "media" or "end"; "done": steps; "total"; "zip": a Place;
     "sums": bytes of the list of checksums; of the table in hand: "table", "after",
     "rows", "parts": [{"csv": bytes, "rows": rows}], "jsonl": bytes; of files: "after"; "counts": table -> rows; "missing": [...], "lost": how
-    many; "more": table -> columns of its own}.
+    many; "more": table -> columns of its own; "brands", "is_all": what is in it}.
     """
 
     def __init__(
@@ -265,6 +265,9 @@ class Maker:
             return self._go()
 
     def _go(self) -> bool:
+        # A person's brands may change from turn to turn; what is written stays in it.
+        self.at["brands"] = sorted({*self.at.get("brands", ()), *self.scope.brands})
+        self.at["is_all"] = self.at.get("is_all", False) or self.scope.is_all
         if self.at["stage"] == "tables":
             while self.at["table"] < len(self.tables):
                 if not self._table(self.tables[self.at["table"]]):
@@ -439,6 +442,8 @@ class Maker:
                 "counts": self.at["counts"],
                 "lost": self.at["lost"],
                 "name": self.name,
+                "brands": self.at["brands"],
+                "is_all": self.at["is_all"],
             },
         )
         self._name()
@@ -737,7 +742,15 @@ def fetched(user: Any, token: str) -> Job | None:
     job: Job | None = exports_of(user).filter(pk=pk).first()
     if job is None or not is_there(job):
         return None
-    scope_for(user, job.asked)
+    scope = scope_for(user, job.asked)
+    # “All” may be fewer brands by now than when it was made.
+    others = set(job.result.get("brands", ())) - set(scope.brands)
+    if Brand.objects.filter(pk__in=others).exists() or (
+        job.result.get("is_all") and not scope.is_all
+    ):
+        raise NotAllowed(
+            _("You do not see all brands of this export any more. Have a new one made.")
+        )
     return job
 
 

@@ -349,8 +349,14 @@ def test_who_may_export_what(world, sign_in, client):
     assert b"Theirs" not in packed.read("audit.jsonl")
     world.adam.is_superuser = True
     world.adam.save()
-    packed = fetch(adam, export(adam, brand="all"))
+    everything = export(adam, brand="all")
+    packed = fetch(adam, everything)
     assert "Other" in json.loads(packed.read("manifest.json"))["brands"]
+    # It was made of more than they may see now.
+    world.adam.is_superuser = False
+    world.adam.save()
+    page = adam.get(exporting.address(everything), follow=True)
+    assert "do not see all brands of this export" in page.content.decode()
     job = export(ana, brand=world.brand.pk, what=["posts"])
     address = exporting.address(job)
     # Neither somebody else nor a stranger has it, and nobody after an hour.
