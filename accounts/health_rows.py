@@ -139,7 +139,8 @@ def _row(
     if credential is not None and account.health == "healthy":
         if ends_at and ends_at <= now + SOON:
             healths.add("ending")
-        if not credential.proven_at or credential.proven_at < now - STALE:
+        # Who was connected a moment ago is about to be proven for the first time.
+        if (credential.proven_at or account.connected_at) < now - STALE:
             healths.add("unproven")
         if _is_limit(pause) or (window is not None and window.free == 0):
             healths.add("limited")

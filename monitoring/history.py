@@ -49,8 +49,10 @@ def _counts(now: datetime) -> dict[int, dict[str, int]]:
     connected = ConnectedAccount.objects.connected().filter(credential__isnull=False)
     able = Q(credential__state=Credential.State.ACTIVE, trouble="")
     ending = _ending(connected.filter(able), now)
-    # Of whom nobody knows when they were proven last, that is too long ago.
-    proven = Q(credential__proven_at__gte=now - STALE)
+    # Who was never proven counts from the day it was connected.
+    proven = Q(credential__proven_at__gte=now - STALE) | Q(
+        credential__proven_at=None, connected_at__gte=now - STALE
+    )
     rows = (
         connected.order_by()
         .values_list("brand")
@@ -100,8 +102,7 @@ def _ending(accounts: AccountQuerySet, now: datetime) -> dict[int, list[bool]]:
         assert credential is not None
         ends = [end.at for end in account.ends(now) if end.stops_publishing]
         if ends and min(ends) <= until:
-            proven = credential.proven_at
-            lately = proven is not None and proven >= now - STALE
+            lately = (credential.proven_at or account.connected_at) >= now - STALE
             found.setdefault(account.brand_id, []).append(lately)
     return found
 

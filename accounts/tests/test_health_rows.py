@@ -93,7 +93,8 @@ def pause(account: ConnectedAccount, cause: str, subject: str = "") -> None:
             "Not proven for 3 days",
             {"healthy", "unproven"},
         ),
-        ({"proven_at": None}, "Not proven yet", {"healthy", "unproven"}),
+        # Connected a moment ago.
+        ({"proven_at": None}, "Not proven yet", {"healthy"}),
         (
             {"proven_at": NOON - 2 * DAY, "next_proof_at": NOON},
             "Proving…",
@@ -109,6 +110,17 @@ def test_each_account_has_one_word(
     row = row_of(account)
     assert row.word.words == words
     assert row.healths == healths
+
+
+def test_who_was_never_proven_counts_from_the_day_it_was_connected(
+    proven: Any,
+) -> None:
+    account = proven("linkedin")
+    Credential.objects.update(proven_at=None)
+    ConnectedAccount.objects.update(connected_at=NOON - 3 * DAY)
+    row = row_of(account)
+    assert row.word.words == "Not proven yet"
+    assert row.healths == {"healthy", "unproven"}
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,16 @@ def test_each_account_stands_in_one_number(make_account: Any, brand: Brand) -> N
     assert able.brand == brand
 
 
+def test_who_was_connected_a_moment_ago_is_not_unproven(make_account: Any) -> None:
+    new, ending, silent = (make_account("linkedin", str(n)) for n in range(3))
+    change(ending, expires_at=NOON + 5 * DAY)
+    ConnectedAccount.objects.filter(pk=silent.pk).update(connected_at=NOON - 3 * DAY)
+    assert not any(a.credential.proven_at for a in (new, ending, silent))
+    note_health()
+    row = HealthDay.objects.get()
+    assert (row.able, row.ending, row.broken, row.unproven) == (1, 1, 0, 1)
+
+
 def test_a_later_look_of_the_day_replaces_the_earlier_one(make_account: Any) -> None:
     account = make_account("x")
     change(account, proven_at=NOON)
