@@ -30,6 +30,8 @@ MOST = 200
 KEPT_FOR = timedelta(days=30)
 #: However many events come, a post is read once in so long.
 READ_AGAIN = timedelta(minutes=2)
+#: Anybody may call the address: refusals are written down no oftener.
+REFUSALS_APART = timedelta(minutes=1)
 #: An access is proven at once in so long.
 PROVE_AGAIN = timedelta(minutes=5)
 
@@ -76,7 +78,11 @@ def take_in(
     try:
         app, told = _read(ours, body, headers, now)
     except ValueError as refused:
-        _note(ours[0], refused_at=now, refused_why=str(refused)[:200])
+        lately = HookAddress.objects.filter(
+            app=ours[0], refused_at__gt=now - REFUSALS_APART
+        )
+        if not lately.exists():
+            _note(ours[0], refused_at=now, refused_why=str(refused)[:200])
         raise
     _note(app, received_at=now)
     rows = {}

@@ -14,7 +14,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import requests
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -172,6 +174,10 @@ def test_what_is_signed_otherwise_is_refused_told_and_not_kept(
     assert not WebhookEvent.objects.exists()
     app = watch.delivery.account.credential.app
     assert HookAddress.objects.get(app=app).refused_why
+    # Who calls again and again costs no write each time.
+    with CaptureQueriesContext(connection) as seen:
+        assert post(slug, body, "", "").status_code == 403
+    assert not [q for q in seen if not q["sql"].startswith("SELECT")]
     page = admin_client.get(reverse("platform_app_edit", args=[app.pk]))
     assert "No event has arrived yet." in page.content.decode()
     assert "One was refused (the signature is another app" in page.content.decode()
