@@ -60,10 +60,8 @@ def test_the_list_of_posts_says_that_there_are_more_and_leads_to_them(
     client.force_login(author)
     page = client.get(reverse("post_list"), {"tab": "all"})
     text = page.content.decode()
-    assert [(tab.key, tab.count_words) for tab, _ in page.context["tabs"]][-1] == (
-        "all",
-        "2+",
-    )
+    counts = {tab.key: tab.count_words for tab, _ in page.context["tabs"]}
+    assert counts["all"] == "2+"
     assert "Page 1<" in text
     assert "page=2" in text
     second = client.get(reverse("post_list"), {"tab": "all", "page": "2"})
