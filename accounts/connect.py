@@ -86,10 +86,14 @@ class AlreadyConnected(ConnectRefused):
 
 
 class OtherIdentity(ConnectRefused):
-    def __init__(self, signed_in_as: str, belongs_to: str) -> None:
+    """is_page: people act for it, and nobody signs in as it."""
+
+    def __init__(self, grant: Grant, account: ConnectedAccount) -> None:
         super().__init__("signed in as somebody else")
-        self.signed_in_as = signed_in_as
-        self.belongs_to = belongs_to
+        self.signed_in_as = _called(grant.subject)
+        self.belongs_to = account.handle or account.name
+        root = account.credential.root if account.credential else None
+        self.is_page = root is not None and root.subject_id != account.external_id
 
 
 class CannotPost(ConnectRefused):
@@ -731,7 +735,7 @@ def _change(grant: Grant, account: ConnectedAccount) -> _Change:
     if identity is None:
         if same:
             raise CannotPost(Cause.ROLE_LOST)
-        raise OtherIdentity(_called(grant.subject), account.handle or account.name)
+        raise OtherIdentity(grant, account)
     if not identity.can_publish:
         raise CannotPost(Cause.ROLE_LOST)
     before = ""
@@ -893,7 +897,7 @@ def add_standby(
     identity = grant.find(account.external_id, account.platform)
     current = account.credential
     if identity is None:
-        raise OtherIdentity(_called(grant.subject), account.handle or account.name)
+        raise OtherIdentity(grant, account)
     if current is None or current.root.subject_id == grant.subject.external_id:
         raise SamePerson(_called(grant.subject))
     if not identity.can_publish:

@@ -190,6 +190,15 @@ def from_refusal(
     if isinstance(refusal, AlreadyConnected):
         return _already(refusal, spec)
     if isinstance(refusal, OtherIdentity):
+        cure = _(
+            "Sign out at %(platform)s in this browser, or use a private window, "
+            "and start again as %(owner)s."
+        )
+        if refusal.is_page:
+            cure = _(
+                "Sign out at %(platform)s in this browser, or use a private window, "
+                "and start again as somebody who may post for %(owner)s."
+            )
         return Trouble(
             _("This is another account"),
             _(
@@ -197,11 +206,7 @@ def from_refusal(
                 "Nothing was changed."
             )
             % {"signed_in": refusal.signed_in_as, "owner": refusal.belongs_to},
-            _(
-                "Sign out at %(platform)s in this browser, or use a private window, "
-                "and start again as %(owner)s."
-            )
-            % {"platform": spec.name, "owner": refusal.belongs_to},
+            cure % {"platform": spec.name, "owner": refusal.belongs_to},
             [again(start_url), to_accounts()],
             status=409,
         )

@@ -253,6 +253,7 @@ def test_the_clicked_page_has_to_be_there(planted, sign_in, author):
     assert same.value.cause == Cause.ROLE_LOST
     with pytest.raises(OtherIdentity) as other:
         reconnect(sign_in(BEN, pages=(1,)), reread(planted["page2"]), author)
+    assert other.value.is_page  # nobody can sign in as it
     assert other.value.signed_in_as == "Ben Okri"
 
 
