@@ -213,7 +213,7 @@ def test_one_post_goes_to_all_networks(
 
     page.goto("/calendar/")
     page.locator("summary").filter(has_text="Filters").click()
-    page.get_by_label("Network").select_option("Bluesky")
+    page.get_by_label("Network", exact=True).select_option("Bluesky")
     page.get_by_role("button", name="Show", exact=True).click()
     card = page.get_by_role("link").filter(has_text="Spring sale starts")
     expect(card).to_contain_text("Published")
