@@ -98,9 +98,8 @@ def make_world() -> None:
         def there() -> bool:
             rows = Delivery.objects.filter(due_at__lte=world.now())
             states = set(rows.values_list("status", flat=True))
-            return not states & {Status.PUBLISHING, Status.SCHEDULED} and (
-                states >= set(wanted)
-            )
+            on_their_way = {Status.PUBLISHING, Status.PROCESSING, Status.SCHEDULED}
+            return not states & on_their_way and states >= set(wanted)
 
         wait_for(there, 120, name=f"posts in the states {', '.join(wanted)}")
 
