@@ -2,7 +2,8 @@
 
 A hub grants them by asking back (WebSub); others say in their answer until when they
 come. What is granted is asked for anew long before it ends, and looked at each day where
-it may end without a word; what was never granted, later and later. Without any of it nothing is lost: figures and comments are read on their cadence.
+it may end without a word; what was never granted, later and later. Without any of it
+nothing is lost: figures and comments are read on their cadence.
 """
 
 from __future__ import annotations

@@ -205,8 +205,8 @@ class Maker:
 
     at: {"stage": "tables", "media" or "end"; "done": steps; "total"; "zip": a Place;
     "sums": bytes of the list of checksums; of the table in hand: "table", "after",
-    "rows", "parts": [{"csv": bytes, "rows": rows}], "jsonl": bytes; of files: "after"; "counts": table -> rows; "missing": [...], "lost": how
-    many; "more": table -> columns of its own; "brands", "is_all": what is in it}.
+    "rows", "parts": [{"csv": bytes, "rows": rows}], "jsonl": bytes; of files: "after";
+    "counts": table -> rows; "missing": [...], "lost": how many; "more": table -> columns of its own; "brands", "is_all": what is in it}.
     """
 
     def __init__(

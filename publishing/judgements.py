@@ -2,8 +2,9 @@
 
 The monitor cluster judges every scheduled post every two minutes. A page believes
 what is not older than BELIEVED and was said of post and access as they are now, and
-judges the rest itself: so nothing is called safe for longer than that, whatever has changed and
-whether or not the cluster runs; and a post that was saved a moment ago is right at once.
+judges the rest itself: so nothing is called safe for longer than that, whatever has
+changed and whether or not the cluster runs; and a post that was saved a moment ago is
+right at once.
 """
 
 from __future__ import annotations

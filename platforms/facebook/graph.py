@@ -378,7 +378,8 @@ class GraphClient(PlatformClient):
     def debug_token(self, token: str = "", *, by: str = "") -> Granted:
         """What Meta knows of a token. Costs app quota only; works for dead tokens.
 
-        by: the token to ask with, the app's own unless given. Raises AuthExpired, AuthRevoked or PermissionMissing for one that is dead.
+        by: the token to ask with, the app's own unless given. Raises AuthExpired,
+        AuthRevoked or PermissionMissing for one that is dead.
         """
         inspected = token or self.access.token
         try:
