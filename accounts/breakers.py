@@ -124,8 +124,14 @@ TROUBLES = {
     Cause.ANSWER_UNREADABLE,
     Cause.ANSWER_LOST,
 }
-#: A platform that says so of our app lets it read no more than post.
-REFUSES_READING = {Cause.APP_REFUSED, Cause.APP_SUSPENDED, Cause.VERSION_ENDED}
+#: A platform that says so of our app, or of all that it has access to, lets it read no
+#: more than post.
+REFUSES_READING = {
+    Cause.APP_REFUSED,
+    Cause.APP_SUSPENDED,
+    Cause.VERSION_ENDED,
+    MANY_LOST_ACCESS,
+}
 TROUBLED = {Outcome.TRANSIENT, Outcome.PLATFORM_DOWN, Outcome.AMBIGUOUS}
 AUTH = {Outcome.AUTH_EXPIRED, Outcome.AUTH_REVOKED}
 

@@ -559,6 +559,18 @@ def test_what_a_look_reads_closes_where_reading_was_refused_as_well(error):
     assert row("app:7").state == State.CLOSED
 
 
+def test_an_access_that_can_be_read_tells_that_the_app_is_not_lost():
+    for number in (1, 2, 3):
+        fail(AuthRevoked(), number)
+    assert row("app:7").cause == breakers.MANY_LOST_ACCESS
+    (look,) = ask(4, looking=True, at=after(900))
+    fail(AuthRevoked(), 4, looking=True, trials=look.trials, at=after(901))
+    assert row("app:7").state != State.CLOSED
+    (look,) = ask(5, looking=True, at=after(1900))
+    succeed(5, looking=True, trials=look.trials, at=after(1901))
+    assert row("app:7").state == State.CLOSED
+
+
 def test_reading_does_not_tell_that_credits_were_bought():
     fail(RateLimited(cause=Cause.CREDITS_USED_UP, reach=Reach.APP), 1)
     (look,) = ask(1, looking=True, at=after(900))
