@@ -561,6 +561,9 @@ class Weeks:
             return
         self.figures["ends"] += 1
         self.figures["ends_announced"] += self._announced(pk, ends_at)
+        credential = self._fresh(pk).credential
+        if credential and credential.ends_at() == ends_at:
+            return  # renewed at the platform alone (a network linked at Ayrshare)
         self._plan_renewal(pk)
 
     def _ran_out(self, pk: int, ends_at: datetime, now: datetime) -> None:
