@@ -309,8 +309,8 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
 
         Some platforms answer a suspended app as they answer a person who withdrew the
         access; if those of others are refused as well, it is the app. Whoever was looked
-        at since, or lives on, has told enough. One cheap query, and two more after a
-        failure.
+        at since, or lives on, has told enough. One cheap query; after a failure one
+        more, and two for each app that it may concern.
         """
         lately = now - SHAKEN_FOR
         if not _broken_since.rows(lately):
