@@ -59,6 +59,7 @@ def test_a_wrong_password_is_refused_and_the_right_one_leads_home(visit: Visit) 
     heading(page).to_have_text("Home")
     expect(page.get_by_text("Publishing engine: last seen")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
+    heading(page).not_to_have_text("Home")
     page.goto("/posts/")
     heading(page).to_have_text("Sign in")
 
@@ -261,6 +262,7 @@ def test_a_revoked_access_is_seen_posts_are_held_and_reconnecting_releases_them(
     row_of(ada, LINKEDIN).get_by_role("link").first.click()
     account = ada.url
     ada.get_by_role("button", name="Check now").click()
+    expect(ada.get_by_role("status")).to_be_visible()
     load_until(ada, account, ada.locator(".sh-head").get_by_text("Reconnect needed"))
     inspect(ada, "account-reconnect-needed")
     # What hangs together with it is looked at first; then the mail leaves.
