@@ -97,6 +97,7 @@ def bind(post: Post, user: Any, *, quietly: bool = False) -> Review | None:
         if review.state != State.APPROVED:
             review.state, review.decided_at = State.APPROVED, timezone.now()
             review.save(update_fields=["state", "decided_at"])
+            post.writers.clear()
         fresh = _fresh(post)
         for row in rows:
             row.post = fresh
@@ -114,8 +115,8 @@ def bind(post: Post, user: Any, *, quietly: bool = False) -> Review | None:
 
 def _is_open(row: Delivery) -> bool:
     """Whether it can still change, and is to be sent."""
-    may_be_live = row.repeat_is_safe or (row.lease_expires_at and not row.is_carried)
-    return row.status in (Status.SCHEDULED, Status.HELD) and not may_be_live
+    is_sent = row.is_in_doubt or (row.lease_expires_at and not row.is_carried)
+    return row.status in (Status.SCHEDULED, Status.HELD) and not is_sent
 
 
 def _nothing_newer(rows: Sequence[Delivery]) -> None:
@@ -207,8 +208,14 @@ def _asked_since(post: Any) -> Any:
 
 def _writers(review: Review) -> set[int]:
     """Whose own words it has, so that they do not approve it. One query."""
-    asked = _asked_since(review.post_id).values_list("asked_by", flat=True)
-    return {review.post.author_id, review.asked_by_id, *asked}
+    asked = _asked_since(review.post_id).order_by().values_list("asked_by", flat=True)
+    wrote = _wrote(post=review.post_id).values_list("user", flat=True)
+    return {review.post.author_id, review.asked_by_id, *asked.union(wrote)}
+
+
+def _wrote(**fields: Any) -> Any:
+    """Who changed the words or files of a post, before anybody was asked as well."""
+    return Post.writers.through._default_manager.filter(**fields)
 
 
 def _people(brand: Brand) -> Any:
@@ -228,7 +235,9 @@ def undecided_by(user: Any) -> Any:
     """The same for who may review at all. Of the person are asked key and superuser."""
     found = Review.objects.waiting().visible_to(user)
     written = _asked_since(OuterRef("post")).filter(asked_by=user.pk)
-    own = Q(post__author=user.pk) | Q(asked_by=user.pk) | Q(Exists(written))
+    changed = _wrote(post=OuterRef("post"), user=user.pk)
+    own = Q(post__author=user.pk) | Q(asked_by=user.pk)
+    own |= Q(Exists(written)) | Q(Exists(changed))
     found = found.exclude(own & Q(post__brand__own_approval=False))
     mine = Approval.objects.filter(person=user.pk).values("review")
     return found.exclude(pk__in=mine)
@@ -389,7 +398,11 @@ def begin(user: Any, brand: Brand, *, let_go: bool) -> int:
     """
     # In the order in which saving a post locks its rows.
     locked = unasked(brand).order_by("pk").select_for_update(of=("self",), no_key=True)
-    found = list(locked.only("pk", "post"))
+    rows_now = locked.select_related("account").only(
+        "post", "repeat_is_safe", "witness", "account__platform"
+    )
+    # What the platform has already waits for nobody.
+    found = [row for row in rows_now if not row.is_in_doubt]
     posts = list(Post.objects.filter(pk__in={row.post_id for row in found}))
     rows = Delivery.objects.filter(pk__in=[row.pk for row in found])
     if let_go:

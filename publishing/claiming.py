@@ -356,9 +356,8 @@ class Claim:
 
     def _is_backlog(self, row: Delivery) -> bool:
         """By when it was due: the next try is put off by each of these waits."""
-        waits = row.status == Status.SCHEDULED and not row.repeat_is_safe
         # What has begun goes on: half a thread is nothing to read.
-        waits = waits and not row.parts_out
+        waits = row.status == Status.SCHEDULED and not row.has_begun
         return waits and self.now - row.due_at > BACKLOG
 
     # -- may it go?
@@ -528,8 +527,7 @@ class Claim:
         """Without those that say what went out to the same account within a day."""
         asked = []
         for one in ready:
-            begun = one.row.repeat_is_safe or one.row.parts_out
-            if one.row.status == Status.SCHEDULED and not begun:
+            if one.row.status == Status.SCHEDULED and not one.row.has_begun:
                 if says := one.changes.get("fingerprint"):
                     one.row.fingerprint = says
                 asked.append(one.row)
@@ -598,11 +596,10 @@ class Claim:
         row, step = one.row, one.step
         return (
             row.status == Status.SCHEDULED
-            and not (row.repeat_is_safe or row.parts_out)
+            and not row.has_begun
             and step is not None
             and step.kind != StepKind.COMMIT
             and carrying.is_heavy(one.job.draft)
-            and not one.sender.platform.is_out(one.job.witness)
         )
 
     def _open(self, one: Ready) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -101,6 +101,10 @@ class Composition:
         """Nothing in it that anybody would miss."""
         words = [self.text, self.link_url, *self.own.values(), *self.comments.values()]
         return not (any(word.strip() for word in words) or self.files or self.parts)
+
+    def words(self) -> Composition:
+        """What readers see of it, wherever and under whatever name it goes."""
+        return replace(self, accounts=[], labels=[], campaign="", link_tags={})
 
     def wording(self, platform: str) -> str:
         return self.own.get(platform, self.text)
@@ -527,6 +531,7 @@ def save(
     twice_ok: bool = False,
     by_itself: bool = False,
     replaced: Sequence[Any] = (),
+    written_by: Iterable[Any] = (),
 ) -> Result:
     """Write the post, and with `go` its deliveries too. One transaction.
 
@@ -536,13 +541,17 @@ def save(
     StaleState: somebody has changed the post since it was read. by_itself: nobody has
     asked for it, so that the history names it once. replaced: `conflicts.Difference`s of
     somebody's version that this one knowingly replaces; the history keeps them.
+    written_by: people whose words these are, besides the user's.
     """
     with transaction.atomic():
         created = post is None
+        writers = list(written_by)
         if post is not None:
             now = Post.objects.select_for_update().get(pk=post.pk)
             if (now.changed_at, now.state) != (post.changed_at, post.state):
                 raise StaleState(f"post {post.pk} was changed meanwhile")
+            if user.pk != now.author_id and _other_words(now, composition):
+                writers.append(user)
         if post is None:
             post = Post(brand=composition.brand, author=user)
         scheduled_before = post.state == Post.State.SCHEDULED
@@ -559,6 +568,8 @@ def save(
                 target_text=str(post)[:200],
             )
         _write_parts(post, composition, user)
+        if writers:
+            post.writers.add(*writers)
         result = Result(post)
         if go:
             moved = (post.due_at, post.useful_until) != (old_due, old_until)
@@ -575,6 +586,10 @@ def save(
                     user, verb, post, accounts=len(composition.accounts), **more
                 )
     return result
+
+
+def _other_words(post: Post, composition: Composition) -> bool:
+    return saved_composition(post).words() != composition.words()
 
 
 def _is_named_last(user: Any, post: Post) -> bool:

@@ -77,6 +77,11 @@ class Post(models.Model):
         related_name="+",
         db_index=False,
     )
+    #: whose words or files it has besides its author's, since it was last approved: they
+    #: do not approve it where somebody else has to
+    writers = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, related_name="+", editable=False
+    )
     state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)
     text = models.TextField(_("text"), blank=True)
     link_url = models.URLField(_("link"), max_length=2000, blank=True)
@@ -1001,8 +1006,7 @@ class Delivery(models.Model):
 
         lead: seconds before its time at which its files may leave, 0: with it.
         """
-        begun = self._is_in_doubt or self.parts_out
-        if self.status != self.Status.SCHEDULED or begun:
+        if self.status != self.Status.SCHEDULED or self.has_begun:
             return
         changes: dict[str, Any] = carrying.plan(lead, self.due_at)
         if self.cause and not self.transient_count:
@@ -1202,11 +1206,17 @@ class Delivery(models.Model):
         )
 
     @property
-    def _is_in_doubt(self) -> bool:
+    def is_in_doubt(self) -> bool:
+        """It may be live, or is: only the platform's answer decides."""
         return self.repeat_is_safe or self.is_out
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether any of it is out, or may be: it goes on, whatever holds back others."""
+        return bool(self.is_in_doubt or self.parts_out)
+
     def _not_in_doubt(self) -> None:
-        if self._is_in_doubt:
+        if self.is_in_doubt:
             raise InvalidTransition(
                 "it may be live: only the platform's answer decides"
             )

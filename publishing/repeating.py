@@ -175,6 +175,7 @@ def _pattern(post: Post, user: Any) -> Post:
         when=None,
         wall=(None, None, post.zone),
         go=False,
+        written_by=[post.author, *post.writers.all()],
     )
     Post.objects.filter(pk=result.post.pk).update(state=Post.State.PATTERN)
     return result.post
@@ -226,6 +227,7 @@ def _make_one(pk: int, day: date, now: datetime) -> bool:
                 when=when,
                 wall=(when.day, when.wall, when.zone),
                 go=True,
+                written_by=series.pattern.writers.all(),
             )
             post = result.post
             post.series, post.occurrence_on = series, day

@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.fixed_query import FixedQuery
+from platforms import registry
 
 from .fingerprints import fingerprint as fingerprint
 from .models import Delivery
@@ -19,6 +20,7 @@ WINDOW = timedelta(hours=24)
 Status = Delivery.Status
 #: A part of it may be seen on the platform at any moment.
 LEAVING = (Status.PUBLISHING, Status.PROCESSING, Status.UNCERTAIN)
+WAITING = (Status.SCHEDULED, Status.HELD)
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ _with_words = FixedQuery(
             "repeat_is_safe",
             "next_attempt_at",
             "lease_expires_at",
+            "witness",
         )
     ),
     [0],
@@ -66,12 +69,20 @@ def others(rows: Iterable[Delivery], now: datetime) -> dict[int, Other]:
     if not asked:
         return {}
     ours = {row.pk for row in asked}
-    accounts = list({row.account_id for row in asked})
+    slugs = {row.account_id: row.account.platform for row in asked}
     words = list({row.fingerprint for row in asked})
     by_words: dict[tuple[int, str], list[Other]] = {}
-    for pk, account_id, said, at, status, safe, next_at, lease in _with_words.values(
-        accounts, words
-    ):
+    for (
+        pk,
+        account_id,
+        said,
+        at,
+        status,
+        safe,
+        next_at,
+        lease,
+        witness,
+    ) in _with_words.values(list(slugs), words):
         # A thread that came to a halt has said its first part.
         lately = bool(at and at > now - WINDOW)
         # The large files of one that is due go while it stays scheduled.
@@ -79,6 +90,9 @@ def others(rows: Iterable[Delivery], now: datetime) -> dict[int, Other]:
         leaving = status in LEAVING or (
             status == Status.SCHEDULED and (safe or (carried and pk not in ours))
         )
+        # Asking what became of it is put off, while readers see it.
+        if status in WAITING and witness:
+            leaving |= registry.platform(slugs[account_id]).is_out(witness)
         if lately or leaving:
             asks = status == Status.UNCERTAIN and next_at is None and lease is None
             by_words.setdefault((account_id, said), []).append(Other(pk, at, asks))

@@ -238,6 +238,54 @@ def test_nobody_approves_their_own_words_because_another_moves_them(
     assert row_of(post).status == "scheduled"
 
 
+def draft_of(ask: Any, brand: Any, user: Any, post: Any, text: str) -> Any:
+    """The draft of `post` with these words, as this person saves it."""
+    return composing.save(
+        composing.Composition(brand, text=text),
+        user,
+        post=post,
+        token=text,
+        when=None,
+        wall=(None, None, "UTC"),
+        go=False,
+    ).post
+
+
+def test_nobody_approves_the_words_they_put_into_a_draft_of_another(
+    ask: Any, person: Any, author: Any, account: Any, brand: Any
+) -> None:
+    brand.approval_steps = 1
+    brand.save()
+    rita, bob = person("rita"), person("bob")
+    post = draft_of(ask, brand, author, None, "Spring sale")
+    post = draft_of(ask, brand, bob, post, "Autumn sale")
+    ask.edit(post, author, [account], "Autumn sale")
+    review = post.reviews.get()
+    assert review.asked_by == author
+    assert not approving.waiting_for(bob).exists()
+    assert approving.reviewers(review) == [rita]
+    with pytest.raises(approving.Refused, match="somebody else"):
+        approving.approve(bob, post.pk, mark(post))
+    approving.approve(rita, post.pk, mark(post))
+    post.refresh_from_db()
+    # What rita has said yes to is nobody's own any more.
+    ask.edit(post, author, [account], "Winter sale")
+    approving.approve(bob, post.pk, mark(post))
+
+
+def test_who_opens_a_draft_and_saves_it_as_it_was_may_approve_it(
+    ask: Any, person: Any, author: Any, account: Any, brand: Any
+) -> None:
+    brand.approval_steps = 1
+    brand.save()
+    bob = person("bob")
+    post = draft_of(ask, brand, author, None, "Spring sale")
+    post = draft_of(ask, brand, bob, post, "Spring sale")
+    ask.edit(post, author, [account], "Spring sale")
+    approving.approve(bob, post.pk, mark(post))
+    assert row_of(post).status == "scheduled"
+
+
 def test_approved_too_late_a_person_decides(ask: Any, person: Any, script: Any) -> None:
     post = ask(due_in=timedelta(minutes=5))
     late = timezone.now() - timedelta(minutes=1)

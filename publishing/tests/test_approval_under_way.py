@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import AuditEvent
 from monitoring import messages
@@ -269,3 +270,59 @@ def test_what_was_scheduled_as_its_brand_began_to_ask_is_held_at_its_time(
     assert (row.status, row.hold, script.asked) == ("held", "approval", [])
     assert approving.ask_for_changed() == 1
     assert Review.objects.waiting().filter(post=post).exists()
+
+
+@pytest.fixture
+def at_the_network(ask: Any, account: Any, make_delivery: Any, script: Any) -> Delivery:
+    """The platform has it and works on it; its last answer was a trouble of its own."""
+    row = make_delivery(account, due_in=timedelta(hours=1))
+    Delivery.objects.filter(pk=row.pk).update(witness={"post": "done"})
+    row.refresh_from_db()
+    return row
+
+
+def test_what_the_platform_has_waits_for_nobody_when_its_brand_begins_to_ask(
+    at_the_network: Delivery, brand: Any, author: Any
+) -> None:
+    brand.approval_steps = 1
+    brand.save()
+    assert approving.begin(author, brand, let_go=False) == 0
+    at_the_network.refresh_from_db()
+    assert (at_the_network.status, at_the_network.hold) == ("scheduled", "")
+
+
+def test_what_the_platform_has_waits_for_nobody_when_it_is_edited(
+    ask: Any, at_the_network: Delivery, brand: Any, author: Any, account: Any
+) -> None:
+    brand.approval_steps = 1
+    brand.save()
+    ask.edit(at_the_network.post, author, [account], "Other words")
+    at_the_network.refresh_from_db()
+    assert (at_the_network.status, at_the_network.hold) == ("scheduled", "")
+
+
+def test_who_changed_the_words_of_a_series_approves_none_of_its_later_posts(
+    ask: Any, person: Any, author: Any, account: Any, brand: Any
+) -> None:
+    rita, bob = person("rita"), person("bob")
+    post = ask(text="Tip of the day", due_in=timedelta(days=1))
+    series = repeating.start(
+        author,
+        post,
+        Series(
+            kind="daily",
+            interval=1,
+            wall=post.local_time,
+            zone="UTC",
+            first_on=post.local_date,
+        ),
+    )
+    post.refresh_from_db()
+    ask.edit(post, bob, [account], "Tip of Bob", due_in=timedelta(days=1))
+    post.refresh_from_db()
+    repeating.change_following(bob, post)
+    repeating.make(series, timezone.now() + timedelta(days=7))
+    last = series.posts.order_by("occurrence_on").last()
+    review = last.reviews.get(is_current=True)
+    assert (last.text, review.asked_by) == ("Tip of Bob", author)
+    assert approving.reviewers(review) == [rita]

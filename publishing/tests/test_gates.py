@@ -371,6 +371,23 @@ def test_the_same_post_to_the_same_account_waits_for_a_yes(
     assert again.status == Status.PUBLISHED
 
 
+def test_what_the_platform_has_is_not_held_for_saying_what_another_said(
+    account, make_delivery, script
+):
+    first, there = make_delivery(account), make_delivery(account)
+    now = timezone.now()
+    Delivery.objects.filter(pk=first.pk).update(
+        status=Status.PUBLISHED,
+        published_at=now,
+        external_id="p0",
+        next_attempt_at=None,
+    )
+    Delivery.objects.filter(pk=there.pk).update(witness={"post": "done"})
+    script.answers["address"] = [StepResult(remote=RemotePost("p1", "https://e/1"))]
+    turn(there)
+    assert (there.status, there.external_id) == (Status.PUBLISHED, "p1")
+
+
 def test_while_the_same_is_on_its_way_the_second_only_waits(
     account, make_delivery, script
 ):
