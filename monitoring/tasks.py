@@ -23,6 +23,7 @@ from . import (
     ahead,
     answering,
     collecting,
+    discarding,
     history,
     incidents,
     intervening,
@@ -118,6 +119,11 @@ def collect_figures() -> None:
 def read_native_posts() -> None:
     """What people posted at the networks themselves, of accounts whose time has come."""
     native_posts.run()
+
+
+def discard_uploads() -> None:
+    """Delete at the networks what was uploaded there and no post will show."""
+    discarding.run()
 
 
 def send_answers() -> None:

@@ -376,6 +376,11 @@ class PlatformSpec:
     #: seconds for which uploads and containers are kept that no post shows yet; None: it
     #: is not known, so that nothing is sent there ahead of its post's time
     keeps_uploads_s: int | None = None
+    #: what no post shows goes there by itself; False: nothing says so
+    clears_uploads: bool = True
+    #: key of the row of the call that deletes an upload that no post shows
+    #: (`PlatformClient.discard_upload`); "": it has none
+    discard_call: str = ""
     #: it fetches files from an address of ours, all or some of them
     fetches_files: bool = False
     #: it takes no post without an image or a video
@@ -1133,6 +1138,11 @@ class PlatformClient(abc.ABC):
         brings. Bounded: `calls_of(After.RECENT)` tells by how many calls."""
         raise NotImplementedError(f"{self.spec.slug} lists no posts of others")
 
+    def discard_upload(self, external_id: str) -> None:
+        """Delete an upload that no post shows (`spec.discard_call`). Safe to repeat: one
+        that is gone is well."""
+        raise NotImplementedError(f"{self.spec.slug} deletes no uploads")
+
     # --- after publishing (NotFound: the post is gone)
 
     def calls_of(self, what: After) -> Mapping[str, int]:
@@ -1225,6 +1235,13 @@ class Platform(abc.ABC):
         """What the platform waits for that only a person can do there, in a sentence;
         "": it works by itself."""
         return ""
+
+    def unused_uploads(
+        self, witness: Mapping[str, Any], limits: Mapping[str, Any]
+    ) -> tuple[str, ...]:
+        """Ids of what a witness names and `discard_upload` could delete, for a post that
+        will not be made. limits: from server_limits()."""
+        return ()
 
     @abc.abstractmethod
     def look(self, job: PublishJob, client: PlatformClient) -> Look:

@@ -23,6 +23,7 @@ from .models import (
     Job,
     Judgement,
     Label,
+    LeftUpload,
     LinkFacts,
     LinkRule,
     MediaAsset,
@@ -272,6 +273,15 @@ class JudgementAdmin(RoleAdmin):
     list_display = ["__str__", "judged_at", "due_at", "root"]
     list_filter = ["judged_at"]
     search_fields = ["root", "delivery__post__text"]
+
+
+@admin.register(LeftUpload)
+class LeftUploadAdmin(RoleAdmin):
+    brand_path = "delivery__post__brand"
+    list_display = ["__str__", "state", "noted_at", "next_at", "ended_at", "cause"]
+    list_select_related = ["delivery"]
+    list_filter = ["state", "cause", "delivery__account__platform", "noted_at"]
+    search_fields = ["external_id", "delivery__post__text"]
 
 
 @admin.register(Note)

@@ -24,7 +24,7 @@ from platforms import parts
 from platforms.base import MONEY, Draft, PlatformClient, PublishJob, Step, StepKind
 from platforms.errors import AuthExpired, Cause, Outcome
 
-from . import carrying, liveness, stops, twice, valve
+from . import carrying, left_uploads, liveness, stops, twice, valve
 from .fingerprints import exact
 from .models import (
     Attempt,
@@ -607,10 +607,11 @@ class Claim:
         changes = one.changes
         carried = self._is_carried(one)
         may_commit = step is not None and step.kind == StepKind.COMMIT
+        if may_commit and not row.may_commit(parts.count(one.job.draft)):
+            self._give_up(row)
+            return
+        self._leave_behind(one)
         if may_commit:
-            if not row.may_commit(parts.count(one.job.draft)):
-                self._give_up(row)
-                return
             changes = changes | intent(row, one.job.draft, now)
         taken = {
             **changes,
@@ -657,6 +658,11 @@ class Claim:
                 sent_before=row.sent_bytes,
             )
         )
+
+    def _leave_behind(self, one: Ready) -> None:
+        """What was sent for another wording belongs to no post any more."""
+        if "witness" in one.changes:
+            self.writes.leave(left_uploads.noted(one.row, self.now))
 
     def _give_up(self, row: Delivery) -> None:
         self.writes.move(row, Status.PUBLISHING)
@@ -752,6 +758,7 @@ class Ahead(Claim):
             super()._open(one)
             return
         self.unused.append(Use(one.need, {}, self.now))
+        self._leave_behind(one)
         there = {"prepared_at": self.now, "prepare_at": None}
         self.writes.set(one.row, **one.changes, **there)
 

@@ -1434,6 +1434,7 @@ from .care_models import Note as Note  # noqa: E402
 from .import_models import Import as Import  # noqa: E402
 from .import_models import ImportRow as ImportRow  # noqa: E402
 from .job_models import Job as Job  # noqa: E402
+from .left_models import LeftUpload as LeftUpload  # noqa: E402
 from .native_models import NativePost as NativePost  # noqa: E402
 from .planning_models import Label as Label  # noqa: E402
 from .planning_models import Queue as Queue  # noqa: E402

@@ -16,7 +16,7 @@ from django.db import connection, models
 
 from accounts.fixed_query import AMONG
 
-from .models import Attempt, Delivery, InvalidTransition, StaleState
+from .models import Attempt, Delivery, InvalidTransition, LeftUpload, StaleState
 
 UNREAD = object()
 
@@ -45,6 +45,7 @@ class Writes:
         self._before: dict[int, dict[str, Any]] = {}
         self._changes: dict[int, dict[str, Any]] = {}
         self._opened: list[Opened] = []
+        self._left: list[LeftUpload] = []
         #: by delivery and number
         self._closed: dict[tuple[int, int], dict[str, Any]] = {}
 
@@ -74,6 +75,10 @@ class Writes:
         key = (attempt.delivery_id, attempt.number)
         self._closed.setdefault(key, {}).update(changes)
 
+    def leave(self, uploads: Sequence[LeftUpload]) -> None:
+        """Uploads that no witness names any more."""
+        self._left += uploads
+
     def undo(self, row: Delivery | None = None) -> None:
         """Forget the changes of one row, or of all."""
         for pk in [row.pk] if row else list(self._before):
@@ -86,6 +91,7 @@ class Writes:
                     else:
                         setattr(known, name, before[name])
             self._opened = [a for a in self._opened if a.delivery_id != pk]
+            self._left = [one for one in self._left if one.delivery_id != pk]
 
     def write(self) -> None:
         """StaleState when one of the rows is no longer what it was: nothing is kept
@@ -110,6 +116,8 @@ class Writes:
             names = (*Opened._fields, *blank)
             rest = tuple(blank.values())
             _insert(Attempt, names, [(*opened, *rest) for opened in self._opened])
+        if self._left:
+            LeftUpload.objects.bulk_create(self._left, ignore_conflicts=True)
         closed: dict[tuple[str, ...], list[tuple[int, int]]] = {}
         for key, changes in self._closed.items():
             closed.setdefault(tuple(sorted(changes)), []).append(key)

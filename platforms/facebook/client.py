@@ -44,7 +44,15 @@ from ..http import Answer, redact
 from ..transport import FilePart
 from . import spec
 from .graph import Granted, graph_time, not_ours, total_of, unreadable, values_of
-from .spec import FIGURES, INBOX, INSTAGRAM, POSTING_TASKS, PUBLISH, READ, SPEC
+from .spec import (
+    FIGURES,
+    INBOX,
+    INSTAGRAM,
+    POSTING_TASKS,
+    PUBLISH,
+    READ,
+    SPEC,
+)
 from .upload import UploadClient
 
 PAGE_FIELDS = "id,name,username,access_token,tasks,category,picture{url}"
@@ -558,6 +566,12 @@ class FacebookClient(UploadClient):
         """Delete a post; one that is gone counts as deleted. Meta may refuse it."""
         try:
             self.graph("DELETE /:post", external_id)
+        except NotFound:
+            return
+
+    def discard_upload(self, external_id: str) -> None:
+        try:
+            self.graph("DELETE /:photo", external_id)
         except NotFound:
             return
 

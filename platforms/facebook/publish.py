@@ -169,6 +169,16 @@ class Facebook(Platform):
             return Step("story", StepKind.COMMIT, lambda: self._story(job, api))
         return Step("post", StepKind.COMMIT, lambda: self._post(job, api))
 
+    def unused_uploads(
+        self, witness: Mapping[str, Any], limits: Mapping[str, Any]
+    ) -> tuple[str, ...]:
+        """The photos; what is left of a video cannot be deleted before it is finished."""
+        return tuple(
+            str(stored["id"])
+            for key, stored in witness.items()
+            if key.startswith("photo:")
+        )
+
     def is_out(self, witness: Mapping[str, Any]) -> bool:
         """Facebook has taken the video, and publishes it by itself."""
         return bool(witness.get("finished"))

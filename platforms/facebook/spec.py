@@ -138,6 +138,7 @@ _ROWS: tuple[tuple[str, str, tuple[str, ...], Ability], ...] = (
     ("POST /:page/video_stories?upload_phase=finish", "Stories", PUBLISH, _P),
     ("POST /:page/photo_stories", "Stories", PUBLISH, _P),
     ("DELETE /:post", "Unpublish", PUBLISH, _P),
+    ("DELETE /:photo", "Unused photos", PUBLISH, _P),
     ("GET /:page/published_posts", "Find a post again", READ, _R),
     ("GET /:page/feed", "Posts of visitors", INBOX, _R),
     ("GET /:page/video_reels", "Find a reel again", READ, _R),
@@ -178,6 +179,7 @@ _OTHER_DRAWS = {
     "GET /:page": PAGE_CALL,
     "GET /:post": PAGE_CALL,
     "DELETE /:post": PAGE_CALL,
+    "DELETE /:photo": PAGE_CALL,
     "GET /:video": PAGE_CALL,
     "POST rupload /video-upload/:video": {},
 }
@@ -271,9 +273,11 @@ SPEC = PlatformSpec(
     flat_answers=True,
     api_version="v26.0",
     account_kinds=("page", "user"),
-    # Lists may lag some seconds behind.
     # Not documented; a day is believed.
     keeps_uploads_s=86_400,
+    clears_uploads=False,
+    discard_call="DELETE /:photo",
+    # Lists may lag some seconds behind.
     look_after_s=(15, 60, 150),
     tells_who_left=True,
     register_steps=(

@@ -439,10 +439,11 @@ SPEC = PlatformSpec(
     flat_answers=True,
     answers_apart=True,
     commit_key="refuses the same post and names the one that is live",
-    # A new Page post takes up to about a minute until it can be found; a member's may
-    # be repeated after a minute and not before (REPEAT_AFTER_S).
     # Upload addresses last about a day (unverified).
     keeps_uploads_s=86_400,
+    clears_uploads=False,
+    # A new Page post takes up to about a minute until it can be found; a member's may
+    # be repeated after a minute and not before (REPEAT_AFTER_S).
     look_after_s=(65, 100, 180),
     token_life_s=5_184_000,
     register_steps=(

@@ -521,6 +521,18 @@ class MastodonClient(PlatformClient):
             if error.cause is not Cause.NOT_THERE:
                 raise
 
+    def discard_upload(self, external_id: str) -> None:
+        """404 stands for one that is gone and for one that a status has taken."""
+        try:
+            self.send(
+                "DELETE /api/v1/media/:id",
+                f"{self.base}/api/v1/media/{quote(external_id, safe='')}",
+                headers=self._user(),
+            )
+        except NotFound as error:
+            if error.cause is not Cause.NOT_THERE:
+                raise
+
     # ------------------------------------------------------------ figures and comments
 
     def calls_of(self, what: After) -> Mapping[str, int]:

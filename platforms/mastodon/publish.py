@@ -142,6 +142,13 @@ class Mastodon(Platform):
             )
         return Step("post", StepKind.COMMIT, lambda: self._post(job, client))
 
+    def unused_uploads(
+        self, witness: Mapping[str, Any], limits: Mapping[str, Any]
+    ) -> tuple[str, ...]:
+        if int(limits.get("api_level") or 0) < facts_of.DISCARD_API:
+            return ()
+        return tuple(item["id"] for item in witness.get("media", ()))
+
     def _upload(
         self, job: PublishJob, client: MastodonClient, before: list[dict[str, Any]]
     ) -> StepResult:

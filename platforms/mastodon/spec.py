@@ -73,6 +73,8 @@ VIDEOS = VideoRule(
 KEY_TRUSTED_S = 55 * 60
 #: Files in no post are cleared away after about a day (unverified).
 MEDIA_LIFE = timedelta(hours=23)
+#: `api_versions.mastodon` of the first release line that has it (4.4).
+DISCARD_API = 4
 #: `api_versions.mastodon` of the release line that takes a lock on the key (4.5).
 LOCKED_KEY_API = 7
 
@@ -134,7 +136,6 @@ CALLS = (
         "media",
         any_scopes=_MEDIA,
         draws=USER_CALL,
-        later=True,
     ),
     Call(
         "POST /api/v1/statuses",
@@ -266,6 +267,7 @@ SPEC = PlatformSpec(
     ),
     api_version="",
     keeps_uploads_s=86_400,
+    discard_call="DELETE /api/v1/media/:id",
     # Of the servers that give any refresh token (Mastodon itself gives none).
     renewal_rotates=True,
     register_steps=(

@@ -29,6 +29,7 @@ from platforms.base import (
     Level,
     MediaFile,
     MediaKind,
+    Platform,
     PlatformClient,
     PublishJob,
     RemotePost,
@@ -36,7 +37,7 @@ from platforms.base import (
     SignIn,
     StepKind,
 )
-from platforms.errors import Cause, NotFound, TransientError
+from platforms.errors import Cause, NotFound, PlatformError, TransientError
 from platforms.http import Answer
 from platforms.linkedin.spec import FULL_SCOPES
 from platforms.practice.framework import World
@@ -661,6 +662,44 @@ def test_a_video_goes_once_to_the_place_that_was_chosen(
     # Nobody waits for a link that could not be read: what is out is out.
     links = {post["url"], ""} if ended in BREAKS else {post["url"]}
     assert remote.permalink in links
+
+
+DISCARDING = [s for s in SLUGS if registry.spec(s).discard_call]
+
+
+def test_uploads_are_deleted_where_there_is_a_call_for_it(platform):
+    for own, base in (
+        (platform.client_class.discard_upload, PlatformClient.discard_upload),
+        (type(platform).unused_uploads, Platform.unused_uploads),
+    ):
+        assert (own is not base) == bool(platform.spec.discard_call)
+    if platform.spec.discard_call:
+        assert not platform.spec.call(platform.spec.discard_call).mutates
+
+
+@pytest.mark.parametrize("platform", DISCARDING, indirect=True)
+def test_uploads_that_no_post_shows_are_gone_after_they_are_discarded(
+    platform, connected, practice, shelf
+):
+    """By the call that its facts name, and as often as anybody likes."""
+    client, me = connected
+    limits = client.server_limits()
+    draft = hello(platform, media=media_of(platform, 2, shelf))
+    now = replace(job(draft), account=me, server_limits=limits)
+    while (step := platform.next_step(now, client)).kind is not StepKind.COMMIT:
+        result = step.run()
+        now = replace(now, witness={**now.witness, **result.witness})
+        pass_time(practice, result.wait_s or 0)
+    found = platform.unused_uploads(now.witness, limits)
+    assert len(found) == 2
+    client.http.drain()
+    for number in (*found, *found):
+        client.discard_upload(number)
+    called = [log.call for log in client.http.drain()]
+    assert called == [platform.spec.discard_call] * 4
+    with pytest.raises(PlatformError):
+        step.run()
+    assert posts_of(platform, practice) == []
 
 
 #: Accounts that differ in what may be done with their posts: options of the twins'.

@@ -34,6 +34,7 @@ SCHEDULES = (
     Job("note health", "monitoring.tasks.note_health", "monitor", 60),
     Job("collect figures", "monitoring.tasks.collect_figures", "monitor", 5),
     Job("read native posts", "monitoring.tasks.read_native_posts", "monitor", 5),
+    Job("discard uploads", "monitoring.tasks.discard_uploads", "monitor", 15),
     Job("send answers", "monitoring.tasks.send_answers", "monitor", 1),
     Job("count weeks", "monitoring.tasks.count_weeks", "monitor", 60),
     Job("mail reports", "monitoring.tasks.mail_reports", "monitor", 5),
