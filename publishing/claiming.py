@@ -374,7 +374,7 @@ class Claim:
             return self._not_now(row, Hold.ACCESS, account.trouble)
         if row.is_out:
             pass  # asking what became of it is never too late, and stops hold it not
-        elif row.status == Status.SCHEDULED and row.useful_until < now:
+        elif not looking and row.useful_until < now:
             if row.repeat_is_safe:
                 # Nobody knows whether it went out, and sending it now makes no sense.
                 self._back_to_doubt(row, None)

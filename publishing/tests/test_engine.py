@@ -592,6 +592,24 @@ def test_a_platform_that_works_on_it_is_polled_without_a_waiting_worker(
     assert delivery.status == Status.PUBLISHED
 
 
+def test_what_a_platform_works_on_past_its_useful_time_waits_for_a_person(
+    delivery, script
+):
+    script.steps = ["wait"]
+    script.answers["wait"] = [
+        StepResult(wait_s=20),
+        StepResult(witness={"wait": "ready"}),
+    ]
+    turn(delivery)
+    Delivery.objects.update(useful_until=timezone.now() - timedelta(minutes=1))
+    look_soon(delivery)
+    assert (delivery.status, delivery.hold) == (Status.HELD, "too_late")
+    assert "post" not in script.asked
+    delivery.retry(despite_age=True)
+    look_soon(delivery)
+    assert delivery.status == Status.PUBLISHED
+
+
 def test_what_the_platform_has_is_only_asked_for_whatever_happens_meanwhile(
     delivery, script, author
 ):
