@@ -66,6 +66,7 @@ from .spec import (
     REEL,
     SPEC,
     STORY,
+    STORY_LIFE,
     STORY_VIDEOS,
 )
 
@@ -440,7 +441,9 @@ class Instagram(Platform):
                 return Look(Sighting.CANNOT_TELL, evidence=f"{evidence} yet")
             return Look(Sighting.FOUND, RemotePost(number, ""), evidence)
         if not complete:
-            return Look(Sighting.CANNOT_TELL, evidence="too many posts since then")
+            return Look(
+                Sighting.CANNOT_TELL, evidence="not all posts since then are listed"
+            )
         return Look(Sighting.ABSENT, evidence="no post since then has the same content")
 
     def _search(
@@ -451,7 +454,9 @@ class Instagram(Platform):
         since = (job.first_sent_at or job.created_at) - timedelta(seconds=LOOK_BACK_S)
         if _placement(job.draft) == STORY:
             rows = [row for row in api.stories() if self._matches(job, row, since)]
-            return (remote_of(rows[0]) if len(rows) == 1 else None), len(rows) < 2
+            # One that has ended is listed no more.
+            complete = len(rows) < 2 and since > datetime.now(UTC) - STORY_LIFE
+            return (remote_of(rows[0]) if len(rows) == 1 else None), complete
         found: RemotePost | None = None
         cursor = ""
         for number in range(LOOK_PAGES):

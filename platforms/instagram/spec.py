@@ -42,6 +42,7 @@ MAX_MENTIONS = 20
 MIN_RATIO, MAX_RATIO = 4 / 5, 1.91
 #: A container lives 24 h; one that ends within the hour is not worth starting with.
 CONTAINER_LIFE = timedelta(hours=23)
+STORY_LIFE = timedelta(hours=24)
 POST, REEL, STORY = "post", "reel", "story"
 #: A video alone is a reel; in a carousel the same is asked of it.
 VIDEOS = VideoRule(

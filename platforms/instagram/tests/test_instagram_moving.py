@@ -260,6 +260,18 @@ def test_a_story_is_told_by_its_container_and_found_in_its_own_list(
         assert look.remote.external_id == MEDIA
 
 
+def test_a_story_that_may_have_ended_is_not_taken_for_one_that_never_was(
+    instagram, client, job, film, api
+):
+    draft = Draft("", media=(film(),), options={"placement": "story"})
+    sent_at = datetime.now(UTC) - timedelta(hours=25)
+    now = job(draft, witness={"container": made()}, first_sent_at=sent_at)
+    gone = {"error": {"code": 100, "error_subcode": 33, "message": "No"}}
+    api.get(f"{FB}/{BOX}", json=gone, status=400)
+    api.get(f"{FB}/{IG}/stories", json={"data": []})
+    assert instagram.look(now, client).sighting is Sighting.CANNOT_TELL
+
+
 def test_a_reel_is_found_by_its_kind_and_caption(instagram, client, job, film, api):
     api.get(f"{FB}/{BOX}", json={"status_code": "PUBLISHED"})
     rows = [row(id="1", caption="Hi", media_type="IMAGE"), row(caption="Hi")]
