@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from urllib.parse import urlencode
 
-from platforms import registry
+from platforms import parts, registry
 from platforms.base import MONEY, Bucket, Draft, Identity, PublishJob
 from platforms.limits import period
 
@@ -107,20 +107,28 @@ def needed(lines: Sequence[WindowLine], now: datetime) -> Mapping[BucketId, int]
 @cache
 def prices(slug: str) -> tuple[int, int]:
     """What one post costs, and one with a link in it; by our rows of the calls."""
+    return cost(slug, Draft("News")), cost(slug, Draft("News https://example.com/a"))
+
+
+def cost(slug: str, draft: Draft) -> int:
+    """What this post costs there, all its parts; 0 where no money is taken."""
     rule = _money(slug)
     if rule is None:
-        return 0, 0
-    found = []
-    for text in ("News", "News https://example.com/a"):
-        job = PublishJob(
-            marker="0" * 32,
-            created_at=datetime(2026, 1, 1, tzinfo=UTC),
-            draft=Draft(text),
-            account=Identity("1", "user", "", "", ""),
-        )
-        units = registry.platform(slug).draws(job, looking=False)
-        found.append(units.get(rule.key, 0))
-    return found[0], found[1]
+        return 0
+    job = PublishJob(
+        marker="0" * 32,
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        draft=draft,
+        account=Identity("1", "user", "", "", ""),
+    )
+    units = parts.draws(registry.platform(slug), job, looking=False)
+    return units.get(rule.key, 0)
+
+
+def cost_without_links(slug: str, draft: Draft) -> int:
+    """The same if there were no link in any of its words."""
+    wordless = tuple(replace(part, text="News") for part in draft.parts)
+    return cost(slug, replace(draft, text="News", link_url="", parts=wordless))
 
 
 def _money(slug: str) -> Bucket | None:

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts import budgets
 from accounts.models import Brand
 from accounts.roles import can_write, is_admin
 from accounts.zones import zone_names
@@ -82,6 +83,12 @@ class Panel:
     number: int = 0
     previews: Sequence[previews.Preview] = ()
     conflict: conflicts.Conflict | None = None
+
+    @property
+    def price(self) -> str:
+        """What all networks together take for it; "" where one account says it all."""
+        costs = [row.cost for row in self.checks if row.cost]
+        return budgets.dollars(sum(costs)) if len(costs) > 1 else ""
 
 
 def _reason(sentence: Any, anchor: str, label: str = "", cure: str = "") -> Line:

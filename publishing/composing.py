@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from accounts import budgets
 from accounts.causes import explain, finding_sentence
 from accounts.models import AuditEvent, Brand, ConnectedAccount
 from platforms import parts, registry
@@ -162,6 +163,30 @@ class AccountChecks:
     risks: Sequence[Risk] = ()
     #: names in the text of which nobody has asked yet whether there is somebody
     not_looked_up: Sequence[str] = ()
+    #: what the network takes for it, in units of `platforms.base.MONEY`
+    cost: int = 0
+    #: and if there were no link in it
+    cost_without_links: int = 0
+
+    @property
+    def price(self) -> str:
+        """What it costs there, in a sentence; "": nothing."""
+        if not self.cost:
+            return ""
+        words = {
+            "platform": self.account.spec.name,
+            "cost": budgets.dollars(self.cost),
+            "plain": budgets.dollars(self.cost_without_links),
+        }
+        if self.cost == self.cost_without_links:
+            return _("%(platform)s takes %(cost)s for it.") % words
+        return (
+            _(
+                "%(platform)s takes %(cost)s for it, because there is a link in it; "
+                "without one it would be %(plain)s."
+            )
+            % words
+        )
 
     @property
     def refused(self) -> list[Line]:
@@ -201,6 +226,8 @@ def check(composition: Composition, *, cures: bool = False) -> list[AccountCheck
                 ],
                 will_be_held(account, active),
                 not_looked_up=mentions.not_looked_up(account, draft),
+                cost=budgets.cost(slug, draft),
+                cost_without_links=budgets.cost_without_links(slug, draft),
             )
         )
     for network, accounts in roads.items():

@@ -368,6 +368,25 @@ def test_without_scripts_the_button_stays_usable_after_an_error(ana, filled):
     assert "disabled" not in button
 
 
+@pytest.mark.trap("x", 7)
+def test_what_a_post_on_x_costs_is_said_before_it_is_scheduled(ana, world, filled):
+    def said(**changes):
+        page = ana.post(reverse("compose_check"), filled(**changes)).content.decode()
+        return " ".join(page.split())
+
+    plain = said()
+    assert "X takes $0.015 for it." in plain
+    assert "All together" not in plain  # Mastodon takes nothing
+    linked = said(link_url="https://example.com/a", own_x="1", text_x="Only words")
+    assert "X takes $0.20 for it, because there is a link in it" in linked
+    assert "without one it would be $0.015" in linked
+    own = said(text="See https://example.com/a", own_x="1", text_x="Only words")
+    assert "X takes $0.015 for it." in own
+    second = make_account(world.brand, "x", "Second")
+    both = said(accounts=[world.x.pk, second.pk])
+    assert "All together costs $0.03." in both
+
+
 def test_live_checks_of_a_strangers_post_are_not_found(world, sign_in, filled):
     delivery = make_delivery(world.x, world.ana)
     data = filled(post=delivery.post_id)
