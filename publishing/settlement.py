@@ -233,14 +233,14 @@ class Settlement:
             self._look_later(error)
         elif self.row.account.credential is None:
             self._hold(Hold.DISCONNECTED, error, None)
-        elif outcome in AUTH and self._with_old_token():
+        elif self._tells_of_access(error) and self._with_old_token():
             # Refused was a token that has been replaced meanwhile; ours is unproven.
             self._again(error, at_once=True)
         elif outcome == Outcome.AUTH_EXPIRED:
             self._expired(error)
         elif outcome == Outcome.AUTH_REVOKED:
             self._break(error)
-        elif outcome == Outcome.PERMISSION and error.reach != Reach.POST:
+        elif outcome == Outcome.PERMISSION and self._tells_of_access(error):
             self._not_permitted(error)
         elif outcome == Outcome.RATE_LIMITED:
             self._limited(error)
@@ -258,6 +258,12 @@ class Settlement:
             commit_count=max(0, self.row.commit_count - 1),
             total_commit_count=max(0, self.row.total_commit_count - 1),
         )
+
+    @staticmethod
+    def _tells_of_access(error: PlatformError) -> bool:
+        """Whether it is the access that was refused, and not this post."""
+        missing = error.outcome == Outcome.PERMISSION and error.reach != Reach.POST
+        return missing or error.outcome in AUTH
 
     def _with_old_token(self) -> bool:
         credential = self.row.account.credential
@@ -338,9 +344,8 @@ class Settlement:
 
     def _prove_soon(self) -> None:
         """Whose right is missing is the health check's to tell: ask it at once."""
-        credential = self.row.account.credential
-        assert credential is not None
-        Credential.objects.filter(pk=credential.pk).update(next_proof_at=self.now)
+        of_account = Credential.objects.filter(pk=self.row.account.credential_id or 0)
+        of_account.update(next_proof_at=self.now)
         wake_check()
 
     def _limited(self, error: PlatformError) -> None:
@@ -620,7 +625,7 @@ class Carried(Settlement):
             else:
                 self._renew()
                 wait = timedelta(seconds=5)
-        elif outcome == Outcome.PERMISSION and error.reach != Reach.POST:
+        elif outcome == Outcome.PERMISSION and self._tells_of_access(error):
             self._prove_soon()
         elif outcome != Outcome.RATE_LIMITED:
             # Its own content: people can mend that before its time.

@@ -25,6 +25,7 @@ from platforms.errors import (
     AuthRevoked,
     Cause,
     InvalidContent,
+    PermissionMissing,
     RateLimited,
     TransientError,
 )
@@ -448,6 +449,22 @@ def test_another_file_makes_a_refusal_ahead_forgotten(film, script):
         assert fresh(film).cause == ""
         HeldPump().turn()
         assert fresh(film).prepared_at
+
+
+def test_an_account_that_is_disconnected_while_its_file_leaves_is_told_at_its_time(
+    film, script
+):
+    def answer(name):
+        type(film.account).objects.update(credential=None)
+        raise PermissionMissing
+
+    script.answer = answer
+    with at(film, minutes=29):
+        HeldPump().turn()
+        assert fresh(film).lease_expires_at is None
+    with at(film, seconds=-1):
+        HeldPump().turn()
+        assert fresh(film).hold == "disconnected"
 
 
 def test_trouble_ahead_is_tried_again_and_never_after_its_time(film, script):

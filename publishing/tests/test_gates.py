@@ -14,7 +14,7 @@ from accounts import breakers, limits
 from accounts.limits import Need, Use
 from accounts.models import CircuitBreaker, Credential, RateBucket
 from platforms.base import Bucket, Look, RemotePost, Sighting, StepResult, WindowKind
-from platforms.errors import AmbiguousOutcome, Cause, RateLimited
+from platforms.errors import AmbiguousOutcome, Cause, PermissionMissing, RateLimited
 from publishing import valve
 from publishing.engine import PumpRun
 from publishing.models import Delivery, Stop
@@ -646,6 +646,28 @@ def test_an_account_that_changes_its_credential_still_sends_one_after_the_other(
     pump.turn()
     turn(first, second)
     assert [first.status, second.status] == ["published", "published"]
+
+
+def test_a_permission_that_the_former_access_lacked_holds_nothing_back(
+    make_account, make_delivery, script
+):
+    """A standby took over while the call was under way."""
+    account = make_account("scripted", "me")
+    delivery = make_delivery(account)
+    standby = make_account("scripted", "other").credential
+    sent = iter([PermissionMissing(), RemotePost("p1", "https://e/1")])
+
+    def answer(name: str) -> StepResult:
+        account.move_to(standby)
+        told = next(sent)
+        if isinstance(told, PermissionMissing):
+            raise told
+        return StepResult(remote=told)
+
+    script.answer = answer
+    for _ in range(2):
+        turn(delivery)
+    assert delivery.status == Status.PUBLISHED
 
 
 def test_a_post_that_may_be_live_is_not_taken_for_another_one_when_it_is_sent_again(
