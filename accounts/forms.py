@@ -20,6 +20,7 @@ from platforms import registry
 from platforms.base import PlatformSpec, SignIn
 
 from .models import Brand, ConnectedAccount, Network, PlatformApp
+from .names import PersonField
 
 #: A public name: letters in its last part, so that no number address fits.
 SERVER_NAME = re.compile(
@@ -235,6 +236,7 @@ class PeopleForm(forms.ModelForm[ConnectedAccount]):
     class Meta:
         model = ConnectedAccount
         fields = ["owner", "deputy"]
+        field_classes = {"owner": PersonField, "deputy": PersonField}
         labels = {"owner": _("Owner"), "deputy": _("Deputy")}
         help_texts = {
             "owner": _("Told first when something is wrong with the account."),
@@ -251,7 +253,7 @@ class PeopleForm(forms.ModelForm[ConnectedAccount]):
         )
         for name in ("owner", "deputy"):
             field = self.fields[name]
-            assert isinstance(field, forms.ModelChoiceField)
+            assert isinstance(field, PersonField)
             field.queryset = people
             field.empty_label = gettext("Nobody")
 
@@ -265,7 +267,7 @@ class PeopleForm(forms.ModelForm[ConnectedAccount]):
 class LinkForm(forms.Form):
     """Whom a reconnect link goes to: somebody of the brand, or any mail address."""
 
-    person = forms.ModelChoiceField(
+    person = PersonField(
         label=_("A person with a login here"),
         queryset=get_user_model().objects.none(),
         required=False,
@@ -280,7 +282,7 @@ class LinkForm(forms.Form):
     def __init__(self, *args: Any, account: ConnectedAccount, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = self.fields["person"]
-        assert isinstance(field, forms.ModelChoiceField)
+        assert isinstance(field, PersonField)
         field.queryset = (
             get_user_model()
             .objects.filter(is_active=True, brands=account.brand)

@@ -33,6 +33,7 @@ from .models import (
     Credential,
     RefreshAttempt,
 )
+from .names import name_of
 from .permissions import ABILITY_WORDS, abilities, is_lacking, rights
 from .refresh import LOST
 from .roles import is_admin
@@ -276,6 +277,7 @@ def _renewal(attempt: RefreshAttempt) -> hooks.Happening:
 
 
 AUDIT_WORDS = {
+    "check": gettext_lazy("%(who)s had it checked"),
     "connected": gettext_lazy("Connected by %(who)s"),
     "reconnected": gettext_lazy("Reconnected by %(who)s"),
     "disconnected": gettext_lazy("Disconnected by %(who)s"),
@@ -298,7 +300,7 @@ AUDIT_WORDS = {
 
 def _audit_words(event: AuditEvent) -> str:
     facts = {
-        "who": str(event.actor) if event.actor else _("SocialHub"),
+        "who": name_of(event.actor) if event.actor else _("SocialHub"),
         "as": event.detail.get("signed_in_as") or _("somebody"),
         "to": event.detail.get("link_to") or _("somebody"),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db.models import F
@@ -39,17 +40,29 @@ def open_incidents(reader: Any) -> Sequence[tuple[str, Any]]:
 
 
 def check_happenings(account: ConnectedAccount) -> Sequence[Happening]:
-    """The newest checks of the account's credential. One query."""
+    """The newest checks of the account's credential, and what ails the account alone.
+    One query."""
     if account.credential_id is None:
         return []
     rows = CheckResult.objects.filter(credential=account.credential_id)[:LINES]
-    return [_happening(row) for row in rows]
+    lines = [_happening(row, account.trouble_at) for row in rows]
+    if account.trouble_at:
+        lines.append(_unable(account.trouble_at, account.trouble))
+    return lines
 
 
-def _happening(row: CheckResult) -> Happening:
-    why = str(explain(row.cause).head) if row.cause else ""
-    if row.verdict == "proven":
-        return Happening(row.at, "ok", "verified", _("Proven able to post"))
+def _happening(row: CheckResult, trouble_at: datetime | None) -> Happening:
     if row.verdict == "failing":
-        return Happening(row.at, "bad", "link_off", _("Found unable to post"), why)
+        return _unable(row.at, row.cause)
+    if row.verdict == "proven":
+        words = _("Proven able to post")
+        if trouble_at and row.at >= trouble_at:
+            words = _("The access works, but not for this account")
+        return Happening(row.at, "ok", "verified", words)
+    why = str(explain(row.cause).head) if row.cause else ""
     return Happening(row.at, "muted", "help", _("The check told nothing"), why)
+
+
+def _unable(at: datetime, cause: str) -> Happening:
+    why = str(explain(cause).head) if cause else ""
+    return Happening(at, "bad", "link_off", _("Found unable to post"), why)

@@ -3,8 +3,6 @@ say about it."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
@@ -67,7 +65,3 @@ class Note(models.Model):
 
     def __str__(self) -> str:
         return self.text[:60]
-
-    @staticmethod
-    def name_of(person: Any) -> str:
-        return str(person.get_full_name() or person.username) if person else "–"

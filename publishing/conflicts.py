@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import AuditEvent
+from accounts.names import name_of
 from platforms import registry
 
 from . import composing, own_choices
@@ -78,7 +79,7 @@ def _sentence(post: Post, user: Any, now: datetime | None) -> str:
         words = _("You changed this post %(ago)s, in another window.")
         return words % {"ago": ago}
     return _("%(name)s changed this post %(ago)s, while you were writing.") % {
-        "name": actor.get_full_name() or actor.get_username(),
+        "name": name_of(actor),
         "ago": ago,
     }
 

@@ -13,6 +13,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from accounts.models import AuditEvent
+from accounts.names import name_of
 
 from .fingerprints import fingerprint
 from .models import Attempt, Delivery, draft_doc
@@ -121,7 +122,7 @@ def proof(delivery: Delivery, attempts: Iterable[Attempt]) -> Proof | None:
         source = "look_up"
     elif last is None and (event := _confirmed(delivery)):
         source, at = "person", event.at
-        by = str(event.actor.get_full_name() or event.actor) if event.actor else ""
+        by = name_of(event.actor) if event.actor else ""
     parts = [draft, *draft.get("parts", ())]
     return Proof(
         delivery=delivery,

@@ -20,6 +20,7 @@ from django.utils.translation import ngettext
 
 from accounts.causes import Action, explain
 from accounts.models import AuditEvent
+from accounts.names import name_of
 from accounts.roles import ROLES
 
 from . import hooks, stops, valve
@@ -227,7 +228,7 @@ def assign(user: Any, rows: DeliveryQuerySet, pks: Sequence[int], person: Any) -
         brands = set(person.brands.values_list("pk", flat=True))
         found = [row for row in found if row.post.brand_id in brands]
     _care(found, assignee=person)
-    name = Note.name_of(person) if person else ""
+    name = name_of(person) if person else ""
     _tell(user, found, "delivery.assigned", to=name)
     if person is not None and person.pk != user.pk and found:
         _say_assigned(user, found, person)
@@ -246,7 +247,7 @@ def _say_assigned(user: Any, rows: Sequence[Delivery], person: Any) -> None:
                 "%(who)s gave you posts to repair: %(post)s, and %(n)d more",
                 others,
             )
-        named = {"who": Note.name_of(user), "post": first.post, "n": others}
+        named = {"who": name_of(user), "post": first.post, "n": others}
         text = _("Due %(when)s on %(account)s.") % {
             "when": clock(first.due_at),
             "account": first.account.name,

@@ -16,10 +16,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.names import name_of
+
 from . import repair
 from .desk import GAP
 from .listing import LAST_YEAR
-from .models import Note
 
 HOURS, TOMORROW, MONDAY, NOW = "4h", "tomorrow", "monday", "now"
 SNOOZES = (
@@ -52,7 +53,7 @@ def snoozed_until(choice: str, now: datetime) -> datetime | None:
 
 class PersonField(forms.ModelChoiceField):
     def label_from_instance(self, obj: Any) -> str:
-        return Note.name_of(obj)
+        return name_of(obj)
 
 
 class RepairForm(forms.Form):

@@ -14,12 +14,13 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from accounts.models import Brand
+from accounts.names import name_of
 from accounts.roles import can_review
 
 from . import listing, repair
 from .access import role_required, row_number
 from .desk import MAX_ROWS
-from .models import Care, Delivery, Note
+from .models import Care, Delivery
 from .repair_forms import RepairForm, snoozed_until
 from .wording import clock, trouble
 
@@ -176,7 +177,9 @@ def care_context(delivery: Delivery) -> dict[str, Any]:
     return {
         "care": care,
         "care_form": RepairForm(brand_ids=brands),
-        "notes": [(note, Note.name_of(note.author)) for note in notes],
+        "notes": [
+            (note, name_of(note.author) if note.author else "–") for note in notes
+        ],
     }
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.causes import Action, explain
+from accounts.names import name_of
 from platforms import registry
 from platforms.base import MediaKind
 
@@ -173,7 +174,7 @@ def held_in_short(delivery: Delivery) -> str:
 
 
 def person(user: Any) -> str:
-    return user.get_full_name() or user.get_username() if user else "SocialHub"
+    return name_of(user) if user else "SocialHub"
 
 
 def clock(at: datetime) -> str:

@@ -22,6 +22,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Brand, Profile
+from accounts.names import name_and_mail
 from accounts.roles import ADMIN, MARKETING, REVIEWER, ROLES
 from accounts.zones import zone_names
 from publishing import approving
@@ -114,15 +115,9 @@ class ProfileForm(forms.ModelForm[Profile]):
         language.choices = [("", gettext("As my browser asks")), *settings.LANGUAGES]
 
 
-def person_words(user: Any) -> str:
-    """ "Ana Weber (ana@example.com)"; the user name where that is all there is."""
-    name = user.get_full_name() or user.get_username()
-    return f"{name} ({user.email})" if user.email and user.email != name else name
-
-
 class PeopleField(forms.ModelMultipleChoiceField):
     def label_from_instance(self, obj: Any) -> str:
-        return person_words(obj)
+        return name_and_mail(obj)
 
 
 class BrandForm(forms.ModelForm[Brand]):

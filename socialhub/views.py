@@ -28,6 +28,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts import paused
 from accounts.models import AuditEvent, Brand, ConnectedAccount, Profile
+from accounts.names import name_and_mail, name_of
 from accounts.reading import language_of
 from accounts.roles import ROLES, can_write, is_admin, roles_of
 from monitoring.incident_views import rows_for
@@ -39,7 +40,7 @@ from publishing.models import Delivery
 from publishing.threatened import by_root, threatened
 
 from . import app_checks, first_post, probes, steps, system
-from .forms import BrandForm, PersonForm, ProfileForm, person_words
+from .forms import BrandForm, PersonForm, ProfileForm
 
 User = get_user_model()
 
@@ -284,7 +285,7 @@ def people(request: HttpRequest) -> HttpResponse:
     listed = [
         {
             "person": row,
-            "name": row.get_full_name() or row.get_username(),
+            "name": name_of(row),
             "roles": _role_words(row),
             "is_invited": not row.has_usable_password() and row.last_login is None,
             "may_edit": _may_edit(request, row),
@@ -334,7 +335,7 @@ def person_edit(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "form": form,
         "person": stored,
-        "name": stored.get_full_name() or stored.get_username(),
+        "name": name_of(stored),
         "is_invited": not stored.has_usable_password() and stored.last_login is None,
     }
     return render(request, "socialhub/person_form.html", context)
@@ -381,7 +382,7 @@ def _invite(request: HttpRequest, person: Any) -> None:
     """Mail the link; a mail that cannot be sent leaves the person to be invited again."""
     context = {
         "person": person,
-        "inviter": person_words(request.user),
+        "inviter": name_and_mail(request.user),
         "link": invitation_link(person),
         "site_url": settings.SITE_URL,
         "days": settings.PASSWORD_RESET_TIMEOUT // 86_400,

@@ -224,6 +224,40 @@ def test_the_timeline_tells_what_was_done_and_found(account, admin, author):
     assert "Found unable to post: Access was withdrawn" in page
 
 
+def test_what_ails_one_account_alone_stands_in_its_timeline(account, admin):
+    """A lost role is the Page's: the access that its siblings share is proven on."""
+    from monitoring.models import CheckResult
+
+    CheckResult.objects.create(
+        credential=account.credential,
+        verdict="proven",
+        at=timezone.now() - timedelta(hours=1),
+    )
+    account.set_trouble("role_lost", "")
+    CheckResult.objects.create(credential=account.credential, verdict="proven")
+    page = text(admin.get(account.get_absolute_url()))
+    timeline = page.partition("What happened")[2]
+    assert timeline.count("Proven able to post") == 1
+    assert "Found unable to post: The role on the page was lost" in timeline
+    assert "The access works, but not for this account" in timeline
+
+
+def test_people_are_called_by_their_names(account, admin, brand):
+    ida = brand.members.get(username="ida")
+    ida.first_name, ida.last_name = "Ida", "Weber"
+    ida.save()
+    account.owner = ida
+    account.save()
+    assert admin.post(reverse("account_check", args=[account.pk])).status_code == 302
+    page = text(admin.get(account.get_absolute_url()))
+    assert "<dd>Ida Weber</dd>" in page
+    assert "Ida Weber had it checked" in page
+    assert "Ida Weber" in text(admin.get(reverse("account_list")))
+    for name in ("account_people", "account_links"):
+        form = text(admin.get(reverse(name, args=[account.pk])))
+        assert "Ida Weber (ida@example.com)" in form
+
+
 def test_owner_and_deputy_are_people_of_the_brand(account, admin, brand):
     url = reverse("account_people", args=[account.pk])
     ida = brand.members.get(username="ida")

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.causes import explain
 from accounts.models import ConnectedAccount
+from accounts.names import name_of
 from platforms import registry
 from publishing import looks
 from publishing.models import Delivery, Post
@@ -75,6 +76,12 @@ def health_chip(account: ConnectedAccount) -> SafeString:
     tone, icon, word = HEALTH_LOOKS[account.health]
     note = str(explain(account.cause).head) if account.health == "broken" else ""
     return chip(tone, icon, str(word), note)
+
+
+@register.filter
+def person_name(person: Any) -> str:
+    """By name, else by user name; "" for nobody."""
+    return name_of(person) if person else ""
 
 
 @register.simple_tag
