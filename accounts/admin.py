@@ -109,6 +109,7 @@ class PlatformAppForm(forms.ModelForm[PlatformApp]):
             "state",
             "api_version",
             "granted_scopes",
+            "may_mention",
             "hosts",
         ]
 

@@ -397,12 +397,13 @@ class PlatformAppForm(forms.ModelForm[PlatformApp]):
         "number_there",
         "state",
         "scopes",
+        "may_mention",
         "api_version",
     )
 
     class Meta:
         model = PlatformApp
-        fields = ["client_id", "number_there", "state", "api_version"]
+        fields = ["client_id", "number_there", "state", "may_mention", "api_version"]
         labels = {
             "client_id": _("Client ID"),
             "state": _("State at the platform"),
@@ -458,6 +459,17 @@ class PlatformAppForm(forms.ModelForm[PlatformApp]):
             )
         else:
             del self.fields["number_there"]
+        if spec.mentions and spec.mentions.permission:
+            mention = self.fields["may_mention"]
+            mention.label = gettext("Our app has “%(name)s”") % {
+                "name": spec.mentions.permission
+            }
+            mention.help_text = gettext(
+                "Then it may name others in a post. Not ticked: the composer warns that "
+                "they vanish from the text."
+            )
+        else:
+            del self.fields["may_mention"]
         if spec.sign_in is SignIn.KEY:
             self.fields["client_id"].label = gettext("Name of the key")
             self.fields["secret"].label = gettext("API key")

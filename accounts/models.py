@@ -150,6 +150,8 @@ class PlatformApp(models.Model):
     )
     #: scopes the platform has granted to our app; empty: those needing no review
     granted_scopes = models.JSONField(default=list, blank=True)
+    #: it has `MentionRule.permission`, as an admin says
+    may_mention = models.BooleanField(default=False)
     #: scope -> {"state": "asked", "granted" or "refused", "at": ISO date, "note": str}
     reviews = models.JSONField(default=dict, blank=True)
     #: addresses that replace the platform's own, by name (a self-hosted server)

@@ -290,11 +290,13 @@ class ThreadRule:
 class MentionRule:
     """Names with an @ in a text. links: pattern of the whole of one that becomes a link;
     how: which those are, in a sentence for people. looked_up: `resolve_handle` tells
-    whether there is somebody of that name."""
+    whether there is somebody of that name. permission: what the platform calls that of our
+    app without which others vanish from a text; an admin says that we have it."""
 
     links: str
     how: str
     looked_up: bool = False
+    permission: str = ""
 
 
 @dataclass(frozen=True)

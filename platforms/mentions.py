@@ -16,6 +16,8 @@ LISTED = 5
 #: Where `limits` of a check hold what was found out: handle in lower case -> id, "" where
 #: there is nobody of that name.
 KNOWN = "handles"
+#: and whether our app has `MentionRule.permission`.
+PERMITTED = "may_mention"
 
 
 def typed(text: str) -> list[str]:

@@ -52,9 +52,13 @@ def known(account: ConnectedAccount, wanted: Sequence[str]) -> Mapping[str, str]
 
 def limits_for(account: ConnectedAccount, draft: Draft) -> dict[str, Any]:
     """What `check` takes, with what is known of the names in the text."""
-    names = handles(account, draft)
     served = account.server_limits
-    return {**served, mentions.KNOWN: known(account, names)} if names else served
+    if names := handles(account, draft):
+        served = {**served, mentions.KNOWN: known(account, names)}
+    rule, credential = account.spec.mentions, account.credential
+    if rule and rule.permission and credential:
+        served = {**served, mentions.PERMITTED: credential.app.may_mention}
+    return served
 
 
 def not_looked_up(account: ConnectedAccount, draft: Draft) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
+from .. import mentions
 from ..base import (
     Count,
     Draft,
@@ -136,20 +137,27 @@ class Facebook(Platform):
                 refuse(Cause.MEDIA_MISSING, "media")
             elif count.used:
                 found.append(Finding(Level.WARNING, Cause.TEXT_NOT_SHOWN, "text"))
-        me = account.external_id if account else ""
-        text = self.text_as_sent(draft)
-        named = [m[0] for m in PAGE_NAMED.finditer(text) if m[1] != me]
-        if named:
-            values = {"names": ", ".join(dict.fromkeys(named)), "how": ""}
-            found.append(
-                Finding(Level.WARNING, Cause.MENTION_TAKEN_OUT, "text", values)
-            )
         return [
             *found,
+            *self._lost_mentions(draft, account, limits or {}),
             *option_findings(draft, spec, account, limits),
             *link_findings(draft),
             *media_findings(draft, spec),
         ]
+
+    def _lost_mentions(
+        self, draft: Draft, account: Identity | None, limits: Mapping[str, Any]
+    ) -> list[Finding]:
+        """Other Pages, while nobody has said that our app may mention them."""
+        if limits.get(mentions.PERMITTED):
+            return []
+        me = account.external_id if account else ""
+        text = self.text_as_sent(draft)
+        named = [m[0] for m in PAGE_NAMED.finditer(text) if m[1] != me]
+        if not named:
+            return []
+        values = {"names": ", ".join(dict.fromkeys(named)), "how": ""}
+        return [Finding(Level.WARNING, Cause.MENTION_TAKEN_OUT, "text", values)]
 
     # --- steps
 

@@ -201,6 +201,7 @@ SPEC = PlatformSpec(
     mentions=MentionRule(
         r"(?!)",
         "Facebook links no names in posts of apps, only @[number of a Page].",
+        permission="Page Mentioning",
     ),
     hosts={
         "www": "https://www.facebook.com",

@@ -29,6 +29,13 @@ PAGE_SWITCHES = (
     Switch("duplicate_s", "The same post in a row is refused for (seconds)", 86_400),
     Switch("list_delay_s", "Lists show a new post after (seconds)", 0),
     Switch("delete_refused", "Refuse to delete posts", False),
+    Switch("page_mentioning", "The app has the feature Page Mentioning", False),
+    Switch(
+        "others_named",
+        "Without it, another Page that a text names as @[number]",
+        "vanishes",
+        ("vanishes", "stays as typed", "is linked"),
+    ),
     Switch("chunk_bytes", "Bytes of a video that are asked for at once", 1_048_576),
     Switch("video_polls", "So many looks see a video still at work", 2),
     Switch("video_processing_s", "A video is ready at the latest after (seconds)", 60),

@@ -7,6 +7,7 @@ https://developers.facebook.com/docs/graph-api/reference/page/feed/ , /page/phot
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -36,6 +37,8 @@ MAX_TEXT = 63_206
 MAX_PHOTOS = 10
 MAX_PHOTO_BYTES = 4 * 1024 * 1024
 PHOTO_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "TIFF")
+#: A Page in a text, by its number and perhaps a name.
+NAMED = re.compile(r"@\[(\d+)(?::[^\]\n]*)?\]")
 PHOTOS, STAGED = "POST /:page/photos", "POST /:page/photos?published=false"
 #: Posts that a list is made of, at most.
 LISTED = 500
@@ -122,9 +125,26 @@ class Posts(Accounts, Pictures):
         if not newest or newest["photos"] or newest.get("video"):
             return
         age = self.time() - newest["created_at"]
-        same = (newest["message"], newest["link"]) == (text, link)
+        said = self._mentioned(page, text)
+        same = (newest["message"], newest["link"]) == (said, link)
         if same and age < self.setting("duplicate_s"):
             raise errors.duplicate()
+
+    def _mentioned(self, page: Doc, text: str) -> str:
+        """As readers see it: a Page that is named by its number has its name there.
+
+        What becomes of others, for an app without the feature, is told by developers only.
+        """
+
+        def shown(found: re.Match[str]) -> str:
+            named = self.get("page", found[1])
+            may = found[1] == page["id"] or self.setting("page_mentioning")
+            how = "is linked" if may else self.setting("others_named")
+            if named is None or how == "stays as typed":
+                return found[0]
+            return str(named["name"]) if how == "is linked" else ""
+
+        return NAMED.sub(shown, text)
 
     def _newest(self, page: str) -> Doc | None:
         for post in self._posts_of(page, 20):
@@ -144,6 +164,7 @@ class Posts(Accounts, Pictures):
     ) -> Doc:
         number = self.next_id(122_100_000_000_000_000)
         id = f"{page['id']}_{number}"
+        text = self._mentioned(page, text)
         post = {
             "id": id,
             "page": page["id"],
@@ -242,7 +263,8 @@ class Posts(Accounts, Pictures):
             raise errors.wrong("Only posts of the same app can be edited")
         text = text_of(values, "message")
         self._check_feed({}, text, "", post["photos"])
-        self.put("post", id, {**post, "message": text})
+        page = self.get("page", post["page"]) or {}
+        self.put("post", id, {**post, "message": self._mentioned(page, text)})
         return {"success": True}
 
     def delete_node(self, caller: Caller, id: str) -> Any:

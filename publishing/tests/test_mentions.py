@@ -56,6 +56,24 @@ def test_each_name_is_asked_for_once(make_account, asked):
     }
 
 
+def test_that_our_app_may_mention_others_is_an_admins_word(
+    make_account, client, author
+):
+    account = make_account("facebook", kind="page")
+    app = account.credential.app
+    assert mentions.limits_for(account, Draft("Hi")) == {"may_mention": False}
+    client.force_login(author)
+    page = reverse("platform_app_edit", args=[app.pk])
+    assert "Our app has “Page Mentioning”" in client.get(page).content.decode()
+    told = {"client_id": "1", "secret": "s", "state": "active", "may_mention": "on"}
+    assert client.post(page, told).status_code == 302
+    account.refresh_from_db()
+    assert mentions.limits_for(account, Draft("Hi")) == {"may_mention": True}
+    other = make_account("x", "7").credential.app
+    page = reverse("platform_app_edit", args=[other.pk])
+    assert "may_mention" not in client.get(page).content.decode()
+
+
 def test_what_could_not_be_asked_is_said_and_stays_open(make_account, asked):
     account = make_account("bluesky")
     draft = Draft("@slow.bsky.social")

@@ -381,6 +381,13 @@ def test_a_mention_that_may_vanish_is_said(facebook: Facebook) -> None:
     assert facebook.check(Draft("Thanks @[Acme](urn:li:organization:12)"), me) == []
 
 
+def test_nothing_is_said_where_our_app_may_mention_others(facebook: Facebook) -> None:
+    me = Identity(PAGE, "page", "Acme", "", "")
+    draft = Draft("Thanks @[1234]")
+    assert facebook.check(draft, me, {"may_mention": True}) == []
+    assert facebook.check(draft, me, {"may_mention": False})
+
+
 @pytest.mark.parametrize(
     "other",
     [

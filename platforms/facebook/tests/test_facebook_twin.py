@@ -645,6 +645,27 @@ def test_a_text_goes_out_and_is_read_back(call, cake):
     assert listed["url"] == answer["permalink_url"]
 
 
+@pytest.mark.parametrize(
+    ("how", "may", "shown"),
+    [
+        ("vanishes", "no", "Thanks Cake and !"),
+        ("stays as typed", "no", "Thanks Cake and @[{}:Pie]!"),
+        ("is linked", "no", "Thanks Cake and Pie!"),
+        ("vanishes", "yes", "Thanks Cake and Pie!"),
+    ],
+)
+def test_a_page_that_is_named_is_shown_as_the_switches_say(call, cake, how, may, shown):
+    page, token = cake["external_id"], cake["access_token"]
+    other = call.account("pie")["external_id"]
+    call.switch("others_named", how)
+    call.switch("page_mentioning", may)
+    text = f"Thanks @[{page}] and @[{other}:Pie]!"
+    id = call.ok("POST", f"{page}/feed", token, message=text)["id"]
+    assert call.ok("GET", id, token)["message"] == shown.format(other)
+    # The same again is known by what was sent.
+    assert call.refused("POST", f"{page}/feed", token, message=text)[0] == 506
+
+
 def test_a_link_is_shown_as_a_card(call, cake):
     id = call.post(cake, link="https://example.com/a")
     row = call.ok("GET", id, cake["access_token"], fields="attachments,status_type")
