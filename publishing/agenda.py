@@ -26,10 +26,12 @@ LEAST_OF_LANE = 10
 MOST_LANES = 500
 #: Rows are read so long before they are due, so that they leave on the instant.
 AHEAD = timedelta(seconds=1.5)
-#: Read again after so many seconds when threads are idle, and when all have work.
+#: Read again after so many seconds when threads are idle, and when all have work, or
+#: when others share the lanes among themselves.
 READ_IDLE_S = 0.2
 READ_BUSY_S = 1.0
-#: The share of another pump is taken when it has been due for so long.
+#: A lane of another pump's share is taken when its next row has been due, and next, for
+#: so long: a long backlog is overdue as well, but moves.
 OVERDUE = timedelta(seconds=3)
 #: A lane in which somebody else is sending is left alone for a moment.
 BAR_S = 0.25
@@ -91,6 +93,8 @@ class Agenda:
         #: when a lane had its last turn, so that each gets one
         self._served: dict[int, datetime] = {}
         self._barred: dict[int, float] = {}
+        #: the next row of each lane, and since when it is known to be that
+        self._heads: dict[int, tuple[int, datetime]] = {}
         self._read_at = 0.0
 
     @property
@@ -113,6 +117,11 @@ class Agenda:
         self._lanes = lanes
         self._served = {k: v for k, v in self._served.items() if k in lanes}
         self._barred = {k: v for k, v in self._barred.items() if k in lanes}
+        seen, self._heads = self._heads, {}
+        for lane, entries in lanes.items():
+            pk, since = seen.get(lane, (0, now))
+            head = entries[0].pk
+            self._heads[lane] = (head, since if pk == head else now)
 
     def pick(
         self,
@@ -135,12 +144,19 @@ class Agenda:
         ready.sort()
         for _, pk, lane in ready[:room]:
             if lane:
-                self._lanes[lane].popleft()
-                self._served[lane] = now
+                self._serve(lane, now)
             else:
                 rest = [entry for entry in self._lanes[0] if entry.pk != pk]
                 self._lanes[0] = deque(rest)
         return [pk for _, pk, _ in ready[:room]]
+
+    def _serve(self, lane: int, now: datetime) -> None:
+        entries = self._lanes[lane]
+        entries.popleft()
+        self._served[lane] = now
+        if entries:
+            # Moved by us, which does not tell that its own pump comes for it.
+            self._heads[lane] = (entries[0].pk, self._heads[lane][1])
 
     def bar(self, lane: int) -> None:
         """Somebody else is sending there.
@@ -166,7 +182,7 @@ class Agenda:
     ) -> datetime | None:
         """When the next row of the list may start; None: none of it."""
         times = [
-            max(entries[0].due, now) if is_mine(lane) else entries[0].due + OVERDUE
+            max(self._opens_at(lane, entries[0], is_mine), now)
             for lane, entries in self._lanes.items()
             if entries and lane not in busy and not self._is_barred(lane)
         ]
@@ -180,8 +196,18 @@ class Agenda:
         busy: Collection[int],
         is_mine: Callable[[int], bool],
     ) -> bool:
-        due = head.due if is_mine(lane) else head.due + OVERDUE
-        return due <= now and lane not in busy and not self._is_barred(lane)
+        if lane in busy or self._is_barred(lane):
+            return False
+        return self._opens_at(lane, head, is_mine) <= now
+
+    def _opens_at(
+        self, lane: int, head: Entry, is_mine: Callable[[int], bool]
+    ) -> datetime:
+        """From when on this pump may take the lane's next row."""
+        if is_mine(lane):
+            return head.due
+        _, since = self._heads[lane]
+        return max(head.due, since) + OVERDUE
 
     def _is_barred(self, lane: int) -> bool:
         return self._barred.get(lane, 0.0) > time.monotonic()

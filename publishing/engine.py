@@ -317,7 +317,8 @@ class PumpRun:
         if room <= 0:
             return
         now = timezone.now()
-        self.agenda.read_if_old(now, idle=self._hungry)
+        shares = self._place < self._pumps
+        self.agenda.read_if_old(now, idle=self._hungry and shares)
         picked = self.agenda.pick(room, now, self._busy_lanes(), self._is_mine)
         pks = self._without_old(picked)
         for pk in set(picked) - set(pks):

@@ -9,7 +9,7 @@ import pytest
 from django.db import DataError, connection
 from django.utils import timezone
 
-from publishing.agenda import AHEAD, LEAST_OF_LANE, Agenda, due_until
+from publishing.agenda import AHEAD, LEAST_OF_LANE, OVERDUE, Agenda, due_until
 from publishing.models import Delivery, InvalidTransition, Post, StaleState
 from publishing.twice import others
 from publishing.writes import Writes
@@ -20,6 +20,10 @@ Status = Delivery.Status
 
 def everybody(lane: int) -> bool:
     return True
+
+
+def nobody(lane: int) -> bool:
+    return False
 
 
 @pytest.fixture
@@ -76,9 +80,32 @@ def test_the_share_of_another_pump_is_left_to_it_for_a_while(lanes):
     agenda, now = Agenda(), timezone.now()
     Delivery.objects.update(next_attempt_at=now)
     agenda.read(now)
-    assert agenda.pick(10, now, (), lambda one: False) == []
+    assert agenda.pick(10, now, (), nobody) == []
     later = now + timedelta(seconds=10)
-    assert agenda.pick(10, later, (), lambda one: False) == [pk]
+    assert agenda.pick(10, later, (), nobody) == [pk]
+
+
+def test_a_backlog_that_moves_is_left_to_the_pump_that_sends_it(lanes):
+    ((_, pks),) = lanes(a=4).items()
+    agenda, now = Agenda(), timezone.now()
+    agenda.read(now)
+    for pk in pks[:2]:  # all are overdue; another pump takes one each two seconds
+        Delivery.objects.filter(pk=pk).update(next_attempt_at=None)
+        now += timedelta(seconds=2)
+        agenda.read(now)
+        assert agenda.pick(10, now, (), nobody) == []
+        assert agenda.next_at(now, (), nobody) == now + OVERDUE
+
+
+def test_a_backlog_that_stands_still_is_taken_row_by_row(lanes):
+    ((_, pks),) = lanes(a=4).items()
+    agenda, now = Agenda(), timezone.now()
+    agenda.read(now)
+    now += OVERDUE
+    for pk in pks[:3]:
+        agenda.read(now)
+        assert agenda.pick(10, now, (), nobody) == [pk]
+        Delivery.objects.filter(pk=pk).update(next_attempt_at=None)
 
 
 def test_rows_that_are_due_in_a_moment_tell_when_to_wake(account, make_delivery):
@@ -123,7 +150,7 @@ def test_finding_the_same_post_uses_an_index(lanes):
         asked.append((sql, params))
         return execute(sql, params, many, context)
 
-    rows = list(Delivery.objects.all())
+    rows = list(Delivery.objects.select_related("account"))
     posts = Post.objects.bulk_create(
         Post(brand=rows[0].post.brand, author=rows[0].post.author) for _ in range(500)
     )
