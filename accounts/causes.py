@@ -664,6 +664,18 @@ EXPLANATIONS: dict[str, Explanation] = {
 }
 
 
+def mends_by_reconnect(cause: str) -> bool:
+    return explain(cause).action not in (Action.DECIDE, Action.OPERATOR)
+
+
+def broken_words(cause: str) -> str:
+    """The word for an account that cannot post: a new sign-in does not mend one that the
+    platform has suspended."""
+    if mends_by_reconnect(cause):
+        return gettext("Reconnect needed")
+    return gettext("Cannot post")
+
+
 def explain(cause: str) -> Explanation:
     """The sentences for a stored cause; an unknown one reads as an unknown refusal."""
     return EXPLANATIONS.get(cause) or EXPLANATIONS[Cause.UNKNOWN_REFUSAL]

@@ -41,7 +41,7 @@ def health_over_time(days: Sequence[HealthOn]) -> Chart | None:
     sets = [
         (_("Able to post"), "ok", [day.able for day in days]),
         (_("End within 21 days"), "warn", [day.ending for day in days]),
-        (_("Reconnect needed"), "bad", [day.broken for day in days]),
+        (_("Cannot post"), "bad", [day.broken for day in days]),
         (_("Not proven"), "soft", [day.unproven for day in days]),
     ]
     summary = _(

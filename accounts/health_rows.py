@@ -21,6 +21,7 @@ from platforms.base import MONEY, Ability
 
 from . import hooks, paused
 from .breakers import Caller, Key, Kind, kind_of_cause
+from .causes import mends_by_reconnect
 from .ends import End
 from .limit_pages import WindowLine, subjects_of, windows
 from .models import ConnectedAccount
@@ -36,7 +37,7 @@ STALE = timedelta(days=2)
 HEALTHS = {
     "healthy": gettext_lazy("Able to post"),
     "ending": gettext_lazy("End within 21 days"),
-    "broken": gettext_lazy("Reconnect needed"),
+    "broken": gettext_lazy("Cannot post"),
     "limited": gettext_lazy("Paused by limit"),
     "unproven": gettext_lazy("Not proven for 2 days"),
 }
@@ -72,6 +73,12 @@ class Row:
     def proven_at(self) -> datetime | None:
         credential = self.account.credential
         return credential.proven_at if credential else None
+
+    @property
+    def needs_reconnect(self) -> bool:
+        return self.account.health == "broken" and mends_by_reconnect(
+            self.account.cause
+        )
 
     @property
     def comments(self) -> Able:

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from platforms import registry
 from platforms.base import Ability, Call, PlatformSpec, Scope
 
-from .causes import explain
+from .causes import broken_words, explain
 from .connect import is_covered
 from .models import ConnectedAccount, Credential, PlatformApp
 
@@ -417,7 +417,7 @@ def _able(account: ConnectedAccount, ability: Ability) -> Able:
     if account.health == "broken":
         note = str(explain(account.cause).head)
         if ability is Ability.PUBLISH:
-            return Able(ability, "bad", "link_off", _("Reconnect needed"), note)
+            return Able(ability, "bad", "link_off", broken_words(account.cause), note)
         return Able(ability, "muted", "help", _("Not told"), note)
     told = credential.abilities.get(ability) or {}
     calls = [call for call in account.spec.calls if call.ability is ability]

@@ -93,7 +93,7 @@ class Card:
             Incident.Kind.STANDBY,
             Incident.Kind.STANDBY_LOST,
         )
-        self.reconnect = self.links = self.standby = ""
+        self.reconnect = self.links = self.standby = self.account = ""
         if incident.kind == Incident.Kind.STANDBY_LOST:
             if account and incident.is_open and is_admin(reader):
                 self.standby = reverse("account_standby", args=[account])
@@ -101,6 +101,9 @@ class Card:
             if is_admin(reader):
                 self.reconnect = reverse("account_reconnect", args=[account])
             self.links = reverse("account_links", args=[account])
+        elif account and incident.is_open and words.action == Action.DECIDE:
+            if incident.account_count == 1:
+                self.account = reverse("account_detail", args=[account])
         self.is_for_admins = words.action == Action.OPERATOR
         self.may_take = incident.is_open and incident.acknowledged_by_id != reader.pk
         if incident.state == Incident.State.OPEN:

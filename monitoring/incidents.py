@@ -138,6 +138,7 @@ def _keep_up_to_date(found: Mapping[str, Root]) -> None:
         row.name_accounts(set(root.accounts), named[row.pk])
         theirs = [waits[pk] for pk in root.accounts if pk in waits]
         row.note(
+            subject=root.subject,
             account_count=len(root.accounts),
             post_count=sum(count for count, _first in theirs),
             first_due_at=min((first for _count, first in theirs), default=None),

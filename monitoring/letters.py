@@ -5,9 +5,9 @@ Each names the accounts, the posts that wait, the cause in plain words, and one 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -87,6 +87,8 @@ def incident_head(incident: Incident) -> str:
 
 def subject_of(incident: Incident) -> str:
     """ "Acme (Facebook)"; of what concerns a whole platform or our app there: "X"."""
+    if incident.subject:
+        return incident.subject
     credential = incident.credential
     if credential is None:
         # Keys of these name the platform: "app:x:3:app_suspended".
@@ -136,6 +138,13 @@ def _day(at: datetime) -> str:
     return date_format(timezone.localtime(at), _("j M Y"))
 
 
+def _urgency(
+    account: ConnectedAccount, waits: Mapping[int, tuple[int, datetime]]
+) -> tuple[bool, datetime]:
+    _count, first = waits.get(account.pk, (0, None))
+    return first is None, first or datetime.max.replace(tzinfo=UTC)
+
+
 class _Composer:
     def __init__(self, alert: Alert, now: datetime) -> None:
         self.alert, self.incident, self.now = alert, alert.incident, now
@@ -151,8 +160,11 @@ class _Composer:
         elif alert.channel and alert.channel.brand_id:
             brand = alert.channel.brand_id
             accounts = [one for one in accounts if one.brand_id == brand]
-        self.accounts = accounts
-        self.count, self.first = waiting.figures([one.pk for one in accounts])
+        waits = waiting.by_account([one.pk for one in accounts])
+        #: those whose posts are due first are named first
+        self.accounts = sorted(accounts, key=lambda one: _urgency(one, waits))
+        self.count = sum(count for count, _first in waits.values())
+        self.first = min((first for _count, first in waits.values()), default=None)
 
     def compose(self) -> Letter | None:
         if self.incident.kind == Incident.Kind.BREAKER:
@@ -179,9 +191,9 @@ class _Composer:
 
     @property
     def who(self) -> str:
-        """ "Acme Tools", or "52 accounts of Jo Weber (Facebook)"."""
+        """ "Acme Tools (X)", or "52 accounts of Jo Weber (Facebook)"."""
         if len(self.accounts) == 1:
-            return self.accounts[0].name
+            return str(self.accounts[0])
         number = len(self.accounts)
         of = subject_of(self.incident)
         if of and self.incident.credential is not None:
@@ -219,6 +231,11 @@ class _Composer:
             button, link = way_to_reconnect(self.person, self.accounts)
             if button:
                 way |= {"button": button, "link": link}
+            if len(self.accounts) > 1:
+                way["cure"] += " " + _("One reconnect renews all of them.")
+        elif words.action == Action.DECIDE and len(self.accounts) == 1:
+            link = settings.SITE_URL + self.accounts[0].get_absolute_url()
+            way |= {"button": _("Open the account"), "link": link}
         return way
 
     # -- kinds
@@ -312,7 +329,7 @@ class _Composer:
     def _standby_lost(self) -> Letter:
         words = explain(self.incident.cause)
         number = len(self.accounts)
-        who = self.accounts[0].name
+        who = str(self.accounts[0])
         if number > 1:
             who = ngettext("%(n)d account", "%(n)d accounts", number) % {"n": number}
         subject = _("The standby access of %(who)s no longer works") % {"who": who}

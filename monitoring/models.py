@@ -124,6 +124,8 @@ class Incident(models.Model):
     accounts = models.ManyToManyField(
         ConnectedAccount, related_name="incidents", blank=True
     )
+    #: "Acme Bakery (LinkedIn)" while one account alone is lost; "": the access is named
+    subject = models.CharField(max_length=250, blank=True)
     cause = models.CharField(max_length=40)
     detail = models.TextField(blank=True)
     state = models.CharField(max_length=12, choices=State.choices, default=State.OPEN)

@@ -105,6 +105,14 @@ class Root:
         return explain(self.cause).action == Action.OPERATOR
 
     @property
+    def subject(self) -> str:
+        """The one account, where its access is lost and no other's."""
+        if self.kind != Incident.Kind.ACCESS or len(self.accounts) != 1:
+            return ""
+        (account,) = self.accounts.values()
+        return str(account)
+
+    @property
     def covers_others(self) -> bool:
         """Its members' own troubles may have been the first signs of it."""
         if self.credential is None:

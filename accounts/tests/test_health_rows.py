@@ -88,6 +88,7 @@ def pause(account: ConnectedAccount, cause: str, subject: str = "") -> None:
             "Reconnect needed",
             {"broken"},
         ),
+        ({"state": "broken", "cause": "account_locked"}, "Cannot post", {"broken"}),
         (
             {"proven_at": NOON - 3 * DAY},
             "Not proven for 3 days",

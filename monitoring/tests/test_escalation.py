@@ -58,7 +58,9 @@ def test_with_a_post_due_it_goes_up_every_two_hours(
     assert after(3.9) == ["mia", "dev"]
     assert after(4.1) == ["mia", "dev", "ana"]
     assert after(90) == ["mia", "dev", "ana"]
-    assert mail.outbox[1].subject.startswith("Nobody has acted yet. Acme Tools")
+    assert mail.outbox[1].subject.startswith(
+        "Nobody has acted yet. Acme Tools (Scripted)"
+    )
     assert Incident.objects.get().level == 2
 
 
@@ -117,7 +119,7 @@ def test_what_is_solved_goes_nowhere_and_is_said_to_those_who_knew(
     after(25)
     Credential.objects.update(state="active", cause="")
     assert sorted(after(25.5)[2:]) == ["dev", "mia"]
-    assert {m.subject for m in mail.outbox[2:]} == {"Solved: Acme Tools"}
+    assert {m.subject for m in mail.outbox[2:]} == {"Solved: Acme Tools (Scripted)"}
 
 
 def test_two_workers_escalate_once(account: Any, after: Any) -> None:

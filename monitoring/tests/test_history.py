@@ -180,5 +180,5 @@ def test_the_accounts_page_shows_both_charts_with_their_numbers(
     assert "able to post 4, then 6; reconnect needed 2, then 0; at most 2" in page
     assert "1 account ends in the next 12 weeks" in page
     assert '"values": [4, 6]' in page
-    assert page.count('data-label="Reconnect needed"') == 2
+    assert page.count('data-label="Cannot post"') == 2
     assert account.name in page

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.core import mail
 from django.core.mail import EmailMultiAlternatives
 from django.db import connection
@@ -15,7 +16,7 @@ from accounts.models import Credential
 from monitoring import incidents, tasks
 from monitoring.models import Alert, CheckResult, Incident
 from platforms.base import Ability, Proof, Verdict
-from platforms.errors import AuthRevoked, PlatformDown
+from platforms.errors import AuthRevoked, Cause, PlatformDown
 
 FINE = Verdict(True)
 
@@ -40,6 +41,19 @@ def test_a_dead_token_mails_the_owner_once(account, make_delivery, script):
     assert "1 post waits" in sent.body
     assert f"/accounts/{account.pk}/reconnect/" in sent.body
     assert Incident.objects.count() == 1
+
+
+def test_what_no_sign_in_mends_leads_to_the_account(account, script, client, author):
+    script.answers["prove"] = [AuthRevoked(cause=Cause.ACCOUNT_LOCKED)]
+    tasks.check_credential(account.credential_id)
+    tasks.review_incidents()
+    (sent,) = mail.outbox
+    link = account.get_absolute_url()
+    assert f"Open the account: {settings.SITE_URL}{link}" in sent.body
+    client.force_login(author)
+    page = client.get(Incident.objects.get().get_absolute_url()).content.decode()
+    assert f'sh-btn--primary" href="{link}">Open the account' in page
+    assert "Reconnect" not in page.partition("<main")[2]
 
 
 def test_two_accounts_of_one_login_are_one_incident_and_one_mail(

@@ -50,7 +50,9 @@ def test_it_is_one_incident_and_one_daily_message_and_closes_by_itself(backed, a
     review_until_settled()
     incidents.review(timezone.now() + timedelta(days=1, minutes=10))
     (message,) = mail.outbox
-    assert message.subject == "The standby access of Acme Tools no longer works"
+    assert (
+        message.subject == "The standby access of Acme Tools (Scripted) no longer works"
+    )
     assert "Ben Okafor" in message.body
     assert "/standby/" in message.body
     incident = Incident.objects.get()

@@ -51,7 +51,7 @@ def test_each_step_is_told_once(account: Any) -> None:
     assert told() == [21, 14, 7, 3, 1]
     assert len(mail.outbox) == 5
     first = mail.outbox[0]
-    assert first.subject == "Access ends in 21 days: Acme Tools"
+    assert first.subject == "Access ends in 21 days: Acme Tools (Scripted)"
     assert "Reconnect before then" in first.body
     assert f"/accounts/{account.pk}/reconnect/" in first.body
 

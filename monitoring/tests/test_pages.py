@@ -60,7 +60,7 @@ def page_of(client: Client, user: Any, name: str, *args: Any) -> str:
 def test_the_owner_finds_it_everywhere(
     client: Client, incident: Incident, mia: Any
 ) -> None:
-    head = "Acme (Scripted): Access was withdrawn"
+    head = "Acme Tools (Scripted): Access was withdrawn"
     for name, args in (
         ("incident_list", ()),
         ("incident_detail", (incident.pk,)),
@@ -183,10 +183,10 @@ def test_what_was_solved_stands_under_solved(
 ) -> None:
     Credential.objects.update(state="active", cause="")
     incidents.review(timezone.now() + timedelta(minutes=1))
-    assert "Acme (Scripted)" not in page_of(client, mia, "incident_list")
+    assert "Acme Tools (Scripted)" not in page_of(client, mia, "incident_list")
     client.force_login(mia)
     page = client.get(reverse("incident_list"), {"tab": "solved"}).content.decode()
-    assert "Acme (Scripted): Access was withdrawn" in page
+    assert "Acme Tools (Scripted): Access was withdrawn" in page
     assert "It is solved" in page_of(client, mia, "alert_list")
 
 

@@ -11,7 +11,7 @@ from django.core import mail
 from django.utils import timezone
 
 from accounts.models import CircuitBreaker, Credential
-from monitoring import incidents
+from monitoring import incidents, letters
 from monitoring.models import Alert, Incident
 from platforms.errors import Cause
 
@@ -45,6 +45,9 @@ def test_a_tree_that_dies_in_any_order_is_one_mail_and_one_incident(
     )
     assert "2 posts wait" in told.body
     assert "32 more" in told.body
+    first = told.body.index(f"- {tree.pages[45].name} (")
+    assert first < told.body.index(f"- {tree.pages[0].name} ("), "posts wait for it"
+    assert "One reconnect renews all of them." in told.body
     tree.prove(*members[:20])
     review(2)
     assert Incident.objects.open().count() == 1
@@ -98,7 +101,16 @@ def test_a_page_that_lost_its_role_is_its_own_incident(
     review()
     incident = Incident.objects.get()
     assert incident.dedup_key == f"access:{tree.pages[0].credential_id}"
-    assert mail.outbox[0].subject.startswith("Page 0: The role on the page was lost")
+    assert mail.outbox[0].subject.startswith(
+        "Page 0 (Scripted): The role on the page was lost"
+    )
+    # Of two Pages of one person that lost it, each is named.
+    tree.kill(tree.pages[1].credential, Cause.ROLE_LOST)
+    review(1)
+    heads = [letters.incident_head(row) for row in Incident.objects.order_by("pk")]
+    assert heads == [
+        f"Page {n} (Scripted): The role on the page was lost" for n in (0, 1)
+    ]
 
 
 def test_a_page_that_was_told_first_joins_its_root_without_a_second_mail(
@@ -161,7 +173,7 @@ def test_each_owner_hears_of_their_own_accounts(
     review()
     by_person = {m.to[0]: m for m in mail.outbox}
     assert by_person.keys() == {"ana@example.com", "mia@example.com"}
-    assert by_person["mia@example.com"].subject.startswith("Page 1:")
+    assert by_person["mia@example.com"].subject.startswith("Page 1 (Scripted):")
     assert "Page 1" not in by_person["ana@example.com"].body
     # She may not reconnect here, so her button leads to where she can act.
     mail_to_mia = by_person["mia@example.com"].body

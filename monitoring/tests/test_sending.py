@@ -134,7 +134,7 @@ def test_who_wants_no_mail_has_it_on_the_pages(broken: Any, author: Any) -> None
     alert = Alert.objects.get()
     assert alert.sent_at
     assert not alert.left
-    assert alert.subject == "Acme Tools: Access was withdrawn"
+    assert alert.subject == "Acme Tools (Scripted): Access was withdrawn"
     mend()
     incidents.review()
     assert set(Alert.objects.values_list("kind", flat=True)) == {"opened", "resolved"}
@@ -162,7 +162,9 @@ def test_one_message_that_cannot_be_made_does_not_hold_up_the_others(
 
     monkeypatch.setattr(EmailMultiAlternatives, "send", odd)
     incidents.review()
-    assert [m.subject.partition(":")[0] for m in mail.outbox] == ["Acme Tools"]
+    assert [m.subject.partition(":")[0] for m in mail.outbox] == [
+        "Acme Tools (Scripted)"
+    ]
     failed = Alert.objects.get(sent_at=None)
     assert (failed.tries, failed.error) == (1, "ValueError")
 

@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.causes import explain
+from accounts.causes import broken_words, explain
 from accounts.models import ConnectedAccount
 from accounts.names import name_of
 from platforms import registry
@@ -31,7 +31,6 @@ Status = Delivery.Status
 #: health -> tone, icon, word
 HEALTH_LOOKS: dict[str, tuple[str, str, Any]] = {
     "healthy": ("ok", "check_circle", gettext_lazy("Able to post")),
-    "broken": ("bad", "link_off", gettext_lazy("Reconnect needed")),
     "disconnected": ("muted", "power_off", gettext_lazy("Disconnected")),
 }
 
@@ -73,9 +72,10 @@ def post_chip(post: Post, statuses: Iterable[str]) -> SafeString:
 @register.simple_tag
 def health_chip(account: ConnectedAccount) -> SafeString:
     """An account's health. Needs its credential; costs no query when it is selected."""
-    tone, icon, word = HEALTH_LOOKS[account.health]
-    note = str(explain(account.cause).head) if account.health == "broken" else ""
-    return chip(tone, icon, str(word), note)
+    if account.health == "broken":
+        note = str(explain(account.cause).head)
+        return chip("bad", "link_off", broken_words(account.cause), note)
+    return chip(*HEALTH_LOOKS[account.health])
 
 
 @register.filter
