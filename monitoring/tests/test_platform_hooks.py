@@ -30,11 +30,15 @@ class Mailbox(BaseHTTPRequestHandler):
     """What a twin sends, as it came over the wire."""
 
     got: list[tuple[bytes, dict[str, str]]] = []
+    #: so many are refused before the next is taken
+    refuses = 0
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.got.append((body, dict(self.headers)))
-        self.send_response(200)
+        is_taken = not self.refuses
+        Mailbox.refuses = max(0, self.refuses - 1)
+        self.send_response(200 if is_taken else 503)
         self.end_headers()
 
     def log_message(self, format, *args): ...
@@ -60,7 +64,8 @@ def mailbox():
 def sent(practice, mailbox):
     """Signed events as the twin sends them, and the secret that signed them."""
 
-    def make(slug, tell, **settings):
+    def make(slug, tell, *, count=1, **settings):
+        """count: of what has to come over the wire; what was refused comes again."""
         Mailbox.got.clear()
         reset = f"{practice.url}/api/reset"
         requests.post(reset, json={}, headers={"X-Practice": "1"}, timeout=10)
@@ -77,9 +82,11 @@ def sent(practice, mailbox):
             twin.seed()
             tell(twin)
             _id, secret = twin.app_credentials()
-            twin.tell_due() if hasattr(twin, "tell_due") else None
-        twin.wait_for_hooks()
-        assert Mailbox.got
+        for _time in range(count):
+            with practice.world.transaction():
+                twin.tell_due()
+            twin.wait_for_hooks()
+        assert len(Mailbox.got) >= count
         return list(Mailbox.got), secret
 
     return make
@@ -191,6 +198,27 @@ def test_removed_access_is_proven_and_not_believed(sent, tell, make_account):
 def reply(twin):
     owner = {"id": "owner-1", "is_private": False}
     twin.tell_reply(owner, {"id": "8", "text": "Hi", "root_post": {"id": "900"}})
+
+
+def test_what_is_told_again_because_nobody_took_it_is_one_event(
+    sent, tell, make_account, monkeypatch
+):
+    """Two replies, of which one is refused: it comes again, behind the other."""
+    monkeypatch.setattr(Mailbox, "refuses", 1)
+
+    def replies(twin):
+        owner = {"id": "owner-1", "is_private": False}
+        for number in ("8", "9"):
+            post = {"id": "900"}
+            twin.tell_reply(owner, {"id": number, "text": "Hi", "root_post": post})
+
+    mails, secret = sent("threads", replies, count=3)
+    app_with(secret, make_account("threads", "owner-1"))
+    ids = [json.loads(body)["values"]["value"]["id"] for body, _headers in mails]
+    assert (len(ids), set(ids)) == (3, {"8", "9"})
+    for body, headers in mails:
+        assert tell("threads", body, headers).status_code == 200
+    assert WebhookEvent.objects.count() == 2
 
 
 @pytest.mark.parametrize("minutes", [60, 1])

@@ -20,6 +20,7 @@ from ..practice import pages
 from ..practice.aggregator import body_for, digest, exact, milli
 from ..practice.framework import Doc, Person, Token, json_response, route
 from ..practice.switches import Switch
+from ..practice.telling import Again
 from .twin_calls import DAY_S, NETWORKS, Caller, Calls, Refused, sent_json, wrong
 
 WITH_PROFILES = ("launch", "business")
@@ -51,6 +52,9 @@ def stamp(at: float) -> Doc:
 
 
 class Profiles(Calls):
+    # Nine deliveries within about an hour, then slower.
+    AGAIN = Again((30, 60, 120, 240, 480, 600, 900, 1200), grows=2, ends_s=DAY_S)
+
     def new_profile(
         self, title: str, networks: list[str], *, primary: bool = False, name: str = ""
     ) -> tuple[Doc, str]:
@@ -404,7 +408,6 @@ class Profiles(Calls):
             **facts,
         }
         headers = {"X-Ayrshare-Delivery-Id": payload["hookId"]}
-        headers["X-Ayrshare-Delivery-Attempt"] = "1"
         if hook["secret"]:
             key, body = hook["secret"].encode(), body_for(payload)
             made = hmac.new(key, body, hashlib.sha256).digest()
@@ -413,6 +416,13 @@ class Profiles(Calls):
             headers["X-Authorization-Timestamp"] = str(int(now))
             headers["X-Authorization-Content-SHA256"] = shown
         self.tell(hook["url"], payload, headers)
+
+    def headers_of(self, event: Doc) -> dict[str, str]:
+        attempt = str(event["tries"] + 1)
+        return {**super().headers_of(event), "X-Ayrshare-Delivery-Attempt": attempt}
+
+    def tries_again(self, status: int | None) -> bool:
+        return status is None or status in (408, 425, 429) or status >= 500
 
     def tell_social(
         self, profile: Doc, network: str, type: str, source: str, **more: Any

@@ -1,8 +1,8 @@
 """What LinkedIn tells an app by itself: what people do with posts of Pages.
 
 A subscription belongs to an app, a member and a Page. Its address is asked whether it is
-ours; until it has answered nothing is sent. Sent from threads of their own: a slow
-receiver holds nobody up. Of what nobody takes no second try is made here.
+ours; until it has answered nothing is sent. What nobody takes comes every five minutes
+for eight hours.
 Sources, under https://learn.microsoft.com/en-us/linkedin/ :
 marketing/community-management/organizations/organization-social-action-notifications,
 shared/api-guide/webhook-validation
@@ -21,9 +21,9 @@ from urllib.parse import urlencode, urlsplit
 
 from werkzeug.wrappers import Request, Response
 
-from ..practice.calling import Calling
 from ..practice.framework import Doc, route
 from ..practice.switches import Switch
+from ..practice.telling import Again, Telling, order_switch
 from .twin_calls import (
     ORGANIZATION,
     Caller,
@@ -50,11 +50,14 @@ EVENT_SWITCHES = (
     Switch("application_id", "Application ID of the app", "200117777"),
     Switch("events_life_s", "Seconds for which events are granted", 7_776_000),
     Switch("event_times", "How often each event is sent", 1),
+    order_switch("event_order"),
     Switch("event_signed", "How events are signed", "rightly", ("rightly", "wrongly")),
 )
 
 
-class Events(Calls, Calling):
+class Events(Calls, Telling):
+    AGAIN = Again((300,), ends_s=8 * 3600)
+    ORDER = "event_order"
     # An address has three seconds to answer in.
     PATIENCE_S = (3, 3)
 
@@ -198,11 +201,15 @@ class Events(Calls, Calling):
         }
 
     def _send(self, row: Doc, notice: Doc) -> None:
-        body = json.dumps({"type": EVENT_TYPE, "notifications": [notice]}).encode()
+        body = json.dumps({"type": EVENT_TYPE, "notifications": [notice]})
         secret = self._secret()
         if self.setting("event_signed") == "wrongly":
             secret = b"not " + secret
-        signed = hmac.new(secret, b"hmacsha256=" + body, hashlib.sha256).hexdigest()
-        headers = {"Content-Type": "application/json", "X-LI-Signature": signed}
+        signed = hmac.new(secret, f"hmacsha256={body}".encode(), hashlib.sha256)
+        headers = {
+            "Content-Type": "application/json",
+            "X-LI-Signature": signed.hexdigest(),
+        }
         for _time in range(int(self.setting("event_times"))):
-            self.in_background(self.call_out, "POST", row["webhook"], body, headers)
+            self.note_event(EVENT_TYPE, row["webhook"], body, headers)
+        self.tell_due()

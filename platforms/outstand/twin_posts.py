@@ -17,6 +17,7 @@ from ..practice.aggregator import body_for, exact, milli, moment
 from ..practice.framework import Doc, Route, arrived_at, json_response, route
 from ..practice.pulled import may_be_pulled
 from ..practice.switches import Switch
+from ..practice.telling import Again
 from .twin_accounts import Accounts
 from .twin_calls import API, DAY_S, NETWORKS, ORG, Refused, invalid, sent_json, short_id
 
@@ -54,6 +55,8 @@ POST_SWITCHES = (
 
 
 class Posts(Accounts):
+    AGAIN = Again((10, 25, 60, 130, 300), most=6)
+
     # ------------------------------------------------------------ creating
 
     @route("POST", f"{API}/posts", call=CREATE, commit=True)

@@ -18,20 +18,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-import requests
 from werkzeug.wrappers import Request, Response
 
 from . import pages
 from .framework import Doc, Route, iso, route
 from .moving import KEPT_BYTES, measured
 from .pulled import pull, still
-from .switches import SwitchedTwin
+from .telling import Telling
 
 logger = logging.getLogger(__name__)
 
 MOST_BYTES = 1024 * 1024 * 1024
-#: Seconds to connect, then for each wait for bytes.
-PATIENCE_S = (3, 5)
 #: Work that is due within so many seconds is done without being asked for.
 SOON_S = 60
 MIMES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
@@ -74,13 +71,9 @@ def moment(value: object) -> float | None:
     return at.timestamp() if at.tzinfo else None
 
 
-class Aggregator(SwitchedTwin):
+class Aggregator(Telling):
     NETWORKS: ClassVar[Mapping[str, Network]] = {}
     AGENT: ClassVar[str]
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._sending: set[threading.Thread] = set()
 
     def time(self) -> float:
         return self.world.now().timestamp()
@@ -95,6 +88,7 @@ class Aggregator(SwitchedTwin):
     # ------------------------------------------------------------ what is due
 
     def prepare(self, route: Route, request: Request) -> None:
+        super().prepare(route, request)
         self.settle()
 
     def settle(self) -> None:
@@ -271,51 +265,11 @@ class Aggregator(SwitchedTwin):
     # ------------------------------------------------------------ webhooks
 
     def tell(self, url: str, payload: Doc, headers: Mapping[str, str]) -> None:
-        """Send what happened to an app, from a thread of its own, once.
-
-        headers: of the vendor; the body is the JSON that `body_for` makes.
-        """
-        if not url:
-            return
-        id = secrets.token_hex(6)
-        self.put("told", id, {"url": url, "payload": payload, "status": None})
-        for old, _ in self.all("told")[:-200]:
-            self.drop("told", old)
-        body = body_for(payload)
-        arguments = (id, url, body, dict(headers))
-        thread = threading.Thread(target=self._send, args=arguments, daemon=True)
-        self._sending = {t for t in self._sending if t.is_alive()} | {thread}
-        thread.start()
-
-    def wait_for_hooks(self, timeout_s: float = 30) -> None:
-        for thread in list(self._sending):
-            thread.join(timeout_s)
-
-    def _send(self, id: str, url: str, body: bytes, headers: dict[str, str]) -> None:
-        """Outside of the world's lock, until the result is written down."""
-        status: int | None = None
-        try:
-            with requests.Session() as session:
-                session.trust_env = False
-                status = session.post(
-                    url,
-                    data=body,
-                    headers={"Content-Type": "application/json", **headers},
-                    timeout=PATIENCE_S,
-                    allow_redirects=False,
-                ).status_code
-        except (requests.RequestException, OSError, ValueError):
-            logger.debug("nobody took what %s told", self.name)
-        try:
-            with self.world.transaction():
-                if doc := self.get("told", id):
-                    self.put("told", id, {**doc, "status": status})
-        except sqlite3.ProgrammingError:
-            logger.debug("the practice network stopped before it was told")
-
-    def told(self) -> list[Doc]:
-        """What was sent and the answers' status, oldest first."""
-        return [doc for _, doc in self.all("told")]
+        """What happened to an app. headers: of the vendor; the body is the JSON that
+        `body_for` makes."""
+        headers = {"Content-Type": "application/json", **headers}
+        self.note_event("", url, body_for(payload).decode(), headers)
+        self.tell_due()
 
 
 def body_for(payload: Mapping[str, Any]) -> bytes:

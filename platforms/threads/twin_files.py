@@ -82,6 +82,7 @@ def index_is_last(file: IO[bytes]) -> bool:
 class Files(ThreadsGraph):
     def prepare(self, route: Route, request: Request) -> None:
         """Fetch the file that a container names, while nobody waits."""
+        super().prepare(route, request)
         values = params(request)
         source = SOURCES.get(text_of(values, "media_type"))
         if route.call != CREATE or not source:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from ..practice.framework import Doc, iso
 from ..practice.switches import Switch, SwitchedTwin
+from ..practice.telling import order_switch
 
 #: Of Threads itself: the Meta app that it belongs to has other numbers.
 APP_ID = "1122334455667788"
@@ -48,6 +49,7 @@ _LOGIN = (
     Switch("deauthorize_url", "Address that learns of a removed app", ""),
     Switch("data_deletion_url", "Address that learns of data to delete", ""),
     Switch("webhook_url", "Address that learns of replies", ""),
+    order_switch("webhook_order"),
 )
 _CALLS = (
     Switch("status_190", "Status of a dead token", 400, ("400", "401")),

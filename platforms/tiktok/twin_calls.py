@@ -20,6 +20,7 @@ from werkzeug.wrappers import Request, Response
 
 from ..practice.framework import Doc, Refusal, route
 from ..practice.switches import Switch, SwitchedTwin
+from ..practice.telling import order_switch
 
 MINUTE_S = 60
 DAY_S = 24 * 3600
@@ -98,12 +99,7 @@ SWITCHES = (
     Switch("webhook_url", "Address that learns of events", ""),
     Switch("webhook_delay_s", "Events are told after (seconds)", 0),
     Switch("webhook_times", "Each event is told (times)", 1),
-    Switch(
-        "webhook_order",
-        "Events that wait are told",
-        "oldest_first",
-        ("oldest_first", "newest_first"),
-    ),
+    order_switch("webhook_order"),
     Switch(
         "webhook_signed",
         "Events are signed",

@@ -258,8 +258,7 @@ class Media(Hooks):
         return "" if is_own or not verified else "unverified"
 
     def prepare(self, route: Route, request: Request) -> None:
-        with self.world.transaction():
-            self.tell_due()
+        super().prepare(route, request)
         if route.call == PUT:
             self._store_chunk(request)
             return

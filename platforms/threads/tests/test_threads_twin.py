@@ -738,7 +738,7 @@ def test_replies_and_removed_apps_are_told_with_a_signature(call, cake, ana, web
         "Nice",
     )
     assert told["/gone"][1].startswith(b"signed_request=")
-    assert [row["state"] for row in call.twin.told()] == ["done", "done"]
+    assert [row["state"] for row in call.twin.told()] == ["told", "told"]
 
 
 # ---------------------------------------------------------------- limits and faults
