@@ -51,6 +51,10 @@ class BrandQuerySet(models.QuerySet["Brand"]):
             return self
         return self.filter(members=user.pk)
 
+    def all_visible_to(self, user: Any) -> bool:
+        seen = self.visible_to(user)
+        return not self.exclude(pk__in=seen.values("pk")).exists()
+
 
 class Brand(models.Model):
     """Groups accounts and people."""

@@ -104,7 +104,7 @@ class ChannelForm(forms.ModelForm[AlertChannel]):
         brand = self.fields["brand"]
         assert isinstance(brand, forms.ModelChoiceField)
         brand.queryset = Brand.objects.visible_to(user)
-        if sees_all_brands(user):
+        if Brand.objects.all_visible_to(user):
             brand.empty_label = now_in_words("All brands")
         else:
             brand.required = True
@@ -141,12 +141,6 @@ class ChannelForm(forms.ModelForm[AlertChannel]):
                 )
             )
         return url
-
-
-def sees_all_brands(user: Any) -> bool:
-    """Only then may one hear, or have a room hear, of all of them."""
-    seen = Brand.objects.visible_to(user)
-    return not Brand.objects.exclude(pk__in=seen.values("pk")).exists()
 
 
 def _may_be_public(host: str) -> bool:

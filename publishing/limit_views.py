@@ -12,7 +12,7 @@ from typing import Any
 from django.contrib import messages
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_list_or_404, get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
@@ -23,7 +23,13 @@ from django.views.decorators.http import require_POST
 from accounts import breakers, budgets, paused
 from accounts.limit_pages import WindowLine, line_of, subjects_of, unsized, windows
 from accounts.limits import BucketId, Forecast, set_size
-from accounts.models import CircuitBreaker, ConnectedAccount, PlatformApp
+from accounts.models import (
+    Brand,
+    CircuitBreaker,
+    ConnectedAccount,
+    Network,
+    PlatformApp,
+)
 from accounts.roles import is_admin, roles_of
 from platforms.base import MONEY
 
@@ -105,14 +111,15 @@ def amount(units: int, unit: str) -> str:
 
 @role_required(lambda user: bool(roles_of(user)))
 def limits_page(request: HttpRequest) -> HttpResponse:
-    """Admins see all windows; others those of their brands' accounts.
+    """Of the reader's brands' accounts; for admins also those that our apps and servers
+    have for all.
 
     platform: a slug in the address, whose quiet windows are listed as well.
     """
     user: Any = request.user
     now = timezone.now()
     admin = is_admin(user)
-    lines = _lines(user, now)
+    lines = windows(now, _subjects(user))
     held = ahead.foresee(now + AHEAD, now)
     waits = _waits(user, held)
     first = _first(held)
@@ -154,17 +161,23 @@ def limits_page(request: HttpRequest) -> HttpResponse:
     return render(request, "publishing/limits.html", context)
 
 
-def _lines(user: Any, now: datetime) -> list[WindowLine]:
-    if is_admin(user):
-        return windows(now)
+def _subjects(user: Any) -> set[str] | None:
+    """Whose windows this person sees; None: everybody's."""
+    admin = is_admin(user)
+    if admin and Brand.objects.all_visible_to(user):
+        return None
     mine = ConnectedAccount.objects.visible_to(user).select_related("credential")
-    return windows(now, subjects_of(mine))
+    subjects = subjects_of(mine)
+    if admin:
+        apps = PlatformApp.objects.values_list("pk", flat=True)
+        subjects |= {f"app:{pk}" for pk in apps}
+        subjects |= {f"ip:{network}" for network in Network.values}
+    return subjects
 
 
 def _pauses(user: Any, now: datetime) -> list[tuple[paused.Paused, int]]:
     """What is paused, each with the reader's posts that wait for it: one query more."""
-    reader = None if is_admin(user) else user
-    pauses = paused.not_closed(reader, now)
+    pauses = paused.not_closed(user, now)
     if not pauses:
         return []
     waiting = Delivery.objects.visible_to(user).filter(
@@ -261,7 +274,8 @@ def limit_size(request: HttpRequest) -> HttpResponse:
         *(request.GET.get(name, "")[:100] for name in ("platform", "key", "subject"))
     )
     line = line_of(bucket, timezone.now())
-    if line is None:
+    seen = _subjects(request.user)
+    if line is None or (seen is not None and bucket.subject not in seen):
         raise Http404("no such window")
     is_money = line.unit == MONEY
     initial = {}
@@ -295,6 +309,9 @@ def limit_size(request: HttpRequest) -> HttpResponse:
 def limit_try(request: HttpRequest, pk: int) -> HttpResponse:
     """Let one post through a breaker now."""
     breaker = get_object_or_404(CircuitBreaker, pk=pk)
+    mine = ConnectedAccount.objects.visible_to(request.user)
+    if breaker.scope == "token":
+        get_list_or_404(mine, credential=breaker.subject_id)
     if breakers.try_now(breaker, request.user):
         messages.success(request, _("The next post that waits is tried now."))
     else:

@@ -8,6 +8,7 @@ import pytest
 import time_machine
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.limits import BucketId, Importance, Need, reserve, set_size
@@ -129,8 +130,21 @@ def test_money_is_told_in_dollars_with_what_planned_posts_need(world, ana):
 def test_windows_of_other_brands_accounts_are_not_shown(world, sign_in):
     other = make_account(Brand.objects.create(name="Other"), "mastodon", "Foreign name")
     use(other, user=1000, token=200)
-    assert "Foreign name" not in page_of(sign_in(world.ana).get(PAGE))
+    apps = BucketId("x", "credits", f"app:{world.x.credential.app_id}")
+    set_size(apps, 1000, world.adam, "Our plan")
+    for person in (world.ana, world.adam):
+        assert "Foreign name" not in page_of(sign_in(person).get(PAGE))
+    assert "Our plan" in page_of(sign_in(world.adam).get(PAGE))
+    Brand.objects.get(name="Other").members.add(world.adam)
     assert "Foreign name" in page_of(sign_in(world.adam).get(PAGE))
+
+
+def test_an_admin_of_another_brand_sets_no_size_of_an_account(world, sign_in):
+    Brand.objects.create(name="Other").members.add(world.stranger)
+    url = size_url(user_window(world.x))
+    answer = sign_in(world.stranger).post(url, {"size": "0", "reason": "No reason"})
+    assert answer.status_code == 404
+    assert not RateBucket.objects.exclude(size_set=None).exists()
 
 
 def test_a_stranger_sees_nothing_of_it(world, sign_in):
@@ -202,6 +216,21 @@ def test_an_admin_lets_the_next_one_through_at_once(world, sign_in, breaker):
     assert breaker.retry_at == NOON
     again = adam.post(f"/limits/try/{breaker.pk}/", follow=True)
     assert "Nothing waits for a later trial any more." in page_of(again)
+
+
+def test_an_admin_of_another_brand_neither_sees_nor_ends_an_accounts_pause(
+    world, sign_in, breaker
+):
+    token = f"token:{world.x.credential_id}"
+    CircuitBreaker.objects.update(subject=token)
+    Brand.objects.create(name="Other").members.add(world.stranger)
+    stranger = sign_in(world.stranger)
+    assert "Acme X" not in page_of(stranger.get(PAGE))
+    answer = stranger.post(reverse("limit_try", args=[breaker.pk]))
+    assert answer.status_code == 404
+    adam = sign_in(world.adam)
+    assert "Acme X" in page_of(adam.get(PAGE))
+    assert adam.post(reverse("limit_try", args=[breaker.pk])).status_code == 302
 
 
 def test_nobody_else_may_and_a_link_does_nothing(world, sign_in, breaker):
