@@ -1228,6 +1228,10 @@ class Platform(abc.ABC):
         """Slug of the network to which an aggregator hands it on; "" of all others."""
         return ""
 
+    def networks_behind(self, account: Identity) -> frozenset[str]:
+        """Slugs of all networks to which an aggregator may hand on what it posts."""
+        return frozenset()
+
     def is_out(self, witness: Mapping[str, Any]) -> bool:
         """Whether the platform has all of it and goes on by itself: nobody can call it
         back any more, and what is left is to ask what became of it."""

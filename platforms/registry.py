@@ -44,6 +44,12 @@ def all_specs() -> list[PlatformSpec]:
     return [spec(slug) for slug in PLATFORMS]
 
 
+def aggregators() -> list[str]:
+    """Slugs of those that hand on to other networks what is posted there."""
+    plain = Platform.networks_behind
+    return [slug for slug in PLATFORMS if type(platform(slug)).networks_behind != plain]
+
+
 def practice_hosts(facts: PlatformSpec, practice_url: str) -> dict[str, str]:
     """The platform's hosts as the practice network serves them."""
     root = practice_url.rstrip("/")

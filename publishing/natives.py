@@ -17,7 +17,7 @@ from django.db.models import Q
 
 from accounts.models import ConnectedAccount
 from platforms import parts, registry
-from platforms.base import Platform, RecentPosts, RemotePost
+from platforms.base import RecentPosts, RemotePost
 from platforms.text import find_urls
 
 from .models import Delivery, NativePost
@@ -109,14 +109,8 @@ def _link(permalink: str) -> str:
 def sent_of(account: ConnectedAccount, since: datetime) -> list[Sent]:
     """What left for the account since then, by this road or an aggregator's. Two
     queries."""
-    aggregators = [
-        slug
-        for slug in registry.PLATFORMS
-        if type(registry.platform(slug)).network_behind is not Platform.network_behind
-    ]
-    roads = ConnectedAccount.objects.filter(
-        Q(pk=account.pk) | Q(brand=account.brand_id, platform__in=aggregators)
-    )
+    aggregators = Q(brand=account.brand_id, platform__in=registry.aggregators())
+    roads = ConnectedAccount.objects.filter(Q(pk=account.pk) | aggregators)
     rows = Delivery.objects.filter(account__in=list(roads)).filter(
         Q(first_sent_at__gte=since - MAY_BE_OURS)
         | Q(published_at__gte=since - MAY_BE_OURS)

@@ -161,16 +161,27 @@ class Stop(models.Model):
         return (
             self.scope == self.Scope.EVERYTHING
             or (self.scope == self.Scope.BRAND and account.brand_id == self.brand_id)
-            or (self.scope == self.Scope.PLATFORM and account.platform == self.platform)
+            or (self.scope == self.Scope.PLATFORM and self._reaches(account))
             or (self.scope == self.Scope.ACCOUNT and account.pk == self.account_id)
         )
 
+    def _reaches(self, account: Any) -> bool:
+        """Whether the account may post to the platform, by whatever road. Which network
+        an aggregator is to take stands in each post: better one held too much."""
+        behind = registry.platform(account.platform).networks_behind
+        return account.platform == self.platform or (
+            self.platform in behind(account.identity())
+        )
+
     def covered(self) -> Q:
-        """The same as `covers`, over deliveries."""
+        """The same as `covers`, over deliveries. One query, of a platform's stop."""
+        if self.scope == self.Scope.PLATFORM:
+            roads = ConnectedAccount.objects.filter(platform__in=registry.aggregators())
+            detours = [road.pk for road in roads if self._reaches(road)]
+            return Q(account__platform=self.platform) | Q(account__in=detours)
         return {
             self.Scope.EVERYTHING: Q(),
             self.Scope.BRAND: Q(account__brand=self.brand_id),
-            self.Scope.PLATFORM: Q(account__platform=self.platform),
             self.Scope.ACCOUNT: Q(account=self.account_id),
         }[self.Scope(self.scope)]
 

@@ -149,8 +149,10 @@ class Ayrshare(Platform):
         )
 
     def network_behind(self, draft: Draft, account: Identity | None) -> str:
-        network = network_of(draft, account)
-        return {"twitter": "x"}.get(network, network)
+        return _slug(network_of(draft, account))
+
+    def networks_behind(self, account: Identity) -> frozenset[str]:
+        return frozenset(_slug(str(n)) for n in account.extra.get("networks") or ())
 
     def is_out(self, witness: Mapping[str, Any]) -> bool:
         return bool(witness.get("post"))
@@ -315,6 +317,11 @@ def network_of(draft: Draft, account: Identity | None) -> str:
         return str(value)
     linked = (account.extra if account else {}).get("networks") or []
     return str(linked[0]) if len(linked) == 1 else ""
+
+
+def _slug(network: str) -> str:
+    """Ours, of a network as Ayrshare calls it."""
+    return {"twitter": "x"}.get(network, network)
 
 
 def _remote(sent: Sent) -> RemotePost:

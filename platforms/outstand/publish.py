@@ -128,6 +128,9 @@ class Outstand(Platform):
     def network_behind(self, draft: Draft, account: Identity | None) -> str:
         return account.kind if account else ""
 
+    def networks_behind(self, account: Identity) -> frozenset[str]:
+        return frozenset({account.kind})
+
     def is_out(self, witness: Mapping[str, Any]) -> bool:
         return bool(witness.get("post"))
 

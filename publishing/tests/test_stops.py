@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.models import Brand
 from publishing import stops
-from publishing.models import Stop
+from publishing.models import Delivery, Stop
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +39,24 @@ def test_each_scope_covers_its_accounts_and_no_other(account, neighbour, author,
         assert stops.covering(neighbour, [found]) is None
     everything = stop(author)
     assert stops.covering(neighbour, [everything]) == everything
+
+
+@pytest.mark.parametrize(
+    ("platform", "fields"),
+    [
+        ("outstand", {"kind": "x"}),
+        ("ayrshare", {"extra": {"networks": ["linkedin", "twitter"]}}),
+    ],
+)
+def test_a_stop_of_a_network_covers_the_roads_of_aggregators_to_it(
+    make_account, make_delivery, author, platform, fields
+):
+    account = make_account(platform, "road", **fields)
+    delivery = make_delivery(account)
+    ours, others = (stop(author, "platform", platform=s) for s in ("x", "threads"))
+    assert stops.covering(account, [others, ours]) == ours
+    assert list(Delivery.objects.filter(ours.covered())) == [delivery]
+    assert not Delivery.objects.filter(others.covered()).exists()
 
 
 def test_the_widest_stop_is_named_first(account, author, brand):
