@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
@@ -11,7 +13,7 @@ from unfold.decorators import display
 
 from accounts.admin_pages import ReadOnlyInline, RoleAdmin, run_verb
 
-from . import desk
+from . import approving, desk
 from .models import (
     Approval,
     Attempt,
@@ -112,6 +114,13 @@ class MediaAssetAdmin(RoleAdmin):
         "created_at",
     ]
     readonly_fields = [name for name in fields if name not in {"name", "alt_text"}]
+
+    def save_model(
+        self, request: HttpRequest, obj: MediaAsset, form: Any, change: bool
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        if "alt_text" in form.changed_data:
+            approving.file_described(request.user, obj)
 
 
 @admin.register(PostMedia)

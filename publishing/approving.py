@@ -28,7 +28,16 @@ from platforms import registry
 
 from . import hooks
 from .fingerprints import exact
-from .models import Delivery, DeliveryQuerySet, Post, draft_doc, drafts
+from .models import (
+    Delivery,
+    DeliveryQuerySet,
+    MediaAsset,
+    PartMedia,
+    Post,
+    PostMedia,
+    draft_doc,
+    drafts,
+)
 from .review_models import Approval, Remark, Review
 from .waking import wake_review
 from .wording import person
@@ -450,6 +459,28 @@ def steps_changed(brand: Brand) -> None:
         with transaction.atomic():
             post = Post.objects.select_for_update().get(pk=pk)
             bind(post, post.author)
+
+
+def file_described(user: Any, asset: MediaAsset) -> None:
+    """The file's words are others now, and so are the posts that say nothing of their
+    own of it: what was approved is asked for at once, not when it is due.
+
+    Use in the transaction that changes the file.
+    """
+    bare = {"asset": asset.pk, "alt_text": ""}
+    here = PostMedia.objects.filter(post=OuterRef("pk"), **bare)
+    in_parts = PartMedia.objects.filter(variant__post=OuterRef("pk"), **bare)
+    to_go = Delivery.objects.filter(
+        post=OuterRef("pk"), status__in=(Status.SCHEDULED, Status.HELD)
+    )
+    posts = Post.objects.filter(
+        Exists(here) | Exists(in_parts), Q(state=Post.State.DRAFT) | Exists(to_go)
+    )
+    for post in posts.order_by("pk").select_for_update():
+        if user.pk != post.author_id:
+            post.writers.add(user)
+        if post.state == Post.State.SCHEDULED:
+            bind(post, user)
 
 
 def ask_for_changed() -> int:

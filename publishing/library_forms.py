@@ -24,8 +24,8 @@ class FileForm(forms.ModelForm):
         labels: ClassVar[dict[str, Any]] = {"name": _("Name")}
         help_texts: ClassVar[dict[str, Any]] = {
             "alt_text": _(
-                "What it shows, for people who cannot see it. New posts begin with it; "
-                "posts that exist keep theirs."
+                "What it shows, for people who cannot see it. New posts begin with it, "
+                "and posts that say nothing of the file get it; others keep theirs."
             )
         }
         widgets: ClassVar[dict[str, Any]] = {

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.db.models import Count, Min
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -22,7 +23,7 @@ from accounts.models import Brand, ConnectedAccount
 from accounts.roles import can_write
 from platforms.text import tidy
 
-from . import fitting, incoming, leftovers, library, media, recoding, reshape
+from . import approving, fitting, incoming, leftovers, library, media, recoding, reshape
 from .access import role_required, row_number
 from .job_views import line
 from .library import LibraryFilters
@@ -187,7 +188,10 @@ def media_details(request: HttpRequest, pk: int) -> HttpResponse:
     form = FileForm(request.POST if action == "save" else None, instance=asset)
     make = make_form(asset, request.POST if action == "make" else None)
     if action == "save" and form.is_valid():
-        form.save()
+        with transaction.atomic():
+            form.save()
+            if "alt_text" in form.changed_data:
+                approving.file_described(request.user, asset)
         leftovers.keep([pk])
         messages.success(request, _("Your changes are saved."))
         return redirect("media_details", pk)

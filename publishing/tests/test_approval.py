@@ -17,7 +17,14 @@ from accounts.models import Profile
 from monitoring import messages
 from monitoring.models import Message
 from publishing import approving, composing, moving, repair
-from publishing.models import Approval, Delivery, Post, Review
+from publishing.models import (
+    Approval,
+    Delivery,
+    MediaAsset,
+    Post,
+    PostMedia,
+    Review,
+)
 
 from .test_gates import turn
 
@@ -283,6 +290,28 @@ def test_who_opens_a_draft_and_saves_it_as_it_was_may_approve_it(
     post = draft_of(ask, brand, bob, post, "Spring sale")
     ask.edit(post, author, [account], "Spring sale")
     approving.approve(bob, post.pk, mark(post))
+    assert row_of(post).status == "scheduled"
+
+
+def test_what_a_file_is_said_to_show_is_asked_for_at_once_and_not_of_who_said_it(
+    ask: Any, person: Any, author: Any, client: Client
+) -> None:
+    rita, bob = person("rita"), person("bob", roles.MARKETING)
+    post = ask()
+    asset = MediaAsset.objects.create(
+        brand=post.brand, file="a.png", name="a.png", size_bytes=1, sha256="ab" * 32
+    )
+    PostMedia.objects.create(post=post, asset=asset, position=0)
+    approving.bind(post, author)
+    approving.approve(rita, post.pk, mark(post))
+    assert row_of(post).status == "scheduled"
+    client.force_login(bob)
+    page = f"/media/{asset.pk}/details/"
+    client.post(page, {"action": "save", "name": "a.png", "alt_text": "A lie"})
+    assert row_of(post).hold == Hold.APPROVAL
+    with pytest.raises(approving.Refused, match="somebody else"):
+        approving.approve(bob, post.pk, mark(post))
+    approving.approve(rita, post.pk, mark(post))
     assert row_of(post).status == "scheduled"
 
 
