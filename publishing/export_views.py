@@ -94,14 +94,12 @@ def _asked(request: HttpRequest) -> tuple[dict[str, Any], dict[str, str]]:
     for name in ("begin", "end"):
         written = request.POST.get(name, "").strip()
         try:
-            days[name] = date.fromisoformat(written) if written else None
+            days[name] = _day(written) if written else None
         except ValueError:
             problems[name] = _("Write a day such as 2026-12-03, or nothing.")
     first, last = days.get("begin"), days.get("end")
     if first and last and last < first:
         problems["end"] = _("The last day lies before the first one.")
-    if last == date.max:
-        problems["end"] = _("Write a day such as 2026-12-03, or nothing.")
     if problems:
         return {}, problems
     return {
@@ -111,6 +109,14 @@ def _asked(request: HttpRequest) -> tuple[dict[str, Any], dict[str, str]]:
         # The last day belongs to it.
         "end": _midnight(last + timedelta(days=1) if last else None),
     }, {}
+
+
+def _day(written: str) -> date:
+    """ValueError: no day, or one that is none in every zone."""
+    day = date.fromisoformat(written)
+    if day in (date.min, date.max):
+        raise ValueError(written)
+    return day
 
 
 def _midnight(day: date | None) -> str:

@@ -339,6 +339,8 @@ def test_who_may_export_what(world, sign_in, client):
         ({**mine, "brand": Brand.objects.create(name="B").pk}, "do not see this brand"),
         ({**mine, "what": []}, "Tick at least one"),
         ({**mine, "begin": "2026-02-02", "end": "2026-02-01"}, "lies before"),
+        ({**mine, "begin": "0001-01-01"}, "Write a day"),
+        ({**mine, "end": "9999-12-31"}, "Write a day"),
     ]:
         page = ana.post(url, asked)
         assert (page.status_code, words in page.content.decode()) == (422, True), words
