@@ -242,6 +242,10 @@ class Option:
     media: tuple[MediaKind, ...] = ()
     #: key of a row whose permissions a choice needs besides those of the post
     call: str = ""
+    #: key of the row of the call that makes one more choice (`PlatformClient.make_choice`)
+    #: and what people call that
+    made_by: str = ""
+    making: str = ""
 
 
 class After(StrEnum):
@@ -1139,6 +1143,14 @@ class PlatformClient(abc.ABC):
         """What stands on the account since then; their ids are those that publishing
         brings. Bounded: `calls_of(After.RECENT)` tells by how many calls."""
         raise NotImplementedError(f"{self.spec.slug} lists no posts of others")
+
+    def make_choice(self, key: str, name: str) -> tuple[str, str]:
+        """Make one more choice of the option `key` (`Option.made_by`): a board. Its value
+        and its words.
+
+        DuplicateContent: there is one of this name, shown to us or not. Safe to repeat.
+        """
+        raise NotImplementedError(f"{self.spec.slug} makes no choices")
 
     def discard_upload(self, external_id: str) -> None:
         """Delete an upload that no post shows (`spec.discard_call`). Safe to repeat: one

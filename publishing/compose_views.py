@@ -31,6 +31,7 @@ from . import (
     leftovers,
     media,
     mentions,
+    new_choices,
     part_forms,
     previews,
     risk,
@@ -277,6 +278,43 @@ def compose_parts(request: HttpRequest) -> HttpResponse:
     return render(request, "publishing/_network.html", {**context, "open": True})
 
 
+@require_POST
+@role_required(can_write)
+def compose_choice(request: HttpRequest) -> HttpResponse:
+    """Make one more choice at a network; answer with that network's part of the form."""
+    data, post = request.POST.copy(), post_named(request)
+    name, problems = _make_choice(request, data, post)
+    form = PostForm(data, user=request.user, post=post)
+    section = next(
+        (one for one in form.sections if any(f.name == name for f in one.options)), None
+    )
+    if section is None:
+        raise Http404("no such choice here")
+    context = {"form": form, "section": section, "open": True}
+    context |= {"choice_field": name, "choice_problems": problems}
+    return render(request, "publishing/_network.html", context)
+
+
+def _make_choice(
+    request: HttpRequest, data: QueryDict, post: Post | None
+) -> tuple[str, list[str]]:
+    """The action is choice:FIELD. The field's name, and why nothing was made; what was
+    made is chosen in the form's data."""
+    name = str(data.get("action", "")).partition(":")[2]
+    form = PostForm(data, user=request.user, post=post)
+    fields = (field for section in form.sections for field in section.options)
+    field = next((f for f in fields if f.name == name and f.making), None)
+    if field is None or field.account is None:
+        return name, []
+    typed = str(data.get(field.new_name, ""))
+    try:
+        data[name] = new_choices.make(field.account, field.option, typed, request.user)
+    except new_choices.NotMade as why:
+        return name, [str(why)]
+    data[field.new_name] = ""
+    return name, []
+
+
 def post_named(request: HttpRequest) -> Post | None:
     pk = request.POST.get("post", "")
     if not pk:
@@ -302,6 +340,8 @@ def _submit(request: HttpRequest, post: Post | None) -> HttpResponse:
         problems += _take_slot(request, data, post)
     if action.startswith("fit:"):
         problems += _fit(request, data, post)
+    if action.startswith("choice:"):
+        problems += _make_choice(request, data, post)[1]
     form = PostForm(data, user=request.user, post=post)
     if action == "insert":
         _insert(form, data)

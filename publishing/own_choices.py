@@ -18,6 +18,7 @@ from platforms.base import MediaKind, Option, OptionKind, PlatformSpec
 from platforms.text import tidy
 
 from .composing import option_anchor
+from .new_choices import MAX_NAME
 
 #: Above the longest of any network.
 MAX_TEXT = 1000
@@ -65,6 +66,7 @@ class Field:
         return [("", nothing), *choices.items()]
 
     max_length: ClassVar[int] = MAX_TEXT
+    max_new: ClassVar[int] = MAX_NAME
 
     @property
     def text(self) -> str:
@@ -81,6 +83,16 @@ class Field:
         own = self.option.help and _(self.option.help)
         split = _("Several, with commas between.") if self.is_list else ""
         return " ".join(part for part in (own, split, only) if part)
+
+    @property
+    def making(self) -> str:
+        """What one more choice is called; "": none can be made from here."""
+        return _(self.option.making) if self.option.made_by and self.account else ""
+
+    @property
+    def new_name(self) -> str:
+        """Of the field in which the name of one more is typed."""
+        return f"new_{self.name}"
 
     @property
     def is_choice(self) -> bool:

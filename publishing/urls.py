@@ -32,6 +32,7 @@ urlpatterns: list[URLPattern] = [
     path("posts/keep/", keep_views.compose_keep, name="compose_keep"),
     path("posts/link/", link_views.compose_link, name="compose_link"),
     path("links/<str:key>/picture/", link_views.link_picture, name="link_picture"),
+    path("posts/choice/", compose_views.compose_choice, name="compose_choice"),
     path("posts/parts/", compose_views.compose_parts, name="compose_parts"),
     path("posts/<int:pk>/", views.post_detail, name="post_detail"),
     path("posts/<int:pk>/edit/", compose_views.post_edit, name="post_edit"),

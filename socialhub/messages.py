@@ -51,7 +51,8 @@ def of_platforms() -> list[str]:
         for scope in spec.scopes:
             said += [scope.allows, scope.later]
         for option in spec.options:
-            said += [option.name, option.help, *option.choices.values()]
+            said += [option.name, option.help, option.making]
+            said += option.choices.values()
     return [words for words in dict.fromkeys(said) if words]
 
 

@@ -51,6 +51,10 @@ from .spec import LIMIT_WAIT_S, NEEDED, SPAM_WAIT_S, SPEC
 BOARDS_PAGE = 250
 #: 2,000 boards are the most that an account may have.
 BOARDS_PAGES = 8
+#: Boards whose sections are read, one call each.
+SECTIONED = 20
+#: Code of a board whose name is used already (unverified, so its words count as well).
+NAME_TAKEN = "58"
 #: Pinterest's name -> ours, of `lifetime_metrics`
 METRICS = {
     "impression": Figure.IMPRESSIONS,
@@ -220,21 +224,62 @@ class PinterestClient(PlatformClient):
         return Verdict(True)
 
     def server_limits(self) -> dict[str, Any]:
-        """{"boards": id -> name} of what this account may put Pins on.
+        """{"boards": id -> name} of what this account may put Pins on; a section of a
+        board is "board/section".
 
-        Only public ones: Pins on others cannot be found again with our scopes.
+        Only public ones: Pins on others cannot be found again with our scopes. Sections
+        of the boards that were used last.
         """
-        boards = {
-            str(row["id"]): _board_name(row, self.access.handle)
+        rows = [
+            row
             for row in self._boards()
             if row.get("id")
             and row.get("privacy") in (None, "PUBLIC")
             and row.get("is_ads_only") is not True
-        }
+        ]
+        newest = sorted(rows, key=_used_at, reverse=True)[:SECTIONED]
+        sections = {str(row["id"]): self._sections(str(row["id"])) for row in newest}
+        boards = {}
+        for row in rows:
+            number, name = str(row["id"]), _board_name(row, self.access.handle)
+            boards[number] = name
+            for section, words in sections.get(number, {}).items():
+                boards[f"{number}/{section}"] = f"{name} › {words}"
         return {"boards": boards}
 
     def calls_of_limits(self) -> Mapping[str, int]:
-        return {"GET /boards": BOARDS_PAGES}
+        return {"GET /boards": BOARDS_PAGES, "GET /boards/:id/sections": SECTIONED}
+
+    def _sections(self, board: str) -> dict[str, str]:
+        """id -> name of the first hundred; {} of a board that does not show us any."""
+        path = f"boards/{quote(board)}/sections"
+        try:
+            rows, _bookmark = self._rows(
+                "GET /boards/:id/sections", path, {"page_size": "100"}, ""
+            )
+        except (NotFound, PermissionMissing):
+            return {}
+        return {
+            str(row["id"]): str(row.get("name") or row["id"])
+            for row in rows
+            if row.get("id")
+        }
+
+    def make_choice(self, key: str, name: str) -> tuple[str, str]:
+        """A public board. A name is used once, so that a repeat makes no second one."""
+        body = {"name": name, "privacy": "PUBLIC"}
+        try:
+            answer = self.api("POST /boards", "boards", json=body)
+        except InvalidContent as error:
+            if error.code == NAME_TAKEN or "already" in error.detail.lower():
+                raise as_kind(
+                    DuplicateContent, error, cause=Cause.ALREADY_THERE
+                ) from error
+            raise
+        row = answer.data()
+        if not row.get("id"):
+            raise unreadable(answer, mutates=False)
+        return str(row["id"]), _board_name(row, self.access.handle)
 
     def _boards(self) -> Iterator[Mapping[str, Any]]:
         bookmark = ""
@@ -483,6 +528,11 @@ def _board_name(row: Mapping[str, Any], handle: str) -> str:
     name, owner = str(row.get("name") or row["id"]), row.get("owner")
     whose = str(owner.get("username") or "") if isinstance(owner, dict) else ""
     return f"{name} ({whose})" if whose and handle and whose != handle else name
+
+
+def _used_at(row: Mapping[str, Any]) -> str:
+    """ISO times, which stand in their order as text."""
+    return str(row.get("board_pins_modified_at") or row.get("created_at") or "")
 
 
 def _seconds(value: Any) -> int:

@@ -176,11 +176,10 @@ class Pinterest(Platform):
     def body(self, job: PublishJob) -> dict[str, Any]:
         """The JSON of the Pin."""
         draft = job.draft
-        body: dict[str, Any] = {
-            "board_id": self._board(job),
-            "media_source": _source(job),
-        }
+        board, section = self._place(job)
+        body: dict[str, Any] = {"board_id": board, "media_source": _source(job)}
         for name, value in (
+            ("board_section_id", section),
             ("title", self._title(draft)),
             ("description", self.text_as_sent(draft)),
             ("link", self.link(draft, job.marker)),
@@ -191,7 +190,13 @@ class Pinterest(Platform):
         return body
 
     def _board(self, job: PublishJob) -> str:
-        return str(chosen(self.spec, job.draft, job.account, "board") or "")
+        return self._place(job)[0]
+
+    def _place(self, job: PublishJob) -> tuple[str, str]:
+        """Board and, where one was chosen, its section."""
+        place = str(chosen(self.spec, job.draft, job.account, "board") or "")
+        board, _slash, section = place.partition("/")
+        return board, section
 
     def _title(self, draft: Draft) -> str:
         return str(chosen(self.spec, draft, None, "title") or "").strip()

@@ -88,8 +88,6 @@ _ROWS: tuple[tuple[str, str, tuple[str, ...], Ability], ...] = (
 #: No code makes these yet: the roadmap will.
 LATER = frozenset(
     {
-        "GET /boards/:id/sections",
-        "POST /boards",
         "POST /boards/:id/sections",
         "GET /pins/:id/analytics",
         "GET /user_account/analytics",
@@ -103,8 +101,10 @@ OPTIONS = (
         OptionKind.CHOICE,
         choices_from="boards",
         required=True,
-        help="A Pin goes to one board. Boards that are not public are not listed; a "
-        "new one is seen after a reconnect.",
+        help="A Pin goes to one board, or to a section of it. Boards that are not public "
+        "are not listed; one that was made at Pinterest is seen within a day.",
+        made_by="POST /boards",
+        making="New board",
     ),
     Option("title", "Title", OptionKind.TEXT, max_length=MAX_TITLE),
     Option(

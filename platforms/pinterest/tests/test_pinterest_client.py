@@ -1,4 +1,5 @@
 import base64
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -258,10 +259,39 @@ def test_every_page_of_public_boards_is_to_choose_from(
     second = [board("4", "Garden club", owner={"username": "ana"})]
     api.get(BOARDS, json={"items": first, "bookmark": "next"})
     api.get(BOARDS, json={"items": second, "bookmark": None})
+    herbs = {"items": [{"id": "22", "name": "Herbs"}], "bookmark": None}
+    api.get(f"{BOARDS}/1/sections", json=herbs)
+    # Of somebody else's board they may not be shown.
+    api.get(f"{BOARDS}/4/sections", json=said(7), status=401)
     assert client.server_limits() == {
-        "boards": {"1": "Spring", "4": "Garden club (ana)"}
+        "boards": {
+            "1": "Spring",
+            "1/22": "Spring › Herbs",
+            "4": "Garden club (ana)",
+        }
     }
     assert query(api.calls[1])["bookmark"] == "next"
+
+
+def test_a_board_is_made_in_public_and_under_its_name_once(
+    client: PinterestClient, api: responses.RequestsMock
+) -> None:
+    mine = {"id": "9", "name": "Herbs", "owner": {"username": "acmegarden"}}
+    api.post(BOARDS, json=mine, status=201)
+    assert client.make_choice("board", "Herbs") == ("9", "Herbs")
+    sent = json.loads(api.calls[0].request.body)
+    assert sent == {"name": "Herbs", "privacy": "PUBLIC"}
+    for body in (said(58), said(1, "You already have a board with this name.")):
+        api.replace(responses.POST, BOARDS, json=body, status=400)
+        error = raised(lambda: client.make_choice("board", "Herbs"))
+        assert error.outcome is Outcome.DUPLICATE
+    api.replace(responses.POST, BOARDS, json=said(1), status=400)
+    error = raised(lambda: client.make_choice("board", "Herbs"))
+    assert error.outcome is Outcome.INVALID_CONTENT
+    # Nobody knows whether it was made: the name tells at the next press.
+    api.replace(responses.POST, BOARDS, body=requests.ReadTimeout())
+    error = raised(lambda: client.make_choice("board", "Herbs"))
+    assert error.outcome is Outcome.TRANSIENT
 
 
 # ------------------------------------------------------------------ errors

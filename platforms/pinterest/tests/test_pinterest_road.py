@@ -148,3 +148,27 @@ def test_the_access_is_proven_and_renewed_with_the_new_token_only(road: Road) ->
     fresh = road.platform.client(road.environment, renewed)
     assert fresh.identities()[0].external_id == road.me.external_id
     assert fresh.refresh().access_token != tokens.access_token
+
+
+def test_a_new_board_and_its_section_take_a_pin(
+    road: Road, pin: Callable[..., Draft]
+) -> None:
+    name, draft = "Herbs and seeds", pin()
+    board, words = road.client.make_choice("board", name)
+    assert words == name
+    with pytest.raises(PlatformError) as caught:
+        road.client.make_choice("board", name.upper())
+    assert caught.value.outcome is Outcome.DUPLICATE
+    section = road.client.api(
+        "POST /boards/:id/sections", f"boards/{board}/sections", json={"name": "Basil"}
+    ).data()["id"]
+    boards = road.client.server_limits()["boards"]
+    assert boards[f"{board}/{section}"] == f"{name} › Basil"
+    place = {road.me.external_id: f"{board}/{section}"}
+    job, error = road.publish(road.job(replace(draft, options={"board": place})))
+    assert error is None
+    number = job.witness["remote"].external_id
+    row = road.client.api("GET /pins/:id", f"pins/{number}").data()
+    assert (row["board_id"], row["board_section_id"]) == (board, section)
+    sent = replace(job, first_sent_at=datetime.now(UTC))
+    assert road.platform.look(sent, road.client).sighting is Sighting.FOUND
