@@ -382,6 +382,9 @@ class PlatformSpec:
     #: seconds for which uploads and containers are kept that no post shows yet; None: it
     #: is not known, so that nothing is sent there ahead of its post's time
     keeps_uploads_s: int | None = None
+    #: all of a video has to be there within so many seconds from the beginning of its
+    #: upload on; None: it has no such end, or none is known
+    upload_within_s: int | None = None
     #: what no post shows goes there by itself; False: nothing says so
     clears_uploads: bool = True
     #: key of the row of the call that deletes an upload that no post shows

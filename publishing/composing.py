@@ -26,6 +26,7 @@ from . import (
     approving,
     carrying,
     fitting,
+    line_speed,
     media,
     mentions,
     natives,
@@ -222,6 +223,7 @@ def check(composition: Composition, *, cures: bool = False) -> list[AccountCheck
                 [
                     *_lines(findings, account, composition, draft if cures else None),
                     *_reach_lines(account, draft),
+                    *_speed_lines(account, draft),
                     *_repeated_lines(account, composition.accounts),
                 ],
                 will_be_held(account, active),
@@ -301,6 +303,15 @@ def _reach_lines(account: ConnectedAccount, draft: Draft) -> list[Line]:
             "media",
         )
     ]
+
+
+def _speed_lines(account: ConnectedAccount, draft: Draft) -> list[Line]:
+    """Whether a video leaves here in the time that its network gives."""
+    why = line_speed.too_slow(account, draft)
+    if not why:
+        return []
+    cure = _("Make the video smaller, or send it from where the line is faster.")
+    return [Line(False, why, cure, _("Files"), "media")]
 
 
 def will_be_held(account: ConnectedAccount, active: Sequence[Stop] = ()) -> str:

@@ -307,6 +307,7 @@ SPEC = PlatformSpec(
     commit_key="the number of the publish (publish_id)",
     # A public post is listed after its moderation, usually a minute, at times hours.
     keeps_uploads_s=UPLOAD_LIFE_S,
+    upload_within_s=UPLOAD_LIFE_S,
     look_after_s=(15, 60, 180, 600),
     register_steps=(
         "At TikTok for Developers register an app and add the products Login Kit and "
