@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -40,22 +39,19 @@ from ..limits import header_number
 from ..text import with_link
 from .client import AyrshareClient, Sent
 from .spec import (
-    LONGEST,
     LOOK_BACK_S,
     NETWORKS,
     NOTES_COME_BACK,
     SPEC,
     TITLED,
-    Behind,
+    Network,
 )
 
-HASHTAG = re.compile(r"(?<![\w&#])#\w+")
-MENTION = re.compile(r"(?<![\w.@])@\w+")
 #: Seconds between questions what became of a post.
 POLLS_S = (15, 30, 60, 120, 300)
 #: Asked so often in vain, it counts as out: Ayrshare has it, and the network works.
 MAX_POLLS = 24
-_UNKNOWN = Behind("", "", LONGEST)
+_UNKNOWN = Network("", "")
 
 
 class Ayrshare(Platform):
@@ -73,16 +69,7 @@ class Ayrshare(Platform):
         """By the network that was chosen for the post, where it is one for all."""
         value = draft.options.get("network")
         behind = NETWORKS.get(value, _UNKNOWN) if isinstance(value, str) else _UNKNOWN
-        return self._counts(draft, behind)
-
-    def _counts(self, draft: Draft, behind: Behind) -> list[Count]:
-        text = self.text_as_sent(draft)
-        found = [Count("characters", len(text), behind.text)]
-        if behind.hashtags is not None:
-            found.append(Count("hashtags", len(HASHTAG.findall(text)), behind.hashtags))
-        if behind.mentions is not None:
-            found.append(Count("mentions", len(MENTION.findall(text)), behind.mentions))
-        return found
+        return behind.takes.counts(self.text_as_sent(draft))
 
     def check(
         self,
@@ -97,18 +84,8 @@ class Ayrshare(Platform):
 
         network = network_of(draft, account)
         behind = NETWORKS.get(network, _UNKNOWN)
-        for count in self._counts(draft, behind):
-            if count.over:
-                values = {"used": count.used, "limit": count.limit, "unit": count.unit}
-                is_length = count.unit == "characters"
-                cause = Cause.TEXT_TOO_LONG if is_length else Cause.TOO_MANY_TAGS
-                refuse(cause, "text", **values)
-        if not self.text_as_sent(draft) and not draft.media:
-            refuse(Cause.TEXT_EMPTY, "text")
+        found += behind.takes.findings(self.text_as_sent(draft), draft)
         kinds = {file.kind for file in draft.media}
-        if behind.needs and kinds.isdisjoint(behind.needs):
-            only_video = behind.needs == (MediaKind.VIDEO,)
-            refuse(Cause.VIDEO_MISSING if only_video else Cause.MEDIA_MISSING, "media")
         if network == "pinterest" and MediaKind.VIDEO in kinds:
             # It wants the address of a picture for it (thumbNail), which is not sent yet.
             values = {"kind": str(MediaKind.VIDEO), "network": behind.name}

@@ -23,40 +23,35 @@ from ..base import (
     SignIn,
     VideoRule,
 )
+from ..behind import FILE, UNKNOWN, Behind
 from .windows import BUCKETS, CALL, DRAWS
 
 
 @dataclass(frozen=True)
-class Behind:
+class Network:
     """What a network behind Ayrshare is called there and takes. options: its object in
-    a post. text: characters; where the vendor names no limit, the network's own."""
+    a post. Where the vendor names no limit, the network's own."""
 
     name: str
     options: str
-    text: int
-    needs: tuple[MediaKind, ...] = ()
-    hashtags: int | None = None
-    mentions: int | None = None
+    takes: Behind = UNKNOWN
 
 
-_FILE = (MediaKind.IMAGE, MediaKind.VIDEO)
-#: The longest that any network takes: for those without a limit in the sheet.
-LONGEST = 63_206
 #: https://www.ayrshare.com/docs/media-guidelines
-NETWORKS: dict[str, Behind] = {
-    "bluesky": Behind("Bluesky", "blueskyOptions", 300),
-    "facebook": Behind("Facebook", "faceBookOptions", LONGEST),
-    "gmb": Behind("Google Business", "gmbOptions", 1_500),
-    "instagram": Behind("Instagram", "instagramOptions", 2_200, _FILE, 5, 3),
-    "linkedin": Behind("LinkedIn", "linkedInOptions", 3_000),
-    "pinterest": Behind("Pinterest", "pinterestOptions", 500, _FILE),
-    "reddit": Behind("Reddit", "redditOptions", LONGEST),
-    "snapchat": Behind("Snapchat", "snapChatOptions", LONGEST, _FILE),
-    "telegram": Behind("Telegram", "telegramOptions", LONGEST),
-    "threads": Behind("Threads", "threadsOptions", 500, (), 1),
-    "tiktok": Behind("TikTok", "tikTokOptions", 2_200, _FILE),
-    "twitter": Behind("X", "twitterOptions", 280),
-    "youtube": Behind("YouTube", "youTubeOptions", 5_000, (MediaKind.VIDEO,)),
+NETWORKS: dict[str, Network] = {
+    "bluesky": Network("Bluesky", "blueskyOptions", Behind(300)),
+    "facebook": Network("Facebook", "faceBookOptions"),
+    "gmb": Network("Google Business", "gmbOptions", Behind(1_500)),
+    "instagram": Network("Instagram", "instagramOptions", Behind(2_200, FILE, 5, 3)),
+    "linkedin": Network("LinkedIn", "linkedInOptions", Behind(3_000)),
+    "pinterest": Network("Pinterest", "pinterestOptions", Behind(500, FILE)),
+    "reddit": Network("Reddit", "redditOptions"),
+    "snapchat": Network("Snapchat", "snapChatOptions", Behind(needs=FILE)),
+    "telegram": Network("Telegram", "telegramOptions"),
+    "threads": Network("Threads", "threadsOptions", Behind(500, (), 1)),
+    "tiktok": Network("TikTok", "tikTokOptions", Behind(2_200, FILE)),
+    "twitter": Network("X", "twitterOptions", Behind(280)),
+    "youtube": Network("YouTube", "youTubeOptions", Behind(5_000, (MediaKind.VIDEO,))),
 }
 #: Networks that want a title.
 TITLED = frozenset({"youtube", "reddit"})
@@ -142,7 +137,7 @@ SPEC = PlatformSpec(
             "network",
             "Network",
             OptionKind.CHOICE,
-            {slug: behind.name for slug, behind in NETWORKS.items()},
+            {slug: network.name for slug, network in NETWORKS.items()},
             choices_from="networks",
             required=True,
             help="The network of the profile that this post goes to.",

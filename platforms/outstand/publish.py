@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,9 +13,7 @@ from ..base import (
     Draft,
     Finding,
     Identity,
-    Level,
     Look,
-    MediaKind,
     Observation,
     Platform,
     PlatformClient,
@@ -28,6 +25,7 @@ from ..base import (
     StepResult,
     chosen,
 )
+from ..behind import UNKNOWN
 from ..checks import fetch_findings, link_findings, media_findings, option_findings
 from ..errors import (
     Cause,
@@ -39,15 +37,12 @@ from ..errors import (
 from ..limits import header_number
 from ..text import with_link
 from .client import LOOK_PAGE, OutstandClient, Sent, moment
-from .spec import KEY_LIFE, LONGEST, LOOK_BACK_S, NETWORKS, SPEC, Behind
+from .spec import KEY_LIFE, LOOK_BACK_S, NETWORKS, SPEC
 
-HASHTAG = re.compile(r"(?<![\w&#])#\w+")
-MENTION = re.compile(r"(?<![\w.@])@\w+")
 #: Seconds between questions what became of a post: mostly it is there in ten.
 POLLS_S = (3, 5, 10, 30, 60, 120, 300)
 MAX_POLLS = 40
 LOOK_PAGES = 3
-_UNKNOWN = Behind(LONGEST)
 
 
 class Outstand(Platform):
@@ -64,14 +59,7 @@ class Outstand(Platform):
     ) -> list[Count]:
         """limits: `Identity.extra` of the account, for its network."""
         network = str((limits or {}).get("network") or "")
-        behind = NETWORKS.get(network, _UNKNOWN)
-        text = self.text_as_sent(draft)
-        found = [Count("characters", len(text), behind.text)]
-        if behind.hashtags is not None:
-            found.append(Count("hashtags", len(HASHTAG.findall(text)), behind.hashtags))
-        if behind.mentions is not None:
-            found.append(Count("mentions", len(MENTION.findall(text)), behind.mentions))
-        return found
+        return NETWORKS.get(network, UNKNOWN).counts(self.text_as_sent(draft))
 
     def check(
         self,
@@ -79,26 +67,9 @@ class Outstand(Platform):
         account: Identity | None = None,
         limits: Mapping[str, Any] | None = None,
     ) -> list[Finding]:
-        found: list[Finding] = []
-
-        def refuse(cause: Cause, field: str, **values: Any) -> None:
-            found.append(Finding(Level.REFUSED, cause, field, values))
-
-        network = account.kind if account else ""
-        for count in self.counts(draft, {"network": network}):
-            if count.over:
-                values = {"used": count.used, "limit": count.limit, "unit": count.unit}
-                is_length = count.unit == "characters"
-                cause = Cause.TEXT_TOO_LONG if is_length else Cause.TOO_MANY_TAGS
-                refuse(cause, "text", **values)
-        if not self.text_as_sent(draft) and not draft.media:
-            refuse(Cause.TEXT_EMPTY, "text")
-        needs = NETWORKS.get(network, _UNKNOWN).needs
-        if needs and {file.kind for file in draft.media}.isdisjoint(needs):
-            only_video = needs == (MediaKind.VIDEO,)
-            refuse(Cause.VIDEO_MISSING if only_video else Cause.MEDIA_MISSING, "media")
+        behind = NETWORKS.get(account.kind if account else "", UNKNOWN)
         return [
-            *found,
+            *behind.findings(self.text_as_sent(draft), draft),
             *option_findings(draft, SPEC, account, limits),
             *(fetch_findings(draft, account) if draft.media else ()),
             *link_findings(draft),

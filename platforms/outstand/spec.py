@@ -7,7 +7,6 @@ Source: https://www.outstand.so/docs (as quoted up to 2026-10).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 from ..base import (
@@ -23,34 +22,22 @@ from ..base import (
     SignIn,
     VideoRule,
 )
+from ..behind import FILE, Behind
 from .windows import BUCKETS, CALL, DRAWS
 
 ORGANISATION = "organization"
 
-
-@dataclass(frozen=True)
-class Behind:
-    """What a network behind Outstand takes: its own limits. text: characters."""
-
-    text: int
-    needs: tuple[MediaKind, ...] = ()
-    hashtags: int | None = None
-    mentions: int | None = None
-
-
-_FILE = (MediaKind.IMAGE, MediaKind.VIDEO)
-#: The longest that any network takes.
-LONGEST = 63_206
+#: What the networks behind Outstand take: their own limits.
 NETWORKS: dict[str, Behind] = {
     "x": Behind(280),
     "linkedin": Behind(3_000),
-    "instagram": Behind(2_200, _FILE, 30, 20),
-    "tiktok": Behind(2_200, _FILE),
-    "facebook": Behind(LONGEST),
+    "instagram": Behind(2_200, FILE, 30, 20),
+    "tiktok": Behind(2_200, FILE),
+    "facebook": Behind(),
     "threads": Behind(500),
     "bluesky": Behind(300),
     "youtube": Behind(5_000, (MediaKind.VIDEO,)),
-    "pinterest": Behind(500, _FILE),
+    "pinterest": Behind(500, FILE),
     "google_business": Behind(1_500),
 }
 
