@@ -18,7 +18,13 @@ from django.utils import timezone
 from accounts.errands import asking
 from accounts.models import ConnectedAccount
 from accounts.permissions import lacks
-from platforms.errors import Cause, Outcome, PermissionMissing, PlatformError
+from platforms.errors import (
+    AuthRevoked,
+    Cause,
+    Outcome,
+    PermissionMissing,
+    PlatformError,
+)
 from publishing import left_uploads
 from publishing.models import LeftUpload
 
@@ -38,6 +44,8 @@ from .asking import (
 PATIENCE = timedelta(days=7)
 #: Answers that another try would not change.
 FINAL = (Outcome.INVALID_CONTENT, Outcome.NOT_FOUND)
+
+NO_ACCESS = AuthRevoked(cause=Cause.TOKEN_INVALID)
 
 State = LeftUpload.State
 
@@ -85,7 +93,7 @@ class Discarding(Asking):
         account = row.delivery.account
         credential = credential_of(account)
         if account.disconnected_at is not None or not credential.is_active:
-            self.put_off(row, now + LONGEST_WAIT, now)
+            _try_later(row, now + LONGEST_WAIT, now, NO_ACCESS)
             return False
         call = account.spec.call(account.spec.discard_call)
         granted = credential.granted_scopes
@@ -141,6 +149,19 @@ def _store(row: LeftUpload, **changes: Any) -> None:
     LeftUpload.objects.filter(pk=row.pk).update(**changes)
 
 
+def _give_up_lost(now: datetime) -> None:
+    """Of accounts that have been without any access for all that time."""
+    rows = LeftUpload.objects.filter(
+        next_at__isnull=False,
+        noted_at__lt=now - PATIENCE,
+        delivery__account__credential=None,
+    )
+    for row in rows:
+        _give_up(row, now, NO_ACCESS)
+
+
 def run() -> None:
-    left_uploads.note_all(timezone.now())
+    now = timezone.now()
+    left_uploads.note_all(now)
     Discarding().run()
+    _give_up_lost(now)

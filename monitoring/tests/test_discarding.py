@@ -8,6 +8,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import Credential
 from monitoring import discarding, tasks
 from platforms.errors import Cause, InvalidContent, TransientError
 from platforms.facebook.client import FacebookClient
@@ -160,6 +161,24 @@ def test_what_cannot_be_deleted_for_a_week_is_given_up(over, deleted):
     LeftUpload.objects.update(next_at=week_ago, noted_at=week_ago)
     tasks.discard_uploads()
     assert {state for _id, state in states()} == {"stays"}
+
+
+@pytest.mark.parametrize("how", ["broken", "gone"])
+def test_without_access_they_wait_for_a_week(over, deleted, how):
+    delivery = over(witness={"photo:1": {"id": "71", "sha256": "a"}})
+    account = delivery.account
+    if how == "broken":
+        Credential.objects.update(state=Credential.State.BROKEN)
+    else:
+        type(account).objects.filter(pk=account.pk).update(credential=None)
+    tasks.discard_uploads()
+    assert states() == [("71", "waiting")]
+    week_ago = timezone.now() - 8 * DAY
+    LeftUpload.objects.update(next_at=week_ago, noted_at=week_ago)
+    tasks.discard_uploads()
+    assert states() == [("71", "stays")]
+    assert LeftUpload.objects.get().cause == "token_invalid"
+    assert deleted == []
 
 
 def test_a_permission_that_is_missing_is_waited_for(over, deleted, make_account):
