@@ -327,6 +327,27 @@ class GraphClient(PlatformClient):
             expires_at=now + timedelta(seconds=life_s) if life_s else None,
         )
 
+    def trade_code(self, key: str, url: str, code: str, redirect_uri: str) -> Answer:
+        """What Instagram and Threads give for the code of a sign-in of their own. key:
+        of the call's row."""
+        answer = self.http.request(
+            "POST",
+            url,
+            call=self.spec.call(key).key,
+            mutates=False,
+            data={
+                "client_id": self.environment.client_id,
+                "client_secret": self.environment.client_secret,
+                "grant_type": "authorization_code",
+                "redirect_uri": redirect_uri,
+                # They append it to their redirect; it is no part of the code.
+                "code": code.removesuffix("#_"),
+            },
+        )
+        if not answer.ok:
+            raise self.exchange_error(answer)
+        return answer
+
     def exchange_error(self, answer: Answer) -> PlatformError:
         """Why no token came: the code, the old token, our app, or trouble at Meta."""
         if "error_message" in answer.data() and answer.status < 500:

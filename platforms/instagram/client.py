@@ -160,22 +160,8 @@ class InstagramClient(UploadClient):
     ) -> TokenSet:
         """Trade the code (1 h, once) for a token, and that at once for one of 60 days."""
         now = datetime.now(UTC)
-        answer = self.http.request(
-            "POST",
-            f"{self.host('api')}/oauth/access_token",
-            call=self.spec.call("POST /oauth/access_token").key,
-            mutates=False,
-            data={
-                "client_id": self.environment.client_id,
-                "client_secret": self.environment.client_secret,
-                "grant_type": "authorization_code",
-                "redirect_uri": redirect_uri,
-                # Instagram appends it to its redirect; it is no part of the code.
-                "code": code.removesuffix("#_"),
-            },
-        )
-        if not answer.ok:
-            raise self.exchange_error(answer)
+        url = f"{self.host('api')}/oauth/access_token"
+        answer = self.trade_code("POST /oauth/access_token", url, code, redirect_uri)
         data = _flat(answer.data())
         short = self.tokens_from(answer, data, now)
         long = self._token(

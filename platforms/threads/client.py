@@ -149,22 +149,8 @@ class ThreadsClient(GraphClient):
         self, code: str, redirect_uri: str, verifier: str | None
     ) -> TokenSet:
         """Trade the code (1 h, once) for a token, and that at once for one of 60 days."""
-        answer = self.http.request(
-            "POST",
-            f"{self.host('graph')}/oauth/access_token",
-            call=self.spec.call("POST /oauth/access_token").key,
-            mutates=False,
-            data={
-                "client_id": self.environment.client_id,
-                "client_secret": self.environment.client_secret,
-                "grant_type": "authorization_code",
-                "redirect_uri": redirect_uri,
-                # Threads appends it to its redirect; it is no part of the code.
-                "code": code.removesuffix("#_"),
-            },
-        )
-        if not answer.ok:
-            raise self.exchange_error(answer)
+        url = f"{self.host('graph')}/oauth/access_token"
+        answer = self.trade_code("POST /oauth/access_token", url, code, redirect_uri)
         short = self.tokens_from(answer, answer.data(), datetime.now(UTC))
         long = self._token(
             "GET /access_token",
