@@ -539,12 +539,29 @@ def _looked(row: CircuitBreaker, event: Heard, now: datetime) -> bool:
     """
     verdict = judge(row, event)
     fine = verdict == Verdict.FINE
+    if verdict == Verdict.FAILED and _worsened(row, event, now):
+        return True
     if fine and row.cause in REFUSES_READING:
         _close(row, now)
         return True
     if verdict == Verdict.NOTHING or row.looks_pass == fine:
         return False
     row.looks_pass = fine
+    return True
+
+
+def _worsened(row: CircuitBreaker, event: Heard, now: datetime) -> bool:
+    """Is our app refused, where a limit or a trouble kept posts waiting until now?
+
+    That needs a person, and nobody would be told of it while the row says that it passes
+    by itself: without a post to try it, it may say so for weeks.
+    """
+    error = event.error
+    if kind_of(error) != Kind.REFUSED or kind_of_cause(row.cause) == Kind.REFUSED:
+        return False
+    assert error is not None
+    row.open_count, row.opened_at, row.looks_pass = 1, now, False
+    _open(row, error, event.at, now)
     return True
 
 
@@ -569,6 +586,8 @@ def _failed(row: CircuitBreaker, event: Heard, now: datetime) -> bool:
     assert error is not None
     assert kind is not None
     if row.state != State.CLOSED:
+        if _worsened(row, event, now):
+            return True
         # What was on its way when it opened. Only a later reset is news.
         until = told_until(error, event.at)
         if row.state == State.HALF_OPEN or kind != Kind.LIMIT or until is None:

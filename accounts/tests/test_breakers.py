@@ -578,6 +578,41 @@ def test_reading_does_not_tell_that_credits_were_bought():
     assert row("app:7").state == State.OPEN
 
 
+SUSPENDED = PermissionMissing(cause=Cause.APP_SUSPENDED, reach=Reach.APP)
+LIMITED = RateLimited(cause=Cause.TOO_MANY_REQUESTS, reach=Reach.APP)
+
+
+def test_a_look_that_is_told_that_the_app_is_suspended_says_so_behind_an_old_limit():
+    fail(LIMITED, 1)
+    (look,) = ask(1, looking=True, at=after(90))
+    succeed(1, looking=True, trials=look.trials, at=after(91))
+    week = 7 * 86_400
+    (look,) = ask(2, looking=True, at=after(week))
+    fail(SUSPENDED, 2, looking=True, trials=look.trials, at=after(week + 1))
+    found = row("app:7")
+    assert (found.state, found.cause) == (State.OPEN, Cause.APP_SUSPENDED)
+    assert (found.opened_at, found.looks_pass) == (after(week + 1), False)
+    # ... and what is told after that in other words changes nothing.
+    fail(LIMITED, 3, at=after(week + 2))
+    other = PermissionMissing(cause=Cause.APP_REFUSED, reach=Reach.APP)
+    fail(other, 3, at=after(week + 3))
+    assert row("app:7").cause == Cause.APP_SUSPENDED
+
+
+def test_a_post_on_its_way_that_is_told_so_says_it_as_well():
+    fail(LIMITED, 1)
+    fail(SUSPENDED, 2, at=after(1))
+    assert row("app:7").cause == Cause.APP_SUSPENDED
+
+
+def test_trouble_of_the_whole_platform_stays_that_when_one_app_is_suspended():
+    trouble_for_all()
+    (look,) = ask(1, looking=True, at=after(1))
+    fail(SUSPENDED, 1, looking=True, trials=look.trials, at=after(2))
+    assert row("platform:live").cause == Cause.PLATFORM_TROUBLE
+    assert row("app:7").cause == Cause.APP_SUSPENDED
+
+
 def test_looks_do_not_hammer_with_an_app_that_was_refused():
     fail(PermissionMissing(cause=Cause.APP_REFUSED, reach=Reach.APP), 1)
     assert ask(1, looking=True)[0].refusal is None
