@@ -79,6 +79,8 @@ Status = Delivery.Status
 STEP = timedelta(minutes=15)
 #: The drill never skips more than this: incidents are reviewed by the clock.
 LONGEST_STEP = timedelta(minutes=20)
+#: What a platform tells of an end is whole seconds, and counted on its own clock.
+SAME_END = timedelta(minutes=5)
 #: One in so many lets an announced end pass.
 FORGETS_EACH = 4
 #: Jobs of the monitor cluster that concern posts, which are rows only here: no platform
@@ -537,6 +539,12 @@ class Weeks:
             early = ends_at - 3 * DAY + wait
             self.at(early, partial(self._renew_ahead, pk, ends_at))
 
+    def _still_ends(self, pk: int, ends_at: datetime) -> bool:
+        """Whether this is still its end; looks may have corrected it by seconds."""
+        credential = self._fresh(pk).credential
+        end = credential.ends_at() if credential else None
+        return end is not None and abs(end - ends_at) < SAME_END
+
     def _announced(self, pk: int, ends_at: datetime) -> bool:
         """Whether a message told of this end before it came."""
         credential = self._fresh(pk).credential
@@ -553,24 +561,22 @@ class Weeks:
     def _renew_ahead(self, pk: int, ends_at: datetime, now: datetime) -> None:
         if self.record.of(pk):
             return
-        account = self._fresh(pk)
-        if account.credential is None or account.credential.ends_at() != ends_at:
+        if not self._still_ends(pk, ends_at):
             return  # reconnected meanwhile
+        account = self._fresh(pk)
         again = partial(self._renew_ahead, pk, ends_at)
         if not self._reconnect(account, now, again):
             return
         self.figures["ends"] += 1
         self.figures["ends_announced"] += self._announced(pk, ends_at)
-        credential = self._fresh(pk).credential
-        if credential and credential.ends_at() == ends_at:
+        if self._still_ends(pk, ends_at):
             return  # renewed at the platform alone (a network linked at Ayrshare)
         self._plan_renewal(pk)
 
     def _ran_out(self, pk: int, ends_at: datetime, now: datetime) -> None:
-        account = self._fresh(pk)
-        credential = account.credential
-        if self.record.of(pk) or credential is None or credential.ends_at() != ends_at:
+        if self.record.of(pk) or not self._still_ends(pk, ends_at):
             return
+        account = self._fresh(pk)
         self.figures["ends"] += 1
         self.figures["ends_announced"] += self._announced(pk, ends_at)
         causes = frozenset({Cause.TOKEN_EXPIRED.value})

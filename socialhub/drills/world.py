@@ -128,7 +128,7 @@ def adopt(platform: str, made: dict[str, Any], brand: Brand, user: Any) -> Any:
     def at(seconds: Any) -> datetime | None:
         return now + timedelta(seconds=float(seconds)) if seconds else None
 
-    credential = Credential.objects.create(
+    credential = Credential(
         app=app,
         kind=made.get("kind") or "user",
         subject_id=made["external_id"],
@@ -143,6 +143,8 @@ def adopt(platform: str, made: dict[str, Any], brand: Brand, user: Any) -> Any:
         connected_by=user,
         next_proof_at=now + timedelta(days=1),
     )
+    credential.refresh_after = credential.due_for_renewal()
+    credential.save()
     return ConnectedAccount.objects.create(
         brand=brand,
         credential=credential,
