@@ -97,6 +97,8 @@ OF_POSTS = {
     "tidy uploads",
     "make occurrences",
 }
+#: Their accesses are of several networks, whose consents end one by one.
+LINKS_NETWORKS = {"ayrshare"}
 #: Looks ahead of a post, by which a credential has to have been asked.
 AHEAD = (timedelta(hours=24), timedelta(minutes=60))
 ACCESS = Incident.Kind.ACCESS
@@ -570,7 +572,7 @@ class Weeks:
         self.figures["ends"] += 1
         self.figures["ends_announced"] += self._announced(pk, ends_at)
         if self._still_ends(pk, ends_at):
-            return  # renewed at the platform alone (a network linked at Ayrshare)
+            return  # renewed at the platform alone (`LINKS_NETWORKS`)
         self._plan_renewal(pk)
 
     def _ran_out(self, pk: int, ends_at: datetime, now: datetime) -> None:
@@ -579,6 +581,8 @@ class Weeks:
         account = self._fresh(pk)
         self.figures["ends"] += 1
         self.figures["ends_announced"] += self._announced(pk, ends_at)
+        if account.platform in LINKS_NETWORKS:
+            return  # the consent of one network: it goes on with the others
         causes = frozenset({Cause.TOKEN_EXPIRED.value})
         self._died("ran_out", account.platform, causes, self._sharing(account), now)
 
