@@ -22,6 +22,8 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import IO, Any
 
@@ -39,6 +41,8 @@ MAX_VIDEO_S = 12 * 3600
 MAX_IMAGE_BYTES = 20 << 20
 MAX_DOCUMENT_BYTES = 100 << 20
 MAX_FRAMES = 10_000
+#: of all pictures of an animated image: each is unfolded where a video is made of it
+MAX_ANIMATION_PIXELS = 20_000_000_000
 MAX_PARTS = 20_000
 PREVIEW = (640, 640)
 
@@ -66,7 +70,7 @@ def examine(path: Path, out: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         head = file.read(4096)
         file.seek(0)
-        if _is_image(head):
+        if is_image(head):
             _at_most(size, MAX_IMAGE_BYTES)
             return _image(file, head, out)
         if head[4:8] in {b"ftyp", b"moov", b"wide", b"mdat", b"free", b"skip"}:
@@ -109,11 +113,13 @@ BROKEN = (
     struct.error,
     zlib.error,
 )
+#: Browsers show for a tenth of a second what is to be shown for no longer than this.
+FASTEST_S, TOO_FAST_S = 0.01, 0.1
 #: EXIF orientations that swap width and height for the viewer.
 TURNED = {5, 6, 7, 8}
 
 
-def _is_image(head: bytes) -> bool:
+def is_image(head: bytes) -> bool:
     return (
         head[:3] == b"\xff\xd8\xff"
         or head[:8] == b"\x89PNG\r\n\x1a\n"
@@ -147,7 +153,8 @@ def _image(file: IO[bytes], head: bytes, out: Path) -> dict[str, Any]:
     kind = str(image.format)
     mime_type = IMAGE_TYPES[kind]
     try:
-        frames, duration_s = _animation(file, kind)
+        most = min(MAX_FRAMES, MAX_ANIMATION_PIXELS // (image.width * image.height))
+        frames, duration_s = _animation(file, kind, most)
         # verify() reads structure and checksums, load() the pixels: a cut file
         # passes the first and not the second.
         file.seek(0)
@@ -183,19 +190,45 @@ def _image(file: IO[bytes], head: bytes, out: Path) -> dict[str, Any]:
 
 
 def _preview(image: Any, out: Path) -> None:
+    ordinary(image, PREVIEW).save(out / "preview.webp", "WEBP", quality=80)
+
+
+def ordinary(image: Any, most: tuple[int, int] | None = None) -> Any:
+    """The image as every screen shows it: sRGB of 8 bits, with its transparency.
+
+    most: pixels that it is made smaller to. The image itself may be changed.
+    """
+    from PIL import ImageCms
+
+    profile = image.info.get("icc_profile")
     has_alpha = "A" in image.getbands() or "transparency" in image.info
-    small = image.convert("RGBA" if has_alpha else "RGB")
-    small.thumbnail(PREVIEW)
-    small.save(out / "preview.webp", "WEBP", quality=80)
+    if image.mode.startswith("I"):  # 16 bits of grey; turned into RGB, all are white
+        image = image.point(lambda light: light / 256).convert("L")
+    elif has_alpha:
+        image = image.convert("RGBA")
+    elif image.mode not in {"L", "RGB", "CMYK"}:
+        image = image.convert("RGB")
+    if most:
+        image.thumbnail(most)
+    mode = "RGBA" if image.mode == "RGBA" else "RGB"
+    if profile:
+        # One that is broken or of other colours tells nothing.
+        with suppress(ImageCms.PyCMSError, *BROKEN):
+            meant = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            screen = ImageCms.createProfile("sRGB")
+            return ImageCms.profileToProfile(image, meant, screen, outputMode=mode)
+    image = image.convert(mode)
+    image.info.pop("icc_profile", None)
+    return image
 
 
-def _animation(file: IO[bytes], kind: str) -> tuple[int, float]:
+def _animation(file: IO[bytes], kind: str, most: int) -> tuple[int, float]:
     """Number of pictures and seconds, by the file's structure; nothing is decoded."""
     file.seek(0)
     read = {"GIF": _gif, "WEBP": _animated_webp, "PNG": _animated_png}.get(kind)
     frames, duration_s = read(file) if read else (1, 0.0)
-    if frames > MAX_FRAMES:
-        raise Refused("frames", limit=MAX_FRAMES)
+    if frames > most:
+        raise Refused("frames", limit=most)
     return frames, duration_s
 
 
@@ -220,7 +253,6 @@ def _gif(file: IO[bytes]) -> tuple[int, float]:
             is_control = _exactly(file, 1) == b"\xf9"
             data = blocks()
             if is_control and len(data) >= 3:
-                # Browsers show what is faster than 1/50 s for 1/10 s.
                 delay = int.from_bytes(data[1:3], "little")
                 hundredths += delay if delay > 1 else 10
         elif mark == b",":
@@ -242,7 +274,8 @@ def _animated_webp(file: IO[bytes]) -> tuple[int, float]:
         following = file.tell() + size + size % 2
         if kind == b"ANMF":
             frames += 1
-            milliseconds += int.from_bytes(_exactly(file, 16)[12:15], "little")
+            shown = int.from_bytes(_exactly(file, 16)[12:15], "little")
+            milliseconds += shown if shown > 10 else 100
         file.seek(following)
     return max(frames, 1), milliseconds / 1000
 
@@ -259,7 +292,8 @@ def _animated_png(file: IO[bytes]) -> tuple[int, float]:
         if kind == b"fcTL":
             frames += 1
             part, whole = struct.unpack(">20xHH2x", _exactly(file, 26))
-            seconds += part / (whole or 100)
+            shown_s = part / (whole or 100)
+            seconds += shown_s if shown_s > FASTEST_S else TOO_FAST_S
         file.seek(following)
 
 
@@ -455,8 +489,8 @@ def _video(
     if picture is None or not (picture.width and picture.height):
         raise Refused("damaged")
     turned = round(picture.rotation / 90) * 90
-    _poster(picture, turned, out)
-    width, height = picture.width, picture.height
+    width, height = seen_size(picture, stream)
+    _poster(picture, (width, height), turned, out)
     if turned % 180:
         width, height = height, width
     sound = (
@@ -471,8 +505,13 @@ def _video(
         "frame_rate": round(float(rate), 3) if rate else None,
         "video_codec": name,
         "audio_codec": CODEC_NAMES.get(sound.name, sound.name) if sound else "",
+        "audio_channels": sound.channels if sound else None,
+        "audio_rate": sound.sample_rate if sound else None,
         "has_audio": sound is not None,
         "bitrate": round(size * 8 / duration_s) if duration_s else None,
+        "pixel_format": picture.format.name,
+        "interlaced": bool(picture.interlaced_frame),
+        "hdr": HDR.get(picture.color_trc),
     }
 
 
@@ -502,14 +541,70 @@ def _picture(container: Any, stream: Any, duration_s: float) -> Any:
     return next(container.decode(stream), None)
 
 
-def _poster(picture: Any, turned: int, out: Path) -> None:
-    scale = min(1.0, PREVIEW[0] / max(picture.width, picture.height))
-    small = picture.reformat(
-        width=max(2, round(picture.width * scale)),
-        height=max(2, round(picture.height * scale)),
-        format="rgb24",
-    ).to_image()
-    _preview(small.rotate(turned, expand=True), out)
+def seen_size(picture: Any, stream: Any) -> tuple[int, int]:
+    """Pixels as a viewer sees them before it is turned: television has some that are
+    wider than high."""
+    shape = stream.sample_aspect_ratio or 1
+    if not WIDEST_PIXEL >= shape >= 1 / WIDEST_PIXEL:
+        shape = 1
+    return max(1, round(picture.width * shape)), picture.height
+
+
+def _poster(picture: Any, size: tuple[int, int], turned: int, out: Path) -> None:
+    scale = min(1.0, PREVIEW[0] / max(size))
+    wide, high = (max(2, round(side * scale)) for side in size)
+    graph = filters(picture, [*fit_to(picture, wide, high), ("format", "rgb24")])
+    graph.vpush(picture)
+    _preview(graph.vpull().to_image().rotate(turned, expand=True), out)
+
+
+#: What claims more is damaged: nothing is made so.
+WIDEST_PIXEL = 4
+#: FFmpeg's numbers of what tells how bright a picture's numbers are meant
+HDR = {16: "pq", 18: "hlg"}
+#: and of colours that no ordinary screen has: BT.2020, and two of the cinema
+WIDE_COLOURS = {9, 11, 12}
+UNKNOWN_COLOURS = 2
+#: Old television told its colours otherwise than new; who says nothing means that of
+#: its size.
+NEW_FROM = 720
+
+
+def filters(picture: Any, steps: list[tuple[str, str]]) -> Any:
+    """FFmpeg's filters in a row, for pictures like this one."""
+    import av
+
+    base = picture.time_base or Fraction(1, 1000)
+    source = {
+        "video_size": f"{picture.width}x{picture.height}",
+        "pix_fmt": picture.format.name,
+        "time_base": f"{base.numerator}/{base.denominator}",
+        "colorspace": int(picture.colorspace),
+        "range": int(picture.color_range),
+    }
+    graph = av.filter.Graph()
+    nodes = [
+        graph.add("buffer", ":".join(f"{key}={value}" for key, value in source.items()))
+    ]
+    nodes += [graph.add(name, arguments) for name, arguments in steps]
+    graph.link_nodes(*nodes, graph.add("buffersink")).configure()
+    return graph
+
+
+def fit_to(picture: Any, wide: int, high: int) -> list[tuple[str, str]]:
+    """Filters that scale a picture and give it the colours of every screen (BT.709).
+
+    What is brighter than an ordinary screen can show is mapped into what it can. That is
+    worked out with the first picture, and takes seconds.
+    """
+    usual = "out_color_matrix=bt709:out_range=tv"
+    if int(picture.colorspace) == UNKNOWN_COLOURS:
+        is_new = min(picture.width, picture.height) >= NEW_FROM
+        usual += ":in_color_matrix=" + ("bt709" if is_new else "smpte170m")
+    if picture.color_trc not in HDR and picture.color_primaries not in WIDE_COLOURS:
+        return [("scale", f"{wide}:{high}:{usual}")]
+    mapped = "out_primaries=bt709:out_transfer=bt709:intent=perceptual"
+    return [("scale", f"{wide}:{high}"), ("scale", f"iw:ih:{usual}:{mapped}")]
 
 
 # ---------------------------------------------------------------- documents
@@ -623,9 +718,11 @@ def answer_with(
     except MemoryError:
         answer = {"refused": "too_much", "values": {}}
     except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+        codes = {errno.ENOSPC: "no_room", errno.EDQUOT: "no_room"}
+        codes[errno.EFBIG] = "too_much"
+        if error.errno not in codes:
             raise
-        answer = {"refused": "no_room", "values": {}}
+        answer = {"refused": codes[error.errno], "values": {}}
     sys.stdout.write(json.dumps(answer))
 
 

@@ -100,6 +100,10 @@ _REASONS: dict[str, Any] = {
     "stays_large": gettext_lazy(
         "%(name)s cannot be made small enough: at most %(limit)s KB. Choose another file."
     ),
+    "only_dolby": gettext_lazy(
+        "%(name)s is Dolby Vision that only Dolby's own players show in its colours. "
+        "Export it as SDR, HDR10 or HLG and add that."
+    ),
     "no_sheet": gettext_lazy(
         "%(name)s cannot be read as a spreadsheet. Save it anew as .xlsx, or as CSV."
     ),
@@ -148,7 +152,7 @@ def ask(program: Path, *arguments: str, name: str) -> dict[str, Any]:
 
     program: answers as `examine.answer_with` does. name: of the file, for sentences.
     """
-    command = [sys.executable, "-I", str(program), *arguments]
+    command = [sys.executable, "-IB", str(program), *arguments]
     with _AT_ONCE:
         try:
             # Our own program; the paths are ours, the name is not among them.

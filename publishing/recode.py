@@ -1,4 +1,6 @@
-"""Makes a piece of another video of a video. A process of its own, a piece at a time.
+"""Makes a piece of a video: of another one, or of an animated image.
+
+A process of its own, a piece at a time.
 
     python -I recode.py SOURCE FOLDER PIECE
 
@@ -6,8 +8,9 @@ PIECE is JSON; `do` says which, and `made` the name of the file to write in the 
 
 - "pictures": `count` pictures from number `first` at `rate` (numerator, denominator),
   counted from `start_s` of the source; cut to `ratio` around `focus`, `size` pixels,
-  upright; at most `bitrate` bits per second (null: as good as it looks). Fewer were made
-  where the source ends before.
+  upright, progressive, in ordinary colours (BT.709); at most `bitrate` bits per second
+  (null: as good as it looks). Fewer were made where the source ends before; an animated
+  image begins again.
 - "sound": as AAC, from `start_s` for `length_s` seconds.
 - "join": the `parts` (names, each with `count` pictures but the last) and, if named,
   the `sound`; the index first.
@@ -25,8 +28,10 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +39,8 @@ CPU_S = 240
 WRITTEN = 16 << 30
 #: What does not say its rate of sounds well.
 SOUND_RATE, SOUND_BITS = 48_000, 128_000
+#: what every player can show
+PIXELS = "yuv420p"
 #: A picture is repeated so long where the source has none; then it has ended.
 STILL_S = 1.0
 #: 21: hard to tell from the source; a lower number costs bytes for nothing.
@@ -41,6 +48,10 @@ QUALITY = "21"
 
 #: A disk that is full, and pieces larger than they may be.
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+#: Dolby Vision. Where its pictures say nothing of their brightness (its profile 5), no
+#: other player can tell their colours.
+DOLBY = {"dvh1", "dvhe"}
 
 #: how a picture lies -> filters that set it upright
 UPRIGHT: dict[int, list[tuple[str, str]]] = {
@@ -54,8 +65,17 @@ UPRIGHT: dict[int, list[tuple[str, str]]] = {
 class Shaper:
     """Sets pictures upright, cuts and scales them; anew when the source changes."""
 
-    def __init__(self, piece: dict[str, Any], examine: Any, reshape: Any) -> None:
+    def __init__(
+        self,
+        piece: dict[str, Any],
+        examine: Any,
+        reshape: Any,
+        stream: Any = None,
+        only_dolby: bool = False,
+    ) -> None:
+        """stream: that the pictures come from; None: each pixel is as wide as high."""
         self.piece, self.examine, self.reshape = piece, examine, reshape
+        self.stream, self.only_dolby = stream, only_dolby
         self._seen: Any = None
         self._graph: Any = None
 
@@ -68,12 +88,15 @@ class Shaper:
         return self._graph.vpull()
 
     def _filters(self, picture: Any, turned: int) -> Any:
-        import av
-
-        width, height = picture.width, picture.height
+        if self.only_dolby and picture.color_trc not in self.examine.HDR:
+            raise self.examine.Refused("only_dolby")
+        width, height = stored = picture.width, picture.height
+        if self.stream:
+            width, height = self.examine.seen_size(picture, self.stream)
         if width * height > self.examine.MAX_VIDEO_PIXELS:
             raise self.examine.Refused("video_pixels", width=width, height=height)
-        steps = [*UPRIGHT[turned]]
+        steps = [] if (width, height) == stored else [("scale", f"{width}:{height}")]
+        steps += UPRIGHT[turned]
         if turned % 180:
             width, height = height, width
         if self.piece["ratio"]:
@@ -82,21 +105,9 @@ class Shaper:
             )
             left, top, right, bottom = box
             steps.append(("crop", f"{right - left}:{bottom - top}:{left}:{top}:0:1"))
-        wide, high = self.piece["size"]
-        steps += [("scale", f"{wide}:{high}"), ("format", "yuv420p"), ("setsar", "1")]
-        graph = av.filter.Graph()
-        nodes = [
-            graph.add_buffer(
-                width=picture.width,
-                height=picture.height,
-                format=picture.format,
-                time_base=picture.time_base or Fraction(1, 1000),
-            ),
-            *(graph.add(name, arguments) for name, arguments in steps),
-            graph.add("buffersink"),
-        ]
-        graph.link_nodes(*nodes).configure()
-        return graph
+        steps += self.examine.fit_to(picture, *self.piece["size"])
+        steps += [("format", PIXELS), ("setsar", "1")]
+        return self.examine.filters(picture, steps)
 
 
 def opened(av: Any, path: Path) -> Any:
@@ -111,8 +122,13 @@ def opened(av: Any, path: Path) -> Any:
     return av.open(path.open("rb"), format=demuxer, io_open=nothing_else)
 
 
+def still_waited_for(parent: int) -> None:
+    if os.getppid() != parent:
+        raise SystemExit("nobody waits for it any more")
+
+
 def pictures_of(
-    source: Any, start_s: float, parent: int
+    source: Any, start_s: float, examine: Any
 ) -> Iterator[tuple[float, Any]]:
     """(seconds from the source's own beginning, picture), from a little before."""
     stream = source.streams.video[0]
@@ -120,35 +136,102 @@ def pictures_of(
     stream.thread_type = "NONE"
     begins_s = (source.start_time or 0) / 1_000_000
     source.seek(int((start_s + begins_s) * 1_000_000))
-    for picture in source.decode(stream):
-        if os.getppid() != parent:
-            raise SystemExit("nobody waits for it any more")
+    parent = os.getppid()
+    for picture in progressive(source.decode(stream), examine):
+        still_waited_for(parent)
         if picture.pts is not None:
             yield float(picture.pts * picture.time_base) - begins_s, picture
+
+
+def progressive(pictures: Iterable[Any], examine: Any) -> Iterator[Any]:
+    """The pictures, those of two half ones (television) made whole ones."""
+    graph, size = None, None
+    for picture in pictures:
+        seen = (picture.width, picture.height, picture.format.name)
+        if graph and seen != size:
+            yield from _left_in(graph)
+            graph = None
+        if graph is None and picture.interlaced_frame:
+            wanted = [("bwdif", "mode=send_frame:deint=interlaced")]
+            graph, size = examine.filters(picture, wanted), seen
+        if graph is None:
+            yield picture
+        else:
+            graph.vpush(picture)
+            yield from _ready_in(graph)
+    if graph:
+        yield from _left_in(graph)
+
+
+def _left_in(graph: Any) -> Iterator[Any]:
+    graph.vpush(None)
+    yield from _ready_in(graph)
+
+
+def _ready_in(graph: Any) -> Iterator[Any]:
+    """It looks at the picture after, so that it is one behind."""
+    from av.error import BlockingIOError, EOFError
+
+    with suppress(BlockingIOError, EOFError):
+        while True:
+            yield graph.vpull()
+
+
+def animated(
+    path: Path, start_s: float, examine: Any, reshape: Any
+) -> Iterator[tuple[float, Any]]:
+    """As `pictures_of`, of an animated image: over and over, on white as on paper."""
+    import av
+    from PIL import ImageOps, ImageSequence
+
+    at_s, parent = 0.0, os.getppid()
+    with path.open("rb") as file:
+        image = examine.open_image(file)
+        while True:
+            for one in ImageSequence.Iterator(image):
+                still_waited_for(parent)
+                one.load()
+                shown_s = (one.info.get("duration") or 0) / 1000
+                if shown_s <= examine.FASTEST_S:
+                    shown_s = examine.TOO_FAST_S
+                if at_s + shown_s > start_s:
+                    shown = examine.ordinary(ImageOps.exif_transpose(one))
+                    picture = reshape.on_paper(shown)
+                    yield at_s, av.VideoFrame.from_image(picture)
+                at_s += shown_s
 
 
 def encoder(av: Any, out: Any, piece: dict[str, Any]) -> Any:
     rate = Fraction(*piece["rate"])
     stream = out.add_stream("libx264", rate=rate)
     stream.width, stream.height = piece["size"]
-    stream.pix_fmt = "yuv420p"
-    stream.codec_context.time_base = 1 / rate
+    stream.pix_fmt = PIXELS
+    context = stream.codec_context
+    context.time_base = 1 / rate
+    # BT.709, as `examine.fit_to` makes them; who is not told has to guess.
+    context.color_primaries = context.color_trc = context.colorspace = 1
+    context.color_range = 1
     options = {
         "preset": "veryfast",
         "profile": "high",
         "crf": QUALITY,
         "g": str(max(1, round(2 * rate))),
         "threads": "2",
+        # Each picture that it looks ahead costs some 25 MB where they are large.
+        "rc-lookahead": "4",
         # Pieces are joined: each picture's place is known without the piece before.
         "flags": "+cgop",
     }
     if piece["bitrate"]:
         options |= {"maxrate": str(piece["bitrate"]), "bufsize": str(piece["bitrate"])}
-    stream.codec_context.options = options
+    context.options = options
     return stream
 
 
-def make_pictures(av: Any, source: Any, made: Path, piece: Any, shape: Any) -> int:
+def make_pictures(
+    av: Any, pictures: Callable[[float], Any], made: Path, piece: Any, shape: Any
+) -> int:
+    """pictures: (seconds, picture) from a little before a time on."""
     rate, first, count = Fraction(*piece["rate"]), piece["first"], piece["count"]
     start_s = piece["start_s"]
 
@@ -170,7 +253,7 @@ def make_pictures(av: Any, source: Any, made: Path, piece: Any, shape: Any) -> i
 
         before: Any = None
         at_s = 0.0
-        for at_s, picture in pictures_of(source, due(first), os.getppid()):
+        for at_s, picture in pictures(due(first)):
             while before is not None and written < count:
                 if at_s <= due(first + written):
                     break
@@ -226,8 +309,7 @@ def make_sound(av: Any, source: Any, made: Path, piece: Any) -> int:
         source.seek(int((piece["start_s"] + begins_s) * 1_000_000))
         at: int | None = None
         for frame in source.decode(heard):
-            if os.getppid() != parent:
-                raise SystemExit("nobody waits for it any more")
+            still_waited_for(parent)
             if at is None:
                 begun_s = float((frame.pts or 0) * frame.time_base) - begins_s
                 at = round(begun_s * SOUND_RATE)
@@ -311,6 +393,31 @@ def copy(av: Any, source: Any, made: Path) -> int:
     return pictures
 
 
+def is_image(path: Path, examine: Any) -> bool:
+    with path.open("rb") as file:
+        return bool(examine.is_image(file.read(16)))
+
+
+def is_dolby(stream: Any) -> bool:
+    with suppress(UnicodeDecodeError):
+        return stream.codec_context.codec_tag in DOLBY
+    return False
+
+
+def make_of(
+    av: Any, source: Any, made: Path, piece: Any, examine: Any, reshape: Any
+) -> int:
+    """What a piece of an open video is made by."""
+    if piece["do"] == "sound":
+        return make_sound(av, source, made, piece)
+    if piece["do"] == "copy":
+        return copy(av, source, made)
+    stream = source.streams.video[0]
+    shape = Shaper(piece, examine, reshape, stream, is_dolby(stream))
+    pictures = partial(pictures_of, source, examine=examine)
+    return make_pictures(av, pictures, made, piece, shape)
+
+
 def make(examine: Any, reshape: Any, path: Path, folder: Path, piece: Any) -> Any:
     import av
     from av.error import FFmpegError
@@ -321,20 +428,20 @@ def make(examine: Any, reshape: Any, path: Path, folder: Path, piece: Any) -> An
     try:
         if piece["do"] == "join":
             number = join(av, folder, whole, piece, examine.Refused)
+        elif is_image(path, examine):
+            pictures = partial(animated, path, examine=examine, reshape=reshape)
+            shape = Shaper(piece, examine, reshape)
+            number = make_pictures(av, pictures, whole, piece, shape)
         else:
             with opened(av, path) as source:
-                if piece["do"] == "pictures":
-                    shape = Shaper(piece, examine, reshape)
-                    number = make_pictures(av, source, whole, piece, shape)
-                elif piece["do"] == "sound":
-                    number = make_sound(av, source, whole, piece)
-                else:
-                    number = copy(av, source, whole)
+                number = make_of(av, source, whole, piece, examine, reshape)
         if number:
             whole.rename(made)
     except OSError as error:
-        # A disk without room is no fault of the file.
-        if not isinstance(error, FFmpegError) or error.errno in NO_ROOM:
+        # A disk without room is no fault of the file; of what is wrong with a file,
+        # FFmpeg has numbers of its own and Pillow none.
+        of_system = error.errno is not None and not isinstance(error, FFmpegError)
+        if of_system or error.errno in NO_ROOM:
             raise
         raise examine.Refused("damaged") from None
     except (FFmpegError, ValueError, EOFError, AttributeError, IndexError):

@@ -4,8 +4,8 @@
 
 RECIPE is JSON: `ratio` (width / height to cut to, null: as it is), `focus` ([x, y] from
 0 to 1: what stays when it is cut), `max_side` (pixels, null), `mime_type` (image/jpeg or
-image/png), `max_bytes` (null: any). The result is `made` in the output folder, upright
-and without the notes of the camera; the answer is `examine`'s, its facts the new width
+image/png), `max_bytes` (null: any). The result is `made` in the output folder, upright, in
+the colours of every screen (sRGB) and without the notes of the camera; the answer is `examine`'s, its facts the new width
 and height. What cannot be made small enough is refused ("stays_large").
 """
 
@@ -45,10 +45,7 @@ def cut(
 
 
 def reshaped(image: Any, recipe: dict[str, Any]) -> Any:
-    """The image, upright, cut and not larger than `max_side`."""
-    from PIL import ImageOps
-
-    image = ImageOps.exif_transpose(image)
+    """The image, which is upright, cut and not larger than `max_side`."""
     if recipe["ratio"]:
         image = image.crop(cut(image.size, recipe["ratio"], recipe["focus"]))
     if recipe["max_side"]:
@@ -56,17 +53,21 @@ def reshaped(image: Any, recipe: dict[str, Any]) -> Any:
     return image
 
 
-def save(image: Any, recipe: dict[str, Any], path: Path, refused: Any) -> None:
+def on_paper(image: Any) -> Any:
+    """What knows no transparency shows white where something shines through."""
     from PIL import Image
 
+    if image.mode != "RGBA":
+        return image
+    paper = Image.new("RGB", image.size, "white")
+    paper.paste(image, mask=image.getchannel("A"))
+    return paper
+
+
+def save(image: Any, recipe: dict[str, Any], path: Path, refused: Any) -> None:
     is_jpeg = recipe["mime_type"] == "image/jpeg"
-    has_alpha = "A" in image.getbands() or "transparency" in image.info
-    image = image.convert("RGBA" if has_alpha else "RGB")
-    if is_jpeg and has_alpha:
-        # JPEG knows no transparency: what shines through is white, as on paper.
-        paper = Image.new("RGB", image.size, "white")
-        paper.paste(image, mask=image.getchannel("A"))
-        image = paper
+    if is_jpeg:
+        image = on_paper(image)
     while True:
         for quality in QUALITIES if is_jpeg else (None,):
             if is_jpeg:
@@ -82,12 +83,15 @@ def save(image: Any, recipe: dict[str, Any], path: Path, refused: Any) -> None:
 
 
 def reshape(examine: Any, path: Path, out: Path, recipe: dict[str, Any]) -> Any:
+    from PIL import ImageOps
+
     with path.open("rb") as file:
         image = examine.open_image(file)
         try:
             image.load()
         except examine.BROKEN:
             raise examine.Refused("damaged") from None
+        image = examine.ordinary(ImageOps.exif_transpose(image))
         image = reshaped(image, recipe)
         save(image, recipe, out / "made", examine.Refused)
     return {"width": image.width, "height": image.height}

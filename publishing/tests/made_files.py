@@ -6,16 +6,23 @@ import functools
 import io
 import tempfile
 import zipfile
+from array import array
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
-from PIL import Image
+from PIL import Image, ImageCms
 from pypdf import PdfWriter
 
 ONE = 0x10000
 #: how a phone that is held upright says so: turn it by a quarter, clockwise
 QUARTER_TURN = (0, ONE, 0, -ONE, 0, 0, 0, 0, 0x40000000)
+
+
+def _grey(frame: Any, light: int) -> None:
+    for plane, value in zip(frame.planes, (light, 128, 128), strict=True):
+        plane.update(bytes([value]) * plane.buffer_size)
 
 
 @functools.cache
@@ -41,8 +48,7 @@ def video(
         heard: Any = made.add_stream(sound, rate=48_000) if sound else None
         for number in range(frames):
             frame = av.VideoFrame(*size, "yuv420p")
-            for plane in frame.planes:
-                plane.update(bytes([number * 5 % 256]) * plane.buffer_size)
+            _grey(frame, 16 + number * 5 % 220)
             made.mux(pictures.encode(frame))
         made.mux(pictures.encode(None))
         if heard:
@@ -54,6 +60,86 @@ def video(
             made.mux(heard.encode(None))
         made.close()
         return Path(out.name).read_bytes()
+
+
+def _encoded(frames: list[Any], codec: str, rate: int, **context: Any) -> bytes:
+    """An MP4 of these pictures, each at its own time where it has one."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp4") as made:
+        pictures: Any = made.add_stream(codec, rate=rate)
+        pictures.width, pictures.height = frames[0].width, frames[0].height
+        pictures.pix_fmt = frames[0].format.name
+        for name, value in context.items():
+            setattr(pictures.codec_context, name, value)
+        for number, frame in enumerate(frames):
+            if frame.pts is None:
+                frame.pts, frame.time_base = number, Fraction(1, rate)
+            made.mux(pictures.encode(frame))
+        made.mux(pictures.encode(None))
+    return out.getvalue()
+
+
+@functools.cache
+def uneven_video(*times: int) -> bytes:
+    """One picture at each time, in tenths of a second; each lighter than the last."""
+    frames = []
+    for number, at in enumerate(times):
+        frame = av.VideoFrame(64, 48, "yuv420p")
+        _grey(frame, 20 + 20 * number)
+        frame.pts, frame.time_base = at, Fraction(1, 10)
+        frames.append(frame)
+    return _encoded(frames, "libx264", 10)
+
+
+@functools.cache
+def television_video(frames: int = 12) -> bytes:
+    """Interlaced, of pixels wider than high, lower halves first: a bar that moves."""
+    made = []
+    for number in range(frames):
+        frame = av.VideoFrame(160, 96, "yuv420p")
+        _grey(frame, 40)
+        plane = frame.planes[0]
+        lines = []
+        for line in range(plane.height):
+            left = 4 * (2 * number + (line + 1) % 2)
+            light = bytes([40]) * left + bytes([220]) * 16
+            lines.append(light.ljust(plane.line_size, bytes([40])))
+        plane.update(b"".join(lines))
+        made.append(frame)
+    return _encoded(
+        made,
+        "libx264",
+        25,
+        sample_aspect_ratio=Fraction(3, 2),
+        options={"x264-params": "tff=1", "crf": "12"},
+    )
+
+
+#: how light the columns of `bright_video` are, of 0 to 1
+LIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+
+
+@functools.cache
+def bright_video(*, told: bool = True) -> bytes:
+    """HDR (HLG): columns from black to far brighter than paper.
+
+    told: whether it says so; else nothing is known of its colours.
+    """
+    frame = av.VideoFrame(32 * len(LIGHTS), 64, "yuv420p10le")
+    row = [round(64 + 876 * light) for light in LIGHTS for _column in range(32)]
+    light, *colours = frame.planes
+    row += [0] * (light.line_size // 2 - len(row))
+    light.update(array("H", row * light.height).tobytes())
+    for plane in colours:
+        plane.update(array("H", [512] * (plane.buffer_size // 2)).tobytes())
+    params = "log-level=none:qp=4:bframes=0"
+    context: dict[str, Any] = {}
+    if told:
+        params += ":colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc"
+        context = {"color_primaries": 9, "color_trc": 18, "colorspace": 9}
+        context["color_range"] = 1
+    context["options"] = {"preset": "ultrafast", "x265-params": params}
+    return _encoded([frame], "libx265", 25, **context)
 
 
 def upright_video() -> bytes:
@@ -88,10 +174,27 @@ def claiming(data: bytes, width: int, height: int) -> bytes:
     )
 
 
-def picture(kind: str = "JPEG", size: tuple[int, int] = (40, 30), **save: Any) -> bytes:
+def picture(
+    kind: str = "JPEG",
+    size: tuple[int, int] = (40, 30),
+    color: str = "teal",
+    **save: Any,
+) -> bytes:
     out = io.BytesIO()
-    Image.new("RGB", size, "teal").save(out, kind, **save)
+    Image.new("RGB", size, color).save(out, kind, **save)
     return out.getvalue()
+
+
+def red_means_green() -> bytes:
+    """A colour profile like sRGB, with two of its colours exchanged."""
+    data = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = {b"rXYZ": b"gXYZ", b"gXYZ": b"rXYZ"}
+    number = int.from_bytes(data[128:132])
+    table = b"".join(
+        swapped.get(data[at : at + 4], data[at : at + 4]) + data[at + 4 : at + 12]
+        for at in range(132, 132 + 12 * number, 12)
+    )
+    return data[:132] + table + data[132 + 12 * number :]
 
 
 def animation(kind: str = "GIF", frames: int = 3, ms: int = 200) -> bytes:

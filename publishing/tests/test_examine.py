@@ -6,7 +6,7 @@ import io
 import struct
 
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageCms
 
 from publishing import examine
 from publishing.examine import Refused
@@ -16,6 +16,7 @@ from publishing.tests.made_files import (
     office,
     pdf,
     picture,
+    red_means_green,
     slides,
     sound_only,
     upright_video,
@@ -55,8 +56,13 @@ def test_a_video_is_measured_and_gets_a_poster(look, tmp_path):
         "frame_rate": 30.0,
         "video_codec": "h264",
         "audio_codec": "aac",
+        "audio_channels": 2,
+        "audio_rate": 48_000,
         "has_audio": True,
         "bitrate": round(len(video(sound="aac")) * 8 / 0.5),
+        "pixel_format": "yuv420p",
+        "interlaced": False,
+        "hdr": None,
     }
     poster = Image.open(tmp_path / "out" / "preview.webp")
     assert (poster.format, poster.size) == ("WEBP", (64, 48))
@@ -189,6 +195,10 @@ def test_a_video_of_too_many_hours_is_refused(look, monkeypatch):
 def test_an_animation_of_too_many_pictures_is_refused(look, monkeypatch):
     monkeypatch.setattr(examine, "MAX_FRAMES", 2)
     assert refusal(look, animation(frames=3)) == "frames"
+    # Large ones may have fewer: three of these have 600 pixels.
+    monkeypatch.setattr(examine, "MAX_FRAMES", 9)
+    monkeypatch.setattr(examine, "MAX_ANIMATION_PIXELS", 599)
+    assert refusal(look, animation(frames=3)) == "frames"
 
 
 def test_an_image_that_is_an_archive_as_well_is_an_image(look):
@@ -211,6 +221,43 @@ def test_a_turned_photo_is_measured_and_previewed_as_it_is_seen(look, tmp_path):
     found = look(with_exif(orientation=6))
     assert (found["width"], found["height"]) == (30, 40)
     assert Image.open(tmp_path / "out" / "preview.webp").size == (30, 40)
+
+
+def test_a_photo_of_other_colours_is_previewed_in_those_of_every_screen(look, tmp_path):
+    look(picture("JPEG", icc_profile=red_means_green(), color="red"))
+    with Image.open(tmp_path / "out" / "preview.webp") as preview:
+        red, green, _blue = preview.convert("RGB").getpixel((20, 15))
+    assert (red < 30, green > 225) == (True, True)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P"])
+def test_a_profile_that_is_broken_or_of_another_kind_changes_nothing(
+    look, tmp_path, mode
+):
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    for profile in (lab, b"broken"):
+        out = io.BytesIO()
+        Image.new("L", (4, 3), 90).convert(mode).save(out, "PNG", icc_profile=profile)
+        look(out.getvalue())
+        with Image.open(tmp_path / "out" / "preview.webp") as preview:
+            assert preview.convert("L").getpixel((1, 1)) == pytest.approx(90, abs=16)
+
+
+@pytest.mark.parametrize("mode", ["I;16", "CMYK", "LA", "P", "1"])
+def test_images_of_every_depth_are_previewed_as_they_are(look, tmp_path, mode):
+    grey = Image.new("L", (40, 30), 128)
+    kind = "JPEG" if mode == "CMYK" else "PNG"
+    image = grey.convert("RGB").convert(mode, palette=Image.Palette.ADAPTIVE)
+    if mode == "I;16":
+        image = Image.new(mode, grey.size, 128 << 8)
+    elif mode == "1":
+        image = grey.convert(mode, dither=Image.Dither.NONE)
+    out = io.BytesIO()
+    image.save(out, kind)
+    look(out.getvalue())
+    with Image.open(tmp_path / "out" / "preview.webp") as preview:
+        shown = preview.convert("RGB").getpixel((20, 15))
+    assert shown == pytest.approx((255,) * 3 if mode == "1" else (128,) * 3, abs=4)
 
 
 @pytest.mark.trap("bluesky", 10)

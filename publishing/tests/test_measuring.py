@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from publishing import examine, incoming, measuring, reshape, spreadsheet
+from publishing import examine, incoming, measuring, recode, reshape, spreadsheet
 from publishing.measuring import UploadRefused, measured
 from publishing.tests.made_files import pdf, picture, video
 
@@ -68,7 +68,7 @@ def test_mp4_and_quicktime_share_their_endings(file):
 
 def test_every_reason_has_its_sentence():
     source = "".join(
-        Path(p.__file__).read_text() for p in (examine, reshape, spreadsheet)
+        Path(p.__file__).read_text() for p in (examine, recode, reshape, spreadsheet)
     )
     codes = set(re.findall(r'[Rr]efused\("(\w+)"', source))
     assert codes | {"no_room", "too_much"} == set(measuring._REASONS) | {"no_room"}
