@@ -41,8 +41,13 @@ class _Lying(File):
 
 
 def short_name(name: str | None) -> str:
-    """What the person calls the file, without folders, as long as a row has room."""
-    return PurePath((name or "file").replace("\\", "/")).name[-200:] or "file"
+    """What the person calls the file, without folders, as long as a row has room.
+
+    Without what nobody sees: no database takes all of it, and a name must not be read
+    otherwise than it is ("gpj.exe", turned round).
+    """
+    seen = "".join(one for one in name or "" if one.isprintable())
+    return PurePath(seen.replace("\\", "/")).name[-200:].strip() or "file"
 
 
 def take_upload(file: UploadedFile, brand: Brand, user: Any) -> MediaAsset:

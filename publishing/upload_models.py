@@ -98,7 +98,7 @@ class Upload(models.Model):
         changed: when the file was changed last, as the browser tells it.
         """
         name = media.short_name(name)
-        mark = f"{size}:{changed[:40]}:{name}"
+        mark = f"{size}:{media.short_name(changed)[:40]}:{name}"
         mine = cls.objects.of(user).unfinished()
         known = mine.filter(brand=brand, mark=mark).first()
         if known is not None:

@@ -75,6 +75,25 @@ def test_a_file_comes_in_parts_and_the_composer_takes_it(ana, world):
     assert list(incoming.folder().iterdir()) == []
 
 
+def test_what_nobody_sees_in_a_name_is_left_out(ana, world):
+    data = video()
+    name = "C:\\clips\\a\0b\n\u202e\x1b[31mc.mp4"
+    begun = begin(ana, world, data, name, changed="1\0")
+    assert begun.status_code == 201
+    put(ana, begun.json()["address"], data, 0)
+    ana.post(
+        reverse("media_add"), {"brand": world.brand.pk, "upload": begun.json()["id"]}
+    )
+    assert MediaAsset.objects.get().name == "ab[31mc.mp4"
+    assert [media.short_name(one) for one in ("", "\0", "..", "a/", None)] == [
+        "file",
+        "file",
+        "..",
+        "a",
+        "file",
+    ]
+
+
 def test_the_checks_say_in_words_where_a_document_is_not_sent(ana, world):
     file = SimpleUploadedFile("plan.pdf", pdf(2))
     form = {"brand": world.brand.pk, "text": "Hello", "accounts": [world.mastodon.pk]}
