@@ -477,6 +477,30 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("Export it as MP4 with AAC sound, and add it again."),
         Action.EDIT,
     ),
+    Cause.SOUND_CHANNELS: _e(
+        _("The sound has too many channels"),
+        _("The platform accepts mono or stereo sound only."),
+        _("Export it with stereo sound, and add it again."),
+        Action.EDIT,
+    ),
+    Cause.SOUND_RATE: _e(
+        _("The sample rate of the sound is too high"),
+        _("The platform accepts sound up to a sample rate only."),
+        _("Export it with sound of 48 kHz, and add it again."),
+        Action.EDIT,
+    ),
+    Cause.VIDEO_COLOURS: _e(
+        _("The colours of the video are encoded in a way that is not accepted"),
+        _("The platform does not accept the way in which colours are encoded."),
+        _("Export it as MP4 with H.264 and 4:2:0, and add it again."),
+        Action.EDIT,
+    ),
+    Cause.VIDEO_INTERLACED: _e(
+        _("The video is interlaced, as for television"),
+        _("The platform accepts only videos of whole pictures."),
+        _("Export it as “progressive”, and add it again."),
+        Action.EDIT,
+    ),
     Cause.VIDEO_FRAME_RATE: _e(
         _("The video has too many or too few pictures per second"),
         _("The platform accepts only frame rates between two numbers."),
@@ -744,6 +768,33 @@ _KINDS: dict[str, Any] = {
 }
 
 
+#: what platforms count in -> as people read it
+UNITS: dict[str, Any] = {
+    "bytes": _("bytes"),
+    "characters": _("characters"),
+    "hashtags": _("hashtags"),
+    "links": _("links"),
+    "mentions": _("mentions"),
+    "pages": _("pages"),
+    "pictures": _("pictures"),
+    "pixels": _("pixels"),
+    "pixels in all pictures": _("pixels in all pictures"),
+    "pixels wide": _("pixels wide"),
+    "pixels high": _("pixels high"),
+    "wide to high": _("wide to high"),
+    "seconds": _("seconds"),
+    "per second": _("per second"),
+    "bits per second": _("bits per second"),
+    "channels": _("channels"),
+    "hertz": _("hertz"),
+}
+
+
+def unit_words(unit: str) -> str:
+    """In the reader's language."""
+    return str(UNITS.get(unit, unit))
+
+
 def finding_sentence(cause: str, values: Mapping[str, Any]) -> str:
     """A sentence for the composer's checks, with the numbers where there are some."""
     sentence = str(explain(cause).head)
@@ -784,7 +835,7 @@ def _pair(used: float, limit: float, unit: str) -> tuple[str, str]:
         sizes = filesizeformat(used), filesizeformat(limit)
         if sizes[0] != sizes[1]:
             return sizes
-    return _plain(used), f"{_plain(limit)} {unit}".strip()
+    return _plain(used), f"{_plain(limit)} {unit_words(unit)}".strip()
 
 
 def _plain(number: float) -> str:

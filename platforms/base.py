@@ -202,6 +202,12 @@ class VideoRule(MediaRule):
     max_bitrate: int | None = None
     #: the index has to stand before the pictures ("fast start")
     index_first: bool = False
+    max_channels: int | None = None
+    max_audio_rate: int | None = None
+    #: as FFmpeg spells them ("yuv420p"); (): any
+    pixel_formats: tuple[str, ...] = ()
+    #: whole pictures only, no half ones
+    progressive: bool = False
 
 
 @dataclass(frozen=True)
@@ -709,6 +715,15 @@ class MediaFile:
     has_audio: bool = False
     #: the index stands before the pictures, so that playing starts at once
     index_first: bool = True
+    #: of the sound: how many, and how often a second it was measured
+    audio_channels: int | None = None
+    audio_rate: int | None = None
+    #: as FFmpeg spells it: "yuv420p"
+    pixel_format: str = ""
+    #: each picture is two half ones, as in television
+    interlaced: bool = False
+    #: how brighter pictures than ordinary ones are told: "pq", "hlg"; "": they are not
+    hdr: str = ""
 
 
 @dataclass(frozen=True)

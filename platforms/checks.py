@@ -160,12 +160,18 @@ class _Judge:
         self._at_most(
             Cause.VIDEO_BITRATE, media.bitrate, rule.max_bitrate, "bits per second"
         )
+        channels, sampled = media.audio_channels, media.audio_rate
+        self._at_most(Cause.SOUND_CHANNELS, channels, rule.max_channels, "channels")
+        self._at_most(Cause.SOUND_RATE, sampled, rule.max_audio_rate, "hertz")
         for cause, codec, allowed in (
             (Cause.VIDEO_CODEC, media.video_codec, rule.video_codecs),
             (Cause.SOUND_CODEC, media.audio_codec, rule.audio_codecs),
+            (Cause.VIDEO_COLOURS, media.pixel_format, rule.pixel_formats),
         ):
             if codec and allowed and codec not in allowed:
                 self._refuse(cause, codec=codec, allowed=", ".join(allowed))
+        if rule.progressive and media.interlaced:
+            self._refuse(Cause.VIDEO_INTERLACED)
         if rule.index_first and not media.index_first:
             self._refuse(Cause.VIDEO_INDEX_LAST)
 

@@ -248,6 +248,11 @@ MEASURED = (
     "bitrate",
     "has_audio",
     "index_first",
+    "audio_channels",
+    "audio_rate",
+    "pixel_format",
+    "interlaced",
+    "hdr",
 )
 
 
@@ -384,6 +389,10 @@ class MediaAsset(models.Model):
             for codec in ("video_codec", "audio_codec")
             if facts.get(codec)
         ]
+        if facts.get("hdr"):
+            parts.append("HDR")
+        if facts.get("interlaced"):
+            parts.append(gettext("interlaced"))
         if self.kind == self.Kind.VIDEO and not facts.get("has_audio"):
             parts.append(gettext("no sound"))
         return ", ".join(parts)

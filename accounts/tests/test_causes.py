@@ -1,9 +1,11 @@
 """Every cause that a platform may name has its sentences."""
 
+import pytest
 from django.utils import translation
 
-from accounts.causes import EXPLANATIONS, Action, explain, finding_sentence
+from accounts.causes import EXPLANATIONS, UNITS, Action, explain, finding_sentence
 from platforms import registry
+from platforms.base import Draft
 from platforms.errors import Cause
 
 
@@ -25,6 +27,19 @@ def test_a_finding_names_its_numbers():
     assert finding_sentence(Cause.TEXT_TOO_LONG, values) == (
         "The text is too long: 305 / 300 characters"
     )
+
+
+def test_units_are_said_in_the_reader_s_language():
+    values = {"used": 400, "limit": 180, "unit": "seconds"}
+    with translation.override("de"):
+        said = finding_sentence(Cause.VIDEO_TOO_LONG, values)
+    assert said.endswith(": 400 / 180 Sekunden")
+
+
+@pytest.mark.parametrize("slug", registry.PLATFORMS)
+def test_each_network_counts_in_units_that_have_words(slug):
+    draft = Draft("Hello", options={"network": "x"})
+    assert {one.unit for one in registry.platform(slug).counts(draft)} <= set(UNITS)
 
 
 def test_a_finding_about_a_choice_names_it():

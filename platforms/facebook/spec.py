@@ -51,6 +51,10 @@ REEL_VIDEOS = replace(
     max_ratio=0.565,
     min_fps=24,
     max_fps=60,
+    max_channels=2,
+    max_audio_rate=48_000,
+    # 4:2:0, at full range and with more shades as well
+    pixel_formats=("yuv420p", "yuvj420p", "yuv420p10le"),
 )
 STORY_VIDEOS = replace(REEL_VIDEOS, max_s=60)
 #: Clock differences allowed for when looking for a post of ours.

@@ -60,6 +60,11 @@ VIDEOS = VideoRule(
     max_fps=60,
     max_bitrate=25_000_000,
     index_first=True,
+    max_channels=2,
+    max_audio_rate=48_000,
+    # 4:2:0, at full range and with more shades (HEVC) as well
+    pixel_formats=("yuv420p", "yuvj420p", "yuv420p10le"),
+    progressive=True,
 )
 STORY_VIDEOS = replace(
     VIDEOS, max_bytes=100_000_000, max_count=1, max_s=60, min_ratio=0.1

@@ -226,6 +226,7 @@ SPEC = PlatformSpec(
         max_fps=60,
         max_bitrate=25_000_000,
         index_first=True,
+        max_audio_rate=48_000,
     ),
     mixes=(frozenset({MediaKind.IMAGE, MediaKind.VIDEO}),),
     options=OPTIONS,

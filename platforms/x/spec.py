@@ -290,6 +290,10 @@ VIDEOS = VideoRule(
     min_ratio=0.333,
     max_ratio=3.0,
     max_fps=60,
+    max_channels=2,
+    # 4:2:0 of H.264 High, which has no more than 8 bits
+    pixel_formats=("yuv420p", "yuvj420p"),
+    progressive=True,
 )
 #: Of accounts with a subscription, or that X has verified.
 LONG_VIDEOS = replace(

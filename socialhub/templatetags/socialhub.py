@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.causes import broken_words, explain
+from accounts.causes import broken_words, explain, unit_words
 from accounts.models import ConnectedAccount
 from accounts.names import name_of
 from platforms import registry
@@ -26,6 +26,7 @@ from publishing import looks
 from publishing.models import Delivery, Post
 
 register = template.Library()
+register.filter("unit_words", unit_words)
 
 Status = Delivery.Status
 #: health -> tone, icon, word

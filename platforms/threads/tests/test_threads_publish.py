@@ -419,8 +419,8 @@ def test_a_container_that_failed_in_passing_is_made_anew_three_times_at_most(
         ("INVALID_BIT_RATE", Cause.VIDEO_BITRATE),
         ("INVALID_DURATION", Cause.VIDEO_TOO_LONG),
         ("INVALID_FRAME_RATE", Cause.VIDEO_FRAME_RATE),
-        ("INVALID_AUDIO_CHANNELS", Cause.SOUND_CODEC),
-        ("INVALID_AUDIO_CHANNEL_LAYOUT", Cause.SOUND_CODEC),
+        ("INVALID_AUDIO_CHANNELS", Cause.SOUND_CHANNELS),
+        ("INVALID_AUDIO_CHANNEL_LAYOUT", Cause.SOUND_CHANNELS),
     ],
 )
 def test_a_video_that_threads_cannot_use_fails_at_once(
