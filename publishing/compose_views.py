@@ -450,21 +450,31 @@ def _take_slot(request: HttpRequest, data: QueryDict, post: Post | None) -> list
 def _fit(request: HttpRequest, data: QueryDict, post: Post | None) -> list[str]:
     """Put in the place of a file one that a network takes, or have it made.
 
-    The action is fit:FILE:ACCOUNT. What is to be made is worked out anew. A video takes
-    its time; the checks offer it when it is there.
+    The action is fit:FILE:ACCOUNT, and :PART (its key) of a later part of a thread. What
+    is to be made is worked out anew. A video takes its time; the checks offer it when it
+    is there.
     """
     form = PostForm(data, user=request.user, post=post)
     _verb, _sep, rest = str(data.get("action", "")).partition(":")
-    file, _sep, chosen = rest.partition(":")
+    file, chosen, key = (*rest.split(":"), "", "")[:3]
     account = next((one for one in form.chosen if str(one.pk) == chosen), None)
-    pks = [asset.pk for asset, _alt in form.attached]
     composition = form.composition()
-    if account is None or composition is None or row_number(file) not in pks:
+    if account is None or composition is None:
+        return []
+    slug, files, part = account.platform, form.attached, 1
+    field, alt_field = "media", "alt"
+    if key:
+        later = composition.parts.get(slug, [])
+        part = next((n for n, one in enumerate(later, 2) if one.key == key), 0)
+        files = list(later[part - 2].files) if part else []
+        field, alt_field = f"part_media_{slug}_{key}", f"part_alt_{slug}_{key}"
+    pks = [asset.pk for asset, _alt in files]
+    if row_number(file) not in pks:
         return []
     place = pks.index(row_number(file))
-    asset, alt = form.attached[place]
-    draft = composition.draft_for(account.platform, account)
-    found = fitting.cure_in_post(account, draft, place + 1, asset)
+    asset, alt = files[place]
+    draft = composition.draft_for(slug, account)
+    found = fitting.cure_in_post(account, draft, place + 1, asset, part)
     if found is None or found.percent is not None:
         return []
     made = found.ready
@@ -477,8 +487,8 @@ def _fit(request: HttpRequest, data: QueryDict, post: Post | None) -> list[str]:
         return []
     leftovers.keep([asset.pk, made.pk])
     pks[place] = made.pk
-    data.setlist("media", [str(pk) for pk in dict.fromkeys(pks)])
-    data[f"alt_{made.pk}"] = alt
+    data.setlist(field, [str(pk) for pk in dict.fromkeys(pks)])
+    data[f"{alt_field}_{made.pk}"] = alt
     return []
 
 

@@ -255,14 +255,29 @@ def _lines(
     for finding in findings:
         line = _line(finding, account, composition)
         name, _sep, number = finding.field.partition(":")
-        is_file = name == "media" and number and finding.part <= 1
-        if draft and is_file and line.refused and number not in cured:
-            cured.add(number)
-            asset = composition.files[int(number) - 1][0]
-            fit = fitting.cure_in_post(account, draft, int(number), asset)
+        place = (finding.part, number)
+        mends = line.refused or finding.cause in fitting.SPOILT
+        if draft and name == "media" and number and mends and place not in cured:
+            cured.add(place)
+            fit = _fit(account, draft, composition, finding.part, int(number))
             line = replace(line, fit=fit)
         lines.append(line)
     return lines
+
+
+def _fit(
+    account: ConnectedAccount,
+    draft: Draft,
+    composition: Composition,
+    part: int,
+    number: int,
+) -> fitting.Cure | None:
+    files, key = composition.files, ""
+    if part > 1:
+        later = composition.parts[account.platform][part - 2]
+        files, key = list(later.files), later.key
+    found = fitting.cure_in_post(account, draft, number, files[number - 1][0], part)
+    return found and replace(found, account=account.pk, part_key=key)
 
 
 def _second_road(

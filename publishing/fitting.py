@@ -7,21 +7,24 @@ what is made does fit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from math import ceil
 from typing import Any
+from urllib.parse import urlencode
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.causes import finding_sentence
 from accounts.models import ConnectedAccount
-from platforms import registry
+from platforms import parts, registry
 from platforms.base import Draft, Finding, Level, MediaFile, MediaKind, PlatformSpec
 from platforms.errors import Cause
 
-from . import editing, recode, recoding, reshape
+from . import editing, examine, recode, recoding, reshape
 from .editing import JPEG, PNG
 from .measuring import TYPES
 from .models import MediaAsset, PostMedia
@@ -30,6 +33,9 @@ from .models import MediaAsset, PostMedia
 USUAL_SIDE = 1920
 MOST_RATE = 60
 USUAL_RATE = 30
+#: A GIF counts in hundredths of a second and shows nothing for less than two: so none
+#: of its pictures is lost. Those that repeat cost next to nothing.
+ANIMATION_RATE = 50.0
 #: Bits for a pixel of a picture: more than this nobody sees, less shows blocks.
 RICH_BITS, POOR_BITS = 0.2, 0.02
 #: Below this a video is no picture any more.
@@ -51,6 +57,7 @@ class Wish:
     mime_types: set[str] | None = None
     video_codecs: set[str] | None = None
     audio_codecs: set[str] | None = None
+    pixel_formats: set[str] | None = None
     max_bytes: float | None = None
     max_pixels: float | None = None
     min_ratio: float | None = None
@@ -59,10 +66,13 @@ class Wish:
     max_width: float | None = None
     min_height: float | None = None
     max_height: float | None = None
+    min_s: float | None = None
     max_s: float | None = None
     min_fps: float | None = None
     max_fps: float | None = None
     max_bitrate: float | None = None
+    max_channels: float | None = None
+    max_hertz: float | None = None
     #: nothing of the pictures has to change
     only_outside: bool = True
 
@@ -76,6 +86,8 @@ class Wish:
         "seconds": "s",
         "per second": "fps",
         "bits per second": "bitrate",
+        "channels": "channels",
+        "hertz": "hertz",
     }
 
     def note(self, finding: Finding) -> bool:
@@ -85,8 +97,12 @@ class Wish:
             Cause.MEDIA_TYPE: "mime_types",
             Cause.VIDEO_CODEC: "video_codecs",
             Cause.SOUND_CODEC: "audio_codecs",
+            Cause.VIDEO_COLOURS: "pixel_formats",
         }
         if finding.cause == Cause.VIDEO_INDEX_LAST:
+            return True
+        if finding.cause == Cause.VIDEO_INTERLACED:
+            self.only_outside = False  # what is encoded anew has whole pictures
             return True
         if finding.cause in lists and "allowed" in values:
             self.only_outside &= finding.cause == Cause.MEDIA_TYPE
@@ -108,10 +124,14 @@ def cure(file: MediaFile, judge: Judge, focus: tuple[float, float]) -> AnyRecipe
     focus: what stays when it is cut, from 0 to 1.
     """
     plans = {MediaKind.IMAGE: _image, MediaKind.VIDEO: _video}
+    wish, recipe, now = Wish(), None, file
+    if file.kind is MediaKind.GIF and judge(file):
+        # What is refused of the animation says nothing of the video that it becomes.
+        file = as_video(file)
+        recipe, now = _video(file, wish, focus) or (None, file)
     plan = plans.get(file.kind)
     if plan is None:
         return None
-    wish, recipe, now = Wish(), None, file
     for _round in range(ROUNDS):
         found = judge(now)
         if not found:
@@ -182,6 +202,16 @@ def _within(side: int, box: tuple[int, int], wish: Wish) -> int:
     return side
 
 
+def as_video(file: MediaFile) -> MediaFile:
+    """An animated image, as the source of a video: which codec it has is still open."""
+    return replace(
+        file,
+        kind=MediaKind.VIDEO,
+        duration_s=file.duration_s or (file.frames or 1) * examine.TOO_FAST_S,
+        frame_rate=ANIMATION_RATE,
+    )
+
+
 def _video(
     file: MediaFile, wish: Wish, focus: tuple[float, float]
 ) -> tuple[AnyRecipe, MediaFile] | None:
@@ -216,11 +246,17 @@ def video_recipe(
         return None
     if wish.audio_codecs and "aac" not in wish.audio_codecs:
         return None
+    if wish.pixel_formats and recode.PIXELS not in wish.pixel_formats:
+        return None
+    if (wish.max_channels or 2) < 2 or (wish.max_hertz or 1e6) < recode.SOUND_RATE:
+        return None
     cut_to = _cut_to(file, wish)
     scale = _scale(_box(file, cut_to), wish, side)
     if scale is None:
         return None
     length_s = file.duration_s - start_s
+    if file.frames and wish.min_s and 0 < length_s < wish.min_s:
+        length_s *= ceil(wish.min_s / length_s)  # an animation begins again
     if wish.max_s and length_s > wish.max_s:
         # Sound comes in blocks, and may be a little longer than the pictures.
         length_s = wish.max_s - 0.1
@@ -270,8 +306,14 @@ def predicted(file: MediaFile, recipe: recoding.Recipe) -> MediaFile:
         frame_rate=round(recipe.rate[0] / recipe.rate[1], 3),
         video_codec="h264",
         audio_codec="aac" if recipe.sound else "",
+        audio_channels=2 if recipe.sound else None,
+        audio_rate=recode.SOUND_RATE if recipe.sound else None,
         bitrate=bitrate,
         index_first=True,
+        pixel_format=recode.PIXELS,
+        interlaced=False,
+        hdr="",
+        frames=None,
     )
 
 
@@ -347,17 +389,36 @@ class Fit:
 
     spec: PlatformSpec
     problems: Sequence[str]
+    asset: MediaAsset
     recipe: AnyRecipe | None = None
 
     @cached_property
     def doing(self) -> str:
-        return doing(self.recipe) if self.recipe else ""
+        return doing(self.recipe, self.asset) if self.recipe else ""
+
+    @property
+    def look(self) -> str:
+        return look_of(self.asset, self.recipe) if self.recipe else ""
 
 
-def doing(recipe: AnyRecipe) -> str:
-    """What the recipe does, in words."""
+def look_of(asset: MediaAsset, recipe: AnyRecipe) -> str:
+    """Address of a small picture of what the recipe makes, "" without one."""
+    if not asset.preview:
+        return ""
+    left, top = recipe.focus
+    wanted = {
+        "ratio": recipe.ratio or "",
+        "x": round(left * 100),
+        "y": round(top * 100),
+        "mime_type": getattr(recipe, "mime_type", ""),
+    }
+    return f"{reverse('media_cut', args=[asset.pk])}?{urlencode(wanted)}"
+
+
+def doing(recipe: AnyRecipe, asset: MediaAsset) -> str:
+    """What the recipe does with the file, in words."""
     if isinstance(recipe, recoding.Recipe):
-        return _doing_to_video(recipe)
+        return _doing_to_video(recipe, asset.facts)
     words = []
     if recipe.ratio:
         words.append(_("cut to %(ratio)s : 1") % {"ratio": f"{recipe.ratio:g}"})
@@ -368,7 +429,7 @@ def doing(recipe: AnyRecipe) -> str:
     return ", ".join(words)
 
 
-def _doing_to_video(recipe: recoding.Recipe) -> str:
+def _doing_to_video(recipe: recoding.Recipe, facts: Mapping[str, Any]) -> str:
     kind = _("saved as %(kind)s") % {"kind": TYPES[recoding.MP4][0]}
     if recipe.copy:
         return f"{kind}, {_('pictures and sound as they are')}"
@@ -378,6 +439,10 @@ def _doing_to_video(recipe: recoding.Recipe) -> str:
     words.append("{} × {}".format(*recipe.size))
     seconds = int(recipe.length_s)
     words.append(_("%(time)s long") % {"time": f"{seconds // 60}:{seconds % 60:02}"})
+    if facts.get("hdr"):
+        words.append(_("HDR in the colours of every screen"))
+    if facts.get("interlaced"):
+        words.append(_("whole pictures"))
     return ", ".join([*words, kind])
 
 
@@ -396,21 +461,44 @@ def fits(asset: MediaAsset, accounts: Sequence[ConnectedAccount]) -> list[Fit]:
         judge = judge_of(account, Draft(text="", media=(file,)), 1)
         problems = [str(finding_sentence(one.cause, one.values)) for one in judge(file)]
         recipe = cure(file, judge, (asset.focus_x, asset.focus_y)) if problems else None
-        found[slug] = Fit(registry.spec(slug), problems, recipe)
+        found[slug] = Fit(registry.spec(slug), problems, asset, recipe)
     return list(found.values())
 
 
-def judge_of(account: ConnectedAccount, draft: Draft, number: int) -> Judge:
-    """What the account's network refuses of the draft's file of that number, from 1."""
+#: What a file loses where it is taken all the same.
+SPOILT = {Cause.ANIMATION_LOST}
+
+
+def judge_of(
+    account: ConnectedAccount, draft: Draft, number: int, part: int = 1
+) -> Judge:
+    """What the account's network refuses or spoils of the draft's file of that number
+    in that part, both from 1; and of all files, what another one there would add."""
     platform = registry.platform(account.platform)
     who, served = account.identity(), account.server_limits
+    piece = parts.piece(draft, part)
 
-    def judge(file: MediaFile) -> Sequence[Finding]:
-        media = (*draft.media[: number - 1], file, *draft.media[number:])
+    def found_with(file: MediaFile) -> list[Finding]:
+        media = (*piece.media[: number - 1], file, *piece.media[number:])
         return [
             finding
-            for finding in platform.check(replace(draft, media=media), who, served)
-            if finding.level == Level.REFUSED and finding.field == f"media:{number}"
+            for finding in platform.check(replace(piece, media=media), who, served)
+            if finding.level == Level.REFUSED or finding.cause in SPOILT
+        ]
+
+    def of_all(findings: Sequence[Finding]) -> set[Cause]:
+        return {finding.cause for finding in findings if finding.field == "media"}
+
+    before = of_all(found_with(piece.media[number - 1]))
+
+    def judge(file: MediaFile) -> Sequence[Finding]:
+        findings = found_with(file)
+        added = of_all(findings) - before
+        return [
+            finding
+            for finding in findings
+            if finding.field == f"media:{number}"
+            or (finding.field == "media" and finding.cause in added)
         ]
 
     return judge
@@ -421,6 +509,7 @@ class Cure:
     """How a file of a post becomes one that a network takes.
 
     ready: one that was made of it before and fits. percent: of one that is being made.
+    account, part_key: who wants it, and in which part of the form ("": the first).
     """
 
     asset: MediaAsset
@@ -428,18 +517,34 @@ class Cure:
     recipe: AnyRecipe | None = None
     ready: MediaAsset | None = None
     percent: int | None = None
+    account: int = 0
+    part_key: str = ""
 
     @property
     def doing(self) -> str:
-        return doing(self.recipe) if self.recipe else ""
+        return doing(self.recipe, self.asset) if self.recipe else ""
+
+    @property
+    def action(self) -> str:
+        """What the button for it says in the form."""
+        place = f":{self.part_key}" if self.part_key else ""
+        return f"fit:{self.asset.pk}:{self.account}{place}"
+
+    @property
+    def look(self) -> str:
+        return look_of(self.asset, self.recipe) if self.recipe else ""
 
 
 def cure_in_post(
-    account: ConnectedAccount, draft: Draft, number: int, asset: MediaAsset
+    account: ConnectedAccount,
+    draft: Draft,
+    number: int,
+    asset: MediaAsset,
+    part: int = 1,
 ) -> Cure | None:
-    """What can be done about the post's file of that number; None: nothing here."""
-    file = draft.media[number - 1]
-    judge, name = judge_of(account, draft, number), account.spec.name
+    """What can be done about the part's file of that number; None: nothing here."""
+    file = parts.piece(draft, part).media[number - 1]
+    judge, name = judge_of(account, draft, number, part), account.spec.name
     recipe = cure(file, judge, (asset.focus_x, asset.focus_y))
     for made in asset.made.all():
         use = PostMedia(asset=made, position=0, alt_text=file.alt_text)

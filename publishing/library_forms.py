@@ -78,6 +78,10 @@ class MakeForm(forms.Form):
         """Of a valid form. None: it cannot be made; why stands at its fields."""
         raise NotImplementedError
 
+    def is_opaque(self, asset: MediaAsset) -> bool:
+        """What is made knows no transparency. Of a valid form."""
+        return True
+
 
 class MakeImageForm(MakeForm):
     """Another image of this one."""
@@ -93,13 +97,19 @@ class MakeImageForm(MakeForm):
     )
 
     def recipe(self, asset: MediaAsset) -> fitting.AnyRecipe | None:
-        kept = asset.mime_type if asset.mime_type == editing.PNG else editing.JPEG
         return editing.Recipe(
             ratio=self.ratio,
             focus=self.focus,
             max_side=self.cleaned_data["side"],
-            mime_type=self.cleaned_data["mime_type"] or kept,
+            mime_type=self._mime_type(asset),
         )
+
+    def is_opaque(self, asset: MediaAsset) -> bool:
+        return self._mime_type(asset) == editing.JPEG
+
+    def _mime_type(self, asset: MediaAsset) -> str:
+        kept = asset.mime_type if asset.mime_type == editing.PNG else editing.JPEG
+        return str(self.cleaned_data["mime_type"] or kept)
 
 
 class MakeVideoForm(MakeForm):
@@ -117,6 +127,8 @@ class MakeVideoForm(MakeForm):
 
     def recipe(self, asset: MediaAsset) -> fitting.AnyRecipe | None:
         file = PostMedia(asset=asset, position=0).as_file()
+        if asset.kind == MediaAsset.Kind.GIF:
+            file = fitting.as_video(file)
         length_s = float(file.duration_s or 0)
         start_s = self.cleaned_data.get("start_s") or 0.0
         end_s = min(self.cleaned_data.get("end_s") or length_s, length_s)
@@ -137,6 +149,7 @@ def make_form(asset: MediaAsset, data: Any = None) -> MakeForm | None:
     """The form for what can be made of a file; None: nothing."""
     kinds: dict[str, type[MakeForm]] = {
         MediaAsset.Kind.IMAGE: MakeImageForm,
+        MediaAsset.Kind.GIF: MakeVideoForm,
         MediaAsset.Kind.VIDEO: MakeVideoForm,
     }
     kind = kinds.get(asset.kind)

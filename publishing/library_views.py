@@ -261,12 +261,14 @@ def _make(
 @role_required(can_write)
 @require_safe
 def media_cut(request: HttpRequest, pk: int) -> HttpResponse:
-    """What cutting would leave, small: ?shape=4:5&x=50&y=50 (percent)."""
+    """What would come out, small: ?shape=4:5&x=50&y=50 (percent), &mime_type= of an
+    image; ?ratio=0.8 for a shape that has no name."""
     asset = _asset(request, pk)
     form = make_form(asset, request.GET)
-    if form is None or not asset.preview or not form.is_valid():
+    ratio = _ratio(request.GET.get("ratio", ""))
+    if form is None or not asset.preview or ratio is None or not form.is_valid():
         raise Http404
-    wanted = {"ratio": form.ratio, "focus": form.focus, "max_side": None}
+    wanted = {"ratio": ratio or form.ratio, "focus": form.focus, "max_side": None}
     out = io.BytesIO()
     try:
         file = asset.preview.storage.open(str(asset.preview.name), "rb")
@@ -274,10 +276,22 @@ def media_cut(request: HttpRequest, pk: int) -> HttpResponse:
         # As for the preview itself: a file may be gone from the storage.
         raise Http404 from None
     with file, Image.open(file, formats=["WEBP"]) as image:
-        reshape.reshaped(image, wanted).save(out, "WEBP", quality=80)
+        made = reshape.reshaped(image, wanted)
+        if form.is_opaque(asset):
+            made = reshape.on_paper(made)
+        made.save(out, "WEBP", quality=80)
     response = HttpResponse(out.getvalue(), content_type="image/webp")
     response["Cache-Control"] = "private, max-age=86400, immutable"
     return response
+
+
+def _ratio(said: str) -> float | None:
+    """Width by height; 0: none is said. None: it is no such number."""
+    try:
+        ratio = float(said or 0)
+    except ValueError:
+        return None
+    return ratio if ratio == 0 or 0.01 <= ratio <= 100 else None
 
 
 def _asset(request: HttpRequest, pk: int) -> MediaAsset:

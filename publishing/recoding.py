@@ -125,10 +125,13 @@ def _work(job: Job, turn: Turn) -> bool:
     job.folder.mkdir(parents=True, exist_ok=True)
     try:
         source = _source(asset, job.folder, turn)
+        _check_size(source, asset)
         work = _copied if recipe.copy else _encoded
         made = work(asset, recipe, source, job, turn)
         if made is None:
             return True
+        # Of one that was cut meanwhile, what was made is cut as well.
+        _check_size(source, asset)
         new = _take_in(made, recipe, asset, job.person)
     except UploadRefused as refused:
         raise jobs.Refused(str(refused)) from None
@@ -160,6 +163,16 @@ def _source(asset: MediaAsset, folder: Path, turn: Turn) -> Path:
                 if stop_wanted():
                     raise _Stopped
     return copy
+
+
+def _check_size(source: Path, asset: MediaAsset) -> None:
+    size = source.stat().st_size if source.exists() else 0
+    if size != asset.size_bytes:
+        words = _(
+            "%(name)s was damaged in the storage: it has no longer the size with which it "
+            "was added. Add it again."
+        )
+        raise jobs.Refused(words % {"name": asset.name})
 
 
 def _copied(
@@ -257,7 +270,7 @@ def _piece(
     # Files that belong to no piece: of a worker that was killed in one.
     for torn in folder.glob(f"{piece['made']}-*"):
         torn.unlink(missing_ok=True)
-    program = [sys.executable, "-I", str(recode.__file__)]
+    program = [sys.executable, "-IB", str(recode.__file__)]
     # Our own program; the paths are ours, the name is not among them.
     process = subprocess.Popen(  # noqa: S603
         [*program, str(source), str(folder), json.dumps(piece)],

@@ -299,9 +299,12 @@ function startCutting(form) {
   const picture = form.querySelector("#cut");
   if (!picture) return;
   const show = () => {
-    const [shape, x, y] = ["shape", "x", "y"].map((name) => form.elements[name].value);
     if (!form.elements.x.validity.valid || !form.elements.y.validity.valid) return;
-    picture.src = `${form.dataset.cut}?${new URLSearchParams({ shape, x, y })}`;
+    const wanted = new URLSearchParams();
+    for (const name of ["shape", "x", "y", "mime_type"]) {
+      if (form.elements[name]) wanted.set(name, form.elements[name].value);
+    }
+    picture.src = `${form.dataset.cut}?${wanted}`;
   };
   form.addEventListener("change", show);
   startPlaying(form);

@@ -30,7 +30,7 @@ from publishing.models import (
     Variant,
     draft_doc,
 )
-from publishing.tests.made_files import pdf, video
+from publishing.tests.made_files import pdf, red_means_green, video
 from publishing.tests.pages.conftest import make_account, make_delivery, picture
 
 LIBRARY = reverse("media_library")
@@ -295,6 +295,43 @@ def test_what_shines_through_becomes_white_as_jpeg(world):
     made = editing.make(asset, editing.Recipe(), world.ana)
     with Image.open(made.file) as image:
         assert (image.format, image.getpixel((9, 9))) == ("JPEG", (255, 255, 255))
+
+
+def test_the_small_picture_shows_the_format_and_any_shape(ana, world):
+    out = io.BytesIO()
+    Image.new("RGBA", (80, 40), (0, 0, 0, 0)).save(out, "PNG")
+    asset = media.take_upload(upload("a.png", out.getvalue()), world.brand, world.ana)
+    address = reverse("media_cut", args=[asset.pk])
+
+    def corner(**wanted) -> tuple[int, ...]:
+        answer = ana.get(address, {"x": 50, "y": 50, **wanted})
+        with Image.open(io.BytesIO(answer.content)) as image:
+            assert image.size == (20, 40)
+            return image.convert("RGBA").getpixel((9, 9))
+
+    assert corner(ratio=0.5)[3] == 0  # a PNG stays one
+    assert corner(ratio=0.5, mime_type="image/jpeg") == (255, 255, 255, 255)
+    for ratio in ("x", "nan", "0.001", "-1"):
+        wrong = ana.get(address, {"x": 50, "y": 50, "ratio": ratio})
+        assert wrong.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("image", "more"),
+    [
+        (Image.new("I;16", (90, 90), 0x8080), {}),
+        (Image.new("RGB", (90, 90), "red"), {"icc_profile": red_means_green()}),
+    ],
+)
+def test_what_is_made_of_an_image_has_the_colours_of_every_screen(world, image, more):
+    out = io.BytesIO()
+    image.save(out, "PNG", **more)
+    asset = media.take_upload(upload("a.png", out.getvalue()), world.brand, world.ana)
+    made = editing.make(asset, editing.Recipe(max_side=64), world.ana)
+    with Image.open(made.file) as shown:
+        assert (shown.format, shown.mode) == ("JPEG", "RGB")
+        wanted = (0, 255, 0) if more else (128, 128, 128)
+        assert shown.getpixel((9, 9)) == pytest.approx(wanted, abs=4)
 
 
 def test_too_heavy_an_image_becomes_lighter_or_is_refused(world):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import av
 import pytest
@@ -19,7 +20,7 @@ from platforms.base import Draft, Level, MediaFile, MediaKind
 from publishing import fitting, jobs, media, recode, recoding
 from publishing.measuring import UploadRefused
 from publishing.models import Job, MediaAsset, PostMedia
-from publishing.tests.made_files import upright_video, video
+from publishing.tests.made_files import animation, upright_video, video
 from publishing.tests.pages.conftest import make_account, picture
 from socialhub.sandbox import BASE_DIR, Sandbox
 
@@ -84,11 +85,89 @@ def test_what_a_network_refuses_of_a_video_leads_to_one_that_it_takes(
     assert judge(file)
     recipe = fitting.cure(file, judge, (0.5, 0.5))
     assert isinstance(recipe, recoding.Recipe)
-    assert said in fitting.doing(recipe)
+    assert said in fitting.doing(recipe, MediaAsset())
     if not recipe.copy:
         made = fitting.predicted(file, recipe)
         assert not judge(made)
         assert not {side % 2 for side in recipe.size} - {0}
+
+
+@pytest.mark.parametrize(
+    ("slug", "wrong"),
+    [
+        ("instagram", {"interlaced": True}),
+        ("instagram", {"audio_channels": 6}),
+        ("instagram", {"audio_rate": 96_000}),
+        ("instagram", {"pixel_format": "yuv422p"}),
+        ("x", {"pixel_format": "yuv420p10le", "hdr": "pq"}),
+        ("x", {"interlaced": True}),
+        ("threads", {"audio_rate": 96_000}),
+    ],
+)
+def test_pictures_and_sound_that_no_screen_or_network_wants_are_encoded_anew(
+    slug, wrong
+):
+    judge, file = judge_for(slug), replace(CLIP, **wrong)
+    assert [one.level for one in judge(file)] == [Level.REFUSED]
+    recipe = fitting.cure(file, judge, (0.5, 0.5))
+    assert isinstance(recipe, recoding.Recipe)
+    assert not recipe.copy
+    assert not judge(fitting.predicted(file, recipe))
+
+
+MOVING = replace(
+    CLIP,
+    mime_type="image/gif",
+    size_bytes=900_000,
+    width=480,
+    height=853,
+    kind=MediaKind.GIF,
+    duration_s=1.2,
+    frame_rate=25.0,
+    frames=30,
+    container="gif",
+    video_codec="",
+    audio_codec="",
+    bitrate=None,
+    has_audio=False,
+)
+
+
+@pytest.mark.parametrize(
+    ("slug", "wrong", "least_s"),
+    [
+        ("instagram", {}, 3),
+        ("threads", {}, 1.2),
+        ("tiktok", {}, 3),
+        ("youtube", {}, 1.2),
+        ("pinterest", {}, 4),
+        ("snapchat", {}, 5),
+        ("x", {"mime_type": "image/webp"}, 1.2),
+        ("x", {"frames": 400}, 1.2),
+        ("x", {"frames": 1, "duration_s": None, "size_bytes": 16 << 20}, 0.5),
+        ("mastodon", {"size_bytes": 60_000_000}, 1.2),
+    ],
+)
+def test_an_animation_becomes_a_video_that_the_network_takes(slug, wrong, least_s):
+    judge, file = judge_for(slug), replace(MOVING, **wrong)
+    assert judge(file)
+    recipe = fitting.cure(file, judge, (0.5, 0.5))
+    assert isinstance(recipe, recoding.Recipe)
+    assert recipe.length_s >= least_s
+    assert (recipe.copy, recipe.sound) == (False, False)
+    assert not judge(fitting.predicted(fitting.as_video(file), recipe))
+
+
+def test_where_an_animation_stands_still_a_video_of_it_is_offered(world):
+    bluesky = make_account(world.brand, "bluesky", "Acme B")
+    draft = Draft(text="Hello", media=(MOVING,))
+    judge = fitting.judge_of(bluesky, draft, 1)
+    assert [one.level for one in judge(MOVING)] == [Level.WARNING]
+    assert isinstance(fitting.cure(MOVING, judge, (0.5, 0.5)), recoding.Recipe)
+    # Beside an image a video would be refused: the animation is better than nothing.
+    image = replace(MOVING, kind=MediaKind.IMAGE, mime_type="image/png", frames=None)
+    judge = fitting.judge_of(bluesky, replace(draft, media=(MOVING, image)), 1)
+    assert fitting.cure(MOVING, judge, (0.5, 0.5)) is None
 
 
 @pytest.mark.parametrize(
@@ -202,7 +281,8 @@ def test_what_is_refused_is_said_in_the_persons_language(ana, world, settings):
     asset = kept(world, video(size=(160, 90)))
     recoding.start(asset, recipe_of(asset), world.ana)
     settings.MEDIA_BRAND_MB = 1
-    MediaAsset.objects.update(size_bytes=1 << 20)
+    other = kept(world, picture(), "full.jpg")
+    MediaAsset.objects.filter(pk=other.pk).update(size_bytes=1 << 20)
     job = run()
     assert job.state == "failed"
     assert "Mediathek" in job.problem
@@ -298,6 +378,53 @@ def test_the_checks_mend_an_image_at_once_and_only_ones_own(ana, world, form, si
     assert not [line for line in refused if line.anchor.startswith("media-")]
 
 
+def test_an_animation_in_a_later_part_of_a_thread_is_mended_with_a_click(
+    ana, world, form
+):
+    account = make_account(world.brand, "threads", "Acme Threads")
+    first = kept(world, picture("JPEG", (400, 400)), "a.jpg")
+    moving = kept(world, animation("GIF"), "b.gif")
+    base = form(account, first, **{f"alt_{first.pk}": "A square"})
+    base |= {
+        "parts_threads": ["7"],
+        "part_threads_7": "More",
+        "part_media_threads_7": [moving.pk],
+        f"part_alt_threads_7_{moving.pk}": "It moves",
+    }
+    fit = f"fit:{moving.pk}:{account.pk}:7"
+    checked = ana.post(reverse("compose"), base)
+    assert "Part 2, file 1" in {
+        line.field for line in checked.context["panel"].checks[0].refused
+    }
+    page = checked.content.decode()
+    assert f'value="{fit}"' in page
+    assert f"{reverse('media_cut', args=[moving.pk])}?ratio=" in page
+    ana.post(reverse("compose"), {**base, "action": fit})
+    assert run().state == "done"
+    made = MediaAsset.objects.get(original=moving)
+    assert (made.kind, made.facts["video_codec"]) == ("video", "h264")
+    answer = ana.post(reverse("compose"), {**base, "action": fit})
+    (part,) = answer.context["form"].composition().parts["threads"]
+    assert part.files == ((made, "It moves"),)
+    refused = answer.context["panel"].checks[0].refused
+    assert "Part 2, file 1" not in {line.field for line in refused}
+    # Of a part that is gone meanwhile nothing is made.
+    ana.post(reverse("compose"), {**base, "action": f"fit:{moving.pk}:{account.pk}:9"})
+    assert Job.objects.count() == 1
+
+
+def test_the_page_of_an_animation_offers_a_video_of_it(ana, world):
+    make_account(world.brand, "instagram", "Acme IG")
+    asset = kept(world, animation("GIF"), "a.gif")
+    address = reverse("media_details", args=[asset.pk])
+    assert "Make one for Instagram" in ana.get(address).content.decode()
+    ana.post(address, {"action": "fit:instagram"})
+    ana.post(address, {"action": "make", "shape": "", "x": "50", "y": "50"})
+    assert [run().state, Job.objects.count()] == ["done", 2]
+    lengths = {one.facts["duration_s"] for one in asset.made.all()}
+    assert lengths == {3.0, 0.6}  # long enough for Instagram, and as it is
+
+
 # ---------------------------------------------------------------- kill -9
 
 BEGIN = """
@@ -361,10 +488,29 @@ def test_a_killed_worker_costs_one_piece_and_makes_one_video():
         assert "[2.5]" in do(COUNT).stdout
 
 
+@pytest.mark.parametrize("left", [None, 0, 3000])
+def test_a_file_that_lost_its_end_in_the_storage_is_not_made_shorter(
+    world, small_pieces, left
+):
+    asset = kept(world, video(size=(160, 90), frames=75))
+    job = recoding.start(asset, recipe_of(asset), world.ana)
+    jobs.take_turn(seconds=0)  # one piece is there
+    path = Path(asset.file.path)
+    if left is None:
+        path.unlink()
+    else:
+        os.truncate(path, left)
+    job = run()
+    assert (job.state, "damaged in the storage" in job.problem) == ("failed", True)
+    assert MediaAsset.objects.get() == asset
+    assert not job.folder.exists()
+
+
 def test_a_file_that_is_no_video_any_more_is_refused(world):
     asset = kept(world, video(size=(160, 90)))
     asset.file.storage.delete(str(asset.file.name))
-    asset.file.storage.save(str(asset.file.name), io.BytesIO(b"\0" * 4096))
+    zeroes = io.BytesIO(bytes(asset.size_bytes))
+    asset.file.storage.save(str(asset.file.name), zeroes)
     recoding.start(asset, recipe_of(asset), world.ana)
     job = run()
     assert (job.state, "damaged" in job.problem) == ("failed", True)
