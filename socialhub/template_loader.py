@@ -1,0 +1,127 @@
+"""Django's template loader, which joins what is the same on every page of a language.
+
+The shell and a table's rows are mostly plain text, translated words and addresses
+without a key. Each costs Django some microseconds wherever it stands, a thousand times
+on a long page. What stands side by side is joined when a template is loaded, and said
+once in each language.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.template import Context, Origin, Template
+from django.template.base import FilterExpression, Node, NodeList, TextNode
+from django.template.defaulttags import (
+    CommentNode,
+    IfNode,
+    LoadNode,
+    URLNode,
+)
+from django.template.loaders import base, cached
+from django.templatetags.i18n import TranslateNode
+from django.templatetags.static import StaticNode
+from django.urls import get_script_prefix, get_urlconf
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
+
+SILENT = (LoadNode, CommentNode)
+
+
+class Joined(Node):
+    """Neighbours that depend on nothing but the language and the site's addresses."""
+
+    child_nodelists = ()
+
+    def __init__(self, nodes: list[Node]) -> None:
+        self.nodes = nodes
+        self.token, self.origin = nodes[0].token, nodes[0].origin
+        self._has_addresses = any(isinstance(n, URLNode | StaticNode) for n in nodes)
+        self._said: dict[Any, SafeString] = {}
+
+    def render(self, context: Context) -> SafeString:
+        key: Any = get_language()
+        if self._has_addresses:
+            key = (key, get_urlconf(), get_script_prefix())
+        said = self._said.get(key)
+        if said is None:
+            said = mark_safe("".join(node.render(context) for node in self.nodes))  # noqa: S308
+            self._said[key] = said
+        return said
+
+    render_annotated = render
+
+
+class _Joining(base.Loader):
+    def get_template(
+        self, template_name: str, skip: list[Origin] | None = None
+    ) -> Template:
+        template = super().get_template(template_name, skip)
+        join(template.nodelist)
+        return template
+
+
+class Loader(cached.Loader, _Joining):
+    """Joins before the template is kept, while no other thread has it."""
+
+
+def join(nodes: NodeList) -> None:
+    """In place: tags keep lists of their own with the same nodes."""
+    joined: list[Node] = []
+    run: list[Node] = []
+    for node in nodes:
+        if isinstance(node, SILENT):
+            continue
+        if _is_same_for_all(node):
+            run.append(node)
+            continue
+        joined += _one(run)
+        run = []
+        joined.append(node)
+        for inner in _lists_in(node):
+            join(inner)
+    nodes[:] = joined + _one(run)
+
+
+def _one(run: list[Node]) -> list[Node]:
+    if len(run) < 2 and all(isinstance(node, TextNode) for node in run):
+        return run
+    return [Joined(run)]
+
+
+def _lists_in(node: Node) -> list[NodeList]:
+    if isinstance(node, IfNode):
+        return [inner for _condition, inner in node.conditions_nodelists]
+    lists = (getattr(node, name, None) for name in node.child_nodelists)
+    return [inner for inner in lists if isinstance(inner, NodeList)]
+
+
+def _is_same_for_all(node: Node) -> bool:
+    # Exact classes: what inherits from them may ask for more.
+    if type(node) is TextNode:
+        return True
+    if type(node) is TranslateNode:
+        return not node.asvar and _is_literal(
+            node.filter_expression, node.message_context
+        )
+    if type(node) is URLNode:
+        # The name of an instance's namespace depends on the page that is shown.
+        return (
+            not (node.args or node.kwargs or node.asvar)
+            and _is_literal(node.view_name)
+            and ":" not in str(node.view_name)
+        )
+    if type(node) is StaticNode:
+        return not node.varname and _is_literal(node.path)
+    return False
+
+
+def _is_literal(*expressions: FilterExpression | None) -> bool:
+    return all(
+        expression is None
+        or (
+            not expression.filters
+            and getattr(expression.var, "literal", expression.var) is not None
+        )
+        for expression in expressions
+    )
