@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import (
+    Callable,
+    Collection,
+    Hashable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -19,11 +26,11 @@ from accounts.limit_pages import bucket_name
 from accounts.limits import (
     BucketId,
     Forecast,
+    Need,
     Planned,
     outlook,
     room,
     rules,
-    subject_of,
 )
 from accounts.models import ConnectedAccount
 from platforms import registry
@@ -83,34 +90,58 @@ def _concerned(
     Each post is counted as the largest that there is, so no forecast is missed; and a
     page need not work out post by post what hardly ever happens. Three queries.
     """
-    times: dict[int, list[datetime]] = {}
-    next_ones = rows.annotate(at=Coalesce("next_attempt_at", "release_at", "due_at"))
-    for account_id, at in next_ones.order_by("at").values_list("account_id", "at")[
-        :MAX_COUNTED
-    ]:
-        times.setdefault(account_id, []).append(at)
-    needs = {plan.need.account_id: plan.need for plan in besides}
-    for plan in besides:
-        times.setdefault(plan.need.account_id, []).append(plan.at)
-    for account in ConnectedAccount.objects.filter(
-        pk__in=times.keys() - needs.keys(), credential__isnull=False
-    ).select_related("credential__app"):
-        needs[account.pk] = need_for(account, _images(account.platform), account.pk)
-    drawing: dict[BucketId, list[int]] = {}
+    times = _times(rows, besides)
+    drawing: defaultdict[BucketId, list[int]] = defaultdict(list)
     units: dict[BucketId, int] = {}
-    for pk, need in needs.items():
-        for key, most in _most(need.platform).items():
-            rule = rules(need.platform)[key]
-            bucket = BucketId(need.platform, key, subject_of(rule, need))
-            drawing.setdefault(bucket, []).append(pk)
+    for need in _largest(times.keys()):
+        for bucket, most in need.wanted:
+            drawing[bucket].append(need.account_id)
             units[bucket] = most
     found: set[int] = set()
     for bucket, free in room(drawing.keys(), now).items():
+        if sum(len(times[pk]) for pk in drawing[bucket]) * units[bucket] <= free:
+            continue  # even all at once
         length = timedelta(seconds=rules(bucket.platform)[bucket.key].window_s)
         going = sorted(at for pk in drawing[bucket] for at in times[pk])
         if _peak(going, length) * units[bucket] > free:
             found.update(drawing[bucket])
     return found
+
+
+def _times(
+    rows: DeliveryQuerySet, besides: Iterable[Planned]
+) -> Mapping[int, list[datetime]]:
+    """When posts go, by account. One query."""
+    times: defaultdict[int, list[datetime]] = defaultdict(list)
+    next_ones = rows.annotate(at=Coalesce("next_attempt_at", "release_at", "due_at"))
+    for account_id, at in next_ones.order_by("at").values_list("account_id", "at")[
+        :MAX_COUNTED
+    ]:
+        times[account_id].append(at)
+    for plan in besides:
+        times[plan.need.account_id].append(plan.at)
+    return times
+
+
+def _largest(accounts: Collection[int]) -> list[Need]:
+    """What one post takes at most, on each of those that have an access. One query."""
+    found = ConnectedAccount.objects.filter(
+        pk__in=accounts, credential__isnull=False
+    ).values_list(
+        "pk", "platform", "credential", "credential__app", "credential__app__network"
+    )
+    return [
+        Need(
+            ref=pk,
+            platform=platform,
+            network=network,
+            app_id=app,
+            credential_id=credential,
+            account_id=pk,
+            draws=_most(platform),
+        )
+        for pk, platform, credential, app, network in found
+    ]
 
 
 def _peak(times: Sequence[datetime], length: timedelta) -> int:
