@@ -695,12 +695,12 @@ def _page(
     return render(request, "publishing/compose.html", context)
 
 
-def _zones(chosen: str) -> list[str]:
-    """What people know their zone by: places and UTC, and whatever is chosen now."""
+def _zones(chosen: str) -> list[tuple[str, str]]:
+    """For a select. What people know their zone by: places and UTC, and whatever is chosen now."""
     places = {
         zone for zone in zone_names() if "/" in zone and not zone.startswith("Etc/")
     }
-    return sorted(places | {"UTC", chosen})
+    return [(zone, zone) for zone in sorted(places | {"UTC", chosen})]
 
 
 def _blank(request: HttpRequest) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -39,7 +40,7 @@ from .models import (
 from .native_models import NativePostQuerySet
 from .risk import Risk, risks
 from .threatened import explained, threatened
-from .wording import Trouble, held_in_short, next_sentence, trouble
+from .wording import Trouble, held_in_short, next_sentence, person, trouble
 
 CARDS_PER_DAY = 3
 EXCERPT = 60
@@ -161,23 +162,30 @@ class Filters:
 
 @dataclass(frozen=True)
 class Choices:
-    """What the filter form offers to this person."""
+    """What the filter form offers to this person: mostly (value, words) for a select."""
 
     brands: Sequence[Brand]
     platforms: Sequence[tuple[str, str]]
-    accounts: Sequence[ConnectedAccount]
+    accounts: Sequence[tuple[int, str]]
     statuses: Sequence[tuple[str, Any]]
-    owners: Sequence[Any]
-    labels: Sequence[Label]
+    owners: Sequence[tuple[int, str]]
+    labels: Sequence[tuple[int, str]]
     views: Sequence[SavedView]
-    zones: Sequence[str]
+    zones: Sequence[tuple[str, str]]
+
+    @property
+    def brand_names(self) -> list[tuple[int, str]]:
+        return [(brand.pk, brand.name) for brand in self.brands]
 
 
 def choices(user: Any, page: str = SavedView.Page.CALENDAR) -> Choices:
     """page: whose saved views are offered."""
     brands = list(Brand.objects.visible_to(user).distinct())
     accounts = list(
-        ConnectedAccount.objects.visible_to(user).distinct().order_by("name")
+        ConnectedAccount.objects.visible_to(user)
+        .distinct()
+        .order_by("name")
+        .only("name", "platform")
     )
     slugs = sorted({account.platform for account in accounts})
     # Whether there is any post of theirs: a join would read all posts there are.
@@ -187,24 +195,33 @@ def choices(user: Any, page: str = SavedView.Page.CALENDAR) -> Choices:
         get_user_model()
         .objects.filter(Exists(wrote.order_by()) | Q(pk__in=members.values("user")))
         .order_by("first_name", "username")
+        .only("first_name", "last_name", "username")
     )
+    zones = {"UTC", timezone.get_current_timezone_name()}
+    zones |= {brand.time_zone for brand in brands}
     return Choices(
         brands,
         [(slug, registry.spec(slug).name) for slug in slugs],
-        accounts,
+        [(account.pk, str(account)) for account in accounts],
         [
             (NEEDS_ME, gettext_lazy("Needs me")),
             (AT_RISK, gettext_lazy("At risk")),
             *Delivery.Status.choices,
         ],
-        list(owners),
-        list(Label.objects.filter(brand__in=brands).select_related("brand")),
+        [(owner.pk, person(owner)) for owner in owners],
+        _labels(brands),
         list(SavedView.objects.visible_to(user).filter(page=page)),
-        sorted(
-            {"UTC", timezone.get_current_timezone_name()}
-            | {brand.time_zone for brand in brands}
-        ),
+        [(zone, zone) for zone in sorted(zones)],
     )
+
+
+def _labels(brands: Sequence[Brand]) -> list[tuple[int, str]]:
+    """With the brand's name where there are several."""
+    found = Label.objects.filter(brand__in=brands).values_list(
+        "pk", "name", "brand__name"
+    )
+    several = len(brands) > 1
+    return [(pk, f"{name} ({brand})" if several else name) for pk, name, brand in found]
 
 
 # ---------------------------------------------------------------- rows
@@ -221,7 +238,7 @@ class Row:
     #: read beside the post (`light_rows`)
     beside: tuple[str, int | None] | None = None
 
-    @property
+    @cached_property
     def risk(self) -> Risk | None:
         """The gravest reason why it will not go out when due."""
         return self.risks[0] if self.risks else None
@@ -230,7 +247,7 @@ class Row:
     def at(self) -> datetime | None:
         return self.delivery.due_at if self.delivery else self.post.due_at
 
-    @property
+    @cached_property
     def excerpt(self) -> str:
         if self.beside is not None:
             text = self.beside[0]
@@ -246,7 +263,7 @@ class Row:
         assets = (use.asset for use in self.post.media.all())
         return next((asset.pk for asset in assets if asset.preview), None)
 
-    @property
+    @cached_property
     def trouble(self) -> Trouble | None:
         return trouble(self.delivery) if self.delivery else None
 
@@ -254,7 +271,7 @@ class Row:
     def held_why(self) -> str:
         return held_in_short(self.delivery) if self.delivery else ""
 
-    @property
+    @cached_property
     def next_step(self) -> str:
         if self.delivery is None:
             return _("Finish it and schedule it.")

@@ -72,6 +72,7 @@ from .wording import (
     lateness,
     next_sentence,
     outcome_words,
+    person,
     state_sentence,
     support_text,
     trouble,
@@ -238,7 +239,7 @@ def post_list(request: HttpRequest) -> HttpResponse:
         "hidden": {"tab": tab, **more},
         "page_name": SavedView.Page.POSTS,
         "undoable": len(bulk_views.kept_undo(request)),
-        "people": bulk.owners_for(request.user) if can_write(request.user) else [],
+        "people": _people(request.user) if can_write(request.user) else [],
         "clear_url": f"?tab={tab}",
         "day": day,
         "filters": filters,
@@ -247,6 +248,11 @@ def post_list(request: HttpRequest) -> HttpResponse:
         **_may(request.user),
     }
     return render(request, "publishing/post_list.html", context)
+
+
+def _people(user: Any) -> list[tuple[int, str]]:
+    """Who can be given posts, for a select."""
+    return [(one.pk, person(one)) for one in bulk.owners_for(user)]
 
 
 # ---------------------------------------------------------------- post and delivery

@@ -241,13 +241,10 @@ def sent_ahead(delivery: Delivery) -> str:
     goes out at 09:00 (UTC)."; "" when nothing was sent ahead."""
     if delivery.status != Status.SCHEDULED:
         return ""
-    kinds = {facts["kind"] for facts in delivery.draft.get("media", ())}
-    words = {
-        "platform": registry.spec(delivery.account.platform).name,
-        "when": clock(delivery.due_at),
-        "percent": delivery.sent_percent,
-    }
     ahead = delivery.due_at > timezone.now()
+    if not delivery.is_carried and not (delivery.prepared_at and ahead):
+        return ""
+    kinds = {facts["kind"] for facts in delivery.draft.get("media", ())}
     video = kinds == {MediaKind.VIDEO}
     if delivery.is_carried and ahead:
         if video:
@@ -271,14 +268,15 @@ def sent_ahead(delivery: Delivery) -> str:
                 "Its files are on their way to %(platform)s: %(percent)s %%. It goes "
                 "out when they are there."
             )
-    elif delivery.prepared_at and ahead:
-        if video:
-            said = _("The video is at %(platform)s already; it goes out at %(when)s.")
-        else:
-            said = _("Its files are at %(platform)s already; it goes out at %(when)s.")
+    elif video:
+        said = _("The video is at %(platform)s already; it goes out at %(when)s.")
     else:
-        return ""
-    return said % words
+        said = _("Its files are at %(platform)s already; it goes out at %(when)s.")
+    return said % {
+        "platform": registry.spec(delivery.account.platform).name,
+        "when": clock(delivery.due_at),
+        "percent": delivery.sent_percent,
+    }
 
 
 def _rest_sentence(delivery: Delivery) -> str:

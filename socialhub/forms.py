@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -17,13 +16,14 @@ from django.forms.utils import flatatt
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Brand, Profile
 from accounts.names import name_and_mail
 from accounts.roles import ADMIN, MARKETING, REVIEWER, ROLES
+from accounts.selects import options
 from accounts.zones import zone_names
 from publishing import approving
 
@@ -63,10 +63,10 @@ class LongSelect(forms.Select):
         chosen = {str(one) for one in self.format_value(value)}
         parts = [
             format_html(
-                '<optgroup label="{}">{}</optgroup>', key, _options(rows, chosen)
+                '<optgroup label="{}">{}</optgroup>', key, options(rows, chosen)
             )
             if isinstance(rows, list | tuple)
-            else _options([(key, rows)], chosen)
+            else options([(key, rows)], chosen)
             for key, rows in self.choices
         ]
         return format_html(
@@ -74,17 +74,6 @@ class LongSelect(forms.Select):
             flatatt(self.build_attrs(self.attrs, {**(attrs or {}), "name": name})),
             format_html_join("", "{}", ((part,) for part in parts)),
         )
-
-
-def _options(rows: Iterable[tuple[Any, Any]], chosen: set[str]) -> SafeString:
-    return format_html_join(
-        "",
-        '<option value="{}"{}>{}</option>',
-        (
-            (key, mark_safe(" selected") if str(key) in chosen else "", words)
-            for key, words in rows
-        ),
-    )
 
 
 class ProfileForm(forms.ModelForm[Profile]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from django import forms, template
@@ -15,12 +15,13 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from accounts.causes import broken_words, explain, unit_words
 from accounts.models import ConnectedAccount
 from accounts.names import name_of
+from accounts.selects import options
 from platforms import registry
 from publishing import looks
 from publishing.models import Delivery, Post
@@ -42,6 +43,12 @@ HEALTH_LOOKS: dict[str, tuple[str, str, Any]] = {
 def chip(tone: str, icon: str, word: str, note: str = "") -> SafeString:
     """An icon and a word. tone: ok, warn, bad, info or muted; note: more for those who
     point at it."""
+    return _chip(tone, icon, str(word), note)
+
+
+# Typed: a word that may hold markup equals one that may not.
+@lru_cache(maxsize=1000, typed=True)
+def _chip(tone: str, icon: str, word: str, note: str) -> SafeString:
     return format_html(
         '<span class="sh-chip sh-chip--{}"{}><span class="material-symbols-outlined '
         'sh-icon" aria-hidden="true">{}</span>{}</span>',
@@ -205,16 +212,28 @@ def when(value: datetime | date | None, style: str = "full") -> SafeString:
             value.isoformat(),
             date_format(value, _("D j M Y")),
         )
-    local = timezone.localtime(value)
+    return _when(value, style, zone_name(), get_language())
+
+
+# A long list names hundreds of times, and most of them each time that it is shown.
+@lru_cache(maxsize=10_000)
+def _when(value: datetime, style: str, zone: str, language: str | None) -> SafeString:
+    """zone and language: the active ones, so that each reader gets their own words."""
     return format_html(
         '<time class="sh-time" datetime="{}">{} <span class="sh-zone">{}</span></time>',
         value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        date_format(local, str(_FORMATS[style])),
-        zone_name(),
+        date_format(timezone.localtime(value), str(_FORMATS[style])),
+        zone,
     )
 
 
 # ---------------------------------------------------------------- forms
+
+
+@register.simple_tag(name="options")
+def options_of(rows: Iterable[tuple[Any, Any]], chosen: Any = "") -> SafeString:
+    """The options of a select: (value, words) for each."""
+    return options(rows, {str(chosen)})
 
 
 @register.filter
