@@ -5,6 +5,7 @@ Every function makes a fixed number of queries, however many rows there are.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -514,29 +515,34 @@ def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
     made_there = filters.natives(NativePost.objects.visible_to(user))
     foreign = list(made_there.between(start, stop).values_list("posted_at", "pk"))
     entries.sort(key=lambda entry: entry[:2])
-    shown: dict[date, list[tuple[int, int | None]]] = {}
+    ordered = list(days.values())
+    begins = [instants(one.date, one.date)[0] for one in ordered]
+
+    def day_of(at: datetime) -> Day:
+        # Of thousands, the clock of each would have to be asked for.
+        return ordered[bisect_right(begins, at) - 1]
+
+    places: list[tuple[int, int | None]] = []
     for at, post, key in entries:
-        day_of = timezone.localtime(at).date()
-        days[day_of].count += 1
-        places = shown.setdefault(day_of, [])
-        if len(places) < CARDS_PER_DAY:
+        one = day_of(at)
+        one.count += 1
+        if one.count <= CARDS_PER_DAY:
             places.append((post, key))
     beside: list[int] = []
-    for at, key in sorted(foreign):
+    for at, foreign_key in sorted(foreign):
         # What is our own comes first where there is no room for all.
-        day_of = timezone.localtime(at).date()
-        days[day_of].count += 1
-        if days[day_of].count <= CARDS_PER_DAY:
-            beside.append(key)
-    keys = [key for places in shown.values() for _post, key in places if key]
-    wanted = [drafts[post] for some in shown.values() for post, key in some if not key]
+        one = day_of(at)
+        one.count += 1
+        if one.count <= CARDS_PER_DAY:
+            beside.append(foreign_key)
+    keys = [key for _post, key in places if key]
+    wanted = [drafts[post] for post, key in places if not key]
     for row in light_rows(keys, wanted):
-        days[timezone.localtime(row.at or start).date()].cards.append(row)
+        day_of(row.at or start).cards.append(row)
     for native in native_rows(NativePost.objects.filter(pk__in=beside)):
-        days[timezone.localtime(native.at).date()].cards.append(native)
-    for one in days.values():
+        day_of(native.at).cards.append(native)
+    for one in ordered:
         one.cards.sort(key=lambda row: row.at or start)
-    ordered = list(days.values())
     weeks = [ordered[n : n + 7] for n in range(0, len(ordered), 7)]
     return Calendar(
         view, day, title, weeks, previous, following, risks_ahead(user, filters)

@@ -104,7 +104,7 @@ def trouble(delivery: Delivery) -> Trouble | None:
                 str(known.cure),
                 known.action,
             )
-        head = str(delivery.get_hold_display())
+        head = str(Hold(delivery.hold).label) if delivery.hold else ""
         return Trouble(f"held-{delivery.hold}", head, str(sentence), str(cure), action)
     if delivery.status == Status.UNCERTAIN:
         if delivery.next_attempt_at is None:

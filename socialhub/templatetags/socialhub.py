@@ -64,8 +64,8 @@ def state_chip(row: Delivery | Post) -> SafeString:
     """A delivery's or post's state as icon and word."""
     if isinstance(row, Post):
         return chip(*looks.of_post(row))
-    held = row.status == Status.HELD and row.hold != row.Hold.APPROVAL
-    note = row.get_hold_display() if held else ""
+    held = row.status == Status.HELD and row.hold not in ("", row.Hold.APPROVAL)
+    note = str(row.Hold(row.hold).label) if held else ""
     return chip(*looks.of_delivery(row), note)
 
 

@@ -1,0 +1,47 @@
+"""What tags keep is kept for whom it was made: a language, a zone, a kind of text."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+from django.utils import timezone, translation
+from django.utils.safestring import mark_safe
+
+from accounts.selects import options
+from publishing.templatetags.publishing import day_words
+from socialhub.templatetags.socialhub import chip, when
+
+NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
+
+
+def test_a_time_is_told_in_each_reader_s_zone_and_language():
+    for _turn in range(2):
+        with timezone.override("Europe/Berlin"), translation.override("en"):
+            assert "Tue 3 Mar 2026, 13:00 <span" in when(NOON)
+        with timezone.override("Asia/Tokyo"), translation.override("en"):
+            assert "Tue 3 Mar 2026, 21:00 <span" in when(NOON)
+        with timezone.override("Europe/Berlin"), translation.override("de"):
+            assert "März" in when(NOON)
+
+
+def test_a_day_is_named_in_each_reader_s_language():
+    for _turn in range(2):
+        with translation.override("en"):
+            assert day_words(date(2026, 3, 3), "l") == "Tuesday"
+        with translation.override("de"):
+            assert day_words(date(2026, 3, 3), "l") == "Dienstag"
+
+
+def test_words_that_may_hold_markup_are_not_taken_for_others():
+    for _turn in range(2):
+        assert "<b>" in chip("ok", "check", mark_safe("<b>yes</b>"))
+        assert "<b>" not in chip("ok", "check", "<b>yes</b>")
+
+
+def test_options_escape_what_they_name_and_mark_what_is_chosen():
+    rows = [(1, "A & B"), (2, "<b>")]
+    assert options(rows, {"2"}) == (
+        '<option value="1">A &amp; B</option>'
+        '<option value="2" selected>&lt;b&gt;</option>'
+    )
+    assert "selected" not in options(rows, {""})
