@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from django.utils import timezone
@@ -63,11 +63,18 @@ class Row:
     ends_at: datetime | None
     days_left: int | None
     healths: frozenset[str]
-    word: Word
-    able: Mapping[Ability, Able]
     #: the fullest of the windows that its posts draw on; None: nothing is used
     window: WindowLine | None
     pause: Paused | None
+    now: datetime
+
+    @cached_property
+    def able(self) -> Mapping[Ability, Able]:
+        return abilities(self.account)
+
+    @cached_property
+    def word(self) -> Word:
+        return _word(self)
 
     @property
     def proven_at(self) -> datetime | None:
@@ -152,34 +159,16 @@ def _row(
         if _is_limit(pause) or (window is not None and window.free == 0):
             healths.add("limited")
     left = max(0, (ends_at - now).days) if ends_at else None
-    able = abilities(account)
-    word = _word(account, healths, left, able, pause, window, now)
     return Row(
-        account,
-        queue,
-        ends,
-        ends_at,
-        left,
-        frozenset(healths),
-        word,
-        able,
-        window,
-        pause,
+        account, queue, ends, ends_at, left, frozenset(healths), window, pause, now
     )
 
 
-def _word(
-    account: ConnectedAccount,
-    healths: set[str],
-    days_left: int | None,
-    able: Mapping[Ability, Able],
-    pause: Paused | None,
-    window: WindowLine | None,
-    now: datetime,
-) -> Word:
+def _word(row: Row) -> Word:
     """The gravest thing that there is to say."""
-    publish = able[Ability.PUBLISH]
-    credential = account.credential
+    publish = row.able[Ability.PUBLISH]
+    credential, now = row.account.credential, row.now
+    pause, window = row.pause, row.window
     if credential is None or publish.tone != "ok":
         return Word(publish.tone, publish.icon, publish.words, publish.note)
     if pause is not None:
@@ -188,14 +177,14 @@ def _word(
         if until:
             words = _("Paused until %(when)s") % {"when": _clock(until, now)}
         return Word("warn", "pause_circle", words, pause.by_itself)
-    if "limited" in healths and window is not None and window.opens_at:
+    if "limited" in row.healths and window is not None and window.opens_at:
         when = {"when": _clock(window.opens_at, now)}
         return Word("warn", "pause_circle", _("Paused until %(when)s") % when)
-    if "ending" in healths and days_left is not None:
+    if "ending" in row.healths and row.days_left is not None:
         words = _("Ends within a day")
-        if days_left:
-            words = ngettext("Ends in %(n)s day", "Ends in %(n)s days", days_left)
-            words %= {"n": days_left}
+        if row.days_left:
+            words = ngettext("Ends in %(n)s day", "Ends in %(n)s days", row.days_left)
+            words %= {"n": row.days_left}
         return Word("warn", "timer", words)
     proven = credential.proven_at
     renewed = credential.issued_at or credential.connected_at
@@ -203,7 +192,7 @@ def _word(
         return Word("info", "sync", _("Proving…"))
     if proven is None:
         return Word("muted", "help", _("Not proven yet"))
-    if "unproven" in healths:
+    if "unproven" in row.healths:
         days = (now - proven).days
         words = ngettext("Not proven for %(n)s day", "Not proven for %(n)s days", days)
         return Word("warn", "help", words % {"n": days})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from django.db.models import Count, Q, prefetch_related_objects
@@ -135,47 +136,47 @@ class Button:
 
 @dataclass
 class Group:
-    """Deliveries with one cause and one credential."""
+    """Deliveries with one cause and one credential; read it when all are in it."""
 
     key: str
     trouble: Trouble
     who: str
     deliveries: list[Delivery] = field(default_factory=list)
 
-    @property
+    @cached_property
     def accounts(self) -> list[ConnectedAccount]:
         return list({row.account_id: row.account for row in self.deliveries}.values())
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Tells groups of the same cause apart."""
         first, *others = self.accounts
         return f"{first.name} +{len(others)}" if others else first.name
 
-    @property
+    @cached_property
     def platform(self) -> str:
         """Of all of them; "" where one decision reaches several platforms."""
         slugs = {row.account.platform for row in self.deliveries}
         return slugs.pop() if len(slugs) == 1 else ""
 
-    @property
+    @cached_property
     def first_at(self) -> datetime:
         return min(map(happened_at, self.deliveries))
 
-    @property
+    @cached_property
     def last_at(self) -> datetime:
         return max(map(happened_at, self.deliveries))
 
-    @property
+    @cached_property
     def sendable(self) -> list[Delivery]:
         return [row for row in self.deliveries if can_send_again(row)]
 
-    @property
+    @cached_property
     def in_time(self) -> list[Delivery]:
         now = timezone.now()
         return [row for row in self.sendable if row.useful_until > now]
 
-    @property
+    @cached_property
     def late_count(self) -> int:
         return len(self.sendable) - len(self.in_time)
 
@@ -265,15 +266,15 @@ def can_send_again(delivery: Delivery) -> bool:
     return delivery.account.health == "healthy"
 
 
-def who_can(action: Action) -> str:
-    return {
-        Action.RECONNECT: _("An admin, or the person who owns the account"),
-        Action.EDIT: _("Whoever writes the post"),
-        Action.RETRY: _("A reviewer"),
-        Action.DECIDE: _("Whoever can look at the account on the network"),
-        Action.WAIT: _("Nobody has to"),
-        Action.OPERATOR: _("An admin who runs our app at the platform"),
-    }[action]
+#: who can do what a group needs
+WHO: dict[Action, Any] = {
+    Action.RECONNECT: gettext_lazy("An admin, or the person who owns the account"),
+    Action.EDIT: gettext_lazy("Whoever writes the post"),
+    Action.RETRY: gettext_lazy("A reviewer"),
+    Action.DECIDE: gettext_lazy("Whoever can look at the account on the network"),
+    Action.WAIT: gettext_lazy("Nobody has to"),
+    Action.OPERATOR: gettext_lazy("An admin who runs our app at the platform"),
+}
 
 
 def _is_twice(row: Delivery) -> bool:
@@ -302,7 +303,7 @@ def groups(rows: Iterable[Delivery]) -> list[Group]:
             action = what.action
             if action == Action.RECONNECT and can_send_again(row):
                 action = Action.RETRY
-            who = who_can(action)
+            who = str(WHO[action])
             if _is_twice(row):
                 who = _("Whoever knows whether it is meant")
             if listed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cache, lru_cache
 from typing import Any
@@ -12,7 +12,7 @@ from django import forms, template
 from django.forms import BoundField
 from django.template.loader import TemplateDoesNotExist, get_template
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.formats import date_format, localize
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext_lazy
@@ -224,6 +224,26 @@ def _when(value: datetime, style: str, zone: str, language: str | None) -> SafeS
         value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         date_format(timezone.localtime(value), str(_FORMATS[style])),
         zone,
+    )
+
+
+@register.simple_tag
+def table_lines(lines: Iterable[Sequence[tuple[str, Any]]]) -> SafeString:
+    """The rows of a table of figures: of each cell its column's head and itself."""
+    return format_html_join(
+        "",
+        '<tr><th scope="row" data-label="{}">{}</th>{}</tr>',
+        (
+            (
+                *line[0],
+                format_html_join(
+                    "",
+                    '<td data-label="{}">{}</td>',
+                    ((head, localize(cell)) for head, cell in line[1:]),
+                ),
+            )
+            for line in lines
+        ),
     )
 
 
