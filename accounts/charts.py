@@ -8,12 +8,12 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from .health_rows import Row
 from .hooks import HealthOn
+from .reading import told
 
 WEEKS = 12
 
@@ -48,8 +48,8 @@ def health_over_time(days: Sequence[HealthOn]) -> Chart | None:
         "%(from)s to %(to)s: able to post %(able0)s, then %(able)s; reconnect needed "
         "%(broken0)s, then %(broken)s; at most %(worst)s on one day."
     ) % {
-        "from": date_format(first.day, _("j M Y")),
-        "to": date_format(last.day, _("j M Y")),
+        "from": told(first.day, _("j M Y")),
+        "to": told(last.day, _("j M Y")),
         "able0": first.able,
         "able": last.able,
         "broken0": first.broken,
@@ -59,7 +59,7 @@ def health_over_time(days: Sequence[HealthOn]) -> Chart | None:
     return Chart(
         {
             "type": "line",
-            "labels": [date_format(day.day, _("j M")) for day in days],
+            "labels": [told(day.day, _("j M")) for day in days],
             "sets": [
                 {"label": label, "tone": tone, "values": values}
                 for label, tone, values in sets
@@ -69,7 +69,7 @@ def health_over_time(days: Sequence[HealthOn]) -> Chart | None:
         [_("Day"), *(label for label, _tone, _values in sets)],
         [
             (
-                date_format(day.day, _("j M Y")),
+                told(day.day, _("j M Y")),
                 day.able,
                 day.ending,
                 day.broken,
@@ -106,13 +106,13 @@ def ends_by_week(rows: Iterable[Row], now: datetime) -> Chart | None:
         sum(counts),
     ) % {
         "n": sum(counts),
-        "week": date_format(weeks[worst], _("j M")),
+        "week": told(weeks[worst], _("j M")),
         "most": counts[worst],
     }
     return Chart(
         {
             "type": "bar",
-            "labels": [date_format(week, _("j M")) for week in weeks],
+            "labels": [told(week, _("j M")) for week in weeks],
             "sets": [
                 {"label": _("Accounts that end"), "tone": "warn", "values": counts}
             ],
@@ -120,7 +120,7 @@ def ends_by_week(rows: Iterable[Row], now: datetime) -> Chart | None:
         summary,
         [_("Week of"), _("Accounts that end")],
         [
-            (date_format(week, _("j M Y")), count)
+            (told(week, _("j M Y")), count)
             for week, count in zip(weeks, counts, strict=True)
         ],
     )

@@ -12,7 +12,6 @@ from functools import cache, cached_property
 from typing import Any
 
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -27,6 +26,7 @@ from .limit_pages import WindowLine, subjects_of, windows
 from .models import ConnectedAccount
 from .paused import Paused
 from .permissions import Able, abilities
+from .reading import told
 
 #: Ends within this time are worth a notice.
 SOON = timedelta(days=21)
@@ -203,7 +203,7 @@ def _clock(at: datetime, now: datetime) -> str:
     """A time in the reader's zone, with its day when that is not today."""
     local = timezone.localtime(at)
     same = local.date() == timezone.localtime(now).date()
-    return date_format(local, "H:i" if same else _("D j M, H:i"))
+    return told(at, "H:i" if same else _("D j M, H:i"))
 
 
 # ---------------------------------------------------------------- pauses and limits

@@ -28,6 +28,7 @@ from platforms.errors import ABOUT_ACCESS, Cause, PlatformError
 from platforms.http import Http
 
 from . import ends
+from .addresses import address
 from .ends import End
 from .fields import EncryptedTextField
 from .fixed_query import SAMPLE_TIME, FixedQuery
@@ -735,9 +736,7 @@ class ConnectedAccount(models.Model):
         return f"{self.name} ({self.spec.name})"
 
     def get_absolute_url(self) -> str:
-        from django.urls import reverse
-
-        return reverse("account_detail", args=[self.pk])
+        return address("account_detail", self.pk)
 
     @property
     def spec(self) -> PlatformSpec:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import get_language
 
 
 def zone_of(user: object) -> ZoneInfo:
@@ -20,3 +25,17 @@ def language_of(user: object) -> str:
     """The code of the person's language; the installation's for none or an old one."""
     code = getattr(getattr(user, "profile", None), "language", "")
     return code if code in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
+
+
+def told(at: date, pattern: str) -> str:
+    """A day, or a time by the reader's clock: `date_format`, of which lists show
+    hundreds, and most of them each time that they are shown."""
+    return _told(at, pattern, timezone.get_current_timezone_name(), get_language())
+
+
+@lru_cache(maxsize=10_000)
+def _told(at: date, pattern: str, zone: str, language: str | None) -> str:
+    """zone and language: the active ones."""
+    return date_format(
+        timezone.localtime(at) if isinstance(at, datetime) else at, pattern
+    )

@@ -19,13 +19,13 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.causes import explain
 from accounts.charts import Chart
 from accounts.models import Brand, Network
+from accounts.reading import told
 from publishing.models import Attempt, Delivery
 
 from .models import WeekFigures
@@ -377,12 +377,12 @@ def charts(found: Report) -> list[tuple[str, str, Chart]]:
     """(id, title, chart): nothing where nothing was due."""
     if not found.total.due:
         return []
-    labels = [date_format(line.week, _("j M")) for line in found.weeks]
+    labels = [told(line.week, _("j M")) for line in found.weeks]
 
     def by_week(title: str, tone: str, values: list[Any], words: list[str]) -> Chart:
         sets = [{"label": title, "tone": tone, "values": values}]
         lines = [
-            (date_format(line.week, _("j M Y")), text)
+            (told(line.week, _("j M Y")), text)
             for line, text in zip(found.weeks, words, strict=True)
         ]
         shown = [text for text in words if text != "–"]

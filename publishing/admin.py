@@ -205,7 +205,7 @@ class DeliveryAdmin(RoleAdmin):
         },
     )
     def state(self, row: Delivery) -> tuple[str, str]:
-        return row.status, row.get_status_display()
+        return row.status, str(Delivery.Status(row.status).label)
 
     @admin.action(description=_("Cancel"))
     def cancel(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:

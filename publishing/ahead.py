@@ -19,7 +19,6 @@ from io import BytesIO
 from django.db.models import prefetch_related_objects
 from django.db.models.functions import Coalesce
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from accounts.limit_pages import bucket_name
@@ -33,6 +32,7 @@ from accounts.limits import (
     rules,
 )
 from accounts.models import ConnectedAccount
+from accounts.reading import told
 from platforms import registry
 from platforms.base import (
     MONEY,
@@ -295,4 +295,4 @@ def clock(at: datetime, beside: datetime) -> str:
     """A time in the reader's zone; with its day when that is another than `beside`'s."""
     local = timezone.localtime(at)
     same = local.date() == timezone.localtime(beside).date()
-    return date_format(local, "H:i" if same else _("D j M, H:i"))
+    return told(at, "H:i" if same else _("D j M, H:i"))

@@ -12,12 +12,12 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import Truncator
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.addresses import address
 from accounts.models import Brand, ConnectedAccount
 from platforms import parts as parts_of
 from platforms import registry
@@ -143,7 +143,7 @@ class Post(models.Model):
         return Truncator(self.text.strip() or self.link_url or str(_("Post"))).chars(60)
 
     def get_absolute_url(self) -> str:
-        return reverse("post_detail", args=[self.pk])
+        return address("post_detail", self.pk)
 
     @property
     def looked_after_by(self) -> Any:
@@ -875,7 +875,7 @@ class Delivery(models.Model):
         super().save(*args, **kwargs)
 
     def get_absolute_url(self) -> str:
-        return reverse("delivery_detail", args=[self.pk])
+        return address("delivery_detail", self.pk)
 
     @classmethod
     def needs_person_if(cls) -> Q:

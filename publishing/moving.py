@@ -18,10 +18,10 @@ from django.db import transaction
 from django.db.models import prefetch_related_objects
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from accounts.models import AuditEvent
+from accounts.reading import told
 from accounts.roles import can_write
 
 from . import approving, risk, twice
@@ -58,7 +58,7 @@ class Moved:
 def said(at: datetime) -> str:
     """ "Tue 1 Dec, 10:00 (Europe/Berlin)" on the reader's clock."""
     zone = timezone.get_current_timezone_name()
-    return f"{date_format(timezone.localtime(at), _('D j M, H:i'))} ({zone})"
+    return f"{told(at, _('D j M, H:i'))} ({zone})"
 
 
 def target(post: Post, day: date, wall: time | None) -> Timing:

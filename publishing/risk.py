@@ -26,6 +26,7 @@ from accounts.limits import Forecast
 from accounts.models import ConnectedAccount, Credential, PlatformApp
 from accounts.paused import Paused
 from accounts.permissions import lacks
+from accounts.reading import told
 from platforms import parts, registry
 from platforms.base import Draft, Level, PublishJob, calls_of_choices
 from platforms.errors import Cause
@@ -425,7 +426,7 @@ def _access_ends(account: ConnectedAccount, credential: Credential, end: End) ->
     words = {
         "account": account.name,
         "who": whose,
-        "when": date_format(timezone.localtime(end.at), _("j M Y")),
+        "when": told(end.at, _("j M Y")),
     }
     cause = Cause.TOKEN_EXPIRED
     sentence = _(

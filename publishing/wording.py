@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.causes import Action, explain
 from accounts.names import name_of
+from accounts.reading import told
 from platforms import registry
 from platforms.base import MediaKind
 
@@ -183,7 +183,7 @@ def clock(at: datetime) -> str:
     today = timezone.localtime().date()
     pattern = "H:i" if local.date() == today else _("D j M Y, H:i")
     zone = timezone.get_current_timezone_name()
-    return f"{date_format(local, pattern)} ({zone})"
+    return f"{told(at, pattern)} ({zone})"
 
 
 def parts_words(delivery: Delivery) -> str:

@@ -6,18 +6,16 @@ as long.
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from functools import lru_cache
+from datetime import datetime
 from typing import Any
 
 from django import template
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import get_language
 
+from accounts.reading import told
 from publishing import looks
 from publishing.listing import NativeRow, Row
 from publishing.models import Delivery
@@ -26,15 +24,7 @@ from socialhub.templatetags.socialhub import chip, platform_icon, state_chip
 register = template.Library()
 
 
-@register.filter
-def day_words(day: date, pattern: str) -> str:
-    """As the filter `date`."""
-    return _day_words(day, pattern, get_language())
-
-
-@lru_cache(maxsize=1000)
-def _day_words(day: date, pattern: str, language: str | None) -> str:
-    return date_format(day, pattern)
+register.filter("told", told)
 
 
 @register.simple_tag

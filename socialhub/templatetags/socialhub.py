@@ -12,15 +12,16 @@ from django import forms, template
 from django.forms import BoundField
 from django.template.loader import TemplateDoesNotExist, get_template
 from django.utils import timezone
-from django.utils.formats import date_format, localize
+from django.utils.formats import localize
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.causes import broken_words, explain, unit_words
 from accounts.models import ConnectedAccount
 from accounts.names import name_of
+from accounts.reading import told
 from accounts.selects import options
 from platforms import registry
 from publishing import looks
@@ -210,20 +211,13 @@ def when(value: datetime | date | None, style: str = "full") -> SafeString:
         return format_html(
             '<time class="sh-time" datetime="{}">{}</time>',
             value.isoformat(),
-            date_format(value, _("D j M Y")),
+            told(value, _("D j M Y")),
         )
-    return _when(value, style, zone_name(), get_language())
-
-
-# A long list names hundreds of times, and most of them each time that it is shown.
-@lru_cache(maxsize=10_000)
-def _when(value: datetime, style: str, zone: str, language: str | None) -> SafeString:
-    """zone and language: the active ones, so that each reader gets their own words."""
     return format_html(
         '<time class="sh-time" datetime="{}">{} <span class="sh-zone">{}</span></time>',
         value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        date_format(timezone.localtime(value), str(_FORMATS[style])),
-        zone,
+        told(value, str(_FORMATS[style])),
+        zone_name(),
     )
 
 

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime
 from django.utils import timezone, translation
 from django.utils.safestring import mark_safe
 
+from accounts.reading import told
 from accounts.selects import options
-from publishing.templatetags.publishing import day_words
 from socialhub.templatetags.socialhub import chip, when
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
@@ -27,9 +27,9 @@ def test_a_time_is_told_in_each_reader_s_zone_and_language():
 def test_a_day_is_named_in_each_reader_s_language():
     for _turn in range(2):
         with translation.override("en"):
-            assert day_words(date(2026, 3, 3), "l") == "Tuesday"
+            assert told(date(2026, 3, 3), "l") == "Tuesday"
         with translation.override("de"):
-            assert day_words(date(2026, 3, 3), "l") == "Dienstag"
+            assert told(date(2026, 3, 3), "l") == "Dienstag"
 
 
 def test_words_that_may_hold_markup_are_not_taken_for_others():
