@@ -23,7 +23,7 @@ from accounts.models import AuditEvent, Brand, ConnectedAccount
 from accounts.roles import can_write
 from accounts.zones import zone_names
 
-from . import csv_cells, importing, incoming, table_columns
+from . import csv_cells, importing, incoming, looks, table_columns
 from .access import role_required, row_number
 from .import_models import Import, ImportRow
 from .job_views import line
@@ -301,6 +301,14 @@ class Field:
     problems: list[dict[str, str]]
 
 
+ROW_LOOKS: dict[str, tuple[str, str]] = {
+    ImportRow.State.BAD: ("bad", "error"),
+    ImportRow.State.GOOD: ("ok", "check_circle"),
+    ImportRow.State.DONE: ("ok", "task_alt"),
+    ImportRow.State.STAYS: ("warn", "block"),
+}
+
+
 @dataclass(frozen=True)
 class RowCard:
     """A row with its fields; general: what is about no field."""
@@ -308,6 +316,15 @@ class RowCard:
     row: ImportRow
     fields: list[Field]
     may_change: bool
+    #: what takes in the form
+    address: str
+
+    @property
+    def look(self) -> looks.Look:
+        state = ImportRow.State(self.row.state)
+        return looks.Look(
+            *ROW_LOOKS.get(state, ("muted", "schedule")), str(state.label)
+        )
 
     @classmethod
     def of(cls, table: Import, row: ImportRow) -> RowCard:
@@ -334,7 +351,8 @@ class RowCard:
             *states,
             ImportRow.State.LEFT,
         )
-        return cls(row, fields, may)
+        address = reverse("import_row", args=[table.pk, row.number])
+        return cls(row, fields, may, address)
 
 
 @require_POST
