@@ -10,6 +10,7 @@ from typing import Any
 
 from django import forms, template
 from django.forms import BoundField
+from django.forms.utils import flatatt
 from django.template.loader import TemplateDoesNotExist, get_template
 from django.utils import timezone
 from django.utils.formats import localize
@@ -259,6 +260,28 @@ def control_kind(field: BoundField) -> str:
     if isinstance(widget, forms.CheckboxSelectMultiple | forms.RadioSelect):
         return "group"
     return "single"
+
+
+@register.simple_tag
+def ticks(field: BoundField) -> SafeString:
+    """The controls of a group, such as one for each account; Django would render a
+    template for each."""
+    return format_html_join(
+        "",
+        '<label class="sh-check" for="{}"><input type="{}" name="{}" value="{}"{}>'
+        "<span>{}</span></label>",
+        (
+            (
+                choice.id_for_label,
+                choice.data["type"],
+                choice.data["name"],
+                choice.data["value"],
+                flatatt(choice.data["attrs"]),
+                choice.choice_label,
+            )
+            for choice in field.subwidgets
+        ),
+    )
 
 
 @register.filter

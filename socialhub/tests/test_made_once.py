@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+from django import forms
 from django.utils import timezone, translation
 from django.utils.safestring import mark_safe
 
 from accounts.reading import told
 from accounts.selects import options
-from socialhub.templatetags.socialhub import chip, when
+from socialhub.templatetags.socialhub import chip, ticks, when
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 
@@ -45,3 +46,18 @@ def test_options_escape_what_they_name_and_mark_what_is_chosen():
         '<option value="2" selected>&lt;b&gt;</option>'
     )
     assert "selected" not in options(rows, {""})
+
+
+def test_the_ticks_of_a_group_are_django_s_own():
+    class Form(forms.Form):
+        brands = forms.MultipleChoiceField(
+            choices=[(1, "A & B"), (2, "C")], widget=forms.CheckboxSelectMultiple
+        )
+
+    field = Form(initial={"brands": ["2"]})["brands"]
+    page = ticks(field)
+    assert "<span>A &amp; B</span>" in page
+    for choice in field:
+        assert choice.tag().strip() in page
+        assert f'for="{choice.id_for_label}"' in page
+    assert page.count(" checked") == 1
