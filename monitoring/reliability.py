@@ -386,9 +386,9 @@ def charts(found: Report) -> list[tuple[str, str, Chart]]:
             for line, text in zip(found.weeks, words, strict=True)
         ]
         shown = [text for text in words if text != "–"]
-        told = _("Last: %(last)s.") % {"last": shown[-1]} if shown else ""
+        summary = _("Last: %(last)s.") % {"last": shown[-1]} if shown else ""
         data = {"type": "bar", "labels": labels, "sets": sets}
-        return Chart(data, told, [_("Week of"), title], lines[::-1])
+        return Chart(data, summary, [_("Week of"), title], lines[::-1])
 
     share = _("On time, per cent")
     delay, repair = _("Median delay, seconds"), _("Median time to repair, minutes")
@@ -432,11 +432,11 @@ def charts(found: Report) -> list[tuple[str, str, Chart]]:
                 }
             ],
         }
-        told = _("Most often: %(name)s (%(n)s).") % {
+        summary = _("Most often: %(name)s (%(n)s).") % {
             "name": causes[0][0],
             "n": causes[0][1],
         }
-        chart = Chart(data, told, [_("Cause"), trouble], causes)
+        chart = Chart(data, summary, [_("Cause"), trouble], causes)
         drawn.append(("causes", _("Trouble by cause"), chart))
         minutes = [
             None
