@@ -180,6 +180,7 @@ _lost = _Seen(
         .only(
             "kind",
             "dedup_key",
+            "subject",
             "cause",
             "account_count",
             "post_count",

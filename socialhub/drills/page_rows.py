@@ -72,6 +72,7 @@ from publishing.models import (
     ImportRow,
     Job,
     Label,
+    LeftUpload,
     LinkFacts,
     LinkRule,
     MediaAsset,
@@ -505,6 +506,16 @@ class World:
                 state=Answer.State.PUBLISHED,
                 next_at=None,
                 sent_at=self.now,
+            )
+            for row in rows[::20]
+        )
+
+        LeftUpload.objects.bulk_create(
+            LeftUpload(
+                delivery=row,
+                external_id=f"upload-{row.pk}",
+                state=LeftUpload.State.GONE,
+                ended_at=self.now,
             )
             for row in rows[::20]
         )
