@@ -128,7 +128,7 @@ class Watch:
     faults: list[str] = field(default_factory=list)
 
     def over(self, page: Page) -> None:
-        page.on("pageerror", lambda error: self.faults.append(f"script: {error}"))
+        page.on("pageerror", lambda error: self.faults.append(f"script: {error.stack}"))
         page.on("console", self._console)
         page.on("request", self._request)
         page.on("requestfailed", self._failed)

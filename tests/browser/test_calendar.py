@@ -1,4 +1,5 @@
-"""The calendar in a browser: moved by mouse and by keyboard, undone, refused."""
+"""Planning together in a browser: the calendar, moved by mouse and by keyboard, undone,
+refused; a table of posts that is imported."""
 
 from __future__ import annotations
 
@@ -10,7 +11,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.guide import MASTODON, X, write
+from tests.browser.guide import (
+    BLUESKY,
+    MASTODON,
+    X,
+    row_of,
+    write,
+)
 from tests.browser.inspection import PHONE
 
 pytestmark = pytest.mark.browser
@@ -143,3 +150,50 @@ def test_a_full_day_opens_beside_the_calendar_and_a_phone_shows_a_list(
     expect(pressed).to_have_attribute("aria-pressed", "true")
     expect(card(phone, "Full day, number 3")).to_be_visible()
     expect(card(phone, "Full day, number 3")).to_have_count(1)  # late, on its day alone
+
+
+# -- a table of posts
+
+
+def test_a_table_with_bad_rows_is_mended_on_the_page_and_taken_back(
+    visit: Visit, furnished: Any, inspect: Inspect
+) -> None:
+    page = visit("mara", size=PHONE)
+    page.goto("/import/")
+    inspect(page, "import-begin")
+    day = MONDAY.isoformat()
+    table = (
+        "accounts,date,time,text\n"
+        f"acme.practice.example,{day},09:00,A row that is well\n"
+        f"acme.practice.example,{day},25:00,A row without such an hour\n"
+        f"nobody.example,{day},11:00,A row for nobody\n"
+    )
+    page.get_by_label("Table (CSV or XLSX)").set_input_files(
+        {"name": "plan.csv", "mimeType": "text/csv", "buffer": table.encode()}
+    )
+    page.get_by_role("button", name="Read the table").click()
+    note = page.locator("#write-note")
+    expect(note).to_contain_text("1 row can be imported. 2 rows have to be mended")
+    first, second = (page.get_by_role("article", name=f"Row {n}") for n in (3, 4))
+    expect(first.get_by_label("time", exact=True)).to_have_attribute(
+        "aria-invalid", "true"
+    )
+    expect(second).to_contain_text("nobody.example")
+    inspect(page, "import-looked-at")
+    first.get_by_label("time", exact=True).fill("10:00")
+    first.get_by_role("button", name="Save and look again").press("Enter")
+    expect(note).to_contain_text("2 rows can be imported. 1 row has to be mended")
+    page.get_by_role("button", name="Import 2 rows").click()
+    done = page.get_by_role("region", name="Undo the import").or_(
+        page.get_by_role("form", name="Undo the import")
+    )
+    expect(done).to_contain_text("2 posts would be taken back")
+    inspect(page, "import-done")
+    page.goto(f"/posts/?tab=all&day={day}")
+    expect(page.get_by_role("main")).to_contain_text("A row without such an hour")
+    page.go_back()
+    page.get_by_role("button", name="Undo the import").click()
+    expect(page.get_by_role("button", name="Forget this table")).to_be_visible()
+    page.goto(f"/posts/?tab=all&day={day}")
+    cancelled = row_of(page, BLUESKY, "Cancelled")
+    expect(cancelled.filter(has_text="A row")).to_have_count(2)

@@ -13,7 +13,14 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Site, Window
-from tests.browser.guide import BLUESKY, MASTODON, X, account_box
+from tests.browser.guide import (
+    BLUESKY,
+    MASTODON,
+    X,
+    account_box,
+    row_of,
+    schedule_button,
+)
 from tests.browser.inspection import DESKTOP, PHONE
 
 pytestmark = pytest.mark.browser
@@ -370,3 +377,36 @@ def test_a_text_that_is_too_long_becomes_a_thread(
     page.get_by_role("link", name="Edit").click()
     expect(second).to_have_value(was)
     expect(third).to_have_value("And that is all.")
+
+
+#: Somebody posted it by hand, where no test's own post comes near.
+MADE_THERE = """
+import django; django.setup()
+from django.utils import timezone
+from accounts.models import ConnectedAccount
+from publishing.models import NativePost
+account = ConnectedAccount.objects.filter(platform="x").last()
+NativePost.objects.create(account=account, external_id="by-hand", text="%s",
+    permalink="https://x.example/by-hand", posted_at=timezone.now())
+"""
+
+
+def test_what_was_posted_by_hand_is_said_before_it_goes_out_again(
+    visit: Visit, connected: None, site: Site, inspect: Inspect
+) -> None:
+    text = "Our rolls are fresh from seven o'clock on, and there are enough for all of you."
+    site.rows(MADE_THERE % text)
+    page = visit("mara")
+    page.goto("/posts/?tab=native")
+    expect(row_of(page, X, "Our rolls")).to_be_visible()
+    inspect(page, "posts-native")
+    page.goto("/posts/new/")
+    account_box(page, X).check()
+    page.get_by_label("Text for all networks").fill(text)
+    page.get_by_role("radio", name="Now").check()
+    checks = page.get_by_role("region", name="Checks")
+    expect(checks).to_contain_text("made by somebody at the network itself")
+    expect(schedule_button(page)).to_be_disabled()
+    inspect(page, "compose-native")
+    page.get_by_label("Send it all the same").check()
+    expect(schedule_button(page)).to_be_enabled()
