@@ -222,6 +222,7 @@ NOT_PAGES: dict[str, str] = {
             "channel_test",
             "comment_visibility",
             "compose_check",
+            "compose_choice",
             "compose_keep",
             "compose_link",
             "compose_parts",
