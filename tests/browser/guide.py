@@ -75,7 +75,8 @@ def account_box(page: Page, account: Account) -> Locator:
 
 
 def schedule_button(page: Page) -> Locator:
-    return page.get_by_role("button", name=re.compile(r"^(Schedule|Send) \d+ post"))
+    words = re.compile(r"^((Schedule|Send) \d+ post|Ask for approval)")
+    return page.get_by_role("button", name=words)
 
 
 def write(

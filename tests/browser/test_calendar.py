@@ -1,10 +1,10 @@
 """Planning together in a browser: the calendar, moved by mouse and by keyboard, undone,
-refused; a table of posts that is imported."""
+refused; a table of posts that is imported; posts that two people approve."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from tests.browser.guide import (
     BLUESKY,
     MASTODON,
     X,
+    load_until,
     row_of,
     write,
 )
@@ -197,3 +198,65 @@ def test_a_table_with_bad_rows_is_mended_on_the_page_and_taken_back(
     page.goto(f"/posts/?tab=all&day={day}")
     cancelled = row_of(page, BLUESKY, "Cancelled")
     expect(cancelled.filter(has_text="A row")).to_have_count(2)
+
+
+# -- approval
+
+
+@pytest.fixture
+def two_steps(visit: Visit, furnished: dict[str, str]) -> Iterator[None]:
+    """The brand wants the yes of two people, as long as the test lasts."""
+    page = visit("ada", expected={422})
+
+    def choose(words: str) -> None:
+        page.goto(furnished["brand"])
+        page.get_by_label("Approval").select_option(label=words)
+        save = page.get_by_role("button", name="Save", exact=True)
+        save.click()
+        # What becomes of posts that are scheduled already is asked then.
+        planned = page.get_by_role("radio", name=re.compile("^Let these go as planned"))
+        if planned.is_visible():
+            planned.check()
+            save.click()
+        expect(page.get_by_role("status").first).to_contain_text("Saved.")
+
+    choose("Two steps: two people approve each post, one after the other")
+    yield
+    choose("None: posts go out as scheduled")
+
+
+def test_two_people_approve_and_what_was_changed_since_is_shown(
+    visit: Visit, two_steps: None, inspect: Inspect
+) -> None:
+    mara, rhea, ada = visit("mara"), visit("rhea", size=PHONE), visit("ada")
+    post = write(mara, "Rolls for everyone", BLUESKY, at=(MONDAY.isoformat(), "08:00"))
+    main = mara.get_by_role("main")
+    expect(main).to_contain_text("0/2")
+    expect(mara.get_by_role("button", name=re.compile("^Approve"))).to_have_count(0)
+
+    rhea.goto("/reviews/")
+    inspect(rhea, "reviews")
+    rhea.get_by_role("button", name=re.compile(r"Approve \(step 1 of 2\)")).click()
+    expect(rhea.get_by_role("status").first).to_be_visible()
+    ada.goto(post)
+    expect(ada.get_by_role("main")).to_contain_text("approved by Rhea Reviewer")
+    ada.get_by_role("button", name=re.compile(r"Approve \(step 2 of 2\)")).click()
+    load_until(mara, post, row_of(mara, BLUESKY, "Scheduled"))
+
+    mara.goto(f"{post}edit/")
+    mara.get_by_label("Text for all networks").fill("Rolls for nearly everyone")
+    save = mara.get_by_role("button", name="Save changes")
+    expect(save).to_be_enabled()
+    save.click()
+    mara.wait_for_url(post)
+    expect(main).to_contain_text("0/2")
+    rhea.goto("/reviews/")
+    changed = rhea.get_by_role("main")
+    expect(changed).to_contain_text("Changed since it was approved")
+    expect(changed.locator("ins")).to_contain_text("nearly")
+    inspect(rhea, "reviews-changed")
+    rhea.get_by_label("What you want to say").fill("All of them, please.")
+    rhea.get_by_role("button", name="Send back").click()
+    expect(rhea.get_by_role("status").first).to_be_visible()
+    mara.goto(post)
+    expect(main).to_contain_text("All of them, please.")
