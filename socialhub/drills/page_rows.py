@@ -323,9 +323,6 @@ class World:
         Care.objects.bulk_create(
             Care(delivery_id=key, assignee=self.reader) for key in care
         )
-        LeftUpload.objects.bulk_create(
-            LeftUpload(delivery_id=key, external_id=f"left-{key}") for key in care
-        )
         Note.objects.bulk_create(
             Note(delivery_id=key, author=self.reader, text="I ask the agency.")
             for key in care
