@@ -47,7 +47,15 @@ from platforms.limits import Window
 
 from . import limits
 from .fixed_query import FixedQuery
-from .models import AuditEvent, CircuitBreaker, ConnectedAccount, RateBucket
+from .models import (
+    LIKE_THE_APP,
+    SHAKEN_FOR,
+    AuditEvent,
+    CircuitBreaker,
+    ConnectedAccount,
+    Credential,
+    RateBucket,
+)
 
 State = CircuitBreaker.State
 #: (platform, subject): what a row is found by
@@ -698,6 +706,30 @@ def _close(row: CircuitBreaker, now: datetime) -> None:
     row.retry_at = row.trial_at = row.looked_at = None
     row.looks_pass = False
     row.failures, row.successes = [], {}
+
+
+# ---------------------------------------------------------------- afterwards
+
+
+def mistaken(now: datetime) -> list[int]:
+    """Accesses that were taken for withdrawn shortly before or while their whole app was
+    refused, and were not looked at since it is taken back. One cheap query, and one more
+    for each such app.
+    """
+    found: list[int] = []
+    taken_back = CircuitBreaker.objects.filter(
+        state=State.CLOSED, cause=MANY_LOST_ACCESS, closed_at__gte=now - SHAKEN_FOR
+    )
+    for row in taken_back:
+        assert row.opened_at is not None
+        found += Credential.objects.filter(
+            app=row.subject_id,
+            state=Credential.State.BROKEN,
+            cause__in=LIKE_THE_APP,
+            broken_at__gte=row.opened_at - SHAKEN_FOR,
+            looked_at__lt=row.closed_at,
+        ).values_list("pk", flat=True)
+    return found
 
 
 # ---------------------------------------------------------------- rows

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts import health, refresh
+from accounts import breakers, health, refresh
 from accounts.errands import Running, SideBySide
 from accounts.hearing import Hearing
 from accounts.models import ConnectedAccount, Credential
@@ -180,10 +180,15 @@ class Looks(Takeovers):
         self._shake()
 
     def _shake(self) -> None:
-        """What just broke has its tree looked at, and a few others of its app."""
+        """What just broke has its tree looked at, and a few others of its app; and what
+        only seemed so is looked at as soon as the app is taken back."""
         now = timezone.now()
         credentials = Credential.objects
-        shaken = [*credentials.strangers(now), *credentials.shaken(now)]
+        shaken = [
+            *credentials.strangers(now),
+            *credentials.shaken(now),
+            *breakers.mistaken(now),
+        ]
         shaken = shaken[: ahead.MOST_URGENT]
         for pk in shaken:
             self._urgent.setdefault(pk, health.AT_ONCE)

@@ -10,7 +10,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts import breakers
-from accounts.models import AuditEvent, ConnectedAccount, Credential, PlatformApp
+from accounts.models import (
+    AuditEvent,
+    CircuitBreaker,
+    ConnectedAccount,
+    Credential,
+    PlatformApp,
+)
 from accounts.tests.trees import BEN
 from accounts.tests.trees import planted as planted
 from accounts.tests.trees import sign_in as sign_in
@@ -248,6 +254,29 @@ def test_when_one_access_is_withdrawn_a_few_others_tell_that_it_is_the_app(
     incidents.review()
     incident = Incident.objects.get()
     assert (incident.kind, incident.cause) == ("breaker", breakers.MANY_LOST_ACCESS)
+
+
+def test_those_that_only_seemed_withdrawn_are_asked_as_soon_as_the_app_is_back(
+    script, make_account
+):
+    """Their own next look may be a day away, and people are told to reconnect."""
+    for number in range(9):
+        make_account("scripted", f"who{number}")
+    calm()
+    due("who5")
+    script.answers["prove"] = [AuthRevoked(cause=Cause.TOKEN_REVOKED)]
+    tasks.check_credentials()
+    assert len(causes()) == 4
+    script.answers["prove"] = [FINE]
+    CircuitBreaker.objects.update(looked_at=timezone.now() - HOUR)
+    due("who7" if "who7" not in causes() else "who8")
+    tasks.check_credentials()
+    assert CircuitBreaker.objects.get(subject__startswith="app:").state == "closed"
+    tasks.check_credentials()
+    assert causes() == {}
+    asked = len(script.asked)
+    tasks.check_credentials()
+    assert len(script.asked) == asked
 
 
 def test_when_others_live_on_one_access_was_withdrawn_and_nobody_is_asked_again(
