@@ -380,12 +380,17 @@ def test_a_text_that_is_too_long_becomes_a_thread(
 
 
 #: Somebody posted it by hand, where no test's own post comes near.
+#: Until tomorrow the network is not read, which does not know of it.
 MADE_THERE = """
 import django; django.setup()
+from datetime import timedelta
 from django.utils import timezone
 from accounts.models import ConnectedAccount
+from monitoring.native_models import NativeReading
 from publishing.models import NativePost
 account = ConnectedAccount.objects.filter(platform="x").last()
+NativeReading.objects.update_or_create(account=account,
+    defaults={"next_at": timezone.now() + timedelta(days=1)})
 NativePost.objects.create(account=account, external_id="by-hand", text="%s",
     permalink="https://x.example/by-hand", posted_at=timezone.now())
 """
