@@ -388,7 +388,7 @@ from django.utils import timezone
 from accounts.models import ConnectedAccount
 from monitoring.native_models import NativeReading
 from publishing.models import NativePost
-account = ConnectedAccount.objects.filter(platform="x").last()
+account = ConnectedAccount.objects.get(platform="x", name="Acme Tools")
 NativeReading.objects.update_or_create(account=account,
     defaults={"next_at": timezone.now() + timedelta(days=1)})
 NativePost.objects.create(account=account, external_id="by-hand", text="%s",
