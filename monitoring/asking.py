@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F, Model, QuerySet
 from django.utils import timezone
 
 from accounts import health, limits, refresh
@@ -63,11 +64,32 @@ class Reading:
 
 
 class Asking(Round):
-    """Whose time has come, the longest due first. Subclasses say what is asked."""
+    """Whose time has come, the longest due first. Subclasses say what is asked.
+
+    model: its rows have `next_at`. road: from a row to its account. beside: what else is
+    read with a row.
+    """
+
+    model: type[Model]
+    road: str
+    beside: tuple[str, ...] = ()
+
+    def due(self) -> QuerySet[Any]:
+        waiting = self.model._default_manager.filter(next_at__lte=timezone.now())
+        found = waiting.annotate(app=F(f"{self.road}__credential__app"))
+        return found.filter(app__isnull=False).order_by("next_at")
 
     def taken(self, pks: Sequence[int]) -> list[Any]:
         """Claim these rows, in this order; without those that another worker has."""
-        raise NotImplementedError
+        now, rows = timezone.now(), self.model._default_manager
+        with transaction.atomic():
+            free = rows.select_for_update(skip_locked=True, of=("self",))
+            found = free.filter(pk__in=pks, next_at__lte=now).select_related(
+                f"{self.road}__credential__app", *self.beside
+            )
+            mine = {row.pk: row for row in found}
+            rows.filter(pk__in=mine).update(next_at=now + TAKEN)
+        return [mine[pk] for pk in pks if pk in mine]
 
     def account(self, row: Any) -> ConnectedAccount:
         """With its credential and app."""

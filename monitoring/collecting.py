@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from accounts.errands import asking
@@ -33,7 +32,6 @@ from publishing.models import Delivery
 
 from .asking import (
     LONGEST_WAIT,
-    TAKEN,
     Asking,
     Reading,
     client_of,
@@ -132,17 +130,7 @@ def _asked(call: Any) -> Any:
 class Collecting(Asking):
     """Posts that are out, the longest due first."""
 
-    def due(self) -> QuerySet[Any]:
-        now = timezone.now()
-        return (
-            Watch.objects.filter(next_at__lte=now)
-            .annotate(app=F("delivery__account__credential__app"))
-            .filter(app__isnull=False)
-            .order_by("next_at")
-        )
-
-    def taken(self, pks: Sequence[int]) -> list[Watch]:
-        return _taken(pks)
+    model, road, beside = Watch, "delivery__account", ("delivery__post",)
 
     def account(self, row: Watch) -> ConnectedAccount:
         return row.delivery.account
@@ -159,21 +147,6 @@ class Collecting(Asking):
 
     def keep(self, reading: PostReading, told: Told, now: datetime) -> None:
         keep(reading.row, told, now)
-
-
-def _taken(pks: Sequence[int]) -> list[Watch]:
-    """Claim these, in this order; without those that another worker has."""
-    now = timezone.now()
-    with transaction.atomic():
-        free = Watch.objects.select_for_update(skip_locked=True, of=("self",))
-        rows = {
-            row.pk: row
-            for row in free.filter(pk__in=pks, next_at__lte=now).select_related(
-                "delivery__post", "delivery__account__credential__app"
-            )
-        }
-        Watch.objects.filter(pk__in=rows).update(next_at=now + TAKEN)
-    return [rows[pk] for pk in pks if pk in rows]
 
 
 def _may_ask(row: Watch, now: datetime) -> bool:

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
-from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from accounts.errands import asking
@@ -30,7 +28,6 @@ from publishing.models import LeftUpload
 
 from .asking import (
     LONGEST_WAIT,
-    TAKEN,
     Asking,
     Reading,
     client_of,
@@ -66,25 +63,7 @@ class Discard(Reading):
 class Discarding(Asking):
     """Uploads without a post, the longest due first."""
 
-    def due(self) -> QuerySet[Any]:
-        return (
-            LeftUpload.objects.filter(next_at__lte=timezone.now())
-            .annotate(app=F("delivery__account__credential__app"))
-            .filter(app__isnull=False)
-            .order_by("next_at")
-        )
-
-    def taken(self, pks: Sequence[int]) -> list[LeftUpload]:
-        now = timezone.now()
-        with transaction.atomic():
-            free = LeftUpload.objects.select_for_update(skip_locked=True, of=("self",))
-            found = free.filter(pk__in=pks, next_at__lte=now)
-            rows = {
-                row.pk: row
-                for row in found.select_related("delivery__account__credential__app")
-            }
-            LeftUpload.objects.filter(pk__in=rows).update(next_at=now + TAKEN)
-        return [rows[pk] for pk in pks if pk in rows]
+    model, road = LeftUpload, "delivery__account"
 
     def account(self, row: LeftUpload) -> ConnectedAccount:
         return row.delivery.account

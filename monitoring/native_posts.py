@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
-from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -27,7 +25,6 @@ from publishing.models import NativePost
 from .asking import (
     AGAIN_AFTER,
     LONGEST_WAIT,
-    TAKEN,
     Asking,
     Reading,
     client_of,
@@ -102,26 +99,7 @@ class ListReading(Reading):
 class NativeRound(Asking):
     """Accounts, the longest due first."""
 
-    def due(self) -> QuerySet[Any]:
-        return (
-            NativeReading.objects.filter(next_at__lte=timezone.now())
-            .annotate(app=F("account__credential__app"))
-            .filter(app__isnull=False)
-            .order_by("next_at")
-        )
-
-    def taken(self, pks: Sequence[int]) -> list[NativeReading]:
-        now = timezone.now()
-        with transaction.atomic():
-            free = NativeReading.objects.select_for_update(
-                skip_locked=True, of=("self",)
-            )
-            found = free.filter(pk__in=pks, next_at__lte=now)
-            rows = {
-                row.pk: row for row in found.select_related("account__credential__app")
-            }
-            NativeReading.objects.filter(pk__in=rows).update(next_at=now + TAKEN)
-        return [rows[pk] for pk in pks if pk in rows]
+    model, road = NativeReading, "account"
 
     def account(self, row: NativeReading) -> ConnectedAccount:
         return row.account

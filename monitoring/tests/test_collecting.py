@@ -339,8 +339,8 @@ def test_a_reading_that_was_begun_belongs_to_one_worker(published, says):
     collecting.take_up(timezone.now())
     Watch.objects.update(next_at=timezone.now())
     pks = list(Watch.objects.values_list("pk", flat=True))
-    assert len(collecting._taken(pks)) == 1
-    assert collecting._taken(pks) == []
+    assert len(collecting.Collecting().taken(pks)) == 1
+    assert collecting.Collecting().taken(pks) == []
 
 
 # ---------------------------------------------------------------- comments
