@@ -6,17 +6,16 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Any
 
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 
 def options(rows: Iterable[tuple[Any, Any]], chosen: Collection[str]) -> SafeString:
     """An <option> for each (value, words). chosen: values, as the address has them."""
-    return mark_safe(  # noqa: S308 (each one is)
-        "".join(
-            _option(value, str(words), value in chosen)
-            for value, words in ((str(key), words) for key, words in rows)
-        )
+    return format_html_join(
+        "",
+        "{}",
+        ((_option(str(key), str(words), str(key) in chosen),) for key, words in rows),
     )
 
 

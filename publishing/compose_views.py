@@ -696,7 +696,8 @@ def _page(
 
 
 def _zones(chosen: str) -> list[tuple[str, str]]:
-    """For a select. What people know their zone by: places and UTC, and whatever is chosen now."""
+    """For a select. What people know their zone by: places and UTC, and whatever is
+    chosen now."""
     places = {
         zone for zone in zone_names() if "/" in zone and not zone.startswith("Etc/")
     }

@@ -4,9 +4,9 @@
 
 RECIPE is JSON: `ratio` (width / height to cut to, null: as it is), `focus` ([x, y] from
 0 to 1: what stays when it is cut), `max_side` (pixels, null), `mime_type` (image/jpeg or
-image/png), `max_bytes` (null: any). The result is `made` in the output folder, upright, in
-the colours of every screen (sRGB) and without the notes of the camera; the answer is `examine`'s, its facts the new width
-and height. What cannot be made small enough is refused ("stays_large").
+image/png), `max_bytes` (null: any). The result is `made` in the output folder, upright,
+in the colours of every screen (sRGB) and without the notes of the camera; the answer is
+`examine`'s, its facts the new width and height. What cannot be made small enough is refused ("stays_large").
 """
 
 from __future__ import annotations

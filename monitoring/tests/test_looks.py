@@ -236,10 +236,8 @@ def test_while_an_app_has_no_room_others_are_found_behind_it_and_asked_for_once(
 # ---------------------------------------------------------------- is it the app?
 
 
-def test_when_one_access_is_withdrawn_a_few_others_tell_that_it_is_the_app(
-    script, make_account
-):
-    """Pinterest says the same of both, and looks come hours after one another."""
+def refuse_all(script, make_account) -> None:
+    """Nine accounts, of which one is looked at, and refused as all would be."""
     for number in range(9):
         make_account("scripted", f"who{number}")
     calm()
@@ -247,6 +245,13 @@ def test_when_one_access_is_withdrawn_a_few_others_tell_that_it_is_the_app(
     script.answers["prove"] = [AuthRevoked(cause=Cause.TOKEN_REVOKED)]
     tasks.check_credentials()
     assert len(causes()) == 4
+
+
+def test_when_one_access_is_withdrawn_a_few_others_tell_that_it_is_the_app(
+    script, make_account
+):
+    """Pinterest says the same of both, and looks come hours after one another."""
+    refuse_all(script, make_account)
     asked = len(script.asked)
     assert asked <= 5, "one more look tries whether the app is well again"
     tasks.check_credentials()
@@ -260,13 +265,7 @@ def test_those_that_only_seemed_withdrawn_are_asked_as_soon_as_the_app_is_back(
     script, make_account
 ):
     """Their own next look may be a day away, and people are told to reconnect."""
-    for number in range(9):
-        make_account("scripted", f"who{number}")
-    calm()
-    due("who5")
-    script.answers["prove"] = [AuthRevoked(cause=Cause.TOKEN_REVOKED)]
-    tasks.check_credentials()
-    assert len(causes()) == 4
+    refuse_all(script, make_account)
     script.answers["prove"] = [FINE]
     CircuitBreaker.objects.update(looked_at=timezone.now() - HOUR)
     due("who7" if "who7" not in causes() else "who8")
