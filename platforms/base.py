@@ -1014,6 +1014,9 @@ class PlatformClient(abc.ABC):
         access: Access | None = None,
         http: Http | None = None,
     ) -> None:
+    #: Of one that was found, where something is still to be done there (a thumbnail, a
+    #: playlist): with this in its witness `next_step` does it. {}: nothing is.
+    witness: Mapping[str, Any] = field(default_factory=dict)
         self.environment = environment
         self.access = access or Access()
         self.http = http or Http(allow_private=environment.allow_private)

@@ -679,6 +679,7 @@ class Delivery(models.Model):
         Status.UNCERTAIN: {
             Status.UNCERTAIN,
             Status.PUBLISHED,
+            Status.PROCESSING,  # it is there, and something is to be done to it
             Status.SCHEDULED,
             Status.FAILED,  # the platform refused it, and it is not there
         },

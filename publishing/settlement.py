@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from django.utils import timezone
@@ -115,10 +117,25 @@ class Settlement:
         self._published(remote, witness)
         return None
 
-    def _found_live(self, remote: RemotePost) -> None:
-        """The same, but found out afterwards: what follows is claimed anew."""
+    def _found_live(
+        self, remote: RemotePost, left: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
+        """The same, but found out afterwards: what follows is claimed anew.
+
+        left: the witness of what is still to be done to it there.
+        """
         draft = self.work.job.draft
         self.row.is_not_native(remote.permalink, remote.external_id)
+        if left:
+            self._move(
+                Status.PROCESSING,
+                witness={**self.row.witness, **left},
+                next_attempt_at=self.now,
+                intent_at=None,
+                **Delivery._no_lease(),
+                **Delivery._no_error(),
+            )
+            return
         witness = parts.arrived(draft, self.row.witness, remote, self.now)
         if parts.all_out(draft, witness):
             self._published(remote, witness)
@@ -416,7 +433,7 @@ class Settlement:
         self._close(look.sighting, "", evidence=look.evidence)
         if look.sighting == Sighting.FOUND and look.remote is not None:
             if not self._belongs_to_another(look.remote.external_id):
-                self._found_live(look.remote)
+                self._found_live(look.remote, look.witness)
                 return
         looks = look_times(self.row.account.platform)
         looked = self.row.look_count + 1

@@ -28,6 +28,7 @@ from platforms.base import (
     Identity,
     Level,
     MediaFile,
+    Look,
     MediaKind,
     Platform,
     PlatformClient,
@@ -520,7 +521,7 @@ def clip(platform, kind, shelf, where=""):
 
 
 def found_by_looking(platform, now, client, practice):
-    """What the looks after a lost answer come to: the post, or None to go on.
+    """What the looks after a lost answer come to: a sighting, or None to go on.
 
     Where the platform cannot be read, a person tells: here, that it is there.
     """
@@ -528,9 +529,9 @@ def found_by_looking(platform, now, client, practice):
         pass_time(practice, after_s)
         look = platform.look(now, client)
         if look.sighting is Sighting.FOUND:
-            return look.remote
+            return look
     if look.sighting is Sighting.CANNOT_TELL:
-        return RemotePost("told by a person", "")
+        return Look(Sighting.FOUND, RemotePost("told by a person", ""))
     return None
 
 
@@ -582,8 +583,11 @@ def go_out(platform, now, client, practice, ended):
         if ended == "after the send" and commits:
             assert now.first_sent_at is None, "sent twice"
             now = replace(now, first_sent_at=datetime.now(UTC))
-            if remote := found_by_looking(platform, now, client, practice):
-                return remote
+            if look := found_by_looking(platform, now, client, practice):
+                if not look.witness:
+                    return look.remote
+                now = replace(now, witness={**now.witness, **look.witness})
+                assert platform.is_out(now.witness)
             continue
         if result.remote:
             return result.remote

@@ -41,7 +41,7 @@ from ..errors import (
 from ..text import tidy, utf8_bytes, with_link
 from . import hook
 from .client import YouTubeClient, moment
-from .media import Sending, file_name, thumbnail_of, video_of
+from .media import Sending, file_name, made, thumbnail_of, video_of
 from .spec import (
     DESCRIPTION_BYTES,
     FORBIDDEN,
@@ -322,7 +322,8 @@ class YouTube(Platform):
             return self._search(job, api)
         if seen.video:
             found = self._found(job, api, seen.video)
-            return Look(Sighting.FOUND, found, "the upload is finished")
+            left = {"video": made(seen.video)}
+            return Look(Sighting.FOUND, found, "the upload is finished", left)
         return Look(
             Sighting.ABSENT,
             evidence=f"the upload waits: it holds {seen.stored} bytes",
@@ -344,7 +345,8 @@ class YouTube(Platform):
         if found is not None:
             remote = self._found(job, api, found)
             evidence = f"{remote.external_id} is the same video"
-            return Look(Sighting.FOUND, remote, evidence)
+            left = {"video": made(found)}
+            return Look(Sighting.FOUND, remote, evidence, left)
         if not complete:
             return Look(Sighting.CANNOT_TELL, evidence=f"more than {read} uploads")
         return Look(

@@ -445,6 +445,19 @@ def test_an_account_that_lost_its_credential_meanwhile_is_held(delivery, script)
     assert (delivery.status, delivery.hold) == (Status.HELD, "disconnected")
 
 
+def test_what_is_left_to_do_to_a_post_that_was_found_is_done(delivery, script):
+    """A thumbnail, a playlist: the answer to the post's last byte was lost."""
+    script.answers["post"] = [AmbiguousOutcome()]
+    turn(delivery)
+    there = RemotePost("p1", "https://e/p1")
+    found = Look(Sighting.FOUND, there, "it is there", witness={"post": "p1"})
+    script.answers |= {"look": [found], "address": [StepResult(remote=there)]}
+    assert turn(delivery).status == Status.PROCESSING
+    assert (delivery.cause, delivery.intent_at) == ("", None)
+    assert turn(delivery).status == Status.PUBLISHED
+    assert script.asked == ["post", "look", "address"]
+
+
 def test_look_times_may_be_shortened_for_drills(settings, delivery, script):
     settings.PUBLISH_LOOK_AFTER_S = [1.0, 2.0]
     assert work.look_times("scripted") == (1.0, 2.0)
