@@ -585,6 +585,36 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("Add it again in another format, or use another one."),
         Action.EDIT,
     ),
+    Cause.CAPTIONS_ALONE: _e(
+        _("Captions without a video"),
+        _("Captions belong to a video, and the post has none."),
+        _("Add the video, or remove the captions."),
+        Action.EDIT,
+    ),
+    Cause.CAPTIONS_LEFT_OUT: _e(
+        _("These captions are not sent"),
+        _("SocialHub sends no captions to this network, or not so many."),
+        _("The video goes out without them. Say what matters in the text as well."),
+        Action.EDIT,
+    ),
+    Cause.CAPTIONS_TOO_LARGE: _e(
+        _("The captions are too large"),
+        _("The captions have more bytes than this platform accepts."),
+        _("Shorten them, or remove them."),
+        Action.EDIT,
+    ),
+    Cause.CAPTIONS_LANGUAGE: _e(
+        _("The captions have no language"),
+        _("This platform wants to know in which language captions are."),
+        _("Choose their language."),
+        Action.EDIT,
+    ),
+    Cause.CAPTIONS_TWICE: _e(
+        _("Two captions in one language"),
+        _("This platform takes captions once for each language."),
+        _("Choose another language for one of them, or remove it."),
+        Action.EDIT,
+    ),
     Cause.ALT_TEXT_TOO_LONG: _e(
         _("The alternative text is too long"),
         _("The description of a file is longer than this platform accepts."),
@@ -765,6 +795,7 @@ _KINDS: dict[str, Any] = {
     MediaKind.GIF: _("animated images"),
     MediaKind.VIDEO: _("videos"),
     MediaKind.DOCUMENT: _("documents"),
+    MediaKind.CAPTIONS: _("captions"),
 }
 
 

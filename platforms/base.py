@@ -145,6 +145,7 @@ class MediaKind(StrEnum):
     GIF = "gif"  # an animated image: GIF, WebP or PNG
     VIDEO = "video"
     DOCUMENT = "document"
+    CAPTIONS = "captions"  # what is said in a video, to read along: SRT or WebVTT
 
 
 @dataclass(frozen=True)
@@ -214,6 +215,18 @@ class VideoRule(MediaRule):
 class DocumentRule(MediaRule):
     max_count: int = 1
     max_pages: int | None = None
+
+
+@dataclass(frozen=True)
+class CaptionRule:
+    """Captions beside a video. format: what is sent, "srt" or "vtt" (`captions`);
+    max_count: files, of which each has a language of its own. needs_language: without
+    one they cannot be sent."""
+
+    format: str
+    max_bytes: int
+    max_count: int = 1
+    needs_language: bool = True
 
 
 class OptionKind(StrEnum):
@@ -350,6 +363,11 @@ class PlatformSpec:
     gifs: GifRule | None = None
     videos: VideoRule | None = None
     documents: DocumentRule | None = None
+    #: None: a video there has no captions of its own, or our code does not send them yet
+    captions: CaptionRule | None = None
+    #: an image beside a video stands for it until it is played, and is none of the
+    #: post's files
+    has_stills: bool = False
     #: what a person decides besides text, link and files, in the order of the form
     options: tuple[Option, ...] = ()
     #: None: a post there has one part
@@ -400,7 +418,7 @@ class PlatformSpec:
     fetches_files: bool = False
     #: it takes no post without an image or a video
     needs_media: bool = False
-    #: each post is a video; an image beside it is its thumbnail
+    #: each post is a video
     needs_video: bool = False
     #: its terms forbid one text on several accounts of the same people
     one_account_per_text: bool = False
@@ -724,6 +742,8 @@ class MediaFile:
     interlaced: bool = False
     #: how brighter pictures than ordinary ones are told: "pq", "hlg"; "": they are not
     hdr: str = ""
+    #: of captions: "en", "pt-BR"; "": not known
+    language: str = ""
 
 
 @dataclass(frozen=True)
@@ -732,6 +752,7 @@ class Part:
 
     text: str
     media: tuple[MediaFile, ...] = ()
+    captions: tuple[MediaFile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -749,6 +770,8 @@ class Draft:
     parts: tuple[Part, ...] = ()
     #: written below the post once it is out
     first_comment: str = ""
+    #: of the video among `media`, which holds none of these
+    captions: tuple[MediaFile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -802,7 +825,7 @@ class Level(StrEnum):
 @dataclass(frozen=True)
 class Finding:
     """What the platform would say about a draft. `field`: text, link, media or media:N,
-    option:KEY, comment.
+    option:KEY, comment. Captions are numbered after the other files.
 
     `values` fill the sentence of `cause` (numbers, names). part: of a thread, from 1.
     """
@@ -991,6 +1014,9 @@ class Look:
     remote: RemotePost | None = None
     #: how it was told, in one line for the attempt's log
     evidence: str = ""
+    #: Of one that was found, where something is still to be done there (a thumbnail, a
+    #: playlist): with this in its witness `next_step` does it. {}: nothing is.
+    witness: Mapping[str, Any] = field(default_factory=dict)
     #: The commit may be repeated as it is, because the platform itself keeps it from
     #: doubling (a native key, an rkey, a duplicate check that names the live post).
     safe_to_repeat: bool = False
@@ -1014,9 +1040,6 @@ class PlatformClient(abc.ABC):
         access: Access | None = None,
         http: Http | None = None,
     ) -> None:
-    #: Of one that was found, where something is still to be done there (a thumbnail, a
-    #: playlist): with this in its witness `next_step` does it. {}: nothing is.
-    witness: Mapping[str, Any] = field(default_factory=dict)
         self.environment = environment
         self.access = access or Access()
         self.http = http or Http(allow_private=environment.allow_private)

@@ -41,6 +41,8 @@ def media_findings(draft: Draft, spec: PlatformSpec) -> list[Finding]:
     spec: with its rules replaced where an account's own server announces others.
     """
     found = _number_of_files(draft, spec)
+    has_video = MediaKind.VIDEO in {file.kind for file in draft.media}
+    has_still = spec.has_stills and (has_video or spec.needs_video)
     for number, media in enumerate(draft.media, 1):
         rule = _rule(spec, media.kind)
         if rule is None:
@@ -48,7 +50,33 @@ def media_findings(draft: Draft, spec: PlatformSpec) -> list[Finding]:
             field = f"media:{number}"
             found.append(Finding(Level.REFUSED, Cause.MEDIA_KIND, field, values))
         else:
-            found += _Judge(media, number).findings(rule)
+            still = has_still and media.kind is MediaKind.IMAGE
+            found += _Judge(media, number, still=still).findings(rule)
+    return found + _caption_findings(draft, spec)
+
+
+def _caption_findings(draft: Draft, spec: PlatformSpec) -> list[Finding]:
+    """Those that a network does not show are left out: they hold nothing back."""
+    rule, found = spec.captions, []
+    has_video = MediaKind.VIDEO in {file.kind for file in draft.media}
+    languages: set[str] = set()
+    for number, file in enumerate(draft.captions, len(draft.media) + 1):
+        field, language = f"media:{number}", file.language.lower()
+        if not has_video:
+            found.append(Finding(Level.REFUSED, Cause.CAPTIONS_ALONE, field))
+        elif rule is None or number - len(draft.media) > rule.max_count:
+            found.append(Finding(Level.WARNING, Cause.CAPTIONS_LEFT_OUT, field))
+        else:
+            if file.size_bytes > rule.max_bytes:
+                values = {"used": file.size_bytes, "limit": rule.max_bytes}
+                values_in = {**values, "unit": "bytes"}
+                cause = Cause.CAPTIONS_TOO_LARGE
+                found.append(Finding(Level.REFUSED, cause, field, values_in))
+            if rule.needs_language and not language:
+                found.append(Finding(Level.REFUSED, Cause.CAPTIONS_LANGUAGE, field))
+            elif language in languages:
+                found.append(Finding(Level.REFUSED, Cause.CAPTIONS_TWICE, field))
+            languages.add(language)
     return found
 
 
@@ -59,7 +87,7 @@ def _rule(spec: PlatformSpec, kind: MediaKind) -> MediaRule | None:
         MediaKind.VIDEO: spec.videos,
         MediaKind.DOCUMENT: spec.documents,
     }
-    return rules[kind]
+    return rules.get(kind)
 
 
 def _number_of_files(draft: Draft, spec: PlatformSpec) -> list[Finding]:
@@ -73,7 +101,10 @@ def _number_of_files(draft: Draft, spec: PlatformSpec) -> list[Finding]:
         if kinds[kind] > rule.max_count:
             values: dict[str, Any] = {"count": kinds[kind], "limit": rule.max_count}
             return [Finding(Level.REFUSED, Cause.TOO_MANY_MEDIA, "media", values)]
-    if spec.needs_video:  # an image beside it is none of the post's files
+    if spec.has_stills and MediaKind.VIDEO in rules:
+        if kinds[MediaKind.IMAGE] > 1:
+            values = {"count": kinds[MediaKind.IMAGE], "limit": 1}
+            return [Finding(Level.REFUSED, Cause.TOO_MANY_MEDIA, "media", values)]
         return []
     together = sum(kinds[kind] for kind in rules)
     limit = max((rule.max_count for rule in rules.values()), default=0)
@@ -95,8 +126,10 @@ _TOO_HEAVY = {
 class _Judge:
     """Holds one file against the rule of its kind. What was not measured passes."""
 
-    def __init__(self, media: MediaFile, number: int) -> None:
+    def __init__(self, media: MediaFile, number: int, *, still: bool = False) -> None:
         self.media = media
+        #: it stands for a video, and has no alternative text
+        self.still = still
         self.field = f"media:{number}"
         self.found: list[Finding] = []
 
@@ -176,6 +209,8 @@ class _Judge:
             self._refuse(Cause.VIDEO_INDEX_LAST)
 
     def _alternative_text(self, rule: MediaRule) -> None:
+        if self.still:
+            return
         length = len(self.media.alt_text.strip())
         if not length:
             self.found.append(

@@ -24,6 +24,7 @@ from .base import (
     Identity,
     Level,
     Look,
+    Part,
     Platform,
     PlatformClient,
     PublishJob,
@@ -56,10 +57,16 @@ def piece(draft: Draft, number: int) -> Draft:
     if number == 1:
         return replace(draft, parts=(), first_comment="")
     if number <= 1 + len(draft.parts):
-        text, media = draft.parts[number - 2].text, draft.parts[number - 2].media
+        part = draft.parts[number - 2]
     else:
-        text, media = draft.first_comment, ()
-    return Draft(text=text, media=media, language=draft.language, options=draft.options)
+        part = Part(draft.first_comment)
+    return Draft(
+        text=part.text,
+        media=part.media,
+        captions=part.captions,
+        language=draft.language,
+        options=draft.options,
+    )
 
 
 def pieces(draft: Draft) -> list[Draft]:
@@ -75,7 +82,8 @@ def merged(sent: Draft, now: Draft, number: int) -> Draft:
     if number == 0:
         return now
     first = replace(now, parts=(), first_comment="")
-    for name in ("text", "link_url", "link_title", "link_description", "media"):
+    said_first = ("text", "link_url", "link_title", "link_description")
+    for name in (*said_first, "media", "captions"):
         first = replace(first, **{name: getattr(sent, name)})
     said = is_comment(sent, number)
     fixed = sent.parts[: number - 1]

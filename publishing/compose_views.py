@@ -582,6 +582,9 @@ def _files(request: HttpRequest, data: QueryDict, post: Post | None) -> list[str
     problems = list(incoming.refused_files(request))
     form = PostForm(data, user=request.user, post=post)
     kept = [asset.pk for asset, _alt in form.attached]
+    for said in form.languages_said:
+        # A fact of the file, whatever becomes of the post.
+        said.save(update_fields=["facts"])
     if len(kept) < len(set(data.getlist("media"))):
         problems.append(str(_FILE_GONE))
     still: list[str] = []

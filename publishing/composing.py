@@ -18,7 +18,7 @@ from accounts import budgets
 from accounts.causes import explain, finding_sentence
 from accounts.models import AuditEvent, Brand, ConnectedAccount
 from platforms import parts, registry
-from platforms.base import Count, Draft, Finding, Level, Option, Part
+from platforms.base import Count, Draft, Finding, Level, Option
 from platforms.errors import Cause
 from platforms.text import tidy
 
@@ -30,6 +30,7 @@ from . import (
     media,
     mentions,
     natives,
+    part_forms,
     public_media,
     stops,
     tagging,
@@ -98,6 +99,9 @@ class Composition:
     #: what is added to its links (`tagging`)
     link_tags: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.files = part_forms.in_order(self.files)
+
     @property
     def is_empty(self) -> bool:
         """Nothing in it that anybody would miss."""
@@ -119,16 +123,10 @@ class Composition:
             link_url=self.link_url,
             link_title=self.link_title,
             link_description=self.link_description,
-            media=tuple(
-                PostMedia(asset=asset, position=place, alt_text=alt).as_file()
-                for place, (asset, alt) in enumerate(self.files)
-            ),
             options=self.options.get(platform, {}),
-            parts=tuple(
-                Part(tidy(part.text), part.media())
-                for part in self.parts.get(platform, ())
-            ),
+            parts=tuple(part.as_part() for part in self.parts.get(platform, ())),
             first_comment=self.comments.get(platform, ""),
+            **part_forms.files_of(self.files),
         )
         return tagging.tagged(draft, self.link_tags, platform, account)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import re
 import resource
 import struct
 import sys
@@ -40,6 +41,7 @@ MAX_VIDEO_S = 12 * 3600
 #: Images are decoded whole; these are the largest that any network takes.
 MAX_IMAGE_BYTES = 20 << 20
 MAX_DOCUMENT_BYTES = 100 << 20
+MAX_CAPTIONS_BYTES = 4 << 20
 MAX_FRAMES = 10_000
 #: of all pictures of an animated image: each is unfolded where a video is made of it
 MAX_ANIMATION_PIXELS = 20_000_000_000
@@ -83,6 +85,9 @@ def examine(path: Path, out: Path) -> dict[str, Any]:
         if head[:4] == b"PK\x03\x04":
             _at_most(size, MAX_DOCUMENT_BYTES)
             return _office(file)
+        if is_captions(head):
+            _at_most(size, MAX_CAPTIONS_BYTES)
+            return _captions(file.read())
     raise Refused("unknown")
 
 
@@ -684,6 +689,34 @@ def _document(mime_type: str, container: str, pages: int | None) -> dict[str, An
         "height": 0,
     }
     return facts | ({"pages": pages} if pages else {})
+
+
+# ---------------------------------------------------------------- captions
+
+#: how captions begin: WebVTT's first line, or the times of a first line of SRT
+_CAPTIONS = re.compile(
+    rb"(?:\xef\xbb\xbf)?(?:WEBVTT[ \t\r\n]"
+    rb"|\s*(?:\d{1,9}\s*[\r\n]\s*)?\d{1,4}:\d\d:\d\d[.,]\d{1,3}\s*-->)"
+)
+
+
+def is_captions(head: bytes) -> bool:
+    return bool(_CAPTIONS.match(head))
+
+
+def _captions(data: bytes) -> dict[str, Any]:
+    """Only that there are lines with times: `platforms.captions` reads them, of which
+    this program knows nothing."""
+    vtt = data.removeprefix(b"\xef\xbb\xbf").startswith(b"WEBVTT")
+    if b"\0" in data or b"-->" not in data:
+        raise Refused("damaged")
+    return {
+        "kind": "captions",
+        "mime_type": "text/vtt" if vtt else "application/x-subrip",
+        "container": "vtt" if vtt else "srt",
+        "width": 0,
+        "height": 0,
+    }
 
 
 # ---------------------------------------------------------------- the program

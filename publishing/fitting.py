@@ -543,7 +543,10 @@ def cure_in_post(
     part: int = 1,
 ) -> Cure | None:
     """What can be done about the part's file of that number; None: nothing here."""
-    file = parts.piece(draft, part).media[number - 1]
+    media = parts.piece(draft, part).media
+    if number > len(media):  # captions
+        return None
+    file = media[number - 1]
     judge, name = judge_of(account, draft, number, part), account.spec.name
     recipe = cure(file, judge, (asset.focus_x, asset.focus_y))
     for made in asset.made.all():

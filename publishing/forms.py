@@ -48,7 +48,7 @@ class PostForm(forms.Form):
     Per network: `own_<slug>` (box), `text_<slug>`, and `options_<slug>` where its
     options are asked for (`composing.option_anchor` names them); parts of a thread and
     the first comment as `part_forms` says. Files: `media` (asset
-    ids in order) and `alt_<id>`.
+    ids in order), `alt_<id>` and, of captions, `language_<id>`.
     """
 
     token = forms.CharField(max_length=64, required=False)
@@ -109,6 +109,8 @@ class PostForm(forms.Form):
         super().__init__(data, initial=dict(initial or {}))
         self.user = user
         self.post = post
+        #: captions of which the form says another language than their row
+        self.languages_said: list[MediaAsset] = []
         brands = Brand.objects.visible_to(user)
         if post is not None and post.deliveries.exists():
             # Its deliveries belong to accounts of this brand.
@@ -199,14 +201,18 @@ class PostForm(forms.Form):
     def attached(self) -> list[tuple[MediaAsset, str]]:
         """Assets that the person may see, in form order, with their alt texts."""
         if not self.is_bound:
-            return list(self.initial.get("media", ()))
+            return part_forms.in_order(self.initial.get("media", ()))
         ids = [row_number(v) for v in self._list("media")][: MAX_FILES * 2]
         visible = MediaAsset.objects.filter(brand__in=self._all_brands).in_bulk(ids)
-        return [
+        for pk, asset in visible.items():
+            said = str(self.data.get(f"language_{pk}", asset.language))
+            if asset.say_language(said):
+                self.languages_said.append(asset)
+        return part_forms.in_order(
             (visible[pk], tidy(str(self.data.get(f"alt_{pk}", ""))[:5000]))
             for pk in dict.fromkeys(ids)
             if pk in visible
-        ]
+        )
 
     @cached_property
     def _all_brands(self) -> list[int]:

@@ -67,7 +67,8 @@ class LibraryFilters:
         elif self.show == GOING:
             rows = rows.loose().filter(leftovers.soon()).order_by("loose_since")
         elif self.show == WITHOUT_ALT:
-            rows = rows.filter(alt_text="").exclude(kind=MediaAsset.Kind.DOCUMENT)
+            unseen = (MediaAsset.Kind.DOCUMENT, MediaAsset.Kind.CAPTIONS)
+            rows = rows.filter(alt_text="").exclude(kind__in=unseen)
         for word in self.q.split()[:8]:
             where = Q(name__icontains=word) | Q(alt_text__icontains=word)
             rows = rows.filter(where | Q(folder__icontains=word))

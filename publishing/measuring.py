@@ -17,6 +17,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from platforms import captions
+from platforms.base import MediaKind
+
 from . import examine, incoming
 
 logger = logging.getLogger(__name__)
@@ -52,6 +55,8 @@ TYPES: dict[str, tuple[Any, tuple[str, ...]]] = {
         gettext_lazy("a PowerPoint presentation"),
         (".pptx",),
     ),
+    captions.SRT: (gettext_lazy("SRT captions"), (".srt",)),
+    captions.VTT: (gettext_lazy("WebVTT captions"), (".vtt",)),
 }
 
 #: Reasons of `examine` as sentences with their cure.
@@ -59,7 +64,7 @@ _REASONS: dict[str, Any] = {
     "empty": gettext_lazy("%(name)s is empty. Choose the file again."),
     "unknown": gettext_lazy(
         "%(name)s is no file that can be posted. Use a JPEG, PNG, GIF or WebP image, an "
-        "MP4, MOV or WebM video, or a PDF, DOCX or PPTX document."
+        "MP4, MOV or WebM video, a PDF, DOCX or PPTX document, or SRT or WebVTT captions."
     ),
     "damaged": gettext_lazy(
         "%(name)s is damaged or not complete. Export it again and add it again."
@@ -139,12 +144,24 @@ def measured(path: Path, name: str) -> Iterator[Measured]:
         out = Path(made)
         facts = ask(Path(examine.__file__), str(path), str(out), name=name)
         _check_ending(name, facts["mime_type"])
+        if facts["kind"] == MediaKind.CAPTIONS:
+            facts["language"] = _language(path, name)
         clean, preview = out / "clean", out / "preview.webp"
         yield Measured(
             clean if clean.exists() else path,
             facts,
             preview if preview.exists() else None,
         )
+
+
+def _language(path: Path, name: str) -> str:
+    """What the name tells of the captions' language. UploadRefused: nobody can read
+    them."""
+    try:
+        captions.read(path.read_bytes())
+    except captions.NotCaptions:
+        raise UploadRefused(_REASONS["damaged"] % {"name": name}) from None
+    return captions.language_in(name)
 
 
 def ask(program: Path, *arguments: str, name: str) -> dict[str, Any]:

@@ -19,11 +19,11 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.addresses import address
 from accounts.models import Brand, ConnectedAccount
+from platforms import captions, registry
 from platforms import parts as parts_of
-from platforms import registry
 from platforms.base import Draft, MediaFile, MediaKind, Part, RemotePost
 
-from . import carrying, public_media, tagging
+from . import carrying, languages, public_media, tagging
 from .fingerprints import fingerprint
 
 #: No part of a delivery may change the platform more often than this, whatever happens.
@@ -174,12 +174,21 @@ class Post(models.Model):
             link_url=self.link_url,
             link_title=self.link_title,
             link_description=self.link_description,
-            media=tuple(m.as_file() for m in self.media.all()),
             options=variant.options if variant else {},
             parts=variant.further_parts() if variant else (),
             first_comment=variant.first_comment if variant else "",
+            **beside(m.as_file() for m in self.media.all()),
         )
         return tagging.tagged(draft, self.link_tags, platform, account)
+
+
+def beside(files: Iterable[MediaFile]) -> dict[str, Any]:
+    """`media` and `captions` of a draft, or of a part: which of the files are which."""
+    listed = tuple(files)
+    return {
+        "media": tuple(f for f in listed if f.kind is not MediaKind.CAPTIONS),
+        "captions": tuple(f for f in listed if f.kind is MediaKind.CAPTIONS),
+    }
 
 
 class Variant(models.Model):
@@ -216,7 +225,7 @@ class Variant(models.Model):
         for use in self.part_media.all():
             files.setdefault(use.part, []).append(use.as_file())
         return tuple(
-            Part(str(text), tuple(files.get(number, ())))
+            Part(str(text), **beside(files.get(number, ())))
             for number, text in enumerate(self.parts, 2)
         )
 
@@ -253,6 +262,7 @@ MEASURED = (
     "pixel_format",
     "interlaced",
     "hdr",
+    "language",
 )
 
 
@@ -291,6 +301,8 @@ class MediaAsset(models.Model):
         "application/pdf": ".pdf",
         f"{OFFICE}wordprocessingml.document": ".docx",
         f"{OFFICE}presentationml.presentation": ".pptx",
+        captions.SRT: ".srt",
+        captions.VTT: ".vtt",
     }
 
     class Kind(models.TextChoices):
@@ -298,6 +310,7 @@ class MediaAsset(models.Model):
         GIF = MediaKind.GIF.value, _("Animated image")
         VIDEO = MediaKind.VIDEO.value, _("Video")
         DOCUMENT = MediaKind.DOCUMENT.value, _("Document")
+        CAPTIONS = MediaKind.CAPTIONS.value, _("Captions")
 
     brand = models.ForeignKey(Brand, on_delete=models.PROTECT, related_name="media")
     file = models.FileField(upload_to=media_path)
@@ -373,6 +386,30 @@ class MediaAsset(models.Model):
         return {name: self.facts[name] for name in MEASURED if name in self.facts}
 
     @property
+    def is_captions(self) -> bool:
+        return self.kind == self.Kind.CAPTIONS
+
+    @property
+    def language(self) -> str:
+        """Of captions; "": not known."""
+        return str(self.facts.get("language") or "")
+
+    @property
+    def languages(self) -> list[tuple[str, str]]:
+        """Codes and names to choose from."""
+        return languages.choices(self.language)
+
+    def say_language(self, code: str) -> bool:
+        """Take it for captions of this language, "" for unknown. True: of another one
+        than before. Nothing is saved."""
+        if not self.is_captions or code == self.language:
+            return False
+        if code and not languages.CODE.fullmatch(code):
+            return False
+        self.facts = {**self.facts, "language": code}
+        return True
+
+    @property
     def details(self) -> str:
         """What was measured, in a line for people: "0:15, 1280 × 720, H264, AAC"."""
         facts = self.facts
@@ -393,6 +430,9 @@ class MediaAsset(models.Model):
             parts.append("HDR")
         if facts.get("interlaced"):
             parts.append(gettext("interlaced"))
+        if self.is_captions:
+            named = self.language and languages.name(self.language)
+            parts.append(named or gettext("language not known"))
         if self.kind == self.Kind.VIDEO and not facts.get("has_audio"):
             parts.append(gettext("no sound"))
         return ", ".join(parts)
@@ -485,18 +525,24 @@ def draft_doc(draft: Draft) -> dict[str, Any]:
         "link_description": draft.link_description,
         "language": draft.language,
         "options": dict(draft.options),
-        "media": _facts_of(draft.media),
+        **_files_of(draft),
     }
     # A post of one part says nothing of others: what was stored before there were any
     # is still the same.
     if draft.parts:
-        doc["parts"] = [
-            {"text": part.text, "media": _facts_of(part.media)} for part in draft.parts
-        ]
+        doc["parts"] = [{"text": part.text, **_files_of(part)} for part in draft.parts]
     if draft.first_comment:
         doc["first_comment"] = draft.first_comment
     plain: dict[str, Any] = json.loads(json.dumps(doc))
     return plain
+
+
+def _files_of(said: Draft | Part) -> dict[str, Any]:
+    """Captions only where there are some, as with parts."""
+    doc: dict[str, Any] = {"media": _facts_of(said.media)}
+    if said.captions:
+        doc["captions"] = _facts_of(said.captions)
+    return doc
 
 
 def _facts_of(media: Iterable[MediaFile]) -> list[dict[str, Any]]:
@@ -546,15 +592,17 @@ def draft_from(doc: dict[str, Any]) -> Draft:
             for facts in listed
         )
 
-    parts = tuple(
-        Part(part["text"], files(part["media"])) for part in doc.get("parts", ())
-    )
-    return Draft(**{**doc, "media": files(doc["media"]), "parts": parts})
+    def both(said: dict[str, Any]) -> dict[str, tuple[MediaFile, ...]]:
+        return {name: files(said.get(name, [])) for name in ("media", "captions")}
+
+    parts = tuple(Part(part["text"], **both(part)) for part in doc.get("parts", ()))
+    return Draft(**{**doc, **both(doc), "parts": parts})
 
 
 def assets_of(doc: dict[str, Any]) -> set[int]:
     """The keys of all files of a stored draft."""
-    places = [doc["media"], *(part["media"] for part in doc.get("parts", ()))]
+    said = [doc, *doc.get("parts", ())]
+    places = [one.get(name, ()) for one in said for name in ("media", "captions")]
     return {_asset_pk(facts) for files in places for facts in files}
 
 

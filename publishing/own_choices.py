@@ -28,6 +28,7 @@ KINDS = {
     MediaKind.GIF: gettext_lazy("animated images"),
     MediaKind.VIDEO: gettext_lazy("videos"),
     MediaKind.DOCUMENT: gettext_lazy("documents"),
+    MediaKind.CAPTIONS: gettext_lazy("captions"),
 }
 
 

@@ -8,7 +8,7 @@ the first comment. A part keeps its key when it is moved.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,12 +18,12 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Brand, ConnectedAccount
 from platforms import parts, registry
-from platforms.base import Draft
+from platforms.base import Draft, Part
 from platforms.text import tidy
 
 from . import media
 from .access import row_number
-from .models import MediaAsset, PostMedia
+from .models import MediaAsset, PostMedia, beside
 
 #: Above the longest text of a network that has threads.
 MAX_TEXT = 50_000
@@ -41,11 +41,24 @@ class PartText:
     #: what the form calls it; no part of what it says
     key: str = field(default="", compare=False)
 
-    def media(self) -> tuple[Any, ...]:
-        return tuple(
-            PostMedia(asset=asset, position=place, alt_text=alt).as_file()
-            for place, (asset, alt) in enumerate(self.files)
-        )
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "files", tuple(in_order(self.files)))
+
+    def as_part(self) -> Part:
+        return Part(tidy(self.text), **files_of(self.files))
+
+
+def in_order(files: Iterable[tuple[MediaAsset, str]]) -> list[tuple[MediaAsset, str]]:
+    """Captions last: findings count them after the other files."""
+    return sorted(files, key=lambda one: one[0].kind == MediaAsset.Kind.CAPTIONS)
+
+
+def files_of(files: Iterable[tuple[MediaAsset, str]]) -> dict[str, Any]:
+    """`media` and `captions` of a draft."""
+    return beside(
+        PostMedia(asset=asset, position=place, alt_text=alt).as_file()
+        for place, (asset, alt) in enumerate(files)
+    )
 
 
 def keys(data: Any, slug: str) -> list[str]:

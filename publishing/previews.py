@@ -96,7 +96,8 @@ def _preview(
     files = [composition.files]
     files += [list(part.files) for part in composition.parts.get(slug, ())]
     made = []
-    for number, mine in enumerate(files, 1):
+    for number, all_of_it in enumerate(files, 1):
+        mine = [one for one in all_of_it if not one[0].is_captions]
         piece = parts.piece(draft, number)
         text = platform.text_as_sent(piece)
         shown, rest = folded(text, platform.spec.folds_after)

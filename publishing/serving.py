@@ -31,11 +31,11 @@ PLAYED = "default-src 'none'; media-src 'self'"
 def stored(request: HttpRequest, asset: MediaAsset) -> HttpResponseBase:
     """The asset's bytes: all, or the one range that is asked for (206, or 416)."""
     stream = _open(asset.file)
-    # A document may hold scripts of its own: it is saved, not shown.
-    is_shown = (
-        asset.mime_type in MediaAsset.SUFFIXES
-        and asset.kind != MediaAsset.Kind.DOCUMENT
-    )
+    # A document may hold scripts of its own: it is saved, not shown. So are captions.
+    is_shown = asset.mime_type in MediaAsset.SUFFIXES and asset.kind not in {
+        MediaAsset.Kind.DOCUMENT,
+        MediaAsset.Kind.CAPTIONS,
+    }
     asked = RANGE.fullmatch(request.headers.get("Range", ""))
     if not is_shown or asked is None or not (asked[1] or asked[2]):
         response = _whole(stream, asset, is_shown)

@@ -81,6 +81,7 @@ def page() -> str:
                 "Animated",
                 "Videos",
                 "Documents",
+                "Beside a video",
                 "Choices",
             ],
             ([s.name, *_limits(s)] for s in specs),
@@ -240,7 +241,17 @@ def _limits(spec: PlatformSpec) -> list[str]:
     counts = registry.platform(spec.slug).counts(Draft("A post"))
     text = ", ".join(f"{count.limit} {count.unit}" for count in counts)
     names = ", ".join(option.name for option in spec.options)
-    return [text or "none", *map(_rule, _rules(spec).values()), names or "none"]
+    rules = map(_rule, _rules(spec).values())
+    return [text or "none", *rules, _beside(spec), names or "none"]
+
+
+def _beside(spec: PlatformSpec) -> str:
+    """What goes along with a video and is none of the post's files."""
+    found = ["a thumbnail"] if spec.has_stills else []
+    if rule := spec.captions:
+        files = f"{rule.max_count} of at most {_size(rule.max_bytes)}"
+        found.append(f"captions: {files}, {rule.format}")
+    return ", ".join(found) or "none"
 
 
 def _rule(rule: MediaRule | None) -> str:

@@ -7,11 +7,13 @@ Source: https://learn.microsoft.com/en-us/linkedin/ (version 202609).
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Any
 from urllib.parse import quote, urlsplit
 from zlib import crc32
@@ -33,6 +35,7 @@ from ..base import (
     Verdict,
     read_recent,
 )
+from ..captions import SRT
 from ..errors import (
     AmbiguousOutcome,
     AuthExpired,
@@ -49,7 +52,7 @@ from ..errors import (
     TransientError,
 )
 from ..http import Answer, redact
-from ..transport import WholeBody
+from ..transport import FilePart, WholeBody
 from . import hook
 from .little_text import unescape
 from .spec import NEEDED, POSTING_ROLES, SPEC, TOKEN_SETTLES_S
@@ -74,6 +77,32 @@ MEMBER_METRICS = {
     "REACTION": Figure.LIKES,
     "COMMENT": Figure.COMMENTS,
     "RESHARE": Figure.SHARES,
+}
+#: The country that a language of captions is taken for where they name none.
+COUNTRIES = {
+    "ar": "AE",
+    "cs": "CZ",
+    "da": "DK",
+    "de": "DE",
+    "en": "US",
+    "es": "ES",
+    "fr": "FR",
+    "hi": "IN",
+    "id": "ID",
+    "it": "IT",
+    "ja": "JP",
+    "ko": "KR",
+    "nl": "NL",
+    "no": "NO",
+    "pl": "PL",
+    "pt": "BR",
+    "ro": "RO",
+    "ru": "RU",
+    "sv": "SE",
+    "th": "TH",
+    "tr": "TR",
+    "uk": "UA",
+    "zh": "CN",
 }
 #: What is granted for a shorter time is asked for anew.
 EVENTS_MARGIN = timedelta(days=2)
@@ -108,12 +137,15 @@ class Upload:
 
 @dataclass(frozen=True)
 class VideoUpload:
-    """Where a video goes to: (address, first byte, last byte) of each part, in order."""
+    """Where a video goes to: (address, first byte, last byte) of each part, in order;
+    and what was announced beside it, "" for what was not."""
 
     urn: str
     token: str
     parts: tuple[tuple[str, int, int], ...]
     ends_at: datetime | None
+    thumbnail: str = ""
+    captions: str = ""
 
 
 class LinkedInClient(PlatformClient):
@@ -470,12 +502,15 @@ class LinkedInClient(PlatformClient):
         ends_at = _epoch_ms(value.get("uploadUrlExpiresAt"))
         return Upload(str(value[kind]), str(value["uploadUrl"]), ends_at)
 
-    def init_video(self, owner: str, size: int) -> VideoUpload:
+    def init_video(
+        self, owner: str, size: int, *, thumbnail: bool = False, captions: bool = False
+    ) -> VideoUpload:
+        """thumbnail, captions: what will be sent beside it, and has to be then."""
         asked = {
             "owner": owner,
             "fileSizeBytes": size,
-            "uploadCaptions": False,
-            "uploadThumbnail": False,
+            "uploadCaptions": captions,
+            "uploadThumbnail": thumbnail,
         }
         value = self._initialize("POST /rest/videos", "video", asked)
         parts = [
@@ -483,8 +518,14 @@ class LinkedInClient(PlatformClient):
             for part in value["uploadInstructions"]
         ]
         ends_at = _epoch_ms(value.get("uploadUrlsExpireAt"))
-        token = str(value.get("uploadToken") or "")
-        return VideoUpload(str(value["video"]), token, tuple(parts), ends_at)
+        return VideoUpload(
+            str(value["video"]),
+            str(value.get("uploadToken") or ""),
+            tuple(parts),
+            ends_at,
+            str(value.get("thumbnailUploadUrl") or ""),
+            str(value.get("captionsUploadUrl") or ""),
+        )
 
     def _initialize(
         self, key: str, kind: str, asked: Mapping[str, Any]
@@ -521,6 +562,37 @@ class LinkedInClient(PlatformClient):
         if not etag:
             raise _unreadable(answer, mutates=False)
         return etag
+
+    def put_thumbnail(self, url: str, file: MediaFile) -> None:
+        """The image that stands for a video, to the address that was given with it."""
+        with file.open() as stream:
+            body = WholeBody(stream, file.size_bytes)
+            headers = {**self._bearer(), "media-type-family": "STILLIMAGE"}
+            self._put(url, body, headers)
+
+    def put_captions(self, url: str, data: bytes, language: str) -> None:
+        """SRT for a video. The names of the form's fields are those that clients of
+        LinkedIn send: its documentation leaves them open."""
+        self._guard_upload(url)
+        spoken, _dash, country = language.partition("-")
+        locale = {"language": spoken.upper()}
+        if country := country or COUNTRIES.get(spoken, ""):
+            locale["country"] = country
+        about = {
+            "format": "SRT",
+            "formattedForEasyReader": True,
+            "largeText": True,
+            "source": "USER_PROVIDED",
+            "locale": locale,
+            "transcriptType": "CLOSED_CAPTION",
+        }
+        self.send(
+            "POST {captionsUploadUrl}",
+            url,
+            headers=self._bearer(),
+            data={"metadata": json.dumps(about)},
+            upload=FilePart("file", BytesIO(data), len(data), "captions.srt", SRT),
+        )
 
     def _put(self, url: str, body: WholeBody, headers: Mapping[str, str]) -> Answer:
         self._guard_upload(url)

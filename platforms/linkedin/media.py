@@ -11,7 +11,11 @@ Witness, N being the file's number:
   be posted)}; of a video and a document also "sent_at" (once all bytes are there), of a
   video "token", "parts" ([address, first byte, last byte] of those that are left) and
   "etags" (of those that are there, in order)
-- "uploads:N" how often it was opened, "polls:N" how often it was asked for.
+- of a video that has them besides, "thumbnail" and "captions": the addresses of what
+  goes beside it, until it is there
+- "uploads:N" how often it was opened, "polls:N" how often it was asked for, "tries" how
+  often what goes beside it
+- "left_out": what of that LinkedIn would not have, and "notes": why.
 """
 
 from __future__ import annotations
@@ -21,18 +25,28 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..base import MediaFile, MediaKind, PublishJob, Step, StepKind, StepResult
+from .. import captions
+from ..base import (
+    Draft,
+    MediaFile,
+    MediaKind,
+    PublishJob,
+    Step,
+    StepKind,
+    StepResult,
+)
 from ..errors import (
     Cause,
     InvalidContent,
     NotFound,
+    Outcome,
     PermissionMissing,
     PlatformError,
     TransientError,
     as_kind,
 )
 from .client import LinkedInClient
-from .spec import MEDIA_SETTLES_S
+from .spec import MEDIA_SETTLES_S, SPEC
 
 #: Uploads of one file before a refused URN is taken for a refused file.
 MAX_UPLOADS = 2
@@ -45,6 +59,18 @@ POLLS_AHEAD = 4
 #: After so long it is no longer waited for.
 GIVE_UP = timedelta(minutes=15)
 PART_BYTES = 4_194_304
+#: What goes beside a video, in order, and tries of it before it is left out.
+THUMBNAIL, CAPTIONS = "thumbnail", "captions"
+BESIDE = (THUMBNAIL, CAPTIONS)
+MAX_TRIES = 5
+TRY_AGAIN_S = 15.0
+#: These say nothing of what goes beside a video: all waits for them.
+OF_ALL = {
+    Outcome.AUTH_EXPIRED,
+    Outcome.AUTH_REVOKED,
+    Outcome.RATE_LIMITED,
+    Outcome.PLATFORM_DOWN,
+}
 
 Stored = dict[str, Any]
 
@@ -70,6 +96,10 @@ def calls_ahead(job: PublishJob) -> Counter[str]:
         if kind == "video":
             parts = stored.get("parts", range(-(-file.size_bytes // PART_BYTES)))
             calls["PUT {uploadUrl}"] += len(parts)
+            if THUMBNAIL in (stored or beside(job)):
+                calls["PUT {uploadUrl}"] += 1
+            if CAPTIONS in (stored or beside(job)):
+                calls["POST {captionsUploadUrl}"] += 1
             if not stored.get("sent_at"):
                 calls["POST /rest/videos"] += 1
         elif not stored.get("sent_at"):
@@ -77,6 +107,28 @@ def calls_ahead(job: PublishJob) -> Counter[str]:
         if kind != "image":
             calls[f"GET /rest/{kind}s/:urn"] += POLLS_AHEAD
     return +calls
+
+
+def shown(draft: Draft) -> tuple[MediaFile, ...]:
+    """The post's files, without the image that stands for its video."""
+    films = tuple(file for file in draft.media if file.kind is MediaKind.VIDEO)
+    return films or draft.media
+
+
+def beside(job: PublishJob) -> dict[str, MediaFile]:
+    """What goes along with a video, by its name, without what was left out."""
+    draft, found = job.draft, dict[str, MediaFile]()
+    stills = [file for file in draft.media if file.kind is MediaKind.IMAGE]
+    if stills and shown(draft) != draft.media:
+        found[THUMBNAIL] = stills[0]
+    if said := captions.sent(draft, SPEC):
+        found[CAPTIONS] = said[0]
+    left_out = job.witness.get("left_out", ())
+    return {n: file for n, file in found.items() if _sum(n, file) not in left_out}
+
+
+def _sum(name: str, file: MediaFile) -> str:
+    return f"{name} {file.sha256} {file.language}"
 
 
 def kind_of(file: MediaFile) -> str:
@@ -90,6 +142,8 @@ def stored_of(job: PublishJob, number: int, file: MediaFile) -> Stored:
     stored = dict(job.witness.get(f"image:{number}") or {})
     if stored.get("sha256") != file.sha256:
         return {}
+    if stored.get("beside", []) != _sums_beside(job, file):
+        return {}
     is_there = stored.get("put_at") or stored.get("sent_at")
     if not is_there and stored.get("ends_at"):
         ends_at = datetime.fromisoformat(stored["ends_at"])
@@ -98,8 +152,15 @@ def stored_of(job: PublishJob, number: int, file: MediaFile) -> Stored:
     return stored
 
 
+def _sums_beside(job: PublishJob, file: MediaFile) -> list[str]:
+    """By which it is known whether a video went with what it is to have."""
+    if file.kind is not MediaKind.VIDEO:
+        return []
+    return [_sum(name, one) for name, one in beside(job).items()]
+
+
 def urns(job: PublishJob) -> list[str]:
-    numbers = range(1, len(job.draft.media) + 1)
+    numbers = range(1, len(shown(job.draft)) + 1)
     return [str(job.witness[f"image:{number}"]["urn"]) for number in numbers]
 
 
@@ -111,7 +172,7 @@ def is_uploaded(job: PublishJob) -> bool:
 def is_just_uploaded(job: PublishJob) -> bool:
     times = [
         datetime.fromisoformat(job.witness[f"image:{number}"]["put_at"])
-        for number in range(1, len(job.draft.media) + 1)
+        for number in range(1, len(shown(job.draft)) + 1)
     ]
     settled = timedelta(seconds=MEDIA_SETTLES_S)
     return bool(times) and datetime.now(UTC) - max(times) < settled
@@ -119,7 +180,7 @@ def is_just_uploaded(job: PublishJob) -> bool:
 
 def refused(job: PublishJob, error: InvalidContent) -> PlatformError:
     """A new upload mends an unknown file once; after that it is the file."""
-    return _anew(job, error, *range(1, len(job.draft.media) + 1))
+    return _anew(job, error, *range(1, len(shown(job.draft)) + 1))
 
 
 class _Sending:
@@ -148,6 +209,12 @@ class _Sending:
             return Step(f"wait_{name}", StepKind.REPEATABLE, self._wait)
         if self.kind != "video":
             return Step(f"put_{name}", StepKind.REPEATABLE, self._put)
+        for what in BESIDE:
+            # First, so that a refusal costs no video that was sent already.
+            if stored.get(what):
+                return Step(
+                    f"put_{what}:{self.number}", StepKind.REPEATABLE, self._beside
+                )
         if stored["parts"]:
             part = len(stored["etags"]) + 1
             return Step(f"put_{name}:{part}", StepKind.RESUMABLE, self._part)
@@ -180,9 +247,19 @@ class _Sending:
         if self.kind != "video":
             upload = self.api.init_upload(self.kind, owner)
             return upload.urn, upload.ends_at, {"url": upload.url}
-        film = self.api.init_video(owner, self.file.size_bytes)
+        files = beside(self.job)
+        film = self.api.init_video(
+            owner,
+            self.file.size_bytes,
+            thumbnail=THUMBNAIL in files,
+            captions=CAPTIONS in files,
+        )
         parts = [list(part) for part in film.parts]
         more: Stored = {"url": "", "token": film.token, "parts": parts, "etags": []}
+        addresses = {THUMBNAIL: film.thumbnail, CAPTIONS: film.captions}
+        more |= {name: addresses[name] for name in files if addresses[name]}
+        if sums := _sums_beside(self.job, self.file):
+            more["beside"] = sums
         return film.urn, film.ends_at, more
 
     def _put(self) -> StepResult:
@@ -195,6 +272,43 @@ class _Sending:
         # that is still worked on.
         there = {"put_at" if self.kind == "image" else "sent_at": now}
         return self._result({**self.stored, "url": "", "ends_at": "", **there})
+
+    def _beside(self) -> StepResult:
+        """One of what goes along. The post matters more: what LinkedIn will not have is
+        left out, with a video that announces no more than comes."""
+        name = next(name for name in BESIDE if self.stored.get(name))
+        file, url = beside(self.job)[name], str(self.stored[name])
+        try:
+            if name == THUMBNAIL:
+                self.api.put_thumbnail(url, file)
+            else:
+                said = captions.as_sent(file, SPEC)
+                self.api.put_captions(url, said, file.language)
+        except PlatformError as error:
+            if error.outcome in OF_ALL or error.cause is Cause.UNREACHABLE:
+                raise
+            if error.code == "EXPIRED_UPLOAD_URL" and isinstance(error, TransientError):
+                raise self._forgetting(error) from error
+            tries = int(self.job.witness.get("tries", 0)) + 1
+            may_mend = error.outcome is Outcome.TRANSIENT and error.status != 403
+            if may_mend and tries < MAX_TRIES:
+                return StepResult({"tries": tries}, wait_s=TRY_AGAIN_S)
+            return self._leave_out(name, file, error)
+        left = {key: value for key, value in self.stored.items() if key != name}
+        return self._result(left, {"tries": 0})
+
+    def _leave_out(
+        self, name: str, file: MediaFile, error: PlatformError
+    ) -> StepResult:
+        witness = self.job.witness
+        more = {
+            "tries": 0,
+            "left_out": [*witness.get("left_out", []), _sum(name, file)],
+            "notes": [*witness.get("notes", []), f"without {name}: {error}"],
+            # The new beginning is none of the file's fault.
+            f"uploads:{self.number}": int(witness[f"uploads:{self.number}"]) - 1,
+        }
+        return self._result({}, more)
 
     def _part(self) -> StepResult:
         (url, first, last), *left = self.stored["parts"]
@@ -253,7 +367,7 @@ class _Sending:
 
 
 def _files(job: PublishJob) -> Iterator[tuple[int, MediaFile]]:
-    return enumerate(job.draft.media, 1)
+    return enumerate(shown(job.draft), 1)
 
 
 def _anew(job: PublishJob, error: PlatformError, *numbers: int) -> PlatformError:

@@ -178,12 +178,12 @@ class LinkedIn(Platform):
             raise
         if job.draft.media and _can_read(job, api):
             return StepResult({"post": urn}, wait_s=STATE_WAITS_S[0])
-        return StepResult(remote=RemotePost(urn, api.permalink(urn)))
+        return StepResult(remote=_remote(job, api, urn))
 
     def _state(self, job: PublishJob, api: LinkedInClient) -> StepResult:
         """Files may fail after the post was taken: then nobody ever sees it."""
         urn, asked = str(job.witness["post"]), int(job.witness.get("asked") or 0) + 1
-        live = StepResult(remote=RemotePost(urn, api.permalink(urn)))
+        live = StepResult(remote=_remote(job, api, urn))
         try:
             state = str(api.post(urn).get("lifecycleState") or "")
         except PlatformError as error:
@@ -192,7 +192,7 @@ class LinkedIn(Platform):
             state = ""
         if state == "PUBLISH_FAILED":
             # Whoever has it sent again sends its files again as well.
-            files = [f"image:{n}" for n in range(1, len(job.draft.media) + 1)]
+            files = [f"image:{n}" for n in range(1, len(media.urns(job)) + 1)]
             gone = {"forget": ",".join(["post", "asked", *files])}
             raise InvalidContent(state, cause=Cause.MEDIA_REFUSED, extra=gone)
         if state == "PUBLISHED" or asked >= len(STATE_WAITS_S):
@@ -353,7 +353,7 @@ class LinkedIn(Platform):
 def _content(job: PublishJob) -> dict[str, Any]:
     draft = job.draft
     shown = []
-    for urn, file in zip(media.urns(job), draft.media, strict=True):
+    for urn, file in zip(media.urns(job), media.shown(draft), strict=True):
         row = {"id": urn}
         if media.kind_of(file) != "image":
             # Of a document it is demanded, and of a video shown.
@@ -374,6 +374,11 @@ def _content(job: PublishJob) -> dict[str, Any]:
     if description := draft.link_description.strip():
         article["description"] = description[:DESCRIPTION_LIMIT]
     return {"article": article}
+
+
+def _remote(job: PublishJob, api: LinkedInClient, urn: str) -> RemotePost:
+    notes = job.witness.get("notes")
+    return RemotePost(urn, api.permalink(urn), extra={"notes": notes} if notes else {})
 
 
 def _can_read(job: PublishJob, api: LinkedInClient) -> bool:

@@ -13,6 +13,7 @@ from ..base import (
     After,
     Bucket,
     Call,
+    CaptionRule,
     CommentRule,
     DocumentRule,
     GifRule,
@@ -174,6 +175,7 @@ _ROWS: tuple[
     ("GET /rest/networkSizes/:urn", "Followers", PAGE_CARD, FIGURES, UNKNOWN),
     ("POST /rest/images", "Images", WRITE, PUBLISH, SHARE),
     ("PUT {uploadUrl}", "Images, videos and documents", WRITE, PUBLISH, UNKNOWN),
+    ("POST {captionsUploadUrl}", "Captions of videos", WRITE, PUBLISH, UNKNOWN),
     ("GET /rest/images/:urn", "State of an image", PAGE_MEDIA, PUBLISH, SHARE),
     ("POST /rest/videos", "Videos", WRITE, PUBLISH, SHARE),
     ("GET /rest/videos/:urn", "State of a video", VIDEO_STATE, PUBLISH, SHARE),
@@ -237,6 +239,8 @@ _ROWS: tuple[
         UNKNOWN,
     ),
 )
+#: of uploads, named in answers
+ADDRESSES = frozenset({"PUT {uploadUrl}", "POST {captionsUploadUrl}"})
 #: The audience would see these twice.
 MUTATING = frozenset({"POST /rest/posts", "POST /rest/socialActions/:urn/comments"})
 
@@ -276,7 +280,7 @@ def _calls() -> tuple[Call, ...]:
                 mutates=key in MUTATING,
                 ability=ability,
                 # Upload addresses are no API resource: they have no quota.
-                draws={} if key == "PUT {uploadUrl}" else draws,
+                draws={} if key in ADDRESSES else draws,
                 later=key in LATER,
             )
         )
@@ -290,7 +294,7 @@ def _buckets() -> tuple[Bucket, ...]:
     """
     rows = []
     for key, _, _, _, (app, member) in _ROWS:
-        if key == "PUT {uploadUrl}":
+        if key in ADDRESSES:
             continue
         for name, partition, size in (
             ("app", "app", app),
@@ -386,7 +390,13 @@ SPEC = PlatformSpec(
         max_bytes=100_000_000,
         max_pages=300,
     ),
-    mixes=(frozenset({MediaKind.IMAGE, MediaKind.GIF}),),
+    # No size is documented; that of a film's captions is far below it.
+    captions=CaptionRule("srt", max_bytes=1_000_000),
+    mixes=(
+        frozenset({MediaKind.IMAGE, MediaKind.GIF}),
+        frozenset({MediaKind.VIDEO, MediaKind.IMAGE}),
+    ),
+    has_stills=True,
     options=(
         Option(
             "title",

@@ -110,6 +110,8 @@ SWITCHES = (
     Switch("video_url_life_s", "Life of a video's upload addresses (s)", 2_592_000),
     Switch("upload_token", "uploadToken of a video", ""),
     Switch("finalize_again", "A second end of an upload", "same", ("same", "refused")),
+    Switch("finalize_wants_announced", "An end wants all that was announced", True),
+    Switch("beside_refused", "Refused beside videos (thumbnail, captions)", []),
     Switch("members_read", "Tokens of members read their videos", True),
     Switch("content_admin_may_upload", "Content admins may upload files", True),
     Switch(
@@ -1435,6 +1437,13 @@ class LinkedInTwin(Figures):
             for row, asset in self._media_shown(post)
             if asset.get("kind") == "document"
         ]
+        for _row, asset in self._media_shown(post):
+            if "thumbnail" in asset.get("beside", {}):
+                still = f"{self.www}/dms/video/{asset['asset']}-thumbnail"
+                pictures.append(pages.Picture(still, "Thumbnail"))
+            if said := asset.get("beside", {}).get("captions"):
+                words = f"Captions: {said['language']}, {said['cues']} lines"
+                notes.append(words)
         if "article" in content:
             article = content["article"]
             link = (article["source"], article["title"])
@@ -1474,6 +1483,8 @@ class LinkedInTwin(Figures):
                 continue
             media = self._media_shown(post)
             article = (post.get("content") or {}).get("article", {})
+            beside = media[0][1].get("beside", {}) if media else {}
+            said = beside.get("captions")
             shown.append(
                 {
                     "id": urn,
@@ -1487,6 +1498,8 @@ class LinkedInTwin(Figures):
                     "media_kinds": [_kind_of(asset) for _, asset in media],
                     "media_sha256": [asset.get("sha256", "") for _, asset in media],
                     "link": article.get("source", ""),
+                    "thumbnail": beside.get("thumbnail", {}).get("sha256", ""),
+                    "captions": [str(said["language"]).lower()] if said else [],
                     "marker": "",
                 }
             )

@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import io
+import json
 import secrets
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,6 +22,7 @@ from pypdf import PdfReader
 from pypdf.errors import PyPdfError
 from werkzeug.wrappers import Request, Response
 
+from .. import captions
 from ..practice import pages
 from ..practice.framework import Doc, route
 from ..practice.moving import KEPT_BYTES, measured
@@ -49,6 +51,8 @@ IMAGE_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "GIF": "image/gif"}
 ASSETS = {"image": "C4E10AQ", "video": "C5F10AQ", "document": "D5E10AQ"}
 PART_BYTES = 4_194_304
 MAX_VIDEO_BYTES = 500_000_000
+#: what may go beside a video
+THUMBNAIL, SAID = "thumbnail", "captions"
 MAX_DOCUMENT_BYTES, MAX_DOCUMENT_PAGES = 100_000_000, 300
 #: how documents begin: PDF, then DOCX and PPTX, then DOC and PPT
 DOCUMENT_STARTS = {
@@ -192,14 +196,17 @@ class Media(Calls):
                 "INVALID_VALUE_FOR_FIELD", "fileSizeBytes", "The file has a wrong size"
             )
         ends = self.time() + self.setting("video_url_life_s")
-        self.put(
-            "video",
-            asset["urn"],
-            {**asset, "size": size, "etags": {}, "url_ends_at": ends},
-        )
+        announced = [
+            name
+            for flag, name in (("uploadThumbnail", THUMBNAIL), ("uploadCaptions", SAID))
+            if inner.get(flag) is True
+        ]
+        facts = {"size": size, "etags": {}, "url_ends_at": ends, "beside": {}}
+        self.put("video", asset["urn"], {**asset, **facts, "announced": announced})
         base = f"{self.www}/dms-uploads/{asset['asset']}"
         query = urlencode({"sau": asset["signature"]})
         return {
+            **{f"{name}UploadUrl": f"{base}/{name}?{query}" for name in announced},
             "uploadUrlsExpireAt": int(ends * 1000),
             "video": asset["urn"],
             "uploadToken": self.setting("upload_token"),
@@ -274,6 +281,79 @@ class Media(Calls):
         self.put("video", video["urn"], {**video, "etags": etags})
         return self._empty(200, ETag=f'"{etag}"')
 
+    @route("PUT", "/www/dms-uploads/<name>/thumbnail", call="PUT {uploadUrl} thumbnail")
+    def put_thumbnail(self, request: Request, name: str) -> Response:
+        """The image that stands for a video until it is played."""
+
+        def work(video: Doc) -> None:
+            if request.headers.get("media-type-family") != "STILLIMAGE":
+                raise Refused(400, "BAD_REQUEST", "No media-type-family: STILLIMAGE")
+            data = request.get_data()
+            mime, fault = self._measure(data)
+            if fault:
+                raise Refused(400, "BAD_REQUEST", f"The thumbnail is {fault}")
+            self.world.put_blob(self.slug, f"{name}-thumbnail", mime, data)
+            self._lay_beside(video, THUMBNAIL, data)
+
+        return self._beside(request, name, THUMBNAIL, work, 201)
+
+    @route("POST", "/www/dms-uploads/<name>/captions", call="POST {captionsUploadUrl}")
+    def post_captions(self, request: Request, name: str) -> Response:
+        """SRT in a form. What stands beside it there is not documented: only that it is
+        said to be SRT is looked at."""
+
+        def work(video: Doc) -> None:
+            file = request.files.get("file")
+            try:
+                about = json.loads(request.form.get("metadata", ""))
+                data = file.read() if file else b""
+                is_srt = captions.kind_of(data) == captions.SRT
+                cues = captions.read(data)
+            except (ValueError, RecursionError):
+                raise Refused(400, "BAD_REQUEST", "The captions cannot be read")
+            if (
+                not is_srt
+                or not isinstance(about, dict)
+                or about.get("format") != "SRT"
+            ):
+                raise Refused(400, "BAD_REQUEST", "The captions are not SRT")
+            locale = about.get("locale") or {}
+            said = {"language": locale.get("language", ""), "cues": len(cues)}
+            self._lay_beside(video, SAID, data, said)
+
+        return self._beside(request, name, SAID, work, 200)
+
+    def _beside(
+        self,
+        request: Request,
+        name: str,
+        what: str,
+        work: Callable[[Doc], None],
+        status: int,
+    ) -> Response:
+        try:
+            video = self._signed("video", name, request.args.get("sau", ""))
+            # Whether it wants the token is not documented: one that is sent has to live.
+            if request.headers.get("Authorization"):
+                self._caller(request)
+            if what not in video["announced"]:
+                raise denied("It was not announced")
+            if video["uploaded_at"] is not None:
+                raise denied("The upload has been finalized")
+            if what in self.setting("beside_refused"):
+                raise Refused(422, "BAD_REQUEST", f"The {what} cannot be used")
+            work(video)
+        except Refused as refusal:
+            return self._json(refusal.body, refusal.status)
+        return self._empty(status)
+
+    def _lay_beside(
+        self, video: Doc, what: str, data: bytes, more: Mapping[str, Any] | None = None
+    ) -> None:
+        laid = {"sha256": hashlib.sha256(data).hexdigest(), **(more or {})}
+        beside = {**video["beside"], what: laid}
+        self.put("video", video["urn"], {**video, "beside": beside})
+
     def _finalize(self, request: Request) -> Response:
         key = "POST /rest/videos?action=finalizeUpload"
 
@@ -294,6 +374,8 @@ class Media(Calls):
             wanted = [video["etags"].get(str(n)) for n in range(1, count + 1)]
             fits = inner["uploadedPartIds"] == wanted and None not in wanted
             fits = fits and inner["uploadToken"] == self.setting("upload_token")
+            if self.setting("finalize_wants_announced"):
+                fits = fits and set(video["announced"]) <= set(video["beside"])
             if not fits or (again and self.setting("finalize_again") == "refused"):
                 raise wrong_field(
                     "INVALID_VALUE_FOR_FIELD",

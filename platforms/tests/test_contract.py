@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -27,8 +28,8 @@ from platforms.base import (
     Figure,
     Identity,
     Level,
-    MediaFile,
     Look,
+    MediaFile,
     MediaKind,
     Platform,
     PlatformClient,
@@ -666,6 +667,62 @@ def test_a_video_goes_once_to_the_place_that_was_chosen(
     # Nobody waits for a link that could not be read: what is out is out.
     links = {post["url"], ""} if ended in BREAKS else {post["url"]}
     assert remote.permalink in links
+
+
+STILLS = [s for s in SLUGS if registry.spec(s).has_stills]
+CAPTIONED = [s for s in SLUGS if registry.spec(s).captions]
+
+
+@pytest.mark.parametrize("platform", STILLS, indirect=True)
+@pytest.mark.parametrize("ended", ENDS)
+def test_the_image_beside_a_video_stands_for_it(
+    platform, connected, practice, ended, shelf
+):
+    client, me = connected
+    still = picture(1, shelf)
+    film = clip(platform, MediaKind.VIDEO, shelf)
+    options = decided(platform, client)
+    draft = Draft("Hello", media=(still, film), options=options)
+    assert {f.level for f in platform.check(draft, me)} <= {Level.WARNING}
+    go_out(platform, replace(job(draft), account=me), client, practice, ended)
+    (post,) = posts_of(platform, practice)
+    with still.open() as stream:
+        laid = hashlib.sha256(stream.read()).hexdigest()
+    assert (post["media_kinds"], post["thumbnail"]) == (["video"], laid)
+
+
+@pytest.mark.parametrize("platform", CAPTIONED, indirect=True)
+@pytest.mark.parametrize("ended", ENDS)
+def test_captions_go_out_with_their_video(platform, connected, practice, ended, shelf):
+    client, me = connected
+    said = tuple(words(language) for language in ("de", "pt-BR"))
+    film = clip(platform, MediaKind.VIDEO, shelf)
+    options = decided(platform, client)
+    draft = Draft("Hello", media=(film,), captions=said, options=options)
+    assert {f.level for f in platform.check(draft, me)} <= {Level.WARNING}
+    now = replace(job(draft), account=me)
+    remote = go_out(platform, now, client, practice, ended)
+    assert not remote.extra.get("notes")
+    (post,) = posts_of(platform, practice)
+    limit = platform.spec.captions.max_count
+    assert [one[:2] for one in post["captions"]] == ["de", "pt"][:limit]
+
+
+def words(language):
+    data = b"1\n00:00:00,000 --> 00:00:00,900\nHallo\n"
+    return MediaFile(
+        key=f"said-{language}",
+        mime_type="application/x-subrip",
+        size_bytes=len(data),
+        width=0,
+        height=0,
+        alt_text="",
+        sha256=hashlib.sha256(data + language.encode()).hexdigest(),
+        file_name="said.srt",
+        open=lambda: io.BytesIO(data),
+        kind=MediaKind.CAPTIONS,
+        language=language,
+    )
 
 
 DISCARDING = [s for s in SLUGS if registry.spec(s).discard_call]

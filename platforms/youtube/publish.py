@@ -443,12 +443,7 @@ def _media_findings(
     state = str((account.extra if account else {}).get("long_uploads") or "allowed")
     if state != "allowed" and spec.videos:
         spec = replace(spec, videos=replace(spec.videos, max_s=UNVERIFIED_MAX_S))
-    found = [
-        finding
-        for finding in media_findings(draft, spec)
-        # A thumbnail has no alternative text there.
-        if finding.cause is not Cause.ALT_TEXT_MISSING
-    ]
+    found = media_findings(draft, spec)
     shape = UPRIGHT if videos and is_short(videos[0]) else WIDE
     for number, file in enumerate(draft.media, 1):
         if file.kind is not MediaKind.IMAGE or not file.height:

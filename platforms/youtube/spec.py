@@ -278,6 +278,7 @@ SPEC = PlatformSpec(
     mixes=(frozenset({MediaKind.VIDEO, MediaKind.IMAGE}),),
     needs_media=True,
     needs_video=True,
+    has_stills=True,
     options=OPTIONS,
     oauth=OAuthFacts(
         authorize_host="accounts",

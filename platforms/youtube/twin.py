@@ -190,6 +190,7 @@ class YouTubeTwin(Login, Upload, Channels):
                 "marker": "",
                 "media_kinds": ["video"],
                 "media_sha256": [video["sha256"]],
+                "thumbnail": video["thumbnail"],
                 "privacy": self.privacy(video),
             }
             for id, video in self.all("video", deleted=False)

@@ -306,12 +306,13 @@ class Upload(Videos):
             text = "The provided image content is invalid."
             raise invalid("invalidImage", text, domain)
         self._within_day(caller, "thumbnails", self._too_many_thumbnails)
+        data = body_of(request).read()
         if size <= KEPT_BYTES:
-            data = body_of(request).read()
             self.world.put_blob(
                 self.slug, f"thumbnail-{video['id']}", request.mimetype, data
             )
-        self.put("video", video["id"], {**video, "thumbnail": True})
+        laid = hashlib.sha256(data).hexdigest()
+        self.put("video", video["id"], {**video, "thumbnail": laid})
         items = [self.thumbnails(video["id"])]
         return self.answer("thumbnailSetResponse", {"items": items})
 

@@ -134,7 +134,7 @@ class Videos(Hub):
             "height": found.height if found else 0,
             "duration_s": found.duration_s if found else 0.0,
             "fate": self._fate(session, found),
-            "thumbnail": False,
+            "thumbnail": "",
             "deleted": False,
         }
         self.put("video", id, video)

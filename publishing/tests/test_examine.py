@@ -130,6 +130,19 @@ def test_documents_are_told_with_their_pages(look):
     assert (word["mime_type"], word.get("pages")) == (WORD, None)
 
 
+@pytest.mark.parametrize(
+    ("data", "container"),
+    [
+        (b"WEBVTT\n\n00:01.000 --> 00:02.000\nHi\n", "vtt"),
+        (b"\xef\xbb\xbf1\r\n00:00:01,000 --> 00:00:02,000\r\nHi\r\n", "srt"),
+        (b"\n00:00:01,0 --> 00:00:02,0\nHi\n", "srt"),
+    ],
+)
+def test_captions_are_told_from_any_other_text(look, data, container):
+    found = look(data)
+    assert (found["kind"], found["container"]) == ("captions", container)
+
+
 def webp_with_a_wrong_length() -> bytes:
     data = animation("WEBP")
     return data[:4] + struct.pack("<I", 1 << 30) + data[8:]
@@ -141,6 +154,8 @@ def webp_with_a_wrong_length() -> bytes:
         (lambda: b"", "empty"),
         (lambda: b"<html>", "unknown"),
         (lambda: b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", "unknown"),
+        (lambda: b"WEBVTT\n\nno line with a time", "damaged"),
+        (lambda: b"1\nonly a number\n", "unknown"),
         (lambda: b"GIF89a", "damaged"),
         (lambda: video()[:-200], "damaged"),
         (lambda: video(index_first=False)[:-200], "damaged"),

@@ -103,7 +103,7 @@ def _differs(
 ) -> str:
     """What of it is not as it was made; "" when nothing is."""
     files = [assets[name] for name in way.files]
-    if registry.spec(way.platform).needs_video:
+    if registry.spec(way.platform).has_stills and "video" in {f.kind for f in files}:
         files = [file for file in files if file.kind == "video"]
     kinds = [str(file.kind) for file in files]
     sums = [file.sha256 for file in files]

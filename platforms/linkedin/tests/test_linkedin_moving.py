@@ -88,7 +88,8 @@ def test_files_are_held_to_the_sheet_s_rules(linkedin, film, changes, cause):
 def test_a_video_or_document_stands_alone(linkedin, image, film):
     for files, cause in (
         ((film(), film()), Cause.TOO_MANY_MEDIA),
-        ((image(), film()), Cause.MEDIA_MIXED),
+        ((image(), image(), film()), Cause.TOO_MANY_MEDIA),
+        ((film(), film(kind=MediaKind.GIF)), Cause.MEDIA_MIXED),
         ((film(), film(**PDF)), Cause.MEDIA_MIXED),
     ):
         assert cause in {f.cause for f in linkedin.check(Draft("", media=files))}
@@ -142,6 +143,107 @@ def test_a_video_goes_in_parts_without_the_token(linkedin, client, job, film, ap
     content = json.loads(api.calls[-1].request.body)["content"]
     assert content == {"media": {"id": VIDEO, "title": "Loaf of bread"}}
     assert result.remote.external_id == "urn:li:ugcPost:7"
+
+
+SRT_FILE = b"1\n00:00:01,000 --> 00:00:02,000\nHallo\n"
+
+
+@pytest.fixture
+def said(image):
+    def make(data: bytes = SRT_FILE, **changes: Any):
+        facts = {"mime_type": "application/x-subrip", "kind": MediaKind.CAPTIONS}
+        more = {"open": lambda: BytesIO(data), "size_bytes": len(data)}
+        return image(**{**facts, **more, "language": "de", **changes})
+
+    return make
+
+
+def beside_of(linkedin, client, job, api, draft, **witness):
+    """A job whose video has been opened with all that goes beside it."""
+    value = {
+        "video": VIDEO,
+        "uploadToken": "t",
+        "uploadInstructions": [
+            {"uploadUrl": PART.format(1), "firstByte": 0, "lastByte": 4}
+        ],
+        "thumbnailUploadUrl": PART.format("thumbnail"),
+        "captionsUploadUrl": PART.format("captions"),
+    }
+    api.post(f"{API}/videos", json={"value": value})
+    now = job(draft, witness=witness)
+    opened = linkedin.next_step(now, client).run().witness
+    return replace(now, witness={**witness, **opened})
+
+
+def test_a_thumbnail_and_captions_go_before_the_video(
+    linkedin, client, job, film, image, said, api
+):
+    still = image(sha256="cd" * 32)
+    draft = Draft("Hi", media=(still, film(size_bytes=5)), captions=(said(),))
+    assert {f.cause for f in linkedin.check(draft)} == {Cause.VIDEO_TOO_SMALL}
+    ahead = linkedin.calls_ahead(job(draft), looking=False)
+    assert (ahead["PUT {uploadUrl}"], ahead["POST {captionsUploadUrl}"]) == (2, 1)
+    now = beside_of(linkedin, client, job, api, draft)
+    api.put(PART.format("thumbnail"), status=201)
+    api.post(PART.format("captions"))
+    names = []
+    for _ in range(2):
+        step = linkedin.next_step(now, client)
+        names.append(step.name)
+        now = replace(now, witness={**now.witness, **step.run().witness})
+    assert names == ["put_thumbnail:1", "put_captions:1"]
+    assert linkedin.next_step(now, client).name == "put_video:1:1"
+    asked = json.loads(api.calls[0].request.body)["initializeUploadRequest"]
+    assert asked["uploadThumbnail"] is asked["uploadCaptions"] is True
+    sent = api.calls[1].request
+    assert sent.headers["media-type-family"] == "STILLIMAGE"
+    assert sent.body == b"\x89PNG"
+    form = api.calls[2].request.body
+    assert b'"language": "DE", "country": "DE"' in form
+    assert SRT_FILE.replace(b"\n", b"\r\n") in form
+    ready = {"image:1": {**now.witness["image:1"], "put_at": ago()}}
+    body = linkedin.body(replace(now, witness=ready))
+    assert body["content"] == {"media": {"id": VIDEO, "title": "Loaf of bread"}}
+
+
+@pytest.mark.parametrize(
+    ("answers", "steps"),
+    [
+        ([(422, {"status": 422, "message": "unusable"})], 1),
+        ([(403, None)], 1),
+        ([(503, {"code": "SERVICE_UNAVAILABLE"})] * 5, 5),
+    ],
+)
+def test_what_linkedin_refuses_beside_a_video_is_left_out(
+    linkedin, client, job, film, image, api, answers, steps
+):
+    draft = Draft("Hi", media=(film(size_bytes=5), image(sha256="cd" * 32)))
+    now = beside_of(linkedin, client, job, api, draft)
+    for status, body in answers:
+        api.put(PART.format("thumbnail"), status=status, json=body)
+    for _ in range(steps):
+        step = linkedin.next_step(now, client)
+        assert step.name == "put_thumbnail:1"
+        now = replace(now, witness={**now.witness, **step.run().witness})
+    assert linkedin.next_step(now, client).name == "init_video:1"
+    assert now.witness["uploads:1"] == 0
+    (note,) = now.witness["notes"]
+    assert note.startswith("without thumbnail: ")
+    assert "POST {captionsUploadUrl}" not in linkedin.calls_ahead(now, looking=False)
+    api.post(f"{API}/posts", status=201, headers={"x-restli-id": "urn:li:ugcPost:7"})
+    there = {**now.witness, "image:1": {**stored(put_at=ago())}}
+    out = linkedin.next_step(replace(now, witness=there), client).run().remote
+    assert out.extra == {"notes": [note]}
+
+
+def test_another_thumbnail_takes_another_upload(
+    linkedin, client, job, film, image, api
+):
+    one, other = image(sha256="cd" * 32), image(sha256="ef" * 32)
+    draft = Draft("Hi", media=(film(size_bytes=5), one))
+    now = beside_of(linkedin, client, job, api, draft)
+    changed = replace(now, draft=Draft("Hi", media=(draft.media[0], other)))
+    assert linkedin.next_step(changed, client).name == "init_video:1"
 
 
 def test_a_document_goes_in_one_call_with_the_token(linkedin, client, job, film, api):
