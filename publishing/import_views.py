@@ -27,7 +27,6 @@ from . import csv_cells, importing, incoming, looks, table_columns
 from .access import role_required, row_number
 from .import_models import Import, ImportRow
 from .job_views import line
-from .judging import Judge
 from .measuring import UploadRefused
 from .table_columns import COLUMNS, WHEN
 from .table_reading import NO_VALUE
@@ -346,13 +345,8 @@ class RowCard:
             )
             for column in columns
         ]
-        states = (ImportRow.State.NEW, ImportRow.State.GOOD, ImportRow.State.BAD)
-        may = table.state in (State.LOOKED, State.DONE) and row.state in (
-            *states,
-            ImportRow.State.LEFT,
-        )
         address = reverse("import_row", args=[table.pk, row.number])
-        return cls(row, fields, may, address)
+        return cls(row, fields, importing.can_change(table, row), address)
 
 
 @require_POST
@@ -361,21 +355,18 @@ def import_row(request: HttpRequest, pk: int, number: int) -> HttpResponse:
     """Mend a row, leave it out, or take it in again; it is judged at once."""
     table = _table(request, pk)
     row = get_object_or_404(table.rows, number=number)
-    if not RowCard.of(table, row).may_change:
+    action = request.POST.get("action", "")
+    done = importing.can_change(table, row)
+    if done and action == "leave":
+        done = importing.leave_out(table, row)
+    elif done and action == "back":
+        done = importing.mend(table, row, row.cells, row.repeat_ok)
+    elif done:
+        repeat_ok = bool(request.POST.get("repeat_ok"))
+        done = importing.mend(table, row, _typed(request, row), repeat_ok)
+    if not done:
         messages.error(request, _("This row cannot be changed just now."))
         return redirect(table)
-    action = request.POST.get("action", "")
-    if action == "leave":
-        row.state = ImportRow.State.LEFT
-        row.save(update_fields=["state"])
-    else:
-        if action != "back":
-            row.cells = _typed(request, row)
-            row.repeat_ok = bool(request.POST.get("repeat_ok"))
-        importing.take_files_of(table, row)
-        row.state = ImportRow.State.NEW
-        row.save(update_fields=["cells", "repeat_ok", "state"])
-        importing.judge_row(Judge(table), row, importing.said_by_others(table, row))
     sizes, tab = _sizes(table), request.POST.get("tab", "")
     at = request.POST.get("page", "")
     at = at if at.isdecimal() else "1"

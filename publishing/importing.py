@@ -11,6 +11,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -381,6 +382,44 @@ def _check(table: Import, job: Job, turn: Turn) -> bool:
     total = table.rows.count()
     turn.store(done=total, total=total)
     return False
+
+
+def can_change(table: Import, row: ImportRow) -> bool:
+    """Whether a person may mend it, leave it out, or take it in again."""
+    waits = row.state in (RowState.NEW, RowState.GOOD, RowState.BAD, RowState.LEFT)
+    return waits and table.state in (State.LOOKED, State.DONE)
+
+
+def leave_out(table: Import, row: ImportRow) -> bool:
+    """False: its post is there by now, or is being made."""
+    with _alone_with(table, row) as still:
+        if still:
+            row.state = RowState.LEFT
+            row.save(update_fields=["state"])
+    return still
+
+
+def mend(table: Import, row: ImportRow, cells: dict[str, str], repeat_ok: bool) -> bool:
+    """Give it these cells, and look at it again. False as for `leave_out`."""
+    row.cells, row.repeat_ok = cells, repeat_ok
+    # Before the lock: it takes its time, and belongs to the library whatever comes.
+    take_files_of(table, row)
+    with _alone_with(table, row) as still:
+        if still:
+            row.state = RowState.NEW
+            row.save(update_fields=["cells", "repeat_ok", "state"])
+            judge_row(Judge(table), row, said_by_others(table, row))
+    return still
+
+
+@contextmanager
+def _alone_with(table: Import, row: ImportRow) -> Iterator[bool]:
+    """Whether it can still be changed; then nobody writes it until the end."""
+    with transaction.atomic():
+        now = ImportRow.objects.select_for_update().get(pk=row.pk)
+        # After the lock: who writes rows says so first.
+        table.refresh_from_db(fields=["state"])
+        yield can_change(table, now)
 
 
 Seen = dict[tuple[str, ...], int]

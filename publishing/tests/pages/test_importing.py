@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEvent, Brand
-from publishing import importing, jobs, measuring, table_reading
+from publishing import import_views, importing, jobs, measuring, table_reading
 from publishing.import_models import Import, ImportRow
 from publishing.models import (
     Delivery,
@@ -666,6 +666,33 @@ def test_who_stood_still_writes_nothing_into_an_import_that_was_cancelled(world,
         importing._write(turn.job, turn)
     table.refresh_from_db()
     assert (table.state, Post.objects.count()) == ("looked", 0)
+
+
+@pytest.mark.parametrize("action", ["leave", "save"])
+def test_a_row_that_is_written_meanwhile_stays_as_it_was_written(
+    world, ana, monkeypatch, action
+):
+    table = send(ana, csv_of(good()))
+    row, read = table.rows.get(), import_views.get_object_or_404
+
+    def overtaken(*args, **kwargs):
+        found = read(*args, **kwargs)
+        if isinstance(found, ImportRow) and found.state == "good":
+            # The person has pressed “Import” in another window.
+            importing.write(table)
+            finish()
+        return found
+
+    monkeypatch.setattr(import_views, "get_object_or_404", overtaken)
+    address = reverse("import_row", args=[table.pk, row.number])
+    typed = {f"cell-{name}": text for name, text in good(text="Mended").items()}
+    page = ana.post(address, {**typed, "action": action}, follow=True)
+    assert "This row cannot be changed just now." in page.content.decode()
+    row.refresh_from_db()
+    assert (row.state, row.cells["text"]) == ("done", "Hello")
+    # What was made of it is taken back with the others.
+    do(ana, table, "undo")
+    assert (table.state, Post.objects.get().state) == ("undone", "cancelled")
 
 
 def test_undoing_takes_the_rest_of_a_post_that_was_cancelled_in_part(world, ana):
