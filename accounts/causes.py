@@ -64,7 +64,11 @@ EXPLANATIONS: dict[str, Explanation] = {
     ),
     Cause.TOKEN_INVALID: _e(
         _("Access is no longer accepted"),
-        _("The platform does not accept our access any more and gives no reason."),
+        _(
+            "The platform does not accept our access any more and does not say why. Most "
+            "often somebody removed SocialHub from the account's connected apps, or "
+            "changed its password."
+        ),
         _RECONNECT,
         Action.RECONNECT,
     ),
@@ -73,6 +77,15 @@ EXPLANATIONS: dict[str, Explanation] = {
         _(
             "The person who connected this account changed their password, or the "
             "platform ended their sessions. All access that they gave ended with it."
+        ),
+        _RECONNECT,
+        Action.RECONNECT,
+    ),
+    Cause.SIGN_IN_WANTED: _e(
+        _("A new sign-in is wanted"),
+        _(
+            "The organisation that this account belongs to has people sign in again from "
+            "time to time. Until somebody has, SocialHub has no access."
         ),
         _RECONNECT,
         Action.RECONNECT,
@@ -173,6 +186,15 @@ EXPLANATIONS: dict[str, Explanation] = {
             "network: somebody unlinked it there, or the network ended the permission."
         ),
         _("Link the network again at that service, and choose Reconnect here."),
+        Action.RECONNECT,
+    ),
+    Cause.ADMIN_RESTRICTS: _e(
+        _("An administrator does not allow our app"),
+        _(
+            "An administrator of the organisation that this account belongs to does not "
+            "let SocialHub have access to it."
+        ),
+        _("Ask that administrator to allow SocialHub, then reconnect the account."),
         Action.RECONNECT,
     ),
     Cause.ACCOUNT_SUSPENDED: _e(

@@ -35,7 +35,7 @@ from platforms.base import (
     TokenSet,
     Verdict,
 )
-from platforms.errors import Cause, Outcome, PlatformError
+from platforms.errors import ABOUT_ACCESS, Cause, Outcome, PlatformError
 
 from . import limits, refresh
 from .breakers import Admission, Caller, Refusal
@@ -57,6 +57,9 @@ LONGEST_WAIT = timedelta(hours=6)
 PAUSED_FOR = timedelta(minutes=5)
 #: A token with less time left is as good as over.
 AT_ONCE = timedelta(seconds=30)
+#: Whoever has an access checked by hand asks of the grant: access tokens that live for
+#: an hour or two may outlive it (Google's after an administrator's word, Bluesky's).
+BY_HAND = timedelta(hours=2, minutes=5)
 #: A look is worth less patience than a post.
 PATIENCE_S = 20
 #: Pages of one person that are asked about at once.
@@ -86,9 +89,13 @@ class Finding:
     waits: bool = False
 
 
-def check(credential: Credential, hearing: Hearing | None = None) -> Finding:
+def check(
+    credential: Credential,
+    hearing: Hearing | None = None,
+    needed_for: timedelta = AT_ONCE,
+) -> Finding:
     """Look once, store what it told, and say it. Broken credentials are looked at too."""
-    return alone(errand(credential, hearing or Hearing()))
+    return alone(errand(credential, hearing or Hearing(), needed_for))
 
 
 def errands(
@@ -138,6 +145,9 @@ def _look(
         credential.refresh_from_db()
         if was_active and not credential.is_active:
             _postpone(credential, credential.proof_gap())
+            return Finding("failing", credential.cause, credential.detail)
+        if not was_active and refresh.was_refused(credential):
+            _postpone(credential, _after_refusal(credential))
             return Finding("failing", credential.cause, credential.detail)
         if was_active and _is_over(credential):
             # Somebody else is at it, or the platform has trouble.
@@ -462,6 +472,13 @@ def _again_after(credential: Credential) -> timedelta:
     return AGAIN_AFTER * random.uniform(0.8, 1.2)  # noqa: S311
 
 
+def _after_refusal(credential: Credential) -> timedelta:
+    """When to try once more to renew what was refused: soon, if nobody answered now."""
+    last = credential.refresh_attempts.order_by("-started_at").first()
+    refused = last is not None and last.outcome in ABOUT_ACCESS
+    return credential.proof_gap() if refused else _again_after(credential)
+
+
 def must_renew(credential: Credential, needed_for: timedelta = AT_ONCE) -> bool:
     """An access token that is over, but can be renewed, tells nothing of the grant.
 
@@ -478,8 +495,12 @@ def must_renew(credential: Credential, needed_for: timedelta = AT_ONCE) -> bool:
 def _has_to_renew(credential: Credential, needed_for: timedelta) -> bool:
     if not credential.refresh_token or credential.state == State.DISCONNECTED:
         return False
-    if credential.state == State.BROKEN and credential.cause in GRANT_IS_OVER:
-        return False
+    if credential.state == State.BROKEN:
+        if not _is_over(credential) and refresh.was_refused(credential):
+            # Its access token lives on for a while, and says nothing of the grant.
+            return True
+        if credential.cause in GRANT_IS_OVER:
+            return False
     return _is_over(credential, needed_for)
 
 
@@ -515,8 +536,9 @@ def _failed(
         renewed = yield from refresh.errand(credential.pk, heard=heard)
         credential.refresh_from_db()
         if had_time and credential.cause == Cause.REFRESH_REFUSED:
-            # Both refused, and the first before its time (X says no more): withdrawn.
-            credential.cause = Cause.TOKEN_REVOKED
+            # Both refused before their time (X and Pinterest say no more): it did not
+            # run out. Withdrawn, a new password, a closed account: nobody can tell.
+            credential.cause = Cause.TOKEN_INVALID
             credential.save(update_fields=["cause"])
         if renewed:
             # A refresh that the platform granted is itself a proof of the grant.

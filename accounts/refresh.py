@@ -26,6 +26,7 @@ from django.utils import timezone
 
 from platforms.base import PlatformClient, TokenSet
 from platforms.errors import (
+    ABOUT_ACCESS,
     AmbiguousOutcome,
     AuthRevoked,
     Cause,
@@ -56,6 +57,8 @@ UNANSWERED = {
     Cause.ANSWER_LOST,
     Cause.ANSWER_UNREADABLE,
 }
+#: The platform says no more than no: there the time that the permission had tells.
+NO_REASON = {Cause.REFRESH_REFUSED, Cause.TOKEN_INVALID}
 #: What a renewal of something broken leaves as it is.
 JUDGED = ("state", "cause", "detail", "broken_at", "next_proof_at")
 #: Seconds between tries to store new tokens in a database that does not answer: what
@@ -176,6 +179,9 @@ def _ending(credential: Credential, refusal: PlatformError) -> PlatformError:
     if refusal.outcome not in {Outcome.AUTH_REVOKED, Outcome.AUTH_EXPIRED}:
         return refusal
     cause = Cause.ROTATION_LOST if _was_lost(credential) else refusal.cause
+    end = credential.refresh_expires_at
+    if cause in NO_REASON and end is not None and end <= timezone.now():
+        cause = Cause.TOKEN_EXPIRED
     return AuthRevoked(refusal.detail, cause=cause, status=refusal.status)
 
 
@@ -183,6 +189,11 @@ def _tries(credential: Credential) -> QuerySet[RefreshAttempt]:
     """Since the tokens that are stored came."""
     since = credential.issued_at or credential.connected_at
     return credential.refresh_attempts.filter(started_at__gte=since)
+
+
+def was_refused(credential: Credential) -> bool:
+    """A try to renew the stored tokens met a definite no."""
+    return _tries(credential).filter(outcome__in=ABOUT_ACCESS).exists()
 
 
 def _wait(credential: Credential, retry_after: float | None) -> timedelta:

@@ -31,6 +31,7 @@ CONSENT_ENDED = frozenset(
         Cause.TOKEN_REVOKED,
         Cause.TOKEN_INVALID,
         Cause.PASSWORD_CHANGED,
+        Cause.SIGN_IN_WANTED,
         Cause.DATA_ACCESS_ENDED,
         Cause.REFRESH_REFUSED,
         Cause.ROTATION_LOST,

@@ -65,7 +65,8 @@ def check_credential(credential_id: int) -> None:
     if credential is None or credential.state == Credential.State.DISCONNECTED:
         return
     try:
-        finding = record(credential, health.check(credential))
+        found = health.check(credential, needed_for=health.BY_HAND)
+        finding = record(credential, found)
     except Exception as exc:
         logger.exception("check of credential %s", credential.pk)
         finding = record(credential, exc)

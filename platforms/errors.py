@@ -42,6 +42,7 @@ class Cause(StrEnum):
     TOKEN_REVOKED = "token_revoked"
     TOKEN_INVALID = "token_invalid"
     PASSWORD_CHANGED = "password_changed"
+    SIGN_IN_WANTED = "sign_in_wanted"
     DATA_ACCESS_ENDED = "data_access_ended"
     REFRESH_REFUSED = "refresh_refused"
     ROTATION_LOST = "rotation_lost"
@@ -53,6 +54,7 @@ class Cause(StrEnum):
     SCOPE_MISSING = "scope_missing"
     ROLE_LOST = "role_lost"
     NETWORK_UNLINKED = "network_unlinked"
+    ADMIN_RESTRICTS = "admin_restricts"
     FILES_NOT_ALLOWED = "files_not_allowed"
     # nobody has said what it is
     NOT_PROVEN = "not_proven"

@@ -15,6 +15,7 @@ from accounts.errands import alone
 from accounts.hearing import Hearing, caller_of
 from accounts.limits import BucketId
 from accounts.models import CircuitBreaker, Credential, RateBucket
+from monitoring import tasks
 from platforms.base import (
     Ability,
     Bucket,
@@ -179,16 +180,37 @@ def test_a_suspension_that_is_over_is_seen_with_a_renewed_token(renewable, scrip
 
 @pytest.mark.parametrize(
     ("left", "cause"),
-    [(timedelta(hours=1), Cause.TOKEN_REVOKED), (-DAY, Cause.REFRESH_REFUSED)],
+    [(timedelta(hours=1), Cause.TOKEN_INVALID), (-DAY, Cause.REFRESH_REFUSED)],
 )
-def test_a_token_that_is_refused_before_its_time_was_withdrawn(
+def test_a_token_that_is_refused_before_its_time_did_not_run_out(
     renewable, script, left, cause
 ):
-    """X answers the same to expired and revoked ones; its time tells them apart."""
+    """X answers the same to expired and revoked ones; its time tells them apart. Who
+    withdrew it, or whether it was a new password, nobody can tell."""
     Credential.objects.update(expires_at=timezone.now() + left)
     renewable.refresh_from_db()
     script.answers["prove"] = [AuthExpired()]
     script.answers["refresh"] = [AuthRevoked(cause=Cause.REFRESH_REFUSED)]
+    health.check(renewable)
+    assert (renewable.state, renewable.cause) == ("broken", cause)
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        (Cause.REFRESH_REFUSED, Cause.TOKEN_EXPIRED),
+        (Cause.TOKEN_INVALID, Cause.TOKEN_EXPIRED),
+        (Cause.SIGN_IN_WANTED, Cause.SIGN_IN_WANTED),
+    ],
+)
+def test_a_permission_to_renew_whose_time_is_over_has_expired(
+    renewable, script, said, cause
+):
+    """Pinterest gives one answer to all: the end that it told us tells this one."""
+    Credential.objects.update(refresh_expires_at=timezone.now() - timedelta(hours=1))
+    renewable.refresh_from_db()
+    script.answers["prove"] = [AuthExpired(cause=Cause.TOKEN_INVALID)]
+    script.answers["refresh"] = [AuthRevoked(cause=said)]
     health.check(renewable)
     assert (renewable.state, renewable.cause) == ("broken", cause)
 
@@ -198,6 +220,43 @@ def test_a_grant_that_is_over_is_not_asked_to_be_renewed(renewable, script):
     script.answers["prove"] = [AuthExpired()]
     health.check(renewable)
     assert script.asked == ["prove"]
+
+
+@pytest.fixture
+def outlived(renewable, script):
+    """A grant that is over, whose access token lives on for half an hour."""
+    Credential.objects.update(expires_at=timezone.now() + timedelta(minutes=30))
+    renewable.refresh_from_db()
+    script.answers["refresh"] = [AuthRevoked(cause=Cause.REFRESH_REFUSED)]
+    return renewable
+
+
+def test_whoever_has_it_checked_by_hand_hears_of_a_grant_that_its_token_outlives(
+    outlived, script
+):
+    assert health.check(outlived).verdict == "proven", "as much as the token can tell"
+    tasks.check_credential(outlived.pk)
+    outlived.refresh_from_db()
+    assert (outlived.state, outlived.cause) == ("broken", Cause.REFRESH_REFUSED)
+
+
+def test_a_living_token_does_not_revive_a_grant_that_is_over(outlived, script):
+    health.check(outlived, needed_for=health.BY_HAND)
+    script.asked.clear()
+    assert health.check(outlived).verdict == "failing"
+    assert (outlived.state, outlived.cause) == ("broken", Cause.REFRESH_REFUSED)
+    assert script.asked == ["refresh"], "it may be granted again, and is not"
+    assert outlived.next_proof_at - timezone.now() > timedelta(minutes=59)
+
+
+def test_a_grant_that_was_refused_and_is_given_back_is_seen(outlived, script):
+    health.check(outlived, needed_for=health.BY_HAND)
+    script.answers["refresh"] = [TransientError()]
+    assert health.check(outlived).verdict == "failing"
+    assert outlived.next_proof_at - timezone.now() < timedelta(minutes=15)
+    del script.answers["refresh"]
+    assert health.check(outlived).verdict == "proven"
+    assert outlived.is_active
 
 
 @pytest.mark.parametrize(

@@ -198,11 +198,14 @@ class YouTubeClient(PlatformClient):
         said = str(data.get("error_description") or "")
         facts = _facts(answer, code)
         if code in ("invalid_grant", "invalid_token"):
-            gone = "expired or revoked" in said.lower()
-            cause = Cause.TOKEN_REVOKED if gone else refused
+            cause = refused
+            if data.get("error_subtype") == "invalid_rapt":
+                cause = Cause.SIGN_IN_WANTED
+            elif "expired or revoked" in said.lower():
+                cause = Cause.TOKEN_INVALID  # which of both it does not say
             return AuthRevoked(redact(said), cause=cause, **facts)
         if code == "admin_policy_enforced":
-            return PermissionMissing(redact(said), cause=Cause.NOT_ALLOWED, **facts)
+            return PermissionMissing(redact(said), cause=Cause.ADMIN_RESTRICTS, **facts)
         # Everything else is about our client id and secret; no account is at fault.
         return PermissionMissing(
             redact(said) or answer.text(),
