@@ -365,6 +365,17 @@ def give_trial_back(trials: Iterable[int], now: datetime) -> None:
         )
 
 
+def let_look(caller: Caller, now: datetime) -> None:
+    """A person wants to know now, perhaps because our app was just put right: the next
+    look goes, however long ago the last one was, but for the one that is out."""
+    mine = Q()
+    for platform, subject in caller.keys:
+        mine |= Q(platform=platform, subject=subject)
+    CircuitBreaker.objects.filter(mine, looked_at__lt=now - ANSWER_IN).exclude(
+        state=State.CLOSED
+    ).update(looked_at=None)
+
+
 def forget_trial(caller: Caller, begun_at: datetime, now: datetime) -> None:
     """The worker that was let through for this caller at that time is gone.
 

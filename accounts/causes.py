@@ -144,7 +144,7 @@ EXPLANATIONS: dict[str, Explanation] = {
     ),
     Cause.SCOPE_MISSING: _e(
         _("A permission is missing"),
-        _("Our access does not include the permission that this needs."),
+        _("Our access does not include every permission that this needs."),
         _("Reconnect the account and allow everything that is asked for."),
         Action.RECONNECT,
     ),
@@ -265,7 +265,10 @@ EXPLANATIONS: dict[str, Explanation] = {
     Cause.VERSION_ENDED: _e(
         _("The platform ended a version"),
         _("The version of the platform's interface that we use has been switched off."),
-        _OPERATOR,
+        _(
+            "An admin enters a newer version under Platforms, or installs a newer "
+            "SocialHub."
+        ),
         Action.OPERATOR,
     ),
     Cause.CREDITS_USED_UP: _e(

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from platforms import registry
 from platforms.base import Ability, Call, PlatformSpec, Scope
+from platforms.errors import Cause
 
 from .causes import broken_words, explain
 from .connect import is_covered
@@ -376,6 +377,33 @@ def rights(account: ConnectedAccount) -> list[Right]:
     return found
 
 
+def missing_to_post(accounts: Iterable[ConnectedAccount]) -> str:
+    """Of accounts that cannot post for want of a permission: which one, in a sentence.
+
+    "" where none is known to be missing. Needs their credentials and apps.
+    """
+    found: dict[str, str] = {}
+    for account in accounts:
+        credential, spec = account.credential, account.spec
+        if credential is None or account.cause != Cause.SCOPE_MISSING:
+            continue
+        if not credential.granted_scopes:
+            continue
+        # An Instagram account's access may come by either sign-in.
+        allows = {scope.name: scope.allows for scope in credential.app.spec.scopes}
+        for call in spec.calls:
+            if call.mutates and call.ability is Ability.PUBLISH and not call.later:
+                for name in lacks(spec, call, account.kind, credential.granted_scopes):
+                    same = (one for one in call.any_scopes if one in allows)
+                    if name not in allows:
+                        name = next(same, name)
+                    found[name] = _(allows[name]) if name in allows else ""
+    if not found:
+        return ""
+    named = [f"{name} ({what})" if what else name for name, what in found.items()]
+    return _("Missing: %(permissions)s.") % {"permissions": "; ".join(named)}
+
+
 @dataclass(frozen=True)
 class Able:
     """One thing that an account can do or not: icon and words for a cell."""
@@ -418,7 +446,8 @@ def _able(account: ConnectedAccount, ability: Ability) -> Able:
         note = str(explain(account.cause).head)
         if ability is Ability.PUBLISH:
             return Able(ability, "bad", "link_off", broken_words(account.cause), note)
-        return Able(ability, "muted", "help", _("Not told"), note)
+        if not _was_told_apart(credential):
+            return Able(ability, "muted", "help", _("Not told"), note)
     told = credential.abilities.get(ability) or {}
     calls = [call for call in account.spec.calls if call.ability is ability]
     if _is_missing(account, credential, ability, calls, told):
@@ -432,6 +461,12 @@ def _able(account: ConnectedAccount, ability: Ability) -> Able:
     if not calls:
         return Able(ability, "muted", "remove", _("Not offered there"))
     return Able(ability, "muted", "help", _("Not told yet"))
+
+
+def _was_told_apart(credential: Credential) -> bool:
+    """The look that found posts refused told what else the access is good for."""
+    lost = not credential.is_active and credential.cause == Cause.SCOPE_MISSING
+    return lost and credential.ability(Ability.PUBLISH) is False
 
 
 def _is_missing(

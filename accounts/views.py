@@ -34,7 +34,13 @@ from .models import (
     RefreshAttempt,
 )
 from .names import name_of
-from .permissions import ABILITY_WORDS, abilities, is_lacking, rights
+from .permissions import (
+    ABILITY_WORDS,
+    abilities,
+    is_lacking,
+    missing_to_post,
+    rights,
+)
 from .refresh import LOST
 from .roles import is_admin
 
@@ -203,6 +209,7 @@ def account_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "row": row,
         "queue": row.queue,
         "why": explain(account.cause) if broken else None,
+        "missing_to_post": missing_to_post([account]) if broken else "",
         "facts": _facts(account),
         "tree": tree(account, request.user, now),
         "rights": given,

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.causes import Action, explain
 from accounts.models import AuditEvent, ConnectedAccount
+from accounts.permissions import missing_to_post
 from accounts.roles import is_admin
 from platforms import registry
 from platforms.errors import Cause
@@ -30,13 +31,6 @@ from .sight import own_part
 PER_PAGE = 25
 #: Accounts that the page of one incident lists; the rest is counted.
 LISTED = 60
-NO_TOKENS = (
-    "credential__access_token",
-    "credential__refresh_token",
-    "credential__app__client_secret",
-    "credential__app__hook_secret",
-    "credential__app__hook_token",
-)
 #: state -> tone, icon
 LOOKS = {
     Incident.State.OPEN: ("bad", "error"),
@@ -51,7 +45,7 @@ def rows_for(reader: Any) -> IncidentQuerySet:
     return (
         rows.exclude(dedup_key__startswith=Incident.PART)
         .select_related("credential__app", "acknowledged_by")
-        .defer(*NO_TOKENS)
+        .defer(*letters.TOKENS)
     )
 
 
@@ -93,7 +87,7 @@ class Card:
             Incident.Kind.STANDBY,
             Incident.Kind.STANDBY_LOST,
         )
-        self.reconnect = self.links = self.standby = self.account = ""
+        self.reconnect = self.links = self.standby = self.account = self.paused = ""
         if incident.kind == Incident.Kind.STANDBY_LOST:
             if account and incident.is_open and is_admin(reader):
                 self.standby = reverse("account_standby", args=[account])
@@ -104,6 +98,9 @@ class Card:
         elif account and incident.is_open and words.action == Action.DECIDE:
             if incident.account_count == 1:
                 self.account = reverse("account_detail", args=[account])
+        elif incident.kind == Incident.Kind.BREAKER and incident.is_open:
+            if is_admin(reader):
+                self.paused = reverse("admin:accounts_circuitbreaker_changelist")
         self.is_for_admins = words.action == Action.OPERATOR
         self.may_take = incident.is_open and incident.acknowledged_by_id != reader.pk
         if incident.state == Incident.State.OPEN:
@@ -189,7 +186,7 @@ def incident_detail(request: HttpRequest, pk: int) -> HttpResponse:
     incident = get_object_or_404(
         Incident.objects.visible_to(request.user)
         .select_related("credential__app", "acknowledged_by")
-        .defer(*NO_TOKENS),
+        .defer(*letters.TOKENS),
         pk=pk,
     )
     if incident.dedup_key.startswith(Incident.PART):
@@ -209,6 +206,7 @@ def incident_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "card": cards([incident], request.user)[0],
         "incident": incident,
         "pause": pause,
+        "missing_to_post": missing_to_post(listed),
         "accounts": [
             {"account": account, "waits": waits.get(account.pk)} for account in listed
         ],

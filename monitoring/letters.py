@@ -21,6 +21,7 @@ from django.utils.translation import ngettext
 from accounts.causes import Action, explain
 from accounts.links import may_send
 from accounts.models import ConnectedAccount
+from accounts.permissions import missing_to_post
 from accounts.roles import is_admin
 from platforms import registry
 from platforms.errors import Cause
@@ -29,6 +30,14 @@ from . import notices, outages, people, waiting
 from .models import Alert, Incident
 
 Kind = Alert.Kind
+#: What no message needs to read.
+TOKENS = (
+    "credential__access_token",
+    "credential__refresh_token",
+    "credential__app__client_secret",
+    "credential__app__hook_secret",
+    "credential__app__hook_token",
+)
 #: Accounts that a message names; the rest are counted.
 NAMED = 20
 
@@ -150,8 +159,8 @@ class _Composer:
         self.alert, self.incident, self.now = alert, alert.incident, now
         self.person = alert.user
         rows = self.incident.accounts.select_related(
-            "owner", "deputy", "brand", "credential"
-        ).defer("credential__access_token", "credential__refresh_token")
+            "owner", "deputy", "brand", "credential__app"
+        ).defer(*TOKENS)
         accounts = list(rows.order_by("name", "pk"))
         if alert.kind in (Kind.OPENED, Kind.ESCALATED):
             accounts = [one for one in accounts if not self._is_well(one)] or accounts
@@ -245,6 +254,7 @@ class _Composer:
         return self._letter(
             f"{self.who}: {words.head}",
             str(words.sentence),
+            missing_to_post(self.accounts),
             reason=_(
                 "You get this message once for this trouble, because you look after it."
             ),
@@ -258,6 +268,7 @@ class _Composer:
         return self._letter(
             _("Nobody has acted yet. %(head)s") % {"head": head},
             str(words.sentence),
+            missing_to_post(self.accounts),
             _(
                 "It has been so since %(since)s, and nobody has said that they are on it."
             )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 
 from django.utils import timezone
 
 from accounts import breakers, campaigns, data_requests, disconnect, health, refresh
+from accounts.hearing import caller_of
 from accounts.models import (
     ConnectedAccount,
     Credential,
@@ -65,8 +67,10 @@ def check_credential(credential_id: int) -> None:
     if credential is None or credential.state == Credential.State.DISCONNECTED:
         return
     try:
+        breakers.let_look(caller_of(credential), timezone.now())
         found = health.check(credential, needed_for=health.BY_HAND)
-        finding = record(credential, found)
+        # Whoever asked is told of a limit that stands in the way, too.
+        finding = record(credential, replace(found, waits=False))
     except Exception as exc:
         logger.exception("check of credential %s", credential.pk)
         finding = record(credential, exc)

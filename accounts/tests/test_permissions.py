@@ -22,11 +22,12 @@ from accounts.permissions import (
     groups,
     is_lacking,
     lacks,
+    missing_to_post,
     rights,
 )
 from accounts.roles import ADMIN, MARKETING
 from platforms.base import Ability, Call
-from platforms.errors import Cause
+from platforms.errors import Cause, PermissionMissing
 from platforms.registry import spec
 
 pytestmark = pytest.mark.django_db
@@ -204,6 +205,36 @@ def test_a_broken_account_tells_of_nothing_else(make_account: Any) -> None:
     assert found[P].words == "Reconnect needed"
     assert found[P].note == "The role on the page was lost"
     assert found[F].words == "Not told"
+
+
+def test_what_a_look_told_beside_a_missing_permission_is_shown(
+    make_account: Any,
+) -> None:
+    account = make_account("x", scopes=["tweet.read", "users.read"])
+    credential = account.credential
+    credential.break_for(PermissionMissing(cause=Cause.SCOPE_MISSING))
+    credential.abilities = {P: {"ok": True}, F: {"ok": True}}
+    assert abilities(account)[F].words == "Not told", "it is from before"
+    credential.abilities = {P: {"ok": False}, F: {"ok": True}}
+    assert abilities(account)[P].words == "Reconnect needed"
+    assert abilities(account)[F].words == "Yes"
+
+
+def test_the_permission_that_posting_lacks_is_named(make_account: Any) -> None:
+    lost = {"trouble": Cause.SCOPE_MISSING}
+    no_media = ["tweet.read", "users.read", "media.write"]
+    account = make_account("x", scopes=no_media, **lost)
+    words = "Missing: tweet.write (create and delete posts)."
+    assert missing_to_post([account]) == words
+    page = make_account("linkedin", "2", kind="organization", scopes=["openid"], **lost)
+    assert "w_organization_social (post as a Page)" in missing_to_post([account, page])
+    page = make_account("facebook", "3", kind="page", scopes=["instagram_basic"])
+    photos = make_account("instagram", "4", kind="instagram", **lost)
+    photos.credential = page.credential
+    assert "instagram_content_publish (" in missing_to_post([photos])
+    unknown = make_account("mastodon", "5", scopes=[], **lost)
+    well = make_account("x", "6", scopes=["tweet.read"])
+    assert missing_to_post([unknown, well]) == ""
 
 
 def test_rights_of_an_account_say_what_a_missing_one_costs(make_account: Any) -> None:

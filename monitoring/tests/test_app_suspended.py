@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.models import CircuitBreaker, ConnectedAccount, Credential
 from accounts.roles import ADMIN
 from monitoring import incidents, tasks
-from monitoring.models import Incident
+from monitoring.models import CheckResult, Incident
 from platforms.practice.server import start_practice
 from publishing.models import Delivery
 from socialhub.drills.world import Practice, adopt, make_delivery
@@ -81,3 +81,26 @@ def test_a_suspended_app_is_one_incident_and_comes_back_by_itself(
     look()
     assert not Incident.objects.open().exists()
     assert not ConnectedAccount.objects.broken().exists()
+
+
+def test_who_has_it_checked_after_putting_the_app_right_need_not_wait(
+    network, people, brand
+):
+    """Looks at a refused app are a quarter of an hour apart; a person asks now."""
+    made = network.add_account("threads", "acme")
+    account = adopt("threads", made, brand, people.mia)
+    rule = network.fault(kind="app_suspended", platform="threads", call="any")
+    look()
+    assert Incident.objects.open().exists()
+
+    told = CheckResult.objects.count()
+    tasks.check_credential(account.credential_id)
+    assert CheckResult.objects.count() == told + 1, "it is said why nothing is known"
+    assert CheckResult.objects.latest("at").cause == "app_suspended"
+
+    network.remove_fault(rule)
+    some_time_ago = timezone.now() - timedelta(minutes=1)
+    CircuitBreaker.objects.update(looked_at=some_time_ago)
+    tasks.check_credential(account.credential_id)
+    assert CheckResult.objects.latest("at").verdict == "proven"
+    assert not Incident.objects.open().exists()

@@ -58,6 +58,14 @@ def test_a_mail_tells_programs_what_it_is(broken: Any) -> None:
         assert words in html
 
 
+def test_a_mail_names_the_permission_that_is_missing(make_account: Any) -> None:
+    make_account("x", scopes=["tweet.read", "users.read"], trouble="scope_missing")
+    incidents.review()
+    (sent,) = mail.outbox
+    for part in (sent.body, sent.alternatives[0][0]):
+        assert "tweet.write (create and delete posts)" in part
+
+
 def test_a_mail_is_written_in_its_readers_language(broken: Any, author: Any) -> None:
     Profile.objects.create(user=author, language="de")
     incidents.review()
