@@ -72,15 +72,9 @@ MAX_FETCHES = 2
 FETCH_AGAIN_S = 30
 #: Name of the mark in a link.
 MARK = "pin_ref"
-#: Buckets in the order in which usage headers are likely to be about them.
-TOLD_FIRST = (
-    "org_analytics",
-    "org_write",
-    "org_read",
-    "universal",
-    "trial_writes",
-    "trial_calls",
-)
+#: Buckets in the order in which usage headers are likely to be about them. The days of
+#: Trial access are known by their own sizes alone (`TRIAL_SIZES`).
+TOLD_FIRST = ("org_analytics", "org_write", "org_read", "universal")
 IMAGE, VIDEO, CAROUSEL = "REGULAR", "VIDEO", "CAROUSEL"
 
 
