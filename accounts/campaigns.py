@@ -14,7 +14,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.db.models import Count, F, Q
+from django.db.models import Count, Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from . import links
@@ -175,8 +175,11 @@ def _mail_each(
     campaign: ReconnectCampaign, rows: Any, now: datetime, *, is_reminder: bool
 ) -> int:
     # Who was taken out of the brand meanwhile is asked no more.
-    may_see = Q(person__is_superuser=True) | Q(account__brand__members=F("person"))
-    rows = rows.filter(may_see)
+    # Asked of each row: joined, a superuser's accounts would come once for each member.
+    member = Brand.members.through.objects.filter(
+        brand=OuterRef("account__brand"), user=OuterRef("person")
+    )
+    rows = rows.filter(Q(person__is_superuser=True) | Exists(member))
     people = rows.exclude(person=None).values_list("person", flat=True)
     sent = 0
     for pk in sorted(set(people)):

@@ -173,6 +173,18 @@ def test_each_person_gets_one_mail_with_all_that_is_theirs(campaign):
     assert len(mail.outbox) == 2
 
 
+def test_a_superuser_is_asked_for_each_account_once(ending, author, make_person):
+    """However many people the brand has."""
+    ConnectedAccount.objects.filter(owner=ending[0].owner).update(owner=author)
+    make_person("zoe")
+    found = campaigns.ending(author, 21, None, timezone.now())
+    campaigns.start(author, "December", None, found, 3)
+    campaigns.run(timezone.now())
+    own = next(m for m in mail.outbox if m.to == ["ana@example.com"])
+    assert own.subject == "Please reconnect 3 accounts"
+    assert own.body.count("Page 1") == 1
+
+
 def test_the_links_of_the_mail_open_their_accounts(campaign):
     campaigns.run(timezone.now())
     eva = next(m for m in mail.outbox if m.to == ["eva@example.com"])
