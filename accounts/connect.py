@@ -142,6 +142,10 @@ class LinkOver(ConnectRefused):
     """The link was used, withdrawn or became too old meanwhile."""
 
 
+class ChangedMeanwhile(ConnectRefused):
+    """The account was disconnected, or got other access, while the platform was asked."""
+
+
 # ---------------------------------------------------------------- permissions
 
 
@@ -620,7 +624,15 @@ def _attach(
     if account.disconnected_at or not account.pk:
         account.connected_at = timezone.now()
     account.disconnected_at = None
-    account.save()
+    # Nothing else: who looks after it may be another by now.
+    account.save(update_fields=_OF_ACCESS if account.pk else None)
+
+
+_OF_ACCESS = (
+    *("credential", "standby", "kind", "name", "handle", "url", "avatar_url"),
+    *("extra", "server_limits", "trouble", "trouble_detail", "trouble_at"),
+    *("connected_at", "disconnected_at"),
+)
 
 
 # ---------------------------------------------------------------- storing
@@ -826,6 +838,11 @@ def reconnect(
     with transaction.atomic():
         if link is not None and not link.use():
             raise LinkOver
+        same = _locked_as_they_were([a for a, _ in change.mends])
+        if account.pk not in same:
+            raise ChangedMeanwhile("other access, or none")
+        mends = [(a, own) for a, own in change.mends if a.pk in same]
+        change = replace(change, mends=mends)
         before = {a.credential_id: a.credential for a, _ in change.mends}
         stored = _store(grant, looks, user, [own for _, own in change.mends])
         _attach(
@@ -845,6 +862,20 @@ def reconnect(
     return Reconnected(
         [mended for mended, _ in change.mends], change.lacking, _called(grant.subject)
     )
+
+
+def _locked_as_they_were(accounts: Iterable[ConnectedAccount]) -> set[int]:
+    """Keys of those that nobody has disconnected, or given other access, since they were
+    read; nobody does until the transaction ends."""
+    read = {
+        one.pk: (one.credential_id, one.standby_id, one.disconnected_at)
+        for one in accounts
+    }
+    rows = ConnectedAccount.objects.filter(pk__in=read).order_by("pk")
+    now = rows.select_for_update(no_key=True).values_list(
+        "pk", "credential", "standby", "disconnected_at"
+    )
+    return {pk for pk, *access in now if read[pk] == tuple(access)}
 
 
 def _write_down(
@@ -909,6 +940,8 @@ def add_standby(
     with transaction.atomic():
         if link is not None and not link.use():
             raise LinkOver
+        if not _locked_as_they_were([account]):
+            raise ChangedMeanwhile("other access, or none")
         stored = _store(grant, looks, user, [identity])
         standby = stored.of(grant, identity)
         served = [account]

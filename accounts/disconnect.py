@@ -56,6 +56,11 @@ def disconnect(account: ConnectedAccount, user: Any) -> Disconnected:
     with transaction.atomic():
         now = timezone.now()
         account.reconnect_links.open(now).update(withdrawn_at=now)
+        # What it acts through by now: a reconnect of this moment has put other access
+        # there, which is to end as well.
+        same = ConnectedAccount.objects.filter(pk=account.pk)
+        list(same.select_for_update(no_key=True).values_list("pk"))
+        account.refresh_from_db(fields=["credential", "standby"])
         account.disconnected_at = now
         standby, account.standby = account.standby, None
         account.save(update_fields=["disconnected_at", "standby"])

@@ -20,6 +20,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from .insiders import Insiders
 from .models import AuditEvent, CampaignItem, ConnectedAccount, ReconnectLink
 from .reading import language_of
 from .roles import is_admin
@@ -103,7 +104,7 @@ def find(secret: str) -> ReconnectLink | None:
 def of_session(request: HttpRequest) -> ReconnectLink | None:
     """The open link that this browser came by. No query for browsers without one.
 
-    One for a person here ends with their login.
+    One for a person here ends with their login, and when they leave the account's brand.
     """
     key = request.session.get(SESSION_KEY)
     if not key:
@@ -121,9 +122,12 @@ def of_session(request: HttpRequest) -> ReconnectLink | None:
         .filter(pk=key)
         .first()
     )
-    if link is None or (link.person is not None and not link.person.is_active):
+    if link is None or not link.is_open():
         return None
-    return link if link.is_open() else None
+    person, account = link.person, link.account
+    if person is not None and not Insiders([person], [account]).has(person, account):
+        return None
+    return link
 
 
 def forget(request: HttpRequest) -> None:

@@ -20,6 +20,7 @@ from .causes import Action, explain
 from .connect import (
     AlreadyConnected,
     CannotPost,
+    ChangedMeanwhile,
     ConnectRefused,
     LinkOver,
     NobodyThere,
@@ -235,6 +236,17 @@ def from_refusal(
             ),
             _("Ask the person who sent it for a new one."),
             status=410,
+        )
+    if isinstance(refusal, ChangedMeanwhile):
+        return Trouble(
+            _("The account has changed meanwhile"),
+            _(
+                "While you signed in, somebody disconnected it or its access was "
+                "replaced. Nothing was changed."
+            ),
+            _("Look at how it stands now, then start again if that is still wanted."),
+            [again(start_url), to_accounts()],
+            status=409,
         )
     if isinstance(refusal, CannotPost):
         words = explain(refusal.cause)

@@ -9,11 +9,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from accounts import connect as connecting
 from accounts import refresh
 from accounts.connect import (
     AlreadyConnected,
     AsksFirst,
     CannotPost,
+    ChangedMeanwhile,
     Grant,
     NobodyThere,
     OfferState,
@@ -314,7 +316,68 @@ def test_a_renewal_that_was_on_its_way_cannot_overwrite_a_reconnect(
     assert stored().access_token == "new-access"
 
 
+def test_what_is_disconnected_during_the_sign_in_stays_so(
+    grant_of, connected, author, monkeypatch
+):
+    """Its held posts would go out by themselves."""
+    asks = connecting.look_at
+
+    def meanwhile(*args):
+        disconnect(ConnectedAccount.objects.get(pk=connected.pk), author)
+        return asks(*args)
+
+    monkeypatch.setattr(connecting, "look_at", meanwhile)
+    with pytest.raises(ChangedMeanwhile):
+        reconnect(grant_of(ME, PAGE), connected, author)
+    connected.refresh_from_db()
+    assert connected.health == "disconnected"
+    assert stored().access_token == "old"
+
+
+def test_a_sibling_that_is_disconnected_meanwhile_is_left_alone(
+    grant_of, connected, author, monkeypatch
+):
+    asks, profile = connecting.look_at, ConnectedAccount.objects.get(external_id="me")
+
+    def meanwhile(*args):
+        disconnect(profile, author)
+        return asks(*args)
+
+    monkeypatch.setattr(connecting, "look_at", meanwhile)
+    done = reconnect(grant_of(ME, PAGE), connected, author)
+    assert [account.external_id for account in done.accounts] == ["page"]
+    profile.refresh_from_db()
+    assert profile.health == "disconnected"
+
+
+def test_who_looks_after_it_is_changed_by_no_reconnect(
+    grant_of, connected, author, monkeypatch
+):
+    asks = connecting.look_at
+
+    def meanwhile(*args):
+        ConnectedAccount.objects.update(deputy=author)
+        return asks(*args)
+
+    monkeypatch.setattr(connecting, "look_at", meanwhile)
+    reconnect(grant_of(ME, PAGE), connected, author)
+    connected.refresh_from_db()
+    assert (connected.deputy, connected.health) == (author, "healthy")
+
+
 # -- disconnecting
+
+
+def test_disconnecting_ends_the_access_that_a_reconnect_has_just_brought(
+    grant_of, connected, author
+):
+    read = ConnectedAccount.objects.get(pk=connected.pk)
+    assert read.credential.subject_id == "me"
+    ben = Identity("ben", "member", "Ben", "ben", "")
+    reconnect(grant_of(ben, PAGE), connected, author, yes=True)
+    disconnect(read, author)
+    bens = Credential.objects.get(subject_id="ben")
+    assert (bens.state, bens.access_token) == ("disconnected", "")
 
 
 @pytest.mark.trap("youtube", 15)

@@ -236,6 +236,17 @@ def test_a_link_ends_with_the_login_of_the_person_that_it_was_for(account, autho
     assert client.get(PAGE).status_code == 410
 
 
+def test_a_link_ends_when_its_person_leaves_the_brand(account, author):
+    _client, leaver = person(account.brand, "lea", MARKETING)
+    _link, url = links.make(account, author, person=leaver)
+    client = Client()
+    client.get(urlsplit(url).path)
+    assert client.get(PAGE).status_code == 200
+    account.brand.members.remove(leaver)
+    assert client.get(PAGE).status_code == 410
+    assert client.post(PAGE).status_code == 410
+
+
 def test_only_following_the_link_opens_it(link):
     """A form of another site reaches this without cookies: were a session begun, its
     cookie would take the place of the one that the person is signed in with."""
