@@ -7,9 +7,9 @@ post, so that one that cannot go leaves the others alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -88,11 +88,19 @@ def picked(user: Any, ticks: Sequence[str]) -> Picked:
 
 
 def move(
-    user: Any, chosen: Picked, days: int, wall: time | None, *, do: bool
+    user: Any,
+    chosen: Picked,
+    days: int,
+    wall: time | None,
+    *,
+    do: bool,
+    seen: Mapping[int, datetime] | None = None,
 ) -> list[Effect]:
     """By so many days of the reader's calendar, and to a time of day where one is given.
 
-    Whole posts move, with all of their accounts.
+    Whole posts move, with all of their accounts. seen: by key when they were due as the
+    effects were shown; what was moved since stays, so that the same asked for twice is
+    done once.
     """
     effects = []
     for post in chosen.posts:
@@ -103,9 +111,8 @@ def move(
             continue
         day = timezone.localtime(post.due_at).date() + timedelta(days=days)
         try:
-            moved = moving.move(
-                user, post.pk, day, wall, seen=post.due_at, only_ask=not do
-            )
+            at = (seen or {}).get(post.pk, post.due_at)
+            moved = moving.move(user, post.pk, day, wall, seen=at, only_ask=not do)
         except moving.Refused as refused:
             effects.append(Effect(post, was, refused=str(refused)))
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import datetime, time
 from typing import Any
 
 from django.contrib import messages
@@ -71,6 +71,11 @@ def post_bulk(request: HttpRequest) -> HttpResponse:
         "is_final": action == "cancel" and bool(chosen.deliveries),
         "number": sum(1 for effect in effects if effect.then),
         "picks": request.POST.getlist("pick")[: bulk.MOST],
+        "seen": [
+            f"{effect.post.pk}@{effect.post.due_at.isoformat()}"
+            for effect in effects
+            if effect.post.due_at
+        ],
         "kept": {
             name: request.POST.get(name, "")
             for name in ("action", "days", "time", "person")
@@ -86,7 +91,7 @@ def _keep_undo(request: HttpRequest, effects: list[Effect]) -> None:
     if seals:
         now = timezone.now().timestamp()
         request.session[UNDO] = {"at": now, "seals": seals}
-    else:
+    elif any(effect.then for effect in effects):
         request.session.pop(UNDO, None)
 
 
@@ -132,7 +137,8 @@ def _effects(
         days, wall = _days(request), _time(request)
         if not days and wall is None:
             raise _Problem(_("Days: write a number other than 0, or choose a time."))
-        return bulk.move(request.user, chosen, days, wall, do=do)
+        seen = _seen(request.POST.getlist("seen"))
+        return bulk.move(request.user, chosen, days, wall, do=do, seen=seen)
     if action == "cancel":
         return bulk.cancel(request.user, chosen, do=do)
     if action == "ask":
@@ -144,6 +150,20 @@ def _effects(
     return bulk.reassign(
         request.user, chosen, get_user_model().objects.get(pk=key), do=do
     )
+
+
+def _seen(typed: list[str]) -> dict[int, datetime]:
+    """Post -> when it was due as its effect was shown; what cannot be read is left out."""
+    found = {}
+    for text in typed[: bulk.MOST]:
+        key, _at, when = text.partition("@")
+        try:
+            at = datetime.fromisoformat(when)
+        except ValueError:
+            continue
+        if at.tzinfo is not None:
+            found[row_number(key)] = at
+    return found
 
 
 def _days(request: HttpRequest) -> int:

@@ -56,6 +56,21 @@ def test_a_move_is_looked_at_first_and_names_what_stays(world, ana):
     assert moved.due_at == Post.objects.get(pk=moved.post_id).due_at
 
 
+def test_a_move_that_is_sent_twice_is_made_once(world, ana):
+    row = make_delivery(world.x, world.ana, text="Waits", hours=100)
+    due = row.due_at
+    seen = bulk(ana, [row], "move", days="7").context["seen"]
+    for _click in range(2):
+        page = bulk(ana, [row], "move", days="7", do="1", seen=seen).content.decode()
+    assert "Somebody has moved it meanwhile" in page
+    row.refresh_from_db()
+    assert row.due_at == due + timedelta(days=7)
+    # The first one can still be taken back.
+    ana.post(reverse("post_bulk_undo"))
+    row.refresh_from_db()
+    assert row.due_at == due
+
+
 def test_a_time_of_day_is_set_for_all(world, ana):
     rows = [
         make_delivery(world.x, world.ana, text=f"n{n}", hours=99 + n * 30)
