@@ -43,6 +43,9 @@ class Import(models.Model):
         DAY_FIRST = "dmy", _("Day first")
         MONTH_FIRST = "mdy", _("Month first")
 
+    #: Posts of it are there, or come: the same file once more needs a person's yes.
+    COUNTED = (State.WRITING, State.DONE, State.UNDOING)
+
     person = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="imports"
     )
@@ -67,6 +70,8 @@ class Import(models.Model):
     )
     #: rows with a time are scheduled; else all are drafts
     schedules = models.BooleanField(default=True)
+    #: a person wants the very file once more
+    again_ok = models.BooleanField(default=False, editable=False)
     #: {"format", "encoding", "separator", "sheet", "columns": [...], "ignored": [...],
     #: "zip": name, "ambiguous": row number, "day_first": text, "month_first": text}
     facts = models.JSONField(default=dict, blank=True)
@@ -77,6 +82,14 @@ class Import(models.Model):
     class Meta:
         ordering = ["-pk"]
         verbose_name = _("import")
+        constraints = [
+            # Of two that begin in one instant the second is refused.
+            models.UniqueConstraint(
+                fields=["brand", "sha256"],
+                name="import_file_once",
+                condition=Q(state__in=("writing", "done", "undoing"), again_ok=False),
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -88,6 +101,13 @@ class Import(models.Model):
     def folder(self) -> Path:
         """Where the table and its zip lie until they have been read."""
         return Path(settings.MEDIA_ROOT) / "imports" / str(self.pk)
+
+    def same_file(self) -> Import | None:
+        """The import that has brought, or brings, this very file into its brand."""
+        same = Import.objects.filter(
+            brand=self.brand_id, sha256=self.sha256, state__in=self.COUNTED
+        )
+        return same.exclude(pk=self.pk).select_related("person").first()
 
     @property
     def is_busy(self) -> bool:

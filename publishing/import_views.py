@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import AuditEvent, Brand, ConnectedAccount
+from accounts.names import name_of
 from accounts.roles import can_write
 from accounts.zones import zone_names
 
@@ -126,16 +127,6 @@ def _begin(request: HttpRequest, brands: list[Brand]) -> dict[str, str]:
     except UploadRefused as refused:
         return {"table": str(refused)}
     AuditEvent.write(request.user, "import.begun", made)
-    same = Import.objects.visible_to(request.user).filter(
-        sha256=made.sha256, state__in=(State.DONE, State.WRITING)
-    )
-    if earlier := same.exclude(pk=made.pk).first():
-        local = timezone.localtime(earlier.created_at)
-        messages.warning(
-            request,
-            _("You have imported this very file on %(when)s.")
-            % {"when": f"{local:%Y-%m-%d %H:%M}"},
-        )
     return {"made": made.get_absolute_url()}
 
 
@@ -251,6 +242,7 @@ def import_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "page": page,
         "rows": [RowCard.of(table, row) for row in page.object_list],
         "sizes": sizes,
+        "again": _again(table),
         "goes": goes,
         "stays": sorted(stays.items()),
         "staying": sum(stays.values()),
@@ -265,6 +257,30 @@ def import_detail(request: HttpRequest, pk: int) -> HttpResponse:
         **_order(table),
     }
     return render(request, "publishing/import_detail.html", context)
+
+
+def _again(table: Import) -> str:
+    """Who has imported this very file before, in a sentence; "": nobody, or it was said
+    that it is meant."""
+    if table.state != State.LOOKED or table.again_ok:
+        return ""
+    earlier = table.same_file()
+    if earlier is None:
+        return ""
+    words = {
+        "name": name_of(earlier.person),
+        "when": f"{timezone.localtime(earlier.created_at):%Y-%m-%d %H:%M}",
+        "brand": table.brand.name,
+    }
+    if earlier.person_id == table.person_id:
+        return (
+            _("You have imported this very file into %(brand)s, sent on %(when)s.")
+            % words
+        )
+    return (
+        _("%(name)s has imported this very file into %(brand)s, sent on %(when)s.")
+        % words
+    )
 
 
 def _order(table: Import) -> dict[str, Any]:
@@ -382,6 +398,7 @@ def import_row(request: HttpRequest, pk: int, number: int) -> HttpResponse:
         "tab": tab,
         "tabs": _tabs(sizes, tab),
         "sizes": sizes,
+        "again": _again(table),
         "is_fresh": True,
     }
     return render(request, "publishing/_import_row.html", context)
@@ -430,7 +447,15 @@ def import_do(request: HttpRequest, pk: int) -> HttpResponse:
     if action == "settings":
         done = _settings(request, table)
     elif action == "write":
-        done = importing.write(table)
+        try:
+            done = importing.write(table, again=bool(request.POST.get("again")))
+        except importing.SameFile:
+            # The page says whose, and asks.
+            messages.error(
+                request,
+                _("This very file is imported already, so nothing was imported."),
+            )
+            return redirect(table)
     elif action == "undo":
         done = importing.undo(table)
     elif action == "forget":

@@ -18,7 +18,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -113,9 +113,25 @@ def look_again(table: Import) -> bool:
     return _go_on(table, (State.LOOKED,), State.READING, "import_read", stage="check")
 
 
-def write(table: Import) -> bool:
-    """Import the good rows. False: it is busy or over."""
-    return _go_on(table, (State.LOOKED, State.DONE), State.WRITING, "import_write")
+class SameFile(Exception):
+    """The very file is imported already, or just now."""
+
+
+def write(table: Import, *, again: bool = False) -> bool:
+    """Import the good rows. False: it is busy or over.
+
+    SameFile, unless a person wants it again: what says the same is found row by row, but
+    not what was written into the next slots of a queue, nor what comes at this instant.
+    """
+    if again:
+        Import.objects.filter(pk=table.pk).update(again_ok=True)
+    elif table.state == State.LOOKED and not table.again_ok and table.same_file():
+        raise SameFile
+    before = (State.LOOKED, State.DONE)
+    try:
+        return _go_on(table, before, State.WRITING, "import_write")
+    except IntegrityError as error:
+        raise SameFile from error
 
 
 def undo(table: Import) -> bool:

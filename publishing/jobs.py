@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -135,15 +136,8 @@ def wake() -> None:
 
 def take_turn(seconds: float = TURN_S) -> bool:
     """Give one job a turn. True: there is more for somebody to do."""
-    now = timezone.now()
-    if stop_wanted() or Job.objects.live().held(now).exists():
-        return False
-    job = Job.objects.ready(now).select_related("person", "brand").first()
+    job = None if stop_wanted() else _claimed(timezone.now())
     if job is None:
-        return False
-    try:
-        job.claim(now)
-    except StaleState:
         return False
     try:
         # What it says is for the person who asked.
@@ -152,6 +146,24 @@ def take_turn(seconds: float = TURN_S) -> bool:
     except StaleState:
         logger.info("%s was taken over", job)
     return Job.objects.ready(timezone.now()).exists()
+
+
+def _claimed(now: datetime) -> Job | None:
+    """The job whose turn it is; None: nothing waits, or a worker has one in hand."""
+    with transaction.atomic():
+        # Of two workers that ask in one instant, the second sees what the first took:
+        # else two imports of one table would each find that nothing says the same yet.
+        list(Job.objects.live().order_by("pk").select_for_update().values_list("pk"))
+        if Job.objects.live().held(now).exists():
+            return None
+        job = Job.objects.ready(now).select_related("person", "brand").first()
+        if job is None:
+            return None
+        try:
+            job.claim(now)
+        except StaleState:
+            return None
+    return job
 
 
 def _do(job: Job, seconds: float) -> None:

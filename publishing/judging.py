@@ -633,22 +633,23 @@ class Judge:
                 )
         if found.repeats or not made.text:
             return
-        same = Post.objects.filter(
-            brand=made.brand,
-            text=made.text,
-            state__in=(Post.State.DRAFT, Post.State.SCHEDULED),
-            due_at=found.when.due_at if found.when else None,
-        ).first()
-        if same is not None:
-            found.repeats.append(
-                Said(
-                    "text",
-                    _("Post %(n)s says the same, for the same time.") % {"n": same.pk}
-                    if found.when
-                    else _("Draft %(n)s says the same.") % {"n": same.pk},
-                    cure,
-                )
-            )
+        same = Post.objects.filter(brand=made.brand, text=made.text)
+        if found.queue is not None and not found.is_draft:
+            # In another slot each time: no day tells that it is the same.
+            coming = same.filter(
+                state=Post.State.SCHEDULED, due_at__gt=timezone.now()
+            ).first()
+            words = _("Post %(n)s says the same, and is still to come.")
+        else:
+            coming = same.filter(
+                state__in=(Post.State.DRAFT, Post.State.SCHEDULED),
+                due_at=found.when.due_at if found.when else None,
+            ).first()
+            words = _("Draft %(n)s says the same.")
+            if found.when:
+                words = _("Post %(n)s says the same, for the same time.")
+        if coming is not None:
+            found.repeats.append(Said("text", words % {"n": coming.pk}, cure))
 
 
 #: These stay drafts, although they have a time.

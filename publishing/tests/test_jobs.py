@@ -6,6 +6,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.urls import reverse
@@ -13,6 +14,7 @@ from django.utils import timezone
 
 from publishing import job_models, jobs
 from publishing.models import Job, StaleState
+from publishing.tests.test_approval_race import at_once
 from socialhub.sandbox import BASE_DIR, Sandbox
 
 State = Job.State
@@ -211,3 +213,15 @@ def test_a_killed_import_is_taken_up_again_and_doubles_nothing():
         assert ended.stdout.split() == ["done", "12", "None"], ended.stderr
     assert found["posts"] == sorted(f"Post {n}" for n in range(12))
     assert (found["deliveries"], found["job"], found["rows"]) == (12, "done", ["done"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_one_instant_take_one_job_between_them(counting, author):
+    for turn in range(5):
+        for _job in range(2):
+            jobs.start("counting", author, to=8)
+        now = timezone.now()
+        found = at_once(*[partial(jobs._claimed, now)] * 2)
+        assert not [one for one in found if isinstance(one, Exception)], found
+        assert Job.objects.live().held(now).count() == 1, turn
+        Job.objects.all().delete()

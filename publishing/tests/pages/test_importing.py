@@ -423,17 +423,59 @@ def test_what_says_the_same_needs_a_yes(world, ana):
     address = reverse("import_row", args=[again.pk, row.number])
     typed = {f"cell-{name}": text for name, text in row.cells.items()}
     ana.post(address, {**typed, "repeat_ok": "1", "action": "save"})
-    do(ana, again, "write")
+    do(ana, again, "write", again="1")
     assert Delivery.objects.filter(twice_allowed=True).count() == 1
 
 
-def test_the_same_file_again_is_noticed(world, ana):
+def test_the_same_file_again_needs_a_yes(world, ana, sign_in):
     content = csv_of(good())
     do(ana, send(ana, content), "write")
-    data = {"brand": world.brand.pk, "zone": "UTC"}
-    data["table"] = SimpleUploadedFile("again.csv", content)
-    page = ana.post(reverse("import_list"), data, follow=True).content.decode()
-    assert "You have imported this very file on" in page
+    table = send(ana, content, name="again.csv")
+    table.rows.update(state="good", repeat_ok=True)
+    page = do(ana, table, "write").content.decode()
+    assert "This very file is imported already, so nothing was imported." in page
+    assert "You have imported this very file into Acme" in page
+    assert (table.state, Post.objects.count()) == ("looked", 1)
+    # A colleague is told whose it is.
+    ben = sign_in(make_person("ben", "Marketing", brand=world.brand))
+    theirs = send(ben, content)
+    page = ben.get(theirs.get_absolute_url()).content.decode()
+    assert "ana has imported this very file into Acme" in page
+    do(ana, table, "write", again="1")
+    assert (table.state, Post.objects.count()) == ("done", 2)
+    # In another brand it is another import, and what was undone is no hindrance.
+    for done in Import.objects.filter(state="done"):
+        do(ana, done, "undo")
+    theirs.rows.update(state="good")
+    do(ben, theirs, "write")
+    assert theirs.state == "done"
+
+
+def test_of_two_imports_of_one_file_at_one_instant_one_is_refused(
+    world, ana, monkeypatch
+):
+    content = csv_of(good())
+    first, second = send(ana, content), send(ana, content)
+    # Each has looked before the other began.
+    monkeypatch.setattr(Import, "same_file", lambda table: None)
+    assert importing.write(first)
+    with pytest.raises(importing.SameFile):
+        importing.write(second)
+    finish()
+    assert Post.objects.count() == 1
+
+
+def test_what_waits_in_a_queue_is_not_put_there_again_without_a_yes(world, ana):
+    queue = Queue.objects.create(brand=world.brand, name="News", zone="UTC")
+    queue.accounts.add(world.mastodon)
+    for day in range(7):
+        QueueSlot.objects.create(queue=queue, weekday=day, wall="09:00")
+    row = {"accounts": "acmem", "queue": "News", "text": "From the queue"}
+    do(ana, send(ana, csv_of(row)), "write")
+    again = send(ana, csv_of({**row, "labels": "spring"}))
+    assert "says the same, and is still to come." in said(again.rows.get())
+    do(ana, again, "write")
+    assert Post.objects.count() == 1
 
 
 def test_drafts_queues_labels_networks_and_comments(world, ana):
