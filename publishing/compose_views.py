@@ -380,6 +380,7 @@ def _submit(request: HttpRequest, post: Post | None) -> HttpResponse:
             go=go,
             twice_ok=bool(form.cleaned_data.get("repeat_ok")),
             replaced=conflict.differences if conflict else (),
+            shown_open=form.shown_open,
         )
     except StaleState:
         assert post is not None

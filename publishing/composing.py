@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -583,6 +583,7 @@ def save(
     by_itself: bool = False,
     replaced: Sequence[Any] = (),
     written_by: Iterable[Any] = (),
+    shown_open: Container[int] = (),
 ) -> Result:
     """Write the post, and with `go` its deliveries too. One transaction.
 
@@ -592,7 +593,8 @@ def save(
     StaleState: somebody has changed the post since it was read. by_itself: nobody has
     asked for it, so that the history names it once. replaced: `conflicts.Difference`s of
     somebody's version that this one knowingly replaces; the history keeps them.
-    written_by: people whose words these are, besides the user's.
+    written_by: people whose words these are, besides the user's. shown_open: accounts
+    that could still be changed as the person looked: who is too late for them is told.
     """
     with transaction.atomic():
         created = post is None
@@ -624,7 +626,7 @@ def save(
         result = Result(post)
         if go:
             moved = (post.due_at, post.useful_until) != (old_due, old_until)
-            _deliver(result, composition, time_moved=moved)
+            _deliver(result, composition, moved, shown_open)
             _note_sameness(result, composition, twice_ok)
             approving.bind(post, user)
         if not created or go:
@@ -737,7 +739,12 @@ def labels_named(brand: Brand, names: Sequence[str]) -> list[Label]:
     return found
 
 
-def _deliver(result: Result, composition: Composition, *, time_moved: bool) -> None:
+def _deliver(
+    result: Result,
+    composition: Composition,
+    time_moved: bool,
+    shown_open: Container[int],
+) -> None:
     """Bring the deliveries in line with what was chosen; what was sent stays."""
     post = result.post
     assert post.due_at is not None
@@ -759,8 +766,20 @@ def _deliver(result: Result, composition: Composition, *, time_moved: bool) -> N
                 elif time_moved:
                     delivery.reschedule(post.due_at, post.useful_until)
                     result.moved += 1
+            elif delivery.status == Delivery.Status.CANCELLED:
+                if delivery.account_id in chosen:
+                    result.too_late.append(delivery.account)
+            elif (
+                delivery.status == Delivery.Status.PROCESSING
+                and delivery.account_id in shown_open
+                and delivery.account_id not in chosen
+            ):
+                # Taken off while the network got it ready: not a word of it is out.
+                delivery.cancel()
+                result.cancelled += 1
             elif (
                 delivery.account_id in chosen
+                or delivery.account_id in shown_open
                 or delivery.status == Delivery.Status.PUBLISHING
             ):
                 result.too_late.append(delivery.account)

@@ -197,6 +197,11 @@ class PostForm(forms.Form):
             if str(row.pk) in ticked and not _locked(self.deliveries.get(row.pk))
         ]
 
+    @property
+    def shown_open(self) -> set[int]:
+        """Accounts of which the page had said that they can still be changed."""
+        return {row_number(pk) for pk in self._list("open")}
+
     @cached_property
     def attached(self) -> list[tuple[MediaAsset, str]]:
         """Assets that the person may see, in form order, with their alt texts."""
@@ -441,6 +446,7 @@ class PostForm(forms.Form):
                     will_be_held(account, active),
                     delivery is not None and delivery.status == Delivery.Status.FAILED,
                     parts_words(delivery) if delivery is not None else "",
+                    delivery is not None and not _locked(delivery),
                 )
             )
         return [
@@ -472,6 +478,8 @@ class Choice:
     is_failed: bool
     #: how much of it is out, where that is not all
     partly: str
+    #: a delivery is there, and can still be changed
+    is_open: bool
 
 
 @dataclass(frozen=True)

@@ -159,6 +159,39 @@ def test_changes_come_too_late_for_what_a_pump_has_taken(world, ana):
     assert make_second.status == Status.SCHEDULED
 
 
+@pytest.mark.parametrize(
+    ("status", "becomes", "words"),
+    [
+        (Status.PROCESSING, Status.CANCELLED, "Taken off: 1 account"),
+        (Status.UNCERTAIN, Status.UNCERTAIN, "Too late to change for Acme X"),
+        (Status.PUBLISHED, Status.PUBLISHED, "Too late to change for Acme X"),
+    ],
+)
+def test_an_account_that_is_taken_off_as_its_post_leaves_is_cancelled_or_told(
+    world, ana, status, becomes, words
+):
+    delivery = make_delivery(world.x, world.ana, text="Mine")
+    make_delivery(world.mastodon, world.ana, text="-")
+    Delivery.objects.filter(account=world.mastodon).update(post=delivery.post)
+    delivery.post.accounts.add(world.mastodon)
+    shown = ana.get(edit_url(delivery)).content.decode()
+    assert f'name="open" value="{world.x.pk}"' in shown
+    data = form_of(delivery, accounts=[world.mastodon.pk])
+    data["open"] = [world.x.pk, world.mastodon.pk]
+    fields = {"status": status, "external_id": "1" if status == "published" else ""}
+    Delivery.objects.filter(pk=delivery.pk).update(**fields)
+    page = ana.post(edit_url(delivery), data, follow=True).content.decode()
+    assert words in page
+    delivery.refresh_from_db()
+    assert delivery.status == becomes
+    # Who has read that it is locked is told nothing of it again.
+    shown = ana.get(edit_url(delivery)).content.decode()
+    assert f'name="open" value="{world.x.pk}"' not in shown
+    data = form_of(delivery, accounts=[world.mastodon.pk], text="Once more")
+    page = ana.post(edit_url(delivery), data, follow=True).content.decode()
+    assert "Too late" not in page
+
+
 def test_what_went_out_is_shown_as_it_went_out(world, ana):
     delivery = make_delivery(
         world.x,
