@@ -26,6 +26,7 @@ from platforms.base import (
     Figure,
     Figures,
     PlatformClient,
+    is_id,
 )
 from platforms.errors import Cause, NotFound, PermissionMissing, PlatformError
 from publishing.models import Delivery
@@ -64,8 +65,8 @@ def take_up(now: datetime) -> int:
         for pk, at, number in fresh.order_by("pk").values_list(
             "pk", "published_at", "external_id"
         )[:TAKE_UP]
-        # A person told us its address; the platform's own id is not known.
-        if at is not None and not number.startswith("http")
+        # Of some nobody has told us the platform's own id.
+        if at is not None and is_id(number)
     ]
     Watch.objects.bulk_create(rows, ignore_conflicts=True)
     return len(rows)

@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 
 from accounts.models import ConnectedAccount
 from accounts.roles import can_write
-from platforms.base import After
+from platforms.base import After, is_id
 from publishing.models import Delivery
 
 from .after import Aftermath
@@ -78,10 +78,10 @@ class Removal:
         delivery = self.delivery
         if self.aftermath.gone_at is not None:
             return _("It was deleted there already.")
-        if delivery.external_id.startswith("http"):
+        if not all(is_id(number) for number in ids_of(delivery)):
             return _(
-                "SocialHub knows its address alone, for a person told it. Delete it on "
-                "%(platform)s itself."
+                "SocialHub was not told the id by which %(platform)s knows it, or a part "
+                "of it. Delete it on %(platform)s itself."
             ) % {"platform": self.platform}
         if reason := why_not(delivery.account, After.DELETE):
             return reason

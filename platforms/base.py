@@ -837,6 +837,17 @@ class Finding:
     part: int = 1
 
 
+#: Begins what stands for the id of a post that is out, and whose id nobody has told.
+UNNAMED = "unnamed:"
+
+
+def is_id(number: str) -> bool:
+    """Whether it is the platform's own id of a post: neither the address that a person
+    told, nor what stands for one that nobody has told. With those nothing is asked for:
+    the platform knows no such post, and one that is not there counts as deleted."""
+    return not number.startswith(("http://", "https://", UNNAMED))
+
+
 @dataclass(frozen=True)
 class RemotePost:
     external_id: str

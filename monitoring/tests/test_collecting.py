@@ -113,6 +113,7 @@ def test_what_is_old_not_out_or_has_no_id_of_the_platforms_is_not_watched(
 ):
     published(700)
     published(1, external_id="https://x.example/told-by-a-person")
+    published(1, external_id="unnamed:17")
     make_delivery(make_account("x", "other"))
     assert collecting.take_up(timezone.now()) == 0
 

@@ -34,6 +34,10 @@ SCOPES = [scope.name for scope in FACEBOOK.scopes]
 X = ["tweet.read", "tweet.write", "users.read"]
 
 
+def part(number):
+    return {"id": number, "link": "", "at": None, "extra": {}}
+
+
 @pytest.fixture
 def out(make_account, make_delivery):
     def make(platform="facebook", scopes=SCOPES, **changes):
@@ -219,8 +223,7 @@ def test_a_refusal_is_told_and_may_be_tried_anew(delivery, asked, client, monkey
 
 def test_parts_of_a_thread_go_from_its_end_and_none_twice(out, asked, monkeypatch):
     ids = ["900", "901", "902"]
-    part = {"link": "", "at": None, "extra": {}}
-    witness = {"parts_out": [{"id": number, **part} for number in ids]}
+    witness = {"parts_out": [part(number) for number in ids]}
     delivery = out("x", X, external_id="900", witness=witness)
     results = [None, TransientError("pause"), None, None]
     sent = answers(monkeypatch, XClient, "delete_post", *results)
@@ -246,7 +249,15 @@ def test_an_emergency_stop_does_not_keep_anything_up(
     [
         ("tiktok", [], {}, "TikTok lets no app delete posts"),
         ("x", ["tweet.read"], {}, "A permission is missing: tweet.write"),
-        ("x", X, {"external_id": "https://x.com/a/1"}, "knows its address alone"),
+        # To delete what the platform does not know would count as done.
+        ("x", X, {"external_id": "https://x.com/a/1"}, "was not told the id"),
+        ("x", X, {"external_id": "unnamed:17"}, "was not told the id"),
+        (
+            "x",
+            X,
+            {"witness": {"parts_out": [part("90"), part("https://x.com/a/2")]}},
+            "was not told the id",
+        ),
     ],
 )
 def test_what_stands_in_the_way_is_said_and_nothing_leaves(

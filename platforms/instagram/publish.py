@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from ..base import (
+    UNNAMED,
     Count,
     Draft,
     Finding,
@@ -337,7 +338,7 @@ class Instagram(Platform):
         if name != TOP:
             return StepResult({f"ready:{name}": number})
         listed = self._listed(job, api, job.first_sent_at or job.created_at)
-        return listed or StepResult(remote=RemotePost(number, ""))
+        return listed or StepResult(remote=RemotePost(f"{UNNAMED}{number}", ""))
 
     def _listed(
         self, job: PublishJob, api: InstagramClient, sent_at: datetime
@@ -439,7 +440,7 @@ class Instagram(Platform):
             evidence = f"container {number} is published; its post is not listed"
             if datetime.now(UTC) - sent_at < LISTED_AFTER:
                 return Look(Sighting.CANNOT_TELL, evidence=f"{evidence} yet")
-            return Look(Sighting.FOUND, RemotePost(number, ""), evidence)
+            return Look(Sighting.FOUND, RemotePost(f"{UNNAMED}{number}", ""), evidence)
         if not complete:
             return Look(
                 Sighting.CANNOT_TELL, evidence="not all posts since then are listed"

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from ..base import (
+    UNNAMED,
     Count,
     Draft,
     Finding,
@@ -307,7 +308,7 @@ class Threads(Platform):
         if name != TOP:
             return StepResult({f"ready:{name}": number})
         listed = self._listed(job, api, job.first_sent_at or job.created_at)
-        return listed or StepResult(remote=RemotePost(number, ""))
+        return listed or StepResult(remote=RemotePost(f"{UNNAMED}{number}", ""))
 
     def _listed(
         self, job: PublishJob, api: ThreadsClient, sent_at: datetime
@@ -422,7 +423,7 @@ class Threads(Platform):
             evidence = f"container {number} is published; its post is not listed"
             if datetime.now(UTC) - sent_at < LISTED_AFTER:
                 return Look(Sighting.CANNOT_TELL, evidence=f"{evidence} yet")
-            return Look(Sighting.FOUND, RemotePost(number, ""), evidence)
+            return Look(Sighting.FOUND, RemotePost(f"{UNNAMED}{number}", ""), evidence)
         if not complete:
             return Look(Sighting.CANNOT_TELL, evidence="too many posts since then")
         return Look(Sighting.ABSENT, evidence="no post since then has the same text")

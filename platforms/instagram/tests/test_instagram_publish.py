@@ -16,6 +16,7 @@ from platforms.base import (
     PublishJob,
     Sighting,
     StepKind,
+    is_id,
 )
 from platforms.errors import Cause, Outcome, PlatformError
 from platforms.instagram.client import InstagramClient
@@ -540,6 +541,8 @@ def test_a_published_container_whose_post_is_not_listed_is_never_repeated(
     look = instagram.look(looking(job, image, ago_s), client)
     assert look.sighting is sighting
     assert not look.safe_to_repeat
+    # The container's id is none by which the post could be read, or deleted.
+    assert look.remote is None or not is_id(look.remote.external_id)
 
 
 def test_a_container_that_is_gone_leaves_the_list_to_tell(
