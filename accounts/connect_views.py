@@ -392,6 +392,7 @@ def _begin(request: HttpRequest, plan: Plan, form: ConnectForm) -> HttpResponse 
             "link": str(plan.link.pk) if plan.link else None,
         },
         other_login=bool(form.cleaned_data.get("other_login")),
+        again=plan.account is not None,
     )
 
 

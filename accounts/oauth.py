@@ -128,15 +128,19 @@ def start(
     data: Mapping[str, Any],
     *,
     other_login: bool = False,
+    again: bool = False,
 ) -> HttpResponse:
     """Send the person to the platform. `data` comes back with the callback's state.
 
+    again: the account is here already.
     other_login: ask the platform to let the person choose another login than the one
     that this browser holds.
     """
     facts = app.spec.oauth
     assert facts is not None
     params = dict(facts.extra_params)
+    if again:
+        params |= facts.again_params
     if other_login:
         params |= facts.force_login_params
     pkce = wants_pkce(facts, redirect_uri(app.platform))

@@ -269,7 +269,12 @@ class _Search:
             key, kind = _app_key(credential, cause), Incident.Kind.APP
         elif cause in OF_THE_CONSENT:
             key = f"access:{tree.root.pk}:{cause}"
-        of = None if kind == Incident.Kind.APP else credential
+        # What a person's consent lacks is told as theirs, not as one Page's.
+        of: Credential | None = credential
+        if kind == Incident.Kind.APP:
+            of = None
+        elif cause in OF_THE_CONSENT:
+            of = tree.root
         detail = account.trouble_detail
         found = self.found.setdefault(key, Root(key, kind, cause, detail, of, since))
         found.take([account])

@@ -122,6 +122,8 @@ class OAuthFacts:
     extra_params: Mapping[str, str] = field(default_factory=dict)
     #: Ask the platform to let the person choose another login (second account).
     force_login_params: Mapping[str, str] = field(default_factory=dict)
+    #: Sent as well when somebody signs in again for an account that is here already.
+    again_params: Mapping[str, str] = field(default_factory=dict)
     client_id_parameter: str = "client_id"
     #: PKCE where the redirect address leads to this machine: an app for desktops there
     pkce_on_loopback: bool = False

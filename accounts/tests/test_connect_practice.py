@@ -115,6 +115,16 @@ def end_access(network, platform, account, how="revoke"):
     answer.raise_for_status()
 
 
+def set_switch(network, platform, name, value):
+    answer = requests.post(
+        f"{network.url}/api/switches",
+        json={"platform": platform, "name": name, "value": value},
+        headers={"X-Practice": "1"},
+        timeout=10,
+    )
+    answer.raise_for_status()
+
+
 def stored_text():
     with connection.cursor() as cursor:
         cursor.execute(
@@ -439,6 +449,34 @@ def test_one_reconnect_brings_forty_pages_and_twelve_instagram_accounts_back(
     assert "40 Facebook accounts and 12 Instagram accounts are back." in said
     for credential in Credential.objects.exclude(parent=None)[:3]:
         assert health.check(credential).verdict == "proven"
+
+
+@pytest.mark.parametrize(
+    ("how", "cause"),
+    [
+        ("data_access_ended", "data_access_ended"),
+        ("scope_lost:instagram_content_publish", "scope_missing"),
+    ],
+)
+def test_one_reconnect_opens_what_only_a_question_anew_opens(
+    browser, network, brand, how, cause
+):
+    """Facebook asks for what was declined, and for 90 more days, only when told to."""
+    from accounts import health
+
+    set_switch(network, "facebook", "rerequest_needed", "yes")
+    plant(browser, network, brand, "Ana Lopez")
+    account = ConnectedAccount.objects.filter(platform="instagram").first()
+    end_access(network, "facebook", handle_of(network, "facebook", "Ana Lopez"), how)
+    health.check(account.credential)
+    account.refresh_from_db()
+    assert account.cause == cause
+    answer = browser.post(reverse("account_reconnect", args=[account.pk]))
+    answer = walk(browser, answer, person=by_name(network, "facebook", "Ana Lopez"))
+    assert answer["Location"] == account.get_absolute_url()
+    account = ConnectedAccount.objects.get(pk=account.pk)
+    health.check(account.credential)
+    assert ConnectedAccount.objects.get(pk=account.pk).health == "healthy"
 
 
 def test_pages_left_out_at_the_platform_are_named_and_a_second_admin_may_stand_by(

@@ -196,6 +196,9 @@ def _draws(key: str) -> dict[str, int]:
     return DRAWS[key] if key in DRAWS else _OTHER_DRAWS[key]
 
 
+#: Declined permissions are asked for again, and the 90 days of data access begin anew.
+ASK_ANEW = {"auth_type": "rerequest,reauthorize"}
+
 SPEC = PlatformSpec(
     slug="facebook",
     name="Facebook",
@@ -271,8 +274,8 @@ SPEC = PlatformSpec(
         pkce=False,
         scopes=tuple(scope.name for scope in SCOPES if scope.asked),
         scope_delimiter=",",
-        # Pages that were unticked are asked for again, and data access is renewed.
-        force_login_params={"auth_type": "rerequest"},
+        force_login_params=ASK_ANEW,
+        again_params=ASK_ANEW,
     ),
     tells_percent=True,
     flat_answers=True,
