@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 
 #: It runs on this machine or next to it; a page does not wait longer for it.
 PATIENCE_S = 5.0
+#: without it the practice network refuses what changes something: a foreign web page
+#: cannot send it
+FROM_A_PROGRAM = {"X-Practice": "1"}
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,12 @@ def _ask(
     url = settings.PRACTICE_NETWORK_URL.rstrip("/") + path
     try:
         answer = Http(allow_private=True, total_s=PATIENCE_S).request(
-            method, url, call=f"{method} {path}", mutates=method != "GET", json=body
+            method,
+            url,
+            call=f"{method} {path}",
+            mutates=method != "GET",
+            headers=FROM_A_PROGRAM,
+            json=body,
         )
     except PlatformError as error:
         logger.warning("the practice network does not answer: %s", error)

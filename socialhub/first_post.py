@@ -207,8 +207,9 @@ def steps(user: Any, going_on: Round) -> list[Step]:
     )
     page = reverse("post_detail", args=[going_on.post.pk]) if going_on.post else compose
     out = first is not None and first.status == Status.PUBLISHED
+    looked_for = second is not None and second.status == Status.UNCERTAIN
     failed = second is not None and (
-        second.status == Status.FAILED or second.attempt_count > 0
+        second.status == Status.FAILED or (second.attempt_count > 0 and not looked_for)
     )
     found = [
         Step(
@@ -258,7 +259,14 @@ def steps(user: Any, going_on: Round) -> list[Step]:
         ),
         Step(
             _("Find it on the failure desk"),
-            _("It says what was refused, and why. Nothing is sent again by itself."),
+            _(
+                "This network’s refusal leaves open whether the post went out. SocialHub "
+                "looks first, which takes some minutes; then it stands there."
+            )
+            if looked_for
+            else _(
+                "It says what was refused, and why. Nothing is sent again by itself."
+            ),
             failed,
             _("Open the failure desk"),
             reverse("failure_desk"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db.models import Q
+from django.db.models import F, Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -139,14 +139,17 @@ def _slots_step(brands: Any) -> Step:
 
 
 def _marks(incident: Incident, posts: DeliveryQuerySet) -> tuple[bool, bool, bool]:
-    """Somebody was told, a post was held, and it went out after the reconnect."""
+    """Somebody was told, a post was held, and it went out after the reconnect.
+
+    After it was held: what was released may be out before the incident is closed.
+    """
     mailed = incident.alerts.exclude(sent_at=None).exists()
-    was_held = posts.filter(held_at__gte=incident.opened_at).exists()
+    held = posts.filter(held_at__gte=incident.opened_at)
     went_out = (
         bool(incident.resolved_at)
-        and posts.filter(published_at__gte=incident.resolved_at).exists()
+        and held.filter(published_at__gte=F("held_at")).exists()
     )
-    return mailed, was_held, went_out
+    return mailed, held.exists(), went_out
 
 
 def drill_was_done(user: Any) -> bool:
@@ -176,13 +179,15 @@ def drill(user: Any) -> list[Step]:
     )
     account = accounts.connected().order_by("-connected_at").first()
     incident = _losses(accounts).order_by("-opened_at").first()
-    if incident is not None:
-        broken = accounts.filter(incidents=incident).first()
-        account = broken or account
     posts = Delivery.objects.visible_to(user).filter(account__in=accounts)
     mailed = was_held = went_out = False
     if incident is not None:
-        mailed, was_held, went_out = _marks(incident, posts.filter(account=account))
+        # One loss may be of a whole tree of accounts: the post is of any of them.
+        lost = accounts.filter(incidents=incident)
+        concerned = posts.filter(account__in=lost)
+        mailed, was_held, went_out = _marks(incident, concerned)
+        newest = concerned.select_related("account").order_by("-pk").first()
+        account = (newest.account if newest else lost.first()) or account
     page = reverse("account_detail", args=[account.pk]) if account else ""
     name = account.name if account else _("the practice account")
     return [

@@ -115,6 +115,11 @@ AUTHOR_FIELD = re.compile(r"\[/(?:\w+/)*(?:author|owner)\]")
 BAD_REQUESTS: dict[str, tuple[type[PlatformError], Cause]] = {
     "FIELD_LENGTH_TOO_LONG": (InvalidContent, Cause.TEXT_TOO_LONG),
     "INVALID_URL": (InvalidContent, Cause.LINK_REFUSED),
+    # Known words for a body that was refused whole: nothing was written.
+    "MISSING_FIELD": (InvalidContent, Cause.TEXT_REFUSED),
+    "INVALID_VALUE_FOR_FIELD": (InvalidContent, Cause.TEXT_REFUSED),
+    "INVALID_VALUE_BLANK_FIELD": (InvalidContent, Cause.TEXT_REFUSED),
+    "INVALID_CALL_TO_ACTION": (InvalidContent, Cause.TEXT_REFUSED),
     "INVALID_IMAGE_ID": (InvalidContent, Cause.MEDIA_EXPIRED),
     "INVALID_VIDEO_ID": (InvalidContent, Cause.MEDIA_EXPIRED),
     "MEDIA_ASSET_PROCESSING_FAILED": (InvalidContent, Cause.MEDIA_REFUSED),

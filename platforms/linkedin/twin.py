@@ -1526,7 +1526,13 @@ class LinkedInTwin(Figures):
             "version_ended": self._version_ended(version),
             "app_suspended": self._app_suspended(),
             "content_refused": Refused(
-                422, "UNPROCESSABLE_ENTITY", "The content is not accepted"
+                400,
+                "INVALID_VALUE_FOR_FIELD",
+                "The content is not accepted",
+                input_error={
+                    "description": "The content is not accepted",
+                    "input": {"inputPath": {"fieldPath": "commentary"}},
+                },
             ),
         }
         refused = answers.get(kind, self._trouble(500))

@@ -210,6 +210,27 @@ def test_the_drill_follows_what_really_happens(
     assert marks(author) == [True] * 8
 
 
+def test_the_drill_follows_the_post_where_one_loss_takes_several_accounts(
+    author: Any, make_account: Any, make_delivery: Any
+) -> None:
+    other = make_account("linkedin", "1", network=Network.PRACTICE)
+    account = make_account("linkedin", "2", network=Network.PRACTICE)
+    delivery = make_delivery(account)
+    incident = break_access(other)
+    incident.accounts.add(account)
+    Alert.objects.create(incident=incident, user=author, sent_at=timezone.now())
+    delivery.hold_for(Delivery.Hold.ACCESS)
+    assert marks(author) == [*[True] * 6, False, False]
+    page = reverse("account_reconnect", args=[account.pk])
+    assert page in [step.url for step in steps.drill(author)]
+    # Released by the proof, it may be out a moment before the incident is closed.
+    Delivery.objects.filter(pk=delivery.pk).update(
+        status=Delivery.Status.PUBLISHED, external_id="1", published_at=timezone.now()
+    )
+    incident.resolve()
+    assert marks(author) == [True] * 8
+
+
 def test_a_real_account_is_no_part_of_the_drill(author: Any, make_account: Any) -> None:
     break_access(make_account("x"))
     assert marks(author) == [False] * 8

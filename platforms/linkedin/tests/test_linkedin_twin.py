@@ -979,7 +979,7 @@ def test_a_member_has_150_calls_a_day_of_each_endpoint(linkedin):
         ("version_ended", 426),
         ("app_suspended", 403),
         ("no_credits", 500),
-        ("content_refused", 422),
+        ("content_refused", 400),
         ("html_error", 502),
     ],
 )
