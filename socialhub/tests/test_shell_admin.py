@@ -381,3 +381,22 @@ def test_a_list_counts_to_a_bound_that_moves_on_with_the_page(
     pages = [root.get(f"{url}?p={n}").context["cl"] for n in (1, 2, 3, 4)]
     assert [page.result_list[0].name for page in pages] == names
     assert not pages[-1].paginator.is_more
+
+
+def test_the_heads_of_a_list_are_worked_out_once_and_not_for_each_row(
+    root: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from unfold.templatetags import unfold_list
+
+    known, asked = unfold_list.label_for_field, []
+
+    def label(name: str, *args: Any, **kwargs: Any) -> Any:
+        asked.append(name)
+        return known(name, *args, **kwargs)
+
+    monkeypatch.setattr(unfold_list, "label_for_field", label)
+    for name in "abc":
+        Brand.objects.create(name=name)
+    page = root.get(url_of(Brand, "changelist"))
+    assert asked == list(page.context["cl"].list_display)
+    assert page.content.decode().count('data-label="Name"') >= 3
