@@ -267,15 +267,7 @@ def groups(reader: Any) -> list[Group]:
         )
         if app.platform in registry.PLATFORMS
     ]
-    accounts = list(
-        ConnectedAccount.objects.visible_to(reader)
-        .connected()
-        .filter(credential__isnull=False)
-        .distinct()
-        .values_list(
-            "platform", "kind", "credential__app_id", "credential__granted_scopes"
-        )
-    )
+    accounts = _granted(reader)
     found = []
     for spec in registry.all_specs():
         own = [app for app in apps if app.platform == spec.slug]
@@ -292,7 +284,24 @@ def groups(reader: Any) -> list[Group]:
 
 
 def group_of(app: PlatformApp, reader: Any) -> Group | None:
-    return next((g for g in groups(reader) if g.app and g.app.pk == app.pk), None)
+    """The lines of one app, with the accounts that the reader may see; None where the
+    platform wants no app of ours. One query."""
+    if app.platform not in registry.PLATFORMS or not app.spec.wants_app:
+        return None
+    mine = _granted(reader, credential__app=app.pk)
+    return Group(app.spec, app, str(app), _lines(specs_of(app), mine, app))
+
+
+def _granted(reader: Any, **which: Any) -> list[tuple[str, str, int, list[str]]]:
+    """(platform, kind, app, what was granted) of each account. which: only such ones."""
+    accounts = ConnectedAccount.objects.visible_to(reader).connected()
+    return list(
+        accounts.filter(credential__isnull=False, **which)
+        .order_by()
+        .values_list(
+            "platform", "kind", "credential__app_id", "credential__granted_scopes"
+        )
+    )
 
 
 def _lines(

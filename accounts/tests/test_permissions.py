@@ -144,6 +144,18 @@ def test_accounts_that_lack_a_permission_are_counted_and_listed(
     assert "Whole" not in words
 
 
+def test_one_app_asks_for_its_own_accounts_alone(
+    make_account: Any, author: Any, django_assert_num_queries: Any
+) -> None:
+    app = make_account("x", "1", scopes=TEXT_ONLY, name="Same").credential.app
+    # Of one name and with the same permissions, and still another account.
+    make_account("x", "2", scopes=TEXT_ONLY, name="Same")
+    make_account("linkedin", "3", kind="member", scopes=["w_member_social"])
+    with django_assert_num_queries(1):
+        group = group_of(app, author)
+    assert line_of(group, "media.write").lacking == 2
+
+
 def test_members_are_not_blamed_for_permissions_of_pages(
     make_account: Any, author: Any
 ) -> None:
