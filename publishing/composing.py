@@ -50,6 +50,7 @@ from .models import (
     StaleState,
     Stop,
     Variant,
+    at_wall,
     draft_doc,
     schedule,
 )
@@ -530,10 +531,7 @@ def timing(
         local = due_at.astimezone(ZoneInfo(zone))
         day, wall = local.date(), local.time()
     else:
-        probe = Post()
-        probe.set_time(day, wall, zone)
-        assert probe.due_at is not None
-        due_at = probe.due_at
+        due_at = at_wall(day, wall, zone)
     until = due_at + USEFUL_FOR
     if useful is not None:
         until = useful.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)

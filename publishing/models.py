@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import IO, Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -52,6 +52,15 @@ class PostQuerySet(models.QuerySet["Post"]):
             brand=OuterRef("brand"), user=user.pk
         )
         return self.filter(Exists(member))
+
+
+def at_wall(day: date, wall: time, zone: str) -> datetime:
+    """The instant, in UTC.
+
+    An hour that the clock change repeats means its first pass; one that it skips means
+    the instant that the same offset as before would give (one hour later on the wall).
+    """
+    return datetime.combine(day, wall, ZoneInfo(zone)).astimezone(UTC)
 
 
 class Post(models.Model):
@@ -150,15 +159,9 @@ class Post(models.Model):
         return self.owner or self.author
 
     def set_time(self, date: Any, time: Any, zone: str) -> None:
-        """Keep the wall clock and compute the instant.
-
-        An hour that the clock change repeats means its first pass; one that it skips
-        means the instant that the same offset as before would give (one hour later on
-        the wall).
-        """
+        """Keep the wall clock and compute the instant."""
         self.local_date, self.local_time, self.zone = date, time, zone
-        wall = datetime.combine(date, time, ZoneInfo(zone))
-        self.due_at = wall.astimezone(UTC)
+        self.due_at = at_wall(date, time, zone)
         self.useful_until = self.due_at + USEFUL_FOR
 
     def draft_for(

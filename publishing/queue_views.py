@@ -46,6 +46,7 @@ class QueueForm(forms.ModelForm):
         accounts = ConnectedAccount.objects.filter(
             brand__in=brands, disconnected_at=None
         ).order_by("name")
+        accounts = accounts.only("brand", "name", "platform")
         if self.instance.pk:
             brands = brands.filter(pk=self.instance.brand_id)
             accounts = accounts.filter(brand=self.instance.brand_id)

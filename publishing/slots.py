@@ -7,7 +7,7 @@ changes. It is taken when one of the accounts in question has a post there alrea
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import prefetch_related_objects
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -115,28 +116,37 @@ def next_free_of(
 ) -> dict[int, SlotTime | None]:
     """The same for several queues, by their keys. One query."""
     soonest = now + SOONEST
-    coming: dict[int, list[SlotTime]] = {}
-    for queue in asked:
-        first = soonest.astimezone(ZoneInfo(queue.zone)).date()
-        found = times(queue, first, first + HORIZON)
-        coming[queue.pk] = [slot for slot in found if slot.due_at >= soonest]
-    last = max((some[-1].due_at for some in coming.values() if some), default=None)
+    prefetch_related_objects(list(asked), "slots")
     busy: dict[int, list[datetime]] = {}
-    if last is not None:
+    if any(queue.slots.all() for queue in asked):
         every = {pk for keys in asked.values() for pk in keys}
+        # Wherever the queue's midnight lies.
+        last = soonest + HORIZON + timedelta(days=2)
         for account_id, at in _taken(every, now, last, post_id):
             busy.setdefault(account_id, []).append(at)
     return {
         queue.pk: next(
             (
                 slot
-                for slot in coming[queue.pk]
+                for slot in _coming(queue, soonest)
                 if not any(_near(slot.due_at, busy.get(pk, ())) for pk in keys)
             ),
             None,
         )
         for queue, keys in asked.items()
     }
+
+
+def _coming(queue: Queue, soonest: datetime) -> Iterator[SlotTime]:
+    """In order up to the horizon; mostly one of the first is wanted."""
+    first = soonest.astimezone(ZoneInfo(queue.zone)).date()
+    last = first + HORIZON
+    while first <= last:
+        end = min(first + timedelta(days=6), last)
+        for slot in times(queue, first, end):
+            if slot.due_at >= soonest:
+                yield slot
+        first = end + timedelta(days=1)
 
 
 def _near(at: datetime, busy: Sequence[datetime]) -> bool:

@@ -99,6 +99,27 @@ def compose(client, world, **fields):
     )
 
 
+def test_a_queue_of_many_slots_is_asked_about_by_two_queries(
+    world, django_assert_num_queries
+):
+    walls = [f"{hour:02}:00" for hour in range(24)]
+    queue = make_queue(world.brand, *walls, accounts=[world.x])
+    now = datetime.combine(timezone.localdate() + timedelta(days=3), time(8), UTC)
+    for hour in range(9, 21):
+        put(world, now.replace(hour=hour), f"Post {hour}")
+    with django_assert_num_queries(2):
+        found = slots.next_free(queue, [world.x.pk], now)
+    assert found.due_at == now.replace(hour=21)
+
+
+def test_no_slot_is_free_beyond_the_horizon(world):
+    queue = make_queue(world.brand, "09:00", accounts=[world.x])
+    now = datetime.combine(timezone.localdate() + timedelta(days=3), time(8), UTC)
+    for day in range(slots.HORIZON.days + 1):
+        put(world, now.replace(hour=9) + timedelta(days=day), f"Day {day}")
+    assert slots.next_free(queue, [world.x.pk], now) is None
+
+
 def test_the_composer_takes_the_next_free_slot_and_keeps_what_was_typed(world, ana):
     queue = make_queue(
         world.brand, "11:15", zone="America/New_York", accounts=[world.x]
