@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Any
 
+from django import forms
+from django.forms.utils import flatatt
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
@@ -24,3 +26,38 @@ def options(rows: Iterable[tuple[Any, Any]], chosen: Collection[str]) -> SafeStr
 def _option(value: str, words: str, is_chosen: bool) -> SafeString:
     selected = mark_safe(" selected") if is_chosen else ""
     return format_html('<option value="{}"{}>{}</option>', value, selected, words)
+
+
+class LongSelect(forms.Select):
+    """A select that writes its options at one go: Django renders a template for each."""
+
+    def render(
+        self, name: str, value: Any, attrs: Any = None, renderer: Any = None
+    ) -> SafeString:
+        chosen = self.format_value(value)
+        return format_html(
+            '<select name="{}"{}>{}</select>',
+            name,
+            flatatt(self.build_attrs(self.attrs, attrs)),
+            grouped_options(self.choices, chosen),
+        )
+
+
+def grouped_options(choices: Iterable[Any], chosen: Collection[str]) -> SafeString:
+    """As a field's choices are: (value, words), or (group, such pairs)."""
+    return format_html_join(
+        "",
+        "{}",
+        (
+            (
+                format_html(
+                    '<optgroup label="{}">{}</optgroup>', key, options(words, chosen)
+                )
+                if key and isinstance(words, list | tuple)
+                else options(
+                    words if isinstance(words, list | tuple) else [(key, words)], chosen
+                ),
+            )
+            for key, words in choices
+        ),
+    )

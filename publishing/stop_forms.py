@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import Brand, ConnectedAccount
 from accounts.roles import is_admin
+from accounts.selects import LongSelect
 from platforms import registry
 
 from . import valve
@@ -24,7 +25,7 @@ Choices = list[tuple[str, list[tuple[str, str]]]]
 class StopForm(forms.Form):
     """One list of all that the person may stop; see `Stop.target` for its values."""
 
-    target = forms.ChoiceField(label=gettext_lazy("What to stop"))
+    target = forms.ChoiceField(label=gettext_lazy("What to stop"), widget=LongSelect)
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
         max_length=500,
@@ -64,15 +65,21 @@ class StopForm(forms.Form):
             stops = [Stop(scope=scope.PLATFORM, platform=slug) for slug in slugs]
             found.append((_("A platform"), [(s.target, s.what) for s in stops]))
         brands = Brand.objects.visible_to(self.user).distinct().order_by("name")
-        stops = [Stop(scope=scope.BRAND, brand=brand) for brand in brands]
-        if stops:
-            named = [(stop.target, str(stop.brand)) for stop in stops]
+        named = [
+            (Stop(scope=scope.BRAND, brand_id=pk).target, name)
+            for pk, name in brands.values_list("pk", "name")
+        ]
+        if named:
             found.append((_("A brand"), named))
         accounts = ConnectedAccount.objects.visible_to(self.user).distinct()
         rows = accounts.filter(disconnected_at=None).order_by("name", "pk")
-        stops = [Stop(scope=scope.ACCOUNT, account=row) for row in rows]
-        if stops:
-            found.append((_("An account"), [(s.target, s.what) for s in stops]))
+        # Of hundreds a row each would be most of what the page costs.
+        named = [
+            (f"{scope.ACCOUNT}:{pk}", f"{name} ({registry.spec(platform).name})")
+            for pk, name, platform in rows.values_list("pk", "name", "platform")
+        ]
+        if named:
+            found.append((_("An account"), named))
         return found
 
     def stop(self) -> Stop:
