@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Count, Q, prefetch_related_objects
+from django.db.models import Count, OuterRef, Prefetch, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -21,7 +22,7 @@ from accounts.roles import can_review, can_write, is_admin
 from . import stops, valve
 from .listing import NEEDS_ME, Tab
 from .long_lists import Leaf, leaf
-from .models import Delivery, DeliveryQuerySet, Note, Stop
+from .models import Attempt, Delivery, DeliveryQuerySet, Note, Stop
 from .wording import Trouble, clock, trouble
 
 Status = Delivery.Status
@@ -80,22 +81,6 @@ def whose_rows(rows: DeliveryQuerySet, user: Any, whose: str) -> DeliveryQuerySe
     return rows.filter(care__assignee=None) if whose == "nobody" else rows
 
 
-def whose_tabs(rows: DeliveryQuerySet, user: Any, current: str) -> list[Tab]:
-    """The parts of the first tab with their numbers, in one query."""
-    away = _snoozed(timezone.now())
-    needs = rows.needs_person()
-    numbers = needs.aggregate(
-        all=Count("pk", filter=~away),
-        mine=Count("pk", filter=~away & Q(care__assignee=user)),
-        nobody=Count("pk", filter=~away & Q(care__assignee=None)),
-        snoozed=Count("pk", filter=away),
-    )
-    return [
-        Tab(key, label, numbers[key or "all"], key == current)
-        for key, label in WHOSE.items()
-    ]
-
-
 def tab_rows(rows: DeliveryQuerySet, tab: str) -> DeliveryQuerySet:
     if tab == "retrying":
         return rows.filter(RETRYING)
@@ -106,21 +91,30 @@ def tab_rows(rows: DeliveryQuerySet, tab: str) -> DeliveryQuerySet:
     return rows.needs_person()
 
 
-def tabs(rows: DeliveryQuerySet, current: str) -> list[Tab]:
-    """The four tabs with their numbers, in one query."""
+def tabs(
+    rows: DeliveryQuerySet, user: Any, tab: str, whose: str = ""
+) -> tuple[list[Tab], list[Tab]]:
+    """The four tabs and the parts of the first one with their numbers, in one query."""
     now = timezone.now()
-    needs, solved = Delivery.needs_person_if(), _solved(now)
+    needs, solved, away = Delivery.needs_person_if(), _solved(now), _snoozed(now)
     # Without the filter all that ever went out would be counted through.
     shown = rows.filter(needs | RETRYING | CHECKING | solved)
     numbers = shown.aggregate(
-        needs_me=Count("pk", filter=needs & ~_snoozed(now)),
+        needs_me=Count("pk", filter=needs & ~away),
         retrying=Count("pk", filter=RETRYING),
         checking=Count("pk", filter=CHECKING),
         solved=Count("pk", filter=solved),
+        mine=Count("pk", filter=needs & ~away & Q(care__assignee=user)),
+        nobody=Count("pk", filter=needs & ~away & Q(care__assignee=None)),
+        snoozed=Count("pk", filter=needs & away),
     )
-    return [
-        Tab(key, label, numbers[key], key == current) for key, label in TABS.items()
-    ]
+    return (
+        [Tab(key, label, numbers[key], key == tab) for key, label in TABS.items()],
+        [
+            Tab(key, label, numbers[key or NEEDS_ME], key == whose)
+            for key, label in WHOSE.items()
+        ],
+    )
 
 
 @dataclass(frozen=True)
@@ -332,10 +326,13 @@ class Desk:
     page: Leaf
     only: Group | None
     left_out: int
+    #: by key, with all that is shown of them
+    whole: Mapping[int, Delivery]
 
     def shown(self, group: Group) -> Sequence[Delivery]:
-        """The rows of a group that stand on the page."""
-        return group.deliveries if self.only else group.deliveries[:MOST_OF_GROUP]
+        """The rows of a group that stand on the page, but for what went meanwhile."""
+        found = (self.whole.get(row.pk) for row in group.deliveries)
+        return [row for row in found if row]
 
 
 def desk(
@@ -344,15 +341,15 @@ def desk(
     """whose: a key of WHOSE; it narrows the first tab alone. page: as typed. alone: the
     key of the one group that is wanted; all are shown where there is none such."""
     rows = Delivery.objects.visible_to(user)
-    all_tabs = tabs(rows, tab)
-    parts = whose_tabs(rows, user, whose) if tab == NEEDS_ME else []
+    all_tabs, parts = tabs(rows, user, tab, whose)
+    parts = parts if tab == NEEDS_ME else []
     wanted = tab_rows(rows, tab)
     if parts:
         wanted = whose_rows(wanted, user, whose)
     newest = "-published_at" if tab == "solved" else "due_at"
     read = list(
-        wanted.select_related("post__brand")
-        .prefetch_related("account__credential__app")
+        wanted.only(*GROUPED_BY)
+        .prefetch_related(Prefetch("account", _accounts()))
         .order_by(newest, "pk")[:MAX_ROWS]
     )
     counted = parts or all_tabs
@@ -361,25 +358,68 @@ def desk(
     only = next((group for group in found if group.key == alone), None)
     listed = leaf([only] if only else found, len(found), MOST_GROUPS, page)
     left_out = max(0, count - len(read))
-    shown = Desk(tab, all_tabs, parts, listed.rows, listed, only, left_out)
-    _complete([row for group in listed.rows for row in shown.shown(group)])
-    return shown
+    rest = MAX_ROWS if only else MOST_OF_GROUP
+    whole = _complete([row for one in listed.rows for row in one.deliveries[:rest]])
+    return Desk(tab, all_tabs, parts, listed.rows, listed, only, left_out, whole)
 
 
-def _complete(rows: Sequence[Delivery]) -> None:
-    """What is shown of the rows of a page, besides what groups them. Six queries."""
-    prefetch_related_objects(
-        rows, "post__variants", "attempts", "care__assignee", "account__owner"
+#: What groups are made of. Hundreds are read, and of most of them nothing else is shown.
+GROUPED_BY = (
+    "post",
+    "account",
+    "status",
+    "hold",
+    "cause",
+    "held_at",
+    "due_at",
+    "useful_until",
+    "next_attempt_at",
+    "release_at",
+    "first_sent_at",
+    "failed_at",
+    "dismissed_at",
+)
+
+
+def _accounts() -> Any:
+    """As much of them as groups and their rows show, and what tells whether they are
+    able to post."""
+    return ConnectedAccount.objects.select_related("credential").only(
+        "brand",
+        "platform",
+        "network",
+        "external_id",
+        "name",
+        "handle",
+        "disconnected_at",
+        "trouble",
+        "credential__state",
+        "credential__cause",
     )
+
+
+def _complete(rows: Sequence[Delivery]) -> dict[int, Delivery]:
+    """By key the whole of what is shown, with what groups it. Three queries."""
     notes = (
-        Note.objects.filter(delivery__in=rows)
+        Note.objects.filter(delivery=OuterRef("pk"))
         .order_by()
-        .values_list("delivery")
-        .annotate(Count("pk"))
+        .values("delivery")
+        .annotate(number=Count("pk"))
     )
-    counts = dict(notes)
-    for row in rows:
-        row.note_count = counts.get(row.pk, 0)  # type: ignore[attr-defined]
+    whole = (
+        Delivery.objects.filter(pk__in=[row.pk for row in rows])
+        .select_related("post__brand", "care__assignee")
+        .annotate(note_count=Coalesce(Subquery(notes.values("number")), 0))
+        .prefetch_related(
+            "post__variants", Prefetch("attempts", Attempt.objects.defer("calls"))
+        )
+    )
+    grouped = {row.pk: row for row in rows}
+    found = {}
+    for row in whole:
+        row.account, row.stop = grouped[row.pk].account, grouped[row.pk].stop
+        found[row.pk] = row
+    return found
 
 
 @dataclass

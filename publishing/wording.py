@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.utils import timezone
 from django.utils.text import Truncator
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.causes import Action, explain
 from accounts.names import name_of
@@ -91,23 +92,38 @@ def trouble(delivery: Delivery) -> Trouble | None:
     """What keeps a delivery from going out; None when nothing does."""
     if delivery.status == Status.HELD and delivery.stop:
         return _stopped(delivery.stop)
-    if delivery.status == Status.HELD:
+    return _known_trouble(
+        delivery.status,
+        delivery.hold,
+        delivery.cause,
+        delivery.next_attempt_at is None,
+        get_language(),
+    )
+
+
+@lru_cache(maxsize=2000)
+def _known_trouble(
+    status: str, hold: str, cause: str, is_over: bool, language: str | None
+) -> Trouble | None:
+    """The same for hundreds of rows. is_over: nothing happens by itself any more;
+    language: the active one."""
+    if status == Status.HELD:
         sentence, cure, action = _HOLDS.get(
-            delivery.hold, ("", gettext_lazy("Look at the delivery."), Action.DECIDE)
+            hold, ("", gettext_lazy("Look at the delivery."), Action.DECIDE)
         )
-        if delivery.cause and delivery.hold in {Hold.ACCESS, Hold.PERMISSION}:
-            known = explain(delivery.cause)
+        if cause and hold in {Hold.ACCESS, Hold.PERMISSION}:
+            known = explain(cause)
             return Trouble(
-                f"held-{delivery.cause}",
+                f"held-{cause}",
                 str(known.head),
                 str(known.sentence),
                 str(known.cure),
                 known.action,
             )
-        head = str(Hold(delivery.hold).label) if delivery.hold else ""
-        return Trouble(f"held-{delivery.hold}", head, str(sentence), str(cure), action)
-    if delivery.status == Status.UNCERTAIN:
-        if delivery.next_attempt_at is None:
+        head = str(Hold(hold).label) if hold else ""
+        return Trouble(f"held-{hold}", head, str(sentence), str(cure), action)
+    if status == Status.UNCERTAIN:
+        if is_over:
             return Trouble(
                 "unclear",
                 _("Nobody can tell whether it went out"),
@@ -123,17 +139,15 @@ def trouble(delivery: Delivery) -> Trouble | None:
             str(known.cure),
             Action.WAIT,
         )
-    if delivery.status == Status.FAILED or (
-        delivery.status == Status.SCHEDULED and delivery.cause
-    ):
-        known = explain(delivery.cause)
+    if status == Status.FAILED or (status == Status.SCHEDULED and cause):
+        known = explain(cause)
         action = known.action
         cure = str(known.cure)
-        if delivery.status == Status.FAILED and action == Action.WAIT:
+        if status == Status.FAILED and action == Action.WAIT:
             # Trouble that mends itself, but the tries have run out.
             action, cure = Action.RETRY, _("We tried several times. Send it again.")
         return Trouble(
-            f"{delivery.status}-{delivery.cause}",
+            f"{status}-{cause}",
             str(known.head),
             str(known.sentence),
             cure,
