@@ -415,7 +415,7 @@ def _complete(rows: Sequence[Delivery]) -> dict[int, Delivery]:
         )
     )
     grouped = {row.pk: row for row in rows}
-    found = {}
+    found: dict[int, Delivery] = {}
     for row in whole:
         row.account, row.stop = grouped[row.pk].account, grouped[row.pk].stop
         found[row.pk] = row
