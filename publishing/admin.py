@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
+from unfold.utils import display_for_label
 
 from accounts.admin_pages import ReadOnlyInline, RoleAdmin, run_verb
 
@@ -159,6 +161,24 @@ class AttemptInline(ReadOnlyInline):
     show_change_link = True
 
 
+STATE_COLOURS = {
+    Delivery.Status.PUBLISHED: "success",
+    Delivery.Status.FAILED: "danger",
+    Delivery.Status.HELD: "warning",
+    Delivery.Status.UNCERTAIN: "warning",
+    Delivery.Status.SCHEDULED: "info",
+}
+
+
+@lru_cache(maxsize=100)
+def _state(status: str, language: str | None) -> str:
+    """As a label of unfold's, which is a template for each. language: the active one."""
+    word = str(Delivery.Status(status).label)
+    if status not in STATE_COLOURS:
+        return display_for_label(word, "", True)  # type: ignore[no-any-return]
+    return display_for_label((status, word), "", STATE_COLOURS)  # type: ignore[no-any-return]
+
+
 @admin.register(Delivery)
 class DeliveryAdmin(RoleAdmin):
     brand_path = "post__brand"
@@ -193,19 +213,9 @@ class DeliveryAdmin(RoleAdmin):
     inlines = [AttemptInline]
     actions = ["cancel", "send_again", "dismiss"]
 
-    @display(
-        description=_("status"),
-        ordering="status",
-        label={
-            Delivery.Status.PUBLISHED: "success",
-            Delivery.Status.FAILED: "danger",
-            Delivery.Status.HELD: "warning",
-            Delivery.Status.UNCERTAIN: "warning",
-            Delivery.Status.SCHEDULED: "info",
-        },
-    )
-    def state(self, row: Delivery) -> tuple[str, str]:
-        return row.status, str(Delivery.Status(row.status).label)
+    @display(description=_("status"), ordering="status")
+    def state(self, row: Delivery) -> str:
+        return _state(row.status, get_language())
 
     @admin.action(description=_("Cancel"))
     def cancel(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
