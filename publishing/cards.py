@@ -299,9 +299,13 @@ def answer(
     """What the calendar's script draws: cards, and how many a cell has no room for."""
     room = ROOM[view]
     cells: dict[str, list[Place]] = {}
+    zone = timezone.get_current_timezone()
+    name = "%Y-%m-%dT%H:00" if view == "week" else "%Y-%m-%d"
+    due_at, cell = None, ""
     for place in period(user, first, last, filters):
-        local = timezone.localtime(place.due_at)
-        cell = f"{local:%Y-%m-%dT%H:00}" if view == "week" else f"{local:%Y-%m-%d}"
+        if place.due_at != due_at:  # by time: many of a month are due together
+            due_at = place.due_at
+            cell = due_at.astimezone(zone).strftime(name)
         cells.setdefault(cell, []).append(place)
     shown: list[Place] = []
     more = []

@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 
 from django.db.models import F, Q
 
+from accounts.fixed_query import SAMPLE_TIME, FixedQuery
+
 from .models import Delivery, Judgement
 
 BELIEVED = timedelta(minutes=5)
@@ -31,26 +33,29 @@ def doubted(now: datetime) -> Q:
     )
 
 
+_kept = FixedQuery(
+    lambda keys, since: Judgement.objects.filter(
+        delivery__in=keys, judged_at__gt=since
+    ).order_by(),
+    [-7],
+    SAMPLE_TIME,
+)
+
+
 def believed(rows: Sequence[Delivery], now: datetime) -> dict[int, str]:
     """By delivery's key its judgement's root, "" for what will go; without those that
-    are doubted. Rows come with their posts. One query."""
+    are doubted. Rows come with their posts, accounts and credentials. One query."""
     kept = {
-        row["delivery"]: row
-        for row in Judgement.objects.filter(
-            delivery__in=[row.pk for row in rows], judged_at__gt=now - BELIEVED
-        ).values(
-            "delivery",
-            "judged_at",
-            "due_at",
-            "root",
-            issued_at=F("delivery__account__credential__issued_at"),
-        )
+        one.delivery_id: one
+        for one in _kept.objects([row.pk for row in rows], now - BELIEVED)
     }
     found = {}
     for row in rows:
-        if (one := kept.get(row.pk)) is None or one["due_at"] != row.due_at:
+        if (one := kept.get(row.pk)) is None or one.due_at != row.due_at:
             continue
-        changes = [at for at in (row.post.changed_at, one["issued_at"]) if at]
-        if max(changes) < one["judged_at"]:
-            found[row.pk] = one["root"]
+        credential = row.account.credential
+        issued_at = credential.issued_at if credential else None
+        changes = [at for at in (row.post.changed_at, issued_at) if at]
+        if max(changes) < one.judged_at:
+            found[row.pk] = one.root
     return found

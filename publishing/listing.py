@@ -14,23 +14,23 @@ from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from django.contrib.auth import get_user_model
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Brand, ConnectedAccount
+from accounts.names import called
 from accounts.zones import zone_names
 from platforms import registry
 
 from . import long_lists, looks, stops
+from . import offered as offers
 from .composing import wording_as_sent, wording_of
 from .models import (
     Delivery,
     DeliveryQuerySet,
-    Label,
     NativePost,
     Post,
     PostMedia,
@@ -39,8 +39,8 @@ from .models import (
     Variant,
 )
 from .native_models import NativePostQuerySet
-from .risk import Risk, risks
-from .threatened import explained, threatened
+from .risk import LIGHT, Risk, firsts, risks
+from .threatened import threatened
 from .wording import Trouble, held_in_short, next_sentence, person, trouble
 
 CARDS_PER_DAY = 3
@@ -173,56 +173,52 @@ class Choices:
     labels: Sequence[tuple[int, str]]
     views: Sequence[SavedView]
     zones: Sequence[tuple[str, str]]
+    #: whom posts can be given to, where that was asked for
+    people: Sequence[tuple[int, str]] = ()
 
     @property
     def brand_names(self) -> list[tuple[int, str]]:
         return [(brand.pk, brand.name) for brand in self.brands]
 
 
-def choices(user: Any, page: str = SavedView.Page.CALENDAR) -> Choices:
-    """page: whose saved views are offered."""
-    brands = list(Brand.objects.visible_to(user).distinct())
-    accounts = list(
-        ConnectedAccount.objects.visible_to(user)
-        .distinct()
-        .order_by("name")
-        .only("name", "platform")
-    )
-    slugs = sorted({account.platform for account in accounts})
-    # Whether there is any post of theirs: a join would read all posts there are.
-    wrote = Post.objects.filter(author=OuterRef("pk"), brand__in=brands)
-    members = Brand.members.through.objects.filter(brand__in=brands)
-    owners = (
-        get_user_model()
-        .objects.filter(Exists(wrote.order_by()) | Q(pk__in=members.values("user")))
-        .order_by("first_name", "username")
-        .only("first_name", "last_name", "username")
-    )
+def choices(
+    user: Any, page: str = SavedView.Page.CALENDAR, *, with_people: bool = False
+) -> Choices:
+    """page: whose saved views are offered; with_people: also whom posts can be given
+    to. One query."""
+    offered = offers.to(user, page, with_people=with_people)
+    slugs = sorted({platform for _pk, _name, _two, platform in offered.accounts})
+    names = {slug: registry.spec(slug).name for slug in slugs}
     zones = {"UTC", timezone.get_current_timezone_name()}
-    zones |= {brand.time_zone for brand in brands}
+    zones |= {brand.time_zone for brand in offered.brands}
+    several = len(offered.brands) > 1
     return Choices(
-        brands,
-        [(slug, registry.spec(slug).name) for slug in slugs],
-        [(account.pk, str(account)) for account in accounts],
+        offered.brands,
+        list(names.items()),
+        [
+            (pk, f"{name} ({names[platform]})")
+            for pk, name, _two, platform in offered.accounts
+        ],
         [
             (NEEDS_ME, gettext_lazy("Needs me")),
             (AT_RISK, gettext_lazy("At risk")),
             *Delivery.Status.choices,
         ],
-        [(owner.pk, person(owner)) for owner in owners],
-        _labels(brands),
-        list(SavedView.objects.visible_to(user).filter(page=page)),
+        [_called(line) for line in offered.owners],
+        # With the brand's name where there are several.
+        [
+            (pk, f"{name} ({brand})" if several else name)
+            for pk, name, _two, brand in offered.labels
+        ],
+        offered.views,
         [(zone, zone) for zone in sorted(zones)],
+        [_called(line) for line in offered.people],
     )
 
 
-def _labels(brands: Sequence[Brand]) -> list[tuple[int, str]]:
-    """With the brand's name where there are several."""
-    found = Label.objects.filter(brand__in=brands).values_list(
-        "pk", "name", "brand__name"
-    )
-    several = len(brands) > 1
-    return [(pk, f"{name} ({brand})" if several else name) for pk, name, brand in found]
+def _called(line: offers.Line) -> tuple[int, str]:
+    pk, first, username, last = line
+    return pk, called(first, last, username)
 
 
 # ---------------------------------------------------------------- rows
@@ -238,6 +234,8 @@ class Row:
     #: its text, and the key of its first file that has a small picture, where they were
     #: read beside the post (`light_rows`)
     beside: tuple[str, int | None] | None = None
+    #: how who looks after it is called, where that was read beside the post (`listed`)
+    whose: str | None = None
 
     @cached_property
     def risk(self) -> Risk | None:
@@ -263,6 +261,12 @@ class Row:
             return self.beside[1]
         assets = (use.asset for use in self.post.media.all())
         return next((asset.pk for asset in assets if asset.preview), None)
+
+    @property
+    def looked_after_by(self) -> str:
+        if self.whose is not None:
+            return self.whose
+        return person(self.post.looked_after_by)
 
     @cached_property
     def trouble(self) -> Trouble | None:
@@ -314,7 +318,7 @@ def cut(text: str) -> str:
 
 
 def native_rows(natives: NativePostQuerySet) -> list[NativeRow]:
-    return [NativeRow(row) for row in natives.prefetch_related("account")]
+    return [NativeRow(row) for row in natives.select_related("account")]
 
 
 def rows_of(deliveries: Iterable[Delivery]) -> list[Row]:
@@ -328,8 +332,7 @@ def rows_of(deliveries: Iterable[Delivery]) -> list[Row]:
 #: Most posts of a calendar: what is said of them needs little of their rows.
 PLAIN = (Delivery.Status.SCHEDULED, Delivery.Status.PUBLISHED)
 NEEDED = (
-    "status",
-    "due_at",
+    *LIGHT,
     "draft",
     "witness",
     "hold",
@@ -340,8 +343,6 @@ NEEDED = (
     "post__series",
     "post__due_at",
     "post__state",
-    "account__platform",
-    "account__name",
 )
 
 
@@ -379,10 +380,7 @@ def light_rows(keys: Collection[int], drafts: Iterable[Post] = ()) -> list[Row]:
 def _light(keys: Collection[int]) -> list[Row]:
     found = Delivery.objects.filter(pk__in=keys)
     light = list(found.select_related("post", "account").only(*NEEDED))
-    scheduled = [row.pk for row in light if row.status == Delivery.Status.SCHEDULED]
-    why = {}
-    if scheduled:
-        why = explained(threatened(Delivery.objects.filter(pk__in=scheduled)))
+    why = firsts(light)
     rows = [
         Row(row.post, row, (why[row.pk],) if row.pk in why else ())
         for row in light
@@ -410,6 +408,41 @@ def for_rows(deliveries: DeliveryQuerySet) -> DeliveryQuerySet:
         "post__variants",
         "post__media__asset",
     )
+
+
+def listed(deliveries: DeliveryQuerySet) -> DeliveryQuerySet:
+    """With what the list of posts shows of them, for `listed_rows`: two queries."""
+    rows = deliveries.select_related("post", "account").prefetch_related(
+        "post__variants"
+    )
+    people = {
+        f"{who}_{name}": F(f"post__{who}__{name}")
+        for who in ("owner", "author")
+        for name in _NAMES
+    }
+    # The number of steps is all that a row shows of a brand.
+    return rows.annotate(**people, steps=F("post__brand__approval_steps"))
+
+
+_NAMES = ("first_name", "last_name", "username")
+
+
+def listed_rows(deliveries: Sequence[Delivery]) -> list[Row]:
+    """By a fixed number of queries, as `rows_of`."""
+    for row in deliveries:
+        steps = row.steps  # type: ignore[attr-defined]
+        row.post.brand = Brand(pk=row.post.brand_id, approval_steps=steps)
+    return [
+        replace(row, whose=_looked_after(row.delivery)) for row in rows_of(deliveries)
+    ]
+
+
+def _looked_after(row: Any) -> str:
+    names = [
+        [getattr(row, f"{who}_{n}") for n in _NAMES] for who in ("owner", "author")
+    ]
+    owner, author = names
+    return called(*(author if owner[-1] is None else owner))
 
 
 # ---------------------------------------------------------------- calendar
@@ -617,7 +650,7 @@ def tabs(
     natives: NativePostQuerySet,
     current: str,
 ) -> list[Tab]:
-    """The tabs with their numbers: a query for each."""
+    """The tabs with their numbers: one query."""
     sources: dict[str, Any] = {
         NEEDS_ME: rows.needs_person(),
         "upcoming": rows.open(),
@@ -626,9 +659,9 @@ def tabs(
         "all": rows,
         NATIVE: natives,
     }
+    numbers = dict(zip(sources, long_lists.counts(list(sources.values())), strict=True))
     return [
-        Tab(key, label, long_lists.count(sources[key]), key == current)
-        for key, label in TABS.items()
+        Tab(key, label, numbers[key], key == current) for key, label in TABS.items()
     ]
 
 

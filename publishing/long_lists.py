@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+
 #: What a page counts is counted up to here; beyond it says "1000+".
 MOST_COUNTED = 1000
 
@@ -19,6 +22,23 @@ def count(rows: Any) -> int:
     more."""
     number: int = rows.order_by()[: MOST_COUNTED + 1].count()
     return number
+
+
+def counts(lists: Sequence[Any]) -> list[int]:
+    """The same of several lists: one query."""
+    asked, params = [], []
+    for rows in lists:
+        bounded = rows.order_by().values("pk")[: MOST_COUNTED + 1]
+        try:
+            sql, values = bounded.query.sql_with_params()
+        except EmptyResultSet:
+            asked.append("0")
+            continue
+        asked.append(f"(SELECT COUNT(*) FROM ({sql}) counted)")  # noqa: S608 (the ORM's)
+        params += values
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(asked)}", params)
+        return list(cursor.fetchone())
 
 
 def in_words(number: int) -> str:

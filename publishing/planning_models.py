@@ -40,8 +40,9 @@ class SavedViewQuerySet(models.QuerySet["SavedView"]):
         """One's own, and those that were shared with a brand of one's."""
         shared = Q(brand__isnull=False)
         if not user.is_superuser:
-            shared = Q(brand__members=user.pk)
-        return self.filter(Q(person=user.pk) | shared).distinct()
+            # Not joined: that would look at each view with each member of its brand.
+            shared = Q(brand__in=Brand.objects.visible_to(user).values("pk"))
+        return self.filter(Q(person=user.pk) | shared)
 
 
 class SavedView(models.Model):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import prefetch_related_objects
+from django.db.models import Prefetch, prefetch_related_objects
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -33,7 +33,7 @@ from platforms.errors import Cause
 
 from . import ahead, stops
 from .judgements import believed
-from .models import Delivery, Post, Stop, prefetch_parts
+from .models import Delivery, Post, PostMedia, Stop, prefetch_parts
 
 #: Causes that are none of the platforms'.
 STOPPED, LIMIT, PAUSED, IN_REVIEW = "stopped", "limit", "paused", "app_in_review"
@@ -100,9 +100,9 @@ def risks(rows: Iterable[Delivery]) -> dict[int, tuple[Risk, ...]]:
     if not scheduled:
         return {}
     now = timezone.now()
+    read_access(scheduled)
     kept = believed(scheduled, now)
     sky = Sky.now_seen(now)
-    prefetch_related_objects(scheduled, *ACCESS)
     found = {}
     for row in scheduled:
         if kept.get(row.pk) == "":
@@ -111,6 +111,47 @@ def risks(rows: Iterable[Delivery]) -> dict[int, tuple[Risk, ...]]:
     unsure = [row for row in scheduled if kept.get(row.pk) != ""]
     held = ahead.forecasts(_perhaps_limited(unsure, kept))
     return found | judge(unsure, sky, held)
+
+
+def firsts(rows: Iterable[Delivery]) -> dict[int, Risk]:
+    """Of the scheduled ones of these the gravest reason, as `risks` finds it, where no
+    more is shown: for light rows, of which only those that have to be judged are read
+    whole. They come with their posts and accounts (`LIGHT`)."""
+    scheduled = _scheduled(rows)
+    if not scheduled:
+        return {}
+    now = timezone.now()
+    sky = Sky.now_seen(now)
+    read_access(scheduled)
+    kept = believed(scheduled, now)
+    found = {}
+    unsure = []
+    for row in scheduled:
+        if reasons := _access(row.account, row.due_at, sky):
+            found[row.pk] = reasons[0]
+        elif kept.get(row.pk) != "":
+            unsure.append(row.pk)
+    if unsure:
+        whole = list(
+            Delivery.objects.filter(pk__in=unsure).select_related("post", "account")
+        )
+        judged = judge(whole, sky, ahead.forecasts(_perhaps_limited(whole, kept)))
+        found |= {pk: reasons[0] for pk, reasons in judged.items()}
+    return found
+
+
+#: The columns that `firsts` asks for.
+LIGHT = (
+    "status",
+    "due_at",
+    "post__changed_at",
+    "account__brand",
+    "account__credential",
+    "account__platform",
+    "account__name",
+    "account__disconnected_at",
+    "account__trouble",
+)
 
 
 def gravest(
@@ -123,7 +164,7 @@ def gravest(
     if not rows:
         return {}
     sky = Sky.now_seen(now)
-    prefetch_related_objects(rows, *ACCESS)
+    read_access(rows)
     found = {}
     unsure = []
     for row in rows:
@@ -149,7 +190,13 @@ def judge(
     scheduled = _scheduled(rows)
     if not scheduled:
         return {}
-    prefetch_related_objects(scheduled, *ACCESS, "post__variants", "post__media__asset")
+    read_access(scheduled)
+    prefetch_related_objects(
+        scheduled,
+        "post__variants",
+        Prefetch("post__media", PostMedia.objects.select_related("asset")),
+        "post__media__asset",
+    )
     prefetch_parts({row.post_id: row.post for row in scheduled}.values())
     # Posts go to many accounts, and what a platform says of one draft it says to all
     # that are alike.
@@ -178,8 +225,25 @@ def judge(
     return found
 
 
-#: What tells of access, from a delivery on.
-ACCESS = ("account__credential__app", "account__credential__parent__parent")
+def read_access(rows: Sequence[Delivery]) -> None:
+    """What tells of access, where it was not read with the rows: two queries at most.
+
+    Without tokens that act and without secrets; that one is renewed tells of its end.
+    """
+    credentials = Credential.objects.select_related("app", "parent__parent").defer(
+        "access_token",
+        "parent__access_token",
+        "parent__parent__access_token",
+        *(f"app__{name}" for name in ("client_secret", "hook_secret", "hook_token")),
+    )
+    prefetch_related_objects(
+        rows,
+        "account",
+        Prefetch("account__credential", credentials),
+        # Of rows that came with their credentials, but without these.
+        "account__credential__app",
+        "account__credential__parent__parent",
+    )
 
 
 def _scheduled(rows: Iterable[Delivery]) -> list[Delivery]:

@@ -84,7 +84,7 @@ def _why(some: Sequence[Found], now: datetime) -> dict[int, Risk]:
     """By key the gravest reason, as the rows are now; without what will go."""
     kept = {one.pk: one.root for one in some if one.root is not None}
     rows = Delivery.objects.filter(pk__in=[one.pk for one in some])
-    return gravest(list(rows.select_related("post")), kept, now)
+    return gravest(list(rows.select_related("post", "account")), kept, now)
 
 
 def explained(found: Sequence[Found]) -> dict[int, Risk]:

@@ -27,7 +27,6 @@ from accounts.roles import can_review, can_write, is_admin
 from platforms import parts
 
 from . import (
-    bulk,
     bulk_views,
     hooks,
     left_uploads,
@@ -72,7 +71,6 @@ from .wording import (
     lateness,
     next_sentence,
     outcome_words,
-    person,
     state_sentence,
     support_text,
     trouble,
@@ -213,7 +211,7 @@ def post_list(request: HttpRequest) -> HttpResponse:
         source = drafts.select_related("brand", "author", "owner")
         source = source.order_by("-changed_at")
     else:
-        source = listing.for_rows(listing.tab_deliveries(rows, tab))
+        source = listing.listed(listing.tab_deliveries(rows, tab))
     counted = next(entry.count for entry in tabs if entry.is_current)
     page = leaf(source, counted, PAGE_SIZE, request.GET.get("page"))
     shown: list[listing.Row] = []
@@ -224,8 +222,11 @@ def post_list(request: HttpRequest) -> HttpResponse:
     elif tab == "drafts":
         shown = [listing.Row(post) for post in page.rows]
     else:
-        shown = listing.rows_of(page.rows)
+        shown = listing.listed_rows(page.rows)
     more = {"day": day.isoformat() if day else ""}
+    choices = listing.choices(
+        request.user, SavedView.Page.POSTS, with_people=can_write(request.user)
+    )
     context = {
         "tab": tab,
         "tabs": [(entry, f"?{filters.query(tab=entry.key, **more)}") for entry in tabs],
@@ -239,20 +240,15 @@ def post_list(request: HttpRequest) -> HttpResponse:
         "hidden": {"tab": tab, **more},
         "page_name": SavedView.Page.POSTS,
         "undoable": len(bulk_views.kept_undo(request)),
-        "people": _people(request.user) if can_write(request.user) else [],
+        "people": choices.people,
         "clear_url": f"?tab={tab}",
         "day": day,
         "filters": filters,
-        "choices": listing.choices(request.user, SavedView.Page.POSTS),
+        "choices": choices,
         "zone_note": listing.zone_note(timezone.get_current_timezone_name()),
         **_may(request.user),
     }
     return render(request, "publishing/post_list.html", context)
-
-
-def _people(user: Any) -> list[tuple[int, str]]:
-    """Who can be given posts, for a select."""
-    return [(one.pk, person(one)) for one in bulk.owners_for(user)]
 
 
 # ---------------------------------------------------------------- post and delivery

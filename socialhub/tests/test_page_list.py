@@ -27,11 +27,27 @@ def world(db, monkeypatch):
     return made
 
 
+#: Pages of ours that ask as many questions of many rows as of few, as the admin's do.
+COUNTED = {
+    "calendar",
+    "calendar_posts",
+    "calendar_day",
+    "failure_desk",
+    "post_list",
+    "queue_list",
+    "queue_new",
+    "queue_shuffle",
+    "stop_list",
+}
+#: Those of them that tell more than 20 questions' worth.
+ASK_MORE = {"calendar plain=1", "post_list tab=upcoming&status=at_risk"}
+
+
 def queries(visitors):
-    """name -> how many, of each page of the admin."""
+    """name -> how many, of each page of the admin and of COUNTED."""
     numbers = {}
     for page in page_list.addresses():
-        if page.name.startswith("admin:"):
+        if page.name.startswith("admin:") or page.name.split()[0] in COUNTED:
             with CaptureQueriesContext(connection) as caught:
                 visitors.ask(page)
             numbers[page.name] = len(caught)
@@ -52,4 +68,4 @@ def test_each_page_opens_in_the_world_of_the_bench(world, settings):
     world.grow(Size(accounts=80, deliveries=120, posts=80))
     many = queries(visitors)
     assert {name: (few[name], n) for name, n in many.items() if n > few[name]} == {}
-    assert {name: n for name, n in many.items() if n > 20} == {}
+    assert {name for name, n in many.items() if n > 20} <= ASK_MORE

@@ -1,0 +1,198 @@
+"""The rows of the list of posts, fifty on a page.
+
+Written in Python, as the cards of the plain calendar are, and for the same reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django import template
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+
+from accounts.causes import Action
+from publishing import looks
+from publishing.listing import Row
+from publishing.models import Delivery
+from publishing.risk import Risk
+from socialhub.templatetags.socialhub import (
+    chip,
+    platform_icon,
+    platform_title,
+    practice_chip,
+    state_chip,
+    when,
+)
+
+register = template.Library()
+
+NOTHING = mark_safe("")
+
+
+@register.simple_tag
+def post_rows(
+    rows: Iterable[Row], may_write: bool, says_why: bool, is_admin: bool
+) -> SafeString:
+    """is_admin: may press what only admins may."""
+    columns = [
+        (_("Choose"), "", _tick) if may_write else None,
+        (_("Time"), "pub-time", _time),
+        (_("Account"), "pub-account", _account),
+        (_("Text"), "pub-wide", _text),
+        (_("State"), "", _state),
+        (
+            (_("Why / next step"), "pub-wide", lambda row: why(row, is_admin))
+            if says_why
+            else None
+        ),
+        (_("Owner"), "", lambda row: row.looked_after_by),
+        (_("Actions"), "", lambda row: _actions(row, may_write)),
+    ]
+    cells = [
+        (
+            format_html(
+                '<td{} data-label="{}">',
+                format_html(' class="{}"', style) if style else "",
+                label,
+            ),
+            content,
+        )
+        for label, style, content in filter(None, columns)
+    ]
+    return format_html_join(
+        "",
+        "<tr>{}</tr>",
+        (
+            (
+                format_html_join(
+                    "", "{}{}</td>", ((head, content(row)) for head, content in cells)
+                ),
+            )
+            for row in rows
+        ),
+    )
+
+
+def _tick(row: Row) -> SafeString:
+    delivery = row.delivery
+    return format_html(
+        '<input type="checkbox" form="bulk" name="pick" value="{}" class="pub-pick" '
+        'aria-label="{}">',
+        f"d{delivery.pk}" if delivery else f"p{row.post.pk}",
+        f"{row.excerpt}, {delivery.account.name}" if delivery else row.excerpt,
+    )
+
+
+def _time(row: Row) -> SafeString:
+    delivery = row.delivery
+    if delivery is None or delivery.published_at is None:
+        return when(row.at)
+    return format_html(
+        '{}<br><span class="sh-muted">{} {}</span>',
+        when(row.at),
+        _("Published"),
+        when(delivery.published_at),
+    )
+
+
+def _account(row: Row) -> Any:
+    if row.delivery is None:
+        return row.post.brand.name
+    account = row.delivery.account
+    return format_html(
+        "{} {} {}",
+        platform_icon(account.platform),
+        account.name,
+        practice_chip(account),
+    )
+
+
+def _text(row: Row) -> SafeString:
+    return format_html('<a href="{}">{}</a>', row.post.get_absolute_url(), row.excerpt)
+
+
+def _state(row: Row) -> SafeString:
+    if row.risk:
+        return chip(*looks.at_risk())
+    return state_chip(row.delivery or row.post)
+
+
+def why(row: Row, is_admin: bool) -> SafeString:
+    """Why it does not go out, or what happens next."""
+    delivery = row.delivery
+    head = NOTHING
+    if delivery and delivery.status != Delivery.Status.SCHEDULED and row.trouble:
+        head = format_html("<strong>{}.</strong> ", row.trouble.head)
+    said = risk_lines(row.risks, is_admin) if row.risks else row.next_step
+    return format_html("{}{}", head, said)
+
+
+@register.simple_tag
+def risk_lines(risks: Sequence[Risk], is_admin: bool) -> SafeString:
+    """Why a post will not go out when due: one line per reason, with its cure and its
+    button."""
+    return format_html(
+        '<ul class="pub-lines">{}</ul>',
+        format_html_join(
+            "",
+            '<li><span class="material-symbols-outlined sh-icon pub-warn" '
+            'aria-hidden="true">warning</span><span>{} <span class="sh-muted">{}{}'
+            "</span>{}</span></li>",
+            (
+                (
+                    risk.sentence,
+                    risk.cure,
+                    ""
+                    if is_admin or not risk.for_admins
+                    else f" {_('Only an admin can do that.')}",
+                    _way_out(risk, is_admin),
+                )
+                for risk in risks
+            ),
+        ),
+    )
+
+
+def _way_out(risk: Risk, is_admin: bool) -> SafeString:
+    """For those who may press it."""
+    if not risk.url or (risk.for_admins and not is_admin):
+        return NOTHING
+    return format_html(
+        ' <span class="pub-way"><a class="sh-btn sh-btn--small whitespace-nowrap" '
+        'href="{}">{}</a></span>',
+        risk.url,
+        risk.label,
+    )
+
+
+def _actions(row: Row, may_write: bool) -> SafeString:
+    delivery = row.delivery
+    if delivery is None:
+        if not may_write:
+            return NOTHING
+        return format_html(
+            '<a class="sh-btn sh-btn--small" href="{}">{}</a>',
+            reverse("post_edit", args=[row.post.pk]),
+            _("Edit"),
+        )
+    seen = NOTHING
+    if delivery.permalink:
+        words = {"platform": platform_title(delivery.account.platform)}
+        seen = format_html(
+            '<a class="sh-btn sh-btn--small" href="{}" rel="noopener noreferrer">{}</a>',
+            delivery.permalink,
+            _("See it on %(platform)s") % words,
+        )
+    decides = row.trouble is not None and row.trouble.action == Action.DECIDE
+    return format_html(
+        '<span class="sh-row">{} <a class="sh-btn sh-btn--small" href="{}">{}'
+        '<span class="sh-hidden"> {}</span></a></span>',
+        seen,
+        delivery.get_absolute_url(),
+        _("Decide") if decides else _("Details"),
+        delivery.account.name,
+    )
