@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
@@ -21,6 +23,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts import budgets
 from accounts.models import Brand
 from accounts.roles import can_write, is_admin
+from accounts.selects import options
 from accounts.zones import zone_names
 
 from . import (
@@ -213,7 +216,10 @@ def compose(request: HttpRequest) -> HttpResponse:
 
 @role_required(can_write)
 def post_edit(request: HttpRequest, pk: int) -> HttpResponse:
-    post = get_object_or_404(Post.objects.visible_to(request.user), pk=pk)
+    posts = Post.objects.visible_to(request.user).select_related("brand")
+    if request.method != "POST":  # which changes them
+        posts = posts.prefetch_related("deliveries")
+    post = get_object_or_404(posts, pk=pk)
     if not _may_change(post):
         messages.info(
             request,
@@ -232,7 +238,7 @@ def _may_change(post: Post) -> bool:
     if post.state == Post.State.DRAFT:
         return True
     states = (*composing.CHANGEABLE, Delivery.Status.FAILED)
-    return post.deliveries.filter(status__in=states).exists()
+    return any(row.status in states for row in post.deliveries.all())
 
 
 @require_POST
@@ -699,13 +705,15 @@ def _page(
     return render(request, "publishing/compose.html", context)
 
 
-def _zones(chosen: str) -> list[tuple[str, str]]:
-    """For a select. What people know their zone by: places and UTC, and whatever is
-    chosen now."""
+@lru_cache(maxsize=20)
+def _zones(chosen: str) -> SafeString:
+    """The options of a select. What people know their zone by: places and UTC, and
+    whatever is chosen now."""
     places = {
         zone for zone in zone_names() if "/" in zone and not zone.startswith("Etc/")
     }
-    return [(zone, zone) for zone in sorted(places | {"UTC", chosen})]
+    named = [(zone, zone) for zone in sorted(places | {"UTC", chosen})]
+    return options(named, {chosen})
 
 
 def _blank(request: HttpRequest) -> dict[str, Any]:
@@ -724,9 +732,9 @@ def _blank(request: HttpRequest) -> dict[str, Any]:
         brand = (brands.filter(pk=row_number(wanted)).first()) or brands.first()
         initial["brand"] = brand.pk if brand else None
         initial["accounts"] = request.GET.getlist("account")
-        picked = row_number(request.GET.get("media", ""))
-        files = _library(request, brand).filter(pk=picked)
-        initial["media"] = [(asset, asset.alt_text) for asset in files]
+        if picked := row_number(request.GET.get("media", "")):
+            files = _library(request, brand).filter(pk=picked)
+            initial["media"] = [(asset, asset.alt_text) for asset in files]
     zone = brand.time_zone if brand else "UTC"
     if request.GET.get("zone", "") in zone_names():
         zone = request.GET["zone"]
@@ -780,7 +788,7 @@ def _stored(post: Post) -> dict[str, Any]:
         **_content(post),
         "version": conflicts.version_of(post),
         "token": new_token(),
-        "repeat_ok": post.deliveries.filter(twice_allowed=True).exists(),
+        "repeat_ok": any(row.twice_allowed for row in post.deliveries.all()),
         "when": "at",
         "date": post.local_date.isoformat() if post.local_date else "",
         # Seconds only where there are some (a post that was sent with Now).

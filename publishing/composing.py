@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import prefetch_related_objects
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -846,6 +847,7 @@ def saved_files(post: Post) -> list[tuple[MediaAsset, str]]:
 
 def saved_composition(post: Post) -> Composition:
     """A post as it stands, for showing its checks or copying it."""
+    prefetch_related_objects([post], "variants")
     return Composition(
         brand=post.brand,
         text=post.text,

@@ -318,10 +318,10 @@ class PostForm(forms.Form):
 
     @cached_property
     def queues(self) -> list[Queue]:
-        """The brand's, with their slots and accounts."""
+        """The brand's, with their accounts."""
         if self.brand_now is None:
             return []
-        return list(self.brand_now.queues.prefetch_related("slots", "accounts"))
+        return list(self.brand_now.queues.prefetch_related("accounts"))
 
     @cached_property
     def link_rule(self) -> LinkRule | None:
