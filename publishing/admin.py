@@ -175,8 +175,8 @@ def _state(status: str, language: str | None) -> str:
     """As a label of unfold's, which is a template for each. language: the active one."""
     word = str(Delivery.Status(status).label)
     if status not in STATE_COLOURS:
-        return display_for_label(word, "", True)  # type: ignore[no-any-return]
-    return display_for_label((status, word), "", STATE_COLOURS)  # type: ignore[no-any-return]
+        return display_for_label(word, "", True)
+    return display_for_label((status, word), "", STATE_COLOURS)
 
 
 @admin.register(Delivery)
