@@ -34,6 +34,7 @@ from platforms.base import (
 )
 from platforms.errors import Cause, Outcome, PlatformError
 
+from . import hooks
 from .disconnect import retire, revoke
 from .models import (
     AuditEvent,
@@ -859,9 +860,9 @@ def reconnect(
                 retire(old)
         _write_down(change, stored, user, link)
         CampaignItem.settle([a.pk for a, _ in change.mends], timezone.now())
-    return Reconnected(
-        [mended for mended, _ in change.mends], change.lacking, _called(grant.subject)
-    )
+    accounts = [mended for mended, _ in change.mends]
+    hooks.mended(accounts)
+    return Reconnected(accounts, change.lacking, _called(grant.subject))
 
 
 def _locked_as_they_were(accounts: Iterable[ConnectedAccount]) -> set[int]:

@@ -54,9 +54,11 @@ EventsSource = Callable[[PlatformApp], Sequence[tuple[str, datetime | None]]]
 #: Of an account, for a reader: each with the template that shows it as `card`.
 SectionSource = Callable[[ConnectedAccount, Any], Sequence[tuple[str, Any]]]
 Forgetting = Callable[[ConnectedAccount], None]
+Mending = Callable[[Sequence[ConnectedAccount]], None]
 
 _section_sources: list[SectionSource] = []
 _forgettings: list[Forgetting] = []
+_mendings: list[Mending] = []
 _events_sources: list[EventsSource] = []
 _queue_sources: list[QueueSource] = []
 _incident_sources: list[IncidentSource] = []
@@ -113,6 +115,18 @@ def register_forgetting(forget: Forgetting) -> Forgetting:
 def forget(account: ConnectedAccount) -> None:
     for work in _forgettings:
         work(account)
+
+
+def register_mending(work: Mending) -> Mending:
+    """What is done as soon as somebody has reconnected accounts."""
+    if work not in _mendings:
+        _mendings.append(work)
+    return work
+
+
+def mended(accounts: Sequence[ConnectedAccount]) -> None:
+    for work in _mendings:
+        work(accounts)
 
 
 def events(app: PlatformApp) -> list[tuple[str, datetime | None]]:

@@ -13,6 +13,7 @@ class MonitoringConfig(AppConfig):
             after,
             export_tables,
             history,
+            incidents,
             messages,
             native_posts,
             platform_hooks,
@@ -22,6 +23,7 @@ class MonitoringConfig(AppConfig):
         hooks.register_events(platform_hooks.told)
         hooks.register_history(history.over_time)
         hooks.register_incidents(open_incidents)
+        hooks.register_mending(incidents.close_mended)
         hooks.register_timeline(check_happenings)
         hooks.register_section(native_posts.section)
         publishing_hooks.register_delivery(after.delivery_sections)

@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from accounts.models import ConnectedAccount
 from accounts.paused import Paused
 
 from . import (
@@ -48,6 +49,21 @@ def review(now: datetime | None = None) -> None:
     escalation.review(now)
     telling.say_solved(now)
     sending.send_mails(now)
+
+
+def close_mended(accounts: Sequence[ConnectedAccount]) -> None:
+    """Close at once what a reconnect has mended as a whole: who reads "52 accounts are
+    back" is not to read beside it that they cannot post. The next review says so to
+    those who were told."""
+    keys = [account.pk for account in accounts]
+    rows = open_of(Incident.Kind.ACCESS)
+    concerned = Incident.accounts.through.objects.filter(
+        incident__in=rows, connectedaccount__in=keys
+    )
+    theirs = set(concerned.values_list("incident", flat=True))
+    for incident in rows:
+        if incident.pk in theirs and not incident.accounts.broken().exists():
+            incident.resolve()
 
 
 def _find(pauses: Sequence[Paused]) -> dict[str, Root]:

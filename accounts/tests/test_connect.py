@@ -42,6 +42,8 @@ from accounts.models import (
     PendingConnection,
     PlatformApp,
 )
+from monitoring import incidents
+from monitoring.models import Incident
 from platforms import registry
 from platforms.base import Ability, Call, Identity, Proof, TokenSet, Verdict
 from platforms.errors import AuthRevoked, Cause, PermissionMissing, PlatformDown
@@ -225,6 +227,27 @@ def test_reconnecting_mends_in_place_and_its_siblings(grant_of, connected, autho
     assert stored().access_token == "new-access"
     assert all(a.health == "healthy" for a in ConnectedAccount.objects.all())
     assert ConnectedAccount.objects.count() == 2
+
+
+def test_the_incident_is_over_as_soon_as_all_of_it_is_mended(
+    grant_of, connected, author
+):
+    incidents.review()
+    reconnect(grant_of(ME, PAGE), connected, author)
+    incident = Incident.objects.get()
+    assert incident.state == Incident.State.RESOLVED
+    incidents.review()
+    assert set(incident.alerts.values_list("kind", flat=True)) == {"opened", "resolved"}
+
+
+def test_the_incident_stays_while_a_part_of_it_is_not_mended(
+    grant_of, connected, author
+):
+    incidents.review()
+    reconnect(
+        grant_of(ME), ConnectedAccount.objects.get(external_id="me"), author, yes=True
+    )
+    assert Incident.objects.open().exists()
 
 
 def test_another_person_who_may_act_for_the_page_can_mend_it(
