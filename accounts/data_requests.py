@@ -212,4 +212,8 @@ def _delete(row: DataRequest, credentials: list[Credential]) -> None:
         credential.data_access_ends_at = None
         credential.refresh_fence += 1
         credential.save()
+    # Earlier words of the platform about this person are done, and name them as well.
+    DataRequest.objects.filter(
+        app=row.app, subject_id=row.subject_id, done_at__isnull=False
+    ).update(subject_id="")
     row.subject_id = ""

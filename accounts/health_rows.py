@@ -306,7 +306,7 @@ def tree(account: ConnectedAccount, reader: Any, now: datetime) -> list[Branch]:
     order = sorted(rows.values(), key=lambda row: (row.pk != root.pk, row.pk))
     return [
         Branch(
-            name=row.subject_name or row.subject_id,
+            name=row.subject_name or row.subject_id or _("Somebody"),
             kind=row.kind,
             word=Word("ok", "check_circle", _("Able to act"))
             if row.is_active

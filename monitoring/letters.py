@@ -104,8 +104,10 @@ def subject_of(incident: Incident) -> str:
         word = incident.dedup_key.removeprefix(Incident.PART).split(":")[1:2]
         known = word[0] if word and word[0] in registry.PLATFORMS else ""
         return registry.spec(known).name if known else ""
+    network = credential.app.spec.name
     name = credential.subject_name or credential.subject_id
-    return f"{name} ({credential.app.spec.name})"
+    # Who had their data deleted has no name here any more.
+    return f"{name} ({network})" if name else network
 
 
 def way_to_reconnect(

@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts import data_requests
+from accounts.health_rows import tree
 from accounts.models import (
     AuditEvent,
     ConnectedAccount,
@@ -24,6 +25,7 @@ from accounts.models import (
     DataRequest,
     PlatformApp,
 )
+from monitoring import incidents, letters
 from monitoring.models import Alert, CheckResult, Incident
 from monitoring.tasks import follow_up, handle_data_request
 from platforms import registry
@@ -279,6 +281,24 @@ def test_deletion_takes_tokens_and_the_person_and_leaves_posts(pages, make_deliv
     assert not Credential.objects.proof_due(later).exists()
     page = Client().get(urlsplit(url).path).content.decode()
     assert "Done on" in page
+
+
+def test_nothing_keeps_the_persons_id_and_no_page_shows_a_gap_for_the_name(
+    pages, author
+):
+    """Facebook tells of leaving and of the deletion one after the other."""
+    for path in (LEFT, DELETION):
+        Client().post(path, {"signed_request": signed()})
+        for pk in data_requests.open_requests():
+            data_requests.work(pk)
+    assert set(DataRequest.objects.values_list("subject_id", flat=True)) == {""}
+    incidents.review()
+    incident = Incident.objects.get()
+    assert letters.incident_head(incident) == "Facebook: Access was withdrawn"
+    subject = Alert.objects.get().subject
+    assert subject == "2 accounts of Facebook: Access was withdrawn"
+    names = [branch.name for branch in tree(pages[0], author, timezone.now())]
+    assert "" not in names
 
 
 def test_a_profile_of_the_persons_own_loses_its_name(pages, app, brand):
