@@ -43,7 +43,7 @@ from .errands import Errand, alone, asking
 from .fixed_query import FixedQuery
 from .hearing import Hearing, caller_of
 from .limits import Denied, Importance, Need
-from .models import ENDS_WITH_PARENT, ConnectedAccount, Credential, PlatformApp
+from .models import GRANT_IS_OVER, ConnectedAccount, Credential, PlatformApp
 
 logger = logging.getLogger(__name__)
 
@@ -64,11 +64,6 @@ BY_HAND = timedelta(hours=2, minutes=5)
 PATIENCE_S = 20
 #: Pages of one person that are asked about at once.
 PAGES_AT_ONCE = 8
-#: Only a person's consent mends it.
-GRANT_IS_OVER = ENDS_WITH_PARENT | {
-    Cause.TOKEN_EXPIRED,
-    Cause.APP_GONE,
-}
 DAY_S = 86_400
 PROVEN = "proven"
 State = Credential.State

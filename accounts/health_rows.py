@@ -23,7 +23,7 @@ from .breakers import Caller, Key, Kind, kind_of_cause
 from .causes import mends_by_reconnect
 from .ends import End
 from .limit_pages import WindowLine, subjects_of, windows
-from .models import ConnectedAccount
+from .models import GRANT_IS_OVER, ConnectedAccount
 from .paused import Paused
 from .permissions import Able, abilities
 from .reading import told
@@ -80,6 +80,16 @@ class Row:
     def proven_at(self) -> datetime | None:
         credential = self.account.credential
         return credential.proven_at if credential else None
+
+    @property
+    def has_ended(self) -> bool:
+        """Nothing is left of the permission: a new one has to be given."""
+        credential = self.account.credential
+        return (
+            credential is not None
+            and not credential.is_active
+            and credential.cause in GRANT_IS_OVER
+        )
 
     @property
     def needs_reconnect(self) -> bool:

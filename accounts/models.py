@@ -256,6 +256,8 @@ ENDS_WITH_PARENT = {
     Cause.ROTATION_LOST,
     Cause.REFRESH_REFUSED,
 }
+#: Only a person's consent mends it.
+GRANT_IS_OVER = ENDS_WITH_PARENT | {Cause.TOKEN_EXPIRED, Cause.APP_GONE}
 #: So long after a breakage its tree is looked at because of it.
 SHAKEN_FOR = timedelta(hours=1)
 

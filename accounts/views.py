@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from platforms import registry
+from platforms.base import SignIn
 
 from . import hooks
 from .causes import explain
@@ -360,8 +361,12 @@ def account_disconnect(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect(account)
     assert account.credential is not None
     root = account.credential.root
+    signed_in_at = registry.platform(root.app.platform)
     context = {
         "account": account,
+        "tells_platform": signed_in_at.client_class.can_revoke(),
+        "has_key": signed_in_at.spec.sign_in is SignIn.KEY,
+        "platform": signed_in_at.spec.name,
         "queue": hooks.queues([account])[account.pk],
         "shares": ConnectedAccount.objects.connected()
         .filter(Q(credential=root) | Q(credential__parent=root))

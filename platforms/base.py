@@ -1166,6 +1166,11 @@ class PlatformClient(abc.ABC):
         """Tell the platform that this access is no longer wanted. Safe to repeat."""
         raise NotImplementedError(f"{self.spec.slug} has no revocation")
 
+    @classmethod
+    def can_revoke(cls) -> bool:
+        """False: access ends in the platform's own settings only."""
+        return cls.revoke is not PlatformClient.revoke
+
     @abc.abstractmethod
     def identities(self) -> Sequence[Identity]:
         """Profiles and pages this credential may act for; the person's own first."""

@@ -21,6 +21,7 @@ from accounts.models import (
     PlatformApp,
 )
 from accounts.roles import ADMIN, MARKETING
+from platforms.errors import AuthRevoked
 from publishing.models import Delivery
 
 pytestmark = pytest.mark.django_db
@@ -288,6 +289,35 @@ def test_disconnecting_asks_then_tells_the_platform_and_keeps_history(
     assert "Its history stays" in page
     assert Delivery.objects.count() == 1
     assert Credential.objects.get().access_token == ""
+
+
+@pytest.mark.parametrize(
+    ("platform", "words"),
+    [
+        ("x", "SocialHub tells the platform that it no longer wants access"),
+        ("threads", "Threads has no way to be told of it"),
+        ("pinterest", "Pinterest has no way to be told of it"),
+        ("ayrshare", "SocialHub deletes its access to the account."),
+    ],
+)
+def test_disconnecting_promises_only_what_the_platform_can_do(
+    make_account, admin, platform, words
+):
+    account = make_account(platform, "7")
+    page = text(admin.get(reverse("account_disconnect", args=[account.pk])))
+    assert words in page
+
+
+def test_an_access_that_has_ended_is_not_said_to_have_no_end(make_account, admin):
+    account = make_account("mastodon", "7")
+    url = account.get_absolute_url()
+    assert "has no end" in text(admin.get(url))
+    account.credential.break_for(AuthRevoked())
+    assert "has ended" in text(admin.get(url))
+    ConnectedAccount.objects.update(disconnected_at=timezone.now())
+    page = text(admin.get(url))
+    assert "has no end" not in page
+    assert "has ended" not in page
 
 
 def test_a_platform_that_does_not_answer_cannot_hinder_disconnecting(

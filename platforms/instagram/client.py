@@ -194,9 +194,6 @@ class InstagramClient(UploadClient):
             )
         )
 
-    def revoke(self) -> None:
-        raise NotImplementedError("access ends in Instagram's own settings")
-
     def _token(self, key: str, path: str, params: Mapping[str, str]) -> TokenSet:
         """These endpoints have no version in their address."""
         now = datetime.now(UTC)

@@ -123,10 +123,6 @@ class PinterestClient(PlatformClient):
         }
         return self._tokens(form, Cause.REFRESH_REFUSED)
 
-    def revoke(self) -> None:
-        # Documented for system users only.
-        raise NotImplementedError("access ends in Pinterest's own settings")
-
     def _tokens(self, form: Mapping[str, str], refused: Cause) -> TokenSet:
         now = datetime.now(UTC)
         answer = self.http.request(

@@ -183,9 +183,6 @@ class ThreadsClient(GraphClient):
         assert tokens.issued_at is not None
         return replace(tokens, data_access_ends_at=tokens.issued_at + GRANT_LIFE)
 
-    def revoke(self) -> None:
-        raise NotImplementedError("access ends in Threads' own settings")
-
     def _token(self, key: str, path: str, params: Mapping[str, str]) -> TokenSet:
         """These endpoints have no version in their address."""
         now = datetime.now(UTC)
