@@ -183,7 +183,9 @@ def _judge_time(
     ):
         panel.reasons.append(
             _reason(
-                _("The same post goes to the same account within a day."),
+                _("The same post goes to the same account within a day.")
+                if panel.repeats
+                else _("The same was posted on the same account by hand within a day."),
                 "id_repeat_ok",
                 "",
                 _("Change it, or tick “Send it all the same”."),
