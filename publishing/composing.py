@@ -775,6 +775,7 @@ def _deliver(
             ):
                 # Taken off while the network got it ready: not a word of it is out.
                 delivery.cancel()
+                post.accounts.remove(delivery.account)
                 result.cancelled += 1
             elif (
                 delivery.account_id in chosen

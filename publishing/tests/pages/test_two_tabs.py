@@ -184,6 +184,8 @@ def test_an_account_that_is_taken_off_as_its_post_leaves_is_cancelled_or_told(
     assert words in page
     delivery.refresh_from_db()
     assert delivery.status == becomes
+    stays = becomes != Status.CANCELLED
+    assert delivery.post.accounts.filter(pk=world.x.pk).exists() == stays
     # Who has read that it is locked is told nothing of it again.
     shown = ana.get(edit_url(delivery)).content.decode()
     assert f'name="open" value="{world.x.pk}"' not in shown
