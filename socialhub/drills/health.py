@@ -35,7 +35,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django_q.models import OrmQ
 
-from accounts import connect
+from accounts import connect, health
 from accounts.connect import ConnectRefused, Grant
 from accounts.fixed_query import FixedQuery
 from accounts.models import ConnectedAccount, Credential, Network, PlatformApp
@@ -79,6 +79,8 @@ Status = Delivery.Status
 STEP = timedelta(minutes=15)
 #: The drill never skips more than this: incidents are reviewed by the clock.
 LONGEST_STEP = timedelta(minutes=20)
+#: A look that met trouble is repeated by then, and seen at the next step.
+LOOKS_AGAIN = health.AGAIN_AFTER * 1.2 + STEP
 #: What a platform tells of an end is whole seconds, and counted on its own clock.
 SAME_END = timedelta(minutes=5)
 #: One in so many lets an announced end pass.
@@ -514,7 +516,8 @@ class Weeks:
     def stumbled_all_hour(
         self, platforms: set[str], due: datetime, but: str = ""
     ) -> bool:
-        """No look at them in the last hour before a post got an answer.
+        """No look at them in the last hour before a post got an answer: the trouble was
+        there when the hour began, and its end left no time to look again.
 
         but: a rule of the practice network that is not what is asked for.
         """
@@ -522,7 +525,7 @@ class Weeks:
             platform in platforms
             and rule != but
             and since <= due - LAST_LOOK + STEP
-            and (self._lasts(rule) if until is None else until >= due)
+            and (self._lasts(rule) if until is None else until > due - LOOKS_AGAIN)
             for rule, (platform, since, until) in self._troubles.items()
         )
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
 
 from monitoring.management.commands.make_schedules import SCHEDULES
 from platforms import registry
 from platforms.practice.server import TWINS, load_twins
-from socialhub.drills.health import OF_POSTS
+from socialhub.drills.health import OF_POSTS, Weeks
 from socialhub.drills.health_record import Death, Record, percentile
 from socialhub.drills.health_script import ENDINGS, SORTS, TREE_ENDINGS, Ending, cast
 
@@ -148,3 +151,23 @@ def test_records_of_several_worlds_become_one() -> None:
     whole = Record.load([{"record": r.dump()} for r in (one, other)])
     assert whole.deaths == [*one.deaths, *other.deaths]
     assert whole.false_alarms == one.false_alarms
+
+
+@pytest.mark.parametrize(
+    ("since_min", "until_min", "platform", "hindered"),
+    [
+        (-120, 5, "x", True),
+        # The look a moment before its end met it, and the next one comes too late.
+        (-120, -10, "x", True),
+        (-120, -30, "x", False),
+        (-20, 5, "x", False),  # the look an hour before was answered
+        (-120, 5, "threads", False),
+    ],
+)
+def test_trouble_counts_where_it_left_no_look_before_the_post(
+    since_min: int, until_min: int, platform: str, hindered: bool
+) -> None:
+    minute = timedelta(minutes=1)
+    trouble = (platform, T0 + since_min * minute, T0 + until_min * minute)
+    weeks = SimpleNamespace(_troubles={"rule": trouble}, _lasts=lambda rule: False)
+    assert Weeks.stumbled_all_hour(weeks, {"x"}, T0) is hindered  # type: ignore[arg-type]
