@@ -96,8 +96,11 @@ def incident_head(incident: Incident) -> str:
 
 def subject_of(incident: Incident) -> str:
     """ "Acme (Facebook)"; of what concerns a whole platform or our app there: "X"."""
-    if incident.subject:
-        return incident.subject
+    return incident.subject or _whose(incident)
+
+
+def _whose(incident: Incident) -> str:
+    """The same by the access alone, which several accounts may have."""
     credential = incident.credential
     if credential is None:
         # Keys of these name the platform: "app:x:3:app_suspended".
@@ -160,9 +163,11 @@ class _Composer:
     def __init__(self, alert: Alert, now: datetime) -> None:
         self.alert, self.incident, self.now = alert, alert.incident, now
         self.person = alert.user
-        rows = self.incident.accounts.select_related(
-            "owner", "deputy", "brand", "credential__app"
-        ).defer(*TOKENS)
+        rows = (
+            self.incident.accounts.connected()
+            .select_related("owner", "deputy", "brand", "credential__app")
+            .defer(*TOKENS)
+        )
         accounts = list(rows.order_by("name", "pk"))
         if alert.kind in (Kind.OPENED, Kind.ESCALATED):
             accounts = [one for one in accounts if not self._is_well(one)] or accounts
@@ -206,7 +211,7 @@ class _Composer:
         if len(self.accounts) == 1:
             return str(self.accounts[0])
         number = len(self.accounts)
-        of = subject_of(self.incident)
+        of = _whose(self.incident)
         if of and self.incident.credential is not None:
             return _("%(n)d accounts of %(who)s") % {"n": number, "who": of}
         return _("%(n)d accounts") % {"n": number}

@@ -10,7 +10,7 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
-from accounts.models import CircuitBreaker, Credential
+from accounts.models import CircuitBreaker, ConnectedAccount, Credential
 from monitoring import incidents, letters
 from monitoring.models import Alert, Incident
 from platforms.errors import Cause
@@ -282,3 +282,23 @@ def test_what_was_found_broken_and_is_well_again_meanwhile_is_not_told(
     assert len(seen) == 2
     assert mail.outbox == []
     assert not Alert.objects.exists()
+
+
+def test_who_was_disconnected_meanwhile_is_not_said_to_be_well_again(
+    make_tree: Any, review: Any
+) -> None:
+    tree = make_tree(pages=3)
+    tree.kill_all()
+    review()
+    for page in tree.pages[:2]:
+        ConnectedAccount.objects.filter(pk=page.pk).update(
+            disconnected_at=timezone.now()
+        )
+    review(1)
+    ConnectedAccount.objects.filter(pk=tree.pages[0].pk).update(disconnected_at=None)
+    tree.mend()
+    review(2)
+    opened, solved = mail.outbox
+    assert opened.subject.startswith("3 accounts of Jo Weber (Scripted): ")
+    assert solved.subject == "Solved: 2 accounts of Jo Weber (Scripted)"
+    assert "Page 1 " not in solved.body
