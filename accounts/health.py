@@ -38,7 +38,7 @@ from platforms.base import (
 from platforms.errors import ABOUT_ACCESS, Cause, Outcome, PlatformError
 
 from . import limits, refresh
-from .breakers import Admission, Caller, Refusal
+from .breakers import AUTH, Admission, Caller, Refusal
 from .errands import Errand, alone, asking
 from .fixed_query import FixedQuery
 from .hearing import Hearing, caller_of
@@ -139,6 +139,8 @@ def _look(
         yield from refresh.errand(credential.pk, even_broken=True, heard=heard)
         credential.refresh_from_db()
         if was_active and not credential.is_active:
+            if credential.cause == Cause.REFRESH_REFUSED and not _is_over(credential):
+                yield from _ask_why(credential, hearing)
             _postpone(credential, credential.proof_gap())
             return Finding("failing", credential.cause, credential.detail)
         if not was_active and refresh.was_refused(credential):
@@ -465,6 +467,21 @@ def _again_after(credential: Credential) -> timedelta:
     if credential.issued_at and credential.issued_at > fresh:
         return timedelta(minutes=1)
     return AGAIN_AFTER * random.uniform(0.8, 1.2)  # noqa: S311
+
+
+def _ask_why(credential: Credential, hearing: Hearing) -> Errand[None]:
+    """Its renewal was refused without a reason: the access token, whose time is not over,
+    may have one (TikTok and Meta name it where the renewal does not)."""
+    question = ask(credential, hearing)
+    if isinstance(question, Finding):
+        return
+    [result] = yield [question.call]
+    question.answered(result, hearing)
+    if not isinstance(result, PlatformError) or result.outcome not in AUTH:
+        return
+    told = result.outcome == Outcome.AUTH_REVOKED and result.ends_access
+    credential.cause = result.cause if told else Cause.TOKEN_INVALID
+    credential.save(update_fields=["cause"])
 
 
 def _after_refusal(credential: Credential) -> timedelta:

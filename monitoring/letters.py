@@ -396,9 +396,8 @@ class _Composer:
         reason = _("You get this message because you are an admin of SocialHub.")
         link = settings.SITE_URL + incident.get_absolute_url()
         if self.alert.kind == Kind.RESOLVED:
-            words = explain(incident.cause)
             return self._letter(
-                _("Solved: %(why)s") % {"why": str(words.head)},
+                _("Solved: %(why)s") % {"why": incident_head(incident)},
                 _("It is well again; what waits goes out by itself, in order."),
                 posts="",
                 button=_("Show what it was"),

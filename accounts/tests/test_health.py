@@ -240,6 +240,25 @@ def test_whoever_has_it_checked_by_hand_hears_of_a_grant_that_its_token_outlives
     assert (outlived.state, outlived.cause) == ("broken", Cause.REFRESH_REFUSED)
 
 
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        (AuthRevoked(cause=Cause.TOKEN_REVOKED), Cause.TOKEN_REVOKED),
+        (AuthExpired(), Cause.TOKEN_INVALID),
+        (TransientError(), Cause.REFRESH_REFUSED),
+        (PermissionMissing(), Cause.REFRESH_REFUSED),
+    ],
+)
+def test_a_refused_renewal_has_the_token_asked_for_the_reason(
+    outlived, script, said, cause
+):
+    """TikTok says to a look that the person removed the app, to a renewal nothing."""
+    script.answers["prove"] = [said]
+    health.check(outlived, needed_for=health.BY_HAND)
+    assert (outlived.state, outlived.cause) == ("broken", cause)
+    assert script.asked == ["refresh", "prove"]
+
+
 def test_a_living_token_does_not_revive_a_grant_that_is_over(outlived, script):
     health.check(outlived, needed_for=health.BY_HAND)
     script.asked.clear()

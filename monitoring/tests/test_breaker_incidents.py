@@ -118,7 +118,7 @@ def test_trouble_that_comes_and_goes_is_a_mail_in_hours(account):
     incidents.review(later)
     incidents.review(later)
     _opened, solved = mail.outbox
-    assert solved.subject == "Solved: The platform's credits are used up"
+    assert solved.subject == "Solved: X: The platform's credits are used up"
 
 
 def test_an_outage_that_ends_in_a_refusal_of_our_app_is_told_as_such(make_account):
