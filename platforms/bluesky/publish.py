@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Any, ClassVar, TypeVar
 
+from .. import captions
 from ..base import (
     Count,
     Draft,
@@ -61,7 +63,7 @@ from .tid import tid
 
 #: A time that was fixed longer ago than this, and never sent, is fixed anew.
 FRESH = timedelta(minutes=1)
-FORGET_BLOBS = "blobs,video,may_upload"
+FORGET_BLOBS = "blobs,video,may_upload,captions"
 #: Seconds until the work on a video is asked for again.
 POLLS_S = (2, 3, 5, 10, 20, 30)
 #: Asked so often in vain, a video is given up.
@@ -141,6 +143,12 @@ class Bluesky(Platform):
         if film := _film(job):
             if not job.witness.get("blobs"):
                 return self._film_step(job, client, film)
+            if left := _captions_left(job):
+                return Step(
+                    f"upload_captions:{len(job.witness.get('captions', [])) + 1}",
+                    StepKind.REPEATABLE,
+                    lambda: self._upload_captions(job, client, left[0]),
+                )
             return self._text_step(job, client)
         number = len(job.witness.get("blobs", [])) + 1
         if number <= len(job.draft.media):
@@ -172,6 +180,19 @@ class Bluesky(Platform):
     ) -> StepResult:
         blob = client.upload_blob(job.draft.media[number - 1])
         return StepResult({"blobs": [*job.witness.get("blobs", []), blob]})
+
+    def _upload_captions(
+        self, job: PublishJob, client: BlueskyClient, file: MediaFile
+    ) -> StepResult:
+        said = captions.as_sent(file, SPEC)
+        as_file = replace(
+            file,
+            mime_type=captions.VTT,
+            size_bytes=len(said),
+            open=lambda: BytesIO(said),
+        )
+        there = {"lang": file.language, "file": client.upload_blob(as_file)}
+        return StepResult({"captions": [*job.witness.get("captions", []), there]})
 
     def _film_step(
         self, job: PublishJob, client: BlueskyClient, film: MediaFile
@@ -351,6 +372,8 @@ class Bluesky(Platform):
             embed["alt"] = alt
         if film.width > 0 and film.height > 0:
             embed["aspectRatio"] = {"width": film.width, "height": film.height}
+        if said := job.witness.get("captions"):
+            embed["captions"] = said
         return embed
 
     def _card(self, draft: Draft) -> dict[str, Any]:
@@ -396,6 +419,9 @@ class Bluesky(Platform):
         if film and not blobs:
             calls |= _film_calls(job, film)
         elif uploads := len(job.draft.media) - len(blobs):
+            calls["POST com.atproto.repo.uploadBlob"] = uploads
+        if film and (left := _captions_left(job)):
+            uploads = calls.get("POST com.atproto.repo.uploadBlob", 0) + len(left)
             calls["POST com.atproto.repo.uploadBlob"] = uploads
         if "dids" not in job.witness:
             text = self.text_as_sent(job.draft)
@@ -459,6 +485,11 @@ def _film(job: PublishJob) -> MediaFile | None:
     ):
         return first
     return None
+
+
+def _captions_left(job: PublishJob) -> tuple[MediaFile, ...]:
+    """Those that are not there yet, in order."""
+    return captions.sent(job.draft, SPEC)[len(job.witness.get("captions", [])) :]
 
 
 def _video_job(job: PublishJob, film: MediaFile) -> str:

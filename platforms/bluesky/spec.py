@@ -8,6 +8,7 @@ from ..base import (
     After,
     Bucket,
     Call,
+    CaptionRule,
     GifRule,
     MediaKind,
     MediaRule,
@@ -278,6 +279,7 @@ SPEC = PlatformSpec(
             media=(MediaKind.GIF,),
         ),
     ),
+    captions=CaptionRule("vtt", max_bytes=20_000, max_count=20),
     mixes=(frozenset({MediaKind.IMAGE, MediaKind.GIF}),),
     # Blobs that nothing shows are deleted after hours (unverified).
     keeps_uploads_s=3600,

@@ -361,6 +361,7 @@ class BlueskyTwin(VideoService):
                     "alt_texts": [picture.alt for picture in pictures],
                     "media_kinds": [picture.kind for picture in pictures],
                     "media_sha256": self._sums(did, record),
+                    "captions": _captions(record),
                     "link": _first_link(record),
                     "marker": rkey,
                     "reply_to": (record.get("reply") or _ALONE)["parent"]["uri"],
@@ -1280,11 +1281,20 @@ class BlueskyTwin(VideoService):
             url=self._permalink(did, rkey),
             pictures=pictures,
             link=link,
-            notes=[*filter(None, notes), *_facet_notes(record)],
+            notes=[
+                *filter(None, notes),
+                *(f"Captions: {language}" for language in _captions(record)),
+                *_facet_notes(record),
+            ],
         )
 
 
 # ---------------------------------------------------------------- plain functions
+
+
+def _captions(record: Doc) -> list[str]:
+    """The languages of a video's captions."""
+    return [one["lang"] for one in (record.get("embed") or {}).get("captions", [])]
 
 
 class _TooMany(Exception):

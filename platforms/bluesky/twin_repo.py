@@ -30,6 +30,7 @@ POST = "app.bsky.feed.post"
 IMAGE_BYTES = 2_000_000
 THUMB_BYTES = 1_000_000
 VIDEO_BYTES = 300_000_000
+CAPTION_BYTES = 20_000
 
 
 class Invalid(Exception):
@@ -302,6 +303,14 @@ class _Checker:
                 self.blob(external["thumb"], f"{place}.thumb", THUMB_BYTES, "image/")
         elif kind == "app.bsky.embed.video":
             self.blob(embed.get("video"), f"{path}.video", VIDEO_BYTES, "video/mp4")
+            said = (
+                self.need(embed, "captions", list, path) if "captions" in embed else []
+            )
+            self.items(said, f"{path}.captions", 20)
+            for number, one in enumerate(said):
+                place = f"{path}.captions[{number}]"
+                self.need(one, "lang", str, place)
+                self.blob(one.get("file"), f"{place}.file", CAPTION_BYTES, "text/vtt")
         elif kind == "app.bsky.embed.record":
             strong = self.need(embed, "record", dict, path)
             self.need(strong, "uri", str, f"{path}.record")
