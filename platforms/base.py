@@ -231,6 +231,10 @@ class CaptionRule:
     needs_language: bool = True
 
 
+#: between the name of a choice and of one that lies below it
+BELOW = " › "
+
+
 class OptionKind(StrEnum):
     CHOICE = "choice"  # one of `choices`, or of what the account's own server lists
     TEXT = "text"
@@ -267,6 +271,8 @@ class Option:
     #: and what people call that
     made_by: str = ""
     making: str = ""
+    #: key of the row of the call that makes one below another: "Board › Section"
+    below_by: str = ""
 
 
 class After(StrEnum):
@@ -1206,9 +1212,9 @@ class PlatformClient(abc.ABC):
         brings. Bounded: `calls_of(After.RECENT)` tells by how many calls."""
         raise NotImplementedError(f"{self.spec.slug} lists no posts of others")
 
-    def make_choice(self, key: str, name: str) -> tuple[str, str]:
+    def make_choice(self, key: str, name: str, below: str = "") -> tuple[str, str]:
         """Make one more choice of the option `key` (`Option.made_by`): a board. Its value
-        and its words.
+        and its name. below: the value of the one that it lies below (`Option.below_by`).
 
         DuplicateContent: there is one of this name, shown to us or not. Safe to repeat.
         """

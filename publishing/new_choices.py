@@ -6,6 +6,7 @@ key: what exists under it is used, and nothing is made twice.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.db import transaction
@@ -15,13 +16,15 @@ from accounts import limits
 from accounts.causes import explain
 from accounts.models import AuditEvent, ConnectedAccount
 from accounts.permissions import lacks
-from platforms.base import Option, PlatformClient
+from platforms.base import BELOW, Option, PlatformClient
 from platforms.errors import DuplicateContent, PlatformError
 from platforms.text import tidy
 
 #: Letters of a name; no network that we know takes more.
 MAX_NAME = 50
 PATIENCE_S = 15.0
+#: what people write for BELOW
+BELOW_SIGN = re.compile(r"\s*[›>]\s*")
 
 
 class NotMade(Exception):
@@ -29,24 +32,31 @@ class NotMade(Exception):
 
 
 def make(account: ConnectedAccount, option: Option, name: str, user: Any) -> str:
-    """The value of the choice with this name, made where there is none. NotMade."""
-    name = tidy(name)
-    if not name:
-        raise NotMade(_("Write a name first."))
-    if len(name) > MAX_NAME:
-        raise NotMade(
-            _("“%(name)s” is longer than %(n)s characters: write a shorter one.")
-            % {"name": name[:MAX_NAME], "n": MAX_NAME}
-        )
-    if known := _named(account.server_limits, option, name):
+    """The value of the choice with this name, made where there is none. NotMade.
+
+    name: "Board › Section" for one below another, where the option has such.
+    """
+    name, above = tidy(name), ""
+    if option.below_by and (parts := BELOW_SIGN.split(name, 1))[1:]:
+        above, name = parts
+    for word in (name, *([above] if above else [])):
+        _check(word)
+    below = _named(account.server_limits, option, above) if above else ""
+    if above and not below:
+        raise NotMade(_("There is no “%(name)s” yet: make it first.") % {"name": above})
+    whole = f"{above}{BELOW}{name}" if above else name
+    if known := _named(account.server_limits, option, whole):
         return known
-    client = _client(account, option)
+    client = _client(account, option.below_by if below else option.made_by)
     credential = account.credential
     assert credential is not None
     try:
-        value, words = client.make_choice(option.key, name)
+        value, words = client.make_choice(option.key, name, below)
+        if below:
+            own = account.server_limits[option.choices_from]
+            words = f"{own[below]}{BELOW}{words}"
     except DuplicateContent:
-        return _take_up(account, option, name, client)
+        return _take_up(account, option, whole, client)
     except PlatformError as error:
         found = explain(error.cause)
         raise NotMade(f"{found.head}. {found.cure}") from error
@@ -57,11 +67,21 @@ def make(account: ConnectedAccount, option: Option, name: str, user: Any) -> str
     return value
 
 
-def _client(account: ConnectedAccount, option: Option) -> PlatformClient:
+def _check(name: str) -> None:
+    if not name:
+        raise NotMade(_("Write a name first."))
+    if len(name) > MAX_NAME:
+        raise NotMade(
+            _("“%(name)s” is longer than %(n)s characters: write a shorter one.")
+            % {"name": name[:MAX_NAME], "n": MAX_NAME}
+        )
+
+
+def _client(account: ConnectedAccount, call_key: str) -> PlatformClient:
     credential = account.credential
     if account.disconnected_at or credential is None or not credential.is_active:
         raise NotMade(_("The account's access has ended. Reconnect it first."))
-    call, granted = account.spec.call(option.made_by), credential.granted_scopes
+    call, granted = account.spec.call(call_key), credential.granted_scopes
     if granted and (missing := lacks(account.spec, call, account.kind, granted)):
         raise NotMade(
             _("A permission is missing: %(scopes)s. Reconnect the account.")

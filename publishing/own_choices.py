@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import ConnectedAccount
-from platforms.base import MediaKind, Option, OptionKind, PlatformSpec
+from platforms.base import BELOW, MediaKind, Option, OptionKind, PlatformSpec
 from platforms.text import tidy
 
 from .composing import option_anchor
@@ -67,7 +67,11 @@ class Field:
         return [("", nothing), *choices.items()]
 
     max_length: ClassVar[int] = MAX_TEXT
-    max_new: ClassVar[int] = MAX_NAME
+
+    @property
+    def max_new(self) -> int:
+        """Letters of the name of one more, with that of the one that it lies below."""
+        return 2 * MAX_NAME + len(BELOW) if self.option.below_by else MAX_NAME
 
     @property
     def text(self) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ..base import (
+    BELOW,
     Ability,
     After,
     Figure,
@@ -240,7 +241,7 @@ class PinterestClient(PlatformClient):
             number, name = str(row["id"]), _board_name(row, self.access.handle)
             boards[number] = name
             for section, words in sections.get(number, {}).items():
-                boards[f"{number}/{section}"] = f"{name} › {words}"
+                boards[f"{number}/{section}"] = f"{name}{BELOW}{words}"
         return {"boards": boards}
 
     def calls_of_limits(self) -> Mapping[str, int]:
@@ -261,8 +262,16 @@ class PinterestClient(PlatformClient):
             if row.get("id")
         }
 
-    def make_choice(self, key: str, name: str) -> tuple[str, str]:
-        """A public board. A name is used once, so that a repeat makes no second one."""
+    def make_choice(self, key: str, name: str, below: str = "") -> tuple[str, str]:
+        """A public board, or a section of the board `below`. A name is used once, so that
+        a repeat makes no second one."""
+        if below:
+            path = f"boards/{quote(below)}/sections"
+            made = self.api("POST /boards/:id/sections", path, json={"name": name})
+            row = made.data()
+            if not row.get("id"):
+                raise unreadable(made, mutates=False)
+            return f"{below}/{row['id']}", str(row.get("name") or name)
         body = {"name": name, "privacy": "PUBLIC"}
         try:
             answer = self.api("POST /boards", "boards", json=body)

@@ -88,7 +88,6 @@ _ROWS: tuple[tuple[str, str, tuple[str, ...], Ability], ...] = (
 #: No code makes these yet: the roadmap will.
 LATER = frozenset(
     {
-        "POST /boards/:id/sections",
         "GET /pins/:id/analytics",
         "GET /user_account/analytics",
     }
@@ -104,7 +103,8 @@ OPTIONS = (
         help="A Pin goes to one board, or to a section of it. Boards that are not public "
         "are not listed; one that was made at Pinterest is seen within a day.",
         made_by="POST /boards",
-        making="New board",
+        making="New board, or “Board › Section” for a section of one",
+        below_by="POST /boards/:id/sections",
     ),
     Option("title", "Title", OptionKind.TEXT, max_length=MAX_TITLE),
     Option(

@@ -159,12 +159,14 @@ def test_a_new_board_and_its_section_take_a_pin(
     with pytest.raises(PlatformError) as caught:
         road.client.make_choice("board", name.upper())
     assert caught.value.outcome is Outcome.DUPLICATE
-    section = road.client.api(
-        "POST /boards/:id/sections", f"boards/{board}/sections", json={"name": "Basil"}
-    ).data()["id"]
-    boards = road.client.server_limits()["boards"]
-    assert boards[f"{board}/{section}"] == f"{name} › Basil"
-    place = {road.me.external_id: f"{board}/{section}"}
+    place, words = road.client.make_choice("board", "Basil", below=board)
+    assert words == "Basil"
+    with pytest.raises(PlatformError) as caught:
+        road.client.make_choice("board", "Basil", below=board)
+    assert caught.value.outcome is Outcome.DUPLICATE
+    section = place.rpartition("/")[2]
+    assert road.client.server_limits()["boards"][place] == f"{name} › Basil"
+    place = {road.me.external_id: place}
     job, error = road.publish(road.job(replace(draft, options={"board": place})))
     assert error is None
     number = job.witness["remote"].external_id

@@ -29,11 +29,11 @@ def made(monkeypatch):
 
     found = Made()
 
-    def make(self, key, name):
+    def make(self, key, name, below=""):
         if found.error:
             raise found.error
-        found.append(name)
-        return f"b{len(found)}", name
+        found.append(f"{below}/{name}" if below else name)
+        return f"{below}/s{len(found)}" if below else f"b{len(found)}", name
 
     monkeypatch.setattr(PinterestClient, "make_choice", make)
     monkeypatch.setattr(
@@ -106,3 +106,17 @@ def test_a_strangers_account_makes_no_board(ana, world, made, press):
     assert made == []
     data = {"brand": world.brand.pk, "action": "choice:option_pinterest_board_0"}
     assert ana.post(reverse("compose_choice"), data).status_code == 404
+
+
+@pytest.mark.parametrize("typed", ["Recipes › Bread", "recipes>Bread"])
+def test_a_section_is_made_below_its_board(press, made, pinterest, typed):
+    pinterest.server_limits = {"boards": {"b7": "Recipes"}}
+    pinterest.save()
+    page = press(typed)
+    assert made == ["b7/Bread"]
+    assert '<option value="b7/s1" selected>Recipes › Bread</option>' in page
+    press("Recipes › bread")
+    assert made == ["b7/Bread"]
+    assert "There is no “Cakes” yet" in press("Cakes › Bread")
+    assert "Write a name first" in press("Recipes ›")
+    assert made == ["b7/Bread"]
