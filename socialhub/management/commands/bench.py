@@ -11,6 +11,7 @@ from socialhub.drills.health_bench import HealthBench
 from socialhub.drills.pages_bench import PagesBench
 from socialhub.drills.publish_bench import PublishBench
 from socialhub.drills.punctuality import Punctuality
+from socialhub.drills.recode_bench import RecodeBench
 from socialhub.drills.runner import SandboxedCommand
 from socialhub.drills.takeover import Takeover
 from socialhub.drills.upload_bench import UploadBench
@@ -27,6 +28,7 @@ class Command(SandboxedCommand):
         "pages": PagesBench(),
         "publish": PublishBench(),
         "punctuality": Punctuality(),
+        "recode": RecodeBench(),
         "takeover": Takeover(),
         "upload": UploadBench(),
     }
