@@ -14,11 +14,14 @@ from __future__ import annotations
 
 import errno
 import io
+import itertools
 import json
+import math
 import re
 import resource
 import struct
 import sys
+import tempfile
 import warnings
 import zipfile
 import zlib
@@ -566,7 +569,12 @@ def _poster(picture: Any, size: tuple[int, int], turned: int, out: Path) -> None
 #: What claims more is damaged: nothing is made so.
 WIDEST_PIXEL = 4
 #: FFmpeg's numbers of what tells how bright a picture's numbers are meant
-HDR = {16: "pq", 18: "hlg"}
+PQ = 16
+HDR = {PQ: "pq", 18: "hlg"}
+#: A step of `filters` that is none of FFmpeg's: its table has to be written first.
+AS_HLG = "as_hlg"
+HLG_PARAMS = "color_trc=arib-std-b67"
+CUBE = 33
 #: and of colours that no ordinary screen has: BT.2020, and two of the cinema
 WIDE_COLOURS = {9, 11, 12}
 UNKNOWN_COLOURS = 2
@@ -591,8 +599,15 @@ def filters(picture: Any, steps: list[tuple[str, str]]) -> Any:
     nodes = [
         graph.add("buffer", ":".join(f"{key}={value}" for key, value in source.items()))
     ]
-    nodes += [graph.add(name, arguments) for name, arguments in steps]
-    graph.link_nodes(*nodes, graph.add("buffersink")).configure()
+    with tempfile.NamedTemporaryFile("w", suffix=".cube") as table:
+        for name, arguments in steps:
+            if name == AS_HLG:
+                table.write(hlg_of_pq())
+                table.flush()
+                name, arguments = "lut3d", f"file={table.name}:interp=tetrahedral"
+            nodes.append(graph.add(name, arguments))
+        # It is read once.
+        graph.link_nodes(*nodes, graph.add("buffersink")).configure()
     return graph
 
 
@@ -609,7 +624,59 @@ def fit_to(picture: Any, wide: int, high: int) -> list[tuple[str, str]]:
     if picture.color_trc not in HDR and picture.color_primaries not in WIDE_COLOURS:
         return [("scale", f"{wide}:{high}:{usual}")]
     mapped = "out_primaries=bt709:out_transfer=bt709:intent=perceptual"
-    return [("scale", f"{wide}:{high}"), ("scale", f"iw:ih:{usual}:{mapped}")]
+    scaled = [("scale", f"{wide}:{high}")]
+    if picture.color_trc == PQ and not says_its_brightness(picture):
+        scaled += [("format", "gbrp12"), (AS_HLG, ""), ("setparams", HLG_PARAMS)]
+    return [*scaled, ("scale", f"iw:ih:{usual}:{mapped}")]
+
+
+def says_its_brightness(picture: Any) -> bool:
+    """On how bright a screen it was made: PQ alone goes to 10,000 nits, which no picture
+    has, so that all would come out dark."""
+    from av.sidedata.sidedata import Type
+
+    return any(one.type == Type.MASTERING_DISPLAY_METADATA for one in picture.side_data)
+
+
+def hlg_of_pq() -> str:
+    """A table of colours (.cube) that tells PQ as HLG, of a screen of 1,000 nits, on
+    which most is made; what is brighter fades into its white.
+
+    Sources: Recommendation ITU-R BT.2100-3, tables 4 and 5; for the table's form, Adobe's
+    Cube LUT Specification 1.0.
+    """
+    screen, knee = 1000.0, 700.0
+    nits = []
+    for code in range(CUBE):
+        power = (code / (CUBE - 1)) ** (32 / 2523)
+        top, bottom = max(0.0, power - 3424 / 4096), 18.8515625 - 18.6875 * power
+        nits.append(10_000 * (top / bottom) ** (16384 / 2610))
+
+    def hlg(scene: float) -> float:
+        if scene <= 1 / 12:
+            return math.sqrt(3 * scene)
+        return 0.17883277 * math.log(12 * scene - 0.28466892) + 0.55991073
+
+    lines = [f"LUT_3D_SIZE {CUBE}"]
+    for blue, green, red in itertools.product(nits, repeat=3):
+        light = 0.2627 * red + 0.6780 * green + 0.0593 * blue
+        # Between what fades too late in strong colours, and what fades too early.
+        strong = (light + max(red, green, blue)) / 2
+        share = 1 / screen
+        if strong > knee:
+            over = 1 - math.exp((knee - strong) / (screen - knee))
+            share *= (knee + (screen - knee) * over) / strong
+        colours = [share * one for one in (red, green, blue)]
+        white, most = share * light, max(colours)
+        if most > 1:
+            # As bright as it is, and paler: no channel has more.
+            pale = (1 - white) / (most - white)
+            colours = [white + pale * (one - white) for one in colours]
+        # What the screen adds to the scene's contrast is taken back.
+        scene = white ** (1 / 1.2 - 1) if white else 0.0
+        codes = (hlg(min(1.0, max(0.0, scene * one))) for one in colours)
+        lines.append(" ".join(f"{code:.6f}" for code in codes))
+    return "\n".join(lines) + "\n"
 
 
 # ---------------------------------------------------------------- documents

@@ -120,23 +120,38 @@ LIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 @functools.cache
-def bright_video(*, told: bool = True) -> bytes:
+def bright_video(
+    *,
+    told: bool = True,
+    mastered: int | None = None,
+    tint: tuple[int, int] = (512, 512),
+) -> bytes:
     """HDR (HLG): columns from black to far brighter than paper.
 
-    told: whether it says so; else nothing is known of its colours.
+    told: whether it says so; else nothing is known of its colours. mastered: PQ instead,
+    made on a screen of so many nits, 0 where it does not say on which. tint: its colour.
     """
     frame = av.VideoFrame(32 * len(LIGHTS), 64, "yuv420p10le")
-    row = [round(64 + 876 * light) for light in LIGHTS for _column in range(32)]
+    # The code of 1,000 nits, where PQ itself goes to 10,000.
+    most = 1.0 if mastered is None else 0.7518
+    row = [round(64 + 876 * most * light) for light in LIGHTS for _column in range(32)]
     light, *colours = frame.planes
     row += [0] * (light.line_size // 2 - len(row))
     light.update(array("H", row * light.height).tobytes())
-    for plane in colours:
-        plane.update(array("H", [512] * (plane.buffer_size // 2)).tobytes())
+    for plane, colour in zip(colours, tint, strict=True):
+        plane.update(array("H", [colour] * (plane.buffer_size // 2)).tobytes())
     params = "log-level=none:qp=4:bframes=0"
     context: dict[str, Any] = {}
     if told:
-        params += ":colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc"
-        context = {"color_primaries": 9, "color_trc": 18, "colorspace": 9}
+        transfer = "arib-std-b67" if mastered is None else "smpte2084"
+        params += f":colorprim=bt2020:transfer={transfer}:colormatrix=bt2020nc"
+        if mastered:
+            params += (
+                ":hdr10=1:repeat-headers=1:master-display=G(8500,39850)B(6550,2300)"
+            )
+            params += f"R(35400,14600)WP(15635,16450)L({mastered * 10_000},1)"
+        number = 18 if mastered is None else 16
+        context = {"color_primaries": 9, "color_trc": number, "colorspace": 9}
         context["color_range"] = 1
     context["options"] = {"preset": "ultrafast", "x265-params": params}
     return _encoded([frame], "libx265", 25, **context)

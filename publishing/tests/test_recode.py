@@ -119,6 +119,29 @@ def test_brighter_pictures_become_ordinary_ones_and_none_is_burnt_out(
     assert examine.examine(tmp_path / "source", tmp_path)["hdr"] == "hlg"
 
 
+def test_pq_that_does_not_say_how_bright_it_is_looks_like_what_does(make):
+    """Most is made on screens of 1,000 nits: without a word FFmpeg takes 10,000."""
+
+    def shown(mastered: int) -> list[tuple[int, int, int]]:
+        data = bright_video(mastered=mastered, tint=(480, 600))
+        made = make(data, size=(32 * len(LIGHTS), 64), count=1)
+        (frame,) = made.decode(video=0)
+        planes = [(bytes(plane), plane.line_size) for plane in frame.planes]
+        (light, wide), (blue, half), (red, _half) = planes
+        return [
+            (light[32 * wide + at], blue[16 * half + at // 2], red[16 * half + at // 2])
+            for at in range(16, 32 * len(LIGHTS), 32)
+        ]
+
+    *ours, most = shown(0)
+    *known, most_known = shown(1000)
+    for one, other in zip(ours, known, strict=True):
+        assert one == pytest.approx(other, abs=12)
+    # More than that screen has of one colour: how it fades is a matter of taste.
+    assert ours[-1][0] < most[0]
+    assert most == pytest.approx(most_known, abs=40)
+
+
 def test_colours_that_only_dolby_s_players_know_are_refused(make):
     data = bright_video(told=False)
     assert b"hev1" in data
