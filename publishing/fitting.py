@@ -400,6 +400,10 @@ class Fit:
     def look(self) -> str:
         return look_of(self.asset, self.recipe) if self.recipe else ""
 
+    @property
+    def film(self) -> Film | None:
+        return film_of(self.asset, self.recipe)
+
 
 def look_of(asset: MediaAsset, recipe: AnyRecipe) -> str:
     """Address of a small picture of what the recipe makes, "" without one."""
@@ -413,6 +417,36 @@ def look_of(asset: MediaAsset, recipe: AnyRecipe) -> str:
         "mime_type": getattr(recipe, "mime_type", ""),
     }
     return f"{reverse('media_cut', args=[asset.pk])}?{urlencode(wanted)}"
+
+
+@dataclass(frozen=True)
+class Film:
+    """The video as it is, shown by the browser as the recipe would cut it: what moves
+    out of the picture is seen before anything is made. style: of the player."""
+
+    address: str
+    style: str
+
+
+#: What browsers play, by FFmpeg's names.
+PLAYED = {"h264", "vp8", "vp9", "av1"}
+
+
+def film_of(asset: MediaAsset, recipe: AnyRecipe | None) -> Film | None:
+    """None: it does not move, stays whole, or no browser plays it."""
+    if not isinstance(recipe, recoding.Recipe) or recipe.copy:
+        return None
+    if asset.kind != MediaAsset.Kind.VIDEO:
+        return None
+    if asset.facts.get("video_codec") not in PLAYED:
+        return None
+    begins, ends = recipe.start_s, recipe.start_s + recipe.length_s
+    left, top = (round(share * 100) for share in recipe.focus)
+    wide, high = recipe.size
+    return Film(
+        f"{reverse('media_file', args=[asset.pk])}#t={begins:g},{ends:g}",
+        f"aspect-ratio: {wide} / {high}; object-position: {left}% {top}%",
+    )
 
 
 def doing(recipe: AnyRecipe, asset: MediaAsset) -> str:
@@ -533,6 +567,10 @@ class Cure:
     @property
     def look(self) -> str:
         return look_of(self.asset, self.recipe) if self.recipe else ""
+
+    @property
+    def film(self) -> Film | None:
+        return film_of(self.asset, self.recipe)
 
 
 def cure_in_post(

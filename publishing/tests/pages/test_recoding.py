@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -362,6 +363,24 @@ def test_the_checks_mend_a_video_with_one_click(ana, world, form):
     refused = answer.context["panel"].checks[0].refused
     assert not [line for line in refused if line.anchor.startswith("media-")]
     assert MediaAsset.objects.filter(pk=asset.pk).exists()
+
+
+def test_what_a_cut_leaves_is_played_before_it_is_made(ana, world, form):
+    account = make_account(world.brand, "pinterest", "Acme P")
+    asset = kept(world, video(size=(300, 80), frames=150), "wide.mp4")
+    asset.focus_x = 1.0
+    asset.save()
+    page = ana.post(reverse("compose"), form(account, asset)).content.decode()
+    file = reverse("media_file", args=[asset.pk])
+    (style,) = re.findall(rf'src="{file}#t=0,[45.]+" style="([^"]+)"', page)
+    assert re.fullmatch(r"aspect-ratio: \d+ / \d+; object-position: 100% 50%", style)
+    wide, high = map(int, re.findall(r"\d+", style)[:2])
+    assert wide / high == pytest.approx(1.91, abs=0.06)
+    details = ana.get(reverse("media_details", args=[asset.pk])).content.decode()
+    assert style in details
+    MediaAsset.objects.update(facts={**asset.facts, "video_codec": "hevc"})
+    page = ana.post(reverse("compose"), form(account, asset)).content.decode()
+    assert "aspect-ratio" not in page
 
 
 def test_the_checks_mend_an_image_at_once_and_only_ones_own(ana, world, form, sign_in):
