@@ -9,14 +9,17 @@ the same whatever its length.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from django.db import connection
-from django.db.models import Model, QuerySet
+from django.db.models import DateTimeField, Model, QuerySet
+from django.utils.dateparse import parse_datetime
 
 #: Found again among the values of the query that was put together with it.
 SAMPLE_TIME = datetime(1999, 9, 9, 9, 9, 9, tzinfo=UTC)
@@ -71,7 +74,10 @@ class _Maker(Generic[M]):
     """Makes instances of the rows of one query. `raw()` would look at the columns anew
     each time, which for a row or none is most of its work."""
 
-    def __init__(self, model: type[M], columns: Sequence[str]) -> None:
+    def __init__(
+        self, model: type[M], columns: Sequence[str], *, texts: bool = False
+    ) -> None:
+        """texts: times come as texts although the driver would read them."""
         self.model = model
         known = {field.column: field for field in model._meta.concrete_fields}
         # `from_db` wants the values in the order of the model's fields.
@@ -82,6 +88,8 @@ class _Maker(Generic[M]):
             if field.column in columns:
                 place = columns.index(field.column)
                 column = field.get_col(model._meta.db_table)
+                if texts and isinstance(field, DateTimeField):
+                    self.converters.append((place, _read_time, column))
                 self.names.append(field.attname)
                 self.places.append(place)
                 self.converters += [
@@ -123,7 +131,7 @@ class FixedQuery(Generic[M]):
         self._samples = samples
         #: by the database's vendor
         self._known: dict[str, _Words[M]] = {}
-        self._makers: dict[str, _Maker[M]] = {}
+        self._makers: dict[tuple[str, bool], _Maker[M]] = {}
 
     def rows(self, *values: Any) -> list[tuple[Any, ...]]:
         """As the database has them: not all types are what a field makes of them."""
@@ -147,10 +155,14 @@ class FixedQuery(Generic[M]):
         rows, columns = self._answer(values)
         if not rows:
             return None, rows
-        vendor = connection.vendor
-        if vendor not in self._makers:
-            self._makers[vendor] = _Maker(self._words().model, columns)
-        return self._makers[vendor], rows
+        return self._maker(columns), rows
+
+    def _maker(self, columns: Sequence[str], *, texts: bool = False) -> _Maker[M]:
+        kind = (connection.vendor, texts)
+        if kind not in self._makers:
+            model = self._words().model
+            self._makers[kind] = _Maker(model, columns, texts=texts)
+        return self._makers[kind]
 
     def _answer(
         self, values: tuple[Any, ...]
@@ -175,7 +187,7 @@ class FixedQuery(Generic[M]):
         lists = [sample for sample in self._samples if isinstance(sample, list)]
         each = [s[0] if isinstance(s, list) else s for s in self._samples]
         numbers = {_bound(sample): n for n, sample in enumerate(each)}
-        places = [
+        places: list[tuple[int | None, Any]] = [
             (numbers[param], None) if param in numbers else (None, param)
             for param in params
         ]
@@ -185,9 +197,103 @@ class FixedQuery(Generic[M]):
         sql = sql.replace(ONE_LISTED, AMONG[vendor])
         columns = None
         if vendor == "sqlite":
-            columns = _columns_of(sql, len(params))
+            sql, places = _written_out(sql, places)
+            columns = _columns_of(sql, len(places))
             sql = in_one_row(sql, len(columns))
         return _Words(queryset.model, sql, places, columns)
+
+
+# ---------------------------------------------------------------- several at once
+
+
+@dataclass(frozen=True)
+class Told(Generic[M]):
+    """What one of several queries found. Rows are those of `FixedQuery.rows`, but times
+    stand in them as texts."""
+
+    query: FixedQuery[M]
+    rows: list[tuple[Any, ...]]
+    columns: Sequence[str]
+
+    def objects(self) -> list[M]:
+        if not self.rows:
+            return []
+        texts = connection.vendor == "postgresql"
+        maker = self.query._maker(self.columns, texts=texts)
+        return [maker.make(row) for row in self.rows]
+
+
+def at_once(*asked: tuple[FixedQuery[Any], tuple[Any, ...]]) -> list[Told[Any]]:
+    """Answers of several queries, each with its values, in one statement.
+
+    For what every page asks: a dozen small answers cost one way to the database. Their
+    columns hold numbers, texts and times.
+    """
+    sql = _joined(tuple(query for query, _values in asked), connection.vendor)
+    params = [param for query, values in asked for param in query._words().bind(values)]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        found = cursor.fetchone()
+    return [
+        _told(query, document)
+        for (query, _values), document in zip(asked, found, strict=True)
+    ]
+
+
+@cache
+def _joined(queries: tuple[FixedQuery[Any], ...], vendor: str) -> str:
+    words = [query._words() for query in queries]
+    if vendor == "sqlite":
+        if any(len(one.columns or ()) > MOST_ARGUMENTS for one in words):
+            raise ValueError("too many columns for one of several queries")
+        return "SELECT " + ", ".join(f"({one.sql})" for one in words)
+    # Whole rows, each an object with the names of its columns.
+    parts = (f"(SELECT json_agg(r)::text FROM ({one.sql}) AS r)" for one in words)  # noqa: S608
+    return "SELECT " + ", ".join(parts)
+
+
+def _told(query: FixedQuery[M], document: str | None) -> Told[M]:
+    columns = query._words().columns
+    if columns is not None:
+        return Told(
+            query, [tuple(row) for row in json.loads(document or "[]")], columns
+        )
+    rows = json.loads(document or "[]", object_pairs_hook=tuple)
+    columns = [name for name, _value in rows[0]] if rows else ()
+    return Told(query, [tuple(value for _name, value in row) for row in rows], columns)
+
+
+def _read_time(value: Any, _column: Any, _connection: Any) -> Any:
+    return parse_datetime(value) if isinstance(value, str) else value
+
+
+#: What stands in SQL as it is.
+_PLAIN = re.compile(r"[A-Za-z0-9_.: -]*")
+
+
+def _written_out(
+    sql: str, places: Sequence[tuple[int | None, Any]]
+) -> tuple[str, list[tuple[int | None, Any]]]:
+    """The query with the values in it that never change, and the places of the others.
+
+    SQLite plans a query anew each time that a value is bound to what an index's
+    condition speaks of; planning these takes it longer than answering them.
+    """
+    bound = []
+    left = iter(places)
+
+    def write(found: re.Match[str]) -> str:
+        if found[0] == "%%":
+            return found[0]
+        number, value = place = next(left)
+        if number is None and isinstance(value, int):
+            return str(int(value))
+        if number is None and isinstance(value, str) and _PLAIN.fullmatch(str(value)):
+            return f"'{value!s}'"
+        bound.append(place)
+        return found[0]
+
+    return re.sub("%%|%s", write, sql), bound
 
 
 def _columns_of(sql: str, params: int) -> list[str]:

@@ -13,6 +13,7 @@ from accounts.fixed_query import (
     MOST_ARGUMENTS,
     SAMPLE_TIME,
     FixedQuery,
+    at_once,
     in_one_row,
     out_of_one,
 )
@@ -140,3 +141,62 @@ def test_one_value_may_stand_in_several_places(rows):
         SAMPLE_TIME,
     )
     assert fixed.objects(NOW + timedelta(minutes=1)) == rows[:2]
+
+
+def test_several_queries_are_answered_by_one_statement(rows):
+    found = query()
+    names = FixedQuery(
+        lambda platform: (
+            CircuitBreaker.objects.filter(platform=platform, state=State.CLOSED)
+            .order_by("-pk")
+            .values_list("pk", "subject")
+        ),
+        "sample",
+    )
+    until = NOW + timedelta(hours=1)
+    asked = [
+        (query_of_times(), (until,)),
+        (names, ("x",)),
+        (names, ("nobody",)),
+        (query_of_times(), (NOW,)),
+    ]
+    at_once(*asked)
+    with CaptureQueriesContext(connection) as seen:
+        times, closed, none, early = at_once(*asked)
+        told = times.objects()
+    assert len(seen) == 1
+    assert told == found.objects([row.subject for row in rows], until)
+    assert [row.retry_at for row in told] == [rows[n].retry_at for n in (1, 3, 5)]
+    assert closed.rows == [(rows[n].pk, f"token:{n}") for n in (4, 2, 0)]
+    assert (none.rows, early.objects()) == ([], [])
+
+
+def query_of_times() -> FixedQuery[CircuitBreaker]:
+    return FixedQuery(
+        lambda until: (
+            CircuitBreaker.objects.filter(retry_at__lte=until, state=State.OPEN)
+            .only("subject", "retry_at")
+            .order_by("pk")
+        ),
+        SAMPLE_TIME,
+    )
+
+
+@pytest.mark.parametrize("subject", ["it's", "50 % off", "a\\b", "token:1"])
+def test_what_never_changes_is_found_whatever_stands_in_it(subject):
+    row = CircuitBreaker.objects.create(platform="x", subject=subject)
+    fixed = FixedQuery(
+        lambda pk: CircuitBreaker.objects.filter(
+            pk=pk, subject=subject, looks_pass=False
+        ).values_list("subject"),
+        -7,
+    )
+    assert fixed.rows(row.pk) == [(subject,)]
+    assert fixed.rows(row.pk + 1) == []
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="how SQLite plans")
+def test_values_that_never_change_are_not_bound():
+    words = query()._words()
+    assert len(words.places) == 2
+    assert f"'{State.OPEN}'" in words.sql
