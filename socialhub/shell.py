@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterable
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
@@ -31,8 +34,6 @@ from . import shell_rows
 
 #: Broken accounts that the sidebar names; the rest are counted.
 SHOWN_BROKEN = 6
-#: Lost accesses that every page spells out; the rest are counted.
-SHOWN_INCIDENTS = 2
 #: Emergency stops that every page spells out; the rest are counted.
 SHOWN_STOPS = 3
 
@@ -58,8 +59,8 @@ def _last_seen(head: str, beat: Heartbeat | None) -> str:
 
 
 class Shell:
-    """What the pages around a request show. Each part costs one query, once (two or
-    three where an access of the reader's is lost)."""
+    """What the pages around a request show. All of it costs one query, once; another
+    while something is stopped."""
 
     def __init__(self, request: HttpRequest) -> None:
         self.request = request
@@ -87,11 +88,18 @@ class Shell:
     def has_role(self) -> bool:
         return self.knows_reader and bool(roles_of(self.user))
 
+    @cached_property
+    def _facts(self) -> shell_rows.Facts | None:
+        """None for a stranger."""
+        if not self.knows_reader:
+            return None
+        return shell_rows.facts(self.user, timezone.now())
+
     # -- signs of life
 
     @cached_property
     def beats(self) -> dict[str, Heartbeat]:
-        return shell_rows.beats()
+        return self._facts.beats if self._facts else shell_rows.beats()
 
     @property
     def engine_is_silent(self) -> bool:
@@ -115,7 +123,7 @@ class Shell:
 
     @cached_property
     def _stops(self) -> tuple[Stop, ...]:
-        if not self.knows_reader or not shell_rows.is_anything_stopped(self.user):
+        if not self._facts or not self._facts.is_stopped:
             return ()
         return stops.active_for(self.user)
 
@@ -130,68 +138,42 @@ class Shell:
     # -- what broke
 
     @cached_property
-    def _incidents(self) -> list[Incident]:
+    def incidents(self) -> list[Incident]:
         """Of what the reader looks after or was told of, unless they dismissed it."""
-        if not self.knows_reader:
-            return []
-        found = shell_rows.lost_accesses(self.user, SHOWN_INCIDENTS)
-        for row in found[:SHOWN_INCIDENTS]:
+        found = self._facts.lost if self._facts else []
+        for row in found:
             row.head = incident_head(row)  # type: ignore[attr-defined]
         return found
 
     @property
-    def incidents(self) -> list[Incident]:
-        return self._incidents[:SHOWN_INCIDENTS]
-
-    @property
     def more_incidents(self) -> int:
-        return max(0, len(self._incidents) - SHOWN_INCIDENTS)
-
-    @cached_property
-    def _counts(self) -> tuple[int, int]:
-        """Unread messages, and posts that wait for the reader's approval: one query."""
-        if not self.knows_reader:
-            return 0, 0
-        unread, asked = shell_rows.unread_and_asked(self.user)
-        return unread, asked if self.can_review else 0
+        return max(0, self._facts.all_lost - len(self.incidents)) if self._facts else 0
 
     @property
     def unread_count(self) -> int:
-        return self._counts[0]
+        return self._facts.unread if self._facts else 0
 
     @property
     def review_count(self) -> int:
-        return self._counts[1]
+        return self._facts.asked if self._facts and self.can_review else 0
 
     # -- what waits for the reader
 
-    @cached_property
+    @property
     def desk_count(self) -> int:
-        if not self.knows_reader:
-            return 0
-        return shell_rows.desk_count(self.user, timezone.now())
+        return self._facts.desk_count if self._facts else 0
 
     @property
     def desk_words(self) -> str:
         return long_lists.in_words(self.desk_count)
 
-    @cached_property
+    @property
     def _broken(self) -> list[tuple[int, str, str, str]]:
-        if not self.knows_reader:
-            return []
-        return shell_rows.broken_accounts(self.user)
+        return self._facts.broken if self._facts else []
 
-    @cached_property
+    @property
     def broken_accounts(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "name": name,
-                "platform": platform,
-                "is_practice": network == Network.PRACTICE,
-                "link": reverse("account_detail", args=[pk]),
-            }
-            for pk, name, platform, network in self._broken[:SHOWN_BROKEN]
-        ]
+        return broken_lines(self._broken[:SHOWN_BROKEN])
 
     @property
     def broken_count(self) -> int:
@@ -201,69 +183,151 @@ class Shell:
     def more_broken(self) -> int:
         return max(0, self.broken_count - SHOWN_BROKEN)
 
-    @property
-    def accounts_link(self) -> str:
-        return reverse("account_list")
-
     # -- navigation
 
     @cached_property
+    def side(self) -> Side | None:
+        """What stands in the sidebar; None for a stranger."""
+        if not self.knows_reader:
+            return None
+        roles, is_staff = roles_of(self.user), self.user.is_staff
+        language = get_language() or ""
+        waiting = [("alert_list", str(self.unread_count or ""), _("unread"))]
+        if self.can_review:
+            asked = str(self.review_count or "")
+            desk = self.desk_words if self.desk_count else ""
+            waiting += [
+                ("review_list", asked, _("wait for your approval")),
+                ("failure_desk", desk, _("need a person")),
+            ]
+        return Side(
+            language=language,
+            roles=roles,
+            is_staff=is_staff,
+            current=self._current(_pages(language, roles, is_staff)),
+            badges=tuple(one for one in waiting if one[1]),
+            broken=tuple(self._broken[:SHOWN_BROKEN]),
+            more_broken=self.more_broken,
+        )
+
+    @property
+    def navigation(self) -> list[dict[str, Any]]:
+        return self.side.navigation if self.side else []
+
+    def _current(self, groups: Groups) -> str:
+        """The longest link that the address starts with; home only when it is home."""
+        path, home = self.request.path, reverse("home")
+        fitting = [
+            link
+            for _title, items in groups
+            for _words, _icon, link in items
+            if path == link or (link != home and path.startswith(link))
+        ]
+        return max(fitting, key=len, default="")
+
+
+#: Stand in what is kept for the token of forms, for the page that they lead back to, and
+#: for the reader's name. Nobody could have written them.
+TOKEN, NEXT, NAME = (secrets.token_hex(16) for _mark in range(3))
+
+
+class Side(NamedTuple):
+    """All that the sidebar is made of, so that the same need not be made anew.
+
+    language: the active one. badges: of views by name, how many wait there, and what
+    they are. broken: (key, name, platform, network) of those that are named.
+    """
+
+    language: str
+    roles: frozenset[str]
+    is_staff: bool
+    current: str
+    badges: tuple[tuple[str, str, str], ...]
+    broken: tuple[tuple[int, str, str, str], ...]
+    more_broken: int
+
+    @property
     def navigation(self) -> list[dict[str, Any]]:
         """Groups of links that the reader's roles reach, the current one marked."""
-        if not self.knows_reader:
-            return []
-        pages = _pages(get_language() or "", roles_of(self.user), self.user.is_staff)
-        groups: list[dict[str, Any]] = [
+        badges = {reverse(view): badge for view, *badge in self.badges}
+        return [
             {
                 "title": title,
                 "items": [
-                    {"title": words, "icon": icon, "link": link, "active": False}
-                    | self._badge(link)
+                    {
+                        "title": words,
+                        "icon": icon,
+                        "link": link,
+                        "active": link == self.current,
+                    }
+                    | dict(
+                        zip(
+                            ("badge", "badge_words"), badges.get(link, ()), strict=False
+                        )
+                    )
                     for words, icon, link in items
                 ],
             }
-            for title, items in pages
+            for title, items in _pages(self.language, self.roles, self.is_staff)
         ]
-        self._mark_current([item for group in groups for item in group["items"]])
-        return groups
 
-    @cached_property
-    def _badges(self) -> dict[str, tuple[str, str]]:
-        """By address: how many wait there, and what they are."""
-        counts = {"alert_list": (str(self.unread_count or ""), _("unread"))}
-        if self.can_review:
-            waiting = str(self.review_count or "")
-            counts["review_list"] = (waiting, _("wait for your approval"))
-            desk = self.desk_words if self.desk_count else ""
-            counts["failure_desk"] = (desk, _("need a person"))
-        return {reverse(view): badge for view, badge in counts.items()}
+    @property
+    def broken_accounts(self) -> list[dict[str, Any]]:
+        return broken_lines(self.broken)
 
-    def _badge(self, link: str) -> dict[str, str]:
-        badge, words = self._badges.get(link, ("", ""))
-        return {"badge": badge, "badge_words": words} if badge else {}
 
-    def _mark_current(self, items: list[dict[str, Any]]) -> None:
-        """The longest link that the address starts with; home only when it is home."""
-        path = self.request.path
-        home = reverse("home")
-        fitting = [
-            item
-            for item in items
-            if path == item["link"]
-            or (item["link"] != home and path.startswith(item["link"]))
-        ]
-        if fitting:
-            max(fitting, key=lambda item: len(item["link"]))["active"] = True
+class Lost(NamedTuple):
+    """An incident as the banner tells of it."""
+
+    pk: int
+    head: str
+    account_count: int
+    post_count: int
+
+
+@lru_cache(maxsize=500)
+def sidebar(side: Side) -> str:
+    """With TOKEN and NAME."""
+    context = {"side": side, "name": NAME, "csrf_token": TOKEN}
+    return render_to_string("_partials/sidebar.html", context)
+
+
+@lru_cache(maxsize=500)
+def banner(
+    language: str, incidents: tuple[Lost, ...], more: int, leads_back: bool
+) -> str:
+    """With TOKEN and NEXT. language: the active one."""
+    context = {
+        "incidents": incidents,
+        "more": more,
+        "next": NEXT if leads_back else "",
+        "csrf_token": TOKEN,
+    }
+    return render_to_string("_partials/incident_banner.html", context)
+
+
+def broken_lines(
+    rows: Iterable[tuple[int, str, str, str]],
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "platform": platform,
+            "is_practice": network == Network.PRACTICE,
+            "link": reverse("account_detail", args=[pk]),
+        }
+        for pk, name, platform, network in rows
+    ]
 
 
 #: (title, icon, address)
 Link = tuple[str, str, str]
+#: (title, links)
+Groups = tuple[tuple[str, tuple[Link, ...]], ...]
 
 
 @lru_cache(maxsize=200)
-def _pages(
-    language: str, roles: frozenset[str], is_staff: bool
-) -> tuple[tuple[str, tuple[Link, ...]], ...]:
+def _pages(language: str, roles: frozenset[str], is_staff: bool) -> Groups:
     """Groups of links for people with these roles: the same on every page.
 
     language: the active one, in which they are named.
@@ -333,7 +397,6 @@ def context(request: HttpRequest) -> dict[str, Any]:
     """For every template: `shell`, and what unfold's skeleton asks its admin for."""
     return {
         "shell": SimpleLazyObject(lambda: shell_of(request)),
-        "styles": [stylesheet(request)],
         "site_title": "SocialHub",
         "site_header": "SocialHub",
     }

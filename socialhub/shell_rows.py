@@ -1,4 +1,4 @@
-"""What the shell asks the database on every page, each query put together once.
+"""What the shell asks the database on every page: one statement, put together once.
 
 Of the reader are asked `pk` and `is_superuser`; superusers see all brands, so theirs
 are other queries.
@@ -6,33 +6,24 @@ are other queries.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from django.contrib.auth import get_user_model
-from django.db.models import (
-    Count,
-    F,
-    Func,
-    IntegerField,
-    Model,
-    Q,
-    QuerySet,
-    Subquery,
-)
+from django.db.models import F, Func, IntegerField, Model, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
-from accounts.fixed_query import SAMPLE_TIME, FixedQuery
+from accounts.fixed_query import SAMPLE_TIME, FixedQuery, at_once
 from accounts.models import ConnectedAccount, Credential, PlatformApp
-from monitoring.models import Alert, Heartbeat, Incident, Message
+from monitoring.models import Alert, Heartbeat, Incident, IncidentQuerySet, Message
 from monitoring.sight import own_part
 from publishing import approving
 from publishing.long_lists import MOST_COUNTED
 from publishing.models import Delivery, Stop
 
 _SAMPLE_KEY = -7
-_SAMPLE_ROW = -8
 
 M = TypeVar("M", bound=Model)
 
@@ -45,7 +36,7 @@ class _Reader:
     is_superuser: bool
 
 
-class _Seen(Generic[M]):
+class Seen(Generic[M]):
     """A query of what a person sees.
 
     make: gets the reader, then the samples. for_all: a superuser's query does not name
@@ -75,14 +66,6 @@ class _Seen(Generic[M]):
             return self._members, (reader.pk, *values)
         return self._superusers, values if self._for_all else (reader.pk, *values)
 
-    def rows(self, reader: Any, *values: Any) -> list[tuple[Any, ...]]:
-        query, bound = self.of(reader, *values)
-        return query.rows(*bound)
-
-    def objects(self, reader: Any, *values: Any) -> list[M]:
-        query, bound = self.of(reader, *values)
-        return query.objects(*bound)
-
 
 # ---------------------------------------------------------------- signs of life
 
@@ -102,7 +85,7 @@ def _count(rows: QuerySet[Any]) -> Subquery:
     return Subquery(rows.order_by().annotate(number=number).values("number"))
 
 
-_unread = _Seen(
+_unread = Seen(
     lambda reader: (
         get_user_model()
         .objects.filter(pk=reader.pk)
@@ -114,14 +97,8 @@ _unread = _Seen(
     )
 )
 
-
-def unread_and_asked(reader: Any) -> tuple[int, int]:
-    """Unread messages, and posts that wait for the approval of one who may review."""
-    ((alerts, messages, asked),) = _unread.rows(reader)
-    return (alerts or 0) + (messages or 0), asked or 0
-
-
-_desk = _Seen(
+#: What needs a person, counted as `long_lists.count` does.
+_desk = Seen(
     lambda reader, now: (
         Delivery.objects.visible_to(reader)
         .awake(now)
@@ -134,14 +111,9 @@ _desk = _Seen(
 )
 
 
-def desk_count(reader: Any, now: datetime) -> int:
-    """What needs a person, counted as `long_lists.count` does."""
-    return len(_desk.rows(reader, now))
-
-
 # ---------------------------------------------------------------- what broke
 
-_broken = _Seen(
+_broken = Seen(
     lambda reader: (
         ConnectedAccount.objects.visible_to(reader)
         .broken()
@@ -151,14 +123,7 @@ _broken = _Seen(
     for_all=True,
 )
 
-
-def broken_accounts(reader: Any) -> list[tuple[int, str, str, str]]:
-    """(key, name, platform, network), by name."""
-    rows = _broken.rows(reader)
-    return [(pk, name, platform, network) for pk, name, platform, network in rows]
-
-
-_stopped = _Seen(
+_stopped = Seen(
     lambda reader: (
         Stop.objects.active().visible_to(reader).order_by().values_list("pk")
     ),
@@ -166,17 +131,30 @@ _stopped = _Seen(
 )
 
 
-def is_anything_stopped(reader: Any) -> bool:
-    return bool(_stopped.rows(reader))
-
-
-_lost = _Seen(
-    lambda reader: (
+def _lost_by(reader: Any) -> IncidentQuerySet:
+    """Open incidents of what the reader looks after or was told of, unless they
+    dismissed it."""
+    return (
         Incident.objects.open()
         .filter(kind__in=[Incident.Kind.ACCESS, Incident.Kind.APP])
         .visible_to(reader)
         .of_person(reader)
         .exclude(hidden_for=reader.pk)
+    )
+
+
+def _of_accounts(**which: Any) -> Coalesce:
+    """How many of an incident's accounts, as a column of its row."""
+    link = Incident.accounts.through.objects.filter(incident=OuterRef("pk"), **which)
+    return Coalesce(_count(link), 0)
+
+
+#: Incidents that every page spells out; the rest are counted.
+SHOWN_INCIDENTS = 2
+
+_lost = Seen(
+    lambda reader: (
+        _lost_by(reader)
         .only(
             "kind",
             "dedup_key",
@@ -191,17 +169,69 @@ _lost = _Seen(
             subject_name=F("credential__subject_name"),
             subject_id=F("credential__subject_id"),
             app_platform=F("credential__app__platform"),
+            named=_of_accounts(),
+            seen=_of_accounts(
+                connectedaccount__in=ConnectedAccount.objects.visible_to(reader).values(
+                    "pk"
+                )
+            ),
         )
-        .order_by(F("first_due_at").asc(nulls_last=True), "pk")
+        .order_by(F("first_due_at").asc(nulls_last=True), "pk")[:SHOWN_INCIDENTS]
     )
 )
+_all_lost = Seen(lambda reader: _lost_by(reader).order_by().values_list("pk"))
 
 
-def lost_accesses(reader: Any, shown: int) -> list[Incident]:
-    """Open incidents of what the reader looks after or was told of, unless they
-    dismissed it; the first `shown` with the reader's own part of the numbers."""
-    found = _lost.objects(reader)
-    for row in found[:shown]:
+# ---------------------------------------------------------------- all of it
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What every page shows a reader.
+
+    asked: posts that wait for the approval of one who may review. broken: (key, name,
+    platform, network), by name. lost: the first incidents, with the reader's own part
+    of the numbers; all_lost: how many there are.
+    """
+
+    beats: dict[str, Heartbeat]
+    unread: int
+    asked: int
+    desk_count: int
+    broken: list[tuple[int, str, str, str]]
+    is_stopped: bool
+    lost: list[Incident]
+    all_lost: int
+
+
+def facts(reader: Any, now: datetime) -> Facts:
+    """One statement; more for incidents that concern accounts of other brands as well."""
+    beating, unread, desk, broken, stopped, lost, all_lost = at_once(
+        (_beats, ()),
+        _unread.of(reader),
+        _desk.of(reader, now),
+        _broken.of(reader),
+        _stopped.of(reader),
+        _lost.of(reader),
+        _all_lost.of(reader),
+    )
+    ((alerts, messages, asked),) = unread.rows
+    return Facts(
+        beats={beat.name: beat for beat in beating.objects()},
+        unread=(alerts or 0) + (messages or 0),
+        asked=asked or 0,
+        desk_count=len(desk.rows),
+        broken=[
+            (pk, name, platform, network) for pk, name, platform, network in broken.rows
+        ],
+        is_stopped=bool(stopped.rows),
+        lost=_as_seen(lost.objects(), reader),
+        all_lost=len(all_lost.rows),
+    )
+
+
+def _as_seen(incidents: list[Any], reader: Any) -> list[Incident]:
+    for row in incidents:
         if row.credential_id is not None:
             row.credential = Credential(
                 pk=row.credential_id,
@@ -209,38 +239,7 @@ def lost_accesses(reader: Any, shown: int) -> list[Incident]:
                 subject_id=row.subject_id,
                 app=PlatformApp(platform=row.app_platform),
             )
-    partly = _seen_in_part(found[:shown], reader)
+    partly = [row for row in incidents if row.seen < row.named]
     if partly:
         own_part(partly, reader)
-    return list(found)
-
-
-_parts = FixedQuery(
-    lambda reader, listed: (
-        Incident.accounts.through.objects.filter(incident__in=listed)
-        .order_by()
-        .values_list("incident")
-        .annotate(
-            named=Count("pk"),
-            seen=Count(
-                "pk",
-                filter=Q(
-                    connectedaccount__in=ConnectedAccount.objects.visible_to(
-                        _Reader(reader, False)
-                    ).values("pk")
-                ),
-            ),
-        )
-    ),
-    _SAMPLE_KEY,
-    [_SAMPLE_ROW],
-)
-
-
-def _seen_in_part(incidents: Sequence[Incident], reader: Any) -> list[Incident]:
-    """Those that concern accounts of other brands as well."""
-    if not incidents or reader.is_superuser:
-        return []
-    counted = _parts.rows(reader.pk, [row.pk for row in incidents])
-    partly = {pk for pk, named, seen in counted if seen < named}
-    return [row for row in incidents if row.pk in partly]
+    return incidents
