@@ -16,6 +16,7 @@ from . import campaigns
 from .connect_views import admin_required
 from .forms import CampaignForm, EndingForm
 from .models import CampaignItem, ConnectedAccount, ReconnectCampaign
+from .names import name_of
 
 RUN = "monitoring.tasks.remind_campaigns"
 
@@ -119,13 +120,19 @@ def campaign_detail(request: HttpRequest, pk: int) -> HttpResponse:
         group["rows"].append({"item": item, "ends_at": at})
         group["open"] += item.state in campaigns.OPEN
         group["done"] += item.state == CampaignItem.State.DONE
-    for group in groups.values():
+    people = [(one.pk, name_of(one)) for one in campaigns.people_for(campaign)]
+    for person, group in groups.items():
         deputies = [row["item"].account.deputy_id for row in group["rows"]]
-        group["deputy"] = next((pk for pk in deputies if pk), None)
+        deputy = next((pk for pk in deputies if pk), None)
+        group["deputy"] = deputy
+        group["takers"] = [
+            (pk, f"{name} ({_('deputy')})" if pk == deputy else name)
+            for pk, name in people
+            if pk != person
+        ]
     context = {
         "campaign": campaign,
         "groups": list(groups.values()),
-        "people": list(campaigns.people_for(campaign)),
         "share": 100 * campaign.done // campaign.total if campaign.total else 100,
     }
     return render(request, "accounts/campaign.html", context)

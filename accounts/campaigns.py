@@ -165,9 +165,9 @@ def settle(now: datetime) -> int:
     )
     done = renewed.update(state=State.DONE, done_at=now)
     rows.exclude(account__disconnected_at=None).update(state=State.SKIPPED)
-    for campaign in ReconnectCampaign.objects.filter(closed_at=None):
-        if not campaign.items.filter(state__in=OPEN).exists():
-            close(campaign, now)
+    goes_on = CampaignItem.objects.filter(campaign=OuterRef("pk"), state__in=OPEN)
+    for campaign in ReconnectCampaign.objects.filter(~Exists(goes_on), closed_at=None):
+        close(campaign, now)
     return done
 
 

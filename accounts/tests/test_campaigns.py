@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 import pytest
 from django.contrib.auth.models import Group
 from django.core import mail
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -408,3 +410,23 @@ def test_campaigns_are_the_admins_and_of_their_brands(campaign, brand, make_pers
     assert other.get(urls[2]).status_code == 200
     ReconnectCampaign.objects.update(brand=Brand.objects.create(name="Other"))
     assert other.get(urls[2]).status_code == 404
+
+
+@pytest.mark.parametrize("others", [0, 10])
+def test_its_page_costs_as_many_queries_whatever_else_goes_on(
+    campaign, brand, author, admin, others
+):
+    ReconnectCampaign.objects.update(brand=brand)
+    for number in range(others):
+        other = ReconnectCampaign.objects.create(
+            name=f"Other {number}", brand=brand, created_by=author
+        )
+        for item in campaign.items.all():
+            CampaignItem.objects.create(
+                campaign=other, account=item.account, person=item.person
+            )
+    url = reverse("campaign_detail", args=[campaign.pk])
+    admin.get(url)
+    with CaptureQueriesContext(connection) as seen:
+        assert admin.get(url).status_code == 200
+    assert len(seen) == 11, [query["sql"] for query in seen]
