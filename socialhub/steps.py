@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +13,19 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from accounts.models import AuditEvent, Brand, ConnectedAccount, Network
+from accounts.fixed_query import FixedQuery, at_once
+from accounts.models import (
+    AccountQuerySet,
+    AuditEvent,
+    Brand,
+    BrandQuerySet,
+    ConnectedAccount,
+    Network,
+)
 from monitoring.models import Incident
 from publishing.models import Delivery, DeliveryQuerySet
+
+from .shell_rows import Seen
 
 
 @dataclass(frozen=True)
@@ -55,18 +66,67 @@ def newest_of(user: Any, *verbs: str) -> str:
     return own_events(user, *verbs).values_list("verb", flat=True).first() or ""
 
 
+_people = FixedQuery(
+    lambda: get_user_model().objects.filter(is_active=True).values_list("pk")[:2]
+)
+_brand, _account, _alone, _wanting, _slots = (
+    Seen(make, for_all=True)
+    for make in (
+        lambda reader: _brands(reader).order_by().values_list("pk")[:1],
+        lambda reader: _accounts(reader).order_by().values_list("pk")[:1],
+        lambda reader: (
+            _accounts(reader)
+            .filter(Q(owner=None) | Q(deputy=None))
+            .order_by("name", "pk")
+            .values_list("pk", "name")
+        ),
+        lambda reader: (
+            _brands(reader)
+            .filter(accounts__disconnected_at=None, accounts__isnull=False)
+            .exclude(queues__slots__isnull=False)
+            .order_by("name")
+            .values_list("pk", "name", "time_zone")
+            .distinct()[:1]
+        ),
+        lambda reader: (
+            _brands(reader)
+            .filter(queues__slots__isnull=False)
+            .order_by()
+            .values_list("pk")[:1]
+        ),
+    )
+)
+
+
+def _brands(reader: Any) -> BrandQuerySet:
+    return Brand.objects.visible_to(reader)
+
+
+def _accounts(reader: Any) -> AccountQuerySet:
+    return ConnectedAccount.objects.visible_to(reader).connected()
+
+
 def first_steps(user: Any) -> list[Step]:
     """For whoever sets SocialHub up: brand, accounts, people, slots, fire drill.
 
     Each mark is read from the rows: what is undone later is to be done again.
     """
-    brands = Brand.objects.visible_to(user)
-    accounts = ConnectedAccount.objects.visible_to(user).connected()
+    brand, account, people, alone, wanting, slots = (
+        one.rows
+        for one in at_once(
+            _brand.of(user),
+            _account.of(user),
+            (_people, ()),
+            _alone.of(user),
+            _wanting.of(user),
+            _slots.of(user),
+        )
+    )
     steps = [
         Step(
             _("Add a brand"),
             _("A brand groups accounts and the people who post for them."),
-            brands.exists(),
+            bool(brand),
             _("Add a brand"),
             reverse("brand_add"),
         ),
@@ -76,12 +136,12 @@ def first_steps(user: Any) -> list[Step]:
                 "Profiles and pages that posts go to. The practice network has some "
                 "to begin with."
             ),
-            accounts.exists(),
+            bool(account),
             _("Connect an account"),
             reverse("account_connect"),
         ),
-        _people_step(accounts),
-        _slots_step(brands),
+        _people_step(len(people), alone, has_account=bool(account)),
+        _slots_step(wanting, has_slots=bool(slots)),
     ]
     if settings.PRACTICE_NETWORK_URL:
         steps.append(
@@ -96,19 +156,19 @@ def first_steps(user: Any) -> list[Step]:
     return steps
 
 
-def _people_step(accounts: Any) -> Step:
+def _people_step(
+    people: int, alone: Sequence[tuple[Any, ...]], *, has_account: bool
+) -> Step:
     """More than one person, and each account in the care of two of them."""
     title = _("Invite people and name deputies")
-    if get_user_model().objects.filter(is_active=True)[:2].count() < 2:
+    if people < 2:
         text = _(
             "Each with roles and brands; a link to choose a password comes by mail."
         )
         return Step(title, text, False, _("Add a person"), reverse("person_add"))
-    rows = accounts.filter(Q(owner=None) | Q(deputy=None)).order_by("name", "pk")
-    alone = list(rows.values_list("pk", "name").distinct())
     if not alone:
         text = _("Each account has an owner and a deputy, who hear of its trouble.")
-        return Step(title, text, accounts.exists(), _("People"), reverse("people"))
+        return Step(title, text, has_account, _("People"), reverse("people"))
     text = ngettext(
         "%(n)d account has no owner or no deputy: nobody steps in when one is away.",
         "%(n)d accounts have no owner or no deputy: nobody steps in when one is away.",
@@ -119,22 +179,19 @@ def _people_step(accounts: Any) -> Step:
     return Step(title, text, False, button, reverse("account_people", args=[pk]))
 
 
-def _slots_step(brands: Any) -> Step:
+def _slots_step(wanting: Sequence[tuple[Any, ...]], *, has_slots: bool) -> Step:
     """Each brand with accounts has times at which its posts go, on its own clock."""
     title = _("Time zone and slots")
-    wanting = brands.filter(accounts__disconnected_at=None, accounts__isnull=False)
-    wanting = wanting.exclude(queues__slots__isnull=False).distinct().order_by("name")
-    brand = wanting.first()
-    if brand is None:
-        with_slots = brands.filter(queues__slots__isnull=False)
+    if not wanting:
         text = _("Slots are the times of the week at which posts go out by themselves.")
         url = reverse("queue_list")
-        return Step(title, text, with_slots.exists(), _("Queues and slots"), url)
+        return Step(title, text, has_slots, _("Queues and slots"), url)
+    pk, brand, zone = wanting[0]
     text = _(
         "%(brand)s has no slots yet. Its clock is %(zone)s; another one is set on the "
         "brand’s page."
-    ) % {"brand": brand.name, "zone": brand.time_zone}
-    url = f"{reverse('queue_new')}?brand={brand.pk}"
+    ) % {"brand": brand, "zone": zone}
+    url = f"{reverse('queue_new')}?brand={pk}"
     return Step(title, text, False, _("Add a queue with slots"), url)
 
 

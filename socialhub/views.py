@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.mail import send_mail
 from django.db import DatabaseError, connection, transaction
-from django.db.models import Count, F, Prefetch
+from django.db.models import Count, Prefetch
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
@@ -31,21 +32,18 @@ from accounts.models import AuditEvent, Brand, ConnectedAccount, Profile
 from accounts.names import name_and_mail, name_of
 from accounts.reading import language_of
 from accounts.roles import ROLES, can_write, is_admin, roles_of
-from monitoring.incident_views import rows_for
-from monitoring.letters import incident_head
+from monitoring import letters
 from monitoring.models import Answer, Incident, Intervention
 from publishing import approving
 from publishing.access import role_required
 from publishing.models import Delivery
 from publishing.threatened import by_root, threatened
 
-from . import app_checks, first_post, probes, steps, system
+from . import app_checks, first_post, home_rows, probes, steps, system
 from .forms import BrandForm, PersonForm, ProfileForm
 
 User = get_user_model()
 
-#: Lines in each of home's lists; the rest is behind a link.
-SHOWN = 8
 RISKS_SHOWN = 5
 RISK_DAYS = 7
 
@@ -64,17 +62,13 @@ def home(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     local = timezone.localtime(now)
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
-    tomorrow = midnight + timedelta(days=1)
     mine = Delivery.objects.visible_to(request.user)
-    soon = mine.filter(due_at__lt=now + timedelta(days=RISK_DAYS))
-    risky = threatened(soon)
-    # Said by what it is not: by its status SQLite would find all that ever went out.
-    went = mine.for_pages().filter(published_at__gte=midnight)
-    went = went.exclude(
-        status__in=set(Delivery.Status.values) - {Delivery.Status.PUBLISHED}
+    facts = home_rows.facts(request.user, now, midnight)
+    risky = threatened(mine.filter(due_at__lt=now + timedelta(days=RISK_DAYS)))
+    listed = home_rows.in_order(
+        Delivery.objects.for_pages(), list({*facts.went, *facts.comes})
     )
-    comes = mine.for_pages().open().filter(due_at__lt=tomorrow)
-    comes = comes.exclude(Delivery.needs_person_if())
+    by_key = {row.pk: row for row in listed}
     first = []
     if is_admin(request.user) and not steps.are_hidden(request.user):
         first = steps.first_steps(request.user)
@@ -86,26 +80,28 @@ def home(request: HttpRequest) -> HttpResponse:
             for pause in paused.not_closed(request.user, now)
             if pause.scope != "token" and (pause.is_current or pause.needs_admin)
         ],
-        **_lost(request.user),
-        "answers": Answer.objects.needs(request.user, now)
-        .select_related("delivery__account")
-        .order_by("-created_at")[:SHOWN],
-        "interventions": Intervention.objects.needs(request.user, now)
-        .select_related("delivery__account", "delivery__post")
-        .order_by("-created_at")[:SHOWN],
+        "incidents": _lost(facts.incidents),
+        "more_incidents": facts.incident_count - len(facts.incidents),
+        "answers": home_rows.in_order(
+            Answer.objects.select_related("delivery__account"), facts.answers
+        ),
+        "interventions": home_rows.in_order(
+            Intervention.objects.select_related("delivery__account", "delivery__post"),
+            facts.interventions,
+        ),
         "risk_count": len(risky),
         "risk_groups": by_root(risky, RISKS_SHOWN),
         "risk_days": RISK_DAYS,
-        "went_out": went.order_by("-published_at")[:SHOWN],
-        "went_count": went.count(),
-        "comes": comes.order_by("due_at")[:SHOWN],
-        "comes_count": comes.count(),
+        "went_out": [by_key[key] for key in facts.went if key in by_key],
+        "went_count": facts.went_count,
+        "comes": [by_key[key] for key in facts.comes if key in by_key],
+        "comes_count": facts.comes_count,
         "today": local.date(),
         "first_steps": first if done < len(first) else [],
         "steps_done": done,
         "offers_first_post": can_write(request.user)
         and first_post.is_new(request.user),
-        "has_brand": Brand.objects.visible_to(request.user).exists(),
+        "has_brand": facts.has_brand,
     }
     return render(request, "socialhub/home.html", context)
 
@@ -128,18 +124,13 @@ def first_steps(request: HttpRequest) -> HttpResponse:
     return redirect("home")
 
 
-def _lost(reader: Any) -> dict[str, Any]:
-    """The open incidents of lost access, as the page of incidents has them."""
-    kinds = [Incident.Kind.ACCESS, Incident.Kind.APP]
-    rows = list(
-        rows_for(reader)
-        .open()
-        .filter(kind__in=kinds)
-        .order_by(F("first_due_at").asc(nulls_last=True), "pk")
-    )
-    for row in rows[:SHOWN]:
-        row.head = incident_head(row)  # type: ignore[attr-defined]
-    return {"incidents": rows[:SHOWN], "more_incidents": max(0, len(rows) - SHOWN)}
+def _lost(keys: Sequence[int]) -> list[Any]:
+    """Incidents of lost access, as the page of incidents has them."""
+    rows = Incident.objects.select_related("credential__app").defer(*letters.TOKENS)
+    found = home_rows.in_order(rows, keys)
+    for row in found:
+        row.head = letters.incident_head(row)
+    return found
 
 
 # ---------------------------------------------------------------- one's own settings
