@@ -6,7 +6,7 @@ A fixed number of queries for all accounts together, so that 500 of them stay qu
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache, cached_property
 from typing import Any
@@ -23,7 +23,7 @@ from .breakers import Caller, Key, Kind, kind_of_cause
 from .causes import mends_by_reconnect
 from .ends import End
 from .limit_pages import WindowLine, subjects_of, windows
-from .models import GRANT_IS_OVER, ConnectedAccount
+from .models import GRANT_IS_OVER, AccountQuerySet, ConnectedAccount, PlatformApp
 from .paused import Paused
 from .permissions import Able, abilities
 from .reading import told
@@ -120,15 +120,74 @@ class Row:
         return at
 
 
-def make_rows(accounts: Sequence[ConnectedAccount], now: datetime) -> list[Row]:
-    """Facts for the list; accounts have to come with credential and app."""
-    queues = hooks.queues(accounts)
+#: What all accounts of a list are judged by; the rest is read of those that are shown.
+_JUDGED_BY = (
+    "platform",
+    "network",
+    "name",
+    "connected_at",
+    "disconnected_at",
+    "trouble",
+    *(
+        f"credential__{name}"
+        for name in (
+            "app",
+            "state",
+            "refresh_token",
+            "issued_at",
+            "expires_at",
+            "refresh_expires_at",
+            "data_access_ends_at",
+            "proven_at",
+        )
+    ),
+)
+
+
+def to_judge(rows: AccountQuerySet, *more: str) -> list[ConnectedAccount]:
+    """Accounts with what `make_rows` judges them by, and `more` fields. Two queries."""
+    found = list(rows.select_related("credential").only(*_JUDGED_BY, *more))
+    credentials = [one.credential for one in found if one.credential is not None]
+    apps = PlatformApp.objects.defer("client_secret", "hook_secret", "hook_token")
+    by_key = apps.in_bulk({one.app_id for one in credentials})
+    for credential in credentials:
+        credential.app = by_key[credential.app_id]
+    return found
+
+
+def in_full(rows: Sequence[Row], accounts: AccountQuerySet) -> list[Row]:
+    """The same rows with all that is shown of their accounts. One query."""
+    whole = accounts.in_bulk([row.account.pk for row in rows])
+    return [
+        replace(row, account=whole[row.account.pk])
+        for row in rows
+        if row.account.pk in whole
+    ]
+
+
+def make_rows(
+    accounts: Sequence[ConnectedAccount],
+    now: datetime,
+    *,
+    why: bool = True,
+    lines: Iterable[WindowLine] | None = None,
+) -> list[Row]:
+    """Facts for the list; accounts have to come with credential and app.
+
+    why: what waits with the reason for which the first post is at risk. lines: all
+    windows of these accounts, where they are read already.
+    """
+    queues = hooks.queues(accounts, why=why)
     pauses = {
         (pause.breaker.platform, pause.breaker.subject): pause
         for pause in paused.not_closed(now=now, named=False)
     }
     drawn = {slug: _drawn_by_posts(slug) for slug in {a.platform for a in accounts}}
-    full = _fullest(windows(now, subjects_of(accounts), drawn))
+    if lines is None:
+        lines = windows(now, subjects_of(accounts), drawn, named=False)
+    full = _fullest(
+        line for line in lines if line.bucket.key in drawn.get(line.bucket.platform, ())
+    )
     return [
         _row(account, queues[account.pk], pauses, full, now) for account in accounts
     ]

@@ -8,11 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from .models import ConnectedAccount, PlatformApp
 
-QueueSource = Callable[[Sequence[ConnectedAccount]], Mapping[int, Mapping[str, Any]]]
+
+class QueueSource(Protocol):
+    """why: also what costs queries of its own and only an account's own page shows."""
+
+    def __call__(
+        self, accounts: Sequence[ConnectedAccount], *, why: bool
+    ) -> Mapping[int, Mapping[str, Any]]: ...
 
 
 @dataclass(frozen=True)
@@ -148,11 +154,13 @@ def history(brands: Sequence[int], now: datetime) -> list[HealthOn]:
     return [day for source in _history_sources for day in source(brands, now)]
 
 
-def queues(accounts: Sequence[ConnectedAccount]) -> dict[int, dict[str, Any]]:
+def queues(
+    accounts: Sequence[ConnectedAccount], *, why: bool = True
+) -> dict[int, dict[str, Any]]:
     """Facts of every source by account; {} for an account without any."""
     found: dict[int, dict[str, Any]] = {account.pk: {} for account in accounts}
     for source in _queue_sources:
-        for pk, facts in source(accounts).items():
+        for pk, facts in source(accounts, why=why).items():
             found[pk].update(facts)
     return found
 

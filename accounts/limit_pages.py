@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -16,8 +17,9 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from platforms import registry
 from platforms.base import MONEY, Bucket, WindowKind
-from platforms.limits import Window
+from platforms.limits import CLOCK_SLACK_S, Window
 
+from .fixed_query import FixedQuery
 from .limits import BucketId, rules
 from .models import ConnectedAccount, Credential, Network, PlatformApp, RateBucket
 
@@ -67,30 +69,107 @@ def windows(
     now: datetime,
     subjects: Collection[str] | None = None,
     drawn: Mapping[str, Collection[str]] | None = None,
+    *,
+    among: Collection[int] | None = None,
+    named: bool = True,
+    whose: Mapping[str, str] | None = None,
 ) -> list[WindowLine]:
     """Windows in which something is used or whose size is not the published one.
 
     By platform, then whose, then the fullest first. subjects: only theirs
     (`subjects_of`); None: all. drawn: of these platforms only these keys; None: all.
-    Four queries at most.
+    among: only rows with these keys; None: all.
+    not named: without saying whose they are and who set them. whose: by subject, where
+    it is known already. Four queries at most.
     """
-    rows = RateBucket.objects.select_related("set_by")
+    rows = RateBucket.objects.all()
+    if named:
+        rows = rows.select_related("set_by")
     if drawn is not None:
         wanted = [
             Q(platform=slug, key__in=keys) for slug, keys in drawn.items() if keys
         ]
         rows = rows.filter(reduce(or_, wanted)) if wanted else rows.none()
-    if subjects is not None:
+    if among is not None:
+        rows = rows.filter(pk__in=list(among))
+    elif subjects is not None:
         rows = rows.filter(subject__in=list(subjects))
     found = [row for row in rows if _rule(row) is not None]
-    whose = _names({row.subject for row in found})
+    if whose is None:
+        whose = _names({row.subject for row in found}) if named else {}
     said: dict[tuple[str, str], tuple[str, str]] = {}
-    lines = [_line(row, whose, now, said) for row in found]
+    lines = [_line(row, whose, now, said, named=named) for row in found]
     shown = [line for line in lines if line.used or line.source in ("set", "told")]
     return sorted(
         shown,
         key=lambda line: (line.platform_name, line.whose, -line.share, line.name),
     )
+
+
+def roomy(
+    now: datetime,
+    subjects: Collection[str] | None,
+    *,
+    below: int,
+    besides: Container[BucketId] = (),
+    not_of: str = "",
+) -> tuple[Counter[str], list[int]]:
+    """How many windows each platform has of which something is used, but less than
+    `below` hundredths; and the keys of all other rows, for `windows`. One query.
+
+    Most windows of many accounts are such, and no more need be known of them. subjects:
+    as in `windows`. Not counted with them are those `besides`, those `not_of` a
+    platform, money, and what an admin has set.
+    """
+    if subjects is None:
+        rows = _all_used.values()
+    else:
+        rows = _used_by.values(list(subjects))
+    counted, others = Counter[str](), []
+    ended = now - timedelta(seconds=CLOCK_SLACK_S)
+    for pk, platform, key, subject, used, resets_at, told, by_hand in rows:
+        if platform not in registry.PLATFORMS or platform == not_of:
+            others.append(pk)
+            continue
+        rule = rules(platform).get(key)
+        if rule is None or (not used and told is None and by_hand is None):
+            continue
+        size = rule.size if told is None or rule.partition == "ip" else told
+        if (
+            by_hand is None
+            and used
+            and (size is None or (size and -(-used * 100 // size) < below))
+            and resets_at is not None
+            and resets_at > ended
+            and rule.window != WindowKind.ROLLING_LOG
+            and rule.unit != MONEY
+            and BucketId(platform, key, subject) not in besides
+        ):
+            counted[platform] += 1
+        else:
+            others.append(pk)
+    return counted, others
+
+
+_FIGURES = (
+    "pk",
+    "platform",
+    "key",
+    "subject",
+    "used",
+    "resets_at",
+    "size_told",
+    "size_set",
+)
+_all_used = FixedQuery(lambda: RateBucket.objects.order_by().values_list(*_FIGURES))
+_used_by = FixedQuery(
+    lambda subjects: (
+        RateBucket.objects.filter(subject__in=subjects)
+        .order_by()
+        .values_list(*_FIGURES)
+    ),
+    ["sample"],
+)
 
 
 def unsized(apps: Iterable[PlatformApp]) -> list[WindowLine]:
@@ -149,6 +228,17 @@ def subjects_of(accounts: Iterable[ConnectedAccount]) -> set[str]:
             subjects.add(f"token:{account.credential_id}")
             subjects.add(f"app:{account.credential.app_id}")
     return subjects
+
+
+def whose_of(account: ConnectedAccount) -> dict[str, str]:
+    """By subject of `subjects_of` its name. Needs the account with credential and app."""
+    names = {f"account:{account.pk}": account.name}
+    if account.credential is not None:
+        names[f"token:{account.credential_id}"] = _access_of(
+            account.credential.subject_name
+        )
+        names[f"app:{account.credential.app_id}"] = _app_name(account.credential.app)
+    return names
 
 
 KINDS: Mapping[WindowKind, Promise] = {
@@ -216,6 +306,8 @@ def _line(
     whose: Mapping[str, str],
     now: datetime,
     said: dict[tuple[str, str], tuple[str, str]] | None = None,
+    *,
+    named: bool = True,
 ) -> WindowLine:
     """said: names and kinds of rules, which many lines share, as far as they are known."""
     rule = rules(row.platform)[row.key]
@@ -253,7 +345,7 @@ def _line(
         verified=rule.verified,
         ends_at=_at(ends),
         opens_at=_at(opens),
-        set_by=row.set_by,
+        set_by=row.set_by if named else None,
         set_at=row.set_at,
         set_reason=row.set_reason,
     )
@@ -287,11 +379,15 @@ def _names(subjects: Collection[str]) -> dict[str, str]:
         names[f"account:{pk}"] = name
     credentials = Credential.objects.filter(pk__in=pks["token"])
     for pk, name in credentials.values_list("pk", "subject_name"):
-        names[f"token:{pk}"] = _("Access of %(name)s") % {"name": name}
+        names[f"token:{pk}"] = _access_of(name)
     apps = PlatformApp.objects.filter(pk__in=pks["app"])
     for app in apps.defer("client_secret", "hook_secret", "hook_token"):
         names[f"app:{app.pk}"] = _app_name(app)
     return names
+
+
+def _access_of(name: str) -> str:
+    return _("Access of %(name)s") % {"name": name}
 
 
 def _app_name(app: PlatformApp) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 from django.db import models
@@ -191,18 +192,18 @@ class Line:
     #: the calls that are closed for any account that lacks it
     closed: list[Call] = field(default_factory=list)
 
-    @property
+    @cached_property
     def features(self) -> str:
         return _features(self.today) if self.today else ""
 
-    @property
+    @cached_property
     def roadmap(self) -> str:
         """The feature on the roadmap that alone will need it; "" where code does."""
         if self.scope.later:
             return _(self.scope.later)
         return _features(self.later) if self.later and not self.today else ""
 
-    @property
+    @cached_property
     def sentence(self) -> str:
         """ "Without pages_read_engagement: off: Figures on 38 accounts; ..." """
         calls = self.closed or [*self.today, *self.later]
@@ -234,12 +235,12 @@ class Group:
     def key(self) -> str:
         return f"{self.spec.slug}-{self.app.pk if self.app else 0}"
 
-    @property
+    @cached_property
     def is_lacked(self) -> bool:
         """An account lacks what code needs today: a reader should see that first."""
         return any(line.lacking and line.today for line in self.lines)
 
-    @property
+    @cached_property
     def to_ask(self) -> list[Line]:
         """What one review should ask for: all that needs one and was not asked yet."""
         return [
@@ -458,8 +459,7 @@ def _able(account: ConnectedAccount, ability: Ability) -> Able:
         if not _was_told_apart(credential):
             return Able(ability, "muted", "help", _("Not told"), note)
     told = credential.abilities.get(ability) or {}
-    calls = [call for call in account.spec.calls if call.ability is ability]
-    if _is_missing(account, credential, ability, calls, told):
+    if _is_missing(account, credential, ability, told):
         words = _("Permission missing: %(what)s") % {"what": ABILITY_WORDS[ability]}
         return Able(ability, "warn", "key_off", words)
     if told.get("ok") is False:
@@ -467,7 +467,7 @@ def _able(account: ConnectedAccount, ability: Ability) -> Able:
     if told.get("ok") or ability is Ability.PUBLISH:
         # A look that could not tell of posting has found nothing against it.
         return Able(ability, "ok", "check_circle", str(_YES[ability]))
-    if not calls:
+    if not any(call.ability is ability for call in account.spec.calls):
         return Able(ability, "muted", "remove", _("Not offered there"))
     return Able(ability, "muted", "help", _("Not told yet"))
 
@@ -482,24 +482,42 @@ def _is_missing(
     account: ConnectedAccount,
     credential: Credential,
     ability: Ability,
-    calls: Sequence[Call],
     told: Mapping[str, Any],
 ) -> bool:
     if told.get("ok") is False and told.get("cause") == "scope_missing":
         return True
     if told.get("ok") is not None or not credential.granted_scopes:
         return False
-    if ability is Ability.PUBLISH:
-        calls = [call for call in calls if call.mutates and not call.later]
+    granted = tuple(credential.granted_scopes)
+    return _lacks_all(account.spec, account.kind, granted, ability)
+
+
+def _lacks_all(
+    spec: PlatformSpec, kind: str, granted: tuple[str, ...], ability: Ability
+) -> bool:
+    """Whether the ability hangs on permissions, and no call of it has all of its own."""
+    # Many accounts were given the same: each combination is judged once.
+    known = _judged.get((spec.slug, kind, granted, ability))
+    if known is not None and known[0] is spec:
+        return known[1]
     guarded = [
         call
-        for call in calls
-        if any(
-            is_of_use(account.spec, scope, account.kind)
-            for scope in (*call.scopes, *call.any_scopes)
+        for call in spec.calls
+        if call.ability is ability
+        and (ability is not Ability.PUBLISH or (call.mutates and not call.later))
+        and any(
+            is_of_use(spec, scope, kind) for scope in (*call.scopes, *call.any_scopes)
         )
     ]
-    return bool(guarded) and all(
-        lacks(account.spec, call, account.kind, credential.granted_scopes)
-        for call in guarded
+    lacking = bool(guarded) and all(
+        lacks(spec, call, kind, granted) for call in guarded
     )
+    if len(_judged) > MOST_JUDGED:
+        _judged.clear()
+    _judged[spec.slug, kind, granted, ability] = spec, lacking
+    return lacking
+
+
+#: So many combinations are remembered, each with the facts that it was judged by.
+MOST_JUDGED = 2000
+_judged: dict[tuple[str, str, tuple[str, ...], Ability], tuple[PlatformSpec, bool]] = {}

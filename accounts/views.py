@@ -24,8 +24,8 @@ from .charts import ends_by_week, health_over_time
 from .connect import may_have_standby
 from .disconnect import disconnect
 from .forms import PeopleForm
-from .health_rows import HEALTHS, make_rows, tree, urgency
-from .limit_pages import subjects_of, windows
+from .health_rows import HEALTHS, in_full, make_rows, to_judge, tree, urgency
+from .limit_pages import subjects_of, whose_of, windows
 from .links import may_send
 from .models import (
     AuditEvent,
@@ -48,7 +48,7 @@ from .roles import is_admin
 TIMELINE_LINES = 30
 
 #: Rows of one page of the list.
-PAGE_SIZE = 50
+PAGE_SIZE = 25
 
 
 @login_required
@@ -59,17 +59,7 @@ def account_list(request: HttpRequest) -> HttpResponse:
     wanted_brand = request.GET.get("brand", "")
     wanted_platform = request.GET.get("platform", "")
     wanted_health = request.GET.get("health", "")
-    accounts = (
-        ConnectedAccount.objects.visible_to(request.user)
-        .with_health()
-        .defer(
-            "credential__access_token",
-            "credential__app__client_secret",
-            "credential__app__hook_secret",
-            "credential__app__hook_token",
-        )
-        .distinct()
-    )
+    visible = accounts = ConnectedAccount.objects.visible_to(request.user)
     by_pk = {str(brand.pk): brand for brand in brands}
     if wanted_brand in by_pk:
         accounts = accounts.filter(brand=by_pk[wanted_brand])
@@ -82,10 +72,12 @@ def account_list(request: HttpRequest) -> HttpResponse:
     for word in wanted_text.split():
         accounts = accounts.filter(_says(word))
     lacked = request.GET.get("lacks", "")
-    found = list(accounts)
     if lacked:
+        found = to_judge(accounts, "kind", "credential__granted_scopes")
         found = [account for account in found if is_lacking(account, lacked)]
-    rows = make_rows(found, now)
+    else:
+        found = to_judge(accounts)
+    rows = make_rows(found, now, why=False)
     live = [row for row in rows if row.account.health != "disconnected"]
     gone = [row for row in rows if row.account.health == "disconnected"]
     tiles = [
@@ -117,8 +109,14 @@ def account_list(request: HttpRequest) -> HttpResponse:
         request.GET.get("page")
     )
     incidents = hooks.incidents(request.user)
+    whole = visible.with_health().defer(
+        "credential__access_token",
+        "credential__app__client_secret",
+        "credential__app__hook_secret",
+        "credential__app__hook_token",
+    )
     context = {
-        "rows": page.object_list,
+        "rows": in_full(list(page.object_list), whole),
         "page": page,
         "zone": timezone.get_current_timezone_name(),
         "page_query": _with(request, page=""),
@@ -184,8 +182,10 @@ def _with(request: HttpRequest, **changes: str) -> str:
 def _visible(request: HttpRequest, pk: int) -> ConnectedAccount:
     """404 for strangers."""
     rows = ConnectedAccount.objects.visible_to(request.user).with_health()
-    rows = rows.select_related("deputy", "credential__parent", "standby__parent")
-    return get_object_or_404(rows.distinct(), pk=pk)
+    rows = rows.select_related(
+        "deputy", "credential__parent", "credential__connected_by", "standby__parent"
+    )
+    return get_object_or_404(rows, pk=pk)
 
 
 def _visible_to_admin(request: HttpRequest, pk: int) -> ConnectedAccount:
@@ -200,7 +200,8 @@ def _visible_to_admin(request: HttpRequest, pk: int) -> ConnectedAccount:
 def account_detail(request: HttpRequest, pk: int) -> HttpResponse:
     account = _visible(request, pk)
     now = timezone.now()
-    row = make_rows([account], now)[0]
+    lines = windows(now, subjects_of([account]), whose=whose_of(account))
+    row = make_rows([account], now, lines=lines)[0]
     credential = account.credential
     given = rights(account)
     broken = account.health == "broken"
@@ -220,7 +221,7 @@ def account_detail(request: HttpRequest, pk: int) -> HttpResponse:
         ],
         "windows": [
             line
-            for line in windows(now, subjects_of([account]))
+            for line in lines
             if line.size is not None and line.bucket.platform == account.platform
         ],
         "timeline": _timeline(account, credential),

@@ -18,10 +18,12 @@ BY_HAND = (Delivery.Hold.STOPPED, Delivery.Hold.TOO_LATE, Delivery.Hold.TWICE)
 WAITING = (*Delivery.WAITING, Delivery.Status.PUBLISHING, Delivery.Status.HELD)
 
 
-def account_queue(accounts: Sequence[ConnectedAccount]) -> Mapping[int, dict[str, Any]]:
+def account_queue(
+    accounts: Sequence[ConnectedAccount], *, why: bool = True
+) -> Mapping[int, dict[str, Any]]:
     """By account: next_at (aware, UTC), waiting, held, at_risk, first_at_risk_at, and
-    `risk`, the gravest reason of the first one at risk; what goes by itself once the
-    account can post: following, first_at.
+    with `why` also `risk`, the gravest reason of the first one at risk; what goes by
+    itself once the account can post: following, first_at.
 
     A fixed number of queries, however many accounts and posts. At risk is what
     `publishing.threatened` says.
@@ -56,8 +58,8 @@ def account_queue(accounts: Sequence[ConnectedAccount]) -> Mapping[int, dict[str
         if fact["first_at_risk_at"] is None:
             fact["first_at_risk_at"] = one.due_at
             firsts.append(one)
-    why = explained(firsts)
+    reasons = explained(firsts) if why else {}
     for one in firsts:
-        if one.pk in why:
-            facts[one.account_id]["risk"] = why[one.pk]
+        if one.pk in reasons:
+            facts[one.account_id]["risk"] = reasons[one.pk]
     return facts

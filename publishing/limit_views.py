@@ -21,7 +21,14 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from accounts import breakers, budgets, paused
-from accounts.limit_pages import WindowLine, line_of, subjects_of, unsized, windows
+from accounts.limit_pages import (
+    WindowLine,
+    line_of,
+    roomy,
+    subjects_of,
+    unsized,
+    windows,
+)
 from accounts.limits import BucketId, Forecast, set_size
 from accounts.models import (
     Brand,
@@ -31,6 +38,7 @@ from accounts.models import (
     PlatformApp,
 )
 from accounts.roles import is_admin, roles_of
+from platforms import registry
 from platforms.base import MONEY
 
 from . import ahead
@@ -96,12 +104,18 @@ def stands_out(line: WindowLine, will_wait: int) -> bool:
 
 @dataclass
 class Group:
-    """The windows of one platform. quiet: counted, and listed on a page of its own."""
+    """The windows of one platform. quiet: those with much room, which are listed on a
+    page of its own; roomy: how many there are besides."""
 
     name: str
     slug: str
     open: list[Entry] = field(default_factory=list)
     quiet: list[WindowLine] = field(default_factory=list)
+    roomy: int = 0
+
+    @property
+    def quiet_count(self) -> int:
+        return len(self.quiet) + self.roomy
 
 
 def amount(units: int, unit: str) -> str:
@@ -119,10 +133,15 @@ def limits_page(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     now = timezone.now()
     admin = is_admin(user)
-    lines = windows(now, _subjects(user))
     held = ahead.foresee(now + AHEAD, now)
     waits = _waits(user, held)
     first = _first(held)
+    # Of the platform that is looked at closely all are listed.
+    wanted = request.GET.get("platform", "")
+    counted, others = roomy(
+        now, _subjects(user), below=SHOWN_FROM_SHARE, besides=waits, not_of=wanted
+    )
+    lines = windows(now, among=others)
     needed = budgets.needed(lines, now)
     groups: dict[str, Group] = {}
     for line in lines:
@@ -136,7 +155,10 @@ def limits_page(request: HttpRequest) -> HttpResponse:
         if line.bucket in needed:
             entry.planned = amount(needed[line.bucket], line.unit)
         group.open.append(entry)
-    only = groups.get(request.GET.get("platform", ""))
+    for slug, number in counted.items():
+        name = registry.spec(slug).name
+        groups.setdefault(slug, Group(name, slug)).roomy = number
+    only = groups.get(wanted)
     page, quiet = None, []
     if only is not None:
         page = leaf(only.quiet, len(only.quiet), QUIET_SIZE, request.GET.get("page"))
@@ -148,7 +170,9 @@ def limits_page(request: HttpRequest) -> HttpResponse:
     )
     context = {
         "pauses": _pauses(user, now),
-        "groups": [only] if only else list(groups.values()),
+        "groups": [only]
+        if only
+        else sorted(groups.values(), key=lambda group: group.name),
         "only": only,
         "quiet": quiet,
         "page": page,

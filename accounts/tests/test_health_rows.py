@@ -224,7 +224,7 @@ def test_five_hundred_accounts_cost_as_many_queries_as_five(
     queries()  # the first request of a session costs more
     few = queries()
     fill(1000, 494)
-    assert queries() == few
+    assert queries() == few <= 20
     answer = client.get(reverse(LIST))
     assert answer.context["page"].paginator.count == 500
     assert len(answer.context["rows"]) == PAGE_SIZE

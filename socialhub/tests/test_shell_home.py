@@ -16,9 +16,8 @@ from django.utils import timezone
 
 from accounts.models import Brand, ConnectedAccount, Credential, Network
 from accounts.roles import MARKETING
-from monitoring.models import Alert, Answer, Heartbeat, Incident, Intervention
+from monitoring.models import Alert, Heartbeat, Incident
 from platforms.errors import Cause
-from publishing import threatened
 from publishing.models import Delivery, Queue, QueueSlot
 from socialhub import steps
 
@@ -150,51 +149,6 @@ def test_the_number_of_queries_does_not_grow_with_posts(
     with CaptureQueriesContext(connection) as many:
         page_of(client, reader)
     assert len(many) == len(few), [query["sql"] for query in many]
-
-
-@time_machine.travel(NOON, tick=False)
-@pytest.mark.parametrize("count", [3, 30])
-def test_home_asks_at_most_twenty_queries_with_all_that_it_can_show(
-    author: User, client: Client, make_account: Any, make_delivery: Any, count: int
-) -> None:
-    for number in range(count):
-        broken = make_account("x", f"broken {number}")
-        incident = break_access(broken)
-        Alert.objects.create(incident=incident, user=author, kind=Alert.Kind.OPENED)
-        make_delivery(broken, f"at risk {number}", timedelta(days=1))
-        account = make_account("mastodon", f"able {number}")
-        make_delivery(account, f"comes {number}", timedelta(hours=2))
-        out = make_delivery(account, f"went {number}", timedelta(hours=-1))
-        Delivery.objects.filter(pk=out.pk).update(
-            status=Delivery.Status.PUBLISHED,
-            external_id=f"out-{number}",
-            published_at=timezone.now(),
-        )
-        Answer.objects.create(
-            delivery=out,
-            author=author,
-            text=f"Thank you {number}",
-            state=Answer.State.FAILED,
-            next_at=None,
-        )
-        Intervention.objects.create(
-            delivery=out,
-            author=author,
-            kind=Intervention.Kind.HIDE,
-            comment_id=f"{number}",
-            state=Intervention.State.FAILED,
-            next_at=None,
-        )
-    threatened.renew()
-    page_of(client, author)
-    with CaptureQueriesContext(connection) as seen:
-        page = client.get(reverse("home")).context
-    assert len(seen) <= 20, [query["sql"] for query in seen]
-    assert page["went_count"] == page["comes_count"] == count
-    assert len(page["went_out"]) == len(page["comes"]) == min(count, 8)
-    assert len(page["incidents"]) + page["more_incidents"] == count
-    assert len(page["answers"]) == len(page["interventions"]) == min(count, 8)
-    assert page["risk_count"] == count
 
 
 def test_first_steps_are_marked_from_the_rows_and_can_be_hidden(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,8 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.limit_pages import roomy, windows
 from accounts.limits import BucketId, Importance, Need, reserve, set_size
 from accounts.models import AuditEvent, Brand, CircuitBreaker, RateBucket
+from publishing.limit_views import SHOWN_FROM_SHARE, stands_out
 from publishing.models import Delivery
 from publishing.tests.pages.conftest import make_account, make_delivery, make_person
 
@@ -186,6 +189,41 @@ def test_it_costs_as_many_queries_whatever_the_number_of_windows(world, sign_in)
 def test_only_admins_are_asked_for_what_only_they_can_tell(world, sign_in):
     assert "Set a budget" in page_of(sign_in(world.adam).get(PAGE))
     assert "Set a budget" not in page_of(sign_in(world.ana).get(PAGE))
+
+
+@pytest.mark.parametrize("later", [0, 10, 20, 60 * 24])
+def test_what_is_only_counted_is_what_would_not_be_shown(world, later):
+    """By rows alone, without what each window makes of the time that has gone by."""
+    now = timezone.now()
+    accounts = [make_account(world.brand, "x", f"More {n}") for n in range(8)]
+    for used, account in zip((0, 1, 49, 50, 51, 99, 100), accounts, strict=False):
+        if used:
+            use(account, **{f"{POST}:user": used})
+    set_size(user_window(accounts[0]), 40, world.adam, "By hand")
+    use(make_account(world.brand, "mastodon", "Rolling"), user=10)
+    RateBucket.objects.filter(subject=f"account:{accounts[1].pk}").update(size_told=3)
+    at = now + timedelta(minutes=later)
+    waited = {user_window(accounts[2])}
+    lines = windows(at)
+    expected = Counter(
+        line.bucket.platform
+        for line in lines
+        if not stands_out(line, line.bucket in waited)
+    )
+    counted, others = roomy(at, None, below=SHOWN_FROM_SHARE, besides=waited)
+    rest = windows(at, among=others)
+    for line in rest:
+        if not stands_out(line, line.bucket in waited):
+            counted[line.bucket.platform] += 1
+    assert counted == expected
+    shown = [line for line in lines if stands_out(line, line.bucket in waited)]
+    assert shown == [line for line in rest if stands_out(line, line.bucket in waited)]
+    names = {line.bucket.subject for line in lines}
+    counted, others = roomy(at, names, below=SHOWN_FROM_SHARE, not_of="x")
+    assert "x" not in counted
+    assert {line for line in windows(at, among=others)} >= {
+        line for line in lines if line.bucket.platform == "x"
+    }
 
 
 # ---------------------------------------------------------------- paused
