@@ -315,6 +315,71 @@ def test_each_network_asks_for_what_it_needs_and_keeps_the_answers(
     expect(youtube.get_by_label("Text for YouTube", exact=True)).to_have_value("")
 
 
+#: Pia has an account at the practice network, which knows no board of it yet.
+PINS = """
+import django
+django.setup()
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from accounts.models import Brand
+from accounts.roles import MARKETING
+from socialhub.drills.world import Practice, adopt
+from tests.browser.guide import PASSWORD
+brand = Brand.objects.create(name="Garden", time_zone="Europe/Berlin")
+pia = get_user_model().objects.create_user("pia", "pia@example.com", PASSWORD)
+pia.groups.add(Group.objects.get(name=MARKETING))
+brand.members.add(pia)
+practice = Practice(settings.PRACTICE_NETWORK_URL)
+made = practice.add_account("pinterest", "garden", name="Garden")
+# As Pinterest itself tells it, by which an account's own boards are known.
+adopt("pinterest", {**made, "handle": "garden"}, brand, pia)
+"""
+BOARDS = """
+import django, json
+django.setup()
+from accounts.models import ConnectedAccount
+pins = ConnectedAccount.objects.get(platform="pinterest", network="practice")
+print(json.dumps(pins.client().server_limits()["boards"]))
+"""
+
+
+def test_a_board_and_a_section_are_made_at_the_network_from_the_composer(
+    site: Site, visit: Visit, inspect: Inspect
+) -> None:
+    site.rows(PINS)
+    before = set(site.rows(BOARDS).values())
+    page = visit("pia")
+    page.goto("/posts/new/")
+    page.get_by_label("Text for all networks").fill("Sow now")
+    page.get_by_role("checkbox", name="Garden").check()
+    page.get_by_role("tab", name="Pinterest").click()
+    pinterest = page.locator('[data-network-section="pinterest"]')
+    board = pinterest.get_by_label("Board · Garden")
+    named = pinterest.get_by_label(re.compile("^New board"))
+
+    def make(name: str) -> None:
+        named.fill(name)
+        pinterest.get_by_role("button", name="Make it there").click()
+
+    make("Herbs")
+    expect(board.locator("option:checked")).to_have_text("Herbs")
+    expect(named).to_have_value("")
+    make("Herbs › Basil")
+    expect(board.locator("option:checked")).to_have_text("Herbs › Basil")
+    # What is in the way is said where it was typed, and what was chosen stays.
+    make("Nowhere › Basil")
+    expect(pinterest.get_by_role("alert")).to_contain_text("make it first")
+    expect(board.locator("option:checked")).to_have_text("Herbs › Basil")
+    inspect(page, "compose-new-board")
+    assert set(site.rows(BOARDS).values()) - before == {"Herbs", "Herbs › Basil"}
+    expect(page.get_by_label("Text for all networks")).to_have_value("Sow now")
+
+    page.get_by_role("button", name="Save draft").click()
+    page.get_by_role("link", name="Edit").click()
+    expect(board.locator("option:checked")).to_have_text("Herbs › Basil")
+
+
 # -- threads
 
 #: Tove's brand has an account on X; nothing of it goes out.
