@@ -262,8 +262,11 @@ def test_it_starts_everything_stops_everything_and_keeps_all_data(tmp_path):
         )
         page = f"http://127.0.0.1:{first.port}/sign-in/login/"
         assert urllib.request.urlopen(page, timeout=30).status == 200
-        sessions = first.sessions()
-        # the start, web, practice network, two supervisors, two clusters
+        # the start, web, practice network, two supervisors, two clusters; web answers
+        # before the supervisors have begun theirs
+        end = time.monotonic() + 60
+        while len(sessions := first.sessions()) < 7 and time.monotonic() < end:
+            time.sleep(0.2)
         assert len(sessions) == 7
         first.process.send_signal(signal.SIGINT)
         assert first.process.wait(STOPS_WITHIN_S) == 0, first.output
