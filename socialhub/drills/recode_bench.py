@@ -31,6 +31,16 @@ RATE = 30
 SOURCE = (3840, 2160)
 #: name in the answer -> pixels of what is made
 SIZES = {"1080p": (1920, 1080), "4k": SOURCE}
+#: What is told of each: memory of ours and of the bare one, seconds, and how often longer.
+KEYS = {
+    "1080p": (
+        "memory_1080p_mb",
+        "bare_memory_1080p_mb",
+        "seconds_1080p",
+        "ratio_to_bare_1080p",
+    ),
+    "4k": ("memory_4k_mb", "bare_memory_4k_mb", "seconds_4k", "ratio_to_bare_4k"),
+}
 #: Pictures of a piece; enough for all that an encoder keeps at once.
 PICTURES = 45
 LIMIT_S = 500.0
@@ -81,12 +91,13 @@ class RecodeBench(Part):
                 memory[who] = max(memory[who], most)
             say(f"{name} {number + 1}/{rounds}: {taken}, {memory} MB")
         ours, other = (statistics.median(taken[who]) for who in ("ours", "bare"))
-        return {
-            f"memory_{name}_mb": round(memory["ours"]),
-            f"bare_memory_{name}_mb": round(memory["bare"]),
-            f"seconds_{name}": round(ours, 1),
-            f"ratio_to_bare_{name}": round(ours / other, 2),
-        }
+        figures = (
+            round(memory["ours"]),
+            round(memory["bare"]),
+            round(ours, 1),
+            round(ours / other, 2),
+        )
+        return dict(zip(KEYS[name], figures, strict=True))
 
 
 def run(command: list[str]) -> tuple[float, float]:

@@ -246,9 +246,9 @@ def plans_of(client: Any, address: str) -> dict[str, list[str]]:
 
 def test_home_reads_what_is_of_today_and_not_all_that_a_brand_ever_had(member):
     plans = plans_of(member, reverse("home"))
-    went = [plan for sql, plan in plans.items() if '"published_at" >=' in sql]
-    assert len(went) == 2  # the newest, and how many
-    assert all(any("delivery_published" in line for line in p) for p in went), went
+    [went] = [plan for sql, plan in plans.items() if '"published_at" >=' in sql]
+    read = [line for line in went if "delivery_published" in line]
+    assert len(read) >= 2, went  # the newest, and how many
     lists = {
         sql: plan
         for sql, plan in plans.items()
