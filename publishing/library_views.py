@@ -220,15 +220,19 @@ def media_details(request: HttpRequest, pk: int) -> HttpResponse:
         if recipe and (answer := _make(request, asset, recipe)):
             return answer
     posts = library.posts_with(asset)
+    shown = list(posts[:SHOWN_POSTS])
+    if request.method == "POST":
+        # What was typed, and refused, stands in the form alone.
+        asset = _asset(request, pk)
     context = {
-        "asset": MediaAsset.objects.select_related("brand", "original").get(pk=pk),
+        "asset": asset,
         "form": form,
         "make": make,
         "jobs": [line(job) for job in recoding.to_show(asset, request.user)],
         "fits": fits,
         "made": asset.made.all(),
-        "posts": posts[:SHOWN_POSTS],
-        "number": posts.count(),
+        "posts": shown,
+        "number": len(shown) if len(shown) < SHOWN_POSTS else posts.count(),
         "folders": library.folders(request.user),
     }
     refused = action in {"save", "make"} and not (
@@ -295,4 +299,5 @@ def _ratio(said: str) -> float | None:
 
 
 def _asset(request: HttpRequest, pk: int) -> MediaAsset:
-    return get_object_or_404(MediaAsset.objects.visible_to(request.user), pk=pk)
+    assets = MediaAsset.objects.visible_to(request.user)
+    return get_object_or_404(assets.select_related("brand", "original"), pk=pk)
