@@ -293,7 +293,9 @@ def test_a_reviewer_repairs_many_at_once(
     rhea.goto("/desk/")
     group = rhea.get_by_role("region").filter(has_text="Bread of the week")
     group.get_by_role("button", name=re.compile("^Choose what to do")).click()
-    for box in rhea.get_by_role("checkbox", name=re.compile("of the week|^Old")).all():
+    boxes = rhea.get_by_role("checkbox", name=re.compile("of the week|^Old"))
+    expect(boxes).to_have_count(3)
+    for box in boxes.all():
         box.check()
     rhea.get_by_label("Reason").fill("The week is over")
     rhea.get_by_role("button", name="Dismiss what is chosen").click()
