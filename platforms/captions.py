@@ -31,6 +31,56 @@ _MARK = re.compile(r"</?[biu]>", re.I)
 _ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&nbsp;": "\N{NO-BREAK SPACE}"}
 
 
+#: what languages call themselves
+OWN_NAMES = {
+    "ar": "العربيّة",
+    "bg": "Български",
+    "bn": "বাংলা",
+    "ca": "Català",
+    "cs": "Česky",
+    "da": "Dansk",
+    "de": "Deutsch",
+    "el": "Ελληνικά",
+    "en": "English",
+    "es": "Español",
+    "et": "Eesti",
+    "fa": "فارسی",
+    "fi": "Suomi",
+    "fr": "Français",
+    "he": "עברית",
+    "hi": "हिंदी",
+    "hr": "Hrvatski",
+    "hu": "Magyar",
+    "id": "Bahasa Indonesia",
+    "it": "Italiano",
+    "ja": "日本語",
+    "ko": "한국어",
+    "lt": "Lietuviškai",
+    "lv": "Latviešu",
+    "ms": "Bahasa Melayu",
+    "nb": "Norsk (bokmål)",
+    "nl": "Nederlands",
+    "no": "Norsk (bokmål)",
+    "pl": "Polski",
+    "pt": "Português",
+    "ro": "Română",
+    "ru": "Русский",
+    "sk": "Slovensky",
+    "sl": "Slovenščina",
+    "sr": "Српски",
+    "sv": "Svenska",
+    "sw": "Kiswahili",
+    "ta": "தமிழ்",
+    "te": "తెలుగు",
+    "th": "ภาษาไทย",
+    "tr": "Türkçe",
+    "uk": "Українська",
+    "ur": "اردو",
+    "vi": "Tiếng Việt",
+    "zh": "中文",
+}
+
+
 class NotCaptions(ValueError):
     """It is neither SRT nor WebVTT, or a broken one of them."""
 
@@ -139,6 +189,14 @@ def language_in(name: str) -> str:
     if found is None or (len(found[1]) == 3 and not found[2]):
         return ""
     return f"{found[1]}-{found[2]}" if found[2] else found[1]
+
+
+def language_name(code: str) -> str:
+    """What a language calls itself, for those who choose among captions; the code of one
+    whose name is not known."""
+    spoken, dash, where = code.partition("-")
+    name = OWN_NAMES.get(spoken.lower())
+    return code if name is None else f"{name} ({where})" if dash else name
 
 
 def _lines(data: bytes, *, cut: bool = False) -> list[str]:

@@ -169,3 +169,11 @@ def test_they_leave_in_the_platform_s_format():
     assert caught.value.cause is Cause.CAPTIONS_TOO_LARGE
     with pytest.raises(InvalidContent):
         captions.as_sent(said(b"nothing"), spec)
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [("de", "Deutsch"), ("pt-BR", "Português (BR)"), ("tlh", "tlh"), ("EN", "English")],
+)
+def test_a_language_is_named_as_it_names_itself(code, name):
+    assert captions.language_name(code) == name

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import IO, Any, NoReturn
 from urllib.parse import quote
 
@@ -29,6 +30,7 @@ from ..base import (
     Verdict,
     read_recent,
 )
+from ..captions import language_name
 from ..errors import (
     AmbiguousOutcome,
     AuthExpired,
@@ -110,6 +112,8 @@ PROBLEMS: dict[str, tuple[Cause, Reach]] = {
 
 #: Events come without an end that is told.
 EVENTS_MARGIN = timedelta(days=2)
+#: X's name for SRT
+SRT_TYPE = "text/srt"
 CATEGORIES = {MediaKind.GIF: "tweet_gif", MediaKind.VIDEO: "tweet_video"}
 #: The longest time that we let X name until the next question.
 LONGEST_WAIT_S = 600.0
@@ -401,6 +405,50 @@ class XClient(PlatformClient):
             },
         )
         return _media_id(answer, now)
+
+    def begin_captions(self, size: int) -> tuple[str, datetime]:
+        """The same for a file of SRT, of so many bytes."""
+        now = datetime.now(UTC)
+        answer = self.send(
+            "POST /2/media/upload/initialize",
+            self.host("api") + "/2/media/upload/initialize",
+            headers=self._bearer(),
+            json={
+                "media_type": SRT_TYPE,
+                "total_bytes": size,
+                "media_category": "subtitles",
+            },
+        )
+        return _media_id(answer, now)
+
+    def append_captions(self, media_id: str, data: bytes) -> None:
+        """All of it: it is smaller than a part may be."""
+        self.send(
+            "POST /2/media/upload/:id/append",
+            self._upload_url(media_id, "append"),
+            headers=self._bearer(),
+            data={"segment_index": "0"},
+            upload=FilePart(
+                "media", BytesIO(data), len(data), "captions.srt", SRT_TYPE
+            ),
+        )
+
+    def tie_captions(self, video_id: str, captions_id: str, language: str) -> None:
+        """Show uploaded captions with an uploaded video. Sent again, it is as before."""
+        self.send(
+            "POST /2/media/subtitles",
+            self.host("api") + "/2/media/subtitles",
+            headers=self._bearer(),
+            json={
+                "id": video_id,
+                "media_category": "TweetVideo",
+                "subtitles": {
+                    "id": captions_id,
+                    "language_code": language.partition("-")[0].upper(),
+                    "display_name": language_name(language),
+                },
+            },
+        )
 
     def append(
         self, media_id: str, file: MediaFile, index: int, part_bytes: int

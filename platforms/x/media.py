@@ -289,8 +289,12 @@ def _left(session: Stored, file: MediaFile) -> int:
 
 
 def _holds(stored: Stored, file: MediaFile) -> bool:
+    return is_of(stored, file.sha256)
+
+
+def is_of(stored: Stored, wanted: str, name: str = "sha256") -> bool:
     """It is of this file, and there is time to post with it."""
-    return stored.get("sha256") == file.sha256 and not _is_over(stored)
+    return stored.get(name) == wanted and not _is_over(stored)
 
 
 def _is_over(stored: Stored) -> bool:

@@ -32,7 +32,7 @@ from ..base import (
 from ..checks import link_findings, media_findings
 from ..errors import Cause, InvalidContent
 from ..limits import header_number, header_time, meant_bucket
-from . import hook, media
+from . import hook, media, subtitles
 from .client import XClient, created_at, moment, unescape, written
 from .spec import (
     LONG_TEXT_LIMIT,
@@ -119,9 +119,10 @@ class X(Platform):
     # --- steps
 
     def next_step(self, job: PublishJob, client: PlatformClient) -> Step:
-        """Upload and describe each file, then create the post (witness: `media`)."""
+        """Upload and describe each file, then create the post (witness: `media` and
+        `subtitles`)."""
         x = cast(XClient, client)
-        before = media.next_step(job, x)
+        before = media.next_step(job, x) or subtitles.next_step(job, x)
         return before or Step("post", StepKind.COMMIT, lambda: self._post(job, x))
 
     def _post(self, job: PublishJob, x: XClient) -> StepResult:
@@ -138,6 +139,7 @@ class X(Platform):
                 permalink=x.permalink(post_id, job.account.handle),
                 text=unescape(str(data.get("text") or "")),
                 published_at=created_at(post_id),
+                extra=_notes(job),
             )
         )
 
@@ -168,7 +170,8 @@ class X(Platform):
         if looking:
             # One page is read twice when our clock is ahead.
             return {"GET /2/users/:id/tweets": LOOK_PAGES + 1}
-        return {**media.calls_ahead(job), "POST /2/tweets": 1}
+        calls = media.calls_ahead(job) + subtitles.calls_ahead(job)
+        return {**calls, "POST /2/tweets": 1}
 
     def price(self, key: str, job: PublishJob) -> Mapping[str, int]:
         """A post with a link costs many times more."""
@@ -252,6 +255,12 @@ class X(Platform):
             text=text,
             published_at=made_at or created_at(post_id),
         )
+
+
+def _notes(job: PublishJob) -> dict[str, Any]:
+    """What of it could not be had."""
+    notes = job.witness.get("notes")
+    return {"notes": notes} if notes else {}
 
 
 def _references(row: Mapping[str, Any]) -> list[tuple[str, str]]:

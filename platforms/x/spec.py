@@ -12,6 +12,7 @@ from ..base import (
     After,
     Bucket,
     Call,
+    CaptionRule,
     GifRule,
     MediaRule,
     MentionRule,
@@ -167,7 +168,6 @@ def _call(
 #: No code makes these yet: the roadmap will.
 LATER = frozenset(
     {
-        "POST /2/media/subtitles",
         "GET /2/tweets/:id",
         "GET /2/tweets/analytics",
         "GET /2/users/:id/mentions",
@@ -267,7 +267,7 @@ SCOPES = (
     Scope("tweet.read", "read posts; nearly every call needs it"),
     Scope("users.read", "read the account's own profile"),
     Scope("tweet.write", "create and delete posts"),
-    Scope("media.write", "upload images and videos, set alt texts"),
+    Scope("media.write", "upload images and videos, set alt texts and captions"),
     Scope("offline.access", "stay connected for longer than two hours"),
     Scope("tweet.moderate.write", "hide and show replies"),
     Scope("users.email", "read the person's email address", asked=False),
@@ -340,6 +340,8 @@ SPEC = PlatformSpec(
         max_volume=300_000_000,
     ),
     videos=VIDEOS,
+    # One is tied to the video with each call; how many X takes is not documented.
+    captions=CaptionRule("srt", max_bytes=1_000_000, max_count=20),
     oauth=OAuthFacts(
         authorize_host="web",
         authorize_path="/i/oauth2/authorize",

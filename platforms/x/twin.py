@@ -54,7 +54,7 @@ from .twin_calls import (
 )
 from .twin_events import EVENT_SWITCHES
 from .twin_figures import FIGURE_SWITCHES, Figures
-from .twin_media import KINDS, MEDIA_SWITCHES
+from .twin_media import KINDS, MEDIA_SWITCHES, spoken
 from .twin_reading import exact, words, x_time
 
 CLIENT_ID = "practice-x"
@@ -940,6 +940,7 @@ class XTwin(Figures):
             notes.append("Edited")
         if tweet["poll"]:
             notes.append("Poll: " + " / ".join(tweet["poll"]["options"]))
+        notes += [f"Captions: {code}" for code in spoken(media)]
         return pages.PostView(
             author=user["name"],
             handle=f"@{user['username']}",
@@ -980,6 +981,7 @@ class XTwin(Figures):
                     "media_kinds": [KINDS[doc["category"]] for doc in media],
                     "media_sha256": [doc.get("sha256", "") for doc in media],
                     "alt_texts": [doc["alt"] for doc in media],
+                    "captions": [said.lower() for said in spoken(media)],
                     "link": found[-1].expanded if found else "",
                     "marker": "",
                     "reply_to": tweet["reply_to"] or "",

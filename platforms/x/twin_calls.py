@@ -79,6 +79,7 @@ ENDPOINTS = {
             (180_000, DAY),
         ),
         Endpoint("POST /2/media/metadata", UPLOAD, (500, QUARTER), (50_000, DAY)),
+        Endpoint("POST /2/media/subtitles", UPLOAD, (100, QUARTER), (10_000, DAY)),
         *(
             Endpoint(key, (), None, (450, QUARTER))
             for key in (

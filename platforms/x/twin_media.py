@@ -13,12 +13,13 @@ import binascii
 import hashlib
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO
 
 from PIL import Image
 from werkzeug.wrappers import Request, Response
 
+from .. import captions
 from ..practice import pages
 from ..practice.framework import Doc, route
 from ..practice.moving import KEPT_BYTES, Moving, animation, joined, measured
@@ -43,19 +44,26 @@ IMAGE_TYPES = {
 MAX_IMAGE_BYTES = 5 * 1024 * 1024
 MAX_GIF_BYTES = 15 * 1024 * 1024
 MAX_VIDEO_BYTES = 17_179_869_184
+MAX_SUBTITLES_BYTES = 1024 * 1024
 MAX_SEGMENT_BYTES = 8 * 1024 * 1024
+SUBTITLE_TYPES = {"text/srt": captions.SRT, "text/vtt": captions.VTT}
+#: "The language code should be a BCP47 code", of which only the language is used
+LANGUAGE = re.compile(r"[A-Z]{2,3}")
 VIDEO_TYPES = ("video/mp4", "video/quicktime", "video/webm", "video/mp2t")
 MEDIA_KEYS = {
     "tweet_image": "3",
     "dm_image": "3",
     "tweet_gif": "16",
     "tweet_video": "7",
+    "subtitles": "13",
 }
 #: picture and sound; the second half is what WebM holds
 CODECS = {
     *(("h264", sound) for sound in ("", "aac")),
     *((video, sound) for video in ("vp8", "vp9") for sound in ("", "opus", "vorbis")),
 }
+#: There is nothing to be done to these.
+AT_ONCE = ("tweet_image", "dm_image", "subtitles")
 #: category of an upload -> what it is to those who see it
 KINDS = {"tweet_image": "image", "tweet_gif": "gif", "tweet_video": "video"}
 MEDIA_SWITCHES = (
@@ -79,6 +87,7 @@ MEDIA_SWITCHES = (
     ),
     Switch("video_minutes", "Longest video (minutes)", 20),
     Switch("video_minutes_premium", "Longest video with Premium (minutes)", 125),
+    Switch("subtitles_refused", "Captions are refused", False),
     Switch(
         "finalize_again",
         "A repeated finalize is",
@@ -95,6 +104,11 @@ def bad_media() -> Refused:
 
 def invalid_media(message: str) -> Doc:
     return {"code": 1, "name": "InvalidMedia", "message": message}
+
+
+def spoken(media: Sequence[Doc]) -> list[str]:
+    """The languages of the captions of a post's video."""
+    return [code for doc in media for code in doc.get("subtitles", {})]
 
 
 def is_paying(caller: Caller) -> bool:
@@ -303,6 +317,7 @@ class Media(Events):
             "tweet_image": tuple(IMAGE_TYPES.values()),
             "tweet_gif": ("image/gif",),
             "tweet_video": VIDEO_TYPES,
+            "subtitles": tuple(SUBTITLE_TYPES),
         }
         if category not in types:
             wrong.append("$.media_category: does not have a value in the enumeration")
@@ -314,7 +329,11 @@ class Media(Events):
             raise invalid(*((message, {}) for message in wrong))
         self._permit(caller, "POST /2/media/upload/initialize")
         assert isinstance(size, int)
-        limits = {"tweet_image": MAX_IMAGE_BYTES, "tweet_gif": MAX_GIF_BYTES}
+        limits = {
+            "tweet_image": MAX_IMAGE_BYTES,
+            "tweet_gif": MAX_GIF_BYTES,
+            "subtitles": MAX_SUBTITLES_BYTES,
+        }
         video = MAX_VIDEO_BYTES if is_paying(caller) else MAX_VIDEO_BYTES // 2
         limit = limits.get(str(category), video)
         if size > limit:
@@ -423,6 +442,16 @@ class Media(Events):
         if media["category"] == "tweet_image":
             _, media["width"], media["height"] = self._measure(file.read())
             return
+        if media["category"] == "subtitles":
+            data = file.read()
+            try:
+                captions.read(data)
+                is_such = captions.kind_of(data) == SUBTITLE_TYPES[media["type"]]
+            except captions.NotCaptions:
+                is_such = False
+            if not is_such:
+                media["error"] = invalid_media("Invalid subtitles file")
+            return
         is_video = media["category"] == "tweet_video"
         found = measured(file) if is_video else animation(file)
         if not found or not (found.video if is_video else found.container == "gif"):
@@ -446,8 +475,7 @@ class Media(Events):
     def _done_at(self, media: Doc) -> float:
         """When processing ended by the practice clock, if it did."""
         is_at_once = (
-            media["category"] in ("tweet_image", "dm_image")
-            or self.setting("video_polls") is not None
+            media["category"] in AT_ONCE or self.setting("video_polls") is not None
         )
         whole = 0 if is_at_once else self.setting("video_processing_s")
         return float(media["ready_at"] + whole)
@@ -457,9 +485,12 @@ class Media(Events):
         soon = {"check_after_secs": self.setting("check_after_s")}
         if media["ready_at"] is None:
             return {"state": "pending", **soon}
-        is_image = media["category"] in ("tweet_image", "dm_image")
         share = self._share_done(media)
-        end = "by_content" if is_image else self.setting("processing_ends")
+        end = (
+            "by_content"
+            if media["category"] in AT_ONCE
+            else self.setting("processing_ends")
+        )
         if end == "never":
             share = min(share, 0.99)
         if share >= 1:
@@ -479,7 +510,7 @@ class Media(Events):
 
     def _share_done(self, media: Doc) -> float:
         """By the looks at it where a switch counts them, otherwise by the clock."""
-        if media["category"] in ("tweet_image", "dm_image"):
+        if media["category"] in AT_ONCE:
             return 1.0
         polls = self.setting("video_polls")
         if polls is not None:
@@ -561,6 +592,61 @@ class Media(Events):
         return self._json(
             {"data": {"id": id, "associated_metadata": {"alt_text": {"text": text}}}}
         )
+
+    @route("POST", "/2/media/subtitles")
+    def subtitles(self, request: Request) -> Response:
+        return self._api(request, "POST /2/media/subtitles", self._subtitles)
+
+    def _subtitles(self, request: Request, caller: Caller) -> Response:
+        """Tie uploaded captions to an uploaded video; each language once."""
+        body = sent_json(request)
+        said = body.get("subtitles")
+        said = said if isinstance(said, dict) else {}
+        where = [("$.", body, ("id", "media_category", "subtitles"))]
+        where += [("$.subtitles.", said, ("id", "language_code", "display_name"))]
+        wrong = [
+            f"{place}{name}: is not defined in the schema and the schema does not allow "
+            "additional properties"
+            for place, doc, known in where
+            for name in doc
+            if name not in known
+        ]
+        if body.get("media_category") != "TweetVideo":
+            wrong.append("$.media_category: does not have a value in the enumeration")
+        numbers = [body.get("id"), said.get("id")]
+        for place, id in zip(("$.id", "$.subtitles.id"), numbers, strict=True):
+            if not isinstance(id, str) or not ID.fullmatch(id):
+                wrong.append(f"{place}: is missing but it is required")
+        language, name = said.get("language_code"), said.get("display_name")
+        if not isinstance(language, str) or not LANGUAGE.fullmatch(language):
+            wrong.append("$.subtitles.language_code: does not match the regex pattern")
+        if not isinstance(name, str) or not name:
+            wrong.append("$.subtitles.display_name: is missing but it is required")
+        if wrong:
+            raise invalid(*((message, {}) for message in wrong))
+        self._permit(caller, "POST /2/media/subtitles")
+        video, spoken = (self.get("media", str(id)) for id in numbers)
+        for doc, category in ((video, "tweet_video"), (spoken, "subtitles")):
+            if (
+                not doc
+                or doc["user"] != caller.id
+                or doc["category"] != category
+                or doc["ready_at"] is None
+                or doc["expires_at"] <= self.time()
+            ):
+                raise bad_media()
+        assert video is not None
+        assert spoken is not None
+        if spoken["error"] or self.setting("subtitles_refused"):
+            raise invalid(("Invalid subtitles file", {}))
+        tied = {**video.get("subtitles", {}), str(language): [spoken["id"], name]}
+        self.put("media", video["id"], {**video, "subtitles": tied})
+        shown = [
+            {"id": id, "language_code": code, "display_name": name}
+            for code, (id, name) in tied.items()
+        ]
+        answer = {"id": video["id"], "media_category": "TweetVideo"}
+        return self._json({"data": {**answer, "associated_subtitles": shown}})
 
     @route("GET", "/web/media/<id>", browser=True)
     def picture(self, request: Request, id: str) -> Response:

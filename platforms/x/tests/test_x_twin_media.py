@@ -377,3 +377,67 @@ def test_segments_read_as_one_file():
 def test_a_list_of_other_files_is_not_opened_as_a_video():
     listed = b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/secret.ts\n#EXT-X-ENDLIST\n"
     assert moving.measured(io.BytesIO(listed)) is None
+
+
+SRT = b"1\n00:00:00,000 --> 00:00:00,900\nHallo\n"
+VTT = b"WEBVTT\n\n00:00.000 --> 00:00.900\nHallo\n"
+
+
+def captions(x, data=SRT, mime="text/srt"):
+    about = {"media_type": mime, "media_category": "subtitles"}
+    new = x.call(
+        "POST",
+        "/2/media/upload/initialize",
+        json={**about, "total_bytes": len(data)},
+    )
+    id = str(new.json()["data"]["id"])
+    assert x.append(id, 0, data).status_code == 200
+    # Nothing is to be done to them.
+    assert "processing_info" not in x.finish(id).json()["data"]
+    return id
+
+
+def tie(x, film, said, **changes):
+    about = {"id": said, "language_code": "DE", "display_name": "Deutsch", **changes}
+    body = {"id": film, "media_category": "TweetVideo", "subtitles": about}
+    return x.call("POST", "/2/media/subtitles", json=body)
+
+
+@pytest.mark.parametrize(("data", "mime"), [(SRT, "text/srt"), (VTT, "text/vtt")])
+def test_captions_are_tied_to_an_uploaded_video(x, data, mime):
+    film, said = x.upload(video()), captions(x, data, mime)
+    assert x.state(film)["state"] == "succeeded"
+    answer = tie(x, film, said).json()["data"]
+    assert answer["associated_subtitles"] == [
+        {"id": said, "language_code": "DE", "display_name": "Deutsch"}
+    ]
+    assert tie(x, film, captions(x), language_code="EN").status_code == 200
+    made = x.post(film).json()["data"]
+    assert x.twin.posts()[0]["captions"] == ["de", "en"]
+    page = x.http.get(f"{x.twin.web}/baker/status/{made['id']}").text
+    assert "Captions: DE" in page
+
+
+@pytest.mark.parametrize(
+    ("data", "mime", "changes"),
+    [
+        (SRT, "text/vtt", {}),
+        (b"nothing", "text/srt", {}),
+        (SRT, "text/srt", {"language_code": "de"}),
+        (SRT, "text/srt", {"language_code": "DE-AT"}),
+        (SRT, "text/srt", {"display_name": ""}),
+        (SRT, "text/srt", {"colour": "red"}),
+    ],
+)
+def test_what_are_no_captions_is_refused(x, data, mime, changes):
+    film, said = x.upload(video()), captions(x, data, mime)
+    assert tie(x, film, said, **changes).status_code == 400
+
+
+def test_captions_belong_to_a_video_and_are_no_file_of_a_post(x):
+    said, still = captions(x), x.upload(animation(), "image/gif")
+    assert tie(x, still, said).json() == BAD_MEDIA
+    assert tie(x, x.upload(video()), still).json() == BAD_MEDIA
+    assert x.post(said).json() == BAD_MEDIA
+    x.twin.set_setting("subtitles_refused", True)
+    assert tie(x, x.upload(video()), said).status_code == 400
