@@ -191,7 +191,10 @@ def test_a_broken_account_says_why_and_what_mends_it(account, admin):
 def test_permissions_say_what_is_missing_and_what_it_costs(account, writer):
     page = text(writer.get(account.get_absolute_url()))
     assert "media.write" in page
-    assert "off: Images, Videos and GIFs, Alt text; other posts unaffected" in page
+    assert (
+        "off: Images, Videos and GIFs, Alt text, Captions; other posts unaffected"
+        in page
+    )
 
 
 def test_no_page_of_an_account_shows_a_token(account, admin):

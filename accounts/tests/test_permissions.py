@@ -129,8 +129,8 @@ def test_accounts_that_lack_a_permission_are_counted_and_listed(
     line = line_of(group, "media.write")
     assert (line.lacking, line.known) == (2, 3)
     assert line.sentence == (
-        "Without media.write on 2 accounts: off: Images, Videos and GIFs, Alt text; "
-        "other posts unaffected; on our roadmap: Captions."
+        "Without media.write on 2 accounts: off: Images, Videos and GIFs, Alt text, "
+        "Captions; other posts unaffected."
     )
     assert line_of(group, "tweet.write").sentence == (
         "Nobody lacks it. Without it: publishing off."
@@ -254,7 +254,9 @@ def test_rights_of_an_account_say_what_a_missing_one_costs(make_account: Any) ->
     found = {right.scope.name: right for right in rights(account)}
     assert found["tweet.write"].is_granted
     effect = found["media.write"].effect
-    assert effect.startswith("off: Images, Videos and GIFs, Alt text; other posts")
+    assert effect.startswith(
+        "off: Images, Videos and GIFs, Alt text, Captions; other posts"
+    )
     page = make_account("linkedin", "2", kind="organization", scopes=["openid"])
     assert "w_member_social" not in {right.scope.name for right in rights(page)}
 

@@ -6,10 +6,13 @@ https://developers.google.com/identity/protocols/oauth2/web-server (2026-11).
 
 from __future__ import annotations
 
+import json
 import re
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -30,11 +33,13 @@ from ..base import (
     Verdict,
     read_recent,
 )
+from ..captions import SRT
 from ..errors import (
     AmbiguousOutcome,
     AuthExpired,
     AuthRevoked,
     Cause,
+    DuplicateContent,
     InvalidContent,
     NotFound,
     PermissionMissing,
@@ -83,6 +88,9 @@ INVALID: dict[str, Cause] = {
     "invalidCategoryId": Cause.OPTION_UNKNOWN,
     "invalidVideoMetadata": Cause.TEXT_REFUSED,
     "mediaBodyRequired": Cause.MEDIA_REFUSED,
+    "contentRequired": Cause.MEDIA_REFUSED,
+    "invalidMetadata": Cause.MEDIA_REFUSED,
+    "nameTooLong": Cause.MEDIA_REFUSED,
     "forbiddenPrivacySetting": Cause.OPTION_UNKNOWN,
     "forbiddenLicenseSetting": Cause.OPTION_UNKNOWN,
     "invalidImage": Cause.MEDIA_REFUSED,
@@ -464,6 +472,44 @@ class YouTubeClient(PlatformClient):
                 upload=WholeBody(stream, file.size_bytes, file.mime_type),
             )
 
+    def captions(self, video_id: str) -> list[str]:
+        """The languages of what is there, automatic ones left out (50 units)."""
+        params = {"part": "snippet", "videoId": video_id}
+        rows, _page = self._list("GET captions.list", "captions", params, "")
+        about = [_dict(row, "snippet") for row in rows]
+        made = [one for one in about if str(one.get("trackKind")).lower() != "asr"]
+        return [str(one.get("language") or "") for one in made]
+
+    def add_captions(self, video_id: str, data: bytes, language: str) -> None:
+        """SRT for a video (400 units). DuplicateContent: it has some in this language
+        already. NotFound: just uploaded videos lag."""
+        snippet = {
+            "videoId": video_id,
+            "language": language,
+            # Viewers read the language's name; this would stand behind it.
+            "name": "",
+            "isDraft": False,
+        }
+        boundary = f"captions-{secrets.token_hex(16)}"
+        head, middle = f"--{boundary}\r\nContent-Type: ", f"\r\n--{boundary}\r\n"
+        body = b"".join(
+            (
+                f"{head}application/json; charset=UTF-8\r\n\r\n".encode(),
+                json.dumps({"snippet": snippet}).encode(),
+                f"{middle}Content-Type: {SRT}\r\n\r\n".encode(),
+                data,
+                f"\r\n--{boundary}--\r\n".encode(),
+            )
+        )
+        kind = f"multipart/related; boundary={boundary}"
+        self.send(
+            "POST captions.insert",
+            f"{self.host('api')}/upload/youtube/v3/captions"
+            "?part=snippet&uploadType=multipart",
+            headers=self._bearer(),
+            upload=WholeBody(BytesIO(body), len(body), kind),
+        )
+
     # --- videos
 
     def videos(self, ids: Sequence[str], part: str) -> list[dict[str, Any]]:
@@ -726,6 +772,8 @@ class YouTubeClient(PlatformClient):
             return PermissionMissing(text, cause=cause, reach=reach, **facts)
         if status in (400, 403) and reason in INVALID:
             return InvalidContent(text, cause=INVALID[reason], **facts)
+        if reason == "captionExists":
+            return DuplicateContent(text, **facts)
         if status in (404, 410):
             return NotFound(text, **facts)
         if (status in (401, 403) and not reason) or status < 400:

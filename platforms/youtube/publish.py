@@ -6,8 +6,10 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, cast
 
+from .. import captions, without
 from ..base import (
     Count,
     Draft,
@@ -32,6 +34,7 @@ from ..base import (
 from ..checks import link_findings, media_findings, option_findings
 from ..errors import (
     Cause,
+    DuplicateContent,
     InvalidContent,
     NotFound,
     Outcome,
@@ -68,7 +71,8 @@ PLAYLIST_PAGES = 10
 #: Pages of uploads that one look reads.
 LOOK_PAGES = 3
 
-THUMBNAIL, PROCESSING, PLAYLIST = "thumbnail", "processing", "playlist"
+THUMBNAIL, PLAYLIST = without.THUMBNAIL, without.PLAYLIST
+PROCESSING = "processing"
 WIDE, UPRIGHT = 16 / 9, 9 / 16
 
 
@@ -137,12 +141,16 @@ class YouTube(Platform):
         """Open a session, send the parts; the last one is the commit. Then what follows.
 
         Witness: see `media`; "after" what has been done since the video is there,
-        "notes" what of it was left out, "tries" and "polls" of the one that is next.
+        "notes" and `without.WITHOUT` what of it was left out, "tries" and "polls" of the one that is next.
         """
         api = cast(YouTubeClient, client)
         if not job.witness.get("video"):
             return self._sending(job, api).next_step()
         name = _after(job)[0]
+        if file := _captions_of(job).get(name):
+            return Step(
+                name, StepKind.REPEATABLE, lambda: self._captions(job, api, name, file)
+            )
         run = {
             THUMBNAIL: self._thumbnail,
             PROCESSING: self._processing,
@@ -201,6 +209,23 @@ class YouTube(Platform):
 
         return self._follow(job, api, PLAYLIST, add)
 
+    def _captions(
+        self, job: PublishJob, api: YouTubeClient, name: str, file: MediaFile
+    ) -> StepResult:
+        def add() -> None:
+            said = captions.as_sent(file, SPEC)
+            # An earlier try may have added them although its answer was lost; to look
+            # costs an eighth of what a refusal would.
+            has_tried = bool(job.witness.get("tries"))
+            if has_tried and file.language in api.captions(_video_id(job)):
+                return
+            try:
+                api.add_captions(_video_id(job), said, file.language)
+            except DuplicateContent:
+                return
+
+        return self._follow(job, api, name, add)
+
     def _follow(
         self, job: PublishJob, api: YouTubeClient, name: str, run: Callable[[], None]
     ) -> StepResult:
@@ -212,7 +237,9 @@ class YouTube(Platform):
             if _may_mend(error) and tries < MAX_TRIES:
                 wait_s = max(TRY_AGAIN_S, error.retry_after or 0)
                 return StepResult({"tries": tries}, wait_s=wait_s)
-            return self._done(job, api, name, f"without {name}: {error}")
+            what, _colon, language = name.partition(":")
+            left = without.with_one_more(job.witness, what, error, language)
+            return self._done(job, api, name, left=left)
         return self._done(job, api, name)
 
     def _processing(self, job: PublishJob, api: YouTubeClient) -> StepResult:
@@ -252,15 +279,24 @@ class YouTube(Platform):
         return self._done(job, api, PROCESSING)
 
     def _done(
-        self, job: PublishJob, api: YouTubeClient, name: str, note: str = ""
+        self,
+        job: PublishJob,
+        api: YouTubeClient,
+        name: str,
+        note: str = "",
+        left: Mapping[str, Any] = MappingProxyType({}),
     ) -> StepResult:
-        """One thing is done, or left out; with the last one the post is published."""
+        """One thing is done, or left out; with the last one the post is published.
+
+        left: as `without.with_one_more` has it."""
         notes = [*job.witness.get("notes", []), *([note] if note else [])]
         witness = {
             "after": [*job.witness.get("after", []), name],
             "notes": notes,
             "tries": 0,
+            **left,
         }
+        notes = witness["notes"]
         if len(_after(job)) > 1:
             return StepResult(witness)
         return StepResult(witness, remote=self._remote(job, api, notes))
@@ -305,7 +341,11 @@ class YouTube(Platform):
                 bool(chosen(SPEC, job.draft, job.account, "notify")),
             ).calls_ahead()
         for name in _after(job):
-            calls |= prices[name]
+            calls |= prices.get(name, {})
+        if said := sum(name in _captions_of(job) for name in _after(job)):
+            tried = int(bool(job.witness.get("tries")))
+            calls["POST captions.insert"] = said
+            calls |= {"GET captions.list": tried} if tried else {}
         return calls
 
     # --- reconciliation
@@ -467,8 +507,15 @@ def _after(job: PublishJob) -> list[str]:
         names.insert(1 if _is_short(job) else 0, THUMBNAIL)
     if chosen(SPEC, job.draft, job.account, PLAYLIST):
         names.append(PLAYLIST)
+    names += _captions_of(job)
     done = job.witness.get("after", [])
     return [name for name in names if name not in done]
+
+
+def _captions_of(job: PublishJob) -> dict[str, MediaFile]:
+    """Step -> file, in order."""
+    files = captions.sent(job.draft, SPEC)
+    return {f"{without.CAPTIONS}:{file.language}": file for file in files}
 
 
 def _may_mend(error: PlatformError) -> bool:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from ..base import (
     Ability,
     Call,
+    CaptionRule,
     CommentRule,
     MediaKind,
     MediaRule,
@@ -67,7 +68,7 @@ ANALYTICS = f"{_PREFIX}yt-analytics.readonly"
 SCOPES = (
     Scope(UPLOAD, "upload videos and thumbnails", True),
     Scope(READONLY, "read the channel, its videos and their figures", True),
-    Scope(FORCE_SSL, "playlists, deleting, comments", True),
+    Scope(FORCE_SSL, "playlists, deleting, comments, captions", True),
     Scope(
         ANALYTICS,
         "reports of YouTube Analytics",
@@ -138,8 +139,6 @@ LATER = frozenset(
         "GET comments.list",
         "PUT comments.update",
         "DELETE comments.delete",
-        "GET captions.list",
-        "POST captions.insert",
         "PUT captions.update",
         "GET search.list",
         "GET videos.batchGetStats",
@@ -275,6 +274,8 @@ SPEC = PlatformSpec(
         min_bytes=1,
         max_s=MAX_S,
     ),
+    # How many it takes is not documented; each costs 400 units of 10,000 a day.
+    captions=CaptionRule("srt", max_bytes=100_000_000, max_count=10),
     mixes=(frozenset({MediaKind.VIDEO, MediaKind.IMAGE}),),
     needs_media=True,
     needs_video=True,

@@ -27,6 +27,7 @@ from .twin_calls import (
     invalid,
     units_used_up,
 )
+from .twin_captions import CAPTION_SWITCHES, Captions
 from .twin_channels import CHANNEL_SWITCHES, Channels, new_channel_id
 from .twin_figures import FIGURE_SWITCHES, comment_failed
 from .twin_hub import HUB_SWITCHES
@@ -51,7 +52,7 @@ QUOTA_SWITCHES = (
 )
 
 
-class YouTubeTwin(Login, Upload, Channels):
+class YouTubeTwin(Login, Upload, Captions, Channels):
     slug: ClassVar[str] = "youtube"
     name: ClassVar[str] = "YouTube"
     SWITCHES = (
@@ -59,6 +60,7 @@ class YouTubeTwin(Login, Upload, Channels):
         *QUOTA_SWITCHES,
         *UPLOAD_SWITCHES,
         *VIDEO_SWITCHES,
+        *CAPTION_SWITCHES,
         *CHANNEL_SWITCHES,
         *FIGURE_SWITCHES,
         *HUB_SWITCHES,
@@ -191,6 +193,7 @@ class YouTubeTwin(Login, Upload, Channels):
                 "media_kinds": ["video"],
                 "media_sha256": [video["sha256"]],
                 "thumbnail": video["thumbnail"],
+                "captions": [one["language"] for one in video.get("tracks", [])],
                 "privacy": self.privacy(video),
             }
             for id, video in self.all("video", deleted=False)
@@ -262,7 +265,7 @@ class YouTubeTwin(Login, Upload, Channels):
         )
 
     def _notes(self, video: Doc) -> list[str]:
-        notes = []
+        notes = [f"Captions: {one['language']}" for one in video.get("tracks", [])]
         state = self.upload_status(video)
         if state == "uploaded":
             notes.append("YouTube still works on this video: nobody else sees it yet.")

@@ -75,6 +75,8 @@ CALLS = {
     "PUT comments.update": Call(COMMENT, 50),
     "DELETE comments.delete": Call(COMMENT, 50),
     "POST comments.setModerationStatus": Call(COMMENT, 50),
+    "GET captions.list": Call(COMMENT, 50),
+    "POST captions.insert": Call(COMMENT, 400),
     "GET reports": Call((ANALYTICS,), 0, "none"),
 }
 

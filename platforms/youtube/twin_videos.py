@@ -276,7 +276,7 @@ class Videos(Hub):
             "duration": iso_duration(video["duration_s"] if is_done else 0),
             "dimension": "2d",
             "definition": "hd" if video["height"] >= 720 else "sd",
-            "caption": "false",
+            "caption": "true" if video.get("tracks") else "false",
             "licensedContent": False,
             "contentRating": {},
             "projection": "rectangular",
