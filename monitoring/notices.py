@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
 from accounts import versions
+from accounts.ends import End, EndKind
 from accounts.fixed_query import SAMPLE_TIME, FixedQuery
 from accounts.models import ConnectedAccount, Credential
 from platforms.errors import Cause
@@ -113,11 +114,10 @@ def days_left(ends_at: datetime, now: datetime) -> int:
     return (ends_at.astimezone(zone).date() - now.astimezone(zone).date()).days
 
 
-def end_of(credential: Credential, now: datetime) -> datetime | None:
-    """The first end to come that needs a person."""
-    return min(
-        (end.at for end in credential.ends(now=now) if end.at > now), default=None
-    )
+def _first_end(credential: Credential, now: datetime, platform: str = "") -> End | None:
+    """The first end to come that needs a person. platform: as for `Credential.ends`."""
+    ends = credential.ends(platform, now)
+    return min((end for end in ends if end.at > now), default=None)
 
 
 def _endings(now: datetime, only: Sequence[int] = ()) -> list[Ending]:
@@ -135,20 +135,37 @@ def _endings(now: datetime, only: Sequence[int] = ()) -> list[Ending]:
     by_member = trees_of(candidates)
     found: dict[int, Ending] = {}
     for row in candidates:
-        tree, end = by_member[row.pk], end_of(row, now)
-        if end is None or tree.root.state == Credential.State.BROKEN:
+        root = by_member[row.pk].root
+        # What was made from a person's token outlives the time of that token.
+        if root.state == Credential.State.BROKEN and root.cause != Cause.TOKEN_EXPIRED:
             continue
-        from_at = row.issued_at or row.connected_at
-        root = tree.root
-        ending = found.setdefault(
-            root.pk, Ending(f"{ENDS}:{root.pk}", root, end, from_at)
-        )
-        if end < ending.ends_at:
-            ending.ends_at, ending.from_at = end, from_at
-        for member in _made_from(row, tree):
-            for account in tree.accounts.get(member.pk, ()):
-                ending.accounts[account.pk] = account
+        for end, accounts in _ends_of(row, by_member[row.pk], now):
+            # An access token that is renewed puts off no other end.
+            is_token_s = end.kind == EndKind.ACCESS and row.issued_at
+            from_at = row.issued_at if is_token_s else row.connected_at
+            ending = found.setdefault(
+                root.pk, Ending(f"{ENDS}:{root.pk}", root, end.at, from_at)
+            )
+            if end.at < ending.ends_at:
+                ending.ends_at, ending.from_at = end.at, from_at
+            ending.accounts.update((account.pk, account) for account in accounts)
     return [ending for ending in found.values() if ending.accounts]
+
+
+def _ends_of(
+    credential: Credential, tree: Tree, now: datetime
+) -> Iterator[tuple[End, list[ConnectedAccount]]]:
+    """Its own end with whom that concerns, and those of accounts of another platform
+    that act with it: what ends for Instagram may not end for the Page before it."""
+    own = _first_end(credential, now)
+    if own:
+        members = _made_from(credential, tree)
+        yield own, [a for m in members for a in tree.accounts.get(m.pk, ())]
+    for account in tree.accounts.get(credential.pk, ()):
+        if account.platform != credential.app.platform:
+            end = _first_end(credential, now, account.platform)
+            if end and end != own:
+                yield end, [account]
 
 
 def _may_end(until: datetime) -> QuerySet[Credential]:

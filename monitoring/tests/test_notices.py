@@ -152,6 +152,65 @@ def test_many_accounts_of_one_person_are_one_mail(
     assert html.count("Reconnect</a>") == 5
 
 
+@pytest.mark.parametrize("end", ["refresh_expires_at", "data_access_ends_at"])
+def test_an_access_token_of_an_hour_hides_no_end_of_its_consent(
+    account: Any, make_account: Any, end: str
+) -> None:
+    """It is renewed day after day, and its consent ends when it was always to end."""
+    account.delete()
+    platform = "youtube" if end == "refresh_expires_at" else "ayrshare"
+    row = make_account(platform, "b", refresh_token="r").credential
+    for left in (20.8, 19.8, 13.8, 12.8, 6.8, 5.8, 2.8, 1.8, 0.8):
+        renewed = ENDS - timedelta(days=left, hours=4)
+        Credential.objects.filter(pk=row.pk).update(
+            issued_at=renewed,
+            expires_at=renewed + timedelta(hours=1),
+            connected_at=ENDS - timedelta(days=90),
+            **{end: ENDS},
+        )
+        day(left)
+    assert told() == [21, 14, 7, 3, 1]
+
+
+@pytest.fixture
+def photos(account: Any, make_account: Any) -> Any:
+    """An Instagram account that acts with the token of a person's Page."""
+    account.delete()
+    person = make_account("facebook", "person").credential
+    page = make_account("facebook", "page", name="Acme Page")
+    photos = make_account("instagram", "photos", name="Acme Photos")
+    photos.credential.delete()
+    photos.credential = page.credential
+    photos.save()
+    person.accounts.all().delete()
+    Credential.objects.filter(pk=page.credential.pk).update(parent=person)
+    Credential.objects.update(
+        connected_at=ENDS - timedelta(days=90), data_access_ends_at=ENDS
+    )
+    return photos
+
+
+def test_the_end_of_a_person_s_trust_is_told_for_what_acts_through_their_page(
+    photos: Any,
+) -> None:
+    """It stops the Instagram account; the Page, which is exempt, goes on."""
+    for left in (25, 21, 14, 7, 3, 1):
+        day(left)
+    assert told() == [21, 14, 7, 3, 1]
+    incident = Incident.objects.open().get()
+    assert [*incident.accounts.all()] == [photos]
+    assert incident.credential == Credential.objects.get(children__isnull=False)
+    assert "Acme Photos" in mail.outbox[0].subject
+
+
+def test_that_end_is_told_although_the_person_s_own_token_is_over(photos: Any) -> None:
+    """Pages outlive it, and nobody had to hear of it."""
+    Credential.objects.filter(parent=None).update(state="broken", cause="token_expired")
+    day(7)
+    assert told() == [7]
+    assert [*Incident.objects.open().get().accounts.all()] == [photos]
+
+
 def test_posts_after_the_end_are_counted(account: Any, make_delivery: Any) -> None:
     late = make_delivery(account)
     type(late).objects.update(due_at=ENDS + timedelta(days=1))
