@@ -19,7 +19,7 @@ import random
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -58,11 +58,16 @@ from .health_script import (
     INSTAGRAM,
     REACTS_H,
     RENEWALS,
+    STEP,
+    TREE_AGAIN,
     TREE_ENDINGS,
+    TREE_EVERY,
     TROUBLE,
     TROUBLE_EVERY,
+    TURN,
     Ending,
     Reach,
+    beginning_with,
     cast,
     death_of,
     next_gap,
@@ -75,8 +80,6 @@ from .world import Practice, adopt, make_delivery, make_people
 logger = logging.getLogger(__name__)
 
 Status = Delivery.Status
-#: The clock goes in such steps: looks come late by as much, never early.
-STEP = timedelta(minutes=15)
 #: The drill never skips more than this: incidents are reviewed by the clock.
 LONGEST_STEP = timedelta(minutes=20)
 #: A look that met trouble is repeated by then, and seen at the next step.
@@ -389,9 +392,12 @@ class Weeks:
             self._sign_ins[account.pk] = sign_in
         members = frozenset(account.pk for account in accounts)
         person = grant.subject.external_id
-        deaths = tree_deaths(self.dice, self.start, self.days, number)
-        for at, ending in deaths:
-            self.at(at, partial(self._die_in_tree, members, person, ending))
+        # Another beginning for each tree of each world, and none near another.
+        turn = (2 * self.turn + number) * TURN
+        endings = beginning_with(turn, TREE_ENDINGS)
+        for at in tree_deaths(self.dice, self.start, self.days):
+            die = partial(self._die_in_tree, members, person, endings, at + TREE_EVERY)
+            self.at(at, die)
 
     # -- what happens
 
@@ -404,10 +410,14 @@ class Weeks:
         if self.record.of(pk):
             return  # it is dead already
         account = self._fresh(pk)
+        hit = [account] if ending.reach == Reach.ONE else self._sharing(account)
+        due = self._first_due(hit, now)
+        if due and not self.record.may_end_now(ending, now, due):
+            self.at(due + STEP, partial(self._die, pk, ending))
+            return
         if pk in self._cut:  # one thing at a time, so that it can be told what it was
             self.practice.remove_fault(self._cut.pop(pk)[1])
         self.practice.end_tokens(account.platform, account.external_id, ending.how)
-        hit = [account] if ending.reach == Reach.ONE else self._sharing(account)
         death = self._died(ending.name, account.platform, ending.causes, hit, now)
         death.can_be_told = ending.can_be_told
         if ending.restored:
@@ -418,35 +428,56 @@ class Weeks:
             self.at(death.next_due_at + wait, partial(self._cure, death))
 
     def _die_in_tree(
-        self, members: frozenset[int], person: str, ending: Ending, now: datetime
+        self,
+        members: frozenset[int],
+        person: str,
+        endings: Sequence[Ending],
+        until: datetime,
+        now: datetime,
     ) -> None:
+        """The way that was put to the test least so far; until: its turn is over then."""
+        again = partial(self._die_in_tree, members, person, endings, until)
         if any(self.record.of(pk) for pk in members):
-            return  # the last one is not mended yet
+            # The last one is not mended yet.
+            self.once_more(now + TREE_AGAIN, until, again)
+            return
         rows = ConnectedAccount.objects.filter(pk__in=members).order_by("pk")
         accounts = list(rows.select_related("credential__app"))
-        pages = [a for a in accounts if a.platform == "facebook"]
-        whose = person
-        hit = accounts
-        if ending.reach == Reach.PAGES:
-            hit = pages
-        elif ending.reach == Reach.INSTAGRAM:
-            hit = [a for a in accounts if a.platform != "facebook"]
-        elif ending.reach == Reach.BEHIND:
-            hit = [a for a in accounts if a.platform != "facebook"][:1]
-            if not hit:
-                return
-            [page] = [a for a in self._sharing(hit[0]) if a.platform == "facebook"]
-            whose = f"{person}/{page.external_id}"
-        elif ending.reach == Reach.ACCESS:
-            page = self.dice.choice(pages)
-            hit = self._sharing(page)
-            whose = f"{person}/{page.external_id}"
-        self.practice.end_tokens(ending.platform, whose, ending.how)
-        if not hit:
+        linked = any(account.platform == "instagram" for account in accounts)
+        ending = self.record.rarest([e for e in endings if linked or not e.of_linked])
+        hit, whose = self._hit_in_tree(accounts, person, ending)
+        due = self._first_due(hit, now)
+        if due and not self.record.may_end_now(ending, now, due):
+            self.once_more(due + STEP, until, again)
             return
+        self.practice.end_tokens(ending.platform, whose, ending.how)
         death = self._died(ending.name, ending.platform, ending.causes, hit, now)
         if ending.restored:
             death.restore = whose
+
+    def once_more(
+        self, at: datetime, until: datetime, what: Callable[[datetime], None]
+    ) -> None:
+        if at < min(until, self.end - DAY):
+            self.at(at, what)
+
+    def _hit_in_tree(
+        self, accounts: list[ConnectedAccount], person: str, ending: Ending
+    ) -> tuple[list[ConnectedAccount], str]:
+        """Who cannot post after it, and whom the practice network has to be told."""
+        pages = [a for a in accounts if a.platform == "facebook"]
+        linked = [a for a in accounts if a.platform != "facebook"]
+        if ending.reach == Reach.PAGES:
+            return pages, person
+        if ending.reach == Reach.INSTAGRAM:
+            return linked, person
+        if ending.reach == Reach.BEHIND:
+            [page] = [a for a in self._sharing(linked[0]) if a.platform == "facebook"]
+            return linked[:1], f"{person}/{page.external_id}"
+        if ending.reach == Reach.ACCESS:
+            page = self.dice.choice(pages)
+            return self._sharing(page), f"{person}/{page.external_id}"
+        return accounts, person
 
     def _died(
         self,
@@ -457,16 +488,21 @@ class Weeks:
         now: datetime,
     ) -> Death:
         pks = frozenset(account.pk for account in hit)
-        due = [at for pk in pks if (at := self._next_due.get(pk)) and at > now]
-        death = Death(kind, platform, now, pks, causes, min(due, default=None))
+        due = self._first_due(hit, now)
+        death = Death(kind, platform, now, pks, causes, due)
         self.record.deaths.append(death)
         return death
 
+    def _first_due(
+        self, accounts: Iterable[ConnectedAccount], now: datetime
+    ) -> datetime | None:
+        due = (self._next_due.get(account.pk) for account in accounts)
+        return min((at for at in due if at and at > now), default=None)
+
     def next_due_of(self, platform: str, now: datetime) -> datetime | None:
         """When the next post of any account of a platform is due."""
-        whose = (pk for pk, row in self.accounts.items() if row.platform == platform)
-        due = [at for pk in whose if (at := self._next_due.get(pk)) and at > now]
-        return min(due, default=None)
+        rows = self.accounts.values()
+        return self._first_due((row for row in rows if row.platform == platform), now)
 
     def _sharing(self, account: ConnectedAccount) -> list[ConnectedAccount]:
         """All accounts that act with the same access."""
@@ -552,16 +588,15 @@ class Weeks:
 
     def _announced(self, pk: int, ends_at: datetime) -> bool:
         """Whether a message told of this end before it came."""
-        credential = self._fresh(pk).credential
-        return (
-            credential is not None
-            and Alert.objects.filter(
-                kind=Alert.Kind.NOTICE,
-                incident__credential=credential,
-                created_at__lt=ends_at,
-                created_at__gte=ends_at - 22 * DAY,
-            ).exists()
-        )
+        found = Alert.objects.filter(
+            kind=Alert.Kind.NOTICE,
+            incident__accounts=pk,
+            created_at__lt=ends_at,
+            created_at__gte=ends_at - 22 * DAY,
+        ).exists()
+        if not found:
+            say(f"{self._fresh(pk)} ends on {ends_at:%d %b %H:%M} without a word")
+        return found
 
     def _renew_ahead(self, pk: int, ends_at: datetime, now: datetime) -> None:
         if self.record.of(pk):

@@ -11,7 +11,7 @@ that until others tell the same, and are found well again by their next look.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,7 +22,16 @@ from monitoring.models import Incident
 from monitoring.roots import OUR_APP
 
 from .health_record import Death
-from .health_script import APP_ENDINGS, APP_EVERY, DAY, REACTS_H, Ending
+from .health_script import (
+    APP_ENDINGS,
+    APP_EVERY,
+    DAY,
+    REACTS_H,
+    STEP,
+    TURN,
+    Ending,
+    beginning_with,
+)
 from .runner import say
 
 if TYPE_CHECKING:
@@ -45,11 +54,12 @@ class Apps:
         #: platform -> its death, the rule of the practice network that makes it
         self.refused: dict[str, tuple[Death, str]] = {}
         there = [ending for ending in APP_ENDINGS if ending.platform in {*platforms}]
-        at, number = weeks.start + 2 * DAY, weeks.turn
+        at = weeks.start + 2 * DAY
         while there and at < weeks.end - 3 * DAY:
             begins = at + APP_EVERY / 2 * self.dice.random()
-            weeks.at(begins, partial(self._end, there[number % len(there)]))
-            at, number = at + APP_EVERY, number + 1
+            endings = beginning_with(weeks.turn * TURN, there)
+            weeks.at(begins, partial(self._end, endings, at + APP_EVERY))
+            at += APP_EVERY
 
     def explains(self, platform: str, cause: str, now: datetime) -> bool:
         """Whether it is this that an account is said to suffer from."""
@@ -71,13 +81,19 @@ class Apps:
                 wait = timedelta(hours=self.dice.uniform(*REACTS_H))
                 self.weeks.at(now + wait, partial(self._take_back, death))
 
-    def _end(self, ending: Ending, now: datetime) -> None:
+    def _end(self, endings: Sequence[Ending], until: datetime, now: datetime) -> None:
+        """The platform's turn that was put to the test least; over when `until` comes."""
+        free = [e for e in endings if e.platform not in self.refused]
+        if not free:
+            return
+        ending = self.weeks.record.rarest(free)
         platform = ending.platform
-        if platform in self.refused:
+        due = self.weeks.next_due_of(platform, now)
+        if due and not self.weeks.record.may_end_now(ending, now, due):
+            self.weeks.once_more(due + STEP, until, partial(self._end, endings, until))
             return
         rule = self.weeks.practice.fault(kind=ending.how, platform=platform, call="any")
         self.weeks.begin_trouble(rule, platform, now)
-        due = self.weeks.next_due_of(platform, now)
         death = Death(ending.name, platform, now, frozenset(), ending.causes, due)
         self.refused[platform] = death, rule
         self.weeks.record.deaths.append(death)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -108,8 +108,25 @@ class Record:
 
     def missing(self, endings: Iterable[Ending]) -> list[str]:
         """The ways in which nothing died, or only right before a post."""
-        seen = {death.name for death in self.deaths if _was_put_to_the_test(death)}
-        return sorted({ending.key for ending in endings} - seen)
+        return sorted({ending.key for ending in endings} - self._seen().keys())
+
+    def rarest(self, endings: Sequence[Ending]) -> Ending:
+        """Which of them was put to the test least so far; the first of several."""
+        seen = self._seen()
+        return min(endings, key=lambda ending: seen[ending.key])
+
+    def may_end_now(
+        self, ending: Ending, now: datetime, next_due_at: datetime | None
+    ) -> bool:
+        """Right before a post it would put nothing to the test: it may come there as
+        well, once the drill has seen what becomes of it."""
+        if self._seen()[ending.key] or not ending.can_be_told:
+            return True
+        return next_due_at is not None and next_due_at - now > LAST_LOOK
+
+    def _seen(self) -> Counter[str]:
+        """How often each way was put to the test, by the names of deaths."""
+        return Counter(d.name for d in self.deaths if _was_put_to_the_test(d))
 
     def figures(self) -> dict[str, Any]:
         """The keys of the drill's JSON line that come from deaths."""

@@ -8,7 +8,7 @@ as can be known. Source: section 4 and 10 of each platform's facts.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,6 +17,8 @@ from accounts.breakers import MANY_LOST_ACCESS
 from platforms.errors import Cause
 
 DAY = timedelta(days=1)
+#: The clock goes in such steps: looks come late by as much, never early.
+STEP = timedelta(minutes=15)
 GONE = frozenset({Cause.TOKEN_REVOKED, Cause.TOKEN_INVALID, Cause.REFRESH_REFUSED})
 
 
@@ -57,6 +59,11 @@ class Ending:
     def key(self) -> str:
         """As the record names its deaths."""
         return f"{self.platform}.{self.name}"
+
+    @property
+    def of_linked(self) -> bool:
+        """Happens to Instagram accounts behind Pages only."""
+        return self.reach in (Reach.INSTAGRAM, Reach.BEHIND)
 
 
 def _one(platform: str, how: str, *causes: str, **more: object) -> Ending:
@@ -195,6 +202,10 @@ TREE_ENDINGS: tuple[Ending, ...] = tuple(
 PAGES, INSTAGRAM = 40, 12
 #: Between two ends of one tree: time to be found, mended and proven again.
 TREE_EVERY = timedelta(days=6)
+#: While the last one is not mended, the next waits for so long and longer.
+TREE_AGAIN = timedelta(hours=6)
+#: Trees and worlds that follow each other begin so many ways apart.
+TURN = 4
 
 #: The call that renews, whose answer may be lost: a grant that rotates may go with it.
 RENEWALS = {
@@ -283,16 +294,18 @@ def sort_of(platform: str, number: int) -> dict[str, str]:
     return sorts[number % len(sorts)]
 
 
-def tree_deaths(
-    dice: random.Random, start: datetime, days: int, turn: int
-) -> Iterator[tuple[datetime, Ending]]:
-    """One end after the other, each tree beginning with another."""
+def tree_deaths(dice: random.Random, start: datetime, days: int) -> Iterator[datetime]:
+    """When the next end of one tree has its turn, until the time is over."""
     at = start + DAY + TREE_EVERY * dice.random()
-    number = turn
     while at < start + (days - 2) * DAY:
-        yield at, TREE_ENDINGS[number % len(TREE_ENDINGS)]
+        yield at
         at += TREE_EVERY
-        number += 1
+
+
+def beginning_with(turn: int, endings: Sequence[Ending]) -> list[Ending]:
+    """All of them in their order, from another one on for each turn."""
+    turn %= len(endings)
+    return [*endings[turn:], *endings[:turn]]
 
 
 def death_of(

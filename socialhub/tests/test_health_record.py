@@ -12,7 +12,15 @@ from platforms import registry
 from platforms.practice.server import TWINS, load_twins
 from socialhub.drills.health import OF_POSTS, Weeks
 from socialhub.drills.health_record import Death, Record, percentile
-from socialhub.drills.health_script import ENDINGS, SORTS, TREE_ENDINGS, Ending, cast
+from socialhub.drills.health_script import (
+    ENDINGS,
+    SORTS,
+    TREE_ENDINGS,
+    TURN,
+    Ending,
+    beginning_with,
+    cast,
+)
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -76,6 +84,35 @@ def test_an_end_right_before_a_post_puts_nothing_to_the_test() -> None:
     late = death(next_due_at=T0 + HOUR / 2)
     assert Record([late]).missing([ending]) == ["x.revoked"]
     assert Record([late, death()]).missing([ending]) == []
+
+
+def test_the_way_that_was_put_to_the_test_least_comes_next() -> None:
+    ways = [Ending("x", how, frozenset()) for how in ("revoked", "suspend", "expire")]
+    assert Record().rarest(ways) is ways[0]
+    assert Record([death()]).rarest(ways) is ways[1]
+    once = [death(), death(kind="suspend"), death(kind="expire"), death()]
+    assert Record(once).rarest(ways) is ways[1]
+    too_late = death(next_due_at=T0 + HOUR / 2)
+    assert Record([too_late]).rarest(ways) is ways[0]
+
+
+def test_a_way_waits_for_a_time_at_which_it_is_put_to_the_test_once() -> None:
+    ending = Ending("x", "revoked", frozenset())
+    soon, later = T0 + HOUR / 2, T0 + 2 * HOUR
+    assert not Record().may_end_now(ending, T0, soon)
+    assert not Record().may_end_now(ending, T0, None)
+    assert Record().may_end_now(ending, T0, later)
+    assert Record([death()]).may_end_now(ending, T0, soon)
+    only_a_post_tells = Ending("x", "spam", frozenset(), can_be_told=False)
+    assert Record().may_end_now(only_a_post_tells, T0, soon)
+
+
+def test_worlds_begin_with_other_ways_and_leave_none_out() -> None:
+    first, second = beginning_with(0, TREE_ENDINGS), beginning_with(TURN, TREE_ENDINGS)
+    assert first[0] != second[0]
+    assert {*second} == {*TREE_ENDINGS}
+    assert len(second) == len(TREE_ENDINGS)
+    assert beginning_with(len(TREE_ENDINGS) + 1, TREE_ENDINGS)[0] == TREE_ENDINGS[1]
 
 
 #: What the practice network knows besides, and why nothing dies of it in the drill.
