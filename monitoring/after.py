@@ -387,10 +387,11 @@ def aftermaths(deliveries: Sequence[Delivery], reader: Any) -> list[Aftermath]:
 
 
 def delivery_sections(delivery: Delivery, reader: Any) -> list[tuple[str, Any]]:
-    from .interventions import Removals, removals
+    from .interventions import Removals, remainder, removals
 
     found = aftermaths([delivery], reader)
-    return [
+    left = [("monitoring/_left_out.html", remainder(one)) for one in found]
+    return [row for row in left if row[1]] + [
         section
         for one in found
         for section in (

@@ -26,7 +26,7 @@ from accounts.limits import Denied, Importance, Need
 from accounts.models import ConnectedAccount, Credential
 from accounts.permissions import lacks
 from platforms import registry
-from platforms.base import Ability, After, Draft, PlatformClient, PublishJob
+from platforms.base import Ability, After, Call, Draft, PlatformClient, PublishJob
 from platforms.errors import Cause, NotFound, PermissionMissing, PlatformError
 
 from .rounds import Round
@@ -232,13 +232,20 @@ def missing_scopes(
     account: ConnectedAccount, client: PlatformClient, what: After
 ) -> str:
     """Scopes without which nothing is shown, by name; "": none, or none is known."""
-    credential = credential_of(account)
-    if not credential.granted_scopes:
-        return ""
     rows = [client.spec.call(key) for key in client.calls_of(what)]
     if what is After.FIGURES:
         # Beside these stand calls that tell one emptiness from another.
         rows = [row for row in rows if row.ability is Ability.FIGURES]
+    return scopes_lacking(account, client, rows)
+
+
+def scopes_lacking(
+    account: ConnectedAccount, client: PlatformClient, rows: Sequence[Call]
+) -> str:
+    """Of what these calls need; "": nothing, or it is not known what was granted."""
+    credential = credential_of(account)
+    if not credential.granted_scopes:
+        return ""
     names = [
         scope
         for row in rows

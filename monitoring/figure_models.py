@@ -302,9 +302,10 @@ class Answer(Sent):
 
 
 class Intervention(Sent):
-    """A person takes a post down, or hides, shows or deletes what others wrote below it.
+    """A person takes a post down, hides, shows or deletes what others wrote below it, or
+    has captions added that did not go along.
 
-    Each may run twice without harm: what is gone is gone. So after a lost answer the
+    Each may run twice without harm: what is gone is gone, what is there is there. So after a lost answer the
     platform is read, and where it is not so or cannot be told, the call leaves again.
     """
 
@@ -313,6 +314,7 @@ class Intervention(Sent):
         HIDE = "hide", _("Hide a comment")
         SHOW = "show", _("Show a comment again")
         DELETE_COMMENT = "delete_comment", _("Delete a comment")
+        ADD_CAPTIONS = "add_captions", _("Add the captions")
 
     WORDS: dict[str, Any] = {
         Sent.State.WAITING: _("in a moment"),
@@ -335,7 +337,7 @@ class Intervention(Sent):
     #: what is hidden or deleted, and what it says; "" where it is the post
     comment_id = models.CharField(max_length=300, blank=True)
     quoted = models.TextField(blank=True)
-    #: of a thread: ids of the parts that are gone already
+    #: of a thread: ids of the parts that are gone already; of captions: their languages
     done_ids = models.JSONField(default=list, blank=True)
     done_at = models.DateTimeField(null=True, blank=True)
 
@@ -366,7 +368,8 @@ class Intervention(Sent):
     # -- verbs
 
     def note_done(self, number: str) -> None:
-        """One part of a thread is gone: a later try begins behind it."""
+        """One part of a thread is gone, one language is there: a later try begins behind
+        it."""
         self.done_ids = [*self.done_ids, number]
         same = Intervention.objects.filter(pk=self.pk, tries=self.tries)
         same.update(done_ids=self.done_ids)

@@ -1,4 +1,5 @@
-"""Posts are taken down, and comments hidden or deleted, where a person wants it so.
+"""Posts are taken down, comments hidden or deleted, and captions added, where a person
+wants it so.
 
 Each call may run twice without harm, so after a lost answer the platform is read: is it
 gone, is it hidden? Where it is not, or cannot be told, the call leaves again, and after
@@ -17,10 +18,17 @@ from django.utils import timezone
 from accounts import limits
 from accounts.hearing import Hearing
 from accounts.models import AuditEvent
-from platforms import parts
-from platforms.base import After, PlatformClient
-from platforms.errors import Cause, NotFound, PermissionMissing, PlatformError
-from publishing.models import Delivery
+from platforms import captions, parts, without
+from platforms.base import After, MediaFile, PlatformClient
+from platforms.errors import (
+    Cause,
+    DuplicateContent,
+    InvalidContent,
+    NotFound,
+    PermissionMissing,
+    PlatformError,
+)
+from publishing.models import Delivery, draft_from
 
 from . import once
 from .figure_models import Intervention, PostComment, Watch
@@ -68,17 +76,48 @@ def ids_of(delivery: Delivery) -> list[str]:
 
 def _send(row: Intervention, hearing: Hearing, now: datetime) -> None:
     client = once.client_for(row)
-    times = 1
-    if row.kind == Kind.DELETE_POST:
-        times = len(_left(row))
-    what = Intervention.AFTER[row.kind]
-    calls = {key: count * times for key, count in client.calls_of(what).items()}
     errand = once.Errand(
-        calls,
+        _calls(row, client),
         lambda client: _call(row, client),
         lambda error, _number: _settle(row, error),
     )
     once.send(row, client, errand, hearing, now)
+
+
+def _calls(row: Intervention, client: PlatformClient) -> dict[str, int]:
+    if row.kind == Kind.ADD_CAPTIONS:
+        return dict(client.calls_of_captions(len(captions_left(row.delivery))))
+    times = len(_left(row)) if row.kind == Kind.DELETE_POST else 1
+    calls = client.calls_of(Intervention.AFTER[row.kind])
+    return {key: count * times for key, count in calls.items()}
+
+
+def captions_left(delivery: Delivery) -> list[MediaFile]:
+    """Those that did not go along with a post, and were not added since."""
+    tried = Intervention.objects.filter(delivery=delivery, kind=Kind.ADD_CAPTIONS)
+    added = {one for done in tried.values_list("done_ids", flat=True) for one in done}
+    wanted = {
+        left.language
+        for left in parts.left_out(delivery.witness)
+        if left.what == without.CAPTIONS
+    }
+    if not wanted - added:
+        return []
+    files = draft_from(delivery.draft).captions
+    return [file for file in files if file.language in wanted - added]
+
+
+def _add_captions(row: Intervention, client: PlatformClient) -> None:
+    for file in captions_left(row.delivery):
+        try:
+            said = captions.as_sent(file, client.spec)
+        except FileNotFoundError as exc:
+            raise InvalidContent(str(exc), cause=Cause.MEDIA_REFUSED) from exc
+        try:
+            client.add_captions(row.delivery.external_id, said, file.language)
+        except DuplicateContent:
+            logger.info("captions (%s) are there already", file.language)
+        row.note_done(file.language)
 
 
 def _left(row: Intervention) -> list[str]:
@@ -93,6 +132,8 @@ def _call(row: Intervention, client: PlatformClient) -> str:
                 row.note_done(number)
         elif row.kind == Kind.DELETE_COMMENT:
             client.delete_comment(row.comment_id)
+        elif row.kind == Kind.ADD_CAPTIONS:
+            _add_captions(row, client)
         else:
             client.set_hidden(row.comment_id, row.kind == Kind.HIDE)
     except NotImplementedError as exc:
@@ -129,10 +170,13 @@ def done(row: Intervention, *, seen_by_person: bool = False) -> None:
             out.update(taken_down_at=now)
             watch = Watch.objects.filter(delivery=row.delivery_id)
             watch.update(gone_at=now, next_at=None)
+        elif row.kind == Kind.ADD_CAPTIONS:
+            for file in captions_left(row.delivery):
+                row.note_done(file.language)
         elif row.kind == Kind.DELETE_COMMENT:
             one.delete()
             comments.filter(parent_id=row.comment_id).delete()
-        else:
+        elif row.kind in (Kind.HIDE, Kind.SHOW):
             one.update(is_hidden=row.kind == Kind.HIDE)
         AuditEvent.write(row.author, f"delivery.{row.kind}_done", row.delivery)
 
@@ -169,6 +213,9 @@ def _is_so(row: Intervention, client: PlatformClient) -> bool | None:
     """None: the platform does not tell."""
     if row.kind == Kind.DELETE_POST:
         return all(_is_gone(number, client) for number in _left(row))
+    if row.kind == Kind.ADD_CAPTIONS:
+        wanted = {file.language for file in captions_left(row.delivery)}
+        return wanted <= set(client.captions(row.delivery.external_id))
     if row.kind in (Kind.HIDE, Kind.SHOW) and client.spec.hides_silently:
         return None
     after = ""

@@ -19,7 +19,7 @@ from .after import aftermaths
 from .after_views import decide
 from .figure_models import Intervention, PostComment
 from .intervening import done
-from .interventions import removals, why_not
+from .interventions import remainder, removals, why_not
 
 Kind = Intervention.Kind
 
@@ -50,6 +50,24 @@ def delete_there(request: HttpRequest, pk: int) -> HttpResponse:
             )
         return redirect(place)
     return render(request, "monitoring/delete_there.html", {"removal": removal})
+
+
+@require_POST
+@role_required(can_write)
+def captions_again(request: HttpRequest, pk: int) -> HttpResponse:
+    """Have captions added that did not go along with the post."""
+    delivery = _delivery(request, pk)
+    place = f"{delivery.get_absolute_url()}#left-out"
+    one = next(iter(aftermaths([delivery], request.user)), None)
+    left = remainder(one) if one else None
+    if left is None:
+        messages.info(request, _("All of it is there."))
+    elif reason := left.why_not:
+        messages.error(request, reason)
+    elif _begin(request, delivery, Kind.ADD_CAPTIONS):
+        text = _("The captions are added in a moment. Their state stands here.")
+        messages.success(request, text)
+    return redirect(place)
 
 
 @require_POST

@@ -6,17 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
+from accounts.causes import explain
 from accounts.models import ConnectedAccount
 from accounts.roles import can_write
+from platforms import parts, without
 from platforms.base import After, is_id
+from publishing import languages
 from publishing.models import Delivery
 
 from .after import Aftermath
-from .asking import missing_scopes
+from .asking import missing_scopes, scopes_lacking
 from .figure_models import Intervention
-from .intervening import ids_of
+from .intervening import captions_left, ids_of
 
 Kind, State = Intervention.Kind, Intervention.State
 
@@ -34,11 +37,8 @@ def why_not(account: ConnectedAccount, what: After) -> str:
         return _("SocialHub cannot do that on %(platform)s.") % {
             "platform": account.spec.name
         }
-    if missing := missing_scopes(account, client, what):
-        return _(
-            "A permission is missing: %(scopes)s. Reconnect the account and grant it."
-        ) % {"scopes": missing}
-    return ""
+    missing = missing_scopes(account, client, what)
+    return _lacking(missing) if missing else ""
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,109 @@ class Removal:
             % {"counted": counted}
         )
         return lines
+
+
+#: what may be left out of a post -> what people call it
+_NAMES = {
+    without.CAPTIONS: gettext_lazy("Captions"),
+    without.THUMBNAIL: gettext_lazy("Thumbnail"),
+    without.PLAYLIST: gettext_lazy("Playlist"),
+}
+
+
+@dataclass(frozen=True)
+class Remainder:
+    """What did not go along with a post that is out. step: the last try to add it."""
+
+    aftermath: Aftermath
+    left: Sequence[without.Left]
+    step: Intervention | None
+
+    @property
+    def delivery(self) -> Delivery:
+        return self.aftermath.delivery
+
+    @property
+    def platform(self) -> str:
+        return self.aftermath.platform
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """What, and why, in sentences."""
+        return [(_name(one), _reason(one.cause)) for one in self.left]
+
+    @property
+    def is_on_its_way(self) -> bool:
+        return self.step is not None and self.step.state not in Intervention.ENDED
+
+    @property
+    def is_refused(self) -> bool:
+        return self.step is not None and self.step.state == State.FAILED
+
+    @property
+    def can_be_added(self) -> bool:
+        """The network takes some of it later as well."""
+        said = any(one.what == without.CAPTIONS for one in self.left)
+        client = self.delivery.account.client()
+        return said and bool(client.calls_of_captions(1))
+
+    @property
+    def why_not(self) -> str:
+        """Why nobody can add it from here; "": the reader may."""
+        delivery, names = self.delivery, {"platform": self.platform}
+        account = delivery.account
+        if delivery.taken_down_at or self.aftermath.gone_at is not None:
+            return _("It was deleted there already.")
+        if not self.can_be_added:
+            return _("SocialHub cannot add it now. Add it on %(platform)s itself.") % (
+                names
+            )
+        if not is_id(delivery.external_id):
+            return _("SocialHub was not told the id of the post.")
+        if account.disconnected_at is not None or account.credential is None:
+            return _("The account is disconnected.")
+        client = account.client()
+        rows = [client.spec.call(key) for key in client.calls_of_captions(1)]
+        if missing := scopes_lacking(account, client, rows):
+            return _lacking(missing)
+        if not can_write(self.aftermath.reader):
+            return _("People with the role Marketing or Admin can add it.")
+        return ""
+
+
+def _name(one: without.Left) -> str:
+    name = str(_NAMES.get(one.what, one.what))
+    return f"{name} ({languages.name(one.language)})" if one.language else name
+
+
+def _reason(cause: str) -> str:
+    known = explain(cause)
+    return f"{known.head}. {known.sentence}"
+
+
+def _lacking(scopes: str) -> str:
+    return _(
+        "A permission is missing: %(scopes)s. Reconnect the account and grant it."
+    ) % {"scopes": scopes}
+
+
+def remainder(one: Aftermath) -> Remainder | None:
+    """None: all went along, or was added since. At most three queries, where something
+    was left out."""
+    found = parts.left_out(one.delivery.witness)
+    if not found:
+        return None
+    languages_left = {file.language for file in captions_left(one.delivery)}
+    left = [
+        row
+        for row in found
+        if row.what != without.CAPTIONS or row.language in languages_left
+    ]
+    tries = Intervention.objects.filter(
+        delivery=one.delivery, kind=Kind.ADD_CAPTIONS
+    ).select_related("author")
+    step = tries.order_by("-created_at").first()
+    return Remainder(one, left, step) if left else None
 
 
 @dataclass(frozen=True)

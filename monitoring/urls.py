@@ -65,6 +65,11 @@ urlpatterns = [
         name="delete_there",
     ),
     path(
+        "deliveries/<int:pk>/captions/",
+        intervention_views.captions_again,
+        name="captions_again",
+    ),
+    path(
         "comments/<int:pk>/visibility/",
         intervention_views.comment_visibility,
         name="comment_visibility",

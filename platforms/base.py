@@ -1227,6 +1227,22 @@ class PlatformClient(abc.ABC):
 
     # --- after publishing (NotFound: the post is gone)
 
+    def calls_of_captions(self, count: int) -> Mapping[str, int]:
+        """Call key -> how often at most `add_captions` makes it for so many files; {}:
+        captions go along with their video or not at all."""
+        return {}
+
+    def add_captions(self, external_id: str, data: bytes, language: str) -> None:
+        """Add captions, in the platform's format, to a video that is out.
+
+        DuplicateContent: it has some in this language, which stay.
+        """
+        raise NotImplementedError(f"{self.spec.slug} adds no captions")
+
+    def captions(self, external_id: str) -> Sequence[str]:
+        """The languages of the captions that people added to a video."""
+        raise NotImplementedError(f"{self.spec.slug} lists no captions")
+
     def calls_of(self, what: After) -> Mapping[str, int]:
         """Call key -> how often at most the method for it makes it; {}: it is absent."""
         return {}

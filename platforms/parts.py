@@ -16,7 +16,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from . import mentions
+from . import mentions, without
 from .base import (
     Count,
     Draft,
@@ -192,13 +192,24 @@ def arrived(
     if count(draft) == 1:
         return dict(witness)
     at = remote.published_at or now
+    extra = {k: v for k, v in remote.extra.items() if k != "notes"}
+    if left := witness.get(without.WITHOUT):
+        extra[without.WITHOUT] = left
     part = {
         "id": remote.external_id,
         "link": remote.permalink,
         "at": at.astimezone(UTC).isoformat(),
-        "extra": {k: v for k, v in remote.extra.items() if k != "notes"},
+        "extra": extra,
     }
     return {OUT: [*witness.get(OUT, ()), part]}
+
+
+def left_out(witness: Mapping[str, Any]) -> tuple[without.Left, ...]:
+    """What did not go along with the parts that are out."""
+    found = without.read(witness.get(without.WITHOUT))
+    for part in witness.get(OUT, ()):
+        found += without.read(part["extra"].get(without.WITHOUT))
+    return found
 
 
 def kept(witness: Mapping[str, Any]) -> dict[str, Any]:

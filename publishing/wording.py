@@ -439,6 +439,8 @@ _EVENTS = {
     "delivery.answer_drop": gettext_lazy("gave up an answer"),
     "delivery.delete_post": gettext_lazy("wants it deleted at the platform"),
     "delivery.delete_post_done": gettext_lazy("had it deleted at the platform"),
+    "delivery.add_captions": gettext_lazy("wants the captions added"),
+    "delivery.add_captions_done": gettext_lazy("had the captions added"),
     "delivery.hide": gettext_lazy("wants a comment hidden"),
     "delivery.hide_done": gettext_lazy("had a comment hidden"),
     "delivery.show": gettext_lazy("wants a comment shown again"),

@@ -15,7 +15,7 @@ Witness, N being the file's number:
   goes beside it, until it is there
 - "uploads:N" how often it was opened, "polls:N" how often it was asked for, "tries" how
   often what goes beside it
-- "left_out": what of that LinkedIn would not have, and "notes": why.
+- "left_out": what of that LinkedIn would not have; why, `without.WITHOUT` and "notes".
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from .. import captions
+from .. import captions, without
 from ..base import (
     Draft,
     MediaFile,
@@ -60,7 +60,7 @@ POLLS_AHEAD = 4
 GIVE_UP = timedelta(minutes=15)
 PART_BYTES = 4_194_304
 #: What goes beside a video, in order, and tries of it before it is left out.
-THUMBNAIL, CAPTIONS = "thumbnail", "captions"
+THUMBNAIL, CAPTIONS = without.THUMBNAIL, without.CAPTIONS
 BESIDE = (THUMBNAIL, CAPTIONS)
 MAX_TRIES = 5
 TRY_AGAIN_S = 15.0
@@ -304,7 +304,7 @@ class _Sending:
         more = {
             "tries": 0,
             "left_out": [*witness.get("left_out", []), _sum(name, file)],
-            "notes": [*witness.get("notes", []), f"without {name}: {error}"],
+            **without.with_one_more(witness, name, error, file.language),
             # The new beginning is none of the file's fault.
             f"uploads:{self.number}": int(witness[f"uploads:{self.number}"]) - 1,
         }

@@ -472,19 +472,22 @@ class YouTubeClient(PlatformClient):
                 upload=WholeBody(stream, file.size_bytes, file.mime_type),
             )
 
-    def captions(self, video_id: str) -> list[str]:
+    def calls_of_captions(self, count: int) -> Mapping[str, int]:
+        return {"POST captions.insert": count}
+
+    def captions(self, external_id: str) -> list[str]:
         """The languages of what is there, automatic ones left out (50 units)."""
-        params = {"part": "snippet", "videoId": video_id}
+        params = {"part": "snippet", "videoId": external_id}
         rows, _page = self._list("GET captions.list", "captions", params, "")
         about = [_dict(row, "snippet") for row in rows]
         made = [one for one in about if str(one.get("trackKind")).lower() != "asr"]
         return [str(one.get("language") or "") for one in made]
 
-    def add_captions(self, video_id: str, data: bytes, language: str) -> None:
+    def add_captions(self, external_id: str, data: bytes, language: str) -> None:
         """SRT for a video (400 units). DuplicateContent: it has some in this language
         already. NotFound: just uploaded videos lag."""
         snippet = {
-            "videoId": video_id,
+            "videoId": external_id,
             "language": language,
             # Viewers read the language's name; this would stand behind it.
             "name": "",
