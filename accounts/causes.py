@@ -586,6 +586,12 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("Choose another one."),
         Action.EDIT,
     ),
+    Cause.OPTION_LEFT_OUT: _e(
+        _("This choice is not sent"),
+        _("With these files, or at this place, the platform has no such thing."),
+        _("Remove it, or choose another place for the post."),
+        Action.EDIT,
+    ),
     Cause.OPTION_TOO_LONG: _e(
         _("An entry is too long"),
         _("Something that belongs to this platform is longer than it accepts."),

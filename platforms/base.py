@@ -265,6 +265,8 @@ class Option:
     max_length: int | None = None
     help: str = ""
     media: tuple[MediaKind, ...] = ()
+    #: readers see it beside the post, and so does who looks at a preview
+    is_read: bool = False
     #: key of a row whose permissions a choice needs besides those of the post
     call: str = ""
     #: key of the row of the call that makes one more choice (`PlatformClient.make_choice`)
@@ -1315,6 +1317,11 @@ class Platform(abc.ABC):
         limits: Mapping[str, Any] | None = None,
     ) -> list[Finding]:
         """What the platform would refuse or spoil, before anything is sent."""
+
+    def shown(self, draft: Draft) -> tuple[MediaFile, ...]:
+        """The files that make up the post, without an image that stands for a video."""
+        films = tuple(f for f in draft.media if f.kind is MediaKind.VIDEO)
+        return films if films and self.spec.has_stills else draft.media
 
     @abc.abstractmethod
     def next_step(self, job: PublishJob, client: PlatformClient) -> Step:

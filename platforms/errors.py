@@ -132,6 +132,7 @@ class Cause(StrEnum):
     OPTION_MISSING = "option_missing"
     OPTION_UNKNOWN = "option_unknown"
     OPTION_TOO_LONG = "option_too_long"
+    OPTION_LEFT_OUT = "option_left_out"
     THREAD_IMPOSSIBLE = "thread_impossible"
     TOO_MANY_PARTS = "too_many_parts"
     COMMENT_IMPOSSIBLE = "comment_impossible"

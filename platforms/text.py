@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import regex
@@ -83,3 +84,14 @@ def web_host(link: str) -> str:
     except ValueError:
         return ""
     return host.removeprefix("www.")
+
+
+def cover_ms(typed: Any, length_s: float | None) -> int | None:
+    """Milliseconds from a number of seconds; None: none within the video."""
+    try:
+        at = float(str(typed).replace(",", "."))
+    except ValueError:
+        return None
+    if not math.isfinite(at) or at < 0 or (length_s is not None and at > length_s):
+        return None
+    return round(at * 1000)

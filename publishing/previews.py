@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import regex
+from django.utils.translation import gettext as _
 
 from accounts.models import ConnectedAccount
 from platforms import parts, registry
-from platforms.base import Count, Draft, PlatformSpec, Shape
+from platforms.base import Count, Draft, PlatformSpec, Shape, chosen
 from platforms.text import find_urls, web_host
 
 from . import link_facts, tagging
@@ -65,6 +66,8 @@ class Preview:
     title: str
     pieces: Sequence[Piece] = field(default_factory=tuple)
     comment: str = ""
+    #: what stands beside the text besides: name and words
+    beside: Sequence[tuple[str, str]] = ()
 
     @property
     def files_first(self) -> bool:
@@ -118,7 +121,19 @@ def _preview(
         title=str(draft.options.get("title") or ""),
         pieces=made,
         comment=draft.first_comment,
+        beside=_beside(platform.spec, draft),
     )
+
+
+def _beside(spec: PlatformSpec, draft: Draft) -> list[tuple[str, str]]:
+    found = []
+    for option in spec.options:
+        value = chosen(spec, draft, None, option.key) if option.is_read else None
+        if value:
+            is_list = isinstance(value, list | tuple)
+            words = ", ".join(map(str, value)) if is_list else str(value)
+            found.append((_(option.name), words))
+    return found
 
 
 def folded(text: str, after: int | None) -> tuple[str, str]:

@@ -54,7 +54,8 @@ from ..errors import (
 from ..facebook.graph import full_windows, graph_time
 from ..facebook.signed_request import person_left
 from ..facebook.upload import send_rest
-from ..text import tidy, with_link
+from ..text import cover_ms, tidy, with_link
+from . import people
 from .client import QUOTA, SUBCODES, Container, InstagramClient, remote_of
 from .spec import (
     CAPTION_LIMIT,
@@ -63,6 +64,7 @@ from .spec import (
     LOOK_BACK_S,
     MAX_HASHTAGS,
     MAX_MENTIONS,
+    MAX_TAGGED,
     POST,
     REEL,
     SPEC,
@@ -95,6 +97,9 @@ LISTED_AFTER = timedelta(seconds=100)
 LIST_AGAIN_S = 20
 
 TOP = "container"
+#: fields of a container that name an address from which a file is fetched
+FETCHED = ("image_url", "video_url", "cover_url")
+UPRIGHT = 9 / 16
 
 
 class Instagram(Platform):
@@ -149,8 +154,8 @@ class Instagram(Platform):
                 refuse(cause, "text", used=count.used, limit=count.limit, **values)
         if not draft.media:
             refuse(Cause.MEDIA_MISSING, "media")
-        where = _placement(draft)
-        if where == REEL and [m.kind for m in draft.media] != [MediaKind.VIDEO]:
+        where, cover = _placement(draft), cover_of(draft)
+        if where == REEL and [m.kind for m in shown(draft)] != [MediaKind.VIDEO]:
             refuse(Cause.NOT_A_REEL, "media")
         if where == STORY and self.text_as_sent(draft):
             found.append(Finding(Level.WARNING, Cause.TEXT_NOT_SHOWN, "text"))
@@ -158,14 +163,25 @@ class Instagram(Platform):
         if where == STORY:
             images = replace(spec.images, max_count=1, min_ratio=None, max_ratio=None)
             spec = replace(spec, images=images, videos=STORY_VIDEOS, mixes=())
+        if cover is not None:
+            # Upright as the reel, and whatever its shape: that is warned of.
+            images = replace(spec.images, max_count=1, min_ratio=None, max_ratio=None)
+            spec = replace(spec, images=images, has_stills=True)
+            if cover.height and abs(cover.width / cover.height - UPRIGHT) > 0.02:
+                field = f"media:{draft.media.index(cover) + 1}"
+                found.append(Finding(Level.WARNING, Cause.MEDIA_SHAPE, field))
         fetched = [m for m in draft.media if not _is_sent_there(m, through_page)]
         return [
             *found,
             *option_findings(draft, spec, account, limits),
+            *_choice_findings(draft, account),
             *fetch_findings(replace(draft, media=tuple(fetched)), account),
             *link_findings(draft),
             *media_findings(draft, spec),
         ]
+
+    def shown(self, draft: Draft) -> tuple[MediaFile, ...]:
+        return shown(draft)
 
     # --- steps
 
@@ -207,10 +223,13 @@ class Instagram(Platform):
         form = (
             {"caption": caption} if name == TOP and where != STORY and caption else {}
         )
-        if name == TOP and len(job.draft.media) > 1:
+        if name == TOP and where != STORY and (names := collaborators(job.draft)):
+            form["collaborators"] = json.dumps(names)
+        if _is_carousel(job, name):
             ids = [_container(job, child) for child, _file in _children(job)]
             return form | {"media_type": "CAROUSEL", "children": ",".join(ids)}
         file = _file(job, name)
+        form |= self._tags(job, name, file)
         if name != TOP:
             form["is_carousel_item"] = "true"
         if where == STORY:
@@ -220,17 +239,37 @@ class Instagram(Platform):
             described = {"alt_text": alt} if alt and where != STORY else {}
             return form | {"image_url": file.public_url} | described
         form.setdefault("media_type", "REELS" if name == TOP else "VIDEO")
-        if form["media_type"] == "REELS" and where == POST:
-            form["share_to_feed"] = "true"
+        if form["media_type"] == "REELS":
+            form |= self._cover(job, file)
+            if where == POST:
+                form["share_to_feed"] = "true"
         if _is_sent_there(file, through_page):
             return form | {"upload_type": "resumable"}
         return form | {"video_url": file.public_url}
+
+    def _tags(self, job: PublishJob, name: str, file: MediaFile) -> dict[str, str]:
+        """Who is seen in a file; a place in it belongs to images alone."""
+        number = int(name.partition(":")[2] or 1)
+        tags = people.by_file(_listed(job.draft, "user_tags")).get(number, [])
+        is_image = file.kind is MediaKind.IMAGE
+        if not tags or (name != TOP and not is_image):
+            return {}
+        rows = [tag.as_sent(with_place=is_image) for tag in tags]
+        return {"user_tags": json.dumps(rows)}
+
+    def _cover(self, job: PublishJob, file: MediaFile) -> dict[str, str]:
+        """An image wins over a second of the video, of which 0 is one."""
+        if cover := cover_of(job.draft):
+            return {"cover_url": cover.public_url}
+        typed = chosen(SPEC, job.draft, None, "cover_at")
+        at_ms = None if typed is None else cover_ms(typed, file.duration_s)
+        return {} if at_ms is None else {"thumb_offset": str(at_ms)}
 
     def _make(self, job: PublishJob, api: InstagramClient, name: str) -> Step:
         fetched: tuple[str, ...] = ()
         if job.draft.media:
             form = self.form(job, name, api.variant == FACEBOOK)
-            fetched = tuple(form[k] for k in ("image_url", "video_url") if form.get(k))
+            fetched = tuple(form[k] for k in FETCHED if form.get(k))
         return Step(
             name,
             StepKind.REPEATABLE,
@@ -244,6 +283,7 @@ class Instagram(Platform):
         through_page = api.variant == FACEBOOK
         file = _file(job, name)
         is_sent = _is_sent_there(file, through_page) and not _is_carousel(job, name)
+        # With the cover of a reel, which is fetched as well.
         files = job.draft.media if name == TOP else (file,)
         if not all(f.public_url or _is_sent_there(f, through_page) for f in files):
             raise InvalidContent(
@@ -504,8 +544,79 @@ def _is_sent_there(file: MediaFile, through_page: bool) -> bool:
     return through_page and file.kind is MediaKind.VIDEO
 
 
+def cover_of(draft: Draft) -> MediaFile | None:
+    """The image that stands for a reel: the one beside its video."""
+    kinds = [file.kind for file in draft.media]
+    if _placement(draft) != REEL or sorted(kinds) != [MediaKind.IMAGE, MediaKind.VIDEO]:
+        return None
+    return draft.media[kinds.index(MediaKind.IMAGE)]
+
+
+def shown(draft: Draft) -> tuple[MediaFile, ...]:
+    """The files that make up the post, without the cover of a reel."""
+    cover = cover_of(draft)
+    return tuple(file for file in draft.media if file is not cover)
+
+
+def _listed(draft: Draft, key: str) -> tuple[str, ...]:
+    return tuple(chosen(SPEC, draft, None, key) or ())
+
+
+def collaborators(draft: Draft) -> list[str]:
+    names = map(people.read_name, _listed(draft, "collaborators"))
+    return list(dict.fromkeys(filter(None, names)))
+
+
+def _choice_findings(draft: Draft, account: Identity | None) -> list[Finding]:
+    """What the choices mean for these files."""
+    found: list[Finding] = []
+
+    def say(
+        key: str,
+        cause: Cause = Cause.OPTION_UNKNOWN,
+        level: Level = Level.REFUSED,
+        **values: Any,
+    ) -> None:
+        facts = {"option": SPEC.options_by_key[key].name, **values}
+        found.append(Finding(level, cause, f"option:{key}", facts))
+
+    where, files = _placement(draft), shown(draft)
+    typed = chosen(SPEC, draft, None, "cover_at")
+    is_reel = [file.kind for file in files] == [MediaKind.VIDEO] and where != STORY
+    if typed is not None:
+        if not is_reel or cover_of(draft):
+            if any(file.kind is MediaKind.VIDEO for file in files):
+                say("cover_at", Cause.OPTION_LEFT_OUT, Level.WARNING)
+        elif cover_ms(typed, files[0].duration_s) is None:
+            say("cover_at")
+    names = _listed(draft, "collaborators")
+    if names and where == STORY:
+        say("collaborators", Cause.OPTION_LEFT_OUT, Level.WARNING)
+    elif any(not people.read_name(name) for name in names):
+        say("collaborators")
+    entries = _listed(draft, "user_tags")
+    tags = people.by_file(entries)
+    is_readable = all(people.read_tag(entry) for entry in entries)
+    if not is_readable or not all(_takes_tags(files, number) for number in tags):
+        say("user_tags")
+    for listed in tags.values():
+        if len(listed) > MAX_TAGGED:
+            used, limit = len(listed), MAX_TAGGED
+            say("user_tags", Cause.OPTION_TOO_LONG, used=used, limit=limit, unit="")
+    return found
+
+
+def _takes_tags(files: Sequence[MediaFile], number: int) -> bool:
+    """Of a carousel's videos Instagram does not say that anybody can be seen in them."""
+    if not files:
+        return True
+    if number > len(files):
+        return False
+    return len(files) == 1 or files[number - 1].kind is MediaKind.IMAGE
+
+
 def _is_carousel(job: PublishJob, name: str) -> bool:
-    return name == TOP and len(job.draft.media) > 1
+    return name == TOP and len(shown(job.draft)) > 1
 
 
 def _has_video(job: PublishJob, name: str) -> bool:
@@ -525,20 +636,25 @@ def _left(job: PublishJob, name: str) -> int:
 
 def _children(job: PublishJob) -> Iterator[tuple[str, MediaFile]]:
     """The containers below a carousel; none for a single file."""
-    if len(job.draft.media) > 1:
-        for number, file in enumerate(job.draft.media, 1):
+    files = shown(job.draft)
+    if len(files) > 1:
+        for number, file in enumerate(files, 1):
             yield f"child:{number}", file
 
 
 def _file(job: PublishJob, name: str) -> MediaFile:
-    return dict(_children(job)).get(name) or job.draft.media[0]
+    return dict(_children(job)).get(name) or shown(job.draft)[0]
 
 
 def _of(job: PublishJob, name: str) -> str:
     """What a container was made of: files, and for a carousel its children."""
-    if name == TOP and len(job.draft.media) > 1:
+    if _is_carousel(job, name):
         return ",".join(_container(job, child) for child, _file in _children(job))
-    return _file(job, name).sha256 if job.draft.media else ""
+    if not job.draft.media:
+        return ""
+    cover = cover_of(job.draft)
+    sums = (_file(job, name).sha256, cover.sha256 if cover else "")
+    return "+".join(filter(None, sums))
 
 
 def _container(job: PublishJob, name: str) -> str:

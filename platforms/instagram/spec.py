@@ -37,6 +37,9 @@ FACEBOOK, INSTAGRAM = "facebook", "instagram"
 #: but UTF-16's.
 CAPTION_LIMIT = 2_200
 MAX_HASHTAGS = 30
+MAX_COLLABORATORS = 3
+#: in one file; Instagram's own limit, which its API does not tell (unverified)
+MAX_TAGGED = 20
 MAX_MENTIONS = 20
 #: width : height, from upright to wide
 MIN_RATIO, MAX_RATIO = 4 / 5, 1.91
@@ -252,7 +255,36 @@ SPEC = PlatformSpec(
             choices={POST: "Post", REEL: "Reel", STORY: "Story (24 hours)"},
             default=POST,
             help="A video alone is always a reel; as a post it stands among the posts "
-            "of the profile too. A story shows one image or video, and no text.",
+            "of the profile too. A story shows one image or video, and no text. An image "
+            "beside the video of a reel becomes its cover.",
+        ),
+        Option(
+            "cover_at",
+            "Cover: second of the video",
+            OptionKind.TEXT,
+            max_length=8,
+            help="Such as 1.5; without it the first picture.",
+            media=(MediaKind.VIDEO,),
+            is_read=True,
+        ),
+        Option(
+            "collaborators",
+            "Published together with",
+            OptionKind.LIST,
+            default=(),
+            max_length=MAX_COLLABORATORS,
+            help="Names of Instagram accounts, at most 3. They are asked there.",
+            is_read=True,
+        ),
+        Option(
+            "user_tags",
+            "People in it",
+            OptionKind.LIST,
+            default=(),
+            help="Names of Instagram accounts. In images they have a place: “@anna 30 70” "
+            "is 30 per cent from the left and 70 from the top. “2: @anna” is in the second "
+            "file.",
+            is_read=True,
         ),
     ),
     tells_percent=True,

@@ -13,7 +13,7 @@ TRAPS = {
     7: "Each sign-in has a host, and an id of the account, of its own",
     8: "In JSON some optional parameters are ignored; forms are read",
     9: "A security check or page authorization may be asked for at any time",
-    10: "A thumb_offset of 0 counts, and cover_url wins over it: neither is sent",
+    10: "A thumb_offset of 0 counts, and cover_url wins over it",
     11: "An account that was unlocked goes on with the same token",
     12: "Events of mentions carry numbers only: none are asked for",
     13: "Likes, caption, author and address of a post may be absent",

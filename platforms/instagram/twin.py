@@ -226,10 +226,22 @@ class InstagramTwin(Login, InstagramLogin, Figures, Handout):
                 for doc in self._shown(media)
             ],
             notes=[
-                f"Comment of {doc['by'] or account['username']}: {doc['text']}"
-                for doc in self.comments_on(media)
+                *self._people_in(media),
+                *(
+                    f"Comment of {doc['by'] or account['username']}: {doc['text']}"
+                    for doc in self.comments_on(media)
+                ),
             ],
         )
+
+    def _people_in(self, media: Doc) -> list[str]:
+        together = media["collaborators"]
+        seen = [f"@{name}" for doc in self._shown(media) for name in doc["user_tags"]]
+        return [
+            *([f"Together with {', '.join(together)}"] if together else []),
+            *([f"In it: {', '.join(seen)}"] if seen else []),
+            *(["Has a cover of its own"] if media["cover"] else []),
+        ]
 
     def _shown(self, media: Doc) -> list[Doc]:
         """The containers with its pictures and videos."""
@@ -252,6 +264,10 @@ class InstagramTwin(Login, InstagramLogin, Figures, Handout):
                 "alt_texts": [doc["alt"] for doc in self._shown(media)],
                 "media_kinds": [self._kind_of(doc) for doc in self._shown(media)],
                 "media_sha256": [doc.get("sha256", "") for doc in self._shown(media)],
+                "user_tags": [doc["user_tags"] for doc in self._shown(media)],
+                "collaborators": media["collaborators"],
+                "cover": media["cover"],
+                "thumb_ms": media["thumb"],
                 "link": "",
                 "marker": "",
             }

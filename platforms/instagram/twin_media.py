@@ -8,6 +8,7 @@ Source: https://developers.facebook.com/docs/instagram-platform/content-publishi
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 import string
@@ -29,9 +30,9 @@ from ..facebook.twin_fields import (
     time_of,
 )
 from ..facebook.twin_graph import DAY_S, FACEBOOK, Caller
-from ..facebook.twin_pictures import Picture
+from ..facebook.twin_pictures import Picture, fetch, look_at, stand_in
 from ..facebook.twin_videos import Film, Videos, uploading_phase
-from ..practice.framework import Doc, arrived_at, route
+from ..practice.framework import Doc, Route, arrived_at, route
 
 MAX_CAPTION = 2_200
 MAX_HASHTAGS = 30
@@ -42,6 +43,9 @@ MAX_CONTAINERS = 400
 RATIOS = (4 / 5, 1.91)
 CHILDREN = (2, 10)
 LISTED = 1_000
+MAX_COLLABORATORS = 3
+NAME = re.compile(r"[A-Za-z0-9_.]{1,30}")
+COVER = "instagram.cover"
 #: product -> seconds, bytes, width to height
 FILMS = {
     "REELS": ((3, 15 * 60), 300 * 1024 * 1024, (0.01, 10)),
@@ -112,9 +116,28 @@ def unplayable(film: Film, product: str) -> bool:
     return not all(fits)
 
 
+def _is_tag(row: Any, *, with_place: bool) -> bool:
+    """A place belongs to images, and is needed there."""
+    if not isinstance(row, dict) or not NAME.fullmatch(str(row.get("username", ""))):
+        return False
+    if set(row) - {"username", "x", "y"} or with_place != ("x" in row and "y" in row):
+        return False
+    place = [row[name] for name in ("x", "y") if name in row]
+    return all(isinstance(n, int | float) and 0 <= n <= 1 for n in place)
+
+
 class Media(Accounts, Videos):
     FETCHES: ClassVar[Mapping[str, str]] = {CREATE: "image_url"}
     FETCHED_VIDEOS: ClassVar[Mapping[str, str]] = {CREATE: "video_url"}
+
+    def prepare(self, route: Route, request: Request) -> None:
+        super().prepare(route, request)
+        url = text_of(params(request), "cover_url") if route.call == CREATE else ""
+        if not url:
+            return
+        with self.world.transaction():
+            believed = self.setting("believe_the_address")
+        request.environ[COVER] = stand_in().data if believed else fetch(url)
 
     # ------------------------------------------------------------ who may
 
@@ -206,6 +229,9 @@ class Media(Accounts, Videos):
             "created_at": self.time(),
         }
         self._check_texts(caption, alt)
+        container |= self._people(values, media_type, is_child)
+        if text_of(values, "cover_url"):
+            container["cover"] = self._cover(request, media_type)
         id = self.next_id(17_889_455_560_000_000)
         answer: Doc = {"id": id}
         is_story = media_type == "STORIES"
@@ -259,7 +285,8 @@ class Media(Accounts, Videos):
         """What the status will say of the file."""
         error = "2207026" if unplayable(film, container["product"]) else ""
         length_ms = film.found.duration_s * 1000 if film.found else 0
-        if not error and float(container["thumb"] or 0) > length_ms:
+        is_asked = not container.get("cover")  # that one wins
+        if not error and is_asked and float(container["thumb"] or 0) > length_ms:
             error = "2207057"
         return {"error": str(self.setting("video_error") or error)}
 
@@ -297,6 +324,46 @@ class Media(Accounts, Videos):
             raise instagram(100, 2207040, text, "Too Many Tags")
         if len(alt) > MAX_ALT:
             raise errors.wrong("alt_text is too long")
+
+    def _people(
+        self, values: Mapping[str, Any], media_type: str, is_child: bool
+    ) -> Doc:
+        """Who made it together, and who is seen in it."""
+        found: Doc = {"collaborators": [], "user_tags": []}
+        if "collaborators" in values:
+            names = nested(values, "collaborators")
+            if media_type == "STORIES" or is_child:
+                raise errors.wrong("collaborators are not supported for this media")
+            if len(names) > MAX_COLLABORATORS:
+                raise errors.wrong("A post has at most 3 collaborators")
+            if not all(isinstance(one, str) and NAME.fullmatch(one) for one in names):
+                raise errors.wrong("Param collaborators must be usernames.")
+            found["collaborators"] = names
+        if "user_tags" in values:
+            rows = nested(values, "user_tags")
+            is_video = media_type in PRODUCTS and "image_url" not in values
+            if media_type == "CAROUSEL" or (is_child and is_video):
+                raise errors.wrong("user_tags are not supported for this media")
+            if not all(_is_tag(row, with_place=not is_video) for row in rows):
+                raise errors.wrong("Param user_tags is invalid.")
+            found["user_tags"] = [row["username"] for row in rows]
+        return found
+
+    def _cover(self, request: Request, media_type: str) -> str:
+        """The sum of the picture that stands for a reel."""
+        if media_type != "REELS":
+            raise errors.wrong("cover_url is supported for reels only")
+        data = request.environ.get(COVER)
+        if not isinstance(data, bytes):
+            text = "Only photo or video can be accepted as media type."
+            raise instagram(9004, 2207052, text, "Media download has failed")
+        if len(data) > MAX_BYTES:
+            text = "The image size is too large."
+            raise instagram(36000, 2207004, text, "Image size too large")
+        if look_at(data).format != "JPEG":
+            text = "The image format is not supported."
+            raise instagram(36001, 2207005, text, "Image Format Not Supported")
+        return hashlib.sha256(data).hexdigest()
 
     def _fetched(self, request: Request, url: str, *, any_ratio: bool) -> Picture:
         if not url:
@@ -470,6 +537,9 @@ class Media(Accounts, Videos):
             "caption": container["caption"],
             "shortcode": "D" + "".join(secrets.choice(LETTERS) for _ in range(10)),
             "pictures": pictures,
+            "collaborators": container["collaborators"],
+            "cover": container.get("cover", ""),
+            "thumb": "" if container.get("cover") else container.get("thumb", ""),
             "children": [
                 self.next_id(17_895_695_660_000_000) for _ in container["children"]
             ],

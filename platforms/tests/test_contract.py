@@ -910,3 +910,36 @@ def test_its_usage_headers_are_about_buckets_of_the_call(
 
 def test_every_platform_can_be_practised():
     assert set(SLUGS) <= set(TWINS)
+
+
+#: choices about people and covers -> what the practice network tells of them
+PEOPLED = [s for s in SLUGS if "collaborators" in registry.spec(s).options_by_key]
+
+
+@pytest.mark.parametrize("platform", PEOPLED, indirect=True)
+@pytest.mark.parametrize("kind", ["image", "carousel", "reel", "second"])
+@pytest.mark.parametrize("ended", ENDS)
+def test_people_and_covers_arrive(platform, connected, practice, ended, kind, shelf):
+    client, me = connected
+    options = {"collaborators": ("anna", "ben"), "user_tags": ("@carla 25 75",)}
+    film = clip(platform, MediaKind.VIDEO, shelf)
+    cover = picture(2, shelf)
+    media = {
+        "image": (picture(1, shelf),),
+        "carousel": (picture(1, shelf), picture(2, shelf)),
+        "reel": (film, cover),
+        "second": (film,),
+    }[kind]
+    options |= {"reel": {"placement": "reel"}, "second": {"cover_at": "0"}}.get(
+        kind, {}
+    )
+    draft = Draft("Hello", media=media, options=options)
+    assert {f.level for f in platform.check(draft, me)} <= {Level.WARNING}
+    go_out(platform, replace(job(draft), account=me), client, practice, ended)
+    (post,) = posts_of(platform, practice)
+    assert post["collaborators"] == ["anna", "ben"]
+    assert post["user_tags"] == [["carla"], *[[]] * (kind == "carousel")]
+    with cover.open() as stream:
+        laid = hashlib.sha256(stream.read()).hexdigest()
+    assert post["cover"] == (laid if kind == "reel" else "")
+    assert post["thumb_ms"] == ("0" if kind == "second" else "")

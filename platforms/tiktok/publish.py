@@ -7,7 +7,6 @@ published without a link.
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -47,7 +46,7 @@ from ..errors import (
     TransientError,
     as_kind,
 )
-from ..text import tidy, with_link
+from ..text import cover_ms, tidy, with_link
 from . import hook, media
 from .client import (
     COMPLETE,
@@ -583,17 +582,6 @@ class TikTok(Platform):
 def utf16(text: str) -> int:
     """Code units, as TikTok counts."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def cover_ms(typed: Any, length_s: float | None) -> int | None:
-    """Milliseconds from a number of seconds; None: none within the video."""
-    try:
-        at = float(str(typed).replace(",", "."))
-    except ValueError:
-        return None
-    if not math.isfinite(at) or at < 0 or (length_s is not None and at > length_s):
-        return None
-    return round(at * 1000)
 
 
 def cover_index(typed: Any, photos: int) -> int | None:

@@ -386,7 +386,7 @@ class Drill:
                 useful_until=due + timedelta(hours=2),
             )
             post.accounts.add(account)
-            for position, name in enumerate(way.files, 1):
+            for position, name in enumerate((*way.files, *way.captions), 1):
                 post.media.create(
                     asset=self.assets[name],
                     position=position,

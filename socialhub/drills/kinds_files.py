@@ -15,6 +15,7 @@ from PIL import Image
 from pypdf import PdfWriter
 
 from accounts.models import Brand
+from platforms import captions
 from publishing import media
 from publishing.models import MediaAsset
 
@@ -36,6 +37,9 @@ def make_all(brand: Brand, user: Any) -> dict[str, MediaAsset]:
         made[f"gif{n}"] = (_animation(n), "image/gif")
         made[f"video{n}"] = (_film(n), "video/mp4")
     made["document0"] = (_document(), "application/pdf")
+    # Their language stands in their name.
+    for language in ("de", "en"):
+        made[f"captions.{language}"] = (_captions(language), captions.SRT)
     return {
         name: media.take_upload(
             SimpleUploadedFile(name + MediaAsset.SUFFIXES[mime], data, mime),
@@ -44,6 +48,10 @@ def make_all(brand: Brand, user: Any) -> dict[str, MediaAsset]:
         )
         for name, (data, mime) in made.items()
     }
+
+
+def _captions(language: str) -> bytes:
+    return f"1\n00:00:01,000 --> 00:00:02,000\n{language}\n".encode()
 
 
 def _image(number: int, size: tuple[int, int]) -> bytes:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 
 from accounts.models import CircuitBreaker, ConnectedAccount
 from platforms import registry
+from platforms.base import Draft, MediaFile, MediaKind
 from platforms.kinds import LINK
 from publishing.models import Delivery, MediaAsset
 
@@ -102,9 +104,7 @@ def _differs(
     assets: Mapping[str, MediaAsset],
 ) -> str:
     """What of it is not as it was made; "" when nothing is."""
-    files = [assets[name] for name in way.files]
-    if registry.spec(way.platform).has_stills and "video" in {f.kind for f in files}:
-        files = [file for file in files if file.kind == "video"]
+    files = [assets[name] for name in _shown(way, assets)]
     kinds = [str(file.kind) for file in files]
     sums = [file.sha256 for file in files]
     if post["media"] != len(files):
@@ -112,12 +112,36 @@ def _differs(
     if post["media_sha256"] != sums:
         return f"with other files: {post['media_kinds']} instead of {kinds}"
     draft = row.post.draft_for(way.platform)
+    said = [assets[name].language for name in way.captions]
+    if said and [one[:2] for one in post["captions"]] != said:
+        return f"with captions in {post['captions']} instead of {said}"
     text = registry.platform(way.platform).text_as_sent(draft)
     if post["text"] and row.post.text and row.post.text not in post["text"]:
         return f"with the text {post['text']!r} instead of {text!r}"
     if way.kind == LINK and draft.link_url not in (post["link"], *post["text"].split()):
         return f"without its link: {post['text']!r}, {post['link']!r}"
     return ""
+
+
+def _shown(way: Way, assets: Mapping[str, MediaAsset]) -> list[str]:
+    """Of the files of a way those that make up the post."""
+    files = (
+        MediaFile(
+            key=name,
+            mime_type=assets[name].mime_type,
+            size_bytes=0,
+            width=0,
+            height=0,
+            alt_text="",
+            sha256=assets[name].sha256,
+            file_name="",
+            open=BytesIO,
+            kind=MediaKind(assets[name].kind),
+        )
+        for name in way.files
+    )
+    draft = Draft("", media=tuple(files), options=way.choices)
+    return [file.key for file in registry.platform(way.platform).shown(draft)]
 
 
 def missed(ways: Mapping[int, Way], breaks: Mapping[int, Break]) -> list[int]:

@@ -20,6 +20,7 @@ from platforms.base import (
     Draft,
     Level,
     MediaFile,
+    MediaKind,
     Option,
     OptionKind,
     Platform,
@@ -52,6 +53,8 @@ SAMPLES: dict[str, Any] = {
     "cover_photo": "1",
     "subreddit": "practice",
     "board": "Ideas",
+    "collaborators": ["anna", "ben"],
+    "user_tags": ["@carla 25 75"],
 }
 
 
@@ -73,6 +76,8 @@ class Way:
     kind: str
     sort: Sort
     files: tuple[str, ...] = ()
+    #: of the video among the files
+    captions: tuple[str, ...] = ()
     link: bool = False
     text: bool = True
     choices: Mapping[str, Any] = field(default_factory=dict)
@@ -96,6 +101,7 @@ class Way:
             text=words if self.text else "",
             link_url=ADDRESS if self.link else "",
             media=tuple(shelf[name] for name in self.files),
+            captions=tuple(shelf[name] for name in self.captions),
             options=self.options(account),
         )
 
@@ -138,6 +144,7 @@ class Planner:
                     found.missing.append(f"{kind} on {sort.name}: {told}")
                 elif not ways and len(self.sorts) == 1:
                     found.missing.append(f"{kind} on {sort.name}: not at any place")
+        self._try_captions(found)
         self._try_choices(found)
         # More posts than one on an account, which the drill's judge cannot tell apart.
         if self.spec.thread:
@@ -236,6 +243,23 @@ class Planner:
         draft = way.draft("Words of a drill", self.shelf, account)
         findings = self.platform.check(draft, account.identity(), account.server_limits)
         return {f.cause for f in findings if f.level is Level.REFUSED}
+
+    # -- captions
+
+    def _try_captions(self, found: Offer) -> None:
+        """Once, beside a video: as many files as there are languages on the shelf."""
+        if self.spec.captions is None:
+            return
+        listed = [n for n, f in self.shelf.items() if f.kind is MediaKind.CAPTIONS]
+        said = tuple(listed[: self.spec.captions.max_count])
+        for way in found.ways:
+            if MediaKind.VIDEO in {self.shelf[name].kind for name in way.files}:
+                detail = f"{way.detail} captions"
+                spoken = replace(way, captions=said, detail=detail)
+                if said and not self._refusals(spoken):
+                    found.ways.append(spoken)
+                    return
+        found.missing.append("captions: beside no video")
 
     # -- choices that change no kind
 

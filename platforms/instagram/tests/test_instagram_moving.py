@@ -105,7 +105,6 @@ FORMS = {
 
 @pytest.mark.trap("instagram", 2)
 @pytest.mark.trap("instagram", 8)
-@pytest.mark.trap("instagram", 10)
 @pytest.mark.parametrize(("where", "wanted"), FORMS.values(), ids=FORMS)
 def test_a_video_becomes_what_was_chosen(
     instagram, client, own, job, film, api, where, wanted

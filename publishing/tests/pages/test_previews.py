@@ -93,3 +93,21 @@ def test_an_account_that_refuses_is_left_out_by_one_click(ana, world):
     page = ana.post(reverse("compose"), data)
     assert [one.platform for one in page.context["form"].chosen] == ["mastodon"]
     assert page.context["form"]["text"].value() == "x" * 300
+
+
+def test_a_preview_names_what_readers_see_beside_the_text(ana, world):
+    account = make_account(world.brand, "instagram", "Acme I", kind="instagram")
+    answer = ana.post(
+        reverse("compose_check"),
+        {
+            "brand": world.brand.pk,
+            "text": "Together",
+            "accounts": [account.pk],
+            "options_instagram": "1",
+            "option_instagram_collaborators": "@anna, ben",
+            "option_instagram_user_tags": "",
+        },
+    )
+    (preview,) = answer.context["panel"].previews
+    assert preview.beside == [("Published together with", "@anna, ben")]
+    assert "Published together with:" in answer.content.decode()
