@@ -586,6 +586,26 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("Choose another one."),
         Action.EDIT,
     ),
+    Cause.QUOTE_UNREADABLE: _e(
+        _("This address names no post to quote"),
+        _("The address does not lead to a post that this platform lets an app quote."),
+        _("Open the post on the platform itself and copy its address."),
+        Action.EDIT,
+    ),
+    Cause.QUOTE_GONE: _e(
+        _("The post to quote is not there"),
+        _(
+            "It was deleted, its author allows no quotes, or this account cannot see it."
+        ),
+        _("Choose another post, or remove the quote."),
+        Action.EDIT,
+    ),
+    Cause.QUOTE_ALONE: _e(
+        _("A quote goes without files"),
+        _("This platform takes either a quote or files, polls and links with a card."),
+        _("Remove the quote or the files."),
+        Action.EDIT,
+    ),
     Cause.OPTION_LEFT_OUT: _e(
         _("This choice is not sent"),
         _("With these files, or at this place, the platform has no such thing."),

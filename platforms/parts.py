@@ -35,6 +35,7 @@ from .base import (
     StepResult,
 )
 from .errors import Cause
+from .quotes import QUOTE
 from .text import GRAPHEME, tidy
 
 #: [{"id", "link", "at", "extra"}], in order; its name is no platform's
@@ -65,7 +66,8 @@ def piece(draft: Draft, number: int) -> Draft:
         media=part.media,
         captions=part.captions,
         language=draft.language,
-        options=draft.options,
+        # What is quoted belongs to the first.
+        options={k: v for k, v in draft.options.items() if k != QUOTE},
     )
 
 

@@ -645,6 +645,14 @@ class BlueskyClient(PlatformClient):
                 values[figure] = values.get(figure, 0) + view[name]
         return Figures(values, now)
 
+    def quoted(self, actor: str, rkey: str) -> tuple[str, str]:
+        """Address and content (CID) of a post by its author's handle or DID. NotFound."""
+        did = actor if actor.startswith("did:") else self.resolve_handle(actor)
+        view = self._view(f"at://{did}/app.bsky.feed.post/{rkey}")
+        if view is None or not view.get("cid"):
+            raise NotFound("no such post in the public view")
+        return str(view["uri"]), str(view["cid"])
+
     def _view(self, uri: str) -> dict[str, Any] | None:
         """A post in the public view; None: it has it not, or not yet."""
         answer = self.xrpc(

@@ -6,13 +6,14 @@ server. Where the server signs no tokens for services, an MP4 goes there as it i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any, ClassVar, TypeVar
 
-from .. import captions
+from .. import captions, quotes
 from ..base import (
     Count,
     Draft,
@@ -63,6 +64,11 @@ from .tid import tid
 
 #: A time that was fixed longer ago than this, and never sent, is fixed anew.
 FRESH = timedelta(minutes=1)
+#: The address of a post, as the app shows it or as an at:// URI.
+QUOTED = re.compile(
+    r"^(?:https?://[^/\s]+/.*?profile/(?P<web>[^/\s?#]+)/post/"
+    r"|at://(?P<did>did:[^/\s]+)/app\.bsky\.feed\.post/)(?P<rkey>[\w.~-]+)/?(?:[?#]\S*)?$"
+)
 FORGET_BLOBS = "blobs,video,may_upload,captions"
 #: Seconds until the work on a video is asked for again.
 POLLS_S = (2, 3, 5, 10, 20, 30)
@@ -128,6 +134,7 @@ class Bluesky(Platform):
         return [
             *found,
             *option_findings(draft, spec, account, limits),
+            *quotes.findings(draft, QUOTED.search),
             *media_findings(draft, spec),
         ]
 
@@ -170,6 +177,12 @@ class Bluesky(Platform):
         if any(uri not in self._cids(job) for uri in _above(job)):
             return Step(
                 "read_parents", StepKind.REPEATABLE, lambda: self._read(job, client)
+            )
+        if quotes.is_to_read(job):
+            return Step(
+                "read_quote",
+                StepKind.REPEATABLE,
+                lambda: quotes.read(job, lambda link: _find_quoted(client, link)),
             )
         if self._needs_time(job, datetime.now(UTC)):
             return Step("fix_time", StepKind.REPEATABLE, self._fix_time)
@@ -352,6 +365,13 @@ class Bluesky(Platform):
             record["embed"] = self._images(job)
         elif is_web_link(draft.link_url.strip()):
             record["embed"] = self._card(draft)
+        if quoted := quotes.known(job):
+            strong = {"uri": quoted["uri"], "cid": quoted["cid"]}
+            quote: dict[str, Any] = {"$type": "app.bsky.embed.record", "record": strong}
+            if media := record.get("embed"):
+                kind = "app.bsky.embed.recordWithMedia"
+                quote = {"$type": kind, "record": quote, "media": media}
+            record["embed"] = quote
         return record
 
     def _images(self, job: PublishJob) -> dict[str, Any]:
@@ -427,6 +447,9 @@ class Bluesky(Platform):
             text = self.text_as_sent(job.draft)
             if handles := {m.value for m in find_mentions(text)}:
                 calls["GET com.atproto.identity.resolveHandle"] = len(handles)
+        if quotes.is_to_read(job):
+            key = "GET com.atproto.identity.resolveHandle"
+            calls |= {"GET app.bsky.feed.getPosts": 1, key: calls.get(key, 0) + 1}
         if unread := _above(job) - self._cids(job).keys():
             calls["GET com.atproto.repo.getRecord"] = len(unread)
         return calls
@@ -485,6 +508,14 @@ def _film(job: PublishJob) -> MediaFile | None:
     ):
         return first
     return None
+
+
+def _find_quoted(client: BlueskyClient, link: str) -> dict[str, str]:
+    found = QUOTED.search(link)
+    if found is None:
+        raise NotFound("no address of a post")
+    uri, cid = client.quoted(found["web"] or found["did"], found["rkey"])
+    return {"uri": uri, "cid": cid}
 
 
 def _captions_left(job: PublishJob) -> tuple[MediaFile, ...]:

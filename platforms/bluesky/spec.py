@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import quotes
 from ..base import (
     Ability,
     Absent,
@@ -278,6 +279,7 @@ SPEC = PlatformSpec(
             "whether Bluesky takes it is not certain.",
             media=(MediaKind.GIF,),
         ),
+        quotes.option("The address of a post at Bluesky, of whomever."),
     ),
     captions=CaptionRule("vtt", max_bytes=20_000, max_count=20),
     mixes=(frozenset({MediaKind.IMAGE, MediaKind.GIF}),),

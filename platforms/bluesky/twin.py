@@ -365,6 +365,7 @@ class BlueskyTwin(VideoService):
                     "link": _first_link(record),
                     "marker": rkey,
                     "reply_to": (record.get("reply") or _ALONE)["parent"]["uri"],
+                    "quotes": _quoted(record),
                 }
             )
         return found
@@ -1076,11 +1077,17 @@ class BlueskyTwin(VideoService):
             "replyCount": self.world.count(self.slug, f"replies:{uri}"),
             "repostCount": likes // 2,
             "likeCount": likes,
-            "quoteCount": 0,
+            "quoteCount": self._quotes_of(uri),
             "bookmarkCount": 0,
             "indexedAt": f"{doc['indexed_at'][:23]}Z",
             "labels": [],
         }
+
+    def _quotes_of(self, uri: str) -> int:
+        """How many posts quote this one."""
+        users = [did for did, _ in self.all("account")]
+        rows = (doc for did in users for _, doc in self.all(f"record:{did}:{POST}"))
+        return sum(_quoted(_shown(doc)) == uri for doc in rows)
 
     def _actor(self, request: Request) -> str:
         did = self._did_of(request.args.get("actor", ""))
@@ -1237,7 +1244,7 @@ class BlueskyTwin(VideoService):
         return posts_page(self, f"A post by {view.author}", [view])
 
     def _pictures(self, did: str, record: Doc) -> list[Picture]:
-        embed = record.get("embed") or {}
+        embed = _media_of(record)
         embed = embed.get("media") or embed
         if "video" in embed:
             url = self._blob_url(did, embed["video"])
@@ -1250,7 +1257,7 @@ class BlueskyTwin(VideoService):
 
     def _sums(self, did: str, record: Doc) -> list[str]:
         """SHA-256 of its files, in the order of the post."""
-        embed = record.get("embed") or {}
+        embed = _media_of(record)
         embed = embed.get("media") or embed
         images = embed.get("images") or embed.get("items") or []
         blobs = [image["image"] for image in images]
@@ -1267,7 +1274,7 @@ class BlueskyTwin(VideoService):
         account = self.get("account", did) or {"name": did, "handle": did}
         record = _shown(doc)
         pictures = self._pictures(did, record)
-        external = (record.get("embed") or {}).get("external")
+        external = _media_of(record).get("external")
         link = (external["uri"], external["title"]) if external else None
         if external and "thumb" in external:
             thumb = self._blob_url(did, external["thumb"])
@@ -1283,6 +1290,7 @@ class BlueskyTwin(VideoService):
             link=link,
             notes=[
                 *filter(None, notes),
+                *([f"Quotes {_quoted(record)}"] if _quoted(record) else []),
                 *(f"Captions: {language}" for language in _captions(record)),
                 *_facet_notes(record),
             ],
@@ -1294,7 +1302,24 @@ class BlueskyTwin(VideoService):
 
 def _captions(record: Doc) -> list[str]:
     """The languages of a video's captions."""
-    return [one["lang"] for one in (record.get("embed") or {}).get("captions", [])]
+    return [one["lang"] for one in _media_of(record).get("captions", [])]
+
+
+def _media_of(record: Doc) -> Doc:
+    """What is embedded besides a quoted post."""
+    embed: Doc = record.get("embed") or {}
+    return dict(embed.get("media") or embed)
+
+
+def _quoted(record: Doc) -> str:
+    """The address of the post that is quoted."""
+    embed: Doc = record.get("embed") or {}
+    kind = str(embed.get("$type", ""))
+    if kind == "app.bsky.embed.recordWithMedia":
+        embed = embed["record"]
+    elif kind != "app.bsky.embed.record":
+        return ""
+    return str(embed["record"]["uri"])
 
 
 class _TooMany(Exception):
@@ -1390,7 +1415,7 @@ def _facet_notes(record: Doc) -> list[str]:
 
 
 def _first_link(record: Doc) -> str:
-    external = (record.get("embed") or {}).get("external")
+    external = _media_of(record).get("external")
     if external:
         return str(external["uri"])
     links = [leads for kind, _words, leads in _facets(record) if kind == "link"]

@@ -8,8 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
+from .. import quotes
 from ..base import (
     Count,
     Draft,
@@ -40,6 +41,7 @@ from ..errors import (
     PermissionMissing,
     PlatformError,
     TransientError,
+    as_kind,
 )
 from . import hook, media
 from .client import LinkedInClient
@@ -57,6 +59,8 @@ from .spec import (
 )
 
 #: Option of a draft: False means that a person is asked instead of repeating.
+#: What can be passed on, as it stands in an address.
+PARENT = re.compile(r"urn:li:(?:share|ugcPost):\d{1,20}")
 REPEAT_OPTION = "repeat_when_unsure"
 #: seconds before each question what became of a Page's post with files
 STATE_WAITS_S = (5, 20, 60, 120)
@@ -131,13 +135,14 @@ class LinkedIn(Platform):
             found.append(Finding(Level.REFUSED, cause, field, values))
 
         (count,) = self.counts(draft)
-        if not count.used and not draft.media:
+        if not count.used and not draft.media and not quotes.typed(draft):
             refuse(Cause.TEXT_EMPTY, "text")
         if count.over:
             refuse(Cause.TEXT_TOO_LONG, "text", used=count.used, limit=count.limit)
         return [
             *found,
             *option_findings(draft, self.spec, account, limits),
+            *quotes.findings(draft, parent_of, stands_alone=True),
             *link_findings(draft),
             *media_findings(draft, self.spec),
         ]
@@ -161,6 +166,9 @@ class LinkedIn(Platform):
         except InvalidContent as error:
             if error.cause is Cause.MEDIA_EXPIRED:
                 raise media.refused(job, error) from error
+            is_of_urn = str(error.code or "").startswith("INVALID_URN")
+            if is_of_urn and quotes.typed(job.draft):
+                raise as_kind(InvalidContent, error, cause=Cause.QUOTE_GONE) from error
             raise
         except PermissionMissing as error:
             if error.cause is Cause.MEDIA_REFUSED and media.is_just_uploaded(job):
@@ -238,6 +246,8 @@ class LinkedIn(Platform):
         }
         if content := _content(job):
             body["content"] = content
+        if parent := parent_of(quotes.typed(draft)):
+            body["reshareContext"] = {"parent": parent}
         return body
 
     # --- limits
@@ -348,6 +358,13 @@ class LinkedIn(Platform):
             return False
         sent = normalise(escape(self.text_as_sent(job.draft)))
         return normalise(str(row.get("commentary") or "")) == sent
+
+
+def parent_of(address: str) -> str:
+    """The URN of the post at this address; "": it names none. That of an activity, as
+    in most addresses that are copied, is no post's."""
+    found = PARENT.search(unquote(address))
+    return found[0] if found else ""
 
 
 def _content(job: PublishJob) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from .. import quotes
 from ..base import (
     Ability,
     Absent,
@@ -405,6 +406,10 @@ SPEC = PlatformSpec(
             max_length=TITLE_LIMIT,
             help="Stands above the document or video; without one, the file's name.",
             media=(MediaKind.VIDEO, MediaKind.DOCUMENT),
+        ),
+        quotes.option(
+            "The address of a post at LinkedIn with “urn:li:share:” or “urn:li:ugcPost:” "
+            "in it. Passing it on takes no files and no card."
         ),
     ),
     oauth=OAuthFacts(

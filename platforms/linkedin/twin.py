@@ -1498,6 +1498,7 @@ class LinkedInTwin(Figures):
                     "media_kinds": [_kind_of(asset) for _, asset in media],
                     "media_sha256": [asset.get("sha256", "") for _, asset in media],
                     "link": article.get("source", ""),
+                    "quotes": (post.get("reshareContext") or {}).get("parent", ""),
                     "thumbnail": beside.get("thumbnail", {}).get("sha256", ""),
                     "captions": [str(said["language"]).lower()] if said else [],
                     "marker": "",

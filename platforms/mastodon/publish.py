@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import regex
 
+from .. import quotes
 from ..base import (
     Count,
     Draft,
@@ -32,7 +33,7 @@ from ..base import (
     StepResult,
     VideoRule,
 )
-from ..checks import link_findings, media_findings
+from ..checks import link_findings, media_findings, option_findings
 from ..errors import (
     AmbiguousOutcome,
     Cause,
@@ -43,10 +44,10 @@ from ..errors import (
     as_kind,
 )
 from ..limits import header_number, meant_bucket
-from ..text import find_urls, graphemes, tidy, with_link
+from ..text import find_urls, graphemes, tidy, web_host, with_link
 from . import spec as facts_of
 from .client import MastodonClient, Status
-from .spec import GIFS, IMAGES, SPEC, VIDEOS
+from .spec import GIFS, IMAGES, QUOTE_API, SPEC, VIDEOS
 
 VISIBILITIES = ("public", "unlisted", "private", "direct")
 
@@ -57,6 +58,8 @@ MENTION = regex.compile(r"(?<![=/\w])(@\w+(?:[\w.-]*\w)?)@[\w.-]*\w")
 POLL_S = 3.0
 MAX_POLLS = 100
 #: "Error processing thumbnail" is tried again this often before it is a refusal.
+#: As a server's own pages write it, also of posts that came from elsewhere.
+QUOTED = regex.compile(r"https?://[^/\s]+/(?:\S*/)?@[^/\s]+/(\w{1,40})/?(?:[?#]\S*)?")
 MEDIA_TRIES = 3
 MEDIA_PAUSE_S = 15.0
 
@@ -113,6 +116,8 @@ class Mastodon(Platform):
             gifs=server_rule(GIFS, limits or {}),
             videos=video_rule(limits or {}),
         )
+        found += option_findings(draft, spec, account, limits)
+        found += _quote_findings(draft, account, limits or {})
         return found + media_findings(draft, spec)
 
     # ------------------------------------------------------------ steps
@@ -218,6 +223,8 @@ class Mastodon(Platform):
             # Else it is the key of a post of ours that was deleted meanwhile.
             if job.replies_to and not job.first_sent_at:
                 raise as_kind(NotFound, error, cause=Cause.PARENT_GONE) from error
+            if quotes.typed(job.draft) and not job.first_sent_at:
+                raise as_kind(InvalidContent, error, cause=Cause.QUOTE_GONE) from error
             raise
         # Releases before 4.4 leave out files they no longer have, without a word.
         lost = len(ids) - len(status.media_ids)
@@ -231,6 +238,8 @@ class Mastodon(Platform):
             fields["media_ids"] = [item["id"] for item in media]
         if job.replies_to:
             fields["in_reply_to_id"] = job.replies_to
+        if quoted := quoted_id(quotes.typed(draft)):
+            fields["quoted_status_id"] = quoted
         if draft.language:
             fields["language"] = draft.language.split("-")[0].lower()
         if warning := tidy(str(draft.options.get("spoiler_text") or "")):
@@ -607,3 +616,28 @@ def _is_ip(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def quoted_id(address: str) -> str:
+    """The number of a post by its address on the account's own server; "": none."""
+    found = QUOTED.fullmatch(address)
+    return found[1] if found else ""
+
+
+def _quote_findings(
+    draft: Draft, account: Identity | None, limits: Mapping[str, Any]
+) -> list[Finding]:
+    """Only the account's own server knows the number, and not every one takes quotes."""
+    host = web_host(account.url) if account else ""
+
+    def is_readable(address: str) -> bool:
+        return bool(quoted_id(address)) and host in ("", web_host(address))
+
+    found = quotes.findings(draft, is_readable)
+    level = limits.get("api_level")
+    too_old = level is not None and int(level) < QUOTE_API
+    if quotes.typed(draft) and not found and too_old:
+        values = {"option": SPEC.options_by_key[quotes.QUOTE].name}
+        field = f"option:{quotes.QUOTE}"
+        found = [Finding(Level.REFUSED, Cause.OPTION_UNKNOWN, field, values)]
+    return found

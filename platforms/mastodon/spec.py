@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from .. import quotes
 from ..base import (
     Ability,
     Absent,
@@ -77,6 +78,8 @@ MEDIA_LIFE = timedelta(hours=23)
 DISCARD_API = 4
 #: `api_versions.mastodon` of the release line that takes a lock on the key (4.5).
 LOCKED_KEY_API = 7
+#: and that takes quotes (4.5)
+QUOTE_API = 7
 
 PROFILE = "profile"  # since 4.3
 PROFILE_BEFORE = "read:accounts"
@@ -255,6 +258,12 @@ SPEC = PlatformSpec(
         Scope("write:media", "upload pictures and videos"),
     ),
     thread=ThreadRule(25, "POST /api/v1/statuses"),
+    options=(
+        quotes.option(
+            "The address of a post as the account's own server shows it. Mastodon quotes "
+            "since version 4.5."
+        ),
+    ),
     images=IMAGES,
     gifs=GIFS,
     videos=VIDEOS,

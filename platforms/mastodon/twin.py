@@ -283,6 +283,7 @@ class MastodonTwin(Figures):
                     "link": doc["text"][slice(*links[0])] if links else "",
                     "marker": doc["key"],
                     "reply_to": doc["reply_to"] or "",
+                    "quotes": doc.get("quotes", ""),
                 }
             )
         return found
@@ -838,6 +839,9 @@ class MastodonTwin(Figures):
         reply_to = sent.get("in_reply_to_id") or None
         if reply_to is not None and self.get("status", str(reply_to)) is None:
             raise ApiError(404, "Record not found")
+        quoted = sent.get("quoted_status_id") if self._modern else None
+        if quoted and self.get("status", str(quoted)) is None:
+            raise ApiError(404, "Record not found")
         media = self._attachable([str(id) for id in media_ids], bool(poll), who)
         if not text and spoiler and not self._gotosocial:
             text, spoiler = spoiler, ""
@@ -858,6 +862,7 @@ class MastodonTwin(Figures):
             "media": media,
             "poll": poll if isinstance(poll, dict) else None,
             "reply_to": str(reply_to) if reply_to else None,
+            "quotes": str(quoted or ""),
             "edited_at": None,
         }
 

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 from pypdf import PdfWriter
 
-from platforms import registry
+from platforms import parts, quotes, registry
 from platforms.base import (
     Ability,
     Access,
@@ -31,6 +31,7 @@ from platforms.base import (
     Look,
     MediaFile,
     MediaKind,
+    Part,
     Platform,
     PlatformClient,
     PublishJob,
@@ -943,3 +944,105 @@ def test_people_and_covers_arrive(platform, connected, practice, ended, kind, sh
         laid = hashlib.sha256(stream.read()).hexdigest()
     assert post["cover"] == (laid if kind == "reel" else "")
     assert post["thumb_ms"] == ("0" if kind == "second" else "")
+
+
+QUOTING = [s for s in SLUGS if quotes.QUOTE in registry.spec(s).options_by_key]
+#: what the practice network wants for quotes to be taken
+QUOTES_NEED = {"x": ("plan", "enterprise")}
+
+
+@pytest.fixture
+def quoted(platform, connected, practice):
+    """A post that is out, as the practice network has it."""
+    client, me = connected
+    if switch := QUOTES_NEED.get(platform.spec.slug):
+        with practice.world.transaction():
+            practice.twins[platform.spec.slug].set_setting(*switch)
+    draft = Draft("The first word", options=decided(platform, client))
+    now = replace(job(draft), account=me)
+    go_out(platform, now, client, practice, "between steps")
+    pass_time(practice, 900)
+    (post,) = posts_of(platform, practice)
+    return post
+
+
+@pytest.mark.parametrize("platform", QUOTING, indirect=True)
+@pytest.mark.parametrize("ended", ENDS)
+def test_a_post_quotes_another_by_its_address(
+    platform, connected, practice, quoted, ended
+):
+    client, me = connected
+    options = {**decided(platform, client), "quote": quoted["url"]}
+    if platform.spec.slug == "linkedin":
+        options["quote"] = f"https://www.linkedin.com/feed/update/{quoted['id']}/"
+    draft = Draft("Well said", options=options)
+    limits = client.server_limits()
+    client.http.drain()
+    assert {f.level for f in platform.check(draft, me, limits)} <= {Level.WARNING}
+    fresh = replace(
+        job(draft), account=me, marker="b" * 32, created_at=datetime.now(UTC)
+    )
+    now = replace(fresh, taken=frozenset({quoted["id"]}))
+    ahead = platform.calls_ahead(now, looking=False)
+    assert ahead.keys() <= {row.key for row in platform.spec.calls}
+    remote = go_out(platform, now, client, practice, ended)
+    found = [post for post in posts_of(platform, practice) if post["quotes"]]
+    assert [post["quotes"] for post in found] == [quoted["id"]]
+    if remote.permalink:  # else a person told that it is out
+        assert [post["id"] for post in found] == [remote.external_id]
+    assert "Well said" in found[0]["text"]
+
+
+@pytest.mark.parametrize("platform", QUOTING, indirect=True)
+def test_a_quote_of_what_is_gone_is_refused_in_words(
+    platform, connected, practice, quoted
+):
+    client, me = connected
+    client.delete_post(quoted["id"])
+    address = quoted["url"]
+    if platform.spec.slug == "linkedin":
+        address = f"https://www.linkedin.com/feed/update/{quoted['id']}/"
+    options = {**decided(platform, client), "quote": address}
+    fresh = replace(job(Draft("Well said", options=options)), account=me)
+    with pytest.raises(PlatformError) as caught:
+        go_out(platform, fresh, client, practice, "between steps")
+    assert caught.value.cause is Cause.QUOTE_GONE
+    assert caught.value.permanent
+
+
+@pytest.mark.parametrize("platform", QUOTING, indirect=True)
+@pytest.mark.parametrize(
+    "address", ["hello", "https://example.com/", "https://example.com/a/b"]
+)
+def test_an_address_that_names_no_post_is_refused_before(platform, address):
+    draft = Draft("Well said", options={"quote": address})
+    found = [(f.cause, f.field) for f in platform.check(draft)]
+    assert (Cause.QUOTE_UNREADABLE, "option:quote") in found
+
+
+@pytest.mark.parametrize("platform", QUOTING, indirect=True)
+def test_only_the_first_part_of_a_thread_quotes(platform):
+    draft = Draft("One", options={"quote": "x"}, parts=(Part("Two"),))
+    assert parts.piece(draft, 1).options == {"quote": "x"}
+    assert parts.piece(draft, 2).options == {}
+
+
+@pytest.mark.parametrize("platform", QUOTING, indirect=True)
+def test_a_quote_stands_beside_files_where_the_network_lets_it(
+    platform, connected, practice, quoted, shelf
+):
+    client, me = connected
+    address = quoted["url"]
+    if platform.spec.slug == "linkedin":
+        address = f"https://www.linkedin.com/feed/update/{quoted['id']}/"
+    options = {**decided(platform, client), "quote": address}
+    draft = Draft("Well said", options=options, media=(picture(1, shelf),))
+    refused = {f.cause for f in platform.check(draft, me) if f.level is Level.REFUSED}
+    if platform.spec.slug in ("x", "linkedin"):
+        assert refused == {Cause.QUOTE_ALONE}
+        return
+    assert refused == set()
+    fresh = replace(job(draft), account=me, marker="b" * 32)
+    go_out(platform, fresh, client, practice, "between steps")
+    (post,) = [post for post in posts_of(platform, practice) if post["quotes"]]
+    assert (post["quotes"], post["media"]) == (quoted["id"], 1)

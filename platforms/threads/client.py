@@ -114,6 +114,10 @@ WORDS: dict[str, Means] = {
 REPOST = "REPOST_FACADE"
 #: How much of the account's newest posts is read at a time.
 RECENT_PAGES, RECENT_PAGE = 3, 50
+#: of the account's posts, in which one that is to be quoted is looked for
+QUOTE_PAGES, QUOTE_PAGE = 5, 100
+#: Threads takes no earlier time.
+FIRST_POSTS = datetime.fromtimestamp(1_688_540_400, UTC)
 
 
 @dataclass(frozen=True)
@@ -387,6 +391,20 @@ class ThreadsClient(GraphClient):
         if replies:
             key, path = "GET /me/replies", "me/replies"
         return self.rows_of(self.graph(key, path, query))
+
+    def quoted(self, address: str) -> str:
+        """The id of a post of this account by its address, of the newest 500. NotFound:
+        Threads tells no app the ids of other people's posts."""
+        code = address.rstrip("/").rpartition("/post/")[2]
+        after = ""
+        for _page in range(QUOTE_PAGES):
+            rows, after = self.posts_since(FIRST_POSTS, QUOTE_PAGE, after)
+            for row in rows:
+                if code and str(row.get("permalink") or "").endswith(f"/post/{code}"):
+                    return str(row["id"])
+            if not after:
+                break
+        raise NotFound("no post of this account has that address")
 
     def delete_post(self, external_id: str) -> None:
         """Delete a post; one that is gone counts as deleted. 100 a day."""

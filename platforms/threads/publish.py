@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
+from .. import quotes
 from ..base import (
     UNNAMED,
     Count,
@@ -57,7 +59,14 @@ from ..facebook.graph import full_windows, graph_time
 from ..facebook.signed_request import person_left
 from ..text import find_urls, tidy, with_link
 from . import hook
-from .client import QUOTA, REPOST, Container, ThreadsClient, remote_of
+from .client import (
+    QUOTA,
+    QUOTE_PAGES,
+    REPOST,
+    Container,
+    ThreadsClient,
+    remote_of,
+)
 from .counting import length
 from .spec import (
     CONTAINER_LIFE,
@@ -97,6 +106,7 @@ LISTED_TYPES = {
     "VIDEO": "VIDEO",
     "CAROUSEL": "CAROUSEL_ALBUM",
 }
+QUOTED = re.compile(r"https?://[^/\s]+/(?:\S*/)?@[^/\s]+/post/[\w-]+/?")
 OTHER_TYPES = {REPOST}
 #: why a container failed -> what is wrong with the file; the spelling is Threads' own
 FAULTS = {
@@ -181,6 +191,7 @@ class Threads(Platform):
         return [
             *found,
             *option_findings(draft, self.spec, account, limits),
+            *quotes.findings(draft, QUOTED.fullmatch),
             *fetch_findings(draft, account),
             *link_findings(draft),
             *media_findings(draft, self.spec),
@@ -202,6 +213,12 @@ class Threads(Platform):
                 "permalink",
                 StepKind.REPEATABLE,
                 lambda: StepResult(remote=self._remote(api, str(media_id))),
+            )
+        if quotes.is_to_read(job):
+            return Step(
+                "read_quote",
+                StepKind.REPEATABLE,
+                lambda: quotes.read(job, lambda link: {"id": api.quoted(link)}),
             )
         children = [name for name, _file in _children(job)]
         for name in children:
@@ -236,6 +253,8 @@ class Threads(Platform):
             form["text"] = text
         if who := chosen(self.spec, draft, job.account, "reply_control"):
             form["reply_control"] = str(who)
+        if quoted := quotes.known(job).get("id"):
+            form["quote_post_id"] = str(quoted)
         if job.replies_to:
             form["reply_to_id"] = job.replies_to
         elif topic := _topic(draft):
@@ -373,6 +392,8 @@ class Threads(Platform):
             return {"GET /:media": 1}
         part = " (part)" if is_reply else ""
         calls = {f"POST /:user/threads_publish{part}": 1, "GET /:media": 1}
+        if quotes.is_to_read(job):
+            calls["GET /me/threads"] = QUOTE_PAGES
         creates = waits = 0
         for name in [*(name for name, _file in _children(job)), TOP]:
             if not self._container(job, name):
@@ -463,7 +484,10 @@ class Threads(Platform):
         made_at = graph_time(row.get("timestamp"))
         if not row.get("id") or (made_at is not None and made_at < since):
             return False
-        if str(row["id"]) in job.taken or row.get("is_quote_post") is True:
+        if str(row["id"]) in job.taken:
+            return False
+        is_quote = row.get("is_quote_post")
+        if is_quote is not None and is_quote is not bool(quotes.typed(job.draft)):
             return False
         above = row.get("replied_to")
         if job.replies_to and (

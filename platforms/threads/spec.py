@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from .. import quotes
 from ..base import (
     Ability,
     Absent,
@@ -171,6 +172,10 @@ OPTIONS = (
         OptionKind.FLAG,
         default=False,
         media=(MediaKind.IMAGE, MediaKind.VIDEO),
+    ),
+    quotes.option(
+        "The address of a post of the same account at Threads, one of its newest 500: "
+        "of others' posts Threads tells apps no number."
     ),
 )
 

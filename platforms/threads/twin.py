@@ -85,6 +85,7 @@ class ThreadsTwin(ThreadsLogin, Figures):
                     "link": post["link"],
                     "marker": "",
                     "reply_to": post["reply_to"],
+                    "quotes": post["quotes"],
                 }
             )
         return found

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
+from .. import quotes
 from ..base import (
     Count,
     Draft,
@@ -29,8 +30,8 @@ from ..base import (
     StepResult,
     VideoRule,
 )
-from ..checks import link_findings, media_findings
-from ..errors import Cause, InvalidContent
+from ..checks import link_findings, media_findings, option_findings
+from ..errors import Cause, InvalidContent, NotFound, as_kind
 from ..limits import header_number, header_time, meant_bucket
 from . import hook, media, subtitles
 from .client import XClient, created_at, moment, unescape, written
@@ -58,6 +59,8 @@ LIMIT_HEADERS = {
     "x-user-limit-24hour": ("posts:user:24h",),
     "x-app-limit-24hour": ("{call}:app",),
 }
+#: The practice network's are not at x.com.
+QUOTED = re.compile(r"https?://[^/\s]+/\S*?\w+/status/(\d{1,19})(?:[/?#]\S*)?")
 REPLY_SETTINGS = ("following", "mentionedUsers", "subscribers", "verified")
 
 
@@ -114,6 +117,11 @@ class X(Platform):
         if len(CASHTAG.findall(text)) > MAX_CASHTAGS:
             refuse(Cause.TEXT_REFUSED, "text", reason="more than one cashtag")
         spec = replace(self.spec, videos=video_rule(plan))
+        found += option_findings(draft, spec, account, limits)
+        if draft.media:  # a link is text at X
+            found += quotes.findings(draft, quoted_id, stands_alone=True)
+        else:
+            found += quotes.findings(draft, quoted_id)
         return found + link_findings(draft) + media_findings(draft, spec)
 
     # --- steps
@@ -131,6 +139,10 @@ class X(Platform):
         except InvalidContent as error:
             if error.cause is Cause.MEDIA_EXPIRED:
                 raise media.refused(job, error) from error
+            raise
+        except NotFound as error:
+            if quotes.typed(job.draft) and not job.replies_to:
+                raise as_kind(InvalidContent, error, cause=Cause.QUOTE_GONE) from error
             raise
         post_id = str(data["id"])
         return StepResult(
@@ -153,6 +165,8 @@ class X(Platform):
         for name in ("made_with_ai", "paid_partnership"):
             if job.draft.options.get(name):
                 body[name] = True
+        if quoted := quoted_id(quotes.typed(job.draft)):
+            body["quote_tweet_id"] = quoted
         if job.replies_to:
             body["reply"] = {"in_reply_to_tweet_id": job.replies_to}
         elif (who := job.draft.options.get("reply_settings")) in REPLY_SETTINGS:
@@ -240,12 +254,17 @@ class X(Platform):
         if (made_at and made_at < since) or str(row.get("id")) in job.taken:
             return None
         ours = [("replied_to", job.replies_to)] if job.replies_to else []
+        quoted = quoted_id(quotes.typed(job.draft))
+        ours += [("quoted", quoted)] if quoted else []
         if _references(row) != ours:
             return None  # another reply, quote or repost is none of ours
         keys = (row.get("attachments") or {}).get("media_keys")
         if keys is not None and len(keys) != len(job.draft.media):
             return None
         text = written(row, without_media=bool(job.draft.media))
+        if quoted:
+            # X may write the address of what is quoted behind the text.
+            text = re.sub(rf"\s*https?://\S+/status/{quoted}\S*$", "", text)
         if fingerprint(self.text_as_sent(job.draft)) != fingerprint(text):
             return None
         post_id = str(row.get("id") or "")
@@ -261,6 +280,12 @@ def _notes(job: PublishJob) -> dict[str, Any]:
     """What of it could not be had."""
     notes = job.witness.get("notes")
     return {"notes": notes} if notes else {}
+
+
+def quoted_id(address: str) -> str:
+    """The number of the post at this address of X; "": it is none."""
+    found = QUOTED.fullmatch(address)
+    return found[1] if found else ""
 
 
 def _references(row: Mapping[str, Any]) -> list[tuple[str, str]]:

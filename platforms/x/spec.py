@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from .. import quotes
 from ..base import (
     MONEY,
     Ability,
@@ -340,6 +341,12 @@ SPEC = PlatformSpec(
         max_volume=300_000_000,
     ),
     videos=VIDEOS,
+    options=(
+        quotes.option(
+            "The address of a post at X. X lets apps quote on its Enterprise plan only, "
+            "and a quote takes no files."
+        ),
+    ),
     # One is tied to the video with each call; how many X takes is not documented.
     captions=CaptionRule("srt", max_bytes=1_000_000, max_count=20),
     oauth=OAuthFacts(

@@ -62,6 +62,7 @@ CLIENT_SECRET = "practice-x-secret"
 
 SWITCHES = (
     Switch("field_names", "Field names", "old", ("old", "new")),
+    Switch("plan", "Plan of the app", "pay-per-use", ("pay-per-use", "enterprise")),
     Switch("app_state", "State of the app", "active", ("active", "suspended")),
     Switch("code_life_s", "Life of a code (seconds)", 30),
     Switch("access_life_s", "Life of an access token (seconds)", 7200),
@@ -699,7 +700,14 @@ class XTwin(Figures):
 
     def _replied_to(self, body: Doc, caller: Caller) -> Doc | None:
         if "quote_tweet_id" in body:
-            raise forbidden("Quoting this post is not allowed for your plan.")
+            if self.setting("plan") != "enterprise":
+                raise forbidden("Quoting this post is not allowed for your plan.")
+            quoted = self.get("tweet", str(body["quote_tweet_id"]))
+            if not quoted or quoted["deleted"]:
+                raise forbidden(
+                    "You attempted to quote a Tweet that is deleted or not visible to "
+                    "you."
+                )
         if "reply" not in body:
             return None
         parent = self.get("tweet", body["reply"]["in_reply_to_tweet_id"])
@@ -799,6 +807,7 @@ class XTwin(Figures):
             "created_ms": created_ms,
             "first_ms": previous["first_ms"] if previous else created_ms,
             "arrived_at": arrived,
+            "quotes": str(body.get("quote_tweet_id") or ""),
             "reply_to": parent["id"] if parent else None,
             "reply_to_user": parent["user"] if parent else None,
             "conversation": parent["conversation"] if parent else id,
@@ -936,6 +945,8 @@ class XTwin(Figures):
         notes = []
         if tweet["reply_to"]:
             notes.append(f"Reply to {tweet['reply_to']}")
+        if tweet.get("quotes"):
+            notes.append(f"Quotes {tweet['quotes']}")
         if len(tweet["history"]) > 1:
             notes.append("Edited")
         if tweet["poll"]:
@@ -985,6 +996,7 @@ class XTwin(Figures):
                     "link": found[-1].expanded if found else "",
                     "marker": "",
                     "reply_to": tweet["reply_to"] or "",
+                    "quotes": tweet.get("quotes", ""),
                 }
             )
         return shown

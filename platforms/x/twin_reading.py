@@ -171,6 +171,8 @@ class Reads(Media):
         references = []
         if tweet["reply_to"]:
             references = [{"type": "replied_to", "id": tweet["reply_to"]}]
+        if tweet.get("quotes"):
+            references.append({"type": "quoted", "id": tweet["quotes"]})
         figures = self.figures_of(tweet)
         public = {
             self._spelled("retweet_count"): figures["reposts"],

@@ -28,8 +28,9 @@ from django.utils import timezone
 
 from accounts.models import ConnectedAccount, Credential
 from platforms import registry
-from platforms.base import MediaFile, PublishJob
+from platforms.base import Draft, MediaFile, PublishJob
 from platforms.errors import PlatformError
+from platforms.quotes import QUOTE
 from publishing.models import Delivery, MediaAsset, Post, PostMedia, Variant, schedule
 
 from ..sandbox import Sandbox, SandboxError, wait_for
@@ -84,12 +85,17 @@ SORTS: dict[str, tuple[dict[str, Any], ...]] = {
 }
 #: Kinds of account that bring others along and take no posts themselves.
 NO_PLACES = {("facebook", "user"), ("outstand", "organization")}
+#: Only an account's own posts can be quoted there, and each here has one post.
+QUOTES_ITSELF = {"threads"}
+#: of a post that is made without the engine
+MOST_STEPS = 20
 #: Accounts whose posts no app may read.
 UNREADABLE = {("linkedin", "member")}
 
 #: How fast the networks work here, and limits of an app that this drill shares among
 #: more accounts than a day has.
 PACE: dict[str, dict[str, str]] = {
+    "x": {"plan": "enterprise"},
     "mastodon": {"rate_limits": "off"},
     "bluesky": {"rate_limits": "off"},
     "facebook": {"video_processing_s": "3"},
@@ -239,7 +245,8 @@ class Drill:
     def _plan(self) -> None:
         for platform in self.platforms:
             sorts = [self._sort(platform, by) for by in SORTS.get(platform, ({},))]
-            offer = Planner(platform, sorts, self.shelf).offer()
+            quotable = self._quotable(platform, sorts[0].account)
+            offer = Planner(platform, sorts, self.shelf, quotable).offer()
             have = {sort.account.kind for sort in sorts}
             for kind in registry.spec(platform).account_kinds:
                 if kind not in have and (platform, kind) not in NO_PLACES:
@@ -273,6 +280,21 @@ class Drill:
             raise SandboxError(f"{platform} tells no limits: {error}") from error
         named = [v for v in made_by.values() if isinstance(v, str)]
         return Sort(" ".join(named) or account.kind, made_by, account)
+
+    def _quotable(self, platform: str, account: ConnectedAccount) -> str:
+        """The address of a post that others may quote, made for them; "": they may not."""
+        acting, spec = registry.platform(platform), registry.spec(platform)
+        if QUOTE not in spec.options_by_key or platform in QUOTES_ITSELF:
+            return ""
+        client, now = account.client(), timezone.now()
+        draft = Draft("A word of others")
+        job = PublishJob(uuid.uuid4().hex, now, draft, account.identity())
+        for _ in range(MOST_STEPS):
+            result = acting.next_step(job, client).run()
+            if result.remote:
+                return result.remote.permalink
+            job = replace(job, witness={**job.witness, **result.witness})
+        raise SandboxError(f"{platform}: a post took more than {MOST_STEPS} steps")
 
     # -- deliveries
 

@@ -12,6 +12,7 @@ from accounts.models import CircuitBreaker, ConnectedAccount
 from platforms import registry
 from platforms.base import Draft, MediaFile, MediaKind
 from platforms.kinds import LINK
+from platforms.quotes import QUOTE
 from publishing.models import Delivery, MediaAsset
 
 from .crash_record import tell_row
@@ -118,6 +119,8 @@ def _differs(
     text = registry.platform(way.platform).text_as_sent(draft)
     if post["text"] and row.post.text and row.post.text not in post["text"]:
         return f"with the text {post['text']!r} instead of {text!r}"
+    if QUOTE in way.choices and not post["quotes"]:
+        return "without what it quotes"
     if way.kind == LINK and draft.link_url not in (post["link"], *post["text"].split()):
         return f"without its link: {post['text']!r}, {post['link']!r}"
     return ""

@@ -27,6 +27,7 @@ from platforms.base import (
 )
 from platforms.errors import Cause
 from platforms.kinds import LINK, kinds_of
+from platforms.quotes import QUOTE
 
 ADDRESS = "https://example.com/drill/"
 #: What the platform does not take at all. Any other refusal is one of our file or value.
@@ -120,8 +121,14 @@ class Planner:
     """Works out the ways of one platform."""
 
     def __init__(
-        self, slug: str, sorts: Sequence[Sort], shelf: Mapping[str, MediaFile]
+        self,
+        slug: str,
+        sorts: Sequence[Sort],
+        shelf: Mapping[str, MediaFile],
+        quotable: str = "",
     ) -> None:
+        """quotable: the address of a post of somebody else that is out there."""
+        self.samples = {**SAMPLES, **({QUOTE: quotable} if quotable else {})}
         self.platform: Platform = registry.platform(slug)
         self.spec = self.platform.spec
         self.sorts = sorts
@@ -179,7 +186,7 @@ class Planner:
         if option.kind is OptionKind.CHOICE:
             own = sort.account.server_limits.get(option.choices_from) or {}
             return list(own or option.choices)
-        return [SAMPLES[option.key]] if option.key in SAMPLES else []
+        return [self.samples[option.key]] if option.key in self.samples else []
 
     # -- one way
 
@@ -219,7 +226,7 @@ class Planner:
     ) -> dict[str, Any]:
         filled = dict(choices)
         for option in self.spec.options:
-            if option.key in filled or option.kind is OptionKind.FLAG:
+            if option.key in {*filled, QUOTE} or option.kind is OptionKind.FLAG:
                 continue
             values = self._values(option, sort)
             wanted = option.required and option.default is None

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
 from django.utils import timezone
 
 from publishing.media import take_upload
@@ -134,3 +135,21 @@ def test_a_copy_takes_the_choices_along(ana, filled, threads):
     ana.post(NEW, filled(threads, option_threads_topic_tag="Bread"))
     page = ana.get(f"{NEW}?copy={Post.objects.get().pk}").content.decode()
     assert 'value="Bread"' in page
+
+
+def test_a_post_that_is_quoted_is_typed_checked_and_shown(ana, world):
+    data = {
+        "brand": world.brand.pk,
+        "text": "Well said",
+        "accounts": [world.mastodon.pk],
+        "options_mastodon": "1",
+        "option_mastodon_quote": "https://example.com/nothing",
+    }
+    wrong = ana.post(reverse("compose_check"), data).content.decode()
+    assert "This address names no post to quote" in wrong
+    host = world.mastodon.url.rpartition("/@")[0] or "https://mastodon.example"
+    data["option_mastodon_quote"] = f"{host}/@anna/115999000111222333"
+    answer = ana.post(reverse("compose_check"), data)
+    assert "This address names no post to quote" not in answer.content.decode()
+    (preview,) = answer.context["panel"].previews
+    assert preview.beside == [("Quote this post", data["option_mastodon_quote"])]
