@@ -529,6 +529,9 @@ class CircuitBreakerAdmin(RoleAdmin):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(RoleAdmin):
+    # Keys are drawn by lot.
+    newest = "-at"
+    ordering = ["-at"]
     list_display = ["at", "actor", "verb", "target_text", "target_type"]
     list_select_related = ["actor"]
     list_filter = ["verb", "target_type", "actor", "at"]

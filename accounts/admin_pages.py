@@ -6,7 +6,7 @@ by the primary key, counts to a bound, and offers filters that need no look at a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -33,6 +33,8 @@ COUNTED = 1000
 #: A filter offers values of so many of the newest rows, and so many people.
 LOOKED_AT = 1000
 PEOPLE_OFFERED = 50
+#: Networks are known without a look at any row.
+PLATFORM = "platform"
 
 
 class BoundedPaginator(Paginator):
@@ -103,11 +105,10 @@ class OfValue(admin.AllValuesFieldListFilter):
         field_path: str,
     ) -> None:
         super().__init__(field, request, params, model, model_admin, field_path)
-        if field.name == "platform":
+        if field_path.endswith(PLATFORM):
             self.lookup_choices = list(registry.PLATFORMS)
             return
-        newest = model_admin.get_queryset(request).order_by("-pk")
-        seen = set(newest.values_list(field_path, flat=True)[:LOOKED_AT])
+        seen = model_admin.newest_values(request)[field_path]
         self.lookup_choices = sorted(seen, key=lambda value: (value is None, value))
 
 
@@ -133,6 +134,8 @@ def _named(model: type[models.Model], columns: Iterable[Any]) -> list[str]:
 class FastAdmin(ModelAdmin):
     """Newest first unless a class says otherwise: the primary key has an index."""
 
+    #: by what an index finds the newest rows
+    newest: ClassVar[str] = "-pk"
     ordering: ClassVar[Any] = ("-pk",)
     list_per_page = 25
     list_max_show_all = 0
@@ -145,6 +148,25 @@ class FastAdmin(ModelAdmin):
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         return self._filters
+
+    def newest_values(self, request: HttpRequest) -> Mapping[str, set[Any]]:
+        """Of each column with a filter `OfValue`, those of the newest rows: read for
+        all of them together, once per request."""
+        found: dict[str, set[Any]] | None = getattr(request, "_newest_values", None)
+        if found is None:
+            paths = [
+                item[0]
+                for item in self._filters
+                if isinstance(item, tuple)
+                and item[1] is OfValue
+                and not item[0].endswith(PLATFORM)
+            ]
+            rows = self.get_queryset(request).order_by(self.newest)
+            lines = rows.values_list(*paths)[:LOOKED_AT]
+            columns = list(map(set, zip(*lines, strict=True))) or [set()] * len(paths)
+            found = dict(zip(paths, columns, strict=True))
+            request._newest_values = found  # type: ignore[attr-defined]
+        return found
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
@@ -235,9 +257,16 @@ class RoleAdmin(FastAdmin):
         rows: QuerySet[Any] = super().get_queryset(request)
         reader: Any = request.user
         if self.brand_path and not reader.is_superuser:
-            brands = [brand.pk for brand in brands_of(request)]
-            rows = rows.filter(in_brands(self.model, self.brand_path, brands))
+            rows = rows.filter(self._of_brands(request))
         return rows.defer(*self.deferred)
+
+    def _of_brands(self, request: HttpRequest) -> Q:
+        """Each page asks for its rows several times."""
+        kept: dict[type, Q] = request.__dict__.setdefault("_rows_of_brands", {})
+        if type(self) not in kept:
+            brands = [brand.pk for brand in brands_of(request)]
+            kept[type(self)] = in_brands(self.model, self.brand_path, brands)
+        return kept[type(self)]
 
 
 class ReadOnlyInline(TabularInline):

@@ -939,6 +939,9 @@ class AuditEvent(models.Model):
         indexes = [
             models.Index(fields=["target_type", "target_id"], name="audit_by_target"),
             models.Index(fields=["verb", "at"], name="audit_by_verb"),
+            # The newest of all, and of one person.
+            models.Index(fields=["at"], name="audit_by_time"),
+            models.Index(fields=["actor", "at"], name="audit_by_actor"),
         ]
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -11,9 +12,12 @@ from allauth.mfa.models import Authenticator
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
+from unfold.templatetags import unfold_list
 
 from accounts.admin_pages import BoundedPaginator, FastAdmin
 from accounts.models import (
@@ -28,6 +32,7 @@ from accounts.models import (
     RateBucket,
     RefreshAttempt,
 )
+from accounts.reading import zone_of
 from accounts.roles import ADMIN
 from monitoring.models import (
     Alert,
@@ -386,8 +391,6 @@ def test_a_list_counts_to_a_bound_that_moves_on_with_the_page(
 def test_the_heads_of_a_list_are_worked_out_once_and_not_for_each_row(
     root: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from unfold.templatetags import unfold_list
-
     known, asked = unfold_list.label_for_field, []
 
     def label(name: str, *args: Any, **kwargs: Any) -> Any:
@@ -400,3 +403,64 @@ def test_the_heads_of_a_list_are_worked_out_once_and_not_for_each_row(
     page = root.get(url_of(Brand, "changelist"))
     assert asked == list(page.context["cl"].list_display)
     assert page.content.decode().count('data-label="name"') >= 3
+
+
+# ---------------------------------------------------------------- lists as they are drawn
+
+
+def squeezed(html: str) -> str:
+    return re.sub(r'\s*([<>"])\s*', r"\1", re.sub(r"\s+", " ", html))
+
+
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
+@pytest.mark.parametrize("query", ["", "?_popup=1"])
+def test_rows_are_drawn_as_unfold_would_draw_them(
+    model: Any, query: str, root: Client, world: Any
+) -> None:
+    page = root.get(url_of(model, "changelist") + query)
+    drawn = squeezed(page.content.decode())
+    changes = page.context["cl"]
+    with translation.override("en"), timezone.override(zone_of(page.context["user"])):
+        for row in changes.result_list:
+            cells = unfold_list.items_for_result(changes, row, None)
+            assert squeezed("".join(cells)) in drawn
+
+
+def test_lists_of_the_admin_use_nothing_that_ours_do_not_draw() -> None:
+    for page in admin.site._registry.values():
+        for name in ("list_editable", "list_sections", "actions_row", "ordering_field"):
+            assert not getattr(page, name, None), (page, name)
+        for name in page.list_display:
+            shown = getattr(page, name, None) if isinstance(name, str) else name
+            assert not getattr(shown, "header", False), (page, name)
+            assert not getattr(shown, "dropdown", False), (page, name)
+
+
+def test_a_name_in_a_list_or_a_filter_cannot_hold_markup(root: Client) -> None:
+    brand = Brand.objects.create(name="<b>Loud</b>")
+    Brand.objects.create(name="Quiet")
+    text = root.get(url_of(Brand, "changelist")).content.decode()
+    assert "<b>Loud" not in text
+    assert "&lt;b&gt;Loud&lt;/b&gt;" in text
+    text = root.get(url_of(Post, "changelist")).content.decode()
+    assert f"brand__id__exact={brand.pk}" in text
+    assert "<b>Loud" not in text
+    assert "&lt;b&gt;Loud&lt;/b&gt;" in text
+
+
+def test_the_newest_events_are_on_top(root: Client, author: Any, brand: Brand) -> None:
+    for number in range(20):
+        AuditEvent.write(author, f"step {number}", brand)
+    shown = root.get(url_of(AuditEvent, "changelist")).context["cl"].result_list
+    assert [row.verb for row in shown] == [f"step {n}" for n in range(19, -1, -1)]
+
+
+def test_values_of_all_filters_are_read_at_once(root: Client, world: Any) -> None:
+    url = url_of(Attempt, "changelist")
+    root.get(url)
+    with CaptureQueriesContext(connection) as caught:
+        page = root.get(url)
+    newest = [q for q in caught.captured_queries if "LIMIT 1000" in q["sql"]]
+    assert len(newest) == 1
+    titles = {spec.title for spec in page.context["cl"].filter_specs}
+    assert {"kind", "outcome", "cause"} <= titles
