@@ -10,14 +10,13 @@ sorted in the list, sections below them, actions of one row.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from django import template
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.templatetags.admin_list import _coerce_field_name
 from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
 from django.contrib.admin.utils import lookup_field, quote
 from django.contrib.admin.views.main import ChangeList
@@ -129,12 +128,13 @@ def _columns(cl: ChangeList) -> list[Show]:
     link = _link(cl)
     found: list[Show] = []
     is_first = True
-    for number, name in enumerate(cl.list_display):
+    names: Sequence[Any] = cl.list_display
+    for number, name in enumerate(names):
         show, classes = _shown(cl, name)
         linked = _is_linked(cl, name, is_first)
         label = heads[number]["text"] if linked or number else gettext("Select record")
         tag = "th" if linked and is_first else "td"
-        field = escape(_coerce_field_name(name, number))
+        field = escape(unfold_list._coerce_field_name(name, number))
         if name == "action_checkbox":
             classes = CHECKBOX
         else:
@@ -160,7 +160,7 @@ def _is_linked(cl: ChangeList, name: str, is_first: bool) -> bool:
 def _link(cl: ChangeList) -> _Link:
     page = f"admin:{cl.opts.app_label}_{cl.opts.model_name}_change"
     site = cl.model_admin.admin_site.name
-    filters = {"preserved_filters": cl.preserved_filters, "opts": cl.opts}
+    filters: Any = {"preserved_filters": cl.preserved_filters, "opts": cl.opts}
     url = add_preserved_filters(filters, reverse(page, args=(A_KEY,), current_app=site))
     before, _key, behind = conditional_escape(url).partition(A_KEY)
     told_as = (str(cl.to_field) if cl.to_field else cl.pk_attname) * cl.is_popup
