@@ -120,6 +120,8 @@ BAD_REQUESTS: dict[str, tuple[type[PlatformError], Cause]] = {
     "INVALID_VALUE_FOR_FIELD": (InvalidContent, Cause.TEXT_REFUSED),
     "INVALID_VALUE_BLANK_FIELD": (InvalidContent, Cause.TEXT_REFUSED),
     "INVALID_CALL_TO_ACTION": (InvalidContent, Cause.TEXT_REFUSED),
+    "INVALID_URN_TYPE": (InvalidContent, Cause.TEXT_REFUSED),
+    "INVALID_URN_ID": (InvalidContent, Cause.TEXT_REFUSED),
     "INVALID_IMAGE_ID": (InvalidContent, Cause.MEDIA_EXPIRED),
     "INVALID_VIDEO_ID": (InvalidContent, Cause.MEDIA_EXPIRED),
     "MEDIA_ASSET_PROCESSING_FAILED": (InvalidContent, Cause.MEDIA_REFUSED),

@@ -47,6 +47,7 @@ from . import hook, media
 from .client import LinkedInClient
 from .little_text import as_read, escape, length, normalise, unescape
 from .spec import (
+    CONNECTIONS,
     DESCRIPTION_LIMIT,
     FULL_SCOPES,
     LOOK_BACK_S,
@@ -142,6 +143,7 @@ class LinkedIn(Platform):
         return [
             *found,
             *option_findings(draft, self.spec, account, limits),
+            *_seen_findings(draft, account),
             *quotes.findings(draft, parent_of, stands_alone=True),
             *link_findings(draft),
             *media_findings(draft, self.spec),
@@ -230,7 +232,7 @@ class LinkedIn(Platform):
         draft, options = job.draft, job.draft.options
         visibilities = ["PUBLIC", "LOGGED_IN"]
         if job.account.kind == "member":
-            visibilities.append("CONNECTIONS")
+            visibilities.append(CONNECTIONS)
         visibility = options.get("visibility")
         body: dict[str, Any] = {
             "author": job.account.external_id,
@@ -358,6 +360,16 @@ class LinkedIn(Platform):
             return False
         sent = normalise(escape(self.text_as_sent(job.draft)))
         return normalise(str(row.get("commentary") or "")) == sent
+
+
+def _seen_findings(draft: Draft, account: Identity | None) -> list[Finding]:
+    """A Page has no connections."""
+    is_page = account is not None and account.kind == "organization"
+    if not is_page or draft.options.get("visibility") != CONNECTIONS:
+        return []
+    values = {"option": SPEC.options_by_key["visibility"].name}
+    field = "option:visibility"
+    return [Finding(Level.REFUSED, Cause.OPTION_UNKNOWN, field, values)]
 
 
 def parent_of(address: str) -> str:

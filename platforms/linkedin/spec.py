@@ -324,6 +324,9 @@ NEEDED: dict[tuple[str, Ability], str] = {
     ("organization", FIGURES): "rw_organization_admin",
 }
 
+#: a visibility that a Page's posts have not
+CONNECTIONS = "CONNECTIONS"
+
 SPEC = PlatformSpec(
     slug="linkedin",
     name="LinkedIn",
@@ -407,6 +410,19 @@ SPEC = PlatformSpec(
             help="Stands above the document or video; without one, the file's name.",
             media=(MediaKind.VIDEO, MediaKind.DOCUMENT),
         ),
+        Option(
+            "visibility",
+            "Who can see it",
+            OptionKind.CHOICE,
+            {
+                "PUBLIC": "Everybody",
+                "LOGGED_IN": "Everybody who is signed in",
+                CONNECTIONS: "Connections",
+            },
+            default="PUBLIC",
+            help="Of a Page's posts everybody, or everybody who is signed in.",
+        ),
+        Option("no_reshare", "Nobody may pass it on", OptionKind.FLAG, default=False),
         quotes.option(
             "The address of a post at LinkedIn with “urn:li:share:” or “urn:li:ugcPost:” "
             "in it. Passing it on takes no files and no card."

@@ -17,9 +17,12 @@ from ..base import (
     Bucket,
     Call,
     GifRule,
+    MediaKind,
     MediaRule,
     MentionRule,
     OAuthFacts,
+    Option,
+    OptionKind,
     PlatformSpec,
     Scope,
     SignIn,
@@ -259,6 +262,33 @@ SPEC = PlatformSpec(
     ),
     thread=ThreadRule(25, "POST /api/v1/statuses"),
     options=(
+        Option(
+            "visibility",
+            "Who can see it",
+            OptionKind.CHOICE,
+            {
+                "public": "Everybody",
+                "unlisted": "Everybody, in no list of new posts",
+                "private": "Followers",
+                "direct": "Only who is mentioned",
+            },
+            help="Without a choice: as it is set at the account.",
+        ),
+        Option(
+            "spoiler_text",
+            "Content warning",
+            OptionKind.TEXT,
+            max_length=500,
+            help="Stands before the text, which is hidden until it is tapped, and counts "
+            "with it.",
+        ),
+        Option(
+            "sensitive",
+            "Hide images and videos until they are tapped",
+            OptionKind.FLAG,
+            default=False,
+            media=(MediaKind.IMAGE, MediaKind.GIF, MediaKind.VIDEO),
+        ),
         quotes.option(
             "The address of a post as the account's own server shows it. Mastodon quotes "
             "since version 4.5."

@@ -51,6 +51,7 @@ from ..text import is_web_link, tidy
 from .client import PinterestClient, Upload, remote_of, utc
 from .spec import (
     ADVISED_DESCRIPTION,
+    ADVISED_WIDTH,
     COVER_AT_S,
     LOOK_BACK_S,
     MAX_DESCRIPTION,
@@ -121,6 +122,10 @@ class Pinterest(Platform):
             is_image = media.kind is MediaKind.IMAGE
             if is_image and media.height > MAX_TALL * media.width > 0:
                 say(Level.WARNING, Cause.MEDIA_SHAPE, f"media:{number}")
+            if is_image and 0 < media.width < ADVISED_WIDTH:
+                values = {"used": media.width, "least": ADVISED_WIDTH}
+                field, unit = f"media:{number}", {"unit": "pixels wide"}
+                say(Level.WARNING, Cause.MEDIA_TOO_SMALL, field, **values, **unit)
         if len({(image.width, image.height) for image in images}) > 1:
             say(Level.REFUSED, Cause.MEDIA_SIZES_DIFFER, "media")
         return [

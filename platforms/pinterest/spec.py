@@ -28,6 +28,8 @@ ADVISED_DESCRIPTION = 500
 MAX_IMAGES = 5
 #: A taller image is cut in feeds: height to width.
 MAX_TALL = 2.1
+#: Fewer pixels look poor; whether Pinterest refuses them is not known.
+ADVISED_WIDTH = 200
 #: The picture of a video that stands for it, in whole seconds from its start.
 COVER_AT_S = 1
 #: Clock differences allowed for when looking for a Pin of ours.

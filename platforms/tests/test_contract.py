@@ -1046,3 +1046,15 @@ def test_a_quote_stands_beside_files_where_the_network_lets_it(
     go_out(platform, fresh, client, practice, "between steps")
     (post,) = [post for post in posts_of(platform, practice) if post["quotes"]]
     assert (post["quotes"], post["media"]) == (quoted["id"], 1)
+
+
+def test_every_choice_that_its_code_reads_is_offered_to_people(platform):
+    """One that no form shows can be chosen by nobody."""
+    spec = platform.spec
+    source = "".join(
+        path.read_text()
+        for path in (FOLDER / spec.slug).glob("*.py")
+        if "twin" not in path.name
+    )
+    read = set(re.findall(r"options\.get\(\s*\"(\w+)\"", source))
+    assert read <= spec.options_by_key.keys()

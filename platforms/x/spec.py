@@ -18,6 +18,8 @@ from ..base import (
     MediaRule,
     MentionRule,
     OAuthFacts,
+    Option,
+    OptionKind,
     PlatformSpec,
     Scope,
     SignIn,
@@ -342,6 +344,20 @@ SPEC = PlatformSpec(
     ),
     videos=VIDEOS,
     options=(
+        Option(
+            "reply_settings",
+            "Who may reply",
+            OptionKind.CHOICE,
+            {
+                "following": "Accounts that you follow",
+                "mentionedUsers": "Only who is mentioned",
+                "subscribers": "Subscribers",
+                "verified": "Verified accounts",
+            },
+            help="Without a choice: everybody.",
+        ),
+        Option("made_with_ai", "Made with AI", OptionKind.FLAG, default=False),
+        Option("paid_partnership", "Paid partnership", OptionKind.FLAG, default=False),
         quotes.option(
             "The address of a post at X. X lets apps quote on its Enterprise plan only, "
             "and a quote takes no files."

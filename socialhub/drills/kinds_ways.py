@@ -48,6 +48,7 @@ NOT_OFFERED = frozenset(
 SAMPLES: dict[str, Any] = {
     "title": "A drill",
     "topic_tag": "drills",
+    "spoiler_text": "A drill",
     "tags": ["drill", "practice"],
     "locale": "de_DE",
     "cover_at": "1.5",

@@ -722,3 +722,25 @@ def test_a_role_that_may_upload_no_files_is_not_lost(
         Outcome.PERMISSION,
         Cause.FILES_NOT_ALLOWED,
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "visibility", "refused"),
+    [
+        ("member", "CONNECTIONS", set()),
+        ("organization", "CONNECTIONS", {Cause.OPTION_UNKNOWN}),
+        ("organization", "LOGGED_IN", set()),
+        ("member", "CONTAINER", {Cause.OPTION_UNKNOWN}),
+    ],
+)
+def test_who_can_see_it_is_chosen_of_what_the_kind_of_account_has(
+    linkedin, job, kind, visibility, refused
+):
+    draft = Draft("Hello", options={"visibility": visibility, "no_reshare": True})
+    account = replace(job(draft).account, kind=kind)
+    found = linkedin.check(draft, account)
+    assert {f.cause for f in found if f.level is Level.REFUSED} == refused
+    if not refused:
+        body = linkedin.body(replace(job(draft), account=account))
+        assert body["visibility"] == visibility
+        assert body["isReshareDisabledByAuthor"] is True

@@ -131,6 +131,7 @@ def test_an_account_without_boards_is_told_that_one_is_wanted(
         ({"alt_text": "a" * 501}, Level.REFUSED, Cause.ALT_TEXT_TOO_LONG),
         ({"public_url": ""}, Level.REFUSED, Cause.MEDIA_NOT_PUBLIC),
         ({"height": 2101}, Level.WARNING, Cause.MEDIA_SHAPE),
+        ({"width": 199, "height": 299}, Level.WARNING, Cause.MEDIA_TOO_SMALL),
         (
             {"kind": MediaKind.GIF, "mime_type": "image/gif"},
             Level.REFUSED,
