@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from platforms.errors import AuthExpired, Cause, Outcome
 
 from . import carrying, left_uploads, liveness, stops, twice, valve
 from .fingerprints import exact
+from .markers import new_marker
 from .models import (
     Attempt,
     Delivery,
@@ -692,7 +692,7 @@ class Claim:
         changes: dict[str, Any] = {"draft": doc, "fingerprint": twice.fingerprint(doc)}
         if row.draft:
             changes |= {
-                "marker": uuid.uuid4().hex,
+                "marker": new_marker(),
                 "witness": parts.kept(row.witness),
                 "first_sent_at": None,
             }

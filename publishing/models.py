@@ -25,6 +25,7 @@ from platforms.base import Draft, MediaFile, MediaKind, Part, RemotePost
 
 from . import carrying, languages, public_media, tagging
 from .fingerprints import fingerprint
+from .markers import new_marker
 
 #: No part of a delivery may change the platform more often than this, whatever happens.
 MAX_COMMITS = 5
@@ -923,7 +924,7 @@ class Delivery(models.Model):
         return f"{self.post} → {self.account}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        self.marker = self.marker or uuid.uuid4().hex
+        self.marker = self.marker or new_marker()
         super().save(*args, **kwargs)
 
     def get_absolute_url(self) -> str:
@@ -1473,7 +1474,7 @@ def schedule(post: Post, accounts: Any) -> list[Delivery]:
                 due_at=post.due_at,
                 useful_until=post.useful_until,
                 **start,
-                marker=uuid.uuid4().hex,
+                marker=new_marker(),
                 fingerprint=fingerprint(says[account.platform]),
                 **carrying.plan(
                     carrying.lead_s(account.platform, says[account.platform]),

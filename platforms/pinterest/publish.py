@@ -414,7 +414,11 @@ def _fetch_again(job: PublishJob, error: PlatformError) -> StepResult:
 
 
 def _mark(marker: str) -> str:
-    return (marker or "0" * 32)[:12]
+    """12 digits of chance: the last ones, for a marker of version 7 begins with the time,
+    which Pins of one moment share. Those of version 4 went out with their first ones.
+    """
+    marker = marker or "0" * 32
+    return marker[:12] if marker[12] == "4" else marker[-12:]
 
 
 def _plain(value: Any) -> str:

@@ -67,6 +67,7 @@ class Growth(Part):
             "wall_growth": round(least[last]["wall_ms"] / least[first]["wall_ms"], 3),
             "cpu_ms_per_delivery": {str(s): least[s]["cpu_ms"] for s in sizes},
             "wall_ms_per_delivery": {str(s): least[s]["wall_ms"] for s in sizes},
+            "wal_kb_per_delivery": {str(s): least[s]["wal_kb"] for s in sizes},
             "deliveries": options["deliveries"],
             "rounds": options["rounds"],
             "doubled": doubled,
@@ -120,16 +121,27 @@ class Growth(Part):
         many = [accounts[n % len(accounts)] for n in range(options["deliveries"])]
         turn = os.getpid()
         run_engine(many[:WARM_UP], stub, label=f"Warm-up-{turn}")
-        before = cpu_s()
+        before, logged = cpu_s(), _wal_bytes()
         run = run_engine(many, stub, label=f"Turn-{turn}")
         spent = cpu_s() - before
         wall = (run.ended_at or float("inf")) - run.due_at
         return {
             "cpu_ms": round(spent / len(many) * 1000, 3),
             "wall_ms": round(wall / len(many) * 1000, 3),
+            "wal_kb": round((_wal_bytes() - logged) / len(many) / 1024, 2),
             "doubled": run.doubled,
             "lost": run.lost,
         }
 
 
-COSTS = ("cpu_ms", "wall_ms")
+COSTS = ("cpu_ms", "wall_ms", "wal_kb")
+
+
+def _wal_bytes() -> int:
+    """Written to PostgreSQL's log since its beginning, by all of its databases: more
+    where changes are scattered over many pages. 0 on SQLite."""
+    if connection.vendor != "postgresql":
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')")
+        return int(cursor.fetchone()[0])

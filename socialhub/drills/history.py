@@ -102,6 +102,7 @@ def _copy(
         series = "SELECT generate_series(%s::bigint, %s::bigint) AS n"
         shifted = f"({{}} + n * interval '{every_s} seconds')"
         digest, text = "md5((id + n)::text)", "(id + n)::text"
+        marker = "lpad(to_hex(id + n), 12, '0') || right(md5((id + n)::text), 20)"
     else:
         series = (
             "WITH RECURSIVE s(n) AS (SELECT %s UNION ALL SELECT n + 1 FROM s WHERE"
@@ -113,6 +114,7 @@ def _copy(
             "' seconds') || '000')"
         )
         digest, text = "printf('%%032x', id + n)", "CAST(id + n AS TEXT)"
+        marker = "printf('%%012x%%020x', id + n, id + n)"
     account = f"{accounts[0]} + n %% {len(accounts)}"
     changes: dict[type[models.Model], Mapping[str, str]] = {
         Post: {"id": "id + n", "text": f"text || {text}"},
@@ -120,7 +122,7 @@ def _copy(
             "id": "id + n",
             "post_id": "post_id + n",
             "account_id": account,
-            "marker": digest,
+            "marker": marker,
             "fingerprint": f"{digest} || {digest}",
             "external_id": f"'history-' || {text}",
         },

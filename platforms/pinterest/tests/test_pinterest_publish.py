@@ -28,7 +28,7 @@ LIST = f"{API}/boards/{BOARD}/pins"
 STORE = "https://store.example.com/"
 PIN = {"id": "813744226420795884", "created_at": "2026-11-28T09:10:11"}
 WHERE = "https://www.pinterest.com/pin/813744226420795884/"
-MARK = "pin_ref=0123456789ab"
+MARK = "pin_ref=456789abcdef"
 Jobs = Callable[..., PublishJob]
 Drafts = Callable[..., Draft]
 Files = Callable[..., MediaFile]
@@ -258,6 +258,18 @@ def test_a_link_bears_our_mark_only_where_a_person_wants_it(
     options = {"board": BOARD, "mark_link": True}
     body = pinterest.body(job(draft=draft(link_url=link, options=options)))
     assert body.get("link") == marked
+
+
+def test_pins_of_one_moment_have_marks_of_their_own(
+    pinterest: Pinterest, job: Jobs, draft: Drafts, client: PinterestClient, api: Api
+) -> None:
+    """A marker begins with its millisecond; one of version 4 keeps what it went out with."""
+    says = draft(link_url="https://a.example/x", options={"board": BOARD, "mark_link": 1})
+    one, other = "01a0b1c2d3e47000800000000000000a", "01a0b1c2d3e47000800000000000000b"
+    links = [pinterest.body(job(draft=says, marker=m))["link"] for m in (one, other)]
+    assert links[0] != links[1]
+    old = pinterest.body(job(draft=says, marker="f81d4fae7dec41d0a76500a0c91e6bf6"))
+    assert old["link"] == "https://a.example/x?pin_ref=f81d4fae7dec"
 
 
 def test_a_video_is_registered_sent_waited_for_and_pinned(
