@@ -216,6 +216,7 @@ NOT_PAGES: dict[str, str] = {
             "account_check",
             "alerts_read",
             "answer_decide",
+            "captions_again",
             "channel_delete",
             "channel_secret",
             "channel_switch",
