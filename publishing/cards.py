@@ -7,9 +7,10 @@ more than one of 100.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.urls import reverse
@@ -24,10 +25,12 @@ from .listing import (
     Filters,
     NativeRow,
     Row,
+    in_order,
     instants,
     light_rows,
     narrowed,
     native_rows,
+    written,
 )
 from .models import Delivery, NativePost, Post
 
@@ -46,10 +49,10 @@ Status = Delivery.Status
 class Place(NamedTuple):
     """A post at a time of the calendar. keys: of its deliveries there; none of a draft.
 
-    native: of one that was made at the network itself; then there is no post of ours.
+    when: as `listing.written` has it. native: of one that was made at the network itself; then there is no post of ours.
     """
 
-    due_at: datetime
+    when: str
     post_id: int
     keys: tuple[int, ...]
     native: int = 0
@@ -247,19 +250,22 @@ def period(user: Any, first: date, last: date, filters: Filters) -> list[Place]:
             status__in=Status.values, due_at__gte=start, due_at__lt=stop
         )
     )
-    at: dict[tuple[datetime, int], list[int]] = {}
+    at: dict[tuple[str, int], list[int]] = {}
     found = narrowed(rows, filters).order_by("due_at", "pk")
-    for post_id, due_at, key in found.values_list("post", "due_at", "pk"):
-        at.setdefault((due_at, post_id), []).append(key)
-    places = [Place(due, post, tuple(keys)) for (due, post), keys in at.items()]
+    for when, post_id, key in found.values_list(written("due_at"), "post", "pk"):
+        at.setdefault((when, post_id), []).append(key)
+    places = [Place(when, post, tuple(keys)) for (when, post), keys in at.items()]
     drafts = filters.drafts(
         Post.objects.visible_to(user).filter(due_at__gte=start, due_at__lt=stop)
     )
-    times = drafts.values_list("pk", "due_at")
-    places += [Place(due, pk, ()) for pk, due in times if due]
+    times = drafts.values_list(written("due_at"), "pk")
+    places += [Place(when, pk, ()) for when, pk in times]
     made_there = filters.natives(NativePost.objects.visible_to(user))
-    found_there = made_there.between(start, stop).values_list("pk", "posted_at")
-    places += [Place(at, 0, (), pk) for pk, at in found_there]
+    natives = made_there.between(start, stop)
+    places += [
+        Place(when, 0, (), pk)
+        for when, pk in natives.values_list(written("posted_at"), "pk")
+    ]
     return sorted(places)
 
 
@@ -282,15 +288,40 @@ def cards_of(places: Iterable[Place]) -> list[Card | NativeCard]:
     for place in places:
         if place.native:
             if place.native in natives:
-                cards.append(NativeCard(natives[place.native], place.due_at))
+                native = natives[place.native]
+                cards.append(NativeCard(native, native.at))
             continue
         # What went away between the two queries is not there.
         mine = [rows[key] for key in place.keys if key in rows]
         if not place.keys and place.post_id in drafted:
             mine = [drafted[place.post_id]]
-        if mine:
-            cards.append(Card(mine[0].post, mine, place.due_at))
+        if mine and (at := mine[0].at):
+            cards.append(Card(mine[0].post, mine, at))
     return cards
+
+
+def _cells(view: str, first: date, last: date) -> tuple[list[str], list[str]]:
+    """When each cell begins (`listing.in_order`), and how the script calls it: hours of a
+    week, days else. An hour that a clock change repeats has one name twice."""
+    begins: list[str] = []
+    names: list[str] = []
+    if view != "week":
+        for n in range((last - first).days + 1):
+            day = first + timedelta(days=n)
+            begins.append(in_order(instants(day, day)[0]))
+            names.append(day.isoformat())
+        return begins, names
+    start, stop = instants(first, last)
+    zone = timezone.get_current_timezone()
+    # Zones differ from UTC by quarters of an hour.
+    quarter = timedelta(minutes=15)
+    for n in range((stop - start) // quarter):
+        at = start + n * quarter
+        name = f"{at.astimezone(zone):%Y-%m-%dT%H:00}"
+        if not names or names[-1] != name:
+            begins.append(in_order(at))
+            names.append(name)
+    return begins, names
 
 
 def answer(
@@ -299,13 +330,9 @@ def answer(
     """What the calendar's script draws: cards, and how many a cell has no room for."""
     room = ROOM[view]
     cells: dict[str, list[Place]] = {}
-    zone = timezone.get_current_timezone()
-    name = "%Y-%m-%dT%H:00" if view == "week" else "%Y-%m-%d"
-    due_at, cell = None, ""
+    begins, names = _cells(view, first, last)
     for place in period(user, first, last, filters):
-        if place.due_at != due_at:  # by time: many of a month are due together
-            due_at = place.due_at
-            cell = due_at.astimezone(zone).strftime(name)
+        cell = names[bisect_right(begins, place.when) - 1]
         cells.setdefault(cell, []).append(place)
     shown: list[Place] = []
     more = []

@@ -63,12 +63,24 @@ class Risk:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """What is said of an account whatever is due when. broken: that holds all it has."""
+
+    stop: Stop | None
+    broken: Sequence[Risk]
+    pauses: Sequence[Paused] = ()
+    ends: Sequence[End] = ()
+
+
+@dataclass(frozen=True)
 class Sky:
     """What all deliveries are judged by, read once."""
 
     now: datetime
     active: Sequence[Stop]
     pauses: Mapping[Key, Paused]
+    #: by the account's key
+    standings: dict[int, Standing] = field(default_factory=dict)
     #: what was said of permissions: the same for all posts of a day that need the same
     said: dict[Hashable, list[Risk]] = field(default_factory=dict)
 
@@ -116,13 +128,15 @@ def risks(rows: Iterable[Delivery]) -> dict[int, tuple[Risk, ...]]:
 def firsts(rows: Iterable[Delivery]) -> dict[int, Risk]:
     """Of the scheduled ones of these the gravest reason, as `risks` finds it, where no
     more is shown: for light rows, of which only those that have to be judged are read
-    whole. They come with their posts and accounts (`LIGHT`)."""
+    whole. They come with their posts and accounts (`LIGHT`, `LIGHT_ACCOUNTS`)."""
     scheduled = _scheduled(rows)
     if not scheduled:
         return {}
     now = timezone.now()
     sky = Sky.now_seen(now)
-    read_access(scheduled)
+    prefetch_related_objects(
+        scheduled, Prefetch("account__credential", _LIGHT_ACCESS.all())
+    )
     kept = believed(scheduled, now)
     found = {}
     unsure = []
@@ -140,17 +154,13 @@ def firsts(rows: Iterable[Delivery]) -> dict[int, Risk]:
     return found
 
 
-#: The columns that `firsts` asks for.
-LIGHT = (
-    "status",
-    "due_at",
-    "post__changed_at",
-    "account__brand",
-    "account__credential",
-    "account__platform",
-    "account__name",
-    "account__disconnected_at",
-    "account__trouble",
+#: The columns that `firsts` asks for, and those of the accounts.
+LIGHT = ("status", "due_at", "account", "post__changed_at")
+LIGHT_ACCOUNTS = Prefetch(
+    "account",
+    ConnectedAccount.objects.only(
+        "brand", "credential", "platform", "name", "disconnected_at", "trouble"
+    ),
 )
 
 
@@ -225,6 +235,27 @@ def judge(
     return found
 
 
+#: What `_access` reads of a credential, its app and its parents: that one is renewed
+#: tells of its end.
+_LIGHT_ACCESS = Credential.objects.select_related("app", "parent__parent").only(
+    "app__platform",
+    "app__network",
+    "app__state",
+    "app__api_version",
+    "refresh_token",
+    "issued_at",
+    "expires_at",
+    "refresh_expires_at",
+    "data_access_ends_at",
+    "proven_at",
+    *(
+        f"{whose}{name}"
+        for whose in ("", "parent__", "parent__parent__")
+        for name in ("parent", "state", "cause", "subject_name")
+    ),
+)
+
+
 def read_access(rows: Sequence[Delivery]) -> None:
     """What tells of access, where it was not read with the rows: two queries at most.
 
@@ -292,22 +323,39 @@ def of_draft(
 
 def _access(account: ConnectedAccount, due_at: datetime, sky: Sky) -> list[Risk]:
     """All that does not depend on what the post says."""
+    standing = sky.standings.get(account.pk)
+    if standing is None:
+        standing = sky.standings[account.pk] = _standing(account, sky)
     reasons = []
-    stop = stops.covering(account, sky.active)
     # One may end at any hour, so it is a risk to what is due within a day only.
-    if stop and due_at < sky.now + stops.AHEAD:
-        reasons.append(_stopped(stop))
+    if standing.stop and due_at < sky.now + stops.AHEAD:
+        reasons.append(_stopped(standing.stop))
+    reasons += standing.broken
+    if standing.pauses:
+        reasons += _paused(account, standing.pauses, due_at)
+    reasons += [_ends(account, end) for end in standing.ends if end.at <= due_at]
+    return reasons
+
+
+def _standing(account: ConnectedAccount, sky: Sky) -> Standing:
+    stop = stops.covering(account, sky.active)
     credential = account.credential
     if account.disconnected_at or credential is None:
-        return [*reasons, _disconnected(account)]
+        return Standing(stop, [_disconnected(account)])
+    broken = []
     if account.health == "broken":
-        reasons.append(_broken(account, credential))
-    app = credential.app
-    reasons += _app(account, credential, app)
-    reasons += _paused(account, credential, due_at, sky)
+        broken.append(_broken(account, credential))
+    broken += _app(account, credential, credential.app)
+    pauses = []
+    if sky.pauses:
+        network = credential.app.network
+        app = credential.app_id
+        caller = Caller(account.platform, network, app, credential.pk)
+        pauses = [sky.pauses[key] for key in caller.keys if key in sky.pauses]
+    ends = []
     if account.health == "healthy":
-        reasons += _ends(account, credential, due_at, sky.now)
-    return reasons
+        ends = [end for end in account.ends(sky.now) if end.stops_publishing]
+    return Standing(stop, broken, pauses, ends)
 
 
 def _permitted(
@@ -436,26 +484,19 @@ def _app(
 
 
 def _paused(
-    account: ConnectedAccount, credential: Credential, due_at: datetime, sky: Sky
+    account: ConnectedAccount, pauses: Iterable[Paused], due_at: datetime
 ) -> list[Risk]:
     """Breakers that are open: until their end, or until an admin has acted."""
-    if not sky.pauses:
-        return []
-    caller = Caller(
-        account.platform, credential.app.network, credential.app_id, credential.pk
-    )
+    assert account.credential is not None  # what has none has no breakers
     found = []
-    for key in caller.keys:
-        pause = sky.pauses.get(key)
-        if pause is None:
-            continue
+    for pause in pauses:
         # A token's pause names no accounts here: it is spoken of one.
         whole = pause.scope != "token"
         head = str(pause.words.head) if whole else _paused_account(account)
         root = f"breaker:{pause.breaker.pk}"
         if pause.needs_admin:
             sentence = _("Will be held: %(why)s.") % {"why": head}
-            button = _to_app(credential.app)
+            button = _to_app(account.credential.app)
             cure = str(pause.words.cure)
         elif pause.retry_at and pause.retry_at > due_at:
             sentence = _("Will be late: %(why)s, until %(when)s.") % {
@@ -473,16 +514,12 @@ def _paused_account(account: ConnectedAccount) -> str:
     return _("%(account)s is paused") % {"account": account}
 
 
-def _ends(
-    account: ConnectedAccount, credential: Credential, due_at: datetime, now: datetime
-) -> list[Risk]:
-    return [
-        _version_ends(account, credential.app, end)
-        if end.kind == EndKind.VERSION
-        else _access_ends(account, credential, end)
-        for end in account.ends(now)
-        if end.stops_publishing and end.at <= due_at
-    ]
+def _ends(account: ConnectedAccount, end: End) -> Risk:
+    credential = account.credential
+    assert credential is not None  # what has none has no end
+    if end.kind == EndKind.VERSION:
+        return _version_ends(account, credential.app, end)
+    return _access_ends(account, credential, end)
 
 
 def _access_ends(account: ConnectedAccount, credential: Credential, end: End) -> Risk:

@@ -76,7 +76,7 @@ from .wording import (
     trouble,
 )
 
-PAGE_SIZE = 50
+PAGE_SIZE = 25
 
 
 def _may(user: Any) -> dict[str, bool]:

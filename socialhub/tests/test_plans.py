@@ -276,9 +276,9 @@ def test_a_page_of_a_long_list_is_read_in_the_order_of_an_index(member, tab, ind
     plans = plans_of(member, f"{reverse('post_list')}?tab={tab}")
     found = [plan for plan in plans.values() if any(index in line for line in plan)]
     assert found
-    # SQLite would sort all of them for the page's fifty.
+    # SQLite would sort all of them for the page's few.
     assert not [line for plan in found for line in plan if "FOR ORDER BY" in line]
-    lists = [plan for sql, plan in plans.items() if "LIMIT 51" in sql]
+    lists = [plan for sql, plan in plans.items() if "LIMIT 26" in sql]
     assert len(lists) == 1
     assert lists[0] in found
 

@@ -264,7 +264,9 @@ def test_pins_of_one_moment_have_marks_of_their_own(
     pinterest: Pinterest, job: Jobs, draft: Drafts, client: PinterestClient, api: Api
 ) -> None:
     """A marker begins with its millisecond; one of version 4 keeps what it went out with."""
-    says = draft(link_url="https://a.example/x", options={"board": BOARD, "mark_link": 1})
+    says = draft(
+        link_url="https://a.example/x", options={"board": BOARD, "mark_link": 1}
+    )
     one, other = "01a0b1c2d3e47000800000000000000a", "01a0b1c2d3e47000800000000000000b"
     links = [pinterest.body(job(draft=says, marker=m))["link"] for m in (one, other)]
     assert links[0] != links[1]
