@@ -84,6 +84,9 @@ class Kind(StrEnum):
     TROUBLE = "trouble"
 
 
+#: Not our app is refused: calls, for a while.
+PASSING = {Kind.LIMIT, Kind.TROUBLE}
+
 #: Stored as the cause of a breaker that many lost tokens opened.
 MANY_LOST_ACCESS = "many_lost_access"
 
@@ -301,9 +304,11 @@ def judge(row: CircuitBreaker, heard: Heard) -> Verdict:
         return Verdict.FINE
     opened_by = kind_of_cause(row.cause)
     if kind and key_of(heard.caller, error, kind) == (row.platform, row.subject):
-        # One lost token more says nothing of a limit or of credits.
+        # One lost token more says nothing of a limit or of credits, and a limit nothing
+        # of what refuses our app.
         alone = kind == Kind.ACCESS and opened_by != Kind.ACCESS
-        if not alone:
+        short = kind in PASSING and opened_by not in PASSING
+        if not (alone or short):
             return Verdict.FAILED
     if opened_by == Kind.TROUBLE:
         return Verdict.FINE  # a refusal as well is an answer
@@ -593,6 +598,9 @@ def _tried(row: CircuitBreaker, event: Heard, now: datetime) -> None:
         return  # it was given up for lost, and another has answered meanwhile
     elif verdict == Verdict.NOTHING:
         row.state, row.trial_at, row.retry_at = State.OPEN, None, now + TOLD_NOTHING
+        if event.error and (until := told_until(event.error, event.at)):
+            until = min(until, now + LONGEST[kind_of_cause(row.cause)])
+            row.retry_at = max(row.retry_at, until)
     else:
         assert event.error is not None
         row.open_count += 1
@@ -623,7 +631,7 @@ def _failed(row: CircuitBreaker, event: Heard, now: datetime) -> bool:
             return True
     flaps = row.closed_at is not None and now - row.closed_at < SAME_TROUBLE
     row.open_count = row.open_count + 1 if flaps else 1
-    row.opened_at = now
+    row.opened_at, row.many_lost_at = now, None
     _open(row, error, event.at, now)
     return True
 
@@ -663,7 +671,10 @@ def _open(
 ) -> None:
     kind = kind_of(error)
     assert kind is not None
-    row.cause = MANY_LOST_ACCESS if kind == Kind.ACCESS else error.cause
+    row.cause = error.cause
+    if kind == Kind.ACCESS:
+        row.cause = MANY_LOST_ACCESS
+        row.many_lost_at = row.many_lost_at or row.opened_at
     row.detail = error.detail
     row.state, row.trial_at = State.OPEN, None
     row.failures, row.successes = [], {}
@@ -722,23 +733,32 @@ def _close(row: CircuitBreaker, now: datetime) -> None:
 # ---------------------------------------------------------------- afterwards
 
 
+def taken_back(now: datetime) -> list[CircuitBreaker]:
+    """Of apps that are well again since lately, after many accesses seemed withdrawn.
+    One cheap query."""
+    return list(
+        CircuitBreaker.objects.filter(
+            state=State.CLOSED,
+            many_lost_at__isnull=False,
+            closed_at__gte=now - SHAKEN_FOR,
+        )
+    )
+
+
 def mistaken(now: datetime) -> list[int]:
     """Accesses that were taken for withdrawn shortly before or while their whole app was
     refused, and were not looked at since it is taken back. One cheap query, and one more
     for each such app.
     """
     found: list[int] = []
-    taken_back = CircuitBreaker.objects.filter(
-        state=State.CLOSED, cause=MANY_LOST_ACCESS, closed_at__gte=now - SHAKEN_FOR
-    )
-    for row in taken_back:
-        assert row.opened_at is not None
+    for row in taken_back(now):
+        assert row.many_lost_at is not None
         found += Credential.objects.filter(
+            Q(looked_at=None) | Q(looked_at__lt=row.closed_at),
             app=row.subject_id,
             state=Credential.State.BROKEN,
             cause__in=LIKE_THE_APP,
-            broken_at__gte=row.opened_at - SHAKEN_FOR,
-            looked_at__lt=row.closed_at,
+            broken_at__gte=row.many_lost_at - SHAKEN_FOR,
         ).values_list("pk", flat=True)
     return found
 
@@ -801,6 +821,7 @@ WRITTEN = [
     "successes",
     "open_count",
     "opened_at",
+    "many_lost_at",
     "retry_at",
     "trial_at",
     "looked_at",

@@ -94,6 +94,8 @@ class CircuitBreaker(models.Model):
     #: how often in a row it opened; each time the wait grows
     open_count = models.PositiveIntegerField(default=0)
     opened_at = models.DateTimeField(null=True, blank=True)
+    #: since when many accesses were lost at once, whatever was said of our app after that
+    many_lost_at = models.DateTimeField(null=True, blank=True)
     #: when one trial may go
     retry_at = models.DateTimeField(null=True, blank=True)
     #: since when the one trial is out; a lost trial counts as failed after a while

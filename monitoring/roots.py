@@ -15,10 +15,17 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from accounts.breakers import MANY_LOST_ACCESS
+from accounts import breakers
 from accounts.causes import Action, explain
 from accounts.fixed_query import FixedQuery
-from accounts.models import OF_THE_CONSENT, ConnectedAccount, Credential, PlatformApp
+from accounts.models import (
+    LIKE_THE_APP,
+    OF_THE_CONSENT,
+    CircuitBreaker,
+    ConnectedAccount,
+    Credential,
+    PlatformApp,
+)
 from accounts.paused import Paused
 from platforms.errors import Cause
 
@@ -209,7 +216,8 @@ def find(pauses: Sequence[Paused] = ()) -> dict[str, Root]:
     theirs = {account.credential_id for account in troubled}
     held = _by_key.objects(list(theirs)) if theirs else []
     by_member = trees_of([*broken, *held])
-    search = _Search(pauses)
+    taken_back = breakers.taken_back(timezone.now()) if broken else []
+    search = _Search(pauses, taken_back)
     for tree in {id(tree): tree for tree in by_member.values()}.values():
         search.judge(tree)
     for account in troubled:
@@ -219,11 +227,16 @@ def find(pauses: Sequence[Paused] = ()) -> dict[str, Root]:
 
 
 class _Search:
-    def __init__(self, pauses: Sequence[Paused]) -> None:
+    def __init__(
+        self, pauses: Sequence[Paused], taken_back: Sequence[CircuitBreaker]
+    ) -> None:
         self.found: dict[str, Root] = {}
         self.refused = {
-            pause.breaker.subject_id: pause for pause in pauses if pause.scope == "app"
+            pause.breaker.subject_id: pause.breaker
+            for pause in pauses
+            if pause.scope == "app"
         }
+        self.taken_back = {breaker.subject_id: breaker for breaker in taken_back}
 
     def judge(self, tree: Tree) -> None:
         root = tree.root
@@ -283,15 +296,23 @@ class _Search:
             found.is_complete = tree.is_single or tree.was_seen_since(found.since)
 
     def _is_covered(self, member: Credential) -> bool:
-        """Our app's breaker tells of it: the accounts are not at fault."""
-        pause = self.refused.get(member.app_id)
-        if pause is None:
-            return False
-        if member.cause in OUR_APP:
+        """Our app's breaker tells of it: the accounts are not at fault.
+
+        What only seemed withdrawn is asked again first when our app is taken back.
+        """
+        refused = self.refused.get(member.app_id)
+        if refused and member.cause in OUR_APP:
             return True
-        if pause.breaker.cause != MANY_LOST_ACCESS:
+        breaker = refused or self.taken_back.get(member.app_id)
+        if breaker is None or breaker.many_lost_at is None:
             return False
-        return bool(pause.since and _about(member) >= pause.since - SAME_TIME)
+        if _about(member) < breaker.many_lost_at - SAME_TIME:
+            return False
+        if refused:
+            return True
+        at, looked = breaker.closed_at, member.looked_at
+        unseen = looked is None or bool(at and looked < at)
+        return unseen and member.cause in LIKE_THE_APP
 
     def _of_app(self, member: Credential, tree: Tree) -> None:
         key = _app_key(member, member.cause)

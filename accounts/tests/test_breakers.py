@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import breakers
 from accounts.breakers import Caller, Heard, admit, foresee, give_trial_back, hear
-from accounts.models import AuditEvent, CircuitBreaker, RateBucket
+from accounts.models import AuditEvent, CircuitBreaker, Credential, RateBucket
 from platforms import registry
 from platforms.errors import (
     AmbiguousOutcome,
@@ -418,6 +418,51 @@ def test_a_trial_whose_answer_tells_nothing_is_repeated_without_a_longer_wait():
     assert row("app:7").state == State.OPEN
     assert row("app:7").open_count == 1
     assert row("app:7").retry_at == at + breakers.TOLD_NOTHING
+
+
+def refuse_our_app() -> None:
+    fail(PermissionMissing(cause=Cause.APP_SUSPENDED, reach=Reach.APP), 1)
+
+
+def lose_many() -> None:
+    fail(AuthRevoked(), 1, 2, 3)
+
+
+@pytest.mark.parametrize("refuse", [refuse_our_app, lose_many])
+def test_a_trial_that_meets_a_limit_hides_nothing_of_what_refused_our_app(refuse):
+    """It did not come so far; admins would read that it passes by itself."""
+    refuse()
+    before = row("app:7").cause
+    at = row("app:7").retry_at
+    (trial,) = ask(4, at=at)
+    limit = RateLimited(reach=Reach.APP, retry_after=120)
+    fail(limit, 4, at=at, trials=trial.trials)
+    found = row("app:7")
+    assert (found.state, found.cause, found.open_count) == (State.OPEN, before, 1)
+    assert found.retry_at == at + timedelta(seconds=120), "the platform's own time"
+
+
+def test_who_seemed_withdrawn_is_asked_again_whatever_the_app_was_refused_with_then(
+    make_account,
+):
+    lost = make_account("x", "lost").credential
+    Credential.objects.filter(pk=lost.pk).update(
+        state="broken", cause="token_revoked", broken_at=NOW, looked_at=NOW
+    )
+    fail(AuthRevoked(), 1, 2, 3, app=lost.app_id)
+    app = f"app:{lost.app_id}"
+    at = after(5 * 3600)
+    (trial,) = ask(4, at=at, app=lost.app_id)
+    fail(SUSPENDED, 4, at=at, trials=trial.trials, app=lost.app_id)
+    assert row(app).cause == Cause.APP_SUSPENDED
+    assert breakers.mistaken(at) == []
+    at = row(app).retry_at
+    (trial,) = ask(4, at=at, app=lost.app_id)
+    succeed(4, at=at, trials=trial.trials, app=lost.app_id)
+    assert breakers.mistaken(at) == [lost.pk]
+    # Refused again, long after: none of those that were lost before.
+    fail(SUSPENDED, 4, at=at + timedelta(minutes=1), app=lost.app_id)
+    assert row(app).many_lost_at is None
 
 
 def test_one_trial_serves_all_breakers_in_its_way():

@@ -252,13 +252,22 @@ def test_accounts_that_their_apps_breaker_holds_are_told_with_it(
         state="open",
         cause="many_lost_access",
         opened_at=now,
+        many_lost_at=now,
         retry_at=now + timedelta(minutes=5),
     )
     review()
     assert Incident.objects.get().kind == "breaker"
     assert len(mail.outbox) == 1
-    CircuitBreaker.objects.update(state="closed")
+    # A trial was told what it is: the accounts are no more at fault than before.
+    CircuitBreaker.objects.update(cause=Cause.APP_SUSPENDED)
     review(1)
+    assert {row.kind for row in Incident.objects.all()} == {"breaker"}
+    # The app is back. They are asked again before anybody is told to reconnect.
+    CircuitBreaker.objects.update(state="closed", closed_at=now + timedelta(minutes=2))
+    review(3)
+    assert not Incident.objects.open().exists()
+    Credential.objects.update(looked_at=now + timedelta(minutes=4))
+    review(5)
     assert Incident.objects.open().filter(kind="access").count() == 3
 
 
