@@ -22,7 +22,7 @@ from platforms.errors import Cause
 
 from .causes import broken_words, explain
 from .connect import is_covered
-from .models import ConnectedAccount, Credential, PlatformApp
+from .models import GRANT_IS_OVER, ConnectedAccount, Credential, PlatformApp
 
 #: So many features are named in one sentence.
 NAMED = 4
@@ -354,11 +354,15 @@ def is_lacking(account: ConnectedAccount, scope: str) -> bool:
 
 @dataclass(frozen=True)
 class Right:
-    """One permission of an account, and what a missing one costs."""
+    """One permission of an account, and what a missing one costs.
+
+    is_over: it was given, and ended with the access.
+    """
 
     scope: Scope
     is_granted: bool
     effect: str = ""
+    is_over: bool = False
 
 
 def rights(account: ConnectedAccount) -> list[Right]:
@@ -376,6 +380,7 @@ def rights(account: ConnectedAccount) -> list[Right]:
     if not granted and not asked:
         return []
     known = {scope.name: scope for scope in (*spec.scopes, *credential.app.spec.scopes)}
+    is_over = not credential.is_active and credential.cause in GRANT_IS_OVER
     found = []
     for name in dict.fromkeys([*asked, *granted]):
         if not is_of_use(spec, name, account.kind):
@@ -383,7 +388,8 @@ def rights(account: ConnectedAccount) -> list[Right]:
         scope = known.get(name) or Scope(name, name)
         have = is_covered(name, granted)
         closed = closed_without(spec, name, account.kind, granted)
-        found.append(Right(scope, have, effect(closed) if closed and not have else ""))
+        costs = effect(closed) if closed and not have else ""
+        found.append(Right(scope, have, costs, is_over=have and is_over))
     return found
 
 

@@ -79,19 +79,23 @@ def headline(alert: Alert) -> str:
 
 def incident_head(incident: Incident) -> str:
     """A few words that name it; no query when the credential's app is selected."""
+    words = incident_words(incident)
+    who = subject_of(incident)
+    return f"{who}: {words}" if who else words
+
+
+def incident_words(incident: Incident) -> str:
+    """The same without whom it concerns."""
     if incident.kind == Incident.Kind.ENDS and incident.ends_at:
         words = _("Access ends on %(when)s")
         if incident.cause == Cause.VERSION_ENDED:
             words = _("The version that we use ends on %(when)s")
-        words %= {"when": _day(incident.ends_at)}
-    elif incident.kind == Incident.Kind.STANDBY:
-        words = _("Standby access took over")
-    elif incident.kind == Incident.Kind.STANDBY_LOST:
-        words = _("The standby access no longer works")
-    else:
-        words = str(explain(incident.cause).head)
-    who = subject_of(incident)
-    return f"{who}: {words}" if who else words
+        return words % {"when": _day(incident.ends_at)}
+    if incident.kind == Incident.Kind.STANDBY:
+        return _("Standby access took over")
+    if incident.kind == Incident.Kind.STANDBY_LOST:
+        return _("The standby access no longer works")
+    return str(explain(incident.cause).head)
 
 
 def subject_of(incident: Incident) -> str:

@@ -21,7 +21,7 @@ from accounts.causes import explain
 from platforms.errors import Cause, PlatformError
 from platforms.http import Http, without
 
-from .letters import Letter
+from .letters import Letter, incident_words
 from .models import Alert, AlertChannel
 
 #: One whole call. A chat room that needs longer is asked again later.
@@ -58,7 +58,10 @@ def sign(secret: str, timestamp: str, body: bytes) -> str:
 def event(alert: Alert, letter: Letter) -> dict[str, Any]:
     """An event for programs; docs/operations.md describes each field."""
     incident = alert.incident
-    words = explain(incident.cause)
+    sentence = " ".join(letter.sentences)
+    if alert.kind == Alert.Kind.RESOLVED:
+        # What it was; the title says that it is over.
+        sentence = str(explain(incident.cause).sentence)
     return {
         "id": alert.event_id,
         "type": alert.kind,
@@ -69,8 +72,8 @@ def event(alert: Alert, letter: Letter) -> dict[str, Any]:
             "kind": incident.kind,
             "state": incident.state,
             "cause": incident.cause,
-            "head": str(words.head),
-            "sentence": str(words.sentence),
+            "head": incident_words(incident),
+            "sentence": sentence,
             "cure": letter.cure,
             "opened_at": _iso(incident.opened_at),
             "resolved_at": _iso(incident.resolved_at),

@@ -249,6 +249,28 @@ def test_the_permission_that_posting_lacks_is_named(make_account: Any) -> None:
     assert missing_to_post([unknown, well]) == ""
 
 
+def test_what_was_given_ends_with_the_access(make_account: Any, client: Any) -> None:
+    account = make_account("x", scopes=TEXT_ONLY)
+    client.force_login(account.owner)
+
+    def chips() -> tuple[bool, bool]:
+        page = client.get(account.get_absolute_url()).content.decode()
+        return "Granted</" in page, "Was granted</" in page
+
+    assert chips() == (True, False)
+    credential = account.credential
+    # One scope is gone; what was given besides is given still.
+    credential.state, credential.cause = "broken", Cause.SCOPE_MISSING
+    credential.save()
+    assert chips() == (True, False)
+    credential.cause = Cause.TOKEN_REVOKED
+    credential.save()
+    assert chips() == (False, True)
+    assert {right.is_over for right in rights(account) if not right.is_granted} == {
+        False
+    }
+
+
 def test_rights_of_an_account_say_what_a_missing_one_costs(make_account: Any) -> None:
     account = make_account("x", scopes=TEXT_ONLY)
     found = {right.scope.name: right for right in rights(account)}

@@ -95,6 +95,24 @@ def test_a_program_gets_signed_events_and_no_event_twice(
     assert [doc["type"] for doc in bodies(wire)] == ["opened", "resolved"]
 
 
+def test_a_program_hears_which_permission_is_missing(
+    make_account: Any, program: Any, wire: Any
+) -> None:
+    wire.post(PROGRAM, json={})
+    scopes = ["tweet.read", "users.read", "media.write", "offline.access"]
+    make_account("x", "a", scopes=scopes)
+    Credential.objects.update(
+        state="broken", cause="scope_missing", broken_at=timezone.now()
+    )
+    run()
+    (doc,) = bodies(wire)
+    missing = "Missing: tweet.write (create and delete posts)."
+    assert doc["incident"]["sentence"].endswith(missing)
+    Credential.objects.update(state="active", cause="")
+    run(1)
+    assert "Missing" not in bodies(wire)[1]["incident"]["sentence"]
+
+
 def test_a_chat_room_gets_text_and_blocks_in_which_nobody_is_called(
     account: Any, room: Any, wire: Any
 ) -> None:
@@ -313,3 +331,7 @@ def test_each_notice_is_an_event(make_account: Any, program: Any, wire: Any) -> 
     assert [doc["incident"]["days_left"] for doc in docs] == [21, 14]
     assert len({doc["id"] for doc in docs}) == 2
     assert Incident.objects.get().kind == "ends"
+    # What is to come is not told as over.
+    (first, _second) = (doc["incident"] for doc in docs)
+    assert first["head"] == "Access ends on 31 Jan 2027"
+    assert "this one ends " in first["sentence"]
