@@ -306,6 +306,8 @@ class Question:
 
     def call(self) -> Proof | PlatformError:
         found = asking(self.client.prove)()
+        if isinstance(found, PlatformError) and self.account is None:
+            found = self.client.of_proof(found)
         if self.asks_limits and isinstance(found, Proof) and found.limits is None:
             told = asking(self.client.server_limits)()
             if not isinstance(told, PlatformError):  # says nothing of the access

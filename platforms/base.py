@@ -23,7 +23,14 @@ from enum import StrEnum
 from functools import cached_property
 from typing import IO, Any, ClassVar
 
-from .errors import Cause, PlatformError
+from .errors import (
+    Cause,
+    NotFound,
+    PermissionMissing,
+    PlatformError,
+    Reach,
+    as_kind,
+)
 from .http import Answer, Http
 
 # ---------------------------------------------------------------- facts as data
@@ -1190,6 +1197,24 @@ class PlatformClient(abc.ABC):
         Raises AuthExpired, AuthRevoked or PermissionMissing only on a definite answer;
         network trouble, 5xx and 429 raise their own classes and prove nothing.
         """
+
+    #: What `prove` asks has no id in its path: it is there as long as the interface is.
+    proves_by_fixed_paths: ClassVar[bool] = False
+
+    def of_proof(self, error: PlatformError) -> PlatformError:
+        """What `prove` was refused with, by what it says of our app.
+
+        A path that nobody's deletion can empty, and that the platform itself says is not
+        there, was switched off with its version. A page of some proxy says nothing.
+        """
+        said = error.status == 410 or error.code or error.extra.get("said")
+        if not (self.proves_by_fixed_paths and said and isinstance(error, NotFound)):
+            return error
+        if error.cause is not Cause.NOT_THERE:
+            return error
+        return as_kind(
+            PermissionMissing, error, cause=Cause.VERSION_ENDED, reach=Reach.APP
+        )
 
     def calls_of_proof(self) -> Mapping[str, int]:
         """Call key -> how often at most `prove` makes it; {}: it is not known before.

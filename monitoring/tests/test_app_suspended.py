@@ -104,3 +104,46 @@ def test_who_has_it_checked_after_putting_the_app_right_need_not_wait(
     tasks.check_credential(account.credential_id)
     assert CheckResult.objects.latest("at").verdict == "proven"
     assert not Incident.objects.open().exists()
+
+
+@pytest.mark.parametrize(
+    ("platform", "call"),
+    [
+        ("ayrshare", "any"),
+        ("mastodon", "any"),
+        ("outstand", "any"),
+        ("pinterest", "any"),
+        ("x", "any"),
+        # Its tokens are not those of one version.
+        ("youtube", "GET channels.list"),
+    ],
+)
+def test_an_interface_that_was_switched_off_is_told_to_admins(
+    network, people, brand, platform, call
+):
+    account = adopt(platform, network.add_account(platform, "acme"), brand, people.mia)
+    network.fault(kind="version_ended", platform=platform, call=call)
+    look()
+    incident = Incident.objects.get()
+    assert (incident.kind, incident.cause) == ("breaker", "version_ended")
+    account.refresh_from_db()
+    assert account.health == "healthy", "no account is at fault"
+    told = {address for message in mail.outbox for address in message.to}
+    assert told == {"ana@example.com", "ida@example.com"}
+
+
+def test_a_page_in_between_that_is_not_there_ends_no_version(
+    network, people, brand, monkeypatch
+):
+    """A server in repair answers with pages of its proxy."""
+    from werkzeug.wrappers import Response
+
+    from platforms.mastodon.twin import MastodonTwin
+
+    adopt("mastodon", network.add_account("mastodon", "acme"), brand, people.mia)
+    page = Response("<h1>Not here</h1>", 404, mimetype="text/html")
+    monkeypatch.setattr(MastodonTwin, "refuse", lambda *args: page)
+    network.fault(kind="version_ended", platform="mastodon", call="any")
+    look()
+    assert CheckResult.objects.latest("at").verdict == "unknown"
+    assert not Incident.objects.exists()

@@ -116,6 +116,7 @@ class Sent:
 
 class AyrshareClient(PlatformClient):
     spec = SPEC
+    proves_by_fixed_paths = True
 
     # --- connecting
 

@@ -106,6 +106,7 @@ class StatusPage:
 
 class MastodonClient(PlatformClient):
     spec: ClassVar[PlatformSpec] = SPEC
+    proves_by_fixed_paths = True
 
     @property
     def base(self) -> str:

@@ -240,6 +240,8 @@ class MastodonTwin(Figures):
             "content_refused": (403, "This action is not allowed"),
             "bad_request_after_write": (400, "Bad Request"),
             "rate_limited_no_headers": (429, "Too many requests"),
+            # What it answers to a path that it does not have.
+            "version_ended": (404, "Not Found"),
         }
         if refusal.kind == "rate_limited":
             wait = refusal.retry_after_s or 300.0

@@ -69,6 +69,7 @@ class Sent:
 
 class OutstandClient(PlatformClient):
     spec = SPEC
+    proves_by_fixed_paths = True
 
     # --- connecting
 

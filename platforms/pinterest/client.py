@@ -86,6 +86,7 @@ class Upload:
 
 class PinterestClient(PlatformClient):
     spec = SPEC
+    proves_by_fixed_paths = True
 
     def api(self, key: str, path: str, **kwargs: Any) -> Answer:
         """One call with the account's token. path: below the version."""

@@ -138,6 +138,7 @@ class Processing:
 
 class XClient(PlatformClient):
     spec = SPEC
+    proves_by_fixed_paths = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -757,7 +758,7 @@ class XClient(PlatformClient):
             )
         if status == 403:
             return self._forbidden(answer, kind, said, facts)
-        if status == 404:
+        if status in (404, 410):
             return NotFound(text, **facts)
         if status == 429:
             return _rate_limited(answer, kind, text, facts)

@@ -1048,6 +1048,8 @@ class XTwin(Figures):
             "app_suspended": self._not_enrolled(),
             "no_credits": self._no_credits(),
             "content_refused": forbidden(PERMISSION_TEXT),
+            # As X answered to its first version (unverified for v2).
+            "version_ended": Refused(410, "Gone", "This version has been retired."),
         }
         return self._problem(answers.get(kind, self._trouble(500)))
 

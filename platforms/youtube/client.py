@@ -126,6 +126,7 @@ class Progress:
 
 class YouTubeClient(PlatformClient):
     spec = SPEC
+    proves_by_fixed_paths = True
 
     # --- connecting
 

@@ -883,7 +883,7 @@ def test_a_suspended_app_is_refused_for_all(x):
         ("server_error", 500),
         ("bad_request_after_write", 400),
         ("duplicate", 403),
-        ("version_ended", 500),
+        ("version_ended", 410),
         ("app_suspended", 403),
         ("no_credits", 402),
         ("content_refused", 403),
