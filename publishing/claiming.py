@@ -94,6 +94,8 @@ COLUMNS = (
 
 Status = Delivery.Status
 Hold = Delivery.Hold
+#: A platform has it, or may have it.
+BEGUN = (Status.PROCESSING, Status.UNCERTAIN)
 
 
 @dataclass
@@ -456,8 +458,9 @@ class Claim:
 
     @staticmethod
     def _as_it_left(row: Delivery) -> bool:
-        """It may be live, or is out: then it is what it was."""
-        return bool(row.status == Status.UNCERTAIN or row.repeat_is_safe or row.is_out)
+        """It may be live, or is out, or the platform works on it, so that whoever changes
+        it is told that it is too late: then it is what it was."""
+        return bool(row.status in BEGUN or row.repeat_is_safe or row.is_out)
 
     def _back_to_doubt(self, row: Delivery, at: datetime | None) -> None:
         """What was safe to repeat a moment ago is not so for ever: look again then.

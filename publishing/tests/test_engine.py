@@ -592,6 +592,24 @@ def test_a_platform_that_works_on_it_is_polled_without_a_waiting_worker(
     assert delivery.status == Status.PUBLISHED
 
 
+def test_what_a_platform_works_on_goes_out_as_it_was(delivery, script):
+    """Whoever changes it now is told that it is too late."""
+    script.steps = ["upload", "wait"]
+    script.answers["upload"] = [StepResult(witness={"upload": "u1"})]
+    script.answers["wait"] = [
+        StepResult(wait_s=20),
+        StepResult(witness={"wait": "ready"}),
+    ]
+    turn(delivery)
+    assert delivery.status == Status.PROCESSING
+    said, marker = delivery.draft["text"], delivery.marker
+    type(delivery.post).objects.update(text="Hello again")
+    look_soon(delivery)
+    assert delivery.status == Status.PUBLISHED
+    assert (delivery.draft["text"], delivery.marker) == (said, marker)
+    assert script.asked == ["upload", "wait", "wait", "post"]
+
+
 def test_what_a_platform_works_on_past_its_useful_time_waits_for_a_person(
     delivery, script
 ):
