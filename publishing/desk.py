@@ -31,7 +31,7 @@ SOLVED_DAYS = 30
 MAX_ROWS = 300
 #: Groups of one page, and how many rows of each stand there; a group alone shows all.
 MOST_GROUPS = 8
-MOST_OF_GROUP = 5
+MOST_OF_GROUP = 3
 #: Between two posts of one account when a group is sent again: no burst.
 GAP = timedelta(minutes=5)
 

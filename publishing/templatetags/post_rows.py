@@ -1,4 +1,4 @@
-"""The rows of the list of posts, fifty on a page.
+"""The rows of the list of posts.
 
 Written in Python, as the cards of the plain calendar are, and for the same reason.
 """
