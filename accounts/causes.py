@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from django.template.defaultfilters import filesizeformat
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from platforms.base import MediaKind
@@ -362,6 +362,78 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("Too many links"),
         _("The post has more different links than this platform accepts."),
         _("Remove some of them."),
+        Action.EDIT,
+    ),
+    Cause.POLL_IMPOSSIBLE: _e(
+        _("No polls there"),
+        _("This platform has no polls that an app could make."),
+        _("Remove the poll, or take the account out of this post."),
+        Action.EDIT,
+    ),
+    Cause.POLL_WITH_FILES: _e(
+        _("A poll and files do not go together"),
+        _("No platform shows files and a poll in one post."),
+        _("Remove the files or the poll."),
+        Action.EDIT,
+    ),
+    Cause.POLL_WITH_LINK: _e(
+        _("A poll and the card of a link do not go together"),
+        _("This platform shows either a poll or the card of a link."),
+        _("Empty this field, and write the address into the text."),
+        Action.EDIT,
+    ),
+    Cause.POLL_TOO_FEW: _e(
+        _("The poll has too few answers"),
+        _("The poll has fewer answers than this platform wants."),
+        _("Write one more, or remove the poll."),
+        Action.EDIT,
+    ),
+    Cause.POLL_TOO_MANY: _e(
+        _("The poll has too many answers"),
+        _("The poll has more answers than this platform accepts."),
+        _("Remove some of them."),
+        Action.EDIT,
+    ),
+    Cause.POLL_ANSWER_TOO_LONG: _e(
+        _("The answer is too long"),
+        _("An answer of the poll is longer than this platform accepts."),
+        _("Shorten it."),
+        Action.EDIT,
+    ),
+    Cause.POLL_ANSWER_TWICE: _e(
+        _("The answer stands there twice"),
+        _("Two answers of the poll are the same."),
+        _("Change or remove one of them."),
+        Action.EDIT,
+    ),
+    Cause.POLL_ONE_CHOICE: _e(
+        _("People can choose only one answer there"),
+        _("Polls on this platform take one answer of each person."),
+        _("Nothing has to be done, where one answer is good as well."),
+        Action.EDIT,
+    ),
+    Cause.POLL_QUESTION_MISSING: _e(
+        _("The poll has no question"),
+        _("Polls on this platform have a question of their own beside the text."),
+        _("Write the question."),
+        Action.EDIT,
+    ),
+    Cause.POLL_QUESTION_TOO_LONG: _e(
+        _("The question of the poll is too long"),
+        _("The question is longer than this platform accepts."),
+        _("Shorten it."),
+        Action.EDIT,
+    ),
+    Cause.POLL_LENGTH: _e(
+        _("A poll cannot last so long, or so short"),
+        _("Polls on this platform do not last so long, or so short."),
+        _("Choose another length."),
+        Action.EDIT,
+    ),
+    Cause.POLL_LENGTH_LOST: _e(
+        _("How long it lasts is decided there"),
+        _("This platform lets no app say how long a poll lasts."),
+        _("Nothing has to be done."),
         Action.EDIT,
     ),
     Cause.THREAD_IMPOSSIBLE: _e(
@@ -896,6 +968,12 @@ def finding_sentence(cause: str, values: Mapping[str, Any]) -> str:
             "what": sentence,
             **values,
         }
+    if "minutes" in values:
+        return gettext("%(what)s: %(used)s; it takes %(allowed)s") % {
+            "what": sentence,
+            "used": length_words(values["minutes"]),
+            "allowed": _lengths_taken(values),
+        }
     if "used" not in values:
         return sentence
     unit = values.get("unit", "")
@@ -909,6 +987,34 @@ def finding_sentence(cause: str, values: Mapping[str, Any]) -> str:
     if "limit" in values:
         return f"{sentence}: {' / '.join(_pair(values['used'], values['limit'], unit))}"
     return sentence
+
+
+def length_words(minutes: int) -> str:
+    """How long people may vote, as they say it; of many odd minutes the whole days."""
+    for size, words in (
+        (1440, ngettext_lazy("%(n)s day", "%(n)s days", "n")),
+        (60, ngettext_lazy("%(n)s hour", "%(n)s hours", "n")),
+    ):
+        if minutes >= size and (minutes % size == 0 or minutes > 2 * 1440):
+            return str(words % {"n": minutes // size})
+    return ngettext("%(n)s minute", "%(n)s minutes", minutes) % {"n": minutes}
+
+
+def _lengths_taken(values: Mapping[str, Any]) -> str:
+    if listed := values.get("lengths"):
+        return ", ".join(map(length_words, listed))
+    least, most = values["bounds"]
+    if least is None or most is None:
+        words = (
+            gettext("at least %(length)s")
+            if most is None
+            else gettext("at most %(length)s")
+        )
+        return words % {"length": length_words(least if most is None else most)}
+    return gettext("%(least)s to %(most)s") % {
+        "least": length_words(least),
+        "most": length_words(most),
+    }
 
 
 def _pair(used: float, limit: float, unit: str) -> tuple[str, str]:

@@ -238,6 +238,31 @@ class CaptionRule:
     needs_language: bool = True
 
 
+@dataclass(frozen=True)
+class PollRule:
+    """What a platform takes of a poll. max_option: characters of one answer.
+
+    min_minutes, max_minutes: how long people may vote; None: it has no such limit.
+    lengths: the only ones that it has, (): any between. has_length: False, it decides
+    itself. max_question: None, its polls have no question of their own: the text asks.
+    """
+
+    max_option: int
+    max_options: int = 4
+    min_options: int = 2
+    min_minutes: int | None = None
+    max_minutes: int | None = None
+    lengths: tuple[int, ...] = ()
+    has_length: bool = True
+    #: people may choose several answers, where whoever asks lets them
+    has_multiple: bool = False
+    max_question: int | None = None
+    #: a post with a poll has no card of a link
+    has_card: bool = True
+    #: its characters are UTF-16 units, as far as is known
+    counts_utf16: bool = False
+
+
 #: between the name of a choice and of one that lies below it
 BELOW = " › "
 
@@ -382,6 +407,8 @@ class PlatformSpec:
     documents: DocumentRule | None = None
     #: None: a video there has no captions of its own, or our code does not send them yet
     captions: CaptionRule | None = None
+    #: None: no app may ask people there, or our code does not
+    poll: PollRule | None = None
     #: an image beside a video stands for it until it is played, and is none of the
     #: post's files
     has_stills: bool = False
@@ -773,6 +800,20 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Poll:
+    """What people vote on below a text, for how many minutes.
+
+    question: of platforms whose polls have one of their own; elsewhere the text asks.
+    multiple: they may choose several of the answers.
+    """
+
+    options: tuple[str, ...]
+    minutes: int = 1440
+    multiple: bool = False
+    question: str = ""
+
+
+@dataclass(frozen=True)
 class Draft:
     """What a person wants to say on one platform."""
 
@@ -789,6 +830,8 @@ class Draft:
     first_comment: str = ""
     #: of the video among `media`, which holds none of these
     captions: tuple[MediaFile, ...] = ()
+    #: below the first part
+    poll: Poll | None = None
 
 
 @dataclass(frozen=True)
@@ -842,7 +885,8 @@ class Level(StrEnum):
 @dataclass(frozen=True)
 class Finding:
     """What the platform would say about a draft. `field`: text, link, media or media:N,
-    option:KEY, comment. Captions are numbered after the other files.
+    option:KEY, comment, poll, poll:N (an answer) or poll:question, poll:minutes,
+    poll:multiple. Captions are numbered after the other files.
 
     `values` fill the sentence of `cause` (numbers, names). part: of a thread, from 1.
     """
@@ -1347,6 +1391,10 @@ class Platform(abc.ABC):
         """The files that make up the post, without an image that stands for a video."""
         films = tuple(f for f in draft.media if f.kind is MediaKind.VIDEO)
         return films if films and self.spec.has_stills else draft.media
+
+    def poll_rule(self, limits: Mapping[str, Any] | None = None) -> PollRule | None:
+        """What it takes of a poll; limits: from server_limits()."""
+        return self.spec.poll
 
     @abc.abstractmethod
     def next_step(self, job: PublishJob, client: PlatformClient) -> Step:

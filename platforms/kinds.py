@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .base import MediaKind, PlatformSpec
 
-TEXT, LINK = "text", "link"
+TEXT, LINK, POLL = "text", "link", "poll"
 #: How many files "several" are, where as many may stand in one post.
 SEVERAL = 3
 
@@ -14,6 +14,8 @@ def kinds_of(spec: PlatformSpec) -> dict[str, tuple[MediaKind, ...]]:
     found: dict[str, tuple[MediaKind, ...]] = {}
     if not spec.needs_media:
         found |= {TEXT: (), LINK: ()}
+    if spec.poll:
+        found[POLL] = ()
     rules = {
         MediaKind.IMAGE: spec.images,
         MediaKind.GIF: spec.gifs,

@@ -16,7 +16,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from . import mentions, without
+from . import mentions, polls, without
 from .base import (
     Count,
     Draft,
@@ -54,7 +54,7 @@ def count(draft: Draft) -> int:
 
 
 def piece(draft: Draft, number: int) -> Draft:
-    """Part `number`, from 1, as a draft of its own. The link belongs to the first."""
+    """Part `number`, from 1, as a draft of its own. Link and poll belong to the first."""
     if number == 1:
         return replace(draft, parts=(), first_comment="")
     if number <= 1 + len(draft.parts):
@@ -85,7 +85,7 @@ def merged(sent: Draft, now: Draft, number: int) -> Draft:
         return now
     first = replace(now, parts=(), first_comment="")
     said_first = ("text", "link_url", "link_title", "link_description")
-    for name in (*said_first, "media", "captions"):
+    for name in (*said_first, "media", "captions", "poll"):
         first = replace(first, **{name: getattr(sent, name)})
     said = is_comment(sent, number)
     fixed = sent.parts[: number - 1]
@@ -349,6 +349,7 @@ def check(
     first = piece(draft, 1)
     found = platform.check(first, account, limits)
     found += mentions.findings(platform.spec, first.text, limits)
+    found += polls.findings(platform, first, limits)
     thread = platform.spec.thread
     total = len(draft.parts) + 1
     if draft.parts and thread is None:

@@ -82,6 +82,7 @@ def page() -> str:
                 "Videos",
                 "Documents",
                 "Beside a video",
+                "Polls",
                 "Choices",
             ],
             ([s.name, *_limits(s)] for s in specs),
@@ -242,7 +243,26 @@ def _limits(spec: PlatformSpec) -> list[str]:
     text = ", ".join(f"{count.limit} {count.unit}" for count in counts)
     names = ", ".join(option.name for option in spec.options)
     rules = map(_rule, _rules(spec).values())
-    return [text or "none", *rules, _beside(spec), names or "none"]
+    beside = [_beside(spec), _poll(spec)]
+    return [text or "none", *rules, *beside, names or "none"]
+
+
+def _poll(spec: PlatformSpec) -> str:
+    rule = spec.poll
+    if rule is None:
+        return "none"
+    parts = [f"{rule.min_options} to {rule.max_options} answers of {rule.max_option}"]
+    if rule.max_question:
+        parts.append(f"a question of {rule.max_question}")
+    if rule.has_multiple:
+        parts.append("several can be chosen")
+    if rule.lengths:
+        parts += [_long(minutes * 60) for minutes in rule.lengths]
+    elif rule.min_minutes and rule.max_minutes:
+        least, most = rule.min_minutes * 60, rule.max_minutes * 60
+        days = most - most % 86_400 if most > 2 * 86_400 else most
+        parts.append(f"{_long(least)} to {_long(days)}")
+    return ", ".join(parts)
 
 
 def _beside(spec: PlatformSpec) -> str:

@@ -23,6 +23,7 @@ from ..base import (
     MediaFile,
     Platform,
     PlatformClient,
+    Poll,
     PublishJob,
     RemotePost,
     Sighting,
@@ -51,6 +52,7 @@ from .spec import (
     DESCRIPTION_LIMIT,
     FULL_SCOPES,
     LOOK_BACK_S,
+    POLL_DURATIONS,
     REPEAT_AFTER_S,
     REPEAT_BEFORE_S,
     SELF_SERVE_SCOPES,
@@ -358,6 +360,10 @@ class LinkedIn(Platform):
             "source", ""
         ):
             return False
+        poll = (row.get("content") or {}).get("poll") or {}
+        asked = job.draft.poll.question if job.draft.poll else ""
+        if str(poll.get("question") or "") != asked:
+            return False
         sent = normalise(escape(self.text_as_sent(job.draft)))
         return normalise(str(row.get("commentary") or "")) == sent
 
@@ -394,6 +400,8 @@ def _content(job: PublishJob) -> dict[str, Any]:
         return {"media": shown[0]}
     if shown:
         return {"multiImage": {"images": shown}}
+    if draft.poll:
+        return {"poll": _poll(draft.poll)}
     link = draft.link_url.strip()
     if not link:
         return {}
@@ -403,6 +411,17 @@ def _content(job: PublishJob) -> dict[str, Any]:
     if description := draft.link_description.strip():
         article["description"] = description[:DESCRIPTION_LIMIT]
     return {"article": article}
+
+
+def _poll(poll: Poll) -> dict[str, Any]:
+    duration = POLL_DURATIONS.get(poll.minutes)
+    if duration is None:
+        raise InvalidContent("no such length of a poll", cause=Cause.POLL_LENGTH)
+    return {
+        "question": poll.question,
+        "options": [{"text": answer} for answer in poll.options],
+        "settings": {"duration": duration},
+    }
 
 
 def _remote(job: PublishJob, api: LinkedInClient, urn: str) -> RemotePost:

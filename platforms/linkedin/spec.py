@@ -25,6 +25,7 @@ from ..base import (
     Option,
     OptionKind,
     PlatformSpec,
+    PollRule,
     Scope,
     Shape,
     SignIn,
@@ -326,6 +327,13 @@ NEEDED: dict[tuple[str, Ability], str] = {
 
 #: a visibility that a Page's posts have not
 CONNECTIONS = "CONNECTIONS"
+#: minutes -> how long people may vote, as LinkedIn spells it
+POLL_DURATIONS = {
+    1440: "ONE_DAY",
+    3 * 1440: "THREE_DAYS",
+    7 * 1440: "SEVEN_DAYS",
+    14 * 1440: "FOURTEEN_DAYS",
+}
 
 SPEC = PlatformSpec(
     slug="linkedin",
@@ -396,6 +404,13 @@ SPEC = PlatformSpec(
     ),
     # No size is documented; that of a film's captions is far below it.
     captions=CaptionRule("srt", max_bytes=1_000_000),
+    poll=PollRule(
+        max_option=30,
+        lengths=tuple(POLL_DURATIONS),
+        max_question=140,
+        has_card=False,
+        counts_utf16=True,
+    ),
     mixes=(
         frozenset({MediaKind.IMAGE, MediaKind.GIF}),
         frozenset({MediaKind.VIDEO, MediaKind.IMAGE}),

@@ -1482,7 +1482,8 @@ class LinkedInTwin(Figures):
             if not self._is_visible(post):
                 continue
             media = self._media_shown(post)
-            article = (post.get("content") or {}).get("article", {})
+            content = post.get("content") or {}
+            article, poll = content.get("article", {}), content.get("poll", {})
             beside = media[0][1].get("beside", {}) if media else {}
             said = beside.get("captions")
             shown.append(
@@ -1499,6 +1500,7 @@ class LinkedInTwin(Figures):
                     "media_sha256": [asset.get("sha256", "") for _, asset in media],
                     "link": article.get("source", ""),
                     "quotes": (post.get("reshareContext") or {}).get("parent", ""),
+                    "poll": [option["text"] for option in poll.get("options", ())],
                     "thumbnail": beside.get("thumbnail", {}).get("sha256", ""),
                     "captions": [str(said["language"]).lower()] if said else [],
                     "marker": "",

@@ -94,6 +94,8 @@ class Status:
     #: the id of the post that it answers
     replies_to: str = ""
     visibility: str = ""
+    #: None: the server does not say
+    has_poll: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,8 @@ class MastodonClient(PlatformClient):
         Keys: software, version, api_level (int, 0 unknown), title, max_characters,
         reserved_per_url, max_media, image_size_limit (bytes), image_matrix_limit
         (pixels), the same of videos and video_frame_rate_limit, mime_types,
-        description_limit, supports_pkce, supports_profile_scope.
+        description_limit, poll_options, poll_characters, poll_min_s and poll_max_s (0:
+        not told), supports_pkce, supports_profile_scope.
         Raises NotFound(NOT_THIS_PLATFORM) for a server that does not speak this API.
         """
         discovery = self._discovery()
@@ -138,6 +141,7 @@ class MastodonClient(PlatformClient):
         configuration = _dict(about.get("configuration"))
         statuses = _dict(configuration.get("statuses"))
         media = _dict(configuration.get("media_attachments"))
+        polls = _dict(configuration.get("polls"))
         api_level = _int(levels.get("mastodon"), 0)
         max_characters = _int(
             statuses.get("max_characters") or about.get("max_toot_chars"),
@@ -177,6 +181,12 @@ class MastodonClient(PlatformClient):
             "description_limit": _int(
                 media.get("description_limit"), facts_of.DESCRIPTION_LIMIT
             ),
+            "poll_options": _int(polls.get("max_options"), facts_of.POLLS.max_options),
+            "poll_characters": _int(
+                polls.get("max_characters_per_option"), facts_of.POLLS.max_option
+            ),
+            "poll_min_s": _int(polls.get("min_expiration"), 0),
+            "poll_max_s": _int(polls.get("max_expiration"), 0),
             "supports_pkce": "S256"
             in (discovery.get("code_challenge_methods_supported") or ()),
             "supports_profile_scope": facts_of.PROFILE
@@ -855,6 +865,7 @@ def _status(data: Mapping[str, Any]) -> Status:
         is_reblog=bool(data.get("reblog")),
         replies_to=str(data.get("in_reply_to_id") or ""),
         visibility=str(data.get("visibility") or ""),
+        has_poll=bool(data["poll"]) if "poll" in data else None,
     )
 
 

@@ -25,6 +25,7 @@ from ..base import (
     Platform,
     PlatformClient,
     PlatformSpec,
+    PollRule,
     PublishJob,
     RemotePost,
     Sighting,
@@ -48,6 +49,7 @@ from ..text import find_urls, graphemes, tidy, web_host, with_link
 from . import spec as facts_of
 from .client import MastodonClient, Status
 from .spec import GIFS, IMAGES, QUOTE_API, SPEC, VIDEOS
+from .spec import GIFS, IMAGES, POLLS, SPEC, VIDEOS
 
 VISIBILITIES = ("public", "unlisted", "private", "direct")
 
@@ -102,7 +104,7 @@ class Mastodon(Platform):
         limits: Mapping[str, Any] | None = None,
     ) -> list[Finding]:
         found = link_findings(draft)
-        if not self.text_as_sent(draft) and not draft.media:
+        if not self.text_as_sent(draft) and not draft.media and not draft.poll:
             found.append(Finding(Level.REFUSED, Cause.TEXT_EMPTY, "text"))
         for count in self.counts(draft, limits):
             if count.over:
@@ -119,6 +121,18 @@ class Mastodon(Platform):
         found += option_findings(draft, spec, account, limits)
         found += _quote_findings(draft, account, limits or {})
         return found + media_findings(draft, spec)
+
+    def poll_rule(self, limits: Mapping[str, Any] | None = None) -> PollRule:
+        """The server's own limits over Mastodon's defaults, whole minutes within them."""
+        limits = limits or {}
+        least, most = limits.get("poll_min_s"), limits.get("poll_max_s")
+        return replace(
+            POLLS,
+            max_options=int(limits.get("poll_options") or POLLS.max_options),
+            max_option=int(limits.get("poll_characters") or POLLS.max_option),
+            min_minutes=-(-int(least) // 60) if least else POLLS.min_minutes,
+            max_minutes=int(most) // 60 if most else POLLS.max_minutes,
+        )
 
     # ------------------------------------------------------------ steps
 
@@ -236,6 +250,12 @@ class Mastodon(Platform):
         fields: dict[str, Any] = {"status": self.text_as_sent(draft)}
         if media := stored_media(job):
             fields["media_ids"] = [item["id"] for item in media]
+        if poll := draft.poll:
+            fields["poll"] = {
+                "options": list(poll.options),
+                "expires_in": poll.minutes * 60,
+                "multiple": poll.multiple,
+            }
         if job.replies_to:
             fields["in_reply_to_id"] = job.replies_to
         if quoted := quoted_id(quotes.typed(draft)):
@@ -334,6 +354,7 @@ class Mastodon(Platform):
             if not _before(s, since)
             and s.id not in job.taken
             and (not job.replies_to or s.replies_to == job.replies_to)
+            and s.has_poll in (None, bool(job.draft.poll))
         ]
         found, how = self._match(job, client, candidates)
         if len(found) == 1 or (found and not trusted):

@@ -24,6 +24,7 @@ from ..base import (
     Option,
     OptionKind,
     PlatformSpec,
+    PollRule,
     Scope,
     SignIn,
     ThreadRule,
@@ -71,6 +72,11 @@ VIDEOS = VideoRule(
     max_pixels=VIDEO_MATRIX_LIMIT,
     max_fps=VIDEO_FRAME_RATE_LIMIT,
     max_alt=DESCRIPTION_LIMIT,
+)
+
+#: a server may take more answers, and other lengths
+POLLS = PollRule(
+    max_option=50, min_minutes=5, max_minutes=2_629_746 // 60, has_multiple=True
 )
 
 #: The server keeps an Idempotency-Key for an hour; five minutes of it are ours.
@@ -297,6 +303,7 @@ SPEC = PlatformSpec(
     images=IMAGES,
     gifs=GIFS,
     videos=VIDEOS,
+    poll=POLLS,
     oauth=OAuthFacts(
         authorize_host="instance",
         authorize_path="/oauth/authorize",

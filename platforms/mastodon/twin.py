@@ -283,6 +283,7 @@ class MastodonTwin(Figures):
                     "media_sha256": [m.get("sha256", "") for m in media],
                     "alt_texts": [m.get("description") or "" for m in media],
                     "link": doc["text"][slice(*links[0])] if links else "",
+                    "poll": (doc["poll"] or {}).get("options", []),
                     "marker": doc["key"],
                     "reply_to": doc["reply_to"] or "",
                     "quotes": doc.get("quotes", ""),
@@ -848,6 +849,8 @@ class MastodonTwin(Figures):
         if not text and spoiler and not self._gotosocial:
             text, spoiler = spoiler, ""
         self._check_length(text, spoiler, bool(media or poll))
+        if poll:
+            poll = self._poll(poll)
         visibility = str(sent.get("visibility") or who.account["privacy"])
         known = ["public", "unlisted", "private", "direct"]
         if visibility not in [*known, *(["mutuals_only"] if self._gotosocial else [])]:
@@ -862,7 +865,7 @@ class MastodonTwin(Figures):
             "language": sent.get("language") or "en",
             "sensitive": str(sent.get("sensitive")).lower() in ("true", "1", "on"),
             "media": media,
-            "poll": poll if isinstance(poll, dict) else None,
+            "poll": poll or None,
             "reply_to": str(reply_to) if reply_to else None,
             "quotes": str(quoted or ""),
             "edited_at": None,
@@ -886,6 +889,36 @@ class MastodonTwin(Figures):
             raise ApiError(
                 422, f"Validation failed: Text character limit of {limit} exceeded"
             )
+
+    def _poll(self, sent: Any) -> Doc:
+        """Within the limits that the server announces; its words are Mastodon's own
+        (unverified)."""
+        limits = self._configuration()["polls"]
+        sent = sent if isinstance(sent, dict) else {}
+        options = sent.get("options")
+        options = [str(o) for o in options] if isinstance(options, list) else []
+        most, longest = limits["max_options"], limits["max_characters_per_option"]
+        try:
+            expires_in = float(sent.get("expires_in") or 0)
+        except (TypeError, ValueError):
+            expires_in = 0
+        wrong = ""
+        if len(options) < 2 or not all(o.strip() for o in options):
+            wrong = "Poll options must have more than one item"
+        elif len(options) > most:
+            wrong = f"Poll options can't contain more than {most} items"
+        elif any(len(o) > longest for o in options):
+            wrong = f"Poll options can't be longer than {longest} characters each"
+        elif len(set(options)) < len(options):
+            wrong = "Poll options contain duplicate items"
+        elif expires_in < limits["min_expiration"]:
+            wrong = "Poll expires at is too soon"
+        elif expires_in > limits["max_expiration"]:
+            wrong = "Poll expires at is too far into the future"
+        if wrong:
+            status = 400 if self._gotosocial else 422
+            raise ApiError(status, f"Validation failed: {wrong}")
+        return {**sent, "options": options}
 
     def _when(self, sent: Doc) -> datetime | None:
         """When a scheduled status is due; None: now (a past time is dropped)."""
@@ -1245,6 +1278,8 @@ class MastodonTwin(Figures):
             notes.append(f"Visibility: {doc['visibility']}")
         if doc["spoiler"]:
             notes.append(f"Content warning: {doc['spoiler']}")
+        if doc["poll"]:
+            notes.append("Poll: " + " / ".join(doc["poll"]["options"]))
         return PostView(
             author=author["name"],
             handle=f"@{author['username']}",

@@ -249,6 +249,10 @@ class Threads(Platform):
             form |= _file_form(draft.media[0])
         elif link := draft.link_url.strip():
             form["link_attachment"] = link
+        if poll := draft.poll:
+            named = zip("abcd", poll.options, strict=False)
+            answers = {f"option_{letter}": answer for letter, answer in named}
+            form["poll_attachment"] = json.dumps(answers, ensure_ascii=False)
         if text := self.text_as_sent(draft):
             form["text"] = text
         if who := chosen(self.spec, draft, job.account, "reply_control"):

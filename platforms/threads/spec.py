@@ -20,6 +20,7 @@ from ..base import (
     Option,
     OptionKind,
     PlatformSpec,
+    PollRule,
     Scope,
     SignIn,
     ThreadRule,
@@ -191,6 +192,8 @@ SPEC = PlatformSpec(
         r"@[A-Za-z0-9_](?:[A-Za-z0-9_.]{0,28}[A-Za-z0-9_])?",
         "Threads links @name of letters, digits, dots and _.",
     ),
+    # How long people may vote is nothing that an app could say.
+    poll=PollRule(max_option=25, has_length=False),
     fetches_files=True,
     hosts={"www": "https://threads.net", "graph": "https://graph.threads.net"},
     practice_paths={"www": "/threads/www", "graph": "/threads/graph"},

@@ -83,6 +83,7 @@ class ThreadsTwin(ThreadsLogin, Figures):
                     "media_kinds": [doc["file"]["kind"] for doc in files],
                     "media_sha256": [doc["file"]["sha256"] for doc in files],
                     "link": post["link"],
+                    "poll": post["poll"],
                     "marker": "",
                     "reply_to": post["reply_to"],
                     "quotes": post["quotes"],

@@ -162,6 +162,11 @@ class X(Platform):
             body["text"] = text
         if job.draft.media:
             body["media"] = {"media_ids": media.media_ids(job)}
+        if poll := job.draft.poll:
+            body["poll"] = {
+                "options": list(poll.options),
+                "duration_minutes": poll.minutes,
+            }
         for name in ("made_with_ai", "paid_partnership"):
             if job.draft.options.get(name):
                 body[name] = True

@@ -672,7 +672,9 @@ class XTwin(Figures):
         ]
         if len(parts) > 1:
             yield f"$: {' and '.join(parts)} are mutually exclusive"
-        if not body.get("text") and not parts:
+        if not body.get("text") and not {"media", "quote_tweet_id", "card_uri"} & {
+            *parts
+        }:
             yield "$: one of text or media is required"
 
     def _check_text(self, text: str, caller: Caller) -> None:
@@ -994,6 +996,7 @@ class XTwin(Figures):
                     "alt_texts": [doc["alt"] for doc in media],
                     "captions": [said.lower() for said in spoken(media)],
                     "link": found[-1].expanded if found else "",
+                    "poll": (tweet["poll"] or {}).get("options", []),
                     "marker": "",
                     "reply_to": tweet["reply_to"] or "",
                     "quotes": tweet.get("quotes", ""),

@@ -37,6 +37,7 @@ def test_kinds_are_what_the_spec_has_rules_for():
     assert list(kinds_of(registry.spec("mastodon"))) == [
         "text",
         "link",
+        "poll",
         "image",
         "images",
         "gif",

@@ -320,6 +320,12 @@ INSTANCE = {
             "video_frame_rate_limit": 60,
             "description_limit": 300,
         },
+        "polls": {
+            "max_options": 6,
+            "max_characters_per_option": 70,
+            "min_expiration": 600,
+            "max_expiration": 86_400,
+        },
     },
 }
 DISCOVERY = {
@@ -371,6 +377,10 @@ def test_a_server_tells_its_limits(
         "video_frame_rate_limit": 60,
         "mime_types": ["image/png", "video/mp4"],
         "description_limit": 300,
+        "poll_options": 6,
+        "poll_characters": 70,
+        "poll_min_s": 600,
+        "poll_max_s": 86_400,
         "supports_pkce": True,
         "supports_profile_scope": True,
     }

@@ -509,6 +509,27 @@ def test_a_poll_is_kept_and_excludes_images(call):
     assert answer.json() == {"error": "Cannot attach more than 4 files"}
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"options": ["tea"]}, "more than one"),
+        ({"options": ["tea", " "]}, "more than one"),
+        ({"options": list("abcde")}, "more than 4 items"),
+        ({"options": ["tea", "c" * 51]}, "longer than 50"),
+        ({"options": ["tea", "tea"]}, "duplicate"),
+        ({"expires_in": 299}, "too soon"),
+        ({"expires_in": 2_629_747}, "too far"),
+        ({"expires_in": "soon"}, "too soon"),
+    ],
+)
+def test_a_poll_outside_the_announced_limits_is_refused(call, twin, change, said):
+    poll = {"options": ["tea", "coffee"], "expires_in": 300, **change}
+    answer = call.post("What?", poll=poll)
+    assert answer.status_code == 422
+    assert said in answer.json()["error"]
+    assert twin.posts() == []
+
+
 def test_a_body_that_cannot_be_read_is_a_refusal_not_a_crash(http, twin, call):
     headers = {"Content-Type": "application/json"}
     answer = http.post(f"{twin.url}/oauth/token", data="{", headers=headers)

@@ -462,6 +462,10 @@ def test_a_post_with_pictures_ends_in_a_media_link(x):
         {"text": "a", "reply": {}},
         {"text": "a", "reply_settings": "friends"},
         {"text": "a", "poll": {"options": ["x"], "duration_minutes": 10}},
+        {"text": "a", "poll": {"options": ["x", "y" * 26], "duration_minutes": 10}},
+        {"text": "a", "poll": {"options": ["x", "y"], "duration_minutes": 4}},
+        {"text": "a", "poll": {"options": ["x", "y"], "duration_minutes": 10_081}},
+        {"poll": {"options": ["x", "y"], "duration_minutes": 10}},
         {
             "text": "a",
             "media": {"media_ids": ["12"]},
