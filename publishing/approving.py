@@ -26,7 +26,7 @@ from accounts.models import AuditEvent, Brand
 from accounts.roles import ROLES, can_review
 from platforms import registry
 
-from . import hooks
+from . import hooks, polls
 from .fingerprints import exact
 from .models import (
     Delivery,
@@ -641,6 +641,7 @@ _PARTS = (
             (draft["link_url"], draft["link_title"], draft["link_description"])
         ).strip(),
     ),
+    (lambda: _("poll"), lambda draft: polls.doc_words(draft.get("poll", {}))),
     (lambda: _("files"), _media),
     (lambda: _("what follows"), _further),
 )

@@ -19,7 +19,7 @@ from accounts import budgets
 from accounts.causes import explain, finding_sentence
 from accounts.models import AuditEvent, Brand, ConnectedAccount
 from platforms import parts, registry
-from platforms.base import Count, Draft, Finding, Level, Option
+from platforms.base import Count, Draft, Finding, Level, Option, Poll
 from platforms.errors import Cause
 from platforms.text import tidy
 
@@ -32,6 +32,7 @@ from . import (
     mentions,
     natives,
     part_forms,
+    polls,
     public_media,
     stops,
     tagging,
@@ -86,6 +87,7 @@ class Composition:
     link_url: str = ""
     link_title: str = ""
     link_description: str = ""
+    poll: Poll | None = None
     own: dict[str, str] = field(default_factory=dict)
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: (asset, alternative text), in order
@@ -108,7 +110,8 @@ class Composition:
     def is_empty(self) -> bool:
         """Nothing in it that anybody would miss."""
         words = [self.text, self.link_url, *self.own.values(), *self.comments.values()]
-        return not (any(word.strip() for word in words) or self.files or self.parts)
+        more = self.files or self.parts or self.poll
+        return not (any(word.strip() for word in words) or more)
 
     def words(self) -> Composition:
         """What readers see of it, wherever and under whatever name it goes."""
@@ -125,6 +128,7 @@ class Composition:
             link_url=self.link_url,
             link_title=self.link_title,
             link_description=self.link_description,
+            poll=self.poll,
             options=self.options.get(platform, {}),
             parts=tuple(part.as_part() for part in self.parts.get(platform, ())),
             first_comment=self.comments.get(platform, ""),
@@ -394,6 +398,8 @@ def _line(
         label = _("Text for this network") if own else _("Text")
     elif name == "link":
         anchor, label = "id_link_url", _("Link")
+    elif name == "poll":
+        anchor, label = polls.place(number)
     elif name == "option":
         option = registry.spec(slug).options_by_key[number]
         anchor, label = f"id_{option_anchor(option, account)}", _(option.name)
@@ -667,6 +673,7 @@ def _fill(
     post.link_url = composition.link_url
     post.link_title = composition.link_title
     post.link_description = composition.link_description
+    post.poll = polls.doc(composition.poll)
     post.campaign = composition.campaign
     post.link_tags = composition.link_tags
     if when is not None:
@@ -855,6 +862,7 @@ def saved_composition(post: Post) -> Composition:
         link_url=post.link_url,
         link_title=post.link_title,
         link_description=post.link_description,
+        poll=polls.stored(post.poll),
         campaign=post.campaign,
         link_tags=post.link_tags,
         own={v.platform: v.text for v in post.variants.all() if v.has_text},

@@ -16,7 +16,7 @@ from accounts.models import AuditEvent
 from accounts.names import name_of
 from platforms import registry
 
-from . import composing, own_choices
+from . import composing, own_choices, polls
 from .composing import Composition
 from .forms import PostForm
 from .models import MediaAsset, Post
@@ -123,6 +123,7 @@ def _fields(said: Composition) -> dict[str, tuple[str, str]]:
         "link_url": (_("Link"), said.link_url),
         "link_title": (_("Link title"), said.link_title),
         "link_description": (_("Teaser"), said.link_description),
+        "poll": (_("Poll"), polls.words(said.poll)),
         "campaign": (_("Campaign"), said.campaign),
         "labels": (_("Labels"), ", ".join(said.labels)),
         "accounts": (
@@ -186,6 +187,9 @@ def take(data: QueryDict, key: str, post: Post) -> None:
     kind, _sep, slug = key.partition(":")
     if kind in {"text", "link_url", "link_title", "link_description", "campaign"}:
         data[kind] = getattr(said, kind)
+    elif kind == "poll":
+        for name in polls.names():
+            data[name] = polls.fields(said.poll).get(name, "")
     elif kind == "labels":
         data["labels"] = ", ".join(said.labels)
     elif kind == "accounts":

@@ -75,6 +75,7 @@ def post_record(post: Post) -> Record:
         "link": post.link_url,
         "link_title": post.link_title,
         "link_description": post.link_description,
+        "poll": post.poll,
         "media": [_use(use) for use in post.media.all()],
         "networks": {v.platform: _of_network(v) for v in post.variants.all()},
         "labels": sorted(label.name for label in post.labels.all()),
@@ -127,6 +128,7 @@ def _cells(record: Record) -> Record:
         "link": record["link"],
         "link title": record["link_title"],
         "link description": record["link_description"],
+        **_poll(record["poll"]),
         "media": ";".join(use["name"] for use in media),
         "media sha256": ";".join(use["sha256"] for use in media),
         "alt text": _alts([use["alt"] for use in media]),
@@ -162,6 +164,17 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def _poll(poll: Record) -> Record:
+    if not poll:
+        return {}
+    return {
+        "poll": _alts(poll["options"]),
+        "poll question": poll["question"],
+        "poll minutes": poll["minutes"],
+        "poll multiple": "yes" if poll["multiple"] else "",
+    }
+
+
 def _alts(texts: Sequence[str]) -> str:
     if not any(texts):
         return ""
@@ -190,7 +203,8 @@ _FOR_PEOPLE: Columns = {
 }
 _IMPORTED = (
     *("brand", "accounts", "date", "time", "zone", "text", "link", "link title"),
-    *("link description", "media", "media sha256", "alt text", "labels", "campaign"),
+    *("link description", "poll", "poll question", "poll minutes", "poll multiple"),
+    *("media", "media sha256", "alt text", "labels", "campaign"),
     *("link tags", "useful until", "state"),
 )
 

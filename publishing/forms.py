@@ -21,10 +21,10 @@ from django.utils.translation import gettext_lazy
 from accounts.models import Brand, ConnectedAccount
 from accounts.zones import zone_names
 from platforms import registry
-from platforms.base import PlatformSpec
+from platforms.base import PlatformSpec, Poll
 from platforms.text import tidy, web_host
 
-from . import own_choices, part_forms, stops
+from . import own_choices, part_forms, polls, stops
 from .access import row_number
 from .composing import (
     CHANGEABLE,
@@ -67,6 +67,13 @@ class PostForm(forms.Form):
     link_description = forms.CharField(
         label=gettext_lazy("Teaser"), required=False, max_length=500
     )
+    poll_question = forms.CharField(
+        label=gettext_lazy("Question"), required=False, max_length=polls.MAX_QUESTION
+    )
+    poll_minutes = forms.CharField(
+        label=gettext_lazy("How long"), required=False, max_length=6
+    )
+    poll_multiple = forms.BooleanField(required=False)
     campaign = forms.CharField(
         label=gettext_lazy("Campaign"), required=False, max_length=60
     )
@@ -262,6 +269,43 @@ class PostForm(forms.Form):
             return dict(self.initial.get("parts", {}))
         return part_forms.read(self.data, self._all_brands)
 
+    def typed_poll(self, name: str) -> str:
+        """What stands in a field of the poll."""
+        return str((self.data if self.is_bound else self.initial).get(name) or "")
+
+    @cached_property
+    def poll(self) -> Poll | None:
+        return polls.read(self.typed_poll)
+
+    @cached_property
+    def poll_rows(self) -> list[tuple[int, str]]:
+        """Number of an answer and what is typed, of as many as there is room for."""
+        most = polls.rows_for(self.choosable, self.poll)
+        return [(n, self.typed_poll(f"poll_option_{n}")) for n in range(1, most + 1)]
+
+    @property
+    def poll_lengths(self) -> list[tuple[str, str]]:
+        return polls.lengths(self.poll_lasts)
+
+    @property
+    def poll_lasts(self) -> int:
+        return polls.as_minutes(self.typed_poll("poll_minutes")) or polls.USUAL
+
+    @property
+    def poll_networks(self) -> list[PlatformSpec]:
+        """Those of the brand's networks that have polls."""
+        return [row.spec for row in self.sections if row.spec.poll]
+
+    @property
+    def poll_names(self) -> str:
+        return ", ".join(spec.name for spec in self.poll_networks)
+
+    @property
+    def poll_questions(self) -> str:
+        """Names of those whose polls have a question of their own."""
+        specs = [spec for spec in self.poll_networks if spec.poll]
+        return ", ".join(s.name for s in specs if s.poll and s.poll.max_question)
+
     @cached_property
     def comments(self) -> dict[str, str]:
         """First comments, by network."""
@@ -297,6 +341,7 @@ class PostForm(forms.Form):
             link_url=self._typed("link_url").strip(),
             link_title=self._typed("link_title").strip(),
             link_description=self._typed("link_description").strip(),
+            poll=self.poll,
             own=self.own,
             options=self.options,
             files=self.attached,

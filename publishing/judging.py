@@ -22,9 +22,10 @@ from django.utils.translation import ngettext
 from accounts.models import Brand, ConnectedAccount
 from accounts.zones import zone_names
 from platforms import registry
+from platforms.base import Poll
 from platforms.text import tidy
 
-from . import composing, table_cells
+from . import composing, polls, table_cells
 from .composing import MAX_FILES, Composition, Timing, clock_note, timing
 from .import_models import Import
 from .models import Label, LinkRule, MediaAsset, Post, Queue
@@ -328,6 +329,7 @@ class Judge:
                         _("A link starts with https:// and has no spaces."),
                     )
                 )
+        self._poll(cells, made, found)
         slugs = {account.platform for account in made.accounts}
         for column, text in cells.items():
             kind, _sep, slug = column.partition(":")
@@ -367,6 +369,35 @@ class Judge:
                     _("Write less."),
                 )
             )
+
+    def _poll(
+        self, cells: Mapping[str, str], made: Composition, found: Verdict
+    ) -> None:
+        cell, length = cells.get("poll", ""), cells.get("poll minutes", "")
+        answers = table_cells.listed(cell) if cell else []
+        answers = cell.split("|") if answers is None else answers
+        minutes = polls.as_minutes(length.removesuffix(".0"))
+        if length and minutes is None:
+            said = _("“%(length)s” is no number of minutes.") % {"length": length[:20]}
+            cure = _("Write one such as 1440 for a day, or empty this cell.")
+            found.problems.append(Said("poll minutes", said, cure))
+        several = cells.get("poll multiple", "").lower()
+        if several not in {*YES, *NO}:
+            said = _("“%(word)s” is neither yes nor no.") % {"word": several[:20]}
+            cure = _("Write “yes”, or empty this cell.")
+            found.problems.append(Said("poll multiple", said, cure))
+        if len(answers) > polls.MOST_ROWS:
+            said = _("These are more than %(n)s answers.") % {"n": polls.MOST_ROWS}
+            found.problems.append(Said("poll", said, _("Write less.")))
+        typed = polls.fields(
+            Poll(
+                tuple(map(str, answers)),
+                minutes or polls.USUAL,
+                several in YES,
+                cells.get("poll question", ""),
+            )
+        )
+        made.poll = polls.read(typed.get)
 
     def _thread(
         self, cells: Mapping[str, str], slug: str, made: Composition, found: Verdict
@@ -587,7 +618,8 @@ class Judge:
             )
 
     def _content(self, made: Composition, found: Verdict) -> None:
-        if not (made.text or made.link_url or made.files or any(made.own.values())):
+        one = made.text or made.link_url or made.files or made.poll
+        if not (one or any(made.own.values())):
             found.problems.append(
                 Said(
                     "text",
@@ -608,6 +640,8 @@ class Judge:
             name = f"{checks.account.name} ({checks.account.spec.name})"
             for line in checks.lines:
                 column = "media" if line.anchor.startswith("media") else "text"
+                if line.anchor.startswith("id_poll"):
+                    column = "poll"
                 said = Said(column, f"{name}: {line.sentence}", line.cure)
                 harmless = found.is_draft or not line.refused
                 (found.notes if harmless else found.problems).append(said)
@@ -652,6 +686,9 @@ class Judge:
             found.repeats.append(Said("text", words % {"n": coming.pk}, cure))
 
 
+#: Of a cell that asks whether; spreadsheets write their own for a ticked box.
+YES = {"yes", "ja", "true", "wahr", "1", "x"}
+NO = {"", "no", "nein", "false", "falsch", "0"}
 #: These stay drafts, although they have a time.
 DRAFTS = {Post.State.DRAFT.value, Post.State.CANCELLED.value}
 #: What an export says in its column "state".

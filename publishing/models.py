@@ -23,7 +23,7 @@ from platforms import captions, registry
 from platforms import parts as parts_of
 from platforms.base import Draft, MediaFile, MediaKind, Part, RemotePost
 
-from . import carrying, languages, public_media, tagging
+from . import carrying, languages, polls, public_media, tagging
 from .fingerprints import fingerprint
 from .markers import new_marker
 
@@ -97,6 +97,8 @@ class Post(models.Model):
     link_url = models.URLField(_("link"), max_length=2000, blank=True)
     link_title = models.CharField(_("link title"), max_length=300, blank=True)
     link_description = models.CharField(_("teaser"), max_length=500, blank=True)
+    #: what people vote on below it, as `polls.doc` has it; {}: nothing
+    poll = models.JSONField(_("poll"), default=dict, blank=True)
     #: what statistics call it ({campaign} of the brand's link rule)
     campaign = models.CharField(_("name of the campaign"), max_length=60, blank=True)
     #: what its links get when it is sent, as the brand had it when it was saved
@@ -181,6 +183,7 @@ class Post(models.Model):
             options=variant.options if variant else {},
             parts=variant.further_parts() if variant else (),
             first_comment=variant.first_comment if variant else "",
+            poll=polls.stored(self.poll),
             **beside(m.as_file() for m in self.media.all()),
         )
         return tagging.tagged(draft, self.link_tags, platform, account)
@@ -537,6 +540,8 @@ def draft_doc(draft: Draft) -> dict[str, Any]:
         doc["parts"] = [{"text": part.text, **_files_of(part)} for part in draft.parts]
     if draft.first_comment:
         doc["first_comment"] = draft.first_comment
+    if draft.poll:
+        doc["poll"] = polls.doc(draft.poll)
     plain: dict[str, Any] = json.loads(json.dumps(doc))
     return plain
 
@@ -600,7 +605,8 @@ def draft_from(doc: dict[str, Any]) -> Draft:
         return {name: files(said.get(name, [])) for name in ("media", "captions")}
 
     parts = tuple(Part(part["text"], **both(part)) for part in doc.get("parts", ()))
-    return Draft(**{**doc, **both(doc), "parts": parts})
+    poll = polls.stored(doc.get("poll", {}))
+    return Draft(**{**doc, **both(doc), "parts": parts, "poll": poll})
 
 
 def assets_of(doc: dict[str, Any]) -> set[int]:

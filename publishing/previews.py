@@ -9,9 +9,10 @@ from types import MappingProxyType
 import regex
 from django.utils.translation import gettext as _
 
+from accounts.causes import length_words
 from accounts.models import ConnectedAccount
 from platforms import parts, registry
-from platforms.base import Count, Draft, PlatformSpec, Shape, chosen
+from platforms.base import Count, Draft, PlatformSpec, PollRule, Shape, chosen
 from platforms.text import find_urls, web_host
 
 from . import link_facts, tagging
@@ -45,6 +46,16 @@ class Card:
 
 
 @dataclass(frozen=True)
+class Ballot:
+    """A poll as the network shows it. length: how long, "" where it decides itself."""
+
+    question: str
+    answers: Sequence[str]
+    several: bool
+    length: str
+
+
+@dataclass(frozen=True)
 class Piece:
     """One part of the thread. rest: what readers see after they have chosen "more"."""
 
@@ -54,6 +65,7 @@ class Piece:
     more_files: int
     counts: Sequence[Count]
     card: Card | None = None
+    poll: Ballot | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +124,7 @@ def _preview(
                 max(0, len(mine) - TILES),
                 rows[0].counts[number - 1],
                 card_of(piece, platform.spec, facts) if number == 1 else None,
+                ballot_of(piece, platform.spec.poll),
             )
         )
     return Preview(
@@ -159,6 +172,18 @@ def runs(text: str) -> list[Run]:
     return [run for run in found if run.text]
 
 
+def ballot_of(draft: Draft, rule: PollRule | None) -> Ballot | None:
+    if draft.poll is None or rule is None or not draft.poll.options:
+        return None
+    poll = draft.poll
+    return Ballot(
+        poll.question if rule.max_question else "",
+        poll.options,
+        poll.multiple and rule.has_multiple,
+        length_words(poll.minutes) if rule.has_length else "",
+    )
+
+
 def card_of(
     draft: Draft,
     spec: PlatformSpec,
@@ -168,6 +193,8 @@ def card_of(
 
     facts: of pages, by address; what was typed comes before them.
     """
+    if draft.poll and spec.poll and not spec.poll.has_card:
+        return None
     if draft.media or spec.shape in (Shape.PICTURE, Shape.VIDEO):
         return None
     links = [draft.link_url] if draft.link_url else []

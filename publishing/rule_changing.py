@@ -25,7 +25,7 @@ from .models import Post, Series
 
 #: What of a post makes it one of the series, as an export names it.
 _SAYS = (
-    *("text", "link", "link_title", "link_description", "media", "networks"),
+    *("text", "link", "link_title", "link_description", "poll", "media", "networks"),
     *("labels", "campaign"),
 )
 #: What a rule consists of.

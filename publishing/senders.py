@@ -180,7 +180,7 @@ def _wordings(pks: list[int]) -> QuerySet[Post]:
     of_post = {"post_id": OuterRef("pk")}
     return (
         Post.objects.filter(pk__in=pks)
-        .only("text", "link_url", "link_title", "link_description", "link_tags")
+        .only("text", "link_url", "link_title", "link_description", "poll", "link_tags")
         .annotate(
             has_variants=Exists(Variant.objects.filter(**of_post)),
             has_media=Exists(PostMedia.objects.filter(**of_post)),

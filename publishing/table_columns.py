@@ -31,6 +31,13 @@ COLUMNS: Mapping[str, Any] = {
     "link": _("An address that starts with https://."),
     "link title": _("Title of the link’s card, where a network takes one."),
     "link description": _("Teaser of the link’s card."),
+    "poll": _(
+        "Answers of a poll below the text, a | between them; an answer that holds one "
+        "itself: all of them as a JSON list."
+    ),
+    "poll question": _("Question of the poll, on networks whose polls have one."),
+    "poll minutes": _("How many minutes people may vote. Empty: 1440, which is a day."),
+    "poll multiple": _("“yes”: people may choose several answers, where that exists."),
     "media": _(
         "Names of files in the zip beside the table or in the media library, a ; "
         "between them; library:12 is the library’s file 12."

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from platforms.base import Draft, MediaFile
+from platforms.base import Draft, MediaFile, Poll
 from publishing import composing, twice
 from publishing.fingerprints import fingerprint
 from publishing.models import Delivery, draft_doc, schedule
@@ -37,6 +38,7 @@ def picture(sha256: str, alt_text: str = "") -> MediaFile:
         (Draft("Caf\u00e9"), Draft("Cafe\u0301")),
         (Draft("A", link_title="One"), Draft("A", link_title="Two")),
         (Draft("A", media=(picture("1", "x"),)), Draft("A", media=(picture("1"),))),
+        (Draft("A", poll=Poll(("b", "c"))), Draft("A", poll=Poll(("b", "c"), 60))),
     ],
 )
 def test_what_readers_take_for_the_same_has_one_fingerprint(one, other):
@@ -51,6 +53,8 @@ def test_what_readers_take_for_the_same_has_one_fingerprint(one, other):
         (Draft("A", link_url="https://a.example"), Draft("A")),
         (Draft("A https://a.example"), Draft("A", link_url="https://a.example")),
         (Draft("A", media=(picture("1"),)), Draft("A")),
+        (Draft("A", poll=Poll(("b", "c"))), Draft("A")),
+        (Draft("A", poll=Poll(("b", "c"))), Draft("A", poll=Poll(("c", "b")))),
         (
             Draft("A", media=(picture("1"), picture("2"))),
             Draft("A", media=(picture("2"), picture("1"))),
@@ -63,6 +67,8 @@ def test_what_readers_take_for_another_post_has_another(one, other):
 
 def test_a_stored_draft_has_the_fingerprint_of_the_draft_itself():
     draft = Draft("A", link_url="https://a.example", media=(picture("1"),))
+    asked = replace(draft, poll=Poll(("b", "c"), question="d"))
+    assert fingerprint(draft_doc(asked)) == fingerprint(asked)
     assert fingerprint(draft_doc(draft)) == fingerprint(draft) != ""
     assert fingerprint(Draft(" ")) == ""
 

@@ -31,6 +31,7 @@ from platforms import registry
 from platforms.base import Draft, MediaFile, PublishJob
 from platforms.errors import PlatformError
 from platforms.quotes import QUOTE
+from publishing import polls
 from publishing.models import Delivery, MediaAsset, Post, PostMedia, Variant, schedule
 
 from ..sandbox import Sandbox, SandboxError, wait_for
@@ -404,6 +405,7 @@ class Drill:
                 author=self.user,
                 text=draft.text,
                 link_url=draft.link_url,
+                poll=polls.doc(draft.poll),
                 due_at=due,
                 useful_until=due + timedelta(hours=2),
             )

@@ -121,6 +121,9 @@ def _differs(
         return f"with the text {post['text']!r} instead of {text!r}"
     if QUOTE in way.choices and not post["quotes"]:
         return "without what it quotes"
+    asked = list(draft.poll.options) if draft.poll else []
+    if post.get("poll", []) != asked:
+        return f"with the answers {post.get('poll')} instead of {asked}"
     if way.kind == LINK and draft.link_url not in (post["link"], *post["text"].split()):
         return f"without its link: {post['text']!r}, {post['link']!r}"
     return ""

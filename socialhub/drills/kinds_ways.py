@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from accounts.models import ConnectedAccount
-from platforms import registry
+from platforms import parts, registry
 from platforms.base import (
     Draft,
     Level,
@@ -24,10 +24,12 @@ from platforms.base import (
     Option,
     OptionKind,
     Platform,
+    Poll,
 )
 from platforms.errors import Cause
 from platforms.kinds import LINK, kinds_of
 from platforms.quotes import QUOTE
+from platforms.kinds import LINK, POLL, kinds_of
 
 ADDRESS = "https://example.com/drill/"
 #: What the platform does not take at all. Any other refusal is one of our file or value.
@@ -44,6 +46,8 @@ NOT_OFFERED = frozenset(
         Cause.LINK_REFUSED,
     }
 )
+#: a poll that every platform with polls takes
+ASKED = Poll(("Tea", "Coffee", "Water"), question="What do you drink?")
 #: option -> what a person might write into it; the specs tell only how long it may be
 SAMPLES: dict[str, Any] = {
     "title": "A drill",
@@ -82,6 +86,7 @@ class Way:
     captions: tuple[str, ...] = ()
     link: bool = False
     text: bool = True
+    poll: Poll | None = None
     choices: Mapping[str, Any] = field(default_factory=dict)
     #: what tells it from others of its kind, for people
     detail: str = ""
@@ -105,6 +110,7 @@ class Way:
             media=tuple(shelf[name] for name in self.files),
             captions=tuple(shelf[name] for name in self.captions),
             options=self.options(account),
+            poll=self.poll,
         )
 
 
@@ -211,6 +217,7 @@ class Planner:
                         files,
                         link=kind == LINK,
                         text=text,
+                        poll=ASKED if kind == POLL else None,
                         choices=more,
                         detail=" ".join([sort.name, *map(str, choices.values())]),
                     )
@@ -249,7 +256,8 @@ class Planner:
     def _refusals(self, way: Way) -> set[Cause]:
         account = way.sort.account
         draft = way.draft("Words of a drill", self.shelf, account)
-        findings = self.platform.check(draft, account.identity(), account.server_limits)
+        who, served = account.identity(), account.server_limits
+        findings = parts.check(self.platform, draft, who, served)
         return {f.cause for f in findings if f.level is Level.REFUSED}
 
     # -- captions

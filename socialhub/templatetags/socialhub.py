@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
-from accounts.causes import broken_words, explain, unit_words
+from accounts.causes import broken_words, explain, length_words, unit_words
 from accounts.models import ConnectedAccount
 from accounts.names import name_of
 from accounts.reading import told
@@ -30,6 +30,7 @@ from publishing.models import Delivery, Post
 
 register = template.Library()
 register.filter("unit_words", unit_words)
+register.filter("length_words", length_words)
 
 Status = Delivery.Status
 #: health -> tone, icon, word

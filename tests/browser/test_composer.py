@@ -15,6 +15,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import Site, Window
 from tests.browser.guide import (
     BLUESKY,
+    LINKEDIN,
     MASTODON,
     X,
     account_box,
@@ -378,6 +379,50 @@ def test_a_board_and_a_section_are_made_at_the_network_from_the_composer(
     page.get_by_role("button", name="Save draft").click()
     page.get_by_role("link", name="Edit").click()
     expect(board.locator("option:checked")).to_have_text("Herbs › Basil")
+
+
+def test_a_poll_is_made_checked_and_kept(
+    visit: Visit, connected: None, inspect: Inspect
+) -> None:
+    page = visit("mara")
+    page.goto("/posts/new/")
+    for account in (X, MASTODON, LINKEDIN):
+        account_box(page, account).check()
+    text_field(page).fill("Which bread do you want to bake?")
+    page.locator("summary", has_text="Poll").click()
+    page.get_by_label("Answer 1").fill("Rye")
+    page.get_by_label("Answer 2").fill("A sourdough of spelt and rye, baked twice")
+    page.get_by_label("How long", exact=True).select_option(label="3 days")
+    page.get_by_label("People may choose several answers").check()
+    panel, previews = (
+        page.locator("#panel"),
+        page.get_by_role("region", name="Previews"),
+    )
+    mastodon = previews.get_by_label("Preview for Mastodon")
+    expect(mastodon.get_by_role("listitem")).to_contain_text(["Rye", "A sourdough"])
+    expect(mastodon).to_contain_text("several answers, 3 days")
+    expect(previews.get_by_label("Preview for X")).not_to_contain_text("several")
+    expect(panel).to_contain_text("The answer is too long: 41 / 25 characters")
+    expect(panel).to_contain_text("The poll has no question")
+    # A reason leads to its field.
+    panel.get_by_role("link", name="Poll: Answer 2").first.click()
+    expect(page.get_by_label("Answer 2")).to_be_focused()
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type("Spelt")
+    panel.get_by_role("link", name="Poll: Question").first.click()
+    page.keyboard.type("Which one?")
+    expect(previews.get_by_label("Preview for LinkedIn")).to_contain_text("Which one?")
+    expect(panel).not_to_contain_text("too long")
+    page.get_by_label("Date", exact=True).fill(TOMORROW)
+    inspect(page, "compose-poll")
+    schedule_button(page).first.click()
+    shown = page.get_by_role("region", name="Content")
+    expect(shown.get_by_role("listitem")).to_have_text(["Rye", "Spelt"])
+
+    page.get_by_role("link", name="Edit").click()
+    expect(page.get_by_label("Answer 2")).to_have_value("Spelt")
+    expect(page.get_by_label("How long", exact=True)).to_have_value("4320")
+    expect(page.get_by_label("Question", exact=True)).to_have_value("Which one?")
 
 
 # -- threads

@@ -111,6 +111,12 @@ def rich_post(world) -> Post:
         link_url="https://acme.example/",
         link_title="-Title",
         link_description="+Teaser",
+        poll={
+            "options": ["Yes; „and no“", "a | b", "[c"],
+            "minutes": 4320,
+            "multiple": True,
+            "question": "=Which?",
+        },
         campaign="Spring Sale",
         link_tags={
             "params": {"utm_source": "old", "utm_campaign": "{campaign}"},
@@ -157,6 +163,7 @@ def said(post: Post) -> dict:
         "brand": found.brand.name,
         "text": found.text,
         "link": (found.link_url, found.link_title, found.link_description),
+        "poll": found.poll,
         "own": found.own,
         "options": found.options,
         "files": files(found.files),
