@@ -118,6 +118,7 @@ _NAMES = {
     without.CAPTIONS: gettext_lazy("Captions"),
     without.THUMBNAIL: gettext_lazy("Thumbnail"),
     without.PLAYLIST: gettext_lazy("Playlist"),
+    without.LINK_PICTURE: gettext_lazy("Picture of the link"),
 }
 
 

@@ -407,6 +407,9 @@ class PlatformSpec:
     documents: DocumentRule | None = None
     #: None: a video there has no captions of its own, or our code does not send them yet
     captions: CaptionRule | None = None
+    #: None: the platform reads a link's page itself, or there is no card; else what it
+    #: takes as the picture of the card, which has to be brought along
+    card_picture: MediaRule | None = None
     #: None: no app may ask people there, or our code does not
     poll: PollRule | None = None
     #: an image beside a video stands for it until it is played, and is none of the
@@ -832,6 +835,9 @@ class Draft:
     captions: tuple[MediaFile, ...] = ()
     #: below the first part
     poll: Poll | None = None
+    #: what the page behind the link shows of itself: nobody's wording, known when it is
+    #: sent, and no part of what two drafts differ in
+    link_picture: MediaFile | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ from .errors import PlatformError
 
 WITHOUT = "without"
 CAPTIONS, THUMBNAIL, PLAYLIST = "captions", "thumbnail", "playlist"
+LINK_PICTURE = "the picture of the link"
 
 
 @dataclass(frozen=True)
 class Left:
-    """what: CAPTIONS, THUMBNAIL or PLAYLIST. cause: why, as a word of `Cause`."""
+    """what: CAPTIONS, THUMBNAIL, PLAYLIST or LINK_PICTURE. cause: why, as a word of `Cause`."""
 
     what: str
     cause: str

@@ -381,7 +381,7 @@ class LinkFactsAdmin(RoleAdmin):
     list_display = ["title", "url", "asked_at", "read_at", "trouble"]
     list_filter = ["trouble", "has_picture"]
     search_fields = ["url", "title"]
-    hidden = ["picture"]
+    hidden = ["picture", "card"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LinkFacts]:
         rows = super().get_queryset(request)

@@ -20,10 +20,18 @@ from accounts.fixed_query import SAMPLE_TIME, FixedQuery
 from accounts.limits import Denied, Importance, Need, Use
 from accounts.models import Credential
 from platforms import parts
-from platforms.base import MONEY, Draft, PlatformClient, PublishJob, Step, StepKind
+from platforms.base import (
+    MONEY,
+    Draft,
+    MediaFile,
+    PlatformClient,
+    PublishJob,
+    Step,
+    StepKind,
+)
 from platforms.errors import AuthExpired, Cause, Outcome
 
-from . import carrying, left_uploads, liveness, stops, twice, valve
+from . import carrying, left_uploads, link_facts, liveness, stops, twice, valve
 from .fingerprints import exact
 from .markers import new_marker
 from .models import (
@@ -217,6 +225,8 @@ class Claim:
         self.settled = False
         self.writes = Writes()
         self.works: list[Work] = []
+        #: what cards of links show, by address
+        self.pictures: dict[str, MediaFile] = {}
         #: reserved and not needed after all: to be given back with the next `uses`
         self.unused: list[Use] = []
 
@@ -226,7 +236,11 @@ class Claim:
             return []
         active = stops.active()
         ready: list[Ready] = []
-        for row in self._not_in_a_burst(rows):
+        rows = self._not_in_a_burst(rows)
+        self.pictures = link_facts.pictures(
+            row.post.link_url for row in rows if self._may_want_picture(row)
+        )
+        for row in rows:
             with self._one(row):
                 if self._admit(row, active) and (one := self._prepare(row)):
                     ready.append(one)
@@ -235,6 +249,11 @@ class Claim:
                 self._open(one)
         self.writes.write()
         return self.works
+
+    @staticmethod
+    def _may_want_picture(row: Delivery) -> bool:
+        """Of its link's card, which its first commit settles."""
+        return bool(row.account.spec.card_picture and row.first_sent_at is None)
 
     @contextmanager
     def _one(self, row: Delivery) -> Iterator[None]:
@@ -498,6 +517,8 @@ class Claim:
             self.writes.move(row, Status.PUBLISHING)
             self.writes.move(row, Status.PUBLISHED, **changes)
             return None
+        if picture := self.pictures.get(row.post.link_url):
+            draft = replace(draft, link_picture=picture)
         job = PublishJob(
             marker=changes.get("marker", row.marker),
             created_at=row.created_at.astimezone(UTC),

@@ -7,7 +7,7 @@ written bytes and open files are bounded, and never in a process that serves peo
 imports nothing of ours and knows no settings. One line of JSON says what was found:
 `{"facts": {...}}` or `{"refused": code, "values": {...}}`. Beside it, in the output
 folder: `preview.webp`, a small picture of it, and `clean`, the same file without the
-place where it was taken.
+place where it was taken. With `card` as a third argument also `card.jpg`.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ MAX_FRAMES = 10_000
 MAX_ANIMATION_PIXELS = 20_000_000_000
 MAX_PARTS = 20_000
 PREVIEW = (640, 640)
+#: as large as networks show the picture of a link, and below what any of them takes
+CARD, CARD_BYTES = (1200, 1200), 950_000
 
 #: What these read is fuzzed all day; the hundreds of others that FFmpeg has are not
 #: needed, and what is not opened cannot be broken.
@@ -826,5 +828,30 @@ def answer_with(
     sys.stdout.write(json.dumps(answer))
 
 
+def with_card(path: Path, out: Path) -> dict[str, Any]:
+    """As `examine`, and of an image `card.jpg`: what the card of a link shows of it."""
+    facts = examine(path, out)
+    if facts["kind"] in ("image", "gif"):
+        with path.open("rb") as file:
+            _card(file, out)
+    return facts
+
+
+def _card(file: IO[bytes], out: Path) -> None:
+    from PIL import Image, ImageOps
+
+    image = ordinary(ImageOps.exif_transpose(open_image(file)), CARD)
+    if image.mode == "RGBA":
+        below = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(below, image).convert("RGB")
+    for quality in (85, 70, 50, 30):
+        made = io.BytesIO()
+        image.save(made, "JPEG", quality=quality, optimize=True)
+        if made.tell() <= CARD_BYTES:
+            (out / "card.jpg").write_bytes(made.getvalue())
+            return
+
+
 if __name__ == "__main__":
-    answer_with(lambda: examine(Path(sys.argv[1]), Path(sys.argv[2])))
+    work = with_card if sys.argv[3:] == ["card"] else examine
+    answer_with(lambda: work(Path(sys.argv[1]), Path(sys.argv[2])))

@@ -3,13 +3,14 @@
 Somebody types the address, so it may lead anywhere: only public addresses are called,
 over https, by the guard of `platforms.http` that looks at what a name resolves to; each
 redirect is judged anew. Size and time are bounded, and a picture is only looked at by the
-bounded process that measures uploads. Networks read the page themselves: nothing of this
-is sent.
+bounded process that measures uploads. Most networks read the page themselves; to those
+that do not (`PlatformSpec.card_picture`) the picture is sent along.
 """
 
 from __future__ import annotations
 
 import codecs
+import hashlib
 import re
 import tempfile
 from collections.abc import Iterable
@@ -17,19 +18,22 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 from django.db import transaction
 from django.utils import timezone
 
+from platforms import registry
+from platforms.base import MediaFile
 from platforms.errors import Cause, PlatformError
 from platforms.http import Answer, Http, storable
 from platforms.text import is_web_link
 
 from . import examine, incoming
 from .measuring import UploadRefused, ask
-from .models import LinkFacts
+from .models import Delivery, LinkFacts
 
 #: The whole of one call.
 CALL_S = 10.0
@@ -45,6 +49,8 @@ LOST_AFTER = timedelta(minutes=2)
 #: So many at once are no people that write posts.
 MOST_WAITING = 100
 KEPT_FOR = timedelta(days=30)
+#: So long before its post is due, a page is read (again) for the picture of its card.
+READ_AHEAD = timedelta(minutes=20)
 #: What pages are written in, as Python calls it. Others of its codecs unpack, or take
 #: hours for a page of 3 MB (punycode).
 ENCODINGS = re.compile(
@@ -74,7 +80,7 @@ def asked(url: str, now: datetime | None = None) -> LinkFacts | None:
     ):
         return None
     with transaction.atomic():
-        facts, made = LinkFacts.objects.get_or_create(
+        facts, made = LinkFacts.objects.defer("picture", "card").get_or_create(
             key=LinkFacts.key_of(url), defaults={"url": url, "asked_at": now}
         )
         if not (made or _is_old(facts, now)) or _too_many(now):
@@ -114,7 +120,43 @@ def known(urls: Iterable[str]) -> dict[str, LinkFacts]:
     if not keys:
         return {}
     rows = LinkFacts.objects.filter(key__in=keys, trouble="").exclude(read_at=None)
-    return {row.url: row for row in rows.defer("picture")}
+    return {row.url: row for row in rows.defer("picture", "card")}
+
+
+def pictures(urls: Iterable[str]) -> dict[str, MediaFile]:
+    """By address, what the card of a link shows. One query, or none."""
+    keys = {LinkFacts.key_of(url) for url in urls if url}
+    if not keys:
+        return {}
+    rows = LinkFacts.objects.filter(key__in=keys).exclude(card=b"")
+    return {row.url: _as_file(row) for row in rows.only("key", "url", "card")}
+
+
+def _as_file(row: LinkFacts) -> MediaFile:
+    data = bytes(row.card)
+    return MediaFile(
+        key=f"link{row.pk}",
+        mime_type="image/jpeg",
+        size_bytes=len(data),
+        width=0,
+        height=0,
+        alt_text="",
+        sha256=hashlib.sha256(data).hexdigest(),
+        file_name="card.jpg",
+        open=lambda: BytesIO(data),
+    )
+
+
+def ask_ahead(now: datetime) -> int:
+    """Have the pages read whose picture is to go with a post that is due soon; how many
+    were asked for. What was read within a day stays."""
+    rows = Delivery.objects.filter(
+        status=Delivery.Status.SCHEDULED,
+        next_attempt_at__range=(now, now + READ_AHEAD),
+        account__platform__in=[s.slug for s in registry.all_specs() if s.card_picture],
+    ).exclude(post__link_url="")
+    urls = rows.order_by().values_list("post__link_url", flat=True).distinct()
+    return sum(asked(url, now) is not None for url in urls[:MOST_WAITING])
 
 
 def tidy(now: datetime) -> None:
@@ -126,14 +168,14 @@ def tidy(now: datetime) -> None:
 
 def read(pk: int) -> str:
     """Call the page and keep what it says; the trouble, "" for none. Safe to run twice."""
-    facts = LinkFacts.objects.filter(pk=pk).first()
+    facts = LinkFacts.objects.defer("picture", "card").filter(pk=pk).first()
     if facts is None:
         return "gone"
-    found, picture, trouble = Page(), b"", ""
+    found, picture, card, trouble = Page(), b"", b"", ""
     try:
         url, found = _page(facts.url)
         if found.picture:
-            picture = _picture(url, found.picture)
+            picture, card = _picture(url, found.picture)
         if not found.title:
             trouble = "no_page"
     except NotRead as why:
@@ -144,6 +186,7 @@ def read(pk: int) -> str:
         description=found.description[:500],
         picture=picture,
         has_picture=bool(picture),
+        card=card,
         trouble=trouble,
     )
     return trouble
@@ -198,8 +241,9 @@ def _onward(url: str, to: str) -> str:
         raise NotRead("no_page") from None
 
 
-def _picture(page: str, named: str) -> bytes:
-    """The small picture, WebP; b"" where there is none that we can show."""
+def _picture(page: str, named: str) -> tuple[bytes, bytes]:
+    """The small picture, WebP, and that of cards, JPEG; b"" where there is none that we
+    can show."""
     try:
         url = _onward(page, named)
         for _turn in range(MOST_REDIRECTS + 1):
@@ -208,18 +252,21 @@ def _picture(page: str, named: str) -> bytes:
                 break
             url = _onward(url, answer.headers["location"])
         if not answer.ok or not answer.body:
-            return b""
+            return b"", b""
     except NotRead:
-        return b""
+        return b"", b""
     with tempfile.TemporaryDirectory(prefix="link-", dir=incoming.folder()) as made:
-        file, preview = Path(made) / "picture", Path(made) / "preview.webp"
+        file, folder = Path(made) / "picture", Path(made)
         file.write_bytes(answer.body)
         try:
-            facts = ask(Path(examine.__file__), str(file), made, name="picture")
+            facts = ask(Path(examine.__file__), str(file), made, "card", name="picture")
         except UploadRefused:
-            return b""
+            return b"", b""
         is_image = facts["mime_type"].startswith("image/")
-        return preview.read_bytes() if is_image and preview.exists() else b""
+        preview, card = folder / "preview.webp", folder / "card.jpg"
+        if not (is_image and preview.exists()):
+            return b"", b""
+        return preview.read_bytes(), card.read_bytes() if card.exists() else b""
 
 
 # ---------------------------------------------------------------- the page's words

@@ -30,7 +30,9 @@ def compose_link(request: HttpRequest) -> HttpResponse:
 @role_required(can_write)
 def link_picture(request: HttpRequest, key: str) -> HttpResponse:
     """The small picture of a page, as we made it."""
-    facts = get_object_or_404(LinkFacts, key=key, has_picture=True)
+    facts = get_object_or_404(
+        LinkFacts.objects.defer("card"), key=key, has_picture=True
+    )
     answer = HttpResponse(bytes(facts.picture), content_type="image/webp")
     answer["Cache-Control"] = "private, max-age=86400"
     answer["Content-Security-Policy"] = "default-src 'none'"

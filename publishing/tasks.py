@@ -94,6 +94,11 @@ def read_link(pk: int) -> str:
     return link_facts.read(pk)
 
 
+def read_links_ahead() -> None:
+    """What the pages say whose picture goes out soon."""
+    link_facts.ask_ahead(timezone.now())
+
+
 def make_occurrences() -> None:
     """Posts of series, for the weeks ahead."""
     repeating.make_all(timezone.now())

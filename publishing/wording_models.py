@@ -141,6 +141,8 @@ class LinkFacts(models.Model):
     description = models.CharField(max_length=500, blank=True)
     picture = models.BinaryField(blank=True, default=b"", editable=False)
     has_picture = models.BooleanField(default=False)
+    #: the same as JPEG, for networks whose cards we bring a picture to
+    card = models.BinaryField(blank=True, default=b"", editable=False)
     #: why nothing is known, in words of ours; "": something is
     trouble = models.CharField(max_length=40, blank=True)
 

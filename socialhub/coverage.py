@@ -82,6 +82,7 @@ def page() -> str:
                 "Videos",
                 "Documents",
                 "Beside a video",
+                "Picture of a link",
                 "Polls",
                 "Choices",
             ],
@@ -243,7 +244,8 @@ def _limits(spec: PlatformSpec) -> list[str]:
     text = ", ".join(f"{count.limit} {count.unit}" for count in counts)
     names = ", ".join(option.name for option in spec.options)
     rules = map(_rule, _rules(spec).values())
-    beside = [_beside(spec), _poll(spec)]
+    picture = "sent along" if spec.card_picture else "not ours"
+    beside = [_beside(spec), picture, _poll(spec)]
     return [text or "none", *rules, *beside, names or "none"]
 
 

@@ -14,6 +14,7 @@ from io import BytesIO
 from typing import Any, ClassVar, TypeVar
 
 from .. import captions, quotes
+from .. import captions, cards
 from ..base import (
     Count,
     Draft,
@@ -70,6 +71,7 @@ QUOTED = re.compile(
     r"|at://(?P<did>did:[^/\s]+)/app\.bsky\.feed\.post/)(?P<rkey>[\w.~-]+)/?(?:[?#]\S*)?$"
 )
 FORGET_BLOBS = "blobs,video,may_upload,captions"
+FORGET_BLOBS = f"blobs,video,may_upload,captions,{cards.CARD}"
 #: Seconds until the work on a video is asked for again.
 POLLS_S = (2, 3, 5, 10, 20, 30)
 #: Asked so often in vain, a video is given up.
@@ -141,7 +143,8 @@ class Bluesky(Platform):
     # ------------------------------------------------------------ steps
 
     def next_step(self, job: PublishJob, client: PlatformClient) -> Step:
-        """Witness: blobs (list), dids (handle -> DID), created_at (ISO time).
+        """Witness: blobs (list), dids (handle -> DID), created_at (ISO time), and of the
+        picture of a link's card what `cards` says, there as "blob".
 
         Of a video on its way: may_upload (asked and allowed), video {"job", "sha256"},
         polls, tries; as_it_is: the server signs no tokens for the video service.
@@ -163,6 +166,14 @@ class Bluesky(Platform):
                 f"upload_image:{number}",
                 StepKind.REPEATABLE,
                 lambda: self._upload(job, client, number),
+            )
+        if picture := cards.left(job, SPEC):
+            return Step(
+                "upload_card_picture",
+                StepKind.REPEATABLE,
+                lambda: cards.sending(
+                    job, picture, lambda: {"blob": client.upload_blob(picture)}
+                ),
             )
         return self._text_step(job, client)
 
@@ -332,6 +343,10 @@ class Bluesky(Platform):
             if error.cause is Cause.MEDIA_EXPIRED:
                 error.extra["forget"] = FORGET_BLOBS
             raise
+        except InvalidContent as error:
+            if cards.shown(job):
+                raise cards.once_more_without(error) from error
+            raise
         # When it went out is when the answer came; createdAt is a little earlier.
         remote = replace(self._remote(job, client, rkey, record), published_at=None)
         return StepResult(remote=remote)
@@ -364,7 +379,7 @@ class Bluesky(Platform):
         elif draft.media:
             record["embed"] = self._images(job)
         elif is_web_link(draft.link_url.strip()):
-            record["embed"] = self._card(draft)
+            record["embed"] = self._card(job)
         if quoted := quotes.known(job):
             strong = {"uri": quoted["uri"], "cid": quoted["cid"]}
             quote: dict[str, Any] = {"$type": "app.bsky.embed.record", "record": strong}
@@ -396,13 +411,16 @@ class Bluesky(Platform):
             embed["captions"] = said
         return embed
 
-    def _card(self, draft: Draft) -> dict[str, Any]:
+    def _card(self, job: PublishJob) -> dict[str, Any]:
+        draft = job.draft
         link = draft.link_url.strip()
-        external = {
+        external: dict[str, Any] = {
             "uri": link,
             "title": draft.link_title.strip() or web_host(link),
             "description": draft.link_description.strip(),
         }
+        if blob := cards.shown(job).get("blob"):
+            external["thumb"] = blob
         return {"$type": "app.bsky.embed.external", "external": external}
 
     def _permalink(self, job: PublishJob, client: BlueskyClient, rkey: str) -> str:
@@ -417,12 +435,15 @@ class Bluesky(Platform):
             at = datetime.fromisoformat(created)
         except ValueError:
             at = None
+        extra: dict[str, Any] = {"cid": record.cid}
+        if said := cards.notes(job):
+            extra["notes"] = said
         return RemotePost(
             external_id=record.uri,
             permalink=self._permalink(job, client, rkey),
             text=str(record.value.get("text") or ""),
             published_at=at,
-            extra={"cid": record.cid},
+            extra=extra,
         )
 
     def id_of_link(self, permalink: str, account: Identity) -> str:
@@ -443,6 +464,8 @@ class Bluesky(Platform):
         if film and (left := _captions_left(job)):
             uploads = calls.get("POST com.atproto.repo.uploadBlob", 0) + len(left)
             calls["POST com.atproto.repo.uploadBlob"] = uploads
+        if cards.left(job, SPEC):
+            calls["POST com.atproto.repo.uploadBlob"] = 1
         if "dids" not in job.witness:
             text = self.text_as_sent(job.draft)
             if handles := {m.value for m in find_mentions(text)}:

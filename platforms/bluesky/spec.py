@@ -281,6 +281,7 @@ SPEC = PlatformSpec(
         ),
         quotes.option("The address of a post at Bluesky, of whomever."),
     ),
+    card_picture=MediaRule(("image/jpeg", "image/png"), max_bytes=1_000_000),
     captions=CaptionRule("vtt", max_bytes=20_000, max_count=20),
     mixes=(frozenset({MediaKind.IMAGE, MediaKind.GIF}),),
     # Blobs that nothing shows are deleted after hours (unverified).

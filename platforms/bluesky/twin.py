@@ -362,6 +362,7 @@ class BlueskyTwin(VideoService):
                     "media_kinds": [picture.kind for picture in pictures],
                     "media_sha256": self._sums(did, record),
                     "captions": _captions(record),
+                    "card_picture": self._thumb_sum(did, record),
                     "link": _first_link(record),
                     "marker": rkey,
                     "reply_to": (record.get("reply") or _ALONE)["parent"]["uri"],
@@ -1264,6 +1265,12 @@ class BlueskyTwin(VideoService):
         blobs += [embed["video"]] if "video" in embed else []
         docs = [self.get(f"blob:{did}", blob["ref"]["$link"]) for blob in blobs]
         return [doc.get("sha256", "") if doc else "" for doc in docs]
+
+    def _thumb_sum(self, did: str, record: Doc) -> str:
+        """SHA-256 of the picture on a link's card, "" without one."""
+        blob = (_media_of(record).get("external") or {}).get("thumb")
+        doc = self.get(f"blob:{did}", blob["ref"]["$link"]) if blob else None
+        return str(doc.get("sha256", "")) if doc else ""
 
     def _blob_url(self, did: str, blob: Doc) -> str:
         cid = blob["ref"]["$link"]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import PurePath
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from .. import quotes
+from .. import cards
 from ..base import (
     Count,
     Draft,
@@ -158,8 +160,37 @@ class LinkedIn(Platform):
         api = cast(LinkedInClient, client)
         if self.is_out(job.witness):
             return Step("state", StepKind.REPEATABLE, lambda: self._state(job, api))
-        before = media.next_step(job, api)
+        before = media.next_step(job, api) or self._card_step(job, api)
         return before or Step("post", StepKind.COMMIT, lambda: self._post(job, api))
+
+    def _card_step(self, job: PublishJob, api: LinkedInClient) -> Step | None:
+        """Of the picture on a link's card (`cards`): "urn", and "url" until it is sent."""
+        file, stored = job.draft.link_picture, cards.stored(job)
+
+        def step(
+            name: str, send: Callable[[MediaFile], dict[str, Any]], *, is_last: bool
+        ) -> Step:
+            if file is None or file.sha256 != stored.get("sha256", file.sha256):
+                run = partial(cards.forgotten, job)
+            else:
+                run = partial(
+                    cards.sending, job, file, lambda: send(file), is_last=is_last
+                )
+            return Step(name, StepKind.REPEATABLE, run)
+
+        def init(file: MediaFile) -> dict[str, Any]:
+            upload = api.init_upload("image", job.account.external_id)
+            return {"urn": upload.urn, "url": upload.url}
+
+        def put(file: MediaFile) -> dict[str, Any]:
+            api.put_file(str(stored["url"]), file)
+            return {"urn": stored["urn"]}
+
+        if cards.left(job, SPEC):
+            return step("init_card_picture", init, is_last=False)
+        if stored.get("url") and not job.first_sent_at:
+            return step("put_card_picture", put, is_last=True)
+        return None
 
     def is_out(self, witness: Mapping[str, Any]) -> bool:
         return bool(witness.get("post"))
@@ -173,8 +204,14 @@ class LinkedIn(Platform):
             is_of_urn = str(error.code or "").startswith("INVALID_URN")
             if is_of_urn and quotes.typed(job.draft):
                 raise as_kind(InvalidContent, error, cause=Cause.QUOTE_GONE) from error
+                if job.draft.media:
+                    raise media.refused(job, error) from error
+            if _thumbnail(job):
+                raise cards.once_more_without(error) from error
             raise
         except PermissionMissing as error:
+            if error.cause is Cause.MEDIA_REFUSED and _thumbnail(job):
+                raise cards.once_more_without(error) from error
             if error.cause is Cause.MEDIA_REFUSED and media.is_just_uploaded(job):
                 raise TransientError(
                     error.detail,
@@ -188,7 +225,7 @@ class LinkedIn(Platform):
             if self._names_another_post(job, api, error):
                 error.extra.clear()
             raise
-        if job.draft.media and _can_read(job, api):
+        if (job.draft.media or _thumbnail(job)) and _can_read(job, api):
             return StepResult({"post": urn}, wait_s=STATE_WAITS_S[0])
         return StepResult(remote=_remote(job, api, urn))
 
@@ -206,6 +243,10 @@ class LinkedIn(Platform):
             # Whoever has it sent again sends its files again as well.
             files = [f"image:{n}" for n in range(1, len(media.urns(job)) + 1)]
             gone = {"forget": ",".join(["post", "asked", *files])}
+            if _thumbnail(job):
+                # Nobody has seen it, and without its picture it is another post.
+                gone["forget"] += f",{cards.SHOWN}"
+                raise TransientError(state, cause=Cause.MEDIA_REFUSED, extra=gone)
             raise InvalidContent(state, cause=Cause.MEDIA_REFUSED, extra=gone)
         if state == "PUBLISHED" or asked >= len(STATE_WAITS_S):
             return live
@@ -261,11 +302,19 @@ class LinkedIn(Platform):
         if looking:
             pages = LOOK_PAGES if job.account.kind == "organization" else 0
             return {"GET /rest/posts": pages}
-        is_read = job.draft.media and job.account.kind == "organization"
+        picture, sent = cards.left(job, SPEC), cards.stored(job).get("urn")
+        is_read = (
+            job.draft.media or picture or sent
+        ) and job.account.kind == "organization"
         states = {"GET /rest/posts/:urn": len(STATE_WAITS_S)} if is_read else {}
         if self.is_out(job.witness):
             return states
-        return {**media.calls_ahead(job), "POST /rest/posts": 1, **states}
+        calls = {**media.calls_ahead(job), "POST /rest/posts": 1, **states}
+        if picture:
+            calls["POST /rest/images"] = 1
+        if picture or cards.stored(job).get("url"):
+            calls["PUT {uploadUrl}"] = 1
+        return calls
 
     # --- reconciliation
 
@@ -410,6 +459,8 @@ def _content(job: PublishJob) -> dict[str, Any]:
     article = {"source": link, "title": title[:TITLE_LIMIT]}
     if description := draft.link_description.strip():
         article["description"] = description[:DESCRIPTION_LIMIT]
+    if urn := _thumbnail(job):
+        article["thumbnail"] = urn
     return {"article": article}
 
 
@@ -424,8 +475,13 @@ def _poll(poll: Poll) -> dict[str, Any]:
     }
 
 
+def _thumbnail(job: PublishJob) -> str:
+    """The URN of the picture on the link's card, "": it goes without."""
+    return str(cards.shown(job).get("urn") or "")
+
+
 def _remote(job: PublishJob, api: LinkedInClient, urn: str) -> RemotePost:
-    notes = job.witness.get("notes")
+    notes = cards.notes(job)
     return RemotePost(urn, api.permalink(urn), extra={"notes": notes} if notes else {})
 
 

@@ -403,6 +403,8 @@ SPEC = PlatformSpec(
         max_pages=300,
     ),
     # No size is documented; that of a film's captions is far below it.
+    # How many bytes an image may have is not documented.
+    card_picture=MediaRule(("image/jpeg", "image/png"), max_bytes=8_000_000),
     captions=CaptionRule("srt", max_bytes=1_000_000),
     poll=PollRule(
         max_option=30,

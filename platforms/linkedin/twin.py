@@ -1485,6 +1485,7 @@ class LinkedInTwin(Figures):
             content = post.get("content") or {}
             article, poll = content.get("article", {}), content.get("poll", {})
             beside = media[0][1].get("beside", {}) if media else {}
+            card = self.get("image", str(article.get("thumbnail", ""))) or {}
             said = beside.get("captions")
             shown.append(
                 {
@@ -1500,6 +1501,7 @@ class LinkedInTwin(Figures):
                     "media_sha256": [asset.get("sha256", "") for _, asset in media],
                     "link": article.get("source", ""),
                     "quotes": (post.get("reshareContext") or {}).get("parent", ""),
+                    "card_picture": card.get("sha256", ""),
                     "poll": [option["text"] for option in poll.get("options", ())],
                     "thumbnail": beside.get("thumbnail", {}).get("sha256", ""),
                     "captions": [str(said["language"]).lower()] if said else [],

@@ -92,6 +92,7 @@ FORGETS_EACH = 4
 #: has figures of them, and no week is worth a fifth of the drill's time.
 OF_POSTS = {
     "judge scheduled",
+    "read links ahead",
     "do long work",
     "tidy jobs",
     "read native posts",

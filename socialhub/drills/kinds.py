@@ -38,7 +38,7 @@ from ..sandbox import Sandbox, SandboxError, wait_for
 from . import kinds_files, kinds_record
 from .crash_fleet import Host
 from .kinds_breaks import AHEAD, Break, Breaker, Chooser, Step
-from .kinds_ways import Offer, Planner, Sort, Way
+from .kinds_ways import ADDRESS, Offer, Planner, Sort, Way
 from .runner import Part, say
 from .world import Practice, adopt, lift_shared_limits, make_people
 
@@ -230,6 +230,7 @@ class Drill:
                 for name, value in pace.items():
                     self.practice.switch(platform, name, value)
         self.assets = kinds_files.make_all(self.brand, self.user)
+        kinds_files.make_card(ADDRESS)
         self.shelf = {
             name: PostMedia(
                 asset=asset, alt_text=f"Alternative text of {name}"

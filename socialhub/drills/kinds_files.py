@@ -11,13 +11,14 @@ from typing import Any
 
 import av
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 from PIL import Image
 from pypdf import PdfWriter
 
 from accounts.models import Brand
 from platforms import captions
 from publishing import media
-from publishing.models import MediaAsset
+from publishing.models import LinkFacts, MediaAsset
 
 SQUARE, TALL = (1080, 1080), (1080, 1920)
 #: 9:16 and half a high definition: what reels, stories and the smallest of all take
@@ -52,6 +53,14 @@ def make_all(brand: Brand, user: Any) -> dict[str, MediaAsset]:
 
 def _captions(language: str) -> bytes:
     return f"1\n00:00:01,000 --> 00:00:02,000\n{language}\n".encode()
+
+
+def make_card(url: str) -> None:
+    """A page that was read, with a picture for the card of its link."""
+    key, now = LinkFacts.key_of(url), timezone.now()
+    known = {"url": url, "title": "A drill", "asked_at": now, "read_at": now}
+    card = _image(5, (1200, 630))
+    LinkFacts.objects.update_or_create(key=key, defaults={**known, "card": card})
 
 
 def _image(number: int, size: tuple[int, int]) -> bytes:

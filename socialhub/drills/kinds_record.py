@@ -13,6 +13,7 @@ from platforms import registry
 from platforms.base import Draft, MediaFile, MediaKind
 from platforms.kinds import LINK
 from platforms.quotes import QUOTE
+from publishing import link_facts
 from publishing.models import Delivery, MediaAsset
 
 from .crash_record import tell_row
@@ -124,6 +125,10 @@ def _differs(
     asked = list(draft.poll.options) if draft.poll else []
     if post.get("poll", []) != asked:
         return f"with the answers {post.get('poll')} instead of {asked}"
+    if draft.link_url and registry.spec(way.platform).card_picture:
+        card = link_facts.pictures([draft.link_url])[draft.link_url].sha256
+        if post["card_picture"] != card:
+            return f"with another picture on its card: {post['card_picture']!r}"
     if way.kind == LINK and draft.link_url not in (post["link"], *post["text"].split()):
         return f"without its link: {post['text']!r}, {post['link']!r}"
     return ""

@@ -42,6 +42,7 @@ SCHEDULES = (
     Job("tidy uploads", "publishing.tasks.tidy_uploads", "monitor", 60),
     Job("do long work", "publishing.tasks.do_long_work", "monitor", 1),
     Job("tidy jobs", "publishing.tasks.tidy_jobs", "monitor", 60),
+    Job("read links ahead", "publishing.tasks.read_links_ahead", "monitor", 5),
     Job("judge scheduled", "publishing.tasks.judge_scheduled", "monitor", 1),
     Job("make occurrences", "publishing.tasks.make_occurrences", "monitor", 60),
     Job("ensure pumps", "publishing.tasks.ensure_pumps", "publish", 1),

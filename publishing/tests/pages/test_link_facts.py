@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from io import BytesIO
 
 import pytest
 import requests
 import responses
 from django.urls import reverse
 from django.utils import timezone
+from PIL import Image
 
+from platforms.registry import all_specs
 from publishing import link_facts, tasks
 from publishing.models import LinkFacts
 from publishing.tests.pages.conftest import picture
@@ -53,6 +56,25 @@ def test_title_teaser_and_a_small_picture_are_kept(db, web):
     assert (row.title, row.description) == ("Rye bread & more", "Baked at seven.")
     assert bytes(row.picture)[8:12] == b"WEBP"
     assert row.has_picture
+    # As large as networks show it.
+    card = Image.open(BytesIO(bytes(row.card)))
+    assert (card.format, card.mode, card.size) == ("JPEG", "RGB", (1200, 630))
+
+
+def test_a_card_s_picture_is_small_enough_for_every_network(db, web):
+    web.get(URL, body=PAGE, content_type="text/html")
+    noise = Image.effect_noise((1300, 1300), 200).convert("RGBA")
+    noise.putalpha(128)
+    made = BytesIO()
+    noise.save(made, "PNG")
+    web.get("https://acme.example/rye.jpg", body=made.getvalue())
+    row = read()
+    limits = [spec.card_picture.max_bytes for spec in all_specs() if spec.card_picture]
+    assert 100_000 < len(row.card) <= min(limits)
+    card = Image.open(BytesIO(bytes(row.card)))
+    assert (card.format, card.size) == ("JPEG", (1200, 1200))
+    # What can be seen through is white below.
+    assert min(card.convert("L").getextrema()) > 60
 
 
 @pytest.mark.parametrize(
