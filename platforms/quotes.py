@@ -45,14 +45,14 @@ def findings(
     draft: Draft, is_readable: Callable[[str], Any], *, stands_alone: bool = False
 ) -> list[Finding]:
     """is_readable: whether an address names a post there. stands_alone: a quote takes
-    no files, and no card of a link."""
+    no files, no poll and no card of a link."""
     address = typed(draft)
     if not address:
         return []
     values = {"option": "Quote this post"}
     if not is_readable(address):
         cause = Cause.QUOTE_UNREADABLE
-    elif stands_alone and (draft.media or draft.link_url.strip()):
+    elif stands_alone and (draft.media or draft.link_url.strip() or draft.poll):
         cause = Cause.QUOTE_ALONE
     else:
         return []

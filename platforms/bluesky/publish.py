@@ -13,8 +13,7 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any, ClassVar, TypeVar
 
-from .. import captions, quotes
-from .. import captions, cards
+from .. import captions, cards, quotes
 from ..base import (
     Count,
     Draft,

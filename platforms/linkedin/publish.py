@@ -11,8 +11,7 @@ from pathlib import PurePath
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
-from .. import quotes
-from .. import cards
+from .. import cards, quotes
 from ..base import (
     Count,
     Draft,
@@ -199,13 +198,11 @@ class LinkedIn(Platform):
         try:
             urn = api.create(self.body(job))
         except InvalidContent as error:
-            if error.cause is Cause.MEDIA_EXPIRED:
+            if error.cause is Cause.MEDIA_EXPIRED and job.draft.media:
                 raise media.refused(job, error) from error
             is_of_urn = str(error.code or "").startswith("INVALID_URN")
             if is_of_urn and quotes.typed(job.draft):
                 raise as_kind(InvalidContent, error, cause=Cause.QUOTE_GONE) from error
-                if job.draft.media:
-                    raise media.refused(job, error) from error
             if _thumbnail(job):
                 raise cards.once_more_without(error) from error
             raise

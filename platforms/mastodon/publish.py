@@ -48,8 +48,7 @@ from ..limits import header_number, meant_bucket
 from ..text import find_urls, graphemes, tidy, web_host, with_link
 from . import spec as facts_of
 from .client import MastodonClient, Status
-from .spec import GIFS, IMAGES, QUOTE_API, SPEC, VIDEOS
-from .spec import GIFS, IMAGES, POLLS, SPEC, VIDEOS
+from .spec import GIFS, IMAGES, POLLS, QUOTE_API, SPEC, VIDEOS
 
 VISIBILITIES = ("public", "unlisted", "private", "direct")
 

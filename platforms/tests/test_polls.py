@@ -97,6 +97,18 @@ def test_linkedin_shows_either_a_poll_or_a_card():
     assert causes("mastodon", draft) == causes("x", draft) == {}
 
 
+@pytest.mark.parametrize("slug", ["x", "linkedin"])
+def test_a_poll_and_a_quote_exclude_each_other_where_a_quote_stands_alone(slug):
+    where = {
+        "x": "https://x.com/acme/status/20",
+        "linkedin": "https://www.linkedin.com/feed/update/urn:li:share:20/",
+    }
+    draft = Draft("Which?", options={"quote": where[slug]})
+    assert Cause.QUOTE_ALONE not in causes(slug, draft).values()
+    asked = replace(draft, poll=ASKED)
+    assert causes(slug, asked)["option:quote"] is Cause.QUOTE_ALONE
+
+
 @pytest.mark.parametrize(
     ("slug", "longest", "most"),
     [("x", 25, 4), ("mastodon", 50, 4), ("linkedin", 30, 4), ("threads", 25, 4)],

@@ -118,7 +118,7 @@ class X(Platform):
             refuse(Cause.TEXT_REFUSED, "text", reason="more than one cashtag")
         spec = replace(self.spec, videos=video_rule(plan))
         found += option_findings(draft, spec, account, limits)
-        if draft.media:  # a link is text at X
+        if draft.media or draft.poll:  # a link is text at X
             found += quotes.findings(draft, quoted_id, stands_alone=True)
         else:
             found += quotes.findings(draft, quoted_id)

@@ -27,9 +27,8 @@ from platforms.base import (
     Poll,
 )
 from platforms.errors import Cause
-from platforms.kinds import LINK, kinds_of
-from platforms.quotes import QUOTE
 from platforms.kinds import LINK, POLL, kinds_of
+from platforms.quotes import QUOTE
 
 ADDRESS = "https://example.com/drill/"
 #: What the platform does not take at all. Any other refusal is one of our file or value.
