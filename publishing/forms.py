@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -543,6 +543,19 @@ class NetworkSection:
         return bool(
             self.has_own or more or any(field.is_asked for field in self.options)
         )
+
+    @property
+    def is_shown_by(self) -> Hashable:
+        """All that its part of the page is made of, so that what is equal need not be
+        made again; None where files are among it."""
+        if self.parts:
+            return None
+        options = tuple(
+            (field.name, field.label, field.text, tuple(field.choices))
+            for field in self.options
+        )
+        own = (self.has_own, self.own_text, self.comment)
+        return (self.spec.slug, self.is_open, own, options)
 
 
 def _locked(delivery: Delivery | None) -> str:

@@ -1,22 +1,27 @@
-"""What the plain calendar shows a hundred times.
+"""What the plain calendar and the composer show many times.
 
-Written in Python: of a template's tags for each card, the page would take three times
-as long.
+Cards are written in Python: of a template's tags for each, the page would take three
+times as long.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django import template
+from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from accounts.reading import told
 from publishing import looks
+from publishing.forms import NetworkSection
 from publishing.listing import NativeRow, Row
 from publishing.models import Delivery
 from socialhub.templatetags.socialhub import chip, platform_icon, state_chip
@@ -94,6 +99,34 @@ def _state(row: Row) -> SafeString:
         return state_chip(row.post)
     why = _why(row.held_why) if row.held_why else mark_safe("")
     return format_html("{} {}", state_chip(row.delivery), why)
+
+
+@dataclass(frozen=True)
+class _Section:
+    """A network's section, equal to all that look like it."""
+
+    language: str | None
+    shown_by: Hashable
+    section: NetworkSection = field(compare=False)
+
+
+@register.simple_tag
+def network_section(section: NetworkSection) -> SafeString:
+    """What one network gets of its own. Mostly nothing is set there, and it looks as it
+    did in the composer that was opened before."""
+    if (shown_by := section.is_shown_by) is None:
+        return _section(section)
+    return _section_as_before(_Section(translation.get_language(), shown_by, section))
+
+
+def _section(section: NetworkSection) -> SafeString:
+    context = {"section": section, "open": section.is_open}
+    return render_to_string("publishing/_network.html", context)
+
+
+@lru_cache(maxsize=200)
+def _section_as_before(wanted: _Section) -> SafeString:
+    return _section(wanted.section)
 
 
 def _why(words: str) -> SafeString:

@@ -153,3 +153,34 @@ def test_a_post_that_is_quoted_is_typed_checked_and_shown(ana, world):
     assert "This address names no post to quote" not in answer.content.decode()
     (preview,) = answer.context["panel"].previews
     assert preview.beside == [("Quote this post", data["option_mastodon_quote"])]
+
+
+def test_a_network_looks_as_it_is_now_however_often_it_was_shown(ana, threads, world):
+    """What is equal to what was shown before is not made again; all else is."""
+    ana.get(NEW)
+    plain = ana.get(NEW).content.decode()
+    assert "Own text for Threads" in plain
+    assert "Own words" not in plain
+    data = {
+        "brand": world.brand.pk,
+        "accounts": [threads.pk],
+        "options_threads": "1",
+        "own_threads": "1",
+        "text_threads": "Own <words>",
+        "option_threads_is_spoiler_media": "1",
+        "action": "check",
+    }
+    own = ana.post(NEW, data).content.decode()
+    assert "Own &lt;words&gt;" in own
+    flag = own[own.index('id="id_option_threads_is_spoiler_media"') :]
+    assert " checked" in flag[: flag.index("<span>")]
+    assert "Own &lt;words&gt;" not in ana.get(NEW).content.decode()
+    german = ana.get(NEW, headers={"accept-language": "de"}).content.decode()
+    assert "Own text for Threads" not in german
+
+
+def test_choices_that_an_account_has_got_since_are_offered(ana, pinterest):
+    assert "Gardens" not in ana.get(NEW).content.decode()
+    pinterest.server_limits = {"boards": {**BOARDS, "b3": "Gardens"}}
+    pinterest.save()
+    assert "Gardens" in ana.get(NEW).content.decode()
