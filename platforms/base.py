@@ -527,6 +527,11 @@ class PlatformSpec:
         return {row.key: row for row in self.calls}
 
     @property
+    def reads_links(self) -> bool:
+        """The platform shows of a link what its page says; else what it is given."""
+        return self.card_picture is None
+
+    @property
     def wants_app(self) -> bool:
         """Whether somebody has to register our app, or to get a key for it."""
         return self.sign_in in {SignIn.OAUTH, SignIn.KEY}

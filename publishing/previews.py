@@ -191,22 +191,25 @@ def card_of(
 ) -> Card | None:
     """Beside files no network shows one; nor do those that show files first.
 
-    facts: of pages, by address; what was typed comes before them.
+    facts: of pages, by address; what was typed comes before them, and is all that is
+    shown besides the picture where the network does not read the page.
     """
     if draft.poll and spec.poll and not spec.poll.has_card:
         return None
     if draft.media or spec.shape in (Shape.PICTURE, Shape.VIDEO):
         return None
     links = [draft.link_url] if draft.link_url else []
-    links += [span.value for span in find_urls(draft.text)]
+    if spec.reads_links:
+        links += [span.value for span in find_urls(draft.text)]
     if not links:
         return None
     url, bare = links[0], tagging.untagged(links[0])
     page = facts.get(bare) or facts.get(url)
+    said = page if spec.reads_links else None
     return Card(
         host=web_host(url),
-        title=draft.link_title or (page.title if page else ""),
-        description=draft.link_description or (page.description if page else ""),
+        title=draft.link_title or (said.title if said else ""),
+        description=draft.link_description or (said.description if said else ""),
         url=url if bare != url else "",
         facts=page if page and page.has_picture else None,
     )

@@ -195,6 +195,23 @@
     });
   }
 
+  // ---- what the page behind the link says, to be written into its fields
+
+  form.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-take-title]");
+    if (!button) return;
+    const title = document.getElementById("id_link_title");
+    const teaser = document.getElementById("id_link_description");
+    title.closest("details").open = true;
+    title.value = button.dataset.takeTitle;
+    teaser.value = button.dataset.takeTeaser;
+    for (const field of [title, teaser]) {
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+      field.dispatchEvent(new Event("change", { bubbles: true }));
+    }
+    title.focus();
+  });
+
   // ---- keys
 
   const dialog = document.getElementById("keys");

@@ -15,7 +15,7 @@ from PIL import Image
 from platforms.registry import all_specs
 from publishing import link_facts, tasks
 from publishing.models import LinkFacts
-from publishing.tests.pages.conftest import picture
+from publishing.tests.pages.conftest import make_account, picture
 
 URL = "https://acme.example/bread"
 PAGE = """<html><head><title>Shop</title>
@@ -200,6 +200,36 @@ def test_previews_show_it_and_what_was_typed_comes_first(ana, world):
     assert ana.get(address).content == b"RIFF"
     LinkFacts.objects.update(has_picture=False)
     assert ana.get(address).status_code == 404
+
+
+def test_previews_of_networks_that_read_no_page_show_what_they_are_given(ana, world):
+    """They get its picture, and of the words only what was typed."""
+    bluesky = make_account(world.brand, "bluesky", "Acme B")
+    row = fact()
+    LinkFacts.objects.update(
+        read_at=timezone.now(), title="Rye", picture=b"RIFF", has_picture=True
+    )
+
+    def card(**typed):
+        data = {"brand": world.brand.pk, "accounts": [bluesky.pk], **typed}
+        page = ana.post(reverse("compose_check"), {"text": "Look", **data})
+        return page.context["panel"].previews[0].pieces[0].card
+
+    plain = card(link_url=URL)
+    assert (plain.title, plain.description, plain.facts) == ("", "", row)
+    assert card(link_url=URL, link_title="My title").title == "My title"
+    assert card(text=f"Look at {URL}") is None
+
+
+def test_what_the_page_says_can_be_taken_over(ana, world):
+    fact()
+    LinkFacts.objects.update(
+        read_at=timezone.now(), title="Rye <b>", description="Dark"
+    )
+    page = ana.post(reverse("compose_link"), {"link_url": URL, "turn": "1"})
+    said = page.content.decode()
+    assert 'data-take-title="Rye &lt;b&gt;" data-take-teaser="Dark"' in said
+    assert "Bluesky and LinkedIn show the picture" in said
 
 
 @pytest.mark.parametrize("broken", ["http://[rye", "https://[::1/rye.jpg"])
