@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminPasswordWidget
 
 from . import breakers
-from .admin_pages import ReadOnlyInline, RoleAdmin
+from .admin_pages import RoleAdmin, Table
 from .models import (
     AuditEvent,
     Brand,
@@ -190,7 +190,7 @@ class PlatformAppAdmin(RoleAdmin):
         super().save_model(request, obj, form, change)
 
 
-class RefreshAttemptInline(ReadOnlyInline):
+class RefreshAttemptTable(Table):
     model = RefreshAttempt
     fields = ["started_at", "finished_at", "outcome", "cause", "detail"]
     verbose_name_plural = _("refreshes")
@@ -243,7 +243,7 @@ class CredentialAdmin(RoleAdmin):
         "connected_by",
         "connected_at",
     ]
-    inlines = [RefreshAttemptInline]
+    tables = [RefreshAttemptTable]
     actions = ["check_now"]
 
     @admin.action(description=_("Check now"))
@@ -317,7 +317,7 @@ class ConnectedAccountAdmin(RoleAdmin):
             reader: Any = request.user
             if not reader.is_superuser:
                 people = people.filter(brands__members=reader.pk).distinct()
-            kwargs["queryset"] = people.order_by("username")
+            kwargs["queryset"] = people.only("username").order_by("username")
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     @admin.display(description=_("health"))

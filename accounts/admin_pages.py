@@ -18,15 +18,18 @@ from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.constants import LOOKUP_SEP
+from django.forms.models import _get_foreign_key
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.translation import gettext
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from platforms import registry
 
 from .models import AuditEvent, Brand
 from .roles import is_admin
+from .selects import LongSelect
 
 #: So many rows are counted beyond the page that is read; the rest is "more".
 COUNTED = 1000
@@ -131,6 +134,10 @@ def _named(model: type[models.Model], columns: Iterable[Any]) -> list[str]:
     return [column for column in columns if column in relations]
 
 
+class AdminSelect(LongSelect, UnfoldAdminSelectWidget):
+    """A select of rows, in unfold's skin."""
+
+
 class FastAdmin(ModelAdmin):
     """Newest first unless a class says otherwise: the primary key has an index."""
 
@@ -148,6 +155,18 @@ class FastAdmin(ModelAdmin):
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         return self._filters
+
+    def formfield_for_foreignkey(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        others = (
+            *self.raw_id_fields,
+            *self.radio_fields,
+            *self.get_autocomplete_fields(request),
+        )
+        if db_field.name not in others and "widget" not in kwargs:
+            kwargs |= {"widget": AdminSelect(), "empty_label": gettext("Select value")}
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def newest_values(self, request: HttpRequest) -> Mapping[str, set[Any]]:
         """Of each column with a filter `OfValue`, those of the newest rows: read for
@@ -226,6 +245,7 @@ class RoleAdmin(FastAdmin):
     #: columns that are not shown, and what is shown besides them
     hidden: ClassVar[Sequence[str]] = ()
     more_fields: ClassVar[Sequence[str]] = ()
+    tables: ClassVar[Sequence[type[Table]]] = ()
     can_add: ClassVar[bool] = False
     can_change: ClassVar[bool] = False
     can_delete: ClassVar[bool] = False
@@ -253,6 +273,14 @@ class RoleAdmin(FastAdmin):
         shown = [f.name for f in columns if not f.auto_created]
         return [*(name for name in shown if name not in hidden), *self.more_fields]
 
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        row = context.get("original")
+        if row is not None:
+            context["tables"] = [table(row, request) for table in self.tables]
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
         reader: Any = request.user
@@ -269,26 +297,42 @@ class RoleAdmin(FastAdmin):
         return kept[type(self)]
 
 
-class ReadOnlyInline(TabularInline):
-    """with_rows: what the rows' own names ask for, besides what `fields` do."""
+class Table:
+    """Rows that hang on the one that a page shows: to look at, below its columns.
 
-    with_rows: ClassVar[Sequence[str]] = ()
-    extra = 0
-    can_delete = False
-    show_change_link = False
+    No inline of Django's: those make a form of each row, and fields of each form, of
+    what nobody may change.
+    """
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: QuerySet[Any] = super().get_queryset(request)
-        return rows.select_related(*_named(self.model, self.fields), *self.with_rows)
+    model: ClassVar[type[models.Model]]
+    fields: ClassVar[Sequence[str]]
+    ordering: ClassVar[Sequence[str]] = ()
+    #: each row's name leads to its page in the admin
+    has_links: ClassVar[bool] = False
+    verbose_name_plural: ClassVar[Any] = ""
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_admin(request.user)
+    def __init__(self, owner: models.Model, request: HttpRequest) -> None:
+        self.owner, self.request = owner, request
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    def get_queryset(self) -> QuerySet[Any]:
+        rows: QuerySet[Any] = self.model._default_manager.all()
+        named = _named(self.model, self.fields)
+        return rows.select_related(*named) if named else rows
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    @cached_property
+    def rows(self) -> list[Any]:
+        key: Any = _get_foreign_key(type(self.owner), self.model)
+        rows = self.get_queryset().filter(**{key.name: self.owner})
+        if self.ordering:
+            rows = rows.order_by(*self.ordering)
+        found = list(rows if rows.ordered else rows.order_by("pk"))
+        for row in found:
+            setattr(row, key.name, self.owner)
+        return found
+
+    @property
+    def title(self) -> str:
+        return str(self.verbose_name_plural or self.model._meta.verbose_name_plural)
 
 
 def run_verb(

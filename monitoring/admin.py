@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin_pages import ReadOnlyInline, RoleAdmin
+from accounts.admin_pages import RoleAdmin, Table
 
 from .models import (
     Alert,
@@ -59,13 +59,13 @@ class CheckResultAdmin(RoleAdmin):
         return row.credential.subject_name or row.credential.subject_id
 
 
-class AlertInline(ReadOnlyInline):
+class AlertTable(Table):
     model = Alert
     #: no subject: it may name an account of a brand that the reader does not see
     fields = ["user", "channel", "kind", "created_at", "sent_at", "error"]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        seen = Alert.objects.within_sight_of(request.user)
+    def get_queryset(self) -> QuerySet[Any]:
+        seen = Alert.objects.within_sight_of(self.request.user)
         named = seen.select_related("user", "channel")
         return named.defer("channel__url", "channel__secret")
 
@@ -78,7 +78,7 @@ class IncidentAdmin(RoleAdmin):
     list_select_related = ["credential"]
     list_filter = ["state", "kind", "cause", "opened_at"]
     search_fields = ["dedup_key", "cause", "credential__subject_name"]
-    inlines = [AlertInline]
+    tables = [AlertTable]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """A platform's trouble names no account and concerns every brand."""

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.utils import display_for_label
 
-from accounts.admin_pages import ReadOnlyInline, RoleAdmin, run_verb
+from accounts.admin_pages import RoleAdmin, Table, run_verb
 
 from . import approving, desk
 from .models import (
@@ -53,21 +53,20 @@ from .models import (
 REFUSED = (InvalidTransition, StaleState)
 
 
-class VariantInline(ReadOnlyInline):
+class VariantTable(Table):
     model = Variant
     fields = ["platform", "text", "options"]
 
 
-class PostMediaInline(ReadOnlyInline):
+class PostMediaTable(Table):
     model = PostMedia
     fields = ["position", "asset", "alt_text"]
 
 
-class DeliveryInline(ReadOnlyInline):
+class DeliveryTable(Table):
     model = Delivery
-    with_rows = ["post"]
     fields = ["account", "status", "due_at", "published_at", "permalink"]
-    show_change_link = True
+    has_links = True
 
 
 @admin.register(Post)
@@ -80,7 +79,7 @@ class PostAdmin(RoleAdmin):
     list_filter = ["state", "brand", "author", "due_at"]
     search_fields = ["text", "link_url", "author__username"]
     more_fields = ["accounts"]
-    inlines = [VariantInline, PostMediaInline, DeliveryInline]
+    tables = [VariantTable, PostMediaTable, DeliveryTable]
 
 
 @admin.register(Variant)
@@ -145,7 +144,7 @@ class PartMediaAdmin(RoleAdmin):
     fields = ["variant", "part", "asset", "position", "alt_text"]
 
 
-class AttemptInline(ReadOnlyInline):
+class AttemptTable(Table):
     model = Attempt
     fields = [
         "number",
@@ -158,7 +157,7 @@ class AttemptInline(ReadOnlyInline):
         "http_status",
         "request_id",
     ]
-    show_change_link = True
+    has_links = True
 
 
 STATE_COLOURS = {
@@ -210,7 +209,7 @@ class DeliveryAdmin(RoleAdmin):
     ]
     # What steps stored may hold upload addresses that work without a sign-in.
     hidden = ["witness", "fingerprint"]
-    inlines = [AttemptInline]
+    tables = [AttemptTable]
     actions = ["cancel", "send_again", "dismiss"]
 
     @display(description=_("status"), ordering="status")

@@ -21,11 +21,14 @@ class SkinConfig(BasicAppConfig):
     """unfold, with a site of ours."""
 
     def ready(self) -> None:
+        from unfold import fields
         from unfold.templatetags import unfold_list
 
+        from .pretty import pretty_json
         from .site import Site
 
         admin.site = sites.site = Site()
+        fields.prettify_json = pretty_json
         unfold_list.result_headers = once_a_list(unfold_list.result_headers)
 
 

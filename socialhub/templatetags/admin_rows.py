@@ -1,4 +1,4 @@
-"""The table of an admin's list, drawn column by column, and the lines of its filters.
+"""What pages of the admin show of rows: drawn column by column, and read once.
 
 unfold asks anew in each cell what kind of field it shows, and draws each row by a
 template with two dozen switches; that was half of what a list costs. Here the columns
@@ -13,28 +13,40 @@ import datetime
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import template
+from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
-from django.contrib.admin.utils import lookup_field, quote
+from django.contrib.admin.utils import (
+    help_text_for_field,
+    label_for_field,
+    lookup_field,
+    quote,
+)
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.db import models
 from django.template import Context
+from django.template.defaultfilters import linebreaksbr
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.encoding import iri_to_uri
 from django.utils.formats import get_format
-from django.utils.html import conditional_escape, escape
+from django.utils.html import conditional_escape, escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import capfirst
 from django.utils.translation import get_language, gettext
-from unfold.admin import checkbox
 from unfold.templatetags import unfold_list
 from unfold.utils import display_for_field, display_for_label, display_for_value
+from unfold.widgets import LABEL_CLASSES
 
 from accounts.reading import told
+from socialhub.pretty import pretty_json
+
+if TYPE_CHECKING:
+    from accounts.admin_pages import Table
 
 register = template.Library()
 
@@ -194,6 +206,9 @@ def _ticked(row: Any) -> str:
 
 @lru_cache(maxsize=20)
 def _checkbox(_language: str | None) -> str:
+    # Which makes its own while it loads, and templates with it.
+    from unfold.admin import checkbox
+
     return checkbox.render(ACTION_CHECKBOX_NAME, A_KEY)
 
 
@@ -268,3 +283,192 @@ def filter_lines(choices: Iterable[dict[str, Any]], item: str, link: str) -> Saf
             f'title="{words}" class="block py-2 {link} {HOVER}">{words}</a></li>'
         )
     return mark_safe("".join(lines))  # noqa: S308
+
+
+# ---------------------------------------------------------------- the page of one row
+
+
+LABEL = " ".join([*LABEL_CLASSES, "mb-2"])
+LABELLED = (
+    "lg:min-w-56 lg:w-56 lg:h-[38px] lg:flex lg:items-center lg:self-start "
+    "lg:leading-[38px] lg:*:m-0"
+)
+FIELD = (
+    "field-line flex flex-col grow group group/line px-3 py-2.5 border-b "
+    "border-base-200 border-dashed min-h-[59px] group-[.last]/row:border-b-0 lg:border-l "
+    "lg:flex-row lg:items-center dark:border-base-800 lg:first:border-l-0"
+)
+
+
+@register.simple_tag
+def readonly_line(line: Any, is_last: bool) -> SafeString:
+    """Columns side by side, of which none can be changed; "" if one can.
+
+    unfold makes each of them twice, and its contents three times.
+    """
+    names = line.fields
+    if any(name not in line.readonly_fields for name in names):
+        return mark_safe("")
+    grid = f" grid lg:grid-cols-{len(names)}" if len(names) > 1 else ""
+    last = " last" if is_last else ""
+    cells = [_field(line, name) for name in names]
+    return mark_safe(  # noqa: S308 (cells escape what they show)
+        f'<div class="form-row field-row group/row{grid}{last}">{"".join(cells)}</div>'
+    )
+
+
+def _field(line: Any, name: Any) -> str:
+    form, pages = line.form, line.model_admin
+    model, row = form._meta.model, form.instance
+    label: Any = label_for_field(name, model, pages, form=form)
+    note = "" if callable(name) else help_text_for_field(name, model)
+    if note:
+        note = f'<div class="leading-relaxed mt-2 text-xs">{note}</div>'
+    return (
+        f'<div class="{FIELD}"><div class="{LABELLED}"><label class="{LABEL}">'
+        f"{conditional_escape(capfirst(label))}</label></div>"
+        f'<div class="grow relative">{_contents(pages, row, name)}{note}</div></div>'
+    )
+
+
+def _contents(pages: Any, row: models.Model, name: Any) -> str:
+    try:
+        field, attr, value = lookup_field(name, row, pages)
+    except (AttributeError, ValueError, ObjectDoesNotExist):
+        return _readonly(pages.get_empty_value_display())
+    if field is None:
+        if getattr(attr, "boolean", False):
+            return _readonly(mark_safe(_icon(value, get_language())))  # noqa: S308
+        return _readonly(value if hasattr(value, "__html__") else linebreaksbr(value))
+    if isinstance(field, models.FileField):
+        return _readonly(_file(field, value))
+    if field.many_to_many:
+        return _readonly(", ".join(map(str, value.all())))
+    is_wide = isinstance(field, models.JSONField)
+    return _readonly(mark_safe(_of_one(field)(row)), is_wide=is_wide)  # noqa: S308
+
+
+def _file(field: models.FileField, value: Any) -> SafeString:
+    said = {
+        "url": value.url if value else "",
+        "is_image": isinstance(field, models.ImageField),
+    }
+    return render_to_string(
+        "unfold/helpers/field_readonly_value_file.html", {"field": said}
+    )
+
+
+def _readonly(contents: Any, *, is_wide: bool = False) -> str:
+    said: str = conditional_escape(contents)
+    if said in ("", "None"):
+        said = "-"
+    width = "max-w-4xl" if is_wide else "max-w-2xl"
+    return f'<div class="readonly break-words {width} *:rounded-default">{said}</div>'
+
+
+TABLE_CELL = (
+    "min-h-[62.5px] align-middle border-b max-md:border-b border-base-200 "
+    "lg:group-[.last]/parent:border-b-0 dark:border-base-800 group field-tabular p-3 "
+    "lg:py-3 flex items-center before:capitalize before:font-semibold "
+    "before:content-[attr(data-label)] before:text-font-important-light "
+    "dark:before:text-font-important-dark before:mr-auto before:font-text before:pr-4 "
+    "lg:before:hidden font-normal px-3 lg:first:pl-3 lg:last:pr-3 lg:px-1.5 text-left "
+    "lg:table-cell"
+)
+
+
+@register.simple_tag
+def table_heads(table: Table) -> SafeString:
+    look = (
+        "align-middle border-b border-base-200 dark:border-base-800 font-semibold "
+        "px-1.5 first:pl-3 last:pr-3 py-2 text-left text-font-important-light text-sm "
+        "whitespace-nowrap dark:text-font-important-dark"
+    )
+    fields: list[Any] = [table.model._meta.get_field(name) for name in table.fields]
+    return format_html_join(
+        "",
+        f'<th scope="col" class="column-{{}} {look}">{{}}</th>',
+        ((field.name, capfirst(str(field.verbose_name))) for field in fields),
+    )
+
+
+@register.simple_tag
+def table_rows(table: Table) -> SafeString:
+    fields = [table.model._meta.get_field(name) for name in table.fields]
+    cells = [_table_cell(field) for field in fields]
+    rows = [
+        f'<tbody class="form-group relative group/parent original">'
+        f"{_title(table, row, len(cells))}"
+        f'<tr class="form-row">{"".join([cell(row) for cell in cells])}</tr></tbody>'
+        for row in table.rows
+    ]
+    return mark_safe("".join(rows))  # noqa: S308
+
+
+def _table_cell(field: Any) -> Show:
+    label = escape(field.verbose_name)
+    begin = f'<td class="field-{field.name} {TABLE_CELL}" data-label="{label}">'
+    show = _of_one(field)
+    return lambda row: f"{begin}{_readonly(mark_safe(show(row)))}</td>"  # noqa: S308
+
+
+def _of_one(field: Any) -> Show:
+    """As unfold's read-only fields: what another row is leads to its page."""
+    if isinstance(field, models.JSONField):
+        return _of(field.name, lambda value: pretty_json(value, field.encoder))
+    if isinstance(field, models.URLField):
+        return _of(
+            field.name,
+            lambda url: (
+                format_html('<a href="{}" class="text-link">{}</a>', url, url)
+                if url
+                else ""
+            ),
+        )
+    if field.remote_field is None:
+        return _of(field.name, _by_kind(field, "-"))
+    return _of(field.name, _page_of)
+
+
+def _page_of(row: models.Model | None) -> Any:
+    if row is None:
+        return ""
+    url = _address(row)
+    if not url:
+        return str(row)
+    return format_html('<a href="{}" class="text-link">{}</a>', url, row)
+
+
+def _address(row: models.Model) -> str:
+    """ "": it has no page in the admin."""
+    if not admin.site.is_registered(type(row)):
+        return ""
+    page = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
+    return reverse(page, args=(quote(row.pk),))
+
+
+def _title(table: Table, row: Any, columns: int) -> str:
+    links = [
+        f'<a href="{escape(url)}" class="align-middle">{escape(words)}</a>'
+        for url, words in (
+            (_address(row) if table.has_links else "", gettext("Change")),
+            (
+                row.get_absolute_url() if hasattr(row, "get_absolute_url") else "",
+                gettext("View"),
+            ),
+        )
+        if url
+    ]
+    gap = (
+        '<span class="align-middle bg-base-300 inline-block h-3 mx-1.5 w-px '
+        'dark:bg-base-700"></span>'
+    )
+    return (
+        '<tr class="border-b border-base-200 dark:border-base-800 bg-base-50 '
+        "dark:bg-white/[.02] lg:bg-transparent lg:border-0 dark:lg:bg-transparent!"
+        f'"><td colspan="{columns}"><p class="group/title flex font-medium items-center '
+        f'px-3 text-xs py-2 lg:pb-0 lg:pt-2"><span>{escape(row)}</span>'
+        '<span class="ml-2 font-normal leading-none text-xs text-primary-600 '
+        'dark:text-primary-500 group-hover/title:block hidden">'
+        f"{gap.join(links)}</span></p></td></tr>"
+    )

@@ -464,3 +464,103 @@ def test_values_of_all_filters_are_read_at_once(root: Client, world: Any) -> Non
     assert len(newest) == 1
     titles = {spec.title for spec in page.context["cl"].filter_specs}
     assert {"kind", "outcome", "cause"} <= titles
+
+
+# ---------------------------------------------------------------- pages of one row
+
+
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
+def test_what_cannot_be_changed_is_shown_as_unfold_would_show_it(
+    model: Any, root: Client, world: Any
+) -> None:
+    row = model._default_manager.first()
+    if row is None:
+        return
+    page = root.get(url_of(model, "change", row.pk))
+    drawn = squeezed(page.content.decode())
+    with translation.override("en"), timezone.override(zone_of(page.context["user"])):
+        for fieldset in page.context["adminform"]:
+            for field in (field for line in fieldset for field in line):
+                if field.is_readonly and not field.is_file:
+                    contents = field.contents()
+                    said = "-" if contents in ("", None, "None") else str(contents)
+                    width = "max-w-4xl" if field.is_json else "max-w-2xl"
+                    assert (
+                        squeezed(f'{width} *:rounded-default">{said}</div>') in drawn
+                    ), field.field["name"]
+                    assert squeezed(field.label_tag()) in drawn
+
+
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
+def test_pages_of_the_admin_use_nothing_that_ours_do_not_draw(model: Any) -> None:
+    page = admin.site._registry[model]
+    assert page.compressed_fields
+    assert not page.readonly_preprocess_fields
+
+
+def test_rows_that_hang_on_another_stand_below_it_and_lead_to_their_pages(
+    root: Client, world: Any
+) -> None:
+    delivery = world["delivery"]
+    Delivery.objects.filter(pk=delivery.pk).update(permalink="https://x.example/1")
+    text = root.get(url_of(Post, "change", delivery.post.pk)).content.decode()
+    below = text.partition("<section")[2]
+    assert url_of(Delivery, "change", delivery.pk) in below
+    assert url_of(ConnectedAccount, "change", world["account"].pk) in below
+    assert "https://x.example/1" in below
+    assert delivery.get_absolute_url() in below
+    assert below.count("<section") == 2  # variants, media, deliveries
+    text = root.get(url_of(Delivery, "change", delivery.pk)).content.decode()
+    attempt = delivery.attempts.get()
+    assert url_of(Attempt, "change", attempt.pk) in text.partition("<section")[2]
+
+
+def test_rows_that_hang_on_another_are_read_in_one_query(
+    root: Client, world: Any, make_delivery: Any
+) -> None:
+    delivery = world["delivery"]
+    url = url_of(Delivery, "change", delivery.pk)
+    root.get(url)
+    with CaptureQueriesContext(connection) as few:
+        root.get(url)
+    for number in range(2, 12):
+        Attempt.objects.create(delivery=delivery, number=number)
+    with CaptureQueriesContext(connection) as many:
+        text = root.get(url).content.decode()
+    assert text.count('class="form-row"') == 11
+    assert len(many) == len(few)
+
+
+def test_what_hangs_on_a_row_cannot_hold_markup(root: Client, world: Any) -> None:
+    attempt = world["delivery"].attempts.get()
+    Attempt.objects.filter(pk=attempt.pk).update(
+        cause="<i>", request_id="<b>7</b>", detail="<u>x</u>"
+    )
+    for url in (
+        url_of(Delivery, "change", world["delivery"].pk),
+        url_of(Attempt, "change", attempt.pk),
+    ):
+        text = root.get(url).content.decode()
+        assert "<b>7" not in text
+        assert "<u>x" not in text
+        assert "&lt;b&gt;7" in text
+
+
+def test_people_are_offered_in_a_select_and_the_chosen_one_is_chosen(
+    root: Client, world: Any, author: Any
+) -> None:
+    account = world["account"]
+    ConnectedAccount.objects.filter(pk=account.pk).update(owner=author)
+    text = root.get(url_of(ConnectedAccount, "change", account.pk)).content.decode()
+    select = text.partition('<select name="owner"')[2].partition("</select>")[0]
+    assert f'<option value="{author.pk}" selected>{author}</option>' in select
+    select = text.partition('<select name="deputy"')[2].partition("</select>")[0]
+    assert '<option value="" selected>' in select
+    assert f'<option value="{author.pk}">{author}</option>' in select
+
+
+def test_json_is_shown_line_by_line_and_escaped(root: Client, world: Any) -> None:
+    credential = world["account"].credential
+    Credential.objects.filter(pk=credential.pk).update(granted_scopes=["<b>", "ä"])
+    text = root.get(url_of(Credential, "change", credential.pk)).content.decode()
+    assert "[\n    &quot;&lt;b&gt;&quot;,\n    &quot;ä&quot;\n]" in text
