@@ -139,10 +139,13 @@ def _store(ticket: Ticket, result: TokenSet | PlatformError) -> bool:
         if isinstance(result, TokenSet):
             attempt.update(finished_at=now, outcome="renewed")
             if credential is None:
+                _leave_to_revocation(ticket, result, now)
                 return False
             found = {name: getattr(credential, name) for name in JUDGED}
             credential.store(result, now=now)
-            if found["state"] == Credential.State.BROKEN:
+            is_broken = found["state"] == Credential.State.BROKEN
+            # These are what was taken for lost, where that is what broke it.
+            if is_broken and found["cause"] != Cause.ROTATION_LOST:
                 # What broke it is for the look to judge, which asked for this.
                 for name, value in found.items():
                     setattr(credential, name, value)
@@ -171,6 +174,26 @@ def _store(ticket: Ticket, result: TokenSet | PlatformError) -> bool:
             credential.next_proof_at = now
             credential.save(update_fields=["next_proof_at"])
         return False
+
+
+def _leave_to_revocation(ticket: Ticket, tokens: TokenSet, now: datetime) -> None:
+    """The person disconnected meanwhile: what the platform was told of was the token that
+    these replaced, and they live on there."""
+    gone = Credential.objects.filter(
+        pk=ticket.credential_id, state=Credential.State.DISCONNECTED, parent=None
+    ).first()
+    if gone is not None:
+        gone.access_token = tokens.access_token
+        gone.refresh_token = tokens.refresh_token or gone.refresh_token
+        gone.revoke_after, gone.revoke_tries = now, 0
+        gone.save(
+            update_fields=[
+                "access_token",
+                "refresh_token",
+                "revoke_after",
+                "revoke_tries",
+            ]
+        )
 
 
 def _ending(credential: Credential, refusal: PlatformError) -> PlatformError:

@@ -10,6 +10,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from accounts import refresh
+from accounts.disconnect import disconnect, revoke_due
 from accounts.models import Credential, RefreshAttempt
 from platforms.base import TokenSet
 from platforms.errors import (
@@ -21,7 +22,7 @@ from platforms.errors import (
     Reach,
     TransientError,
 )
-from tests.scripted_platform import SPEC, Scripted
+from tests.scripted_platform import SPEC, Scripted, ScriptedClient
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -235,6 +236,46 @@ def test_who_only_stood_still_may_store_its_tokens(renewable):
     assert refresh.finish(ticket, TokenSet("late but whole", "next"))
     renewable.refresh_from_db()
     assert renewable.refresh_token == "next"
+
+
+@pytest.mark.django_db
+def test_what_was_taken_for_lost_and_comes_after_all_mends_it(
+    renewable, script, rotating
+):
+    """Another tried the token that it replaces in between, and was refused."""
+    ticket = refresh.begin(renewable.pk)
+    past = timezone.now() - timedelta(minutes=5)
+    RefreshAttempt.objects.update(started_at=past)
+    Credential.objects.update(
+        refresh_lease_until=past + refresh.LEASE, issued_at=past - DAY
+    )
+    refresh.sweep(timezone.now())
+    script.answers["refresh"] = [AuthRevoked(cause=Cause.REFRESH_REFUSED)]
+    assert not refresh.refresh(renewable.pk)
+    renewable.refresh_from_db()
+    assert (renewable.state, renewable.cause) == ("broken", Cause.ROTATION_LOST)
+    assert refresh.finish(ticket, TokenSet("late but whole", "next"))
+    renewable.refresh_from_db()
+    assert (renewable.state, renewable.refresh_token) == ("active", "next")
+
+
+@pytest.mark.django_db
+def test_tokens_that_come_after_a_disconnect_are_revoked_as_well(
+    renewable, author, monkeypatch
+):
+    ended = []
+    monkeypatch.setattr(
+        ScriptedClient, "revoke", lambda self: ended.append(self.access.token)
+    )
+    before = renewable.access_token
+    ticket = refresh.begin(renewable.pk)
+    assert disconnect(renewable.accounts.get(), author).told
+    assert not refresh.finish(ticket, TokenSet("late", "next"))
+    revoke_due(timezone.now())
+    assert ended == [before, "late"]
+    renewable.refresh_from_db()
+    assert renewable.state == "disconnected"
+    assert (renewable.access_token, renewable.refresh_token) == ("", "")
 
 
 @pytest.mark.django_db
