@@ -11,6 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.charts import ends_by_week
 from accounts.health_rows import make_rows
@@ -182,3 +183,27 @@ def test_the_accounts_page_shows_both_charts_with_their_numbers(
     assert '"values": [4, 6]' in page
     assert page.count('data-label="Cannot post"') == 2
     assert account.name in page
+
+
+def test_days_that_were_lived_through_are_a_line_with_a_dent(
+    make_account: Any, client: Client, author: Any
+) -> None:
+    """Written each hour by the job; the last word of each day stays."""
+    accounts = [make_account("linkedin", f"a{number}") for number in range(3)]
+    lost = Credential.objects.filter(pk=accounts[0].credential_id)
+    client.force_login(author)
+    url = reverse("account_list")
+    for hour in range(5 * 24):
+        with time_machine.travel(NOON + timedelta(hours=hour), tick=False):
+            Credential.objects.update(proven_at=timezone.now())
+            if hour == 30:
+                lost.update(state="broken", cause="token_revoked")
+            if hour == 75:
+                lost.update(state="active", cause="")
+            note_health()
+    with time_machine.travel(NOON + timedelta(hours=5 * 24 - 1), tick=False):
+        chart = client.get(url).context["health_chart"]
+    able, _ending, broken, _unproven = chart.data["sets"]
+    assert able["values"] == [3, 2, 2, 3, 3, 3]
+    assert broken["values"] == [0, 1, 1, 0, 0, 0]
+    assert len(chart.data["labels"]) == len(chart.table) == 6
