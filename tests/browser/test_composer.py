@@ -19,8 +19,10 @@ from tests.browser.guide import (
     MASTODON,
     X,
     account_box,
+    load_until,
     row_of,
     schedule_button,
+    submit,
 )
 from tests.browser.inspection import DESKTOP, PHONE
 
@@ -314,6 +316,43 @@ def test_each_network_asks_for_what_it_needs_and_keeps_the_answers(
     expect(youtube.get_by_label("Tags")).to_have_value("bread, rye")
     expect(youtube.get_by_label("Notify subscribers")).not_to_be_checked()
     expect(youtube.get_by_label("Text for YouTube", exact=True)).to_have_value("")
+
+
+def test_a_post_is_quoted_by_its_address_and_read_where_it_stands(
+    visit: Visit, connected: None, inspect: Inspect
+) -> None:
+    """Quoted is what the same account said before, at the practice network."""
+    page = visit("mara")
+
+    def publish(text: str, quoted: str = "") -> str:
+        """At Bluesky; the address of the post there."""
+        page.goto("/posts/new/")
+        account_box(page, BLUESKY).check()
+        page.get_by_label("Text for all networks").fill(text)
+        if quoted:
+            own = page.get_by_role("region", name="Per network")
+            section = own.locator('[data-network-section="bluesky"]')
+            page.get_by_role("tab", name=re.compile("Bluesky")).click()
+            address = section.get_by_label("Quote this post")
+            address.fill("https://example.com/nothing")
+            panel = page.locator("#panel")
+            wrong = panel.get_by_text("This address names no post to quote")
+            expect(wrong.first).to_be_visible()
+            address.fill(quoted)
+            expect(wrong).to_have_count(0)
+            preview = page.get_by_label("Preview for Bluesky")
+            expect(preview).to_contain_text(quoted)
+            inspect(page, "compose-quote")
+        page.get_by_role("radio", name="Now").check()
+        there = page.locator('a[href*="/profile/"][href*="/post/"]')
+        load_until(page, submit(page), there)
+        return str(there.first.get_attribute("href"))
+
+    first = publish("The oven is on")
+    second = publish("As we said", quoted=first)
+    page.goto(second)
+    expect(page.locator("body")).to_contain_text("As we said")
+    expect(page.locator("body")).to_contain_text("Quotes at://")
 
 
 #: Pia has an account at the practice network, which knows no board of it yet.
