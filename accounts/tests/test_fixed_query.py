@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Max, Q
 from django.test.utils import CaptureQueriesContext
 
 from accounts.fixed_query import (
     MOST_ARGUMENTS,
     SAMPLE_TIME,
     FixedQuery,
+    as_time,
     at_once,
     in_one_row,
     out_of_one,
@@ -200,3 +201,42 @@ def test_values_that_never_change_are_not_bound():
     words = query()._words()
     assert len(words.places) == 2
     assert f"'{State.OPEN}'" in words.sql
+
+
+def test_what_a_query_leaves_out_is_read_when_it_is_asked_for(rows):
+    found = query().objects([rows[1].subject], NOW + timedelta(hours=1))[0]
+    assert found.retry_at == rows[1].retry_at
+    with CaptureQueriesContext(connection) as caught:
+        assert found.open_count == rows[1].open_count
+    assert len(caught) == 1
+    found.open_count = 7
+    found.save(update_fields=["open_count"])
+    assert CircuitBreaker.objects.get(pk=rows[1].pk).open_count == 7
+
+
+def test_instances_are_made_of_those_rows_that_are_wanted(rows):
+    subjects = [row.subject for row in rows]
+    found, make = query().lazily(subjects, NOW + timedelta(hours=1))
+    assert [row[0] for row in found] == [rows[1].pk, rows[3].pk, rows[5].pk]
+    assert make(found[1]) == rows[3]
+    assert make(found[1]).failures == [[3, 3, "trouble"]]
+
+
+def test_computed_times_are_aware(rows):
+    latest = FixedQuery(
+        lambda until: (
+            CircuitBreaker.objects.filter(retry_at__lte=until)
+            .order_by()
+            .values_list("state")
+            .annotate(at=Max("retry_at"), never=Max("closed_at"))
+        ),
+        SAMPLE_TIME,
+    )
+    found = {
+        state: (as_time(at), as_time(never))
+        for state, at, never in latest.rows(NOW + timedelta(hours=1))
+    }
+    assert found == {
+        State.OPEN: (NOW + timedelta(minutes=5), None),
+        State.CLOSED: (NOW + timedelta(minutes=4), None),
+    }
