@@ -3,19 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 
+from accounts.fixed_query import SAMPLE_TIME, FixedQuery, as_time
 from accounts.models import ConnectedAccount
 
 from .models import Delivery
-from .threatened import explained, threatened
+from .threatened import explained, of_accounts, threatened_of
 
 #: Holds that only a person ends.
 BY_HAND = (Delivery.Hold.STOPPED, Delivery.Hold.TOO_LATE, Delivery.Hold.TWICE)
 WAITING = (*Delivery.WAITING, Delivery.Status.PUBLISHING, Delivery.Status.HELD)
+
+
+def _count(accounts: list[int], now: datetime) -> Any:
+    by_itself = Q(useful_until__gt=now) & ~(
+        Q(status=Delivery.Status.HELD) & Q(hold__in=BY_HAND)
+    )
+    return (
+        of_accounts(accounts)
+        .filter(status__in=WAITING)
+        .order_by()
+        .values_list("account")
+        .annotate(
+            next_at=Min("due_at", filter=Q(due_at__gte=now)),
+            waiting=Count("pk"),
+            held=Count("pk", filter=Q(status=Delivery.Status.HELD)),
+            following=Count("pk", filter=by_itself),
+            first_at=Min("due_at", filter=by_itself),
+        )
+    )
+
+
+_counted = FixedQuery(_count, [-7], SAMPLE_TIME)
 
 
 def account_queue(
@@ -28,31 +52,26 @@ def account_queue(
     A fixed number of queries, however many accounts and posts. At risk is what
     `publishing.threatened` says.
     """
-    now = timezone.now()
-    by_itself = Q(useful_until__gt=now) & ~(
-        Q(status=Delivery.Status.HELD) & Q(hold__in=BY_HAND)
-    )
-    rows = Delivery.objects.filter(account__in=[account.pk for account in accounts])
-    counted = (
-        rows.filter(status__in=WAITING)
-        .order_by()
-        .values("account")
-        .annotate(
-            next_at=Min("due_at", filter=Q(due_at__gte=timezone.now())),
-            waiting=Count("pk"),
-            held=Count("pk", filter=Q(status=Delivery.Status.HELD)),
-            following=Count("pk", filter=by_itself),
-            first_at=Min("due_at", filter=by_itself),
-        )
-    )
+    keys = [account.pk for account in accounts]
     facts: dict[int, dict[str, Any]] = {
-        row["account"]: {**row, "at_risk": 0, "first_at_risk_at": None}
-        for row in counted
+        pk: {
+            "account": pk,
+            "next_at": as_time(next_at),
+            "waiting": waiting,
+            "held": held,
+            "following": following,
+            "first_at": as_time(first_at),
+            "at_risk": 0,
+            "first_at_risk_at": None,
+        }
+        for pk, next_at, waiting, held, following, first_at in _counted.rows(
+            keys, timezone.now()
+        )
     }
     if not facts:
         return facts
     firsts = []
-    for one in threatened(rows):
+    for one in threatened_of(keys):
         fact = facts[one.account_id]
         fact["at_risk"] += 1
         if fact["first_at_risk_at"] is None:

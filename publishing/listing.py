@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from django.db.models import F, Q, TextField
+from django.db.models import F, Prefetch, Q, TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -411,6 +411,23 @@ def for_rows(deliveries: DeliveryQuerySet) -> DeliveryQuerySet:
         "post__variants",
         "post__media__asset",
     )
+
+
+def of_post(post: Post) -> list[Delivery]:
+    """A post's deliveries with all that a row shows. Two queries.
+
+    The post comes with its brand, author, owner, variants and media.
+    """
+    accounts = ConnectedAccount.objects.select_related(
+        "credential__app", "credential__parent__parent", "owner"
+    )
+    rows = Delivery.objects.filter(post=post).prefetch_related(
+        Prefetch("account", accounts)
+    )
+    found = list(rows.order_by("account__platform", "account__name"))
+    for row in found:
+        row.post = post
+    return found
 
 
 def listed(deliveries: DeliveryQuerySet) -> DeliveryQuerySet:

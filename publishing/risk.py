@@ -165,7 +165,7 @@ LIGHT_ACCOUNTS = Prefetch(
 
 
 def gravest(
-    rows: Sequence[Delivery], kept: Mapping[int, str], now: datetime
+    rows: Sequence[Delivery], kept: Mapping[int, str], sky: Sky
 ) -> dict[int, Risk]:
     """Of each of these its first reason, and no more is read than that takes.
 
@@ -173,7 +173,6 @@ def gravest(
     """
     if not rows:
         return {}
-    sky = Sky.now_seen(now)
     read_access(rows)
     found = {}
     unsure = []

@@ -11,17 +11,18 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Prefetch, Q, QuerySet, Value, When
 from django.utils import timezone
 
+from accounts.fixed_query import SAMPLE_TIME, FixedQuery
 from accounts.models import ConnectedAccount
 
 from . import ahead, stops
 from .judgements import BELIEVED, doubted
-from .models import Delivery, DeliveryQuerySet, Judgement
+from .models import Delivery, DeliveryQuerySet, Judgement, PostMedia, Stop
 from .risk import Risk, Sky, gravest, judge
 
 logger = logging.getLogger(__name__)
@@ -49,17 +50,33 @@ class Found(NamedTuple):
     risk: Risk | None = None
 
 
-def threatened(deliveries: DeliveryQuerySet) -> list[Found]:
+def threatened(deliveries: DeliveryQuerySet, sky: Sky | None = None) -> list[Found]:
     """The scheduled ones among them that will not go out as things stand, by due time.
 
     Two queries, and those of judging where judgements are doubted or know nothing of
     what has come since.
     """
     now = timezone.now()
-    scheduled = deliveries.filter(status=Status.SCHEDULED)
+    active = sky.active if sky else stops.active()
+    return _judged(_listed(deliveries, now, active), now)
+
+
+def threatened_of(accounts: list[int]) -> list[Found]:
+    """The same of all deliveries of these accounts (keys)."""
+    now = timezone.now()
+    if active := stops.active():
+        return _judged(_listed(of_accounts(accounts), now, active), now)
+    return _judged(_of_accounts.values(accounts, now - BELIEVED), now)
+
+
+def _listed(
+    deliveries: DeliveryQuerySet, now: datetime, active: Sequence[Stop]
+) -> QuerySet[Delivery, Any]:
+    """What `Found` begins with, of those at risk and those that are doubted."""
     doubt = doubted(now)
-    rows = (
-        scheduled.filter(doubt | ~Q(judgement__root="") | _is_plain(now))
+    return (
+        deliveries.filter(status=Status.SCHEDULED)
+        .filter(doubt | ~Q(judgement__root="") | _is_plain(now, active))
         .order_by("due_at", "pk")
         .values_list(
             "pk",
@@ -68,6 +85,23 @@ def threatened(deliveries: DeliveryQuerySet) -> list[Found]:
             Case(When(doubt, then=Value(None)), default=F("judgement__root")),
         )
     )
+
+
+def of_accounts(accounts: list[int]) -> DeliveryQuerySet:
+    """For queries that also ask for a state that few are in: by the account SQLite would
+    find all that ever went out."""
+    rows = Delivery.objects.alias(whose=F("account") + 0)
+    return rows.filter(whose__in=accounts)
+
+
+_of_accounts = FixedQuery(
+    lambda accounts, since: _listed(of_accounts(accounts), since + BELIEVED, ()),
+    [-7],
+    SAMPLE_TIME,
+)
+
+
+def _judged(rows: Iterable[Sequence[Any]], now: datetime) -> list[Found]:
     listed = [Found(*row) for row in rows]
     unknown = [row for row in listed if not row.root][:MOST_DOUBTED]
     if unknown:
@@ -84,7 +118,8 @@ def _why(some: Sequence[Found], now: datetime) -> dict[int, Risk]:
     """By key the gravest reason, as the rows are now; without what will go."""
     kept = {one.pk: one.root for one in some if one.root is not None}
     rows = Delivery.objects.filter(pk__in=[one.pk for one in some])
-    return gravest(list(rows.select_related("post", "account")), kept, now)
+    found = list(rows.select_related("post", "account"))
+    return gravest(found, kept, Sky.now_seen(now)) if found else {}
 
 
 def explained(found: Sequence[Found]) -> dict[int, Risk]:
@@ -95,12 +130,12 @@ def explained(found: Sequence[Found]) -> dict[int, Risk]:
     return why | _why(unknown, timezone.now()) if unknown else why
 
 
-def _is_plain(now: datetime) -> Q:
+def _is_plain(now: datetime, active: Sequence[Stop]) -> Q:
     """Over deliveries: what needs no judging, for the account or a stop says it."""
     broken = ConnectedAccount.objects.broken().values("pk")
     gone = Q(account__disconnected_at__isnull=False) | Q(account__credential=None)
     found = Q(account__in=broken) | gone
-    for stop in stops.active():
+    for stop in active:
         found |= stop.covered() & Q(due_at__lt=now + stops.AHEAD)
     return found
 
@@ -115,21 +150,25 @@ class Group:
     accounts: int
 
 
-def by_root(found: Iterable[Found], most: int) -> list[Group]:
+def by_root(found: Iterable[Found], most: int, sky: Sky | None = None) -> list[Group]:
     """What has to be mended, that whose first post is due first on top.
 
-    found: as `threatened` gives it, by due time.
+    found: as `threatened` gives it, by due time. A fixed number of queries: whether
+    posts have to be judged by what they say shows only once they are read.
     """
     roots: dict[str | None, list[Found]] = {}
     for one in found:
         roots.setdefault(one.root, []).append(one)
     chosen = list(roots.values())[:most]
     heads = [members[0] for members in chosen]
-    firsts = Delivery.objects.select_related("post__brand").in_bulk(
+    media = Prefetch("post__media", PostMedia.objects.select_related("asset"))
+    rows = Delivery.objects.select_related("post__brand")
+    firsts = rows.prefetch_related("post__variants", media).in_bulk(
         [one.pk for one in heads]
     )
     kept = {one.pk: one.root for one in heads if one.root}
-    why = gravest(list(firsts.values()), kept, timezone.now())
+    sky = sky or Sky.now_seen(timezone.now())
+    why = gravest(list(firsts.values()), kept, sky)
     return [
         Group(
             risk=why[members[0].pk],

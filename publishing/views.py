@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import prefetch_related_objects
+from django.db.models import Prefetch, prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -59,6 +59,7 @@ from .models import (
     MediaAsset,
     NativePost,
     Post,
+    PostMedia,
     SavedView,
     StaleState,
     draft_from,
@@ -259,9 +260,9 @@ def post_detail(request: HttpRequest, pk: int) -> HttpResponse:
     posts = Post.objects.visible_to(request.user).select_related(
         "brand", "author", "owner", "series"
     )
-    post = get_object_or_404(posts.prefetch_related("variants", "media__asset"), pk=pk)
-    deliveries = listing.for_rows(Delivery.objects.filter(post=post))
-    rows = listing.rows_of(deliveries.order_by("account__platform", "account__name"))
+    media = Prefetch("media", PostMedia.objects.select_related("asset"))
+    post = get_object_or_404(posts.prefetch_related("variants", media), pk=pk)
+    rows = listing.rows_of(listing.of_post(post))
     note = ""
     if post.local_date and post.local_time:
         note = clock_note(post.local_date, post.local_time, post.zone)

@@ -37,6 +37,7 @@ from monitoring.models import Answer, Incident, Intervention
 from publishing import approving
 from publishing.access import role_required
 from publishing.models import Delivery
+from publishing.risk import Sky
 from publishing.threatened import by_root, threatened
 
 from . import app_checks, first_post, home_rows, probes, steps, system
@@ -64,7 +65,8 @@ def home(request: HttpRequest) -> HttpResponse:
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
     mine = Delivery.objects.visible_to(request.user)
     facts = home_rows.facts(request.user, now, midnight)
-    risky = threatened(mine.filter(due_at__lt=now + timedelta(days=RISK_DAYS)))
+    sky = Sky.now_seen(now)
+    risky = threatened(mine.filter(due_at__lt=now + timedelta(days=RISK_DAYS)), sky)
     listed = home_rows.in_order(
         Delivery.objects.for_pages(), list({*facts.went, *facts.comes})
     )
@@ -77,8 +79,8 @@ def home(request: HttpRequest) -> HttpResponse:
         # A single account's pause stands with its account; these concern many.
         "pauses": [
             pause
-            for pause in paused.not_closed(request.user, now)
-            if pause.scope != "token" and (pause.is_current or pause.needs_admin)
+            for pause in paused.not_closed(request.user, now, tokens=False)
+            if pause.is_current or pause.needs_admin
         ],
         "incidents": _lost(facts.incidents),
         "more_incidents": facts.incident_count - len(facts.incidents),
@@ -90,7 +92,7 @@ def home(request: HttpRequest) -> HttpResponse:
             facts.interventions,
         ),
         "risk_count": len(risky),
-        "risk_groups": by_root(risky, RISKS_SHOWN),
+        "risk_groups": by_root(risky, RISKS_SHOWN, sky),
         "risk_days": RISK_DAYS,
         "went_out": [by_key[key] for key in facts.went if key in by_key],
         "went_count": facts.went_count,

@@ -19,6 +19,7 @@ from accounts.roles import MARKETING
 from monitoring.models import Alert, Heartbeat, Incident
 from platforms.errors import Cause
 from publishing.models import Delivery, Queue, QueueSlot
+from publishing.threatened import renew
 from socialhub import steps
 
 NOON = "2026-11-24T12:00:00+00:00"
@@ -148,6 +149,26 @@ def test_the_number_of_queries_does_not_grow_with_posts(
         make_delivery(account, f"more {number}", timedelta(minutes=1))
     with CaptureQueriesContext(connection) as many:
         page_of(client, reader)
+    assert len(many) == len(few), [query["sql"] for query in many]
+
+
+def test_the_number_of_queries_does_not_hang_on_why_posts_are_at_risk(
+    client: Client, reader: User, make_account: Any, make_delivery: Any
+) -> None:
+    broken = make_account("linkedin", "1")
+    Credential.objects.filter(pk=broken.credential_id).update(
+        state="broken", cause="token_revoked"
+    )
+    make_delivery(broken, "one", timedelta(hours=1))
+    renew()
+    page_of(client, reader)
+    with CaptureQueriesContext(connection) as few:
+        page_of(client, reader)
+    make_delivery(make_account("x", "2"), "too long " * 100, timedelta(minutes=30))
+    renew()
+    with CaptureQueriesContext(connection) as many:
+        page = page_of(client, reader)
+    assert len(page.context["risk_groups"]) == 2
     assert len(many) == len(few), [query["sql"] for query in many]
 
 

@@ -229,3 +229,24 @@ def test_a_post_without_a_wall_time_shows_no_empty_one(world, sign_in):
     page = sign_in(world.ana).get(address).content.decode()
     assert "As written" not in page
     assert "In your zone" in page
+
+
+def test_a_post_costs_no_more_queries_for_more_accounts(world, ana):
+    delivery = make_delivery(world.x, world.ana)
+    url = reverse("post_detail", args=[delivery.post_id])
+    ana.get(url)
+    with CaptureQueriesContext(connection) as few:
+        ana.get(url)
+    for number in range(4):
+        account = make_account(world.brand, "mastodon", f"More {number}")
+        Delivery.objects.create(
+            post=delivery.post,
+            account=account,
+            due_at=delivery.due_at,
+            useful_until=delivery.useful_until,
+            next_attempt_at=delivery.next_attempt_at,
+        )
+    with CaptureQueriesContext(connection) as many:
+        page = ana.get(url)
+    assert len(page.context["rows"]) == 5
+    assert len(many) == len(few) <= 20, [query["sql"] for query in many]
