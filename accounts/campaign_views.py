@@ -96,20 +96,17 @@ def campaign_detail(request: HttpRequest, pk: int) -> HttpResponse:
     rows = campaigns.with_progress(campaigns.visible_to(request.user))
     campaign = get_object_or_404(rows, pk=pk)
     visible = ConnectedAccount.objects.visible_to(request.user)
-    items = list(
+    listed = (
         campaign.items.filter(account__in=visible.values("pk"))
-        .select_related(
-            "account__brand",
-            "account__deputy",
-            "account__credential__app",
-            "account__credential__parent",
-            "person",
-        )
+        .select_related("account__brand", "account__credential", "person")
         .order_by("person__username", "account__platform", "account__name")
     )
     if request.method == "POST":
-        _act(request, campaign, items)
+        rows = listed.select_related("account__deputy", "account__credential__parent")
+        _act(request, campaign, list(rows.select_related("account__credential__app")))
         return redirect("campaign_detail", pk=campaign.pk)
+    # A page needs no secret, so none is even decrypted.
+    items = list(listed.defer("account__credential__access_token"))
     groups: dict[Any, dict[str, Any]] = {}
     for item in items:
         group = groups.setdefault(

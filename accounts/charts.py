@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from .health_rows import Row
 from .hooks import HealthOn
@@ -18,9 +19,12 @@ from .reading import told
 WEEKS = 12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Chart:
-    """data: for the script that draws; summary: for those who do not see it."""
+    """data: for the script that draws; summary: for those who do not see it.
+
+    Of the same figures it is the same one, so that it is drawn once.
+    """
 
     data: dict[str, Any]
     summary: str
@@ -37,6 +41,11 @@ def health_over_time(days: Sequence[HealthOn]) -> Chart | None:
     """None where less than two days are known: a dot is no line."""
     if len(days) < 2:
         return None
+    return _over_time(tuple(days), get_language())
+
+
+@lru_cache(maxsize=100)
+def _over_time(days: tuple[HealthOn, ...], _language: str | None) -> Chart:
     first, last = days[0], days[-1]
     sets = [
         (_("Able to post"), "ok", [day.able for day in days]),
@@ -89,13 +98,18 @@ def ends_by_week(rows: Iterable[Row], now: datetime) -> Chart | None:
     monday = today - timedelta(days=today.weekday())
     counts = [0] * WEEKS
     for row in rows:
-        if row.ends_at is None or row.account.health != "healthy":
+        if row.ends_at is None or row.health != "healthy":
             continue
         week = (_local(row.ends_at) - monday).days // 7
         if 0 <= week < WEEKS:
             counts[week] += 1
     if not any(counts):
         return None
+    return _by_week(monday, tuple(counts), get_language())
+
+
+@lru_cache(maxsize=100)
+def _by_week(monday: date, counts: tuple[int, ...], _language: str | None) -> Chart:
     weeks = [monday + timedelta(days=7 * number) for number in range(WEEKS)]
     worst = max(range(WEEKS), key=lambda number: counts[number])
     summary = ngettext(
@@ -114,7 +128,7 @@ def ends_by_week(rows: Iterable[Row], now: datetime) -> Chart | None:
             "type": "bar",
             "labels": [told(week, _("j M")) for week in weeks],
             "sets": [
-                {"label": _("Accounts that end"), "tone": "warn", "values": counts}
+                {"label": _("Accounts that end"), "tone": "warn", "values": [*counts]}
             ],
         },
         summary,

@@ -5,12 +5,14 @@ A fixed number of queries for all accounts together, so that 500 of them stay qu
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from functools import cache, cached_property
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from functools import cache, cached_property, lru_cache
+from typing import Any, NamedTuple
 
+from django.contrib.auth import get_user_model
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -22,8 +24,17 @@ from . import hooks, paused
 from .breakers import Caller, Key, Kind, kind_of_cause
 from .causes import mends_by_reconnect
 from .ends import End
-from .limit_pages import WindowLine, subjects_of, windows
-from .models import GRANT_IS_OVER, AccountQuerySet, ConnectedAccount, PlatformApp
+from .fixed_query import FixedQuery, as_time, instance
+from .limit_pages import Used, WindowLine, subjects_of
+from .models import (
+    GRANT_IS_OVER,
+    AccountQuerySet,
+    Brand,
+    ConnectedAccount,
+    Credential,
+    PlatformApp,
+)
+from .names import name_of
 from .paused import Paused
 from .permissions import Able, abilities
 from .reading import told
@@ -53,11 +64,40 @@ class Word:
     note: str = ""
 
 
+class Shown(NamedTuple):
+    """All that a row of the list says, so that the same is drawn once."""
+
+    pk: int
+    url: str
+    name: str
+    handle: str
+    brand: str
+    owner: str
+    platform: str
+    is_practice: bool
+    health: str
+    word: Word
+    comments: Able
+    figures: Able
+    proven_at: datetime | None
+    has_ended: bool
+    ends_at: datetime | None
+    is_ending: bool
+    days_left: int | None
+    window: WindowLine | None
+    window_tone: str
+    next_at: datetime | None
+    at_risk: int
+    needs_reconnect: bool
+
+
 @dataclass(frozen=True)
 class Row:
     """One account as the list shows it."""
 
     account: ConnectedAccount
+    #: the account's: healthy, broken or disconnected
+    health: str
     queue: dict[str, Any]
     ends: Sequence[End]
     ends_at: datetime | None
@@ -93,9 +133,7 @@ class Row:
 
     @property
     def needs_reconnect(self) -> bool:
-        return self.account.health == "broken" and mends_by_reconnect(
-            self.account.cause
-        )
+        return self.health == "broken" and mends_by_reconnect(self.account.cause)
 
     @property
     def comments(self) -> Able:
@@ -112,57 +150,191 @@ class Row:
         return "warn" if self.window.share < 100 else "bad"
 
     @property
+    def is_ending(self) -> bool:
+        return "ending" in self.healths
+
+    @property
+    def shown(self) -> Shown:
+        account = self.account
+        return Shown(
+            pk=account.pk,
+            url=account.get_absolute_url(),
+            name=account.name,
+            handle=account.handle,
+            brand=account.brand.name,
+            owner=name_of(account.owner) if account.owner else "",
+            platform=account.platform,
+            is_practice=account.is_practice,
+            health=self.health,
+            word=self.word,
+            comments=self.comments,
+            figures=self.figures,
+            proven_at=self.proven_at,
+            has_ended=self.has_ended,
+            ends_at=self.ends_at,
+            is_ending=self.is_ending,
+            days_left=self.days_left,
+            window=self.window,
+            window_tone=self.window_tone,
+            next_at=self.queue.get("next_at"),
+            at_risk=self.queue.get("at_risk", 0),
+            needs_reconnect=self.needs_reconnect,
+        )
+
+    @property
     def hit_at(self) -> datetime | None:
         """When the next post is hit, if one is."""
         at: datetime | None = self.queue.get("first_at_risk_at")
-        if at is None and self.account.health == "broken":
+        if at is None and self.health == "broken":
             at = self.queue.get("next_at")
         return at
 
 
 #: What all accounts of a list are judged by; the rest is read of those that are shown.
 _JUDGED_BY = (
+    "id",
     "platform",
     "network",
     "name",
+    "kind",
     "connected_at",
     "disconnected_at",
     "trouble",
-    *(
-        f"credential__{name}"
-        for name in (
-            "app",
-            "state",
-            "refresh_token",
-            "issued_at",
-            "expires_at",
-            "refresh_expires_at",
-            "data_access_ends_at",
-            "proven_at",
+    "credential_id",
+)
+_ACCESS_JUDGED_BY = (
+    "app_id",
+    "state",
+    "cause",
+    "refresh_token",
+    "issued_at",
+    "expires_at",
+    "refresh_expires_at",
+    "data_access_ends_at",
+    "proven_at",
+    "granted_scopes",
+)
+_OF_APP = ("platform", "network", "api_version")
+#: What else a row of the list shows.
+_SHOWN = ("id", "handle", "brand_id", "brand__name", "owner_id")
+_ACCESS_SHOWN = ("abilities", "granted_scopes", "connected_at", "next_proof_at")
+_OF_OWNER = ("username", "first_name", "last_name")
+_TIMES = {
+    "connected_at",
+    "disconnected_at",
+    "issued_at",
+    "expires_at",
+    "refresh_expires_at",
+    "data_access_ends_at",
+    "proven_at",
+    "next_proof_at",
+}
+
+_to_judge = FixedQuery(
+    lambda keys: (
+        ConnectedAccount.objects.filter(pk__in=keys)
+        .order_by("platform", "name")
+        .values_list(
+            *_JUDGED_BY,
+            *(f"credential__{name}" for name in _ACCESS_JUDGED_BY),
+            *(f"credential__app__{name}" for name in _OF_APP),
         )
     ),
+    [-7],
+)
+_to_show = FixedQuery(
+    lambda keys: (
+        ConnectedAccount.objects.filter(pk__in=keys)
+        .order_by()
+        .values_list(
+            *_SHOWN,
+            *(f"credential__{name}" for name in _ACCESS_SHOWN),
+            *(f"owner__{name}" for name in _OF_OWNER),
+        )
+    ),
+    [-7],
 )
 
 
-def to_judge(rows: AccountQuerySet, *more: str) -> list[ConnectedAccount]:
-    """Accounts with what `make_rows` judges them by, and `more` fields. Two queries."""
-    found = list(rows.select_related("credential").only(*_JUDGED_BY, *more))
-    credentials = [one.credential for one in found if one.credential is not None]
-    apps = PlatformApp.objects.defer("client_secret", "hook_secret", "hook_token")
-    by_key = apps.in_bulk({one.app_id for one in credentials})
-    for credential in credentials:
-        credential.app = by_key[credential.app_id]
+def _read(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    """Columns of a fixed query as attributes."""
+    found = dict(zip(names, values, strict=True))
+    for name, value in found.items():
+        if value is None:
+            continue
+        if name in _TIMES:
+            found[name] = as_time(value)
     return found
 
 
-def in_full(rows: Sequence[Row], accounts: AccountQuerySet) -> list[Row]:
-    """The same rows with all that is shown of their accounts. One query."""
-    whole = accounts.in_bulk([row.account.pk for row in rows])
-    return [
-        replace(row, account=whole[row.account.pk])
-        for row in rows
-        if row.account.pk in whole
-    ]
+def _document(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def to_judge(rows: AccountQuerySet, *, scopes: bool = False) -> list[ConnectedAccount]:
+    """Accounts with what `make_rows` judges them by, by platform and name. Two queries.
+
+    scopes: with those that were granted. Of a refresh token is known only whether there
+    is one.
+    """
+    apps: dict[int, PlatformApp] = {}
+    found = []
+    first, second = len(_JUDGED_BY), len(_JUDGED_BY) + len(_ACCESS_JUDGED_BY)
+    for row in _to_judge.rows(list(rows.order_by().values_list("pk", flat=True))):
+        account = instance(ConnectedAccount, _read(_JUDGED_BY, row[:first]))
+        if account.credential_id is not None:
+            access = _read(_ACCESS_JUDGED_BY, row[first:second])
+            granted = access.pop("granted_scopes")
+            if scopes:
+                access["granted_scopes"] = _document(granted)
+            access["refresh_token"] = "…" if access["refresh_token"] else ""
+            key = access["app_id"]
+            if key not in apps:
+                of_app = dict(zip(_OF_APP, row[second:], strict=True))
+                apps[key] = instance(PlatformApp, {"id": key, **of_app})
+            access["id"] = account.credential_id
+            credential = instance(Credential, access)
+            credential.app = apps[key]
+            account.credential = credential
+        found.append(account)
+    return found
+
+
+def in_full(rows: Sequence[Row], windows: Used) -> list[Row]:
+    """The same rows with all that is shown of their accounts. One query.
+
+    windows: of these accounts, as `used_by_posts` has them.
+    """
+    known = {row[0]: row for row in _to_show.rows([row.account.pk for row in rows])}
+    full = []
+    first, second = len(_SHOWN), len(_SHOWN) + len(_ACCESS_SHOWN)
+    for row in rows:
+        account = row.account
+        values = known.get(account.pk)
+        if values is None:
+            continue
+        _pk, account.handle, brand_id, brand, owner_id = values[:first]
+        account.brand = instance(Brand, {"id": brand_id, "name": brand})
+        if account.credential is not None:
+            access = _read(_ACCESS_SHOWN, values[first:second])
+            for name in ("abilities", "granted_scopes"):
+                access[name] = _document(access[name])
+            account.credential.__dict__ |= access
+        account.owner = None
+        if owner_id is not None:
+            person = dict(zip(_OF_OWNER, values[second:], strict=True))
+            account.owner = instance(get_user_model(), {"id": owner_id, **person})
+        window = None
+        if row.health != "disconnected":
+            window = _window_of(account, _fullest(windows.of(subjects_of([account]))))
+        full.append(replace(row, window=window))
+    return full
+
+
+def used_by_posts(now: datetime, accounts: Sequence[ConnectedAccount]) -> Used:
+    """Windows of these accounts that posts draw on. Needs their credentials. One query."""
+    drawn = {slug: _drawn_by_posts(slug) for slug in {a.platform for a in accounts}}
+    return Used(now, subjects_of(accounts), drawn)
 
 
 def make_rows(
@@ -182,11 +354,13 @@ def make_rows(
         (pause.breaker.platform, pause.breaker.subject): pause
         for pause in paused.not_closed(now=now, named=False)
     }
-    drawn = {slug: _drawn_by_posts(slug) for slug in {a.platform for a in accounts}}
     if lines is None:
-        lines = windows(now, subjects_of(accounts), drawn, named=False)
+        lines = used_by_posts(now, accounts).of(subjects_of(accounts))
     full = _fullest(
-        line for line in lines if line.bucket.key in drawn.get(line.bucket.platform, ())
+        line
+        for line in lines
+        if line.bucket.platform in registry.PLATFORMS
+        and line.bucket.key in _drawn_by_posts(line.bucket.platform)
     )
     return [
         _row(account, queues[account.pk], pauses, full, now) for account in accounts
@@ -195,14 +369,17 @@ def make_rows(
 
 def urgency(row: Row) -> tuple[bool, datetime, bool, datetime, str]:
     """The account whose next post is hit first on top; then what is broken, what ends."""
-    far = datetime.max.replace(tzinfo=timezone.get_default_timezone())
+    hit_at = row.hit_at
     return (
-        row.hit_at is None,
-        row.hit_at or far,
-        row.account.health != "broken",
-        row.ends_at or far,
+        hit_at is None,
+        hit_at or _FAR,
+        row.health != "broken",
+        row.ends_at or _FAR,
         row.account.name.lower(),
     )
+
+
+_FAR = datetime.max.replace(tzinfo=UTC)
 
 
 def _row(
@@ -212,14 +389,14 @@ def _row(
     full: Mapping[tuple[str, str], WindowLine],
     now: datetime,
 ) -> Row:
-    credential = account.credential
-    live = credential is not None and account.health != "disconnected"
+    credential, health = account.credential, account.health
+    live = credential is not None and health != "disconnected"
     ends = account.ends(now) if live else []
     ends_at = min((end.at for end in ends if end.stops_publishing), default=None)
     pause = _pause_of(account, pauses) if live and pauses else None
-    window = _window_of(account, full) if live else None
-    healths = {account.health}
-    if credential is not None and account.health == "healthy":
+    window = _window_of(account, full) if live and full else None
+    healths = {health}
+    if credential is not None and health == "healthy":
         if ends_at and ends_at <= now + SOON:
             healths.add("ending")
         # Who was connected a moment ago is about to be proven for the first time.
@@ -229,7 +406,16 @@ def _row(
             healths.add("limited")
     left = max(0, (ends_at - now).days) if ends_at else None
     return Row(
-        account, queue, ends, ends_at, left, frozenset(healths), window, pause, now
+        account,
+        health,
+        queue,
+        ends,
+        ends_at,
+        left,
+        frozenset(healths),
+        window,
+        pause,
+        now,
     )
 
 
@@ -281,11 +467,19 @@ def _clock(at: datetime, now: datetime) -> str:
 def _pause_of(account: ConnectedAccount, pauses: Mapping[Key, Paused]) -> Paused | None:
     credential = account.credential
     assert credential is not None
-    caller = Caller(
-        account.platform, credential.app.network, credential.app_id, credential.pk
+    app = credential.app
+    keys = (
+        (account.platform, f"token:{credential.pk}"),
+        *_shared(account.platform, app.network, credential.app_id),
     )
-    found = [pauses[key] for key in caller.keys if key in pauses]
+    found = [pauses[key] for key in keys if key in pauses]
     return next((pause for pause in found if pause.is_current), None)
+
+
+@lru_cache(maxsize=1000)
+def _shared(platform: str, network: str, app_id: int) -> tuple[Key, ...]:
+    """Breakers that concern all who come through an app."""
+    return Caller(platform, network, app_id, 0).keys[1:]
 
 
 def _is_limit(pause: Paused | None) -> bool:
@@ -313,7 +507,7 @@ def _fullest(lines: Iterable[WindowLine]) -> dict[tuple[str, str], WindowLine]:
         if line.size is None or not line.used:
             continue
         before = found.get((platform, subject))
-        if before is None or line.share > before.share:
+        if before is None or _fullness(line) > _fullness(before):
             found[platform, subject] = line
     return found
 
@@ -326,7 +520,12 @@ def _window_of(
         for subject in subjects_of([account])
         if (account.platform, subject) in full
     ]
-    return max(lines, key=lambda line: line.share, default=None)
+    return max(lines, key=_fullness, default=None)
+
+
+def _fullness(line: WindowLine) -> tuple[bool, int]:
+    """A share is rounded up: of those with all of it some have still one free."""
+    return not line.free, line.share
 
 
 # ---------------------------------------------------------------- the tree
@@ -347,8 +546,6 @@ def tree(account: ConnectedAccount, reader: Any, now: datetime) -> list[Branch]:
 
     Only accounts that the reader may see. Two queries.
     """
-    from .models import Credential
-
     credential = account.credential
     if credential is None:
         return []

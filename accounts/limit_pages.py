@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Collection, Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import reduce
-from operator import or_
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from django.db.models import Q
+from django.contrib.auth import get_user_model
+from django.db.models import F, QuerySet
 from django.utils.functional import Promise
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
 
 from platforms import registry
 from platforms.base import MONEY, Bucket, WindowKind
 from platforms.limits import CLOCK_SLACK_S, Window
 
-from .fixed_query import FixedQuery
+from .fixed_query import FixedQuery, as_time, instance
 from .limits import BucketId, rules
 from .models import ConnectedAccount, Credential, Network, PlatformApp, RateBucket
 
@@ -68,42 +69,128 @@ class WindowLine:
 def windows(
     now: datetime,
     subjects: Collection[str] | None = None,
-    drawn: Mapping[str, Collection[str]] | None = None,
     *,
     among: Collection[int] | None = None,
-    named: bool = True,
     whose: Mapping[str, str] | None = None,
 ) -> list[WindowLine]:
     """Windows in which something is used or whose size is not the published one.
 
-    By platform, then whose, then the fullest first. subjects: only theirs
-    (`subjects_of`); None: all. drawn: of these platforms only these keys; None: all.
-    among: only rows with these keys; None: all.
-    not named: without saying whose they are and who set them. whose: by subject, where
-    it is known already. Four queries at most.
+    By platform, then whose, then the fullest first. subjects: of these (`subjects_of`);
+    None: all, or those of the rows with the keys `among`. whose: by subject, where it is
+    known already. Four queries at most.
     """
-    rows = RateBucket.objects.all()
-    if named:
-        rows = rows.select_related("set_by")
-    if drawn is not None:
-        wanted = [
-            Q(platform=slug, key__in=keys) for slug, keys in drawn.items() if keys
-        ]
-        rows = rows.filter(reduce(or_, wanted)) if wanted else rows.none()
-    if among is not None:
-        rows = rows.filter(pk__in=list(among))
-    elif subjects is not None:
-        rows = rows.filter(subject__in=list(subjects))
+    if subjects is not None:
+        rows = _with_subjects.objects(list(subjects))
+    elif among is not None:
+        rows = _with_keys.objects(list(among))
+    else:
+        rows = _every.objects()
     found = [row for row in rows if _rule(row) is not None]
+    for row in found:
+        if row.set_by_id is not None:
+            who = {name: getattr(row, f"by_{name}") for name in _NAMES}
+            row.set_by = instance(get_user_model(), {"id": row.set_by_id, **who})
     if whose is None:
-        whose = _names({row.subject for row in found}) if named else {}
-    said: dict[tuple[str, str], tuple[str, str]] = {}
-    lines = [_line(row, whose, now, said, named=named) for row in found]
+        whose = _names({row.subject for row in found})
+    lines = [_line(row, whose, now) for row in found]
     shown = [line for line in lines if line.used or line.source in ("set", "told")]
     return sorted(
         shown,
         key=lambda line: (line.platform_name, line.whose, -line.share, line.name),
     )
+
+
+_NAMES = ("username", "first_name", "last_name")
+
+
+def _with_names(rows: QuerySet[RateBucket]) -> QuerySet[RateBucket]:
+    """And with who set their sizes."""
+    names = {f"by_{name}": F(f"set_by__{name}") for name in _NAMES}
+    return rows.order_by().defer("changed_at").annotate(**names)
+
+
+_every = FixedQuery(lambda: _with_names(RateBucket.objects.all()))
+_with_keys = FixedQuery(
+    lambda keys: _with_names(RateBucket.objects.filter(pk__in=keys)), [-7]
+)
+_with_subjects = FixedQuery(
+    lambda subjects: _with_names(RateBucket.objects.filter(subject__in=subjects)),
+    ["sample"],
+)
+
+
+class Used:
+    """Windows of which something is used, of these subjects and keys (by platform).
+
+    Read at once, and told where they are asked for: of thousands a page shows a few.
+    One query.
+    """
+
+    def __init__(
+        self,
+        now: datetime,
+        subjects: Collection[str],
+        drawn: Mapping[str, Collection[str]],
+    ) -> None:
+        self._now, self._drawn = now, drawn
+        keys = sorted({key for keys in drawn.values() for key in keys})
+        rows, self._make = _used_of.lazily(list(subjects), keys)
+        self._by_subject: dict[str, list[tuple[Any, ...]]] = {}
+        for row in rows:
+            _pk, platform, key, subject, *_rest = row
+            if key in drawn.get(platform, ()):
+                self._by_subject.setdefault(subject, []).append(row)
+
+    def of(self, subjects: Iterable[str]) -> list[WindowLine]:
+        """Those of these subjects."""
+        rows = (row for one in subjects for row in self._by_subject.get(one, ()))
+        return list(self._told(rows))
+
+    def full(self) -> list[WindowLine]:
+        """Those in which nothing is free now."""
+        rows = (row for some in self._by_subject.values() for row in some)
+        return [
+            line for line in self._told(filter(_may_be_full, rows)) if not line.free
+        ]
+
+    def _told(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[WindowLine]:
+        for row in rows:
+            line = _line(self._make(row), {}, self._now, named=False)
+            if line.used and line.size is not None:
+                yield line
+
+
+def _may_be_full(row: tuple[Any, ...]) -> bool:
+    """Without regard to what is free again since it was counted."""
+    _pk, platform, key, _subject, used, *_rest, told, by_hand = row
+    rule = rules(platform).get(key)
+    if rule is None:
+        return False
+    size = rule.size if told is None or rule.partition == "ip" else told
+    size = size if by_hand is None else by_hand
+    return size is not None and used >= size
+
+
+_used_of = FixedQuery(
+    lambda subjects, keys: (
+        RateBucket.objects.filter(subject__in=subjects, key__in=keys, used__gt=0)
+        .order_by()
+        .only(
+            "platform",
+            "key",
+            "subject",
+            "used",
+            "started_at",
+            "opened_by",
+            "resets_at",
+            "log",
+            "size_told",
+            "size_set",
+        )
+    ),
+    ["sample"],
+    ["other"],
+)
 
 
 def roomy(
@@ -122,26 +209,30 @@ def roomy(
     platform, money, and what an admin has set.
     """
     if subjects is None:
-        rows = _all_used.values()
+        rows = _all_used.rows()
     else:
-        rows = _used_by.values(list(subjects))
+        rows = _used_by.rows(list(subjects))
     counted, others = Counter[str](), []
-    ended = now - timedelta(seconds=CLOCK_SLACK_S)
-    for pk, platform, key, subject, used, resets_at, told, by_hand in rows:
+    at = now.timestamp()
+    known: dict[tuple[str, str], Bucket | None] = {}
+    for pk, platform, key, subject, used, resets_at, log, told, by_hand in rows:
         if platform not in registry.PLATFORMS or platform == not_of:
             others.append(pk)
             continue
-        rule = rules(platform).get(key)
-        if rule is None or (not used and told is None and by_hand is None):
+        if (platform, key) not in known:
+            known[platform, key] = rules(platform).get(key)
+        rule = known[platform, key]
+        if rule is None:
+            continue
+        is_used, is_sure = _is_used(used, resets_at, log, rule, at)
+        if not is_used and told is None and by_hand is None:
             continue
         size = rule.size if told is None or rule.partition == "ip" else told
         if (
             by_hand is None
-            and used
+            and is_used
+            and is_sure
             and (size is None or (size and -(-used * 100 // size) < below))
-            and resets_at is not None
-            and resets_at > ended
-            and rule.window != WindowKind.ROLLING_LOG
             and rule.unit != MONEY
             and BucketId(platform, key, subject) not in besides
         ):
@@ -151,6 +242,26 @@ def roomy(
     return counted, others
 
 
+def _is_used(
+    used: int, resets_at: Any, log: Any, rule: Bucket, at: float
+) -> tuple[bool, bool]:
+    """Whether something of a window is used, at most what was counted, and whether that
+    is sure without a closer look. Columns as the database has them; at: seconds since
+    1970."""
+    if not used:
+        return False, True
+    if rule.window == WindowKind.ROLLING_LOG:
+        entries = json.loads(log) if log != "[]" else ()
+        gone = at - rule.window_s - CLOCK_SLACK_S
+        return not entries or entries[-1][0] > gone, True
+    end = as_time(resets_at)
+    if end is None:
+        return True, False
+    ended = at - end.timestamp() - CLOCK_SLACK_S
+    # What was taken near the end of a window counts in the next one as well.
+    return ended < rule.window_s, ended < 0
+
+
 _FIGURES = (
     "pk",
     "platform",
@@ -158,6 +269,7 @@ _FIGURES = (
     "subject",
     "used",
     "resets_at",
+    "log",
     "size_told",
     "size_set",
 )
@@ -305,17 +417,11 @@ def _line(
     row: RateBucket,
     whose: Mapping[str, str],
     now: datetime,
-    said: dict[tuple[str, str], tuple[str, str]] | None = None,
     *,
     named: bool = True,
 ) -> WindowLine:
-    """said: names and kinds of rules, which many lines share, as far as they are known."""
     rule = rules(row.platform)[row.key]
-    said = {} if said is None else said
-    if (row.platform, row.key) not in said:
-        words = bucket_name(row.platform, rule), kind_words(rule)
-        said[row.platform, row.key] = words
-    name, kind = said[row.platform, row.key]
+    name, kind = _said(row.platform, rule, get_language())
     # The first two name the row; the others are what is counted.
     window = Window(rule, row.counts())
     at = now.timestamp()
@@ -346,9 +452,15 @@ def _line(
         ends_at=_at(ends),
         opens_at=_at(opens),
         set_by=row.set_by if named else None,
-        set_at=row.set_at,
-        set_reason=row.set_reason,
+        set_at=row.set_at if named else None,
+        set_reason=row.set_reason if named else "",
     )
+
+
+@lru_cache(maxsize=5000)
+def _said(platform: str, rule: Bucket, _language: str | None) -> tuple[str, str]:
+    """Its name and its kind: a few hundred rules, of which each page asks the same."""
+    return bucket_name(platform, rule), kind_words(rule)
 
 
 def _at(seconds: float | None) -> datetime | None:

@@ -24,7 +24,15 @@ from .charts import ends_by_week, health_over_time
 from .connect import may_have_standby
 from .disconnect import disconnect
 from .forms import PeopleForm
-from .health_rows import HEALTHS, in_full, make_rows, to_judge, tree, urgency
+from .health_rows import (
+    HEALTHS,
+    in_full,
+    make_rows,
+    to_judge,
+    tree,
+    urgency,
+    used_by_posts,
+)
 from .limit_pages import subjects_of, whose_of, windows
 from .links import may_send
 from .models import (
@@ -59,7 +67,7 @@ def account_list(request: HttpRequest) -> HttpResponse:
     wanted_brand = request.GET.get("brand", "")
     wanted_platform = request.GET.get("platform", "")
     wanted_health = request.GET.get("health", "")
-    visible = accounts = ConnectedAccount.objects.visible_to(request.user)
+    accounts = ConnectedAccount.objects.visible_to(request.user)
     by_pk = {str(brand.pk): brand for brand in brands}
     if wanted_brand in by_pk:
         accounts = accounts.filter(brand=by_pk[wanted_brand])
@@ -72,14 +80,13 @@ def account_list(request: HttpRequest) -> HttpResponse:
     for word in wanted_text.split():
         accounts = accounts.filter(_says(word))
     lacked = request.GET.get("lacks", "")
+    found = to_judge(accounts, scopes=bool(lacked))
     if lacked:
-        found = to_judge(accounts, "kind", "credential__granted_scopes")
         found = [account for account in found if is_lacking(account, lacked)]
-    else:
-        found = to_judge(accounts)
-    rows = make_rows(found, now, why=False)
-    live = [row for row in rows if row.account.health != "disconnected"]
-    gone = [row for row in rows if row.account.health == "disconnected"]
+    windows_of = used_by_posts(now, found)
+    rows = make_rows(found, now, why=False, lines=windows_of.full())
+    live = [row for row in rows if row.health != "disconnected"]
+    gone = [row for row in rows if row.health == "disconnected"]
     tiles = [
         {
             "health": "",
@@ -109,14 +116,8 @@ def account_list(request: HttpRequest) -> HttpResponse:
         request.GET.get("page")
     )
     incidents = hooks.incidents(request.user)
-    whole = visible.with_health().defer(
-        "credential__access_token",
-        "credential__app__client_secret",
-        "credential__app__hook_secret",
-        "credential__app__hook_token",
-    )
     context = {
-        "rows": in_full(list(page.object_list), whole),
+        "rows": in_full(list(page.object_list), windows_of),
         "page": page,
         "zone": timezone.get_current_timezone_name(),
         "page_query": _with(request, page=""),

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db.models import F
 from django.utils.translation import gettext as _
 
 from accounts.causes import explain
+from accounts.fixed_query import FixedQuery, instance
 from accounts.hooks import Happening
-from accounts.models import ConnectedAccount
+from accounts.models import ConnectedAccount, Credential, PlatformApp
 
 from .models import CheckResult, Incident
 
@@ -25,18 +28,64 @@ def open_incidents(reader: Any) -> Sequence[tuple[str, Any]]:
 
     Three queries. What holds nothing up yet stands in the rows, and on the incidents' page.
     """
-    from .incident_views import cards, rows_for
+    from .incident_views import cards
 
-    rows = (
+    if reader.is_superuser:
+        found = _of_all.objects()
+    else:
+        found = _of_member.objects(reader.pk)
+    for incident in found:
+        _name(incident)
+    return [("monitoring/_incident_card.html", card) for card in cards(found, reader)]
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """As much of a person as the query asks."""
+
+    pk: int
+    is_superuser: bool = False
+
+
+#: What a card says of an incident besides its own columns.
+_ACCESS = ("subject_name", "subject_id", "app_id")
+_PERSON = ("username", "first_name", "last_name")
+
+
+def _open(reader: _Reader) -> Any:
+    from .incident_views import rows_for
+
+    return (
         rows_for(reader)
+        .select_related(None)
+        .defer(None)
         .open()
         .exclude(kind__in=Incident.QUIET)
         .order_by(F("first_due_at").asc(nulls_last=True), "pk")
+        .annotate(
+            **{f"access_{name}": F(f"credential__{name}") for name in _ACCESS},
+            **{f"taker_{name}": F(f"acknowledged_by__{name}") for name in _PERSON},
+            app_platform=F("credential__app__platform"),
+        )[:INCIDENTS]
     )
-    return [
-        ("monitoring/_incident_card.html", card)
-        for card in cards(list(rows[:INCIDENTS]), reader)
-    ]
+
+
+_of_all: FixedQuery[Incident] = FixedQuery(lambda: _open(_Reader(0, True)))
+_of_member: FixedQuery[Incident] = FixedQuery(lambda pk: _open(_Reader(pk)), -7)
+
+
+def _name(incident: Any) -> None:
+    """Its access and who took it, as far as they are named."""
+    if incident.credential_id is not None:
+        access = {name: getattr(incident, f"access_{name}") for name in _ACCESS}
+        credential = instance(Credential, {"id": incident.credential_id, **access})
+        app = {"id": credential.app_id, "platform": incident.app_platform}
+        credential.app = instance(PlatformApp, app)
+        incident.credential = credential
+    if incident.acknowledged_by_id is not None:
+        person = {name: getattr(incident, f"taker_{name}") for name in _PERSON}
+        key = incident.acknowledged_by_id
+        incident.acknowledged_by = instance(get_user_model(), {"id": key, **person})
 
 
 def check_happenings(account: ConnectedAccount) -> Sequence[Happening]:

@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Count, F, Min, Q
+from django.db.models import F, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -26,7 +26,7 @@ from platforms.errors import Cause
 
 from . import letters, outages, waiting
 from .models import Alert, Incident, IncidentQuerySet
-from .sight import own_part
+from .sight import own_part, parts_of
 
 PER_PAGE = 25
 #: Accounts that the page of one incident lists; the rest is counted.
@@ -108,24 +108,19 @@ class Card:
 
 
 def cards(incidents: Sequence[Incident], reader: Any) -> list[Card]:
-    """With how many of the reader's accounts of each platform; three queries for all,
-    and one more for each that reaches into brands that the reader does not see."""
-    link = Incident.accounts.through.objects.filter(incident__in=incidents)
-    if not reader.is_superuser:
-        inside = ConnectedAccount.objects.visible_to(reader)
-        link = link.filter(connectedaccount__in=inside.values("pk"))
-    own_part(incidents, reader)
-    seen = ConnectedAccount.objects.connected().visible_to(reader)
-    if not is_admin(reader):  # who may send links: as accounts.links.may_send
-        seen = seen.filter(Q(owner=reader.pk) | Q(deputy=reader.pk))
-    mine = link.filter(connectedaccount__in=seen.values("pk"))
-    first = dict(
-        mine.order_by().values_list("incident").annotate(Min("connectedaccount"))
-    )
+    """With how many of the reader's accounts of each platform; one query for all, and
+    one more for each that reaches into brands that the reader does not see."""
+    found = parts_of(incidents, reader)
+    own_part(incidents, reader, found)
+    first: dict[int, int] = {}
     parts: dict[int, list[str]] = {}
-    grouped = link.order_by().values_list("incident", "connectedaccount__platform")
-    counted = sorted(grouped.annotate(n=Count("pk")), key=lambda row: -row[2])
-    for pk, platform, number in counted:
+    for pk, platform, _named, number, account in sorted(
+        found, key=lambda part: -part.seen
+    ):
+        if account is not None:
+            first[pk] = min(account, first.get(pk, account))
+        if not number:
+            continue
         name = (
             registry.spec(platform).name if platform in registry.PLATFORMS else platform
         )

@@ -7,7 +7,8 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from django.contrib import messages
 from django.db.models import Count, Q
@@ -56,6 +57,31 @@ SHOWN_FROM_SHARE = 50
 QUIET_SIZE = 50
 
 
+class Shown(NamedTuple):
+    """All that a row of the page says, so that the same is drawn once."""
+
+    line: WindowLine
+    used: str
+    size: str
+    tone: str
+    is_full: bool
+    planned: str
+    by_itself: str
+    source: str
+    edit_url: str
+
+
+class Unsized(NamedTuple):
+    """A window whose size only an admin can tell."""
+
+    line: WindowLine
+    edit_url: str
+
+    @property
+    def is_money(self) -> bool:
+        return self.line.unit == MONEY
+
+
 @dataclass
 class Entry:
     """A window with what is said beside it. will_wait: posts of the reader's brands."""
@@ -71,6 +97,20 @@ class Entry:
     @property
     def is_money(self) -> bool:
         return self.line.unit == MONEY
+
+    @property
+    def shown(self) -> Shown:
+        return Shown(
+            self.line,
+            self.used,
+            self.size,
+            self.tone,
+            self.is_full,
+            self.planned,
+            self.by_itself,
+            self.source,
+            self.edit_url,
+        )
 
     @property
     def is_full(self) -> bool:
@@ -177,7 +217,7 @@ def limits_page(request: HttpRequest) -> HttpResponse:
         "quiet": quiet,
         "page": page,
         "page_query": urlencode({"platform": only.slug}) if only else "",
-        "unsized": [_entry(line, 0, None, admin) for line in unsized(apps)],
+        "unsized": [Unsized(line, edit_url_of(line.bucket)) for line in unsized(apps)],
         "is_admin": admin,
         "will_wait": sum(waits.values()),
         "now": now,
@@ -241,9 +281,18 @@ def _full(found: Forecast) -> float:
 
 
 def _entry(line: WindowLine, wait: int, first: Forecast | None, admin: bool) -> Entry:
-    query = urlencode(line.bucket._asdict())
-    url = f"{reverse('limit_size')}?{query}" if admin else ""
+    url = edit_url_of(line.bucket) if admin else ""
     return Entry(line, source_words(line), _by_itself(line, wait, first), url, wait)
+
+
+def edit_url_of(bucket: BucketId) -> str:
+    return f"{reverse('limit_size')}?{_named(bucket)}"
+
+
+@lru_cache(maxsize=2000)
+def _named(bucket: BucketId) -> str:
+    """In an address."""
+    return urlencode(bucket._asdict())
 
 
 def source_words(line: WindowLine) -> str:

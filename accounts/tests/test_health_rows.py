@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts import hooks
-from accounts.health_rows import make_rows, tree, urgency
+from accounts.health_rows import make_rows, to_judge, tree, urgency
 from accounts.models import (
     Brand,
     CircuitBreaker,
@@ -275,3 +275,62 @@ def test_incidents_stand_first_as_those_who_know_them_show_them(
     assert answer.context["incidents"] == source(author)
     page = answer.content.decode()
     assert page.index("What is wrong") < page.index("Accounts by health")
+
+
+def test_an_account_with_a_full_window_is_listed_as_limited(
+    proven: Any, client: Client, author: Any
+) -> None:
+    account = proven("x")
+    for key, used in (("posts:user:3h", 300), ("POST /2/tweets:user", 100)):
+        RateBucket.objects.create(
+            platform="x",
+            key=key,
+            subject=f"account:{account.pk}",
+            used=used,
+            started_at=NOON,
+            opened_by=NOON,
+            resets_at=NOON + timedelta(minutes=15),
+        )
+    client.force_login(author)
+    answer = client.get(reverse(LIST), {"health": "limited"})
+    (row,) = answer.context["rows"]
+    assert row.window.free == 0
+    assert "Paused until" in answer.content.decode()
+
+
+def test_what_a_row_says_follows_its_account(
+    proven: Any, client: Client, author: Any, make_delivery: Any
+) -> None:
+    """Although most of it is drawn once."""
+    account = proven("x", name="Acme")
+    client.force_login(author)
+
+    def page() -> str:
+        return client.get(reverse(LIST)).content.decode().partition("<tbody>")[2]
+
+    assert "Acme" in page()
+    ConnectedAccount.objects.update(name="<b>Other", handle="other", owner=author)
+    Brand.objects.update(name="Brand & Co")
+    text = page()
+    assert "&lt;b&gt;Other" in text
+    assert "Brand &amp; Co" in text
+    assert "<b>Other" not in text
+    assert author.get_username() in text
+    make_delivery(account, "soon", timedelta(hours=2))
+    assert "24 Nov, 1" in page()
+    Credential.objects.update(state="broken", cause="token_revoked")
+    text = page()
+    assert "Reconnect needed" in text
+    assert "1 at risk" in text
+
+
+def test_judging_knows_of_a_refresh_token_and_not_which(proven: Any) -> None:
+    proven("x", refresh_token="refresh-42-secret")
+    proven("linkedin", "2", refresh_token="")
+    tokens = [
+        account.credential.refresh_token
+        for account in to_judge(ConnectedAccount.objects.all())
+        if account.credential
+    ]
+    assert [bool(token) for token in tokens] == [False, True]
+    assert "refresh-42-secret" not in tokens

@@ -11,7 +11,12 @@ from typing import Any
 from django import forms, template
 from django.forms import BoundField
 from django.forms.utils import flatatt
-from django.template.loader import TemplateDoesNotExist, get_template
+from django.template.loader import (
+    TemplateDoesNotExist,
+    get_template,
+    render_to_string,
+)
+from django.urls import get_script_prefix, get_urlconf
 from django.utils import timezone
 from django.utils.formats import localize
 from django.utils.html import format_html, format_html_join
@@ -20,6 +25,8 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from accounts.causes import broken_words, explain, length_words, unit_words
+from accounts.charts import Chart
+from accounts.health_rows import Row, Shown
 from accounts.models import ConnectedAccount
 from accounts.names import name_of
 from accounts.reading import told
@@ -249,6 +256,59 @@ def _table_line(
     return format_html(
         '<tr><th scope="row" data-label="{}">{}</th>{}</tr>', *first, cells
     )
+
+
+@register.simple_tag
+def account_row(row: Row, may_connect: bool) -> SafeString:
+    """A line of the accounts page. Most accounts are as they were when it was last
+    shown."""
+    site = get_urlconf(), get_script_prefix()
+    return _account_row(row.shown, may_connect, zone_name(), get_language(), site)
+
+
+@lru_cache(maxsize=1000)
+def _account_row(
+    row: Shown, may_connect: bool, _zone: str, _language: str | None, _site: Any
+) -> SafeString:
+    context = {"row": row, "may_connect": may_connect}
+    return render_to_string("accounts/_row.html", context)
+
+
+@register.simple_tag
+def limit_row(entry: Any) -> SafeString:
+    """A window on the page of limits (`publishing.limit_views.Entry`). Most are as they
+    were when last shown."""
+    return _limit_row(entry.shown, zone_name(), get_language())
+
+
+@lru_cache(maxsize=1000)
+def _limit_row(entry: Any, _zone: str, _language: str | None) -> SafeString:
+    return render_to_string("publishing/_limit_row.html", {"entry": entry})
+
+
+@register.simple_tag
+def unsized_line(entry: Any) -> SafeString:
+    """One of our apps' windows without a size (`publishing.limit_views.Unsized`)."""
+    return _unsized_line(entry, get_language())
+
+
+@lru_cache(maxsize=1000)
+def _unsized_line(entry: Any, _language: str | None) -> SafeString:
+    return render_to_string("publishing/_unsized_line.html", {"entry": entry})
+
+
+@register.simple_tag
+def chart_card(chart: Chart, name: str, title: str) -> SafeString:
+    """name: an id of the page's. Days that are over stay as they are."""
+    return _chart_card(chart, name, str(title), get_language())
+
+
+@lru_cache(maxsize=100)
+def _chart_card(
+    chart: Chart, name: str, title: str, _language: str | None
+) -> SafeString:
+    context = {"chart": chart, "name": name, "title": title}
+    return render_to_string("accounts/_chart.html", context)
 
 
 # ---------------------------------------------------------------- forms
