@@ -110,17 +110,16 @@ def campaign_detail(request: HttpRequest, pk: int) -> HttpResponse:
     groups: dict[Any, dict[str, Any]] = {}
     for item in items:
         group = groups.setdefault(
-            item.person_id, {"person": item.person, "rows": [], "open": 0, "done": 0}
+            item.person_id,
+            {"person": item.person, "rows": [], "deputies": [], "open": 0, "done": 0},
         )
-        credential = item.account.credential
-        at = credential.ends_at(item.account.platform, now) if credential else None
-        group["rows"].append({"item": item, "ends_at": at})
+        group["rows"].append(campaigns.line_of(item, now))
+        group["deputies"].append(item.account.deputy_id)
         group["open"] += item.state in campaigns.OPEN
         group["done"] += item.state == CampaignItem.State.DONE
     people = [(one.pk, name_of(one)) for one in campaigns.people_for(campaign)]
     for person, group in groups.items():
-        deputies = [row["item"].account.deputy_id for row in group["rows"]]
-        deputy = next((pk for pk in deputies if pk), None)
+        deputy = next((pk for pk in group["deputies"] if pk), None)
         group["deputy"] = deputy
         group["takers"] = [
             (pk, f"{name} ({_('deputy')})" if pk == deputy else name)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
@@ -120,6 +120,41 @@ def visible_to(user: Any) -> Any:
         own = Q(brand__in=Brand.objects.visible_to(user))
         rows = rows.filter(own | Q(brand=None, created_by=user))
     return rows
+
+
+class Line(NamedTuple):
+    """All that a campaign's page says of one account, so that the same is drawn once."""
+
+    pk: int
+    url: str
+    name: str
+    platform: str
+    brand: str
+    state: str
+    words: str
+    ends_at: datetime | None
+    done_at: datetime | None
+    asked_at: datetime | None
+    reminders: int
+
+
+def line_of(item: CampaignItem, now: datetime) -> Line:
+    """Needs the item with its account, and that with its brand and credential."""
+    account = item.account
+    credential = account.credential
+    return Line(
+        item.pk,
+        account.get_absolute_url(),
+        account.name,
+        account.platform,
+        account.brand.name,
+        item.state,
+        item.get_state_display(),
+        credential.ends_at(account.platform, now) if credential else None,
+        item.done_at,
+        item.asked_at,
+        item.reminders,
+    )
 
 
 def with_progress(rows: Any) -> Any:

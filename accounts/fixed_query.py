@@ -54,6 +54,8 @@ def in_one_row(sql: str, columns: int) -> str:
 
 def out_of_one(row: Sequence[str]) -> list[tuple[Any, ...]]:
     """The rows of a query that was asked `in_one_row`, in their order."""
+    if len(row) == 1:
+        return list(map(tuple, json.loads(row[0])))
     return [tuple(chain(*parts)) for parts in zip(*map(json.loads, row), strict=True)]
 
 

@@ -259,12 +259,14 @@ _to_show = FixedQuery(
 def _read(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
     """Columns of a fixed query as attributes."""
     found = dict(zip(names, values, strict=True))
-    for name, value in found.items():
-        if value is None:
-            continue
-        if name in _TIMES:
-            found[name] = as_time(value)
+    for name in _times_among(names):
+        found[name] = as_time(found[name])
     return found
+
+
+@cache
+def _times_among(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if name in _TIMES)
 
 
 def _document(value: Any) -> Any:

@@ -214,27 +214,33 @@ def roomy(
         rows = _used_by.rows(list(subjects))
     counted, others = Counter[str](), []
     at = now.timestamp()
-    known: dict[tuple[str, str], Bucket | None] = {}
+    known: dict[tuple[str, str], _Rule | None] = {}
+    ends: dict[Any, float | None] = {None: None}
     for pk, platform, key, subject, used, resets_at, log, told, by_hand in rows:
-        if platform not in registry.PLATFORMS or platform == not_of:
+        if (platform, key) not in known:
+            known[platform, key] = _rule_of(platform, key, below)
+        rule = known[platform, key]
+        if platform == not_of or (rule is None and platform not in registry.PLATFORMS):
             others.append(pk)
             continue
-        if (platform, key) not in known:
-            known[platform, key] = rules(platform).get(key)
-        rule = known[platform, key]
         if rule is None:
             continue
-        is_used, is_sure = _is_used(used, resets_at, log, rule, at)
+        if resets_at not in ends:
+            end = as_time(resets_at)
+            ends[resets_at] = end.timestamp() if end else None
+        is_used, is_sure = rule.is_used(used, ends[resets_at], log, at)
         if not is_used and told is None and by_hand is None:
             continue
-        size = rule.size if told is None or rule.partition == "ip" else told
+        most = rule.most
+        if told is not None and not rule.is_of_address:
+            most = (below - 1) * told // 100 if told else -1
         if (
-            by_hand is None
-            and is_used
+            is_used
             and is_sure
-            and (size is None or (size and -(-used * 100 // size) < below))
-            and rule.unit != MONEY
-            and BucketId(platform, key, subject) not in besides
+            and by_hand is None
+            and (most is None or used <= most)
+            and not rule.is_money
+            and (platform, key, subject) not in besides
         ):
             counted[platform] += 1
         else:
@@ -242,24 +248,53 @@ def roomy(
     return counted, others
 
 
-def _is_used(
-    used: int, resets_at: Any, log: Any, rule: Bucket, at: float
-) -> tuple[bool, bool]:
-    """Whether something of a window is used, at most what was counted, and whether that
-    is sure without a closer look. Columns as the database has them; at: seconds since
-    1970."""
-    if not used:
-        return False, True
-    if rule.window == WindowKind.ROLLING_LOG:
-        entries = json.loads(log) if log != "[]" else ()
-        gone = at - rule.window_s - CLOCK_SLACK_S
-        return not entries or entries[-1][0] > gone, True
-    end = as_time(resets_at)
-    if end is None:
-        return True, False
-    ended = at - end.timestamp() - CLOCK_SLACK_S
-    # What was taken near the end of a window counts in the next one as well.
-    return ended < rule.window_s, ended < 0
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """As much of a rule as many rows are judged by. most: units of which a window has
+    much room; None: whatever is used."""
+
+    is_rolling: bool
+    is_money: bool
+    is_of_address: bool
+    window_s: float
+    most: int | None
+
+    def is_used(
+        self, used: int, end: float | None, log: Any, at: float
+    ) -> tuple[bool, bool]:
+        """Whether something of a window is used, at most what was counted, and whether
+        that is sure without a closer look. end and at: seconds since 1970; log: as the
+        database has it."""
+        if not used:
+            return False, True
+        if self.is_rolling:
+            if log == "[]":
+                return True, True
+            newest = json.loads(log)[-1][0]
+            return newest > at - self.window_s - CLOCK_SLACK_S, True
+        if end is None:
+            return True, False
+        ended = at - end - CLOCK_SLACK_S
+        # What was taken near the end of a window counts in the next one as well.
+        return ended < self.window_s, ended < 0
+
+
+def _rule_of(platform: str, key: str, below: int) -> _Rule | None:
+    if platform not in registry.PLATFORMS:
+        return None
+    rule = rules(platform).get(key)
+    if rule is None:
+        return None
+    most = None
+    if rule.size is not None:
+        most = (below - 1) * rule.size // 100 if rule.size else -1
+    return _Rule(
+        rule.window == WindowKind.ROLLING_LOG,
+        rule.unit == MONEY,
+        rule.partition == "ip",
+        rule.window_s,
+        most,
+    )
 
 
 _FIGURES = (
@@ -284,6 +319,15 @@ _used_by = FixedQuery(
 )
 
 
+@lru_cache(maxsize=2000)
+def _unused(
+    platform: str, rule: Bucket, subject: str, whose: str, _language: str | None
+) -> WindowLine:
+    """A window of which nothing was counted: the same at any time."""
+    row = RateBucket(platform=platform, key=rule.key, subject=subject)
+    return _line(row, {subject: whose}, datetime.now(UTC))
+
+
 def unsized(apps: Iterable[PlatformApp]) -> list[WindowLine]:
     """Windows of our apps whose size only an admin can tell, and nobody has told.
 
@@ -299,12 +343,11 @@ def unsized(apps: Iterable[PlatformApp]) -> list[WindowLine]:
     )
     for app in apps:
         subject = f"app:{app.pk}"
-        whose = {subject: _app_name(app)}
+        name = _app_name(app)
         for rule in app.spec.buckets:
             known = (app.platform, subject, rule.key) in told
             if rule.partition == "app" and rule.size is None and not known:
-                row = RateBucket(platform=app.platform, key=rule.key, subject=subject)
-                lines.append(_line(row, whose, datetime.now(UTC)))
+                lines.append(_unused(app.platform, rule, subject, name, get_language()))
     return sorted(lines, key=lambda line: (line.unit != MONEY, line.whose, line.name))
 
 

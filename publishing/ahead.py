@@ -88,7 +88,7 @@ def foresee(
     return outlook([*planned(rows[:MAX_PLANNED]), *besides], now)
 
 
-def _concerned(times: Mapping[int, Sequence[datetime]], now: datetime) -> set[int]:
+def _concerned(times: Mapping[int, Sequence[Any]], now: datetime) -> set[int]:
     """Keys of the accounts whose posts might meet a limit: mostly none.
 
     Each post is counted as the largest that there is, so no forecast is missed; and a
@@ -105,7 +105,7 @@ def _concerned(times: Mapping[int, Sequence[datetime]], now: datetime) -> set[in
         if sum(len(times[pk]) for pk in drawing[bucket]) * units[bucket] <= free:
             continue  # even all at once
         length = timedelta(seconds=rules(bucket.platform)[bucket.key].window_s)
-        going = sorted(at for pk in drawing[bucket] for at in times[pk])
+        going = sorted(as_time(at) or now for pk in drawing[bucket] for at in times[pk])
         if _peak(going, length) * units[bucket] > free:
             found.update(drawing[bucket])
     return found
@@ -121,11 +121,12 @@ _going = FixedQuery(lambda until: _times_of(waiting(until)), SAMPLE_TIME)
 
 def _times(
     going: Iterable[Sequence[Any]], besides: Iterable[Planned]
-) -> Mapping[int, list[datetime]]:
-    """When posts go, by account. going: as `_times_of` has it."""
-    times: defaultdict[int, list[datetime]] = defaultdict(list)
+) -> Mapping[int, list[Any]]:
+    """When posts go, by account; for `as_time`, which few of them need. going: as
+    `_times_of` has it."""
+    times: defaultdict[int, list[Any]] = defaultdict(list)
     for account_id, at in going:
-        times[account_id].append(as_time(at) or at)
+        times[account_id].append(at)
     for plan in besides:
         times[plan.need.account_id].append(plan.at)
     return times

@@ -14,7 +14,7 @@ from django.contrib import messages
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_list_or_404, get_object_or_404, redirect, render
-from django.urls import reverse
+from django.urls import get_script_prefix, get_urlconf, reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
@@ -286,13 +286,12 @@ def _entry(line: WindowLine, wait: int, first: Forecast | None, admin: bool) -> 
 
 
 def edit_url_of(bucket: BucketId) -> str:
-    return f"{reverse('limit_size')}?{_named(bucket)}"
+    return _edit_url(bucket, get_urlconf(), get_script_prefix())
 
 
 @lru_cache(maxsize=2000)
-def _named(bucket: BucketId) -> str:
-    """In an address."""
-    return urlencode(bucket._asdict())
+def _edit_url(bucket: BucketId, _urlconf: str | None, _prefix: str) -> str:
+    return f"{reverse('limit_size')}?{urlencode(bucket._asdict())}"
 
 
 def source_words(line: WindowLine) -> str:

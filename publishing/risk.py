@@ -255,17 +255,22 @@ _LIGHT_ACCESS = Credential.objects.select_related("app", "parent__parent").only(
 )
 
 
+#: What tells of an access: from its credential on, and what of it is not read.
+ACCESS = ("app", "parent__parent")
+UNREAD = (
+    "access_token",
+    "parent__access_token",
+    "parent__parent__access_token",
+    *(f"app__{name}" for name in ("client_secret", "hook_secret", "hook_token")),
+)
+
+
 def read_access(rows: Sequence[Delivery]) -> None:
     """What tells of access, where it was not read with the rows: two queries at most.
 
     Without tokens that act and without secrets; that one is renewed tells of its end.
     """
-    credentials = Credential.objects.select_related("app", "parent__parent").defer(
-        "access_token",
-        "parent__access_token",
-        "parent__parent__access_token",
-        *(f"app__{name}" for name in ("client_secret", "hook_secret", "hook_token")),
-    )
+    credentials = Credential.objects.select_related(*ACCESS).defer(*UNREAD)
     prefetch_related_objects(
         rows,
         "account",

@@ -23,7 +23,7 @@ from accounts.models import ConnectedAccount
 from . import ahead, stops
 from .judgements import BELIEVED, doubted
 from .models import Delivery, DeliveryQuerySet, Judgement, PostMedia, Stop
-from .risk import Risk, Sky, gravest, judge
+from .risk import ACCESS, UNREAD, Risk, Sky, gravest, judge
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +69,15 @@ def threatened_of(accounts: list[int]) -> list[Found]:
     return _judged(_of_accounts.values(accounts, now - BELIEVED), now)
 
 
+def threatened_for(reader: Any, until: datetime, sky: Sky) -> list[Found]:
+    """The same of all that the reader sees and that is due before `until`."""
+    if sky.active or reader.is_superuser:
+        rows = Delivery.objects.visible_to(reader).filter(due_at__lt=until)
+        return threatened(rows, sky)
+    now = timezone.now()
+    return _judged(_of_reader.values(reader.pk, until, now - BELIEVED), now)
+
+
 def _listed(
     deliveries: DeliveryQuerySet, now: datetime, active: Sequence[Stop]
 ) -> QuerySet[Delivery, Any]:
@@ -97,6 +106,26 @@ def of_accounts(accounts: list[int]) -> DeliveryQuerySet:
 _of_accounts = FixedQuery(
     lambda accounts, since: _listed(of_accounts(accounts), since + BELIEVED, ()),
     [-7],
+    SAMPLE_TIME,
+)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """As much of a person as the query asks."""
+
+    pk: int
+    is_superuser: bool = False
+
+
+_of_reader = FixedQuery(
+    lambda pk, until, since: _listed(
+        Delivery.objects.visible_to(_Reader(pk)).filter(due_at__lt=until),
+        since + BELIEVED,
+        (),
+    ),
+    -7,
+    SAMPLE_TIME + timedelta(days=1),
     SAMPLE_TIME,
 )
 
@@ -162,7 +191,9 @@ def by_root(found: Iterable[Found], most: int, sky: Sky | None = None) -> list[G
     chosen = list(roots.values())[:most]
     heads = [members[0] for members in chosen]
     media = Prefetch("post__media", PostMedia.objects.select_related("asset"))
-    rows = Delivery.objects.select_related("post__brand")
+    rows = Delivery.objects.select_related(
+        "post__brand", *(f"account__credential__{name}" for name in ACCESS)
+    ).defer(*(f"account__credential__{name}" for name in UNREAD))
     firsts = rows.prefetch_related("post__variants", media).in_bulk(
         [one.pk for one in heads]
     )

@@ -38,7 +38,7 @@ from publishing import approving
 from publishing.access import role_required
 from publishing.models import Delivery
 from publishing.risk import Sky
-from publishing.threatened import by_root, threatened
+from publishing.threatened import by_root, threatened_for
 
 from . import app_checks, first_post, home_rows, probes, steps, system
 from .forms import BrandForm, PersonForm, ProfileForm
@@ -63,10 +63,9 @@ def home(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     local = timezone.localtime(now)
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
-    mine = Delivery.objects.visible_to(request.user)
     facts = home_rows.facts(request.user, now, midnight)
     sky = Sky.now_seen(now)
-    risky = threatened(mine.filter(due_at__lt=now + timedelta(days=RISK_DAYS)), sky)
+    risky = threatened_for(request.user, now + timedelta(days=RISK_DAYS), sky)
     listed = home_rows.in_order(
         Delivery.objects.for_pages(), list({*facts.went, *facts.comes})
     )

@@ -11,8 +11,10 @@ from django.template.loader import get_template, render_to_string
 from django.urls import get_script_prefix, get_urlconf
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.timezone import get_current_timezone_name
 from django.utils.translation import get_language
 
+from accounts.campaigns import Line
 from accounts.names import name_of
 from socialhub import shell
 
@@ -57,6 +59,24 @@ def lost_accesses(context: Context) -> SafeString:
     )
     said = said.replace(shell.NEXT, escape(request.get_full_path()))
     return _for(context, said)
+
+
+@register.simple_tag(takes_context=True)
+def campaign_line(context: Context, line: Line, closed_at: Any) -> SafeString:
+    """Of many accounts that a campaign asks for, few change from page to page."""
+    zone = get_current_timezone_name()
+    site = get_urlconf(), get_script_prefix()
+    return _for(
+        context, _campaign_line(line, bool(closed_at), zone, get_language(), site)
+    )
+
+
+@lru_cache(maxsize=1000)
+def _campaign_line(
+    line: Line, is_closed: bool, _zone: str, _language: str | None, _site: Any
+) -> str:
+    context = {"item": line, "is_closed": is_closed, "csrf_token": shell.TOKEN}
+    return render_to_string("accounts/_campaign_line.html", context)
 
 
 def _for(context: Context, said: str) -> SafeString:
