@@ -570,11 +570,14 @@ def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
     found = narrowed(deliveries, filters)
     entries: list[tuple[str, int, int | None]]
     entries = list(found.values_list(written("due_at"), "post", "pk"))
-    drafts = filters.drafts(
-        Post.objects.visible_to(user).filter(due_at__gte=start, due_at__lt=stop)
-    )
+    drafts = {
+        post.pk: post
+        for post in filters.drafts(
+            Post.objects.visible_to(user).filter(due_at__gte=start, due_at__lt=stop)
+        ).select_related("brand")
+    }
     entries += [
-        (when, key, None) for when, key in drafts.values_list(written("due_at"), "pk")
+        (in_order(post.due_at or start), key, None) for key, post in drafts.items()
     ]
     made_there = filters.natives(NativePost.objects.visible_to(user))
     times = made_there.between(start, stop).values_list(written("posted_at"), "pk")
@@ -601,8 +604,7 @@ def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
         if one.count <= CARDS_PER_DAY:
             beside.append(foreign_key)
     keys = [key for _post, key in places if key]
-    shown = [post for post, key in places if not key]
-    wanted = Post.objects.filter(pk__in=shown).select_related("brand") if shown else []
+    wanted = [drafts[post] for post, key in places if not key]
     for row in light_rows(keys, wanted):
         day_of(in_order(row.at or start)).cards.append(row)
     for native in native_rows(NativePost.objects.filter(pk__in=beside)):
