@@ -9,6 +9,23 @@ import pytest
 from platforms import registry
 from socialhub import traps
 
+#: How many traps of each platform are known. Only here, so that none goes unnoticed.
+KNOWN = {
+    "ayrshare": 11,
+    "bluesky": 15,
+    "facebook": 15,
+    "instagram": 14,
+    "linkedin": 20,
+    "mastodon": 15,
+    "outstand": 9,
+    "pinterest": 13,
+    "snapchat": 10,
+    "threads": 8,
+    "tiktok": 17,
+    "x": 16,
+    "youtube": 18,
+}
+
 
 @pytest.fixture(scope="module")
 def proved():
@@ -22,6 +39,11 @@ def test_each_trap_of_a_platform_has_a_test_and_each_mark_a_trap(slug, proved):
     assert listed, "a new platform lists what is odd about it"
     assert not listed - marked, "no test has the mark of these"
     assert not marked - listed, f"platforms/{slug}/traps.py has none of these"
+
+
+@pytest.mark.parametrize("slug", registry.PLATFORMS)
+def test_the_traps_of_a_platform_are_numbered_without_a_gap(slug):
+    assert list(traps.listed(slug)) == list(range(1, KNOWN[slug] + 1))
 
 
 def test_no_mark_names_an_unknown_platform(proved):
