@@ -16,14 +16,10 @@ from typing import Any
 
 from .base import Draft, MediaFile, PlatformSpec, PublishJob, StepResult
 from .errors import Cause, NotFound, Outcome, PlatformError, TransientError
+from .without import CARD as PATIENCE
 from .without import LINK_PICTURE, with_one_more
 
 CARD, SHOWN = "card_picture", "card_shown"
-#: Tries of a picture before it is left out.
-MAX_TRIES = 3
-TRY_AGAIN_S = 5.0
-#: These say nothing of the picture: the whole post waits for them.
-OF_ALL = {Outcome.AUTH_EXPIRED, Outcome.AUTH_REVOKED, Outcome.PLATFORM_DOWN}
 
 
 def shows_card(draft: Draft, spec: PlatformSpec) -> bool:
@@ -66,11 +62,11 @@ def sending(
     try:
         there = send()
     except PlatformError as error:
-        if error.outcome in OF_ALL or error.cause is Cause.UNREACHABLE:
+        if PATIENCE.is_of_all(error):
             raise
         tries = int(job.witness.get("card_tries", 0)) + 1
-        if error.outcome is Outcome.TRANSIENT and tries < MAX_TRIES:
-            return StepResult({"card_tries": tries}, wait_s=TRY_AGAIN_S)
+        if error.outcome is Outcome.TRANSIENT and tries < PATIENCE.tries:
+            return StepResult({"card_tries": tries}, wait_s=PATIENCE.pause_s(error))
         return left_out(job, error)
     return StepResult({CARD: {"sha256": file.sha256, **there}, SHOWN: is_last})
 
@@ -93,7 +89,7 @@ def once_more_without(error: PlatformError) -> TransientError:
         status=error.status,
         code=error.code,
         request_id=error.request_id,
-        retry_after=TRY_AGAIN_S,
+        retry_after=PATIENCE.wait_s,
         extra={"forget": SHOWN},
     )
 

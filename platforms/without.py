@@ -10,11 +10,41 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import PlatformError
+from .errors import Cause, Outcome, PlatformError
 
 WITHOUT = "without"
 CAPTIONS, THUMBNAIL, PLAYLIST = "captions", "thumbnail", "playlist"
 LINK_PICTURE = "the picture of the link"
+#: Answers that say nothing of what goes along: they speak of the whole post.
+OF_ALL = {Outcome.AUTH_EXPIRED, Outcome.AUTH_REVOKED, Outcome.PLATFORM_DOWN}
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a post waits for what goes along with it: tries, and seconds between.
+
+    for_limits: a used up limit is waited for as well; else it is gone without.
+    """
+
+    tries: int
+    wait_s: float
+    for_limits: bool = True
+
+    def is_of_all(self, error: PlatformError) -> bool:
+        """Whether the whole post waits; else it is a matter of what goes along alone."""
+        is_waited_for = self.for_limits and error.outcome is Outcome.RATE_LIMITED
+        is_lost = error.cause is Cause.UNREACHABLE
+        return is_waited_for or is_lost or error.outcome in OF_ALL
+
+    def pause_s(self, error: PlatformError) -> float:
+        """Until the next try: no sooner than the platform said."""
+        return max(self.wait_s, error.retry_after or 0)
+
+
+#: Somebody wrote or made these: they are worth a minute.
+FILES = Patience(tries=5, wait_s=15.0)
+#: What a page shows of itself is not worth a wait for the next day.
+CARD = Patience(tries=3, wait_s=5.0, for_limits=False)
 
 
 @dataclass(frozen=True)

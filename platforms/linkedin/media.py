@@ -59,18 +59,9 @@ POLLS_AHEAD = 4
 #: After so long it is no longer waited for.
 GIVE_UP = timedelta(minutes=15)
 PART_BYTES = 4_194_304
-#: What goes beside a video, in order, and tries of it before it is left out.
+#: What goes beside a video, in order.
 THUMBNAIL, CAPTIONS = without.THUMBNAIL, without.CAPTIONS
 BESIDE = (THUMBNAIL, CAPTIONS)
-MAX_TRIES = 5
-TRY_AGAIN_S = 15.0
-#: These say nothing of what goes beside a video: all waits for them.
-OF_ALL = {
-    Outcome.AUTH_EXPIRED,
-    Outcome.AUTH_REVOKED,
-    Outcome.RATE_LIMITED,
-    Outcome.PLATFORM_DOWN,
-}
 
 Stored = dict[str, Any]
 
@@ -285,14 +276,14 @@ class _Sending:
                 said = captions.as_sent(file, SPEC)
                 self.api.put_captions(url, said, file.language)
         except PlatformError as error:
-            if error.outcome in OF_ALL or error.cause is Cause.UNREACHABLE:
+            if without.FILES.is_of_all(error):
                 raise
             if error.code == "EXPIRED_UPLOAD_URL" and isinstance(error, TransientError):
                 raise self._forgetting(error) from error
             tries = int(self.job.witness.get("tries", 0)) + 1
             may_mend = error.outcome is Outcome.TRANSIENT and error.status != 403
-            if may_mend and tries < MAX_TRIES:
-                return StepResult({"tries": tries}, wait_s=TRY_AGAIN_S)
+            if may_mend and tries < without.FILES.tries:
+                return StepResult({"tries": tries}, wait_s=without.FILES.pause_s(error))
             return self._leave_out(name, file, error)
         left = {key: value for key, value in self.stored.items() if key != name}
         return self._result(left, {"tries": 0})

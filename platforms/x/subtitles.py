@@ -24,17 +24,6 @@ from . import media
 from .client import XClient
 from .spec import SPEC
 
-#: Tries of one step before the captions are left out.
-MAX_TRIES = 5
-TRY_AGAIN_S = 15.0
-#: These say nothing of captions: all waits for them.
-OF_ALL = {
-    Outcome.AUTH_EXPIRED,
-    Outcome.AUTH_REVOKED,
-    Outcome.RATE_LIMITED,
-    Outcome.PLATFORM_DOWN,
-}
-
 MAY_MEND = {Outcome.TRANSIENT, Outcome.AMBIGUOUS, Outcome.NOT_FOUND}
 
 Stored = dict[str, Any]
@@ -174,13 +163,13 @@ class _Sending:
         try:
             return run()
         except PlatformError as error:
-            if error.outcome in OF_ALL or error.cause is Cause.UNREACHABLE:
+            if without.FILES.is_of_all(error):
                 raise
             tries = int(self.job.witness.get("caption_tries", 0)) + 1
             # X may not know yet what it has just taken.
             is_early = error.cause is Cause.MEDIA_EXPIRED
-            if (is_early or error.outcome in MAY_MEND) and tries < MAX_TRIES:
-                wait_s = max(TRY_AGAIN_S, error.retry_after or 0)
+            if (is_early or error.outcome in MAY_MEND) and tries < without.FILES.tries:
+                wait_s = without.FILES.pause_s(error)
                 return StepResult({"caption_tries": tries}, wait_s=wait_s)
             return self._leave_out(error)
 
