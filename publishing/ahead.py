@@ -46,6 +46,7 @@ from platforms.base import (
     PublishJob,
 )
 
+from . import link_facts
 from .kept import need_for, planned, waiting
 from .models import Delivery, DeliveryQuerySet, Post
 
@@ -231,6 +232,9 @@ def of_draft(
         if account.health != "healthy":
             continue
         draft = draft_for(account.platform)
+        if account.spec.card_picture:
+            picture = link_facts.expected([draft.link_url]).get(draft.link_url)
+            draft = replace(draft, link_picture=picture)
         job = PublishJob("0" * 32, now, draft, account.identity())
         need = need_for(account, job, ("draft", account.pk))
         besides.append(Planned(max(due_at, now), need, useful_until))

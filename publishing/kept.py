@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from django.db.models import Q
@@ -10,8 +11,9 @@ from django.db.models import Q
 from accounts.limits import BucketId, Need, Planned, rules, subject_of
 from accounts.models import ConnectedAccount
 from platforms import parts, registry
-from platforms.base import PublishJob
+from platforms.base import MediaFile, PublishJob
 
+from . import link_facts
 from .models import Delivery, DeliveryQuerySet, prefetch_parts
 
 Status = Delivery.Status
@@ -31,28 +33,37 @@ def waiting(until: datetime) -> DeliveryQuerySet:
 def planned(deliveries: DeliveryQuerySet) -> list[Planned]:
     """Each with what it will draw and when, by time; ref is the delivery's key.
 
-    Without those whose account is disconnected. Seven queries at most, however many.
+    Without those whose account is disconnected. Nine queries at most, however many.
     """
     rows = deliveries.select_related("account__credential__app").prefetch_related(
         "post__variants", "post__media__asset"
     )
     prefetch_parts(row.post for row in rows)
+    pictures = link_facts.expected(
+        row.post.link_url for row in rows if row.account.spec.card_picture
+    )
     found = []
     for row in rows:
         if row.account.disconnected_at is None and row.account.credential is not None:
             at = row.next_attempt_at or row.release_at or row.due_at
-            found.append(Planned(at, need_of(row), row.useful_until))
+            need = need_of(row, pictures.get(row.post.link_url))
+            found.append(Planned(at, need, row.useful_until))
     return sorted(found, key=lambda plan: plan.at)
 
 
-def need_of(row: Delivery) -> Need:
-    """What the rest of this delivery takes. Needs its account's credential and app."""
+def need_of(row: Delivery, picture: MediaFile | None = None) -> Need:
+    """What the rest of this delivery takes. Needs its account's credential and app.
+
+    picture: of its link's card, where there is or will be one.
+    """
+    draft = row.post.draft_for(row.account.platform, row.account)
     job = PublishJob(
         marker=row.marker,
         created_at=row.created_at,
-        draft=row.post.draft_for(row.account.platform, row.account),
+        draft=replace(draft, link_picture=picture),
         account=row.account.identity(),
         witness=row.witness,
+        first_sent_at=row.first_sent_at,
     )
     return need_for(row.account, job, row.pk)
 

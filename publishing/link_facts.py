@@ -13,21 +13,22 @@ import codecs
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
+from typing import IO, Any
 from urllib.parse import urljoin, urlsplit
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from platforms import registry
 from platforms.base import MediaFile
-from platforms.errors import Cause, PlatformError
+from platforms.errors import Cause, PlatformError, TransientError
 from platforms.http import Answer, Http, storable
 from platforms.text import is_web_link
 
@@ -72,12 +73,7 @@ class NotRead(Exception):
 def asked(url: str, now: datetime | None = None) -> LinkFacts | None:
     """What is known of a link; has it read where that is too old. None: no web link."""
     now = now or timezone.now()
-    if (
-        not is_web_link(url)
-        or len(url) > 2000
-        or url != storable(url)
-        or "." not in (urlsplit(url).hostname or "")
-    ):
+    if not _may_be_read(url):
         return None
     with transaction.atomic():
         facts, made = LinkFacts.objects.defer("picture", "card").get_or_create(
@@ -90,6 +86,15 @@ def asked(url: str, now: datetime | None = None) -> LinkFacts | None:
             facts.asked_at = now
             _have_read(facts.pk)
     return facts
+
+
+def _may_be_read(url: str) -> bool:
+    return (
+        is_web_link(url)
+        and len(url) <= 2000
+        and url == storable(url)
+        and "." in (urlsplit(url).hostname or "")
+    )
 
 
 def _is_old(facts: LinkFacts, now: datetime) -> bool:
@@ -124,27 +129,67 @@ def known(urls: Iterable[str]) -> dict[str, LinkFacts]:
 
 
 def pictures(urls: Iterable[str]) -> dict[str, MediaFile]:
-    """By address, what the card of a link shows. One query, or none."""
+    """By address, what the card of a link shows; read when it is opened. One query, or
+    none."""
     keys = {LinkFacts.key_of(url) for url in urls if url}
     if not keys:
         return {}
-    rows = LinkFacts.objects.filter(key__in=keys).exclude(card=b"")
-    return {row.url: _as_file(row) for row in rows.only("key", "url", "card")}
+    rows = LinkFacts.objects.filter(key__in=keys).exclude(card_sum="")
+    told = rows.values_list("url", "pk", "card_sum", "card_bytes")
+    return {url: _file(pk, card_sum, size) for url, pk, card_sum, size in told}
 
 
-def _as_file(row: LinkFacts) -> MediaFile:
-    data = bytes(row.card)
+def expected(urls: Iterable[str]) -> dict[str, MediaFile]:
+    """The same for a forecast: pages that were not read yet are taken to show one.
+
+    Two queries, or none.
+    """
+    wanted = {url for url in urls if url and _may_be_read(url)}
+    if not wanted:
+        return {}
+    keys = [LinkFacts.key_of(url) for url in wanted]
+    read = LinkFacts.objects.filter(key__in=keys).exclude(read_at=None)
+    unread = wanted.difference(read.values_list("url", flat=True))
+    return dict.fromkeys(unread, _file(0, "", 1)) | pictures(wanted)
+
+
+def _file(pk: int, sha256: str, size_bytes: int) -> MediaFile:
     return MediaFile(
-        key=f"link{row.pk}",
+        key=f"link{pk}",
         mime_type="image/jpeg",
-        size_bytes=len(data),
+        size_bytes=size_bytes,
         width=0,
         height=0,
         alt_text="",
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=sha256,
         file_name="card.jpg",
-        open=lambda: BytesIO(data),
+        open=_opener(pk, sha256),
     )
+
+
+def _opener(pk: int, sha256: str) -> Callable[[], IO[bytes]]:
+    """Reads the row anew: a claim takes many posts at once, whose pictures would all be
+    in memory until their turn came."""
+
+    def open_card() -> IO[bytes]:
+        rows = LinkFacts.objects.filter(pk=pk, card_sum=sha256)
+        try:
+            card = rows.values_list("card", flat=True).first()
+        finally:
+            # Steps run in threads of their own, which have no other use for it.
+            if not connection.in_atomic_block:
+                connection.close()
+        if card is None:
+            raise TransientError("the page was read anew meanwhile")
+        return BytesIO(bytes(card))
+
+    return open_card
+
+
+def card_of(data: bytes) -> dict[str, Any]:
+    """The fields of LinkFacts that keep this picture; b"": there is none."""
+    card_sum = hashlib.sha256(data).hexdigest() if data else ""
+    return {"card": data, "card_sum": card_sum, "card_bytes": len(data)}
 
 
 def ask_ahead(now: datetime) -> int:
@@ -186,8 +231,8 @@ def read(pk: int) -> str:
         description=found.description[:500],
         picture=picture,
         has_picture=bool(picture),
-        card=card,
         trouble=trouble,
+        **card_of(card),
     )
     return trouble
 

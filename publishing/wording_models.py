@@ -143,6 +143,9 @@ class LinkFacts(models.Model):
     has_picture = models.BooleanField(default=False)
     #: the same as JPEG, for networks whose cards we bring a picture to
     card = models.BinaryField(blank=True, default=b"", editable=False)
+    #: the SHA-256 and the length of the latter, which is read by what sends it alone
+    card_sum = models.CharField(max_length=64, blank=True, default="", editable=False)
+    card_bytes = models.PositiveIntegerField(default=0, editable=False)
     #: why nothing is known, in words of ours; "": something is
     trouble = models.CharField(max_length=40, blank=True)
 

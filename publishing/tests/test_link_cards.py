@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.utils import timezone
 
-from platforms.base import MediaRule
-from publishing import link_facts
+from platforms.base import Draft, MediaRule
+from platforms.errors import TransientError
+from publishing import ahead, link_facts
+from publishing.kept import planned, waiting
 from publishing.models import Delivery, LinkFacts, draft_doc
 from publishing.tests.test_engine import turn
 from tests.scripted_platform import Scripted
@@ -22,10 +26,8 @@ NOW = timezone.now
 
 
 def known(url: str = URL, card: bytes = JPEG, **fields: Any) -> LinkFacts:
-    fields = {"title": "Bread", "read_at": NOW(), **fields}
-    return LinkFacts.objects.create(
-        key=LinkFacts.key_of(url), url=url, card=card, **fields
-    )
+    fields = {"title": "Bread", "read_at": NOW(), **link_facts.card_of(card), **fields}
+    return LinkFacts.objects.create(key=LinkFacts.key_of(url), url=url, **fields)
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def test_a_post_is_sent_with_what_its_page_shows_and_says_nothing_of_it(
     assert jobs[0].draft == replace(jobs[0].draft, link_picture=None)
 
 
-@pytest.mark.parametrize("facts", [None, {"card": b""}, {"url": f"{URL}/other"}])
+@pytest.mark.parametrize("facts", [None, {"card_sum": ""}, {"url": f"{URL}/other"}])
 def test_what_is_not_known_holds_nothing_back(
     account: Any, make_delivery: Any, jobs: list[Any], facts: Any
 ) -> None:
@@ -90,6 +92,78 @@ def test_many_posts_cost_one_query_and_those_without_links_none(
         assert link_facts.pictures(urls).keys() == set(urls)
     with django_assert_num_queries(0):
         assert link_facts.pictures(["", ""]) == {}
+
+
+def test_a_picture_is_read_by_what_sends_it_and_not_before(
+    db: Any, django_assert_max_num_queries: Any
+) -> None:
+    """Of a hundred posts that are taken at once, a hundred would be in memory."""
+    row = known()
+    with django_assert_max_num_queries(1) as asked:
+        picture = link_facts.pictures([URL])[URL]
+    assert '"card_sum"' in asked[0]["sql"]
+    assert '"card",' not in asked[0]["sql"]
+    assert picture.size_bytes == len(JPEG)
+    with picture.open() as stream:
+        assert stream.read() == JPEG
+    # The page was read anew meanwhile: what is sent is what was said, or nothing.
+    LinkFacts.objects.filter(pk=row.pk).update(**link_facts.card_of(b"another"))
+    with pytest.raises(TransientError):
+        picture.open()
+    LinkFacts.objects.all().delete()
+    with pytest.raises(TransientError):
+        picture.open()
+
+
+@pytest.mark.parametrize(
+    ("facts", "pictures"),
+    [
+        (None, 1),  # not read yet: there may be one
+        ({"read_at": None, "card": b""}, 1),
+        ({"card": JPEG}, 1),
+        ({"card": b""}, 0),
+        ({"card": b"", "trouble": "gone"}, 0),
+    ],
+)
+def test_a_forecast_counts_the_calls_of_the_picture(
+    make_account: Any, make_delivery: Any, facts: Any, pictures: int
+) -> None:
+    if facts is not None:
+        known(**facts)
+    make_delivery(make_account("linkedin"), due_in=timedelta(hours=3), link_url=URL)
+    make_delivery(make_account("bluesky"), due_in=timedelta(hours=4), link_url=URL)
+    make_delivery(make_account("x"), due_in=timedelta(hours=5), link_url=URL)
+    plans = planned(waiting(NOW() + timedelta(days=1)))
+    linkedin, bluesky, x = (plan.need.draws for plan in plans)
+    assert linkedin.get("POST /rest/images:member", 0) == pictures
+    # The record itself, and what is uploaded before it.
+    assert bluesky["ip"] == 1 + pictures
+    assert not [key for key in x if "media" in key]
+
+
+def test_the_composer_foresees_it_as_well(
+    make_account: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account, seen = make_account("linkedin"), []
+    monkeypatch.setattr(
+        ahead, "foresee", lambda until, now, besides, post: seen.extend(besides) or {}
+    )
+    draft = Draft("Look", link_url=URL)
+    due_at = NOW() + timedelta(hours=3)
+    ahead.of_draft([account], lambda _slug: draft, due_at, due_at, None, NOW())
+    assert seen[0].need.draws["POST /rest/images:member"] == 1
+
+
+def test_cards_that_were_kept_before_have_their_sums(db: Any) -> None:
+    row, none = known(), known(f"{URL}/none", b"")
+    LinkFacts.objects.update(card_sum="", card_bytes=0)
+    import_module("publishing.migrations.0042_sums_of_cards_that_are_there").sum_up(
+        apps, None
+    )
+    row.refresh_from_db()
+    none.refresh_from_db()
+    assert row.card_sum == hashlib.sha256(JPEG).hexdigest()
+    assert (row.card_bytes, none.card_sum) == (len(JPEG), "")
 
 
 @pytest.fixture

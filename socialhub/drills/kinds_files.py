@@ -18,6 +18,7 @@ from pypdf import PdfWriter
 from accounts.models import Brand
 from platforms import captions
 from publishing import media
+from publishing.link_facts import card_of
 from publishing.models import LinkFacts, MediaAsset
 
 SQUARE, TALL = (1080, 1080), (1080, 1920)
@@ -60,7 +61,7 @@ def make_card(url: str) -> None:
     key, now = LinkFacts.key_of(url), timezone.now()
     known = {"url": url, "title": "A drill", "asked_at": now, "read_at": now}
     card = _image(5, (1200, 630))
-    LinkFacts.objects.update_or_create(key=key, defaults={**known, "card": card})
+    LinkFacts.objects.update_or_create(key=key, defaults={**known, **card_of(card)})
 
 
 def _image(number: int, size: tuple[int, int]) -> bytes:
