@@ -65,6 +65,7 @@ def test_each_platform_that_reads_no_page_is_here():
     assert SENDING.keys() == set(WITH_CARDS)
 
 
+@pytest.mark.trap("linkedin", 13)
 @carded
 @pytest.mark.parametrize("ended", ENDS)
 def test_the_picture_goes_out_with_its_card_once(platform, connected, practice, ended):

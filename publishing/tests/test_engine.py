@@ -157,6 +157,13 @@ def test_the_intent_is_stored_before_a_commit_leaves(delivery, script):
         (PlatformDown(), Status.SCHEDULED, ""),
         (PlatformDown(reach=Reach.APP), Status.HELD, "platform"),
         (RateLimited(retry_after=600), Status.HELD, "limit"),
+        pytest.param(
+            # Nobody knows when somebody pays: the post waits, and is not lost.
+            RateLimited(cause=Cause.CREDITS_USED_UP, reach=Reach.APP),
+            Status.HELD,
+            "limit",
+            marks=pytest.mark.trap("x", 8),
+        ),
         (AuthRevoked(), Status.HELD, "access"),
         (AuthExpired(), Status.HELD, "access"),
         (PermissionMissing(), Status.HELD, "permission"),
@@ -348,6 +355,27 @@ def test_a_duplicate_refusal_after_our_own_attempt_is_success(delivery, script):
     look_soon(delivery)
     turn(delivery)
     assert (delivery.status, delivery.external_id) == (Status.PUBLISHED, "p7")
+
+
+@pytest.mark.trap("linkedin", 12)
+def test_a_duplicate_refusal_may_name_a_post_of_ours_that_was_deleted(
+    account, make_delivery, script
+):
+    """It stays with the delivery that it came from."""
+    first = make_delivery(account, "Same words")
+    script.answers["post"] = [StepResult(remote=RemotePost("p1", "https://e/p1"))]
+    turn(first)
+    again = make_delivery(account, "Same words")
+    Delivery.objects.filter(pk=again.pk).update(twice_allowed=True)
+    script.answers["post"] = [
+        AmbiguousOutcome(),
+        DuplicateContent(extra={"external_id": "p1", "permalink": "https://e/p1"}),
+    ]
+    script.answers["look"] = [Look(Sighting.CANNOT_TELL, safe_to_repeat=True)]
+    turn(again)
+    look_soon(again)
+    assert turn(again).status == Status.FAILED
+    assert again.external_id == ""
 
 
 @pytest.mark.trap("x", 9)

@@ -380,6 +380,7 @@ def test_too_many_commits_end_even_after_uploads(delivery, script):
     assert "post" not in script.asked
 
 
+@pytest.mark.trap("linkedin", 12)
 def test_a_first_refusal_as_duplicate_may_be_tried_again(delivery, script):
     script.answers["post"] = [DuplicateContent(extra={"external_id": "of-others"})]
     assert turn(delivery).status == Status.FAILED

@@ -252,6 +252,7 @@ def test_the_member_comes_first_then_the_pages_that_may_be_posted_for(
         element("3", "DIRECT_SPONSORED_CONTENT_POSTER"),
         element("4", "ADMINISTRATOR", "REVOKED"),
         element("1", "CONTENT_ADMINISTRATOR"),
+        element("5", "CONTENT_ADMINISTRATOR"),
     ]
     api.get(acls, json={"elements": first})
     api.get(acls, json={"elements": second})
@@ -263,8 +264,9 @@ def test_the_member_comes_first_then_the_pages_that_may_be_posted_for(
         page("1"),
         page("2"),
         page("3"),
+        page("5"),
     ]
-    assert [identity.kind for identity in identities[1:]] == ["organization"] * 3
+    assert [identity.kind for identity in identities[1:]] == ["organization"] * 4
     assert identities[0].url == WWW + "/in/analopez/"
     assert identities[1].name == "Acme Tools"
     assert identities[1].url == WWW + "/company/acmetools/"
@@ -272,7 +274,7 @@ def test_the_member_comes_first_then_the_pages_that_may_be_posted_for(
     urls = [str(call.request.url) for call in api.calls]
     assert urls[1].endswith("?q=roleAssignee&state=APPROVED&start=0&count=100")
     assert urls[2].endswith("&start=100&count=100")
-    assert urls[3].endswith("/rest/organizationsLookup?ids=List(1,2,3)")
+    assert urls[3].endswith("/rest/organizationsLookup?ids=List(1,2,3,5)")
     headers = api.calls[1].request.headers
     assert headers["Linkedin-Version"] == "202609"
     assert headers["X-Restli-Protocol-Version"] == "2.0.0"
@@ -514,11 +516,12 @@ INVALID, TRANSIENT = Outcome.INVALID_CONTENT, Outcome.TRANSIENT
             Outcome.AUTH_REVOKED,
             Cause.TOKEN_INVALID,
         ),
-        (
+        pytest.param(
             401,
             token_error(65601, "REVOKED_ACCESS_TOKEN"),
             Outcome.AUTH_REVOKED,
             Cause.TOKEN_REVOKED,
+            marks=pytest.mark.trap("linkedin", 8),
         ),
         (
             401,

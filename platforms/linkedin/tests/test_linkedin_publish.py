@@ -453,6 +453,7 @@ def sent_ago(**ago: float) -> datetime:
     return datetime.now(UTC) - timedelta(**ago)
 
 
+@pytest.mark.trap("linkedin", 5)
 @pytest.mark.parametrize(
     ("age_s", "options", "is_safe"),
     [
@@ -668,7 +669,8 @@ def test_a_post_that_nobody_sees_is_a_refused_file(
     job: Callable[..., PublishJob],
     image: Callable[..., MediaFile],
 ) -> None:
-    failed = row(lifecycleState="PUBLISH_FAILED")
+    content = {"media": {"id": "urn:li:image:C1"}}
+    failed = row(lifecycleState="PUBLISH_FAILED", content=content)
     api.post(POSTS, status=201, headers={"x-restli-id": SHARE})
     api.get(READ, json=failed)
     work = shown(job, image)
@@ -680,9 +682,13 @@ def test_a_post_that_nobody_sees_is_a_refused_file(
         Cause.MEDIA_REFUSED,
     )
     assert error.extra["forget"] == "post,asked,image:1"
-    api.get(POSTS, json={"elements": [failed]})
-    look = linkedin.look(replace(work, first_sent_at=SENT_AT), page_client)
-    assert look.sighting is Sighting.ABSENT
+    for post, sighting in (
+        (failed, Sighting.ABSENT),
+        ({**failed, "lifecycleState": "PUBLISHED"}, Sighting.FOUND),
+    ):
+        api.get(POSTS, json={"elements": [post]})
+        look = linkedin.look(replace(work, first_sent_at=SENT_AT), page_client)
+        assert look.sighting is sighting
 
 
 @pytest.mark.parametrize("status", [403, 503])

@@ -205,6 +205,7 @@ def body(api: responses.RequestsMock, url: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.trap("tiktok", 10)
 def test_a_video_goes_in_parts_and_the_last_one_is_the_commit(
     tiktok: TikTok, client: TikTokClient, job: Jobs, api: responses.RequestsMock
 ) -> None:

@@ -299,11 +299,12 @@ NEW_PROBLEMS = "https://api.x.com/2/problems/"
             Outcome.INVALID_CONTENT,
             Cause.LINK_REFUSED,
         ),
-        (
+        pytest.param(
             403,
             problem("This user is not allowed to post a video longer than 20 minutes."),
             Outcome.INVALID_CONTENT,
             Cause.VIDEO_TOO_LONG,
+            marks=pytest.mark.trap("x", 11),
         ),
         (
             403,
