@@ -104,6 +104,27 @@ class Aftermath:
         return [(name, count) for name, count in self.values if count is not None]
 
     @property
+    def votes(self) -> list[tuple[str, int | None, int | None]]:
+        """Of the post's poll: answer, how often it was chosen, and by how many per cent
+        of those who chose. None: not told. []: there is no poll, or nothing is told."""
+        found = self.last.votes if self.last else []
+        counts = [vote.count for vote in found if vote.count is not None]
+        whole = self.voters or sum(counts)
+        return [
+            (
+                vote.answer,
+                vote.count,
+                None if vote.count is None or not whole else _share(vote.count, whole),
+            )
+            for vote in found
+        ]
+
+    @property
+    def voters(self) -> int | None:
+        """How many people chose, where they may choose several answers."""
+        return self.last.voters if self.last else None
+
+    @property
     def gone_at(self) -> datetime | None:
         return self.watch.gone_at if self.watch else None
 
@@ -187,6 +208,10 @@ class Aftermath:
             and (row.read_at is None or now - row.read_at > READ_AGAIN)
             and (row.next_at is None or row.next_at > now)
         )
+
+
+def _share(count: int, whole: int) -> int:
+    return min(100, round(100 * count / whole))
 
 
 def _chart(

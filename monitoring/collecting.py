@@ -42,7 +42,15 @@ from .asking import (
     need_of,
     next_try,
 )
-from .figure_models import CADENCE, MetricSnapshot, PostComment, Watch, next_reading
+from .figure_models import (
+    CADENCE,
+    VOTERS,
+    VOTES,
+    MetricSnapshot,
+    PostComment,
+    Watch,
+    next_reading,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -228,10 +236,10 @@ def keep(row: Watch, told: Told, now: datetime) -> None:
     """Write down what a reading told, and when the next one comes."""
     figures = told.figures
     if isinstance(figures, Figures):
-        state = Watch.State.TOLD if figures.values else Watch.State.NO_DATA
+        values = _values(figures)
+        state = Watch.State.TOLD if values else Watch.State.NO_DATA
         with transaction.atomic():
-            if figures.values:
-                values = {figure.value: n for figure, n in figures.values.items()}
+            if values:
                 MetricSnapshot.objects.create(
                     delivery_id=row.delivery_id, at=now, values=values
                 )
@@ -246,6 +254,15 @@ def keep(row: Watch, told: Told, now: datetime) -> None:
     else:
         at = next_try(figures, credential_of(row.delivery.account), now)
         _put_off(row, at, now, figures)
+
+
+def _values(figures: Figures) -> dict[str, Any]:
+    """As `MetricSnapshot.values` holds them."""
+    values: dict[str, Any] = {figure.value: n for figure, n in figures.values.items()}
+    if figures.votes:
+        values[VOTES] = [[one.answer, one.count] for one in figures.votes]
+        values[VOTERS] = figures.voters
+    return values
 
 
 def _keep_comments(

@@ -26,7 +26,7 @@ from publishing.export_tables import (
     who,
 )
 
-from .figure_models import Answer, Intervention, MetricSnapshot, PostComment
+from .figure_models import VOTERS, VOTES, Answer, Intervention, MetricSnapshot, PostComment
 
 
 def _of(model: Any, time: str) -> Any:
@@ -45,6 +45,13 @@ def _comments(scope: Scope) -> Any:
     return mine.filter(told | untold).select_related("delivery__account")
 
 
+def _votes(row: MetricSnapshot) -> str:
+    return "\n".join(
+        f"{vote.answer}: {'' if vote.count is None else vote.count}".rstrip()
+        for vote in row.votes
+    )
+
+
 FIGURES = Table(
     "figures",
     "figures",
@@ -58,6 +65,12 @@ FIGURES = Table(
         **{
             figure.value: _("So many, as the network counts them.") for figure in Figure
         },
+        VOTES: _(
+            "How often each answer of the post's poll was chosen, as \"answer: number\" in lines of their own."
+        ),
+        VOTERS: _(
+            "How many people voted in the poll, where several answers may be chosen."
+        ),
     },
     _of(MetricSnapshot, "at"),
     lambda rows, scope: (
@@ -66,6 +79,8 @@ FIGURES = Table(
             "account": account_key(row.delivery.account),
             "at": row.at,
             **{figure.value: row.value(figure) for figure in Figure},
+            VOTES: _votes(row),
+            VOTERS: row.voters,
         }
         for row in rows
     ),

@@ -10,12 +10,17 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from platforms.base import After, Figure
+from platforms.base import After, Figure, Vote
 from publishing.models import Delivery, InvalidTransition, StaleState
 
 #: When figures are read, counted from the publication: often at first, for that is when
 #: they change.
 CADENCE = tuple(timedelta(hours=hours) for hours in (1, 6, 24, 3 * 24, 7 * 24, 28 * 24))
+
+
+#: Keys of `MetricSnapshot.values` beside those of figures: [[answer, count or null], ...]
+#: of a post's poll, and how many people chose, null where that is not told.
+VOTES, VOTERS = "votes", "voters"
 
 
 def next_reading(published_at: datetime, now: datetime) -> datetime | None:
@@ -75,7 +80,7 @@ class MetricSnapshot(models.Model):
         Delivery, on_delete=models.CASCADE, related_name="snapshots"
     )
     at = models.DateTimeField()
-    #: {"impressions": 120, ...}, names of platforms.base.Figure
+    #: {"impressions": 120, ...}, names of platforms.base.Figure; of a poll VOTES, VOTERS
     values = models.JSONField(default=dict)
 
     class Meta:
@@ -90,6 +95,16 @@ class MetricSnapshot(models.Model):
 
     def value(self, figure: Figure) -> int | None:
         found = self.values.get(figure.value)
+        return found if isinstance(found, int) else None
+
+    @property
+    def votes(self) -> list[Vote]:
+        """Of the post's poll; []: it has none, or they are not told."""
+        return [Vote(answer, count) for answer, count in self.values.get(VOTES, ())]
+
+    @property
+    def voters(self) -> int | None:
+        found = self.values.get(VOTERS)
         return found if isinstance(found, int) else None
 
 

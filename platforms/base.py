@@ -261,6 +261,8 @@ class PollRule:
     has_card: bool = True
     #: its characters are UTF-16 units, as far as is known
     counts_utf16: bool = False
+    #: how often each answer was chosen comes with the figures of the post
+    tells_votes: bool = False
 
 
 #: between the name of a choice and of one that lies below it
@@ -986,14 +988,26 @@ class Figure(StrEnum):
 
 
 @dataclass(frozen=True)
+class Vote:
+    """How often one answer of a poll was chosen. count None: that is not told (yet)."""
+
+    answer: str
+    count: int | None
+
+
+@dataclass(frozen=True)
 class Figures:
     """What a platform counted of one post until `at`.
 
-    A figure that it does not tell is not in `values`: that is not zero.
+    A figure that it does not tell is not in `values`: that is not zero. votes: of its
+    poll, in the order of the answers; (): it has none, or they are not told. voters: how
+    many people chose, where several answers may be chosen; None: not told.
     """
 
     values: Mapping[Figure, int]
     at: datetime
+    votes: tuple[Vote, ...] = ()
+    voters: int | None = None
 
 
 @dataclass(frozen=True)

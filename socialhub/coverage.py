@@ -264,6 +264,8 @@ def _poll(spec: PlatformSpec) -> str:
         least, most = rule.min_minutes * 60, rule.max_minutes * 60
         days = most - most % 86_400 if most > 2 * 86_400 else most
         parts.append(f"{_long(least)} to {_long(days)}")
+    # Where no source documents a way to read them, none is tried.
+    parts.append("votes are read" if rule.tells_votes else "votes cannot be read")
     return ", ".join(parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import timedelta
 
@@ -173,6 +174,37 @@ def test_a_post_shows_all_its_accounts_and_their_sum(
     assert "7" in table[table.index("<tfoot>") :]
     assert "not told" in table  # Mastodon's impressions
     assert "Saves" not in table[: table.index("</table>")]
+
+
+def test_a_polls_answers_stand_with_their_votes(page, client, author, watched):
+    votes = [["Tea <b>", 6], ["Coffee", 2], ["Water", None]]
+    snapshot(watched, 2, likes=1, votes=[["Tea <b>", 1], ["Coffee", 0]])
+    snapshot(watched, 1, likes=3, votes=votes, voters=None)
+    for shown in (
+        page(watched),
+        client.get(watched.post.get_absolute_url()).content.decode(),
+    ):
+        table = shown[shown.index("Poll of ") :]
+        table = " ".join(table[: table.index("</table>")].split())
+        rows = [re.sub(r"<[^>]+>| ", "", row) for row in table.split("<tr>")[2:]]
+        assert rows == ["Tea&lt;b&gt;675%", "Coffee225%", "Water–nottold–"]
+        assert "voted" not in shown
+
+
+def test_of_a_poll_with_several_answers_the_shares_are_those_of_people(page, watched):
+    votes = [["Tea", 6], ["Coffee", 6]]
+    snapshot(watched, 1, votes=votes, voters=8)
+    shown = page(watched)
+    assert shown.count("75 %") == 2
+    assert "8 people have voted; several answers may be chosen." in shown
+
+
+@pytest.mark.parametrize("values", [{"likes": 3}, {"votes": [["Tea", 0]]}])
+def test_what_nobody_chose_or_nobody_tells_has_no_share(page, watched, values):
+    snapshot(watched, 1, **values)
+    shown = page(watched)
+    assert ("Poll of" in shown) is ("votes" in values)
+    assert "0 %" not in shown
 
 
 def test_a_post_compares_its_accounts_by_the_age_of_the_post(

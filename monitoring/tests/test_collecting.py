@@ -12,7 +12,7 @@ from accounts import limits
 from accounts.models import ConnectedAccount, Credential
 from monitoring import asking, collecting, tasks
 from monitoring.models import MetricSnapshot, PostComment, Watch
-from platforms.base import Comment, CommentPage, Figure, Figures, RemotePost
+from platforms.base import Comment, CommentPage, Figure, Figures, RemotePost, Vote
 from platforms.errors import (
     AuthRevoked,
     Cause,
@@ -22,6 +22,7 @@ from platforms.errors import (
     TransientError,
 )
 from platforms.linkedin.client import LinkedInClient
+from platforms.mastodon.client import MastodonClient
 from platforms.pinterest.client import PinterestClient
 from platforms.snapchat.client import SnapchatClient
 from platforms.x.client import XClient
@@ -153,6 +154,25 @@ def test_figures_are_kept_with_their_time_and_what_is_not_told_is_not_zero(
     )
     assert snapshot.value(Figure.LIKES) == 0
     assert snapshot.value(Figure.SAVES) is None
+
+
+def test_votes_are_kept_with_the_words_of_the_answers(published, monkeypatch):
+    """Under keys of their own: they are no figure of the post."""
+    votes = (Vote("Tea", 6), Vote("Coffee", None))
+    told = Figures({Figure.LIKES: 3}, timezone.now(), votes, 4)
+    monkeypatch.setattr(MastodonClient, "figures", lambda self, number: told)
+    monkeypatch.setattr(
+        MastodonClient, "comments", lambda self, number, after="": CommentPage(())
+    )
+    published(platform="mastodon")
+    collect()
+    (snapshot,) = MetricSnapshot.objects.all()
+    assert (snapshot.votes, snapshot.voters) == (list(votes), 4)
+    assert snapshot.values == {
+        "likes": 3,
+        "votes": [["Tea", 6], ["Coffee", None]],
+        "voters": 4,
+    }
 
 
 def test_no_data_and_a_missing_permission_are_never_mixed(published, says):

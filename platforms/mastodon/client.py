@@ -33,6 +33,7 @@ from ..base import (
     RemotePost,
     TokenSet,
     Verdict,
+    Vote,
     read_recent,
 )
 from ..errors import (
@@ -583,7 +584,8 @@ class MastodonClient(PlatformClient):
         for name, figure in METRICS.items():
             if isinstance(row.get(name), int):
                 values[figure] = values.get(figure, 0) + row[name]
-        return Figures(values, datetime.now(UTC))
+        votes, voters = _votes(row.get("poll"))
+        return Figures(values, datetime.now(UTC), votes, voters)
 
     def comments(self, external_id: str, after: str = "") -> CommentPage:
         """Replies of every depth that this server knows, on one page."""
@@ -867,6 +869,22 @@ def _status(data: Mapping[str, Any]) -> Status:
         visibility=str(data.get("visibility") or ""),
         has_poll=bool(data["poll"]) if "poll" in data else None,
     )
+
+
+def _votes(poll: Any) -> tuple[tuple[Vote, ...], int | None]:
+    """Of a status' poll, and how many people chose. An answer has no count as long as
+    its author hides what was chosen.
+
+    Source: https://docs.joinmastodon.org/entities/Poll/ (2026-07).
+    """
+    options, voters = _dict(poll).get("options"), _dict(poll).get("voters_count")
+    found = tuple(
+        Vote(str(one.get("title") or ""), count if isinstance(count, int) else None)
+        for one in (options if isinstance(options, list) else [])
+        if isinstance(one, dict)
+        for count in [one.get("votes_count")]
+    )
+    return found, voters if isinstance(voters, int) else None
 
 
 def _comment(row: Mapping[str, Any], post: str) -> Comment:

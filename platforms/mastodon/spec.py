@@ -76,7 +76,11 @@ VIDEOS = VideoRule(
 
 #: a server may take more answers, and other lengths
 POLLS = PollRule(
-    max_option=50, min_minutes=5, max_minutes=2_629_746 // 60, has_multiple=True
+    max_option=50,
+    min_minutes=5,
+    max_minutes=2_629_746 // 60,
+    has_multiple=True,
+    tells_votes=True,
 )
 
 #: The server keeps an Idempotency-Key for an hour; five minutes of it are ours.

@@ -1208,11 +1208,24 @@ class MastodonTwin(Figures):
         options = (doc["poll"] or {}).get("options")
         if not isinstance(options, list):
             return None
+        several = str(doc["poll"].get("multiple")).lower() in ("true", "1")
+        # Each answer has half of the votes of the one before.
+        votes = [int(self._is("poll_votes")) >> n for n in range(len(options))]
+        ends = datetime.fromisoformat(doc["created_at"]) + timedelta(
+            seconds=float(doc["poll"].get("expires_in") or 0)
+        )
         return {
             "id": id,
-            "multiple": str(doc["poll"].get("multiple")).lower() in ("true", "1"),
-            "votes_count": 0,
-            "options": [{"title": str(title), "votes_count": 0} for title in options],
+            "expires_at": iso(ends),
+            "expired": ends <= self.world.now(),
+            "multiple": several,
+            "votes_count": sum(votes),
+            "voters_count": max(votes, default=0) if several else None,
+            "options": [
+                {"title": str(title), "votes_count": count}
+                for title, count in zip(options, votes, strict=True)
+            ],
+            "emojis": [],
         }
 
     def _card(self, doc: Doc) -> Doc | None:

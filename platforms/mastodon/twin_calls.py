@@ -72,6 +72,7 @@ SWITCHES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
     "rate_limits": ("Limits on how often", "on", ON_OFF),
     "app_limit": ("Limit on registering apps (5 in 10 minutes)", "off", ON_OFF),
     "favourites": ("Favourites that every post has", "4", []),
+    "poll_votes": ("Votes for the first answer of every poll", "0", []),
     "followers": ("Followers that every account has", "0", []),
     "max_characters": ("Longest text (0: as the software has it)", "0", []),
 }

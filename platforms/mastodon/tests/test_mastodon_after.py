@@ -10,7 +10,7 @@ import pytest
 import requests
 import responses
 
-from platforms.base import Figure
+from platforms.base import Figure, Vote
 from platforms.errors import Outcome, PlatformError
 from platforms.mastodon.client import MastodonClient
 
@@ -53,6 +53,48 @@ def test_figures_are_counters_and_older_servers_know_no_quotes(
         Figure.SHARES: 6,
     }
     assert client.figures(POST).values[Figure.SHARES] == 2
+
+
+@pytest.mark.parametrize(
+    ("poll", "votes", "voters"),
+    [
+        (None, (), None),
+        ("odd", (), None),
+        (
+            {
+                "options": [
+                    {"title": "Tea", "votes_count": 6},
+                    {"title": "Coffee", "votes_count": 0},
+                ],
+                "votes_count": 6,
+                "voters_count": None,
+            },
+            (Vote("Tea", 6), Vote("Coffee", 0)),
+            None,
+        ),
+        (
+            {
+                "options": [{"title": "Tea", "votes_count": 6}, {"title": "Coffee"}],
+                "voters_count": 4,
+            },
+            (Vote("Tea", 6), Vote("Coffee", None)),
+            4,
+        ),
+    ],
+    ids=["none", "odd", "one answer", "several, one hidden"],
+)
+def test_a_polls_votes_come_with_the_figures(
+    client: MastodonClient,
+    server: responses.RequestsMock,
+    poll: Any,
+    votes: tuple[Vote, ...],
+    voters: int | None,
+) -> None:
+    """What is hidden is not zero."""
+    server.get(STATUS, json={"id": POST, "favourites_count": 3, "poll": poll})
+    told = client.figures(POST)
+    assert (told.votes, told.voters) == (votes, voters)
+    assert told.values == {Figure.LIKES: 3}
 
 
 def test_a_post_is_gone_in_the_servers_words_and_not_in_a_proxys(

@@ -510,6 +510,27 @@ def test_a_poll_is_kept_and_excludes_images(call):
 
 
 @pytest.mark.parametrize(
+    ("multiple", "voters"), [(False, None), (True, 5)], ids=["one", "several"]
+)
+def test_a_poll_has_the_votes_that_the_panel_gives_it(
+    call, twin, network, multiple, voters
+):
+    twin.set_switch("poll_votes", "5")
+    poll = {"options": ["tea", "coffee", "water"], "expires_in": 300}
+    id = call.post("What?", poll={**poll, "multiple": multiple}).json()["id"]
+    told = call("GET", f"/api/v1/statuses/{id}").json()["poll"]
+    assert [(one["title"], one["votes_count"]) for one in told["options"]] == [
+        ("tea", 5),
+        ("coffee", 2),
+        ("water", 1),
+    ]
+    assert (told["votes_count"], told["voters_count"]) == (8, voters)
+    assert told["expired"] is False
+    shift(network, 301)
+    assert call("GET", f"/api/v1/statuses/{id}").json()["poll"]["expired"] is True
+
+
+@pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"options": ["tea"]}, "more than one"),

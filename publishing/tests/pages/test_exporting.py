@@ -242,7 +242,9 @@ def fill(world) -> Delivery:
     )
     Attempt.objects.create(delivery=delivery, number=1, outcome="published")
     MetricSnapshot.objects.create(
-        delivery=delivery, at=timezone.now(), values={"likes": 7}
+        delivery=delivery,
+        at=timezone.now(),
+        values={"likes": 7, "votes": [["Tea", 6], ["Coffee", None]], "voters": 4},
     )
     PostComment.objects.create(
         delivery=delivery,
@@ -283,6 +285,7 @@ def test_a_brand_has_all_that_is_its_own_and_nothing_else(world, sign_in):
     assert lines(packed, "attempts.jsonl")[0]["outcome"] == "published"
     figures = lines(packed, "figures.jsonl")[0]
     assert (figures["likes"], figures["reach"]) == (7, None)
+    assert (figures["votes"], figures["voters"]) == ("Tea: 6\nCoffee:", 4)
     assert lines(packed, "answers.jsonl")[0]["text"] == "Thanks"
     assert lines(packed, "remarks.jsonl")[0]["author"] == "rita"
     assert lines(packed, "queues.jsonl")[0]["slots"] == [[0, "09:00"]]
