@@ -4,9 +4,10 @@ alike for every aggregator."""
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from .base import Count, Draft, Finding, Level, MediaKind
+from .base import Count, Draft, Finding, Level, MediaKind, Option, OptionKind
 from .errors import Cause
 
 #: The longest text that any network takes: for those without a limit in a sheet.
@@ -54,3 +55,42 @@ class Behind:
 
 #: A network that the sheet does not name.
 UNKNOWN = Behind()
+
+#: where a post appears, as both of Meta's networks have it
+POST, REEL, STORY = "post", "reel", "story"
+PLACEMENT = "placement"
+PLACES = {POST: "Post", REEL: "Reel", STORY: "Story (24 hours)"}
+
+
+def placement(places: Collection[str], help: str) -> Option:
+    return Option(
+        PLACEMENT,
+        "Placement",
+        OptionKind.CHOICE,
+        {key: name for key, name in PLACES.items() if key in places},
+        default=POST,
+        help=help,
+        media=FILE,
+    )
+
+
+def placement_findings(
+    draft: Draft, place: str, places: Collection[str]
+) -> list[Finding]:
+    """places: those that the network behind has."""
+    if place == POST or not draft.media:
+        return []
+    if place not in places:
+        values = {"option": "Placement"}
+        return [
+            Finding(Level.REFUSED, Cause.OPTION_UNKNOWN, f"option:{PLACEMENT}", values)
+        ]
+    found = []
+    if len(draft.media) > 1:
+        values = {"count": len(draft.media), "limit": 1}
+        found.append(Finding(Level.REFUSED, Cause.TOO_MANY_MEDIA, "media", values))
+    if place == REEL and draft.media[0].kind is not MediaKind.VIDEO:
+        found.append(Finding(Level.REFUSED, Cause.VIDEO_MISSING, "media"))
+    if place == STORY and draft.text.strip():
+        found.append(Finding(Level.WARNING, Cause.TEXT_NOT_SHOWN, "text"))
+    return found

@@ -129,9 +129,7 @@ class AyrshareClient(PlatformClient):
         return [self._profile(self.user())]
 
     def user(self) -> dict[str, Any]:
-        answer = self.send(
-            "GET /user", self.host("api") + "/user", headers=self._headers()
-        )
+        answer = self._said("GET /user", "/user")
         data = answer.data()
         if not data.get("refId"):
             raise _unreadable(answer, mutates=False)
@@ -251,12 +249,7 @@ class AyrshareClient(PlatformClient):
 
     def delete_post(self, external_id: str) -> None:
         try:
-            self.send(
-                "DELETE /post",
-                self.host("api") + "/post",
-                headers=self._headers(),
-                json={"id": external_id},
-            )
+            self._said("DELETE /post", "/post", json={"id": external_id})
         except NotFound:
             return
 
@@ -270,11 +263,8 @@ class AyrshareClient(PlatformClient):
 
     def figures(self, external_id: str) -> Figures:
         """Up to three days late, and only on some plans."""
-        answer = self.send(
-            "POST /analytics/post",
-            self.host("api") + "/analytics/post",
-            headers=self._headers(),
-            json={"id": external_id},
+        answer = self._said(
+            "POST /analytics/post", "/analytics/post", json={"id": external_id}
         )
         told: Mapping[str, Any] = {}
         for value in answer.data().values():
@@ -290,10 +280,8 @@ class AyrshareClient(PlatformClient):
 
     def comments(self, external_id: str, after: str = "") -> CommentPage:
         """All of them on one page, up to ten minutes old."""
-        answer = self.send(
-            "GET /comments/:id",
-            f"{self.host('api')}/comments/{quote(external_id, safe='')}",
-            headers=self._headers(),
+        answer = self._said(
+            "GET /comments/:id", f"/comments/{quote(external_id, safe='')}"
         )
         data = answer.data()
         found = [
@@ -305,13 +293,20 @@ class AyrshareClient(PlatformClient):
 
     def reply(self, comment_id: str, text: str) -> str:
         network, _sep, number = comment_id.partition(":")
-        answer = self.send(
+        answer = self._said(
             "POST /comments/reply/:id",
-            f"{self.host('api')}/comments/reply/{quote(number, safe='')}",
-            headers=self._headers(),
+            f"/comments/reply/{quote(number, safe='')}",
             json={"comment": text, "platforms": [network], "searchPlatformId": True},
         )
         return str(_dict(answer.data(), network).get("commentId") or "")
+
+    def _said(self, key: str, path: str, **kwargs: Any) -> Answer:
+        """An answer that refuses nothing: a refusal may come with HTTP 200."""
+        url = self.host("api") + path
+        answer = self.send(key, url, headers=self._headers(), **kwargs)
+        if answer.data().get("status") == "error":
+            raise self.error_from(answer, self.spec.call(key).mutates)
+        return answer
 
     def _headers(self) -> dict[str, str]:
         """A Profile-Key never stands alone; our own key needs none."""
@@ -353,6 +348,8 @@ class AyrshareClient(PlatformClient):
             return RateLimited(text, retry_after=wait_s, **facts)
         if KEY_WORDS in said.lower():
             return DuplicateContent(text, cause=Cause.ALREADY_THERE, **facts)
+        if status < 300 and data.get("status") == "error":
+            return InvalidContent(text, cause=Cause.UNKNOWN_REFUSAL, **facts)
         if not data or (status < 400 and not mutates):
             return TransientError(text, reach=Reach.PLATFORM, **facts)
         if status < 300:
@@ -437,8 +434,14 @@ def _comment(row: Mapping[str, Any], network: str) -> Comment:
 
 
 def _code_and_words(data: Mapping[str, Any]) -> tuple[int | None, str]:
-    """From the first error, or from the answer itself, or from within the history."""
-    for row in (*_rows(data, "errors"), data, _dict(data, "history")):
+    """From the first error, or the answer itself, or within the history, or of a network
+    by its name."""
+    of_networks = [
+        row
+        for row in data.values()
+        if isinstance(row, dict) and row.get("status") == "error"
+    ]
+    for row in (*_rows(data, "errors"), data, _dict(data, "history"), *of_networks):
         code = row.get("code")
         if isinstance(code, int) or row.get("message"):
             number = code if isinstance(code, int) else None

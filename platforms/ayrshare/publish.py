@@ -27,6 +27,7 @@ from ..base import (
     StepResult,
     chosen,
 )
+from ..behind import PLACEMENT, placement_findings
 from ..checks import fetch_findings, link_findings, media_findings, option_findings
 from ..errors import (
     Cause,
@@ -42,6 +43,7 @@ from .spec import (
     LOOK_BACK_S,
     NETWORKS,
     NOTES_COME_BACK,
+    PLACED,
     SPEC,
     TITLED,
     Network,
@@ -97,6 +99,11 @@ class Ayrshare(Platform):
                 refuse(Cause.OPTION_MISSING, f"option:{key}", option=name)
         return [
             *found,
+            *placement_findings(
+                draft,
+                str(chosen(SPEC, draft, account, PLACEMENT)),
+                PLACED.get(network, {}),
+            ),
             *option_findings(draft, SPEC, account, limits),
             *(fetch_findings(draft, account) if draft.media else ()),
             *link_findings(draft),
@@ -163,6 +170,9 @@ class Ayrshare(Platform):
             found["subreddit"] = choice("subreddit")
         if network == "pinterest" and choice("board"):
             found["boardId"] = choice("board")
+        place = choice(PLACEMENT)
+        if job.draft.media and (name := PLACED.get(network, {}).get(place)):
+            found[name] = True
         if network == "youtube":
             # Private when nothing is said: out, and seen by nobody.
             found["visibility"] = "public"

@@ -23,7 +23,7 @@ from ..base import (
     SignIn,
     VideoRule,
 )
-from ..behind import FILE, UNKNOWN, Behind
+from ..behind import FILE, PLACES, POST, REEL, STORY, UNKNOWN, Behind, placement
 from .windows import BUCKETS, CALL, DRAWS
 
 
@@ -52,6 +52,11 @@ NETWORKS: dict[str, Network] = {
     "tiktok": Network("TikTok", "tikTokOptions", Behind(2_200, FILE)),
     "twitter": Network("X", "twitterOptions", Behind(280)),
     "youtube": Network("YouTube", "youTubeOptions", Behind(5_000, (MediaKind.VIDEO,))),
+}
+#: network -> placement -> its name in the network's object
+PLACED: dict[str, dict[str, str]] = {
+    network: {POST: "", REEL: "reels", STORY: "stories"}
+    for network in ("facebook", "instagram")
 }
 #: Networks that want a title.
 TITLED = frozenset({"youtube", "reddit"})
@@ -151,6 +156,7 @@ SPEC = PlatformSpec(
         ),
         Option("subreddit", "Subreddit", OptionKind.TEXT, help="Reddit wants one."),
         Option("board", "Board", OptionKind.TEXT, help="The board's id at Pinterest."),
+        placement(PLACES, "Reels and stories are of Facebook and Instagram only."),
     ),
     account_kinds=("profile",),
     absent=(

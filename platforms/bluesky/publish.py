@@ -57,6 +57,7 @@ from .spec import (
     MAX_BYTES,
     MAX_GRAPHEMES,
     MOVING_GIFS,
+    PLAIN_IMAGES,
     POST,
     SPEC,
 )
@@ -69,7 +70,6 @@ QUOTED = re.compile(
     r"^(?:https?://[^/\s]+/.*?profile/(?P<web>[^/\s?#]+)/post/"
     r"|at://(?P<did>did:[^/\s]+)/app\.bsky\.feed\.post/)(?P<rkey>[\w.~-]+)/?(?:[?#]\S*)?$"
 )
-FORGET_BLOBS = "blobs,video,may_upload,captions"
 FORGET_BLOBS = f"blobs,video,may_upload,captions,{cards.CARD}"
 #: Seconds until the work on a video is asked for again.
 POLLS_S = (2, 3, 5, 10, 20, 30)
@@ -395,7 +395,11 @@ class Bluesky(Platform):
             if media.width > 0 and media.height > 0:
                 image["aspectRatio"] = {"width": media.width, "height": media.height}
             images.append(image)
-        return {"$type": "app.bsky.embed.images", "images": images}
+        if len(images) <= PLAIN_IMAGES:
+            return {"$type": "app.bsky.embed.images", "images": images}
+        kind = "app.bsky.embed.gallery"
+        items = [{"$type": f"{kind}#image", **image} for image in images]
+        return {"$type": kind, "items": items}
 
     def _video(self, job: PublishJob, film: MediaFile) -> dict[str, Any]:
         embed: dict[str, Any] = {

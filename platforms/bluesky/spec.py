@@ -24,16 +24,21 @@ from ..base import (
     WindowKind,
 )
 
+#: more than so many images are a gallery, a kind of record of its own
+PLAIN_IMAGES = 4
+#: its schema takes twenty, and apps stop here
+GALLERY_IMAGES = 10
 IMAGES = MediaRule(
     mime_types=("image/jpeg", "image/png", "image/webp", "image/gif"),
     max_bytes=2_000_000,
     max_alt=2000,
+    max_count=GALLERY_IMAGES,
 )
 GIFS = GifRule(
     mime_types=("image/png", "image/webp", "image/gif"),
     max_bytes=2_000_000,
     max_alt=2000,
-    max_count=4,
+    max_count=GALLERY_IMAGES,
     shown_still=True,
 )
 #: The video service makes MP4 of these. Longer ones are said to be taken in 2026.

@@ -25,7 +25,7 @@ from ..base import (
     StepResult,
     chosen,
 )
-from ..behind import UNKNOWN
+from ..behind import PLACEMENT, STORY, UNKNOWN, placement_findings
 from ..checks import fetch_findings, link_findings, media_findings, option_findings
 from ..errors import (
     Cause,
@@ -70,6 +70,11 @@ class Outstand(Platform):
         behind = NETWORKS.get(account.kind if account else "", UNKNOWN)
         return [
             *behind.findings(self.text_as_sent(draft), draft),
+            *placement_findings(
+                draft,
+                str(chosen(SPEC, draft, account, PLACEMENT)),
+                (STORY,) if account and account.kind == "instagram" else (),
+            ),
             *option_findings(draft, SPEC, account, limits),
             *(fetch_findings(draft, account) if draft.media else ()),
             *link_findings(draft),
@@ -125,8 +130,13 @@ class Outstand(Platform):
         if job.account.kind == "pinterest" and board:
             body["pinterest"] = {"board_id": str(board)}
         alts = [file.alt_text.strip() for file in draft.media]
-        if job.account.kind == "instagram" and alts and alts[0]:
-            body["instagram"] = {"altText": alts[0]}
+        if job.account.kind == "instagram":
+            is_story = chosen(SPEC, draft, job.account, PLACEMENT) == STORY
+            facts: dict[str, Any] = {"publishAsStory": True} if is_story else {}
+            if alts and alts[0]:
+                facts["altText"] = alts[0]
+            if facts and media:
+                body["instagram"] = facts
         return body
 
     def _post(self, job: PublishJob, api: OutstandClient) -> StepResult:

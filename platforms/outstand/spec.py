@@ -22,7 +22,7 @@ from ..base import (
     SignIn,
     VideoRule,
 )
-from ..behind import FILE, Behind
+from ..behind import FILE, POST, STORY, Behind, placement
 from .windows import BUCKETS, CALL, DRAWS
 
 ORGANISATION = "organization"
@@ -112,6 +112,7 @@ SPEC = PlatformSpec(
     videos=VideoRule(("video/mp4", "video/quicktime"), 5_000_000_000),
     options=(
         Option("board", "Board", OptionKind.TEXT, help="The board's id at Pinterest."),
+        placement((POST, STORY), "Stories are of Instagram only."),
     ),
     account_kinds=(ORGANISATION, *NETWORKS),
     commit_key="Idempotency-Key header",

@@ -179,10 +179,10 @@ SPEC = PlatformSpec(
         scope_delimiter=",",
     ),
     api_version="v5",
-    # Two looks, two minutes apart, must not see it.
     # Only that of the upload is known: about an hour (unverified).
     keeps_uploads_s=3600,
     clears_uploads=False,
+    # Two looks, two minutes apart, must not see it.
     look_after_s=(20, 145),
     token_life_s=ACCESS_LIFE_S,
     renewal_rotates=True,

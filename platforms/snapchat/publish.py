@@ -26,6 +26,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from ..base import (
+    UNNAMED,
     Count,
     Draft,
     Finding,
@@ -199,7 +200,7 @@ class Snapchat(Platform):
             post = {"id": number, "at": datetime.now(UTC).isoformat()}
             return StepResult({"post": post, "polls": 0}, wait_s=POLLS_S[0])
         # A story has no id: then its file's stands for it, and nothing can be read.
-        external_id = f"{place}/{number}" if number else f"media/{media_id}"
+        external_id = f"{place}/{number}" if number else f"{UNNAMED}{media_id}"
         return StepResult(
             remote=RemotePost(external_id, "", self.text_as_sent(job.draft))
         )

@@ -44,7 +44,7 @@ SPOTLIGHT_RATIO = (0.55, 0.575)
 
 #: A request of an upload may have 32 MB with all that is around the bytes. A call of ours
 #: ends after a minute, so parts are smaller as long as there are not too many.
-PART_BYTES, MAX_PART_BYTES, MAX_PARTS = 8_000_000, 31_000_000, 35
+PART_BYTES, MAX_PARTS = 8_000_000, 35
 #: After its creation a file can be posted for a day.
 MEDIA_LIFE_S = 24 * 3600
 

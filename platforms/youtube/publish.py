@@ -375,11 +375,14 @@ class YouTube(Platform):
         try:
             found, read, complete = self._uploaded(job, api, since)
         except PermissionMissing as error:
-            if error.cause is not Cause.SCOPE_MISSING:
+            if error.cause is Cause.SCOPE_MISSING:
+                why = "this access may not read the channel"
+            elif error.code == "forbidden":
+                # Asked again it would be refused again, without end.
+                why = "details of a file are told to its owner alone, which we are not"
+            else:
                 raise
-            return Look(
-                Sighting.CANNOT_TELL, evidence="this access may not read the channel"
-            )
+            return Look(Sighting.CANNOT_TELL, evidence=why)
         except NotFound:  # a channel that never uploaded has no list
             found, read, complete = None, 0, True
         if found is not None:

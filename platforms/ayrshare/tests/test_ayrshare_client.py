@@ -477,26 +477,129 @@ def test_each_network_behind_has_its_limits(
     assert {f.cause for f in found if f.level is Level.REFUSED} == expected
 
 
+FILM = MediaFile(
+    "a1",
+    "video/mp4",
+    1000,
+    540,
+    960,
+    "",
+    "",
+    "a.mp4",
+    BytesIO,
+    public_url="https://hub.example.com/a.mp4",
+    kind=MediaKind.VIDEO,
+)
+PICTURE = replace(
+    FILM, mime_type="image/jpeg", file_name="a.jpg", kind=MediaKind.IMAGE
+)
+
+
+@pytest.mark.parametrize(
+    ("network", "place", "sent"),
+    [
+        ("facebook", "post", None),
+        ("facebook", "reel", {"reels": True}),
+        ("facebook", "story", {"stories": True}),
+        ("instagram", "story", {"stories": True}),
+        ("threads", "post", None),
+    ],
+)
+def test_reels_and_stories_are_asked_for_in_the_networks_own_object(
+    network: str, place: str, sent: Words | None
+) -> None:
+    options = {"network": network, "placement": place}
+    draft = Draft("", media=(FILM,), options=options)
+    assert not [f for f in AYRSHARE.check(draft, ME) if f.level is Level.REFUSED]
+    body = AYRSHARE.body(job(draft=draft))
+    named = {"facebook": "faceBookOptions", "instagram": "instagramOptions"}
+    assert body.get(named.get(network, "")) == sent
+
+
+@pytest.mark.parametrize(
+    ("network", "place", "media", "level", "cause", "field"),
+    [
+        (
+            "linkedin",
+            "story",
+            (FILM,),
+            Level.REFUSED,
+            Cause.OPTION_UNKNOWN,
+            "option:placement",
+        ),
+        (
+            "facebook",
+            "reel",
+            (PICTURE,),
+            Level.REFUSED,
+            Cause.VIDEO_MISSING,
+            "media",
+        ),
+        (
+            "instagram",
+            "story",
+            (PICTURE, PICTURE),
+            Level.REFUSED,
+            Cause.TOO_MANY_MEDIA,
+            "media",
+        ),
+        (
+            "instagram",
+            "story",
+            (PICTURE,),
+            Level.WARNING,
+            Cause.TEXT_NOT_SHOWN,
+            "text",
+        ),
+    ],
+)
+def test_what_a_reel_or_a_story_cannot_be_is_told_before(
+    network: str,
+    place: str,
+    media: tuple[MediaFile, ...],
+    level: Level,
+    cause: Cause,
+    field: str,
+) -> None:
+    text = "Hello" if level is Level.WARNING else ""
+    draft = Draft(text, media=media, options={"network": network, "placement": place})
+    found = AYRSHARE.check(draft, ME)
+    assert (level, cause, field) in {(f.level, f.cause, f.field) for f in found}
+
+
 def test_a_video_for_pinterest_is_refused_before_it_is_scheduled() -> None:
     """It would have to come with the address of a picture for it."""
-    film = MediaFile(
-        "a1",
-        "video/mp4",
-        1000,
-        540,
-        960,
-        "",
-        "",
-        "a.mp4",
-        BytesIO,
-        public_url="https://hub.example.com/a.mp4",
-        kind=MediaKind.VIDEO,
-    )
+    film = FILM
     draft = Draft("Hello", media=(film,), options={"network": "pinterest"})
     refused = {f.cause for f in AYRSHARE.check(draft, ME) if f.level is Level.REFUSED}
     assert refused == {Cause.MEDIA_KIND}
     other = replace(draft, options={"network": "facebook"})
     assert not [f for f in AYRSHARE.check(other, ME) if f.level is Level.REFUSED]
+
+
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize(
+    ("method", "path", "ask"),
+    [
+        ("DELETE", "/post", lambda one: one.delete_post("Rhrb")),
+        ("POST", "/analytics/post", lambda one: one.figures("Rhrb")),
+        ("GET", "/comments/Rhrb", lambda one: one.comments("Rhrb")),
+        ("POST", "/comments/reply/c1", lambda one: one.reply("instagram:c1", "Hi")),
+    ],
+    ids=["delete", "figures", "comments", "reply"],
+)
+def test_a_refusal_with_http_200_is_one(
+    api: responses.RequestsMock, method: str, path: str, ask: Any, status: int
+) -> None:
+    """A post that Instagram keeps would be called deleted."""
+    said = "Instagram posts cannot be deleted."
+    row = {"action": "delete", "status": "error", "code": 170, "message": said}
+    body = {"instagram": row, "status": "error", "id": "Rhrb"}
+    api.add(method, f"{API}{path}", json=body, status=status)
+    with pytest.raises(PlatformError) as caught:
+        ask(client())
+    assert caught.value.permanent
+    assert (caught.value.detail, caught.value.code) == (said, "170")
 
 
 def test_figures_have_another_name_at_each_network(api: responses.RequestsMock) -> None:

@@ -212,8 +212,10 @@ def test_each_refusal_is_found_before_sending(picture: MakePicture) -> None:
     assert causes(Draft("x" * 301)) == too_long
     assert causes(Draft("👩‍👩‍👧‍👦" * 121)) == too_long
     assert causes(Draft("a", "acme.example")) == [(refused, Cause.LINK_REFUSED, "link")]
-    five = tuple(picture(n) for n in range(5))
-    assert causes(Draft("a", media=five)) == [(refused, Cause.TOO_MANY_MEDIA, "media")]
+    ten = tuple(picture(n) for n in range(10))
+    assert causes(Draft("a", media=ten)) == []
+    more = (*ten, picture(10))
+    assert causes(Draft("a", media=more)) == [(refused, Cause.TOO_MANY_MEDIA, "media")]
     heic = picture(mime_type="image/heic")
     assert causes(Draft("a", media=(heic,))) == [(refused, Cause.MEDIA_TYPE, "media:1")]
     heavy = [(refused, Cause.MEDIA_TOO_LARGE, "media:1")]
@@ -306,6 +308,37 @@ def test_a_link_becomes_a_card(
     run(titled, client)
     external = sent_record(server)["embed"]["external"]
     assert external == {"uri": link, "title": "Sow", "description": "How"}
+
+
+@time_machine.travel(NOW, tick=False)
+@pytest.mark.parametrize("count", [4, 5, 10])
+def test_more_than_four_pictures_are_a_gallery(
+    client: BlueskyClient,
+    server: responses.RequestsMock,
+    make_job: MakeJob,
+    picture: MakePicture,
+    count: int,
+) -> None:
+    media = tuple(picture(n) for n in range(1, count + 1))
+    job = make_job(Draft("Spring", media=media))
+    for number in range(count):
+        server.post(UPLOAD, json={"blob": blob(f"b{number}")})
+    server.post(PUT, json={"uri": uri(job)})
+    run(job, client)
+    embed = sent_record(server)["embed"]
+    if count == 4:
+        assert embed["$type"] == "app.bsky.embed.images"
+        return
+    assert embed["$type"] == "app.bsky.embed.gallery"
+    assert [item["image"] for item in embed["items"]] == [
+        blob(f"b{number}") for number in range(count)
+    ]
+    assert embed["items"][0] == {
+        "$type": "app.bsky.embed.gallery#image",
+        "image": blob("b0"),
+        "alt": "Seedlings 1",
+        "aspectRatio": {"width": 1000, "height": 1500},
+    }
 
 
 @pytest.mark.trap("bluesky", 9)

@@ -755,6 +755,10 @@ def test_an_answer_without_post_leaves_the_outcome_open(
             'rel="tag">#<span>spring</span></a></p>',
             "@ana #spring",
         ),
+        (
+            '<p><a href="https://acme.example/sow/2026">acme.example/so…</a></p>',
+            "https://acme.example/sow/2026",
+        ),
         ("", ""),
     ],
 )

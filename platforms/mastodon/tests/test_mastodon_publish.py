@@ -439,6 +439,30 @@ def test_a_file_that_is_ready_is_not_asked_for_again(
 
 @pytest.mark.trap("mastodon", 15)
 @pytest.mark.parametrize(
+    ("status", "said", "cause"),
+    [
+        (404, "Record not found", Cause.QUOTE_GONE),
+        (422, "Validation failed: Quoted status is invalid", Cause.UNKNOWN_REFUSAL),
+    ],
+)
+def test_a_quote_of_a_post_that_is_gone_is_not_tried_again(
+    client: MastodonClient,
+    server: responses.RequestsMock,
+    make_job: MakeJob,
+    status: int,
+    said: str,
+    cause: Cause,
+) -> None:
+    server.post(POST, json={"error": said}, status=status)
+    job = make_job(Draft("See", options={"quote": f"{BASE}/@acme/114"}))
+    with pytest.raises(PlatformError) as gone:
+        MASTODON.next_step(job, client).run()
+    assert json.loads(server.calls[0].request.body or "")["quoted_status_id"] == "114"
+    assert (gone.value.permanent, gone.value.cause) == (True, cause)
+
+
+@pytest.mark.trap("mastodon", 15)
+@pytest.mark.parametrize(
     ("first_sent_at", "cause"),
     [(None, Cause.PARENT_GONE), (datetime(2026, 2, 3, tzinfo=UTC), Cause.NOT_THERE)],
     ids=["the parent", "a deleted post that the key knows"],

@@ -1,9 +1,11 @@
 """Our client of Outstand: what its answers mean, and what is sent and looked for."""
 
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from platforms.base import (
     Figure,
     Identity,
     Level,
+    MediaFile,
     PublishJob,
     Sighting,
     StepKind,
@@ -99,6 +102,31 @@ def test_each_linked_account_is_offered_and_the_organisation_is_none(
     assert first.tokens is not None
     assert not second.can_publish
     assert "EAAsecret" not in str(first.extra)
+
+
+@pytest.mark.trap("outstand", 4)
+@pytest.mark.parametrize("found_by", ["create", "ask", "look"])
+def test_tokens_in_an_answer_about_a_post_are_kept_nowhere(
+    api: responses.RequestsMock, caplog: pytest.LogCaptureFixture, found_by: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    body = post("published", network_data={"access_token": "EAAsecret"})
+    body["network_data"] = {"access_token": "EAAsecret"}
+    api.assert_all_requests_are_fired = False
+    api.post(f"{API}/posts", json={"post": body})
+    api.get(f"{API}/posts/Kx7vQ", json={"post": body})
+    api.get(f"{API}/posts", json={"posts": [body]})
+    sent = job(first_sent_at=datetime(2026, 2, 3, 9, 10, tzinfo=UTC))
+    asking = replace(sent, witness={"post": "Kx7vQ"})
+    told: object
+    if found_by == "look":
+        told = OUTSTAND.look(sent, client())
+    else:
+        told = OUTSTAND.next_step(
+            sent if found_by == "create" else asking, client()
+        ).run()
+    assert "Kx7vQ" in repr(told)
+    assert "EAAsecret" not in repr(told) + caplog.text
 
 
 @pytest.mark.parametrize(
@@ -197,6 +225,18 @@ def test_what_the_network_refused_has_failed(api: responses.RequestsMock) -> Non
     assert "post" in caught.value.extra["forget"]
 
 
+@pytest.mark.trap("outstand", 9)
+@pytest.mark.parametrize("marker", ["Idempotency-Replayed", "Idempotency-Replay", ""])
+@pytest.mark.parametrize("status", [200, 201])
+def test_a_repeat_is_the_first_post_whatever_marks_it(
+    api: responses.RequestsMock, marker: str, status: int
+) -> None:
+    headers = {marker: "true"} if marker else {}
+    api.post(f"{API}/posts", json={"post": post()}, status=status, headers=headers)
+    again = job(first_sent_at=datetime(2026, 2, 3, 9, 10, tzinfo=UTC))
+    assert OUTSTAND.next_step(again, client()).run().witness["post"] == "Kx7vQ"
+
+
 @pytest.mark.trap("outstand", 2)
 def test_a_post_that_others_show_has_failed_where_ours_was_refused(
     api: responses.RequestsMock,
@@ -229,6 +269,23 @@ def test_a_refusal_ends_a_key_and_a_lost_answer_does_not(
     with pytest.raises(PlatformError) as caught:
         OUTSTAND.next_step(job(), client()).run()
     assert ("key" in caught.value.extra.get("forget", "")) is forgotten
+
+
+def test_a_story_is_instagrams_only() -> None:
+    file = MediaFile(
+        *("a1", "image/jpeg", 1000, 540, 960, "A loaf", "", "a.jpg", BytesIO),
+        public_url="https://hub.example.com/a.jpg",
+    )
+    draft = Draft("", media=(file,), options={"placement": "story"})
+    insta = replace(ME, kind="instagram")
+    assert not [f for f in OUTSTAND.check(draft, insta) if f.level is Level.REFUSED]
+    body = OUTSTAND.body(job(draft=draft, account=insta))
+    assert body["instagram"] == {"publishAsStory": True, "altText": "A loaf"}
+    assert "publishAsStory" not in str(
+        OUTSTAND.body(job(draft=replace(draft, options={}), account=insta))
+    )
+    (refused,) = [f for f in OUTSTAND.check(draft, ME) if f.level is Level.REFUSED]
+    assert (refused.cause, refused.field) == (Cause.OPTION_UNKNOWN, "option:placement")
 
 
 @pytest.mark.trap("outstand", 6)
@@ -284,6 +341,7 @@ def test_figures_are_those_of_the_account(api: responses.RequestsMock) -> None:
     rows = [
         {"social_account": {"id": "2"}, "metrics": {"likes": 9}},
         {"social_account": {"id": "9dyJS"}, "metrics": {"likes": 3, "views": 120}},
+        {"social_account": {"id": "3"}, "metrics": {"likes": 7}},
     ]
     api.get(f"{API}/posts/Kx7vQ/analytics", json={"metrics_by_account": rows})
     values = client().figures("Kx7vQ").values

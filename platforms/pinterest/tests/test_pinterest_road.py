@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from platforms.base import Draft, MediaFile, Sighting
-from platforms.errors import AmbiguousOutcome, Cause, Outcome, PlatformError
+from platforms.errors import AmbiguousOutcome, Cause, Outcome, PlatformError, Reach
+from platforms.pinterest.spec import SPEC
 from platforms.practice.server import PracticeServer
 from platforms.practice.tests import road as practice
 from platforms.practice.tests.road import FILES, Road
@@ -68,6 +69,33 @@ KINDS: dict[str, tuple[str, ...]] = {
     "carousel": ("image", "image", "image"),
     "video": ("video",),
 }
+
+
+def set_tier(road: Road, tier: str) -> None:
+    with road.server.world.transaction():
+        road.twin.set_switch("tier", tier)
+
+
+@pytest.mark.trap("pinterest", 1)
+def test_an_app_in_trial_access_is_found_out_by_its_first_pin(
+    road: Road, pin: Callable[..., Draft]
+) -> None:
+    """All else is well until then, and it is no fault of the account."""
+    draft = pin()
+    set_tier(road, "trial")
+    try:
+        assert road.client.prove().identity
+        _job, error = road.publish(road.job(draft))
+    finally:
+        set_tier(road, "standard")
+    assert error is not None
+    assert (error.outcome, error.reach) == (Outcome.PERMISSION, Reach.APP)
+    assert road.posts() == []
+
+
+@pytest.mark.trap("pinterest", 1)
+def test_who_registers_an_app_is_told_of_trial_access() -> None:
+    assert "every Pin is refused" in " ".join(SPEC.register_steps)
 
 
 @pytest.mark.parametrize("mark", [False, True], ids=["", "marked"])

@@ -204,7 +204,7 @@ def test_a_story_is_a_file_in_encrypted_parts_and_has_no_link(
     sent = json.loads(api.calls[-1].request.body or "")
     assert sent == {"media_id": "m-1", "customized_ttl": {"ttl": "ONE_WEEK"}}
     assert result.remote
-    assert (result.remote.external_id, result.remote.permalink) == ("media/m-1", "")
+    assert (result.remote.external_id, result.remote.permalink) == ("unnamed:m-1", "")
     stored = json.dumps(now.witness)
     told = json.loads(api.calls[0].request.body or "")
     assert told["key"] not in stored
@@ -494,7 +494,9 @@ def test_of_a_story_only_its_time_tells(
 ) -> None:
     api.get(STORIES, json=answer(stories=[{"story": row} for row in rows]))
     now = job(draft(), witness=ready(), first_sent_at=SENT_AT)
-    assert snapchat.look(now, client).sighting is sighting
+    look = snapchat.look(now, client)
+    assert look.sighting is sighting
+    assert look.remote is None or look.remote.permalink == ""
 
 
 @pytest.mark.parametrize(

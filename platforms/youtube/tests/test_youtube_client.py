@@ -50,6 +50,12 @@ def listed(kind: str, *rows: Words, **more: Any) -> Words:
 # ---------------------------------------------------------------- connecting
 
 
+@pytest.mark.trap("youtube", 2)
+def test_who_registers_an_app_is_told_to_publish_its_consent_screen() -> None:
+    steps = " ".join(SPEC.register_steps)
+    assert "Publish it: while it is in Testing, each access ends after 7 days" in steps
+
+
 @pytest.mark.trap("youtube", 3)
 def test_consent_is_asked_for_each_time_and_for_offline_access() -> None:
     """Without either there is no permission to renew (trap 3)."""

@@ -265,6 +265,7 @@ def test_a_part_that_was_sent_before_the_process_ended_is_not_kept_twice(
     assert google.held == BYTES
 
 
+@pytest.mark.trap("youtube", 10)
 def test_another_address_that_the_session_names_is_used(
     google: Google,
     run: Run,
@@ -277,6 +278,8 @@ def test_another_address_that_the_session_names_is_used(
     result = youtube.next_step(now, client).run()
     assert result.witness["session"]["url"] == f"{SESSION}9"
     assert result.witness["sure"] == f"{SESSION}9"
+    # A library that follows it would have sent the part there as well.
+    assert len(google.puts) == 1
 
 
 @pytest.mark.parametrize("status", [404, 410])
@@ -481,6 +484,25 @@ def test_when_the_session_is_over_the_list_of_uploads_tells(
 
 
 @pytest.mark.trap("youtube", 18)
+def test_details_that_only_the_owner_may_read_leave_it_to_a_person(
+    google: Google,
+    run: Run,
+    job: Callable[..., PublishJob],
+    youtube: YouTube,
+    client: YouTubeClient,
+    api: responses.RequestsMock,
+) -> None:
+    """The token is another channel's: an error would be asked for without end."""
+    now = lost_commit(google, run, job, arrived=True)
+    google.is_over = True
+    uploads(api, item("v2", SOON))
+    errors = [{"reason": "forbidden", "domain": "youtube.video", "message": ""}]
+    body = {"error": {"code": 403, "message": "", "errors": errors}}
+    api.replace(responses.GET, f"{V3}/videos", json=body, status=403)
+    assert youtube.look(now, client).sighting is Sighting.CANNOT_TELL
+
+
+@pytest.mark.trap("youtube", 18)
 @pytest.mark.parametrize(
     ("status", "reason", "sighting"),
     [
@@ -568,6 +590,7 @@ def test_another_privacy_than_the_chosen_one_is_noted(
     assert result.remote.extra["notes"] == ["YouTube made it private, not public"]
 
 
+@pytest.mark.trap("youtube", 13)
 @pytest.mark.parametrize(
     ("status", "reason", "tries"),
     [
@@ -621,6 +644,7 @@ def test_a_short_takes_its_thumbnail_when_it_is_processed(
     assert result.remote.permalink == "https://www.youtube.com/shorts/v1"
 
 
+@pytest.mark.trap("youtube", 13)
 @pytest.mark.parametrize("is_in", [False, True])
 def test_a_video_is_added_to_a_playlist_once(
     google: Google,
@@ -772,6 +796,21 @@ def test_a_thumbnail_of_another_shape_is_warned_of(
     media = (video(), replace(thumbnail, **changes))
     findings = youtube.check(Draft("", media=media, options=OPTIONS))
     assert {finding.cause for finding in findings} == warned
+
+
+@pytest.mark.trap("youtube", 8)
+@pytest.mark.parametrize("over", [0, 1])
+def test_a_thumbnail_may_have_fifty_megabytes(
+    youtube: YouTube,
+    video: Callable[..., MediaFile],
+    thumbnail: MediaFile,
+    over: int,
+) -> None:
+    """Two, say documents from before September 2026."""
+    large = replace(thumbnail, width=1280, height=720, size_bytes=52_428_800 + over)
+    draft = Draft("", media=(video(), large), options=OPTIONS)
+    wanted = {(Cause.MEDIA_TOO_LARGE, "media:2")} if over else set()
+    assert refused(youtube, draft) == wanted
 
 
 @pytest.mark.parametrize(

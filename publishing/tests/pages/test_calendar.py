@@ -45,6 +45,25 @@ def share(post, account, **fields) -> Delivery:
     return other
 
 
+@pytest.mark.trap("snapchat", 6)
+def test_a_story_is_published_without_a_link(world, ana):
+    account = make_account(world.brand, "snapchat", "Acme S")
+    row = make_delivery(
+        account,
+        world.ana,
+        status="published",
+        external_id="unnamed:m-1",
+        permalink="",
+        published_at=timezone.now(),
+        next_attempt_at=None,
+    )
+    (card,) = cards(ana)
+    assert card["w"] == "Published"
+    page = ana.get(row.get_absolute_url()).content.decode()
+    assert "Published" in page
+    assert "See it on" not in page
+
+
 def test_a_card_says_when_where_what_and_how_it_stands(world, ana):
     row = make_delivery(world.x, world.ana, text="Hello " + "long " * 30)
     (card,) = cards(ana)

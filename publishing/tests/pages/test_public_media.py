@@ -58,10 +58,13 @@ def test_who_holds_it_gets_the_bytes_without_signing_in(url, method):
 
 
 @pytest.mark.trap("ayrshare", 8)
-def test_a_day_later_it_is_over(url):
-    later = timezone.now().timestamp() + timedelta(hours=24, minutes=1).total_seconds()
+@pytest.mark.parametrize(("minutes", "status"), [(-1, 200), (1, 404)])
+def test_a_day_later_it_is_over_and_not_before(url, minutes, status):
+    """It is fetched when the network's turn has come, and again when that failed."""
+    gap = timedelta(hours=24, minutes=minutes).total_seconds()
+    later = timezone.now().timestamp() + gap
     with mock.patch("django.core.signing.time.time", return_value=later):
-        assert Client().get(path(url)).status_code == 404
+        assert Client().get(path(url)).status_code == status
 
 
 def test_nothing_else_is_reached(world, asset, url):
