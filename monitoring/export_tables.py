@@ -26,7 +26,14 @@ from publishing.export_tables import (
     who,
 )
 
-from .figure_models import VOTERS, VOTES, Answer, Intervention, MetricSnapshot, PostComment
+from .figure_models import (
+    VOTERS,
+    VOTES,
+    Answer,
+    Intervention,
+    MetricSnapshot,
+    PostComment,
+)
 
 
 def _of(model: Any, time: str) -> Any:
@@ -66,7 +73,7 @@ FIGURES = Table(
             figure.value: _("So many, as the network counts them.") for figure in Figure
         },
         VOTES: _(
-            "How often each answer of the post's poll was chosen, as \"answer: number\" in lines of their own."
+            'How often each answer of the post\'s poll was chosen, as "answer: number" in lines of their own.'
         ),
         VOTERS: _(
             "How many people voted in the poll, where several answers may be chosen."

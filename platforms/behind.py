@@ -86,9 +86,9 @@ def placement_findings(
             Finding(Level.REFUSED, Cause.OPTION_UNKNOWN, f"option:{PLACEMENT}", values)
         ]
     found = []
-    if len(draft.media) > 1:
-        values = {"count": len(draft.media), "limit": 1}
-        found.append(Finding(Level.REFUSED, Cause.TOO_MANY_MEDIA, "media", values))
+    if (count := len(draft.media)) > 1:
+        many = {"count": count, "limit": 1}
+        found.append(Finding(Level.REFUSED, Cause.TOO_MANY_MEDIA, "media", many))
     if place == REEL and draft.media[0].kind is not MediaKind.VIDEO:
         found.append(Finding(Level.REFUSED, Cause.VIDEO_MISSING, "media"))
     if place == STORY and draft.text.strip():

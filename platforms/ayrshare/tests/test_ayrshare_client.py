@@ -490,9 +490,7 @@ FILM = MediaFile(
     public_url="https://hub.example.com/a.mp4",
     kind=MediaKind.VIDEO,
 )
-PICTURE = replace(
-    FILM, mime_type="image/jpeg", file_name="a.jpg", kind=MediaKind.IMAGE
-)
+PICTURE = replace(FILM, mime_type="image/jpeg", file_name="a.jpg", kind=MediaKind.IMAGE)
 
 
 @pytest.mark.parametrize(
