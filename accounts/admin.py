@@ -236,6 +236,7 @@ class CredentialAdmin(RoleAdmin):
         "issued_at",
         "expires_at",
         "refresh_expires_at",
+        "renewal_refused_at",
         "refresh_after",
         "proven_at",
         "looked_at",

@@ -107,7 +107,7 @@ def retire(credential: Credential, *, tell: bool = False) -> Credential | None:
 
 def _end(credential: Credential) -> None:
     credential.state = Credential.State.DISCONNECTED
-    credential.refresh_after = None
+    credential.refresh_after = credential.renewal_refused_at = None
     credential.expires_at = credential.refresh_expires_at = None
     credential.data_access_ends_at = None
     credential.refresh_fence += 1
@@ -117,6 +117,7 @@ def _end(credential: Credential) -> None:
             "refresh_token",
             "state",
             "refresh_after",
+            "renewal_refused_at",
             "expires_at",
             "refresh_expires_at",
             "data_access_ends_at",

@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     from .models import Credential
 
 
+#: The columns of a credential that its ends are told by.
+TOLD_BY = (
+    "refresh_token",
+    "issued_at",
+    "expires_at",
+    "refresh_expires_at",
+    "renewal_refused_at",
+    "data_access_ends_at",
+)
 #: A renewal that is late by so much is no hiccup any more.
 STUCK_AFTER = timedelta(days=2)
 
@@ -52,7 +61,7 @@ def of_credential(
     """The ends of one credential, for an account of that platform; the first first."""
     found = []
     access, renewal = credential.expires_at, credential.refresh_expires_at
-    if not credential.refresh_token:
+    if not credential.refresh_token or credential.renewal_refused_at:
         if access:
             found.append(End(access, EndKind.ACCESS))
     elif renewal and not _moves_on(credential, spec, now or timezone.now()):

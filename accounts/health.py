@@ -43,7 +43,13 @@ from .errands import Errand, alone, asking
 from .fixed_query import FixedQuery
 from .hearing import Hearing, caller_of
 from .limits import Denied, Importance, Need
-from .models import GRANT_IS_OVER, ConnectedAccount, Credential, PlatformApp
+from .models import (
+    AS_GOOD_AS_OVER,
+    GRANT_IS_OVER,
+    ConnectedAccount,
+    Credential,
+    PlatformApp,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +62,7 @@ LONGEST_WAIT = timedelta(hours=6)
 #: While an app's or platform's breaker is open, its other looks wait for so long.
 PAUSED_FOR = timedelta(minutes=5)
 #: A token with less time left is as good as over.
-AT_ONCE = timedelta(seconds=30)
+AT_ONCE = AS_GOOD_AS_OVER
 #: Whoever has an access checked by hand asks of the grant: access tokens that live for
 #: an hour or two may outlive it (Google's after an administrator's word, Bluesky's).
 BY_HAND = timedelta(hours=2, minutes=5)
@@ -143,7 +149,8 @@ def _look(
                 yield from _ask_why(credential, hearing)
             _postpone(credential, credential.proof_gap())
             return Finding("failing", credential.cause, credential.detail)
-        if not was_active and refresh.was_refused(credential):
+        outlives = credential.outlives_renewal(timezone.now())
+        if not was_active and refresh.was_refused(credential) and not outlives:
             _postpone(credential, _after_refusal(credential))
             return Finding("failing", credential.cause, credential.detail)
         if was_active and _is_over(credential):
@@ -547,7 +554,7 @@ def _failed(
         had_time = not _is_over(credential)
         Credential.objects.filter(pk=credential.pk).update(refresh_after=now)
         heard = _telling(credential, hearing)
-        renewed = yield from refresh.errand(credential.pk, heard=heard)
+        renewed = yield from refresh.errand(credential.pk, is_last=True, heard=heard)
         credential.refresh_from_db()
         if had_time and credential.cause == Cause.REFRESH_REFUSED:
             # Both refused before their time (X and Pinterest say no more): it did not

@@ -13,6 +13,7 @@ from functools import cache, cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
+from django.db.models import DateTimeField
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -27,6 +28,8 @@ from .ends import End
 from .fixed_query import FixedQuery, as_time, instance
 from .limit_pages import Used, WindowLine, subjects_of
 from .models import (
+    ACCESS_TOLD_BY,
+    APP_TOLD_BY,
     GRANT_IS_OVER,
     AccountQuerySet,
     Brand,
@@ -202,32 +205,16 @@ _JUDGED_BY = (
     "trouble",
     "credential_id",
 )
-_ACCESS_JUDGED_BY = (
-    "app_id",
-    "state",
-    "cause",
-    "refresh_token",
-    "issued_at",
-    "expires_at",
-    "refresh_expires_at",
-    "data_access_ends_at",
-    "proven_at",
-    "granted_scopes",
-)
-_OF_APP = ("platform", "network", "api_version")
+_ACCESS_JUDGED_BY = ("app_id", *ACCESS_TOLD_BY, "granted_scopes")
 #: What else a row of the list shows.
 _SHOWN = ("id", "handle", "brand_id", "brand__name", "owner_id")
 _ACCESS_SHOWN = ("abilities", "granted_scopes", "connected_at", "next_proof_at")
 _OF_OWNER = ("username", "first_name", "last_name")
 _TIMES = {
-    "connected_at",
-    "disconnected_at",
-    "issued_at",
-    "expires_at",
-    "refresh_expires_at",
-    "data_access_ends_at",
-    "proven_at",
-    "next_proof_at",
+    field.name
+    for model in (ConnectedAccount, Credential)
+    for field in model._meta.get_fields()
+    if isinstance(field, DateTimeField)
 }
 
 _to_judge = FixedQuery(
@@ -237,7 +224,7 @@ _to_judge = FixedQuery(
         .values_list(
             *_JUDGED_BY,
             *(f"credential__{name}" for name in _ACCESS_JUDGED_BY),
-            *(f"credential__app__{name}" for name in _OF_APP),
+            *(f"credential__app__{name}" for name in APP_TOLD_BY),
         )
     ),
     [-7],
@@ -292,7 +279,7 @@ def to_judge(rows: AccountQuerySet, *, scopes: bool = False) -> list[ConnectedAc
             access["refresh_token"] = "…" if access["refresh_token"] else ""
             key = access["app_id"]
             if key not in apps:
-                of_app = dict(zip(_OF_APP, row[second:], strict=True))
+                of_app = dict(zip(APP_TOLD_BY, row[second:], strict=True))
                 apps[key] = instance(PlatformApp, {"id": key, **of_app})
             access["id"] = account.credential_id
             credential = instance(Credential, access)

@@ -258,6 +258,13 @@ ENDS_WITH_PARENT = {
 }
 #: Only a person's consent mends it.
 GRANT_IS_OVER = ENDS_WITH_PARENT | {Cause.TOKEN_EXPIRED, Cause.APP_GONE}
+#: From here on an access token is kept alive, and a shorter one renewed when needed.
+LIVES_LONG = timedelta(days=1)
+#: An access token with less time left.
+AS_GOOD_AS_OVER = timedelta(seconds=30)
+#: The columns of a credential that tell of its access, and those of its app.
+ACCESS_TOLD_BY = ("state", "cause", "proven_at", *ends.TOLD_BY)
+APP_TOLD_BY = ("platform", "network", "api_version")
 #: So long after a breakage its tree is looked at because of it.
 SHAKEN_FOR = timedelta(hours=1)
 
@@ -384,6 +391,8 @@ class Credential(models.Model):
     data_access_ends_at = models.DateTimeField(null=True, blank=True)
     #: renew at this time; null: nothing to renew
     refresh_after = models.DateTimeField(null=True, blank=True)
+    #: the platform said a definite no to renewing these tokens: they are the last ones
+    renewal_refused_at = models.DateTimeField(null=True, blank=True)
     #: one worker at a time: number of the current claim, and until when it holds
     refresh_fence = models.PositiveIntegerField(default=0)
     refresh_lease_until = models.DateTimeField(null=True, blank=True)
@@ -485,6 +494,7 @@ class Credential(models.Model):
             self.data_access_ends_at = tokens.data_access_ends_at
         self.extra = {**self.extra, **tokens.extra}
         self.refresh_after = self.due_for_renewal()
+        self.renewal_refused_at = None
         self.mend(now)
 
     def due_for_renewal(self) -> datetime | None:
@@ -499,7 +509,7 @@ class Credential(models.Model):
         if not (self.refresh_token and self.expires_at and self.issued_at):
             return None
         life = self.expires_at - self.issued_at
-        if life >= timedelta(days=1):
+        if life >= LIVES_LONG:
             at = self.expires_at - min(life / 4, timedelta(days=7))
         else:
             at = self.issued_at + timedelta(days=2)
@@ -507,6 +517,34 @@ class Credential(models.Model):
             left = self.refresh_expires_at - self.issued_at
             at = min(at, self.issued_at + left * 3 / 4)
         return max(self.issued_at, at)
+
+    def outlives_renewal(self, now: datetime) -> bool:
+        """Its access token acts for days, whatever becomes of the permission to renew it.
+
+        Not one that lives for hours: it is asked for anew each time it is needed, and may
+        outlive what a person withdrew. Nor one that is its own permission to be renewed.
+        """
+        if not (self.refresh_token and self.expires_at and self.issued_at):
+            return False
+        if self.refresh_token == self.access_token:
+            return False
+        long = self.expires_at - self.issued_at >= LIVES_LONG
+        return long and self.expires_at > now + AS_GOOD_AS_OVER
+
+    def lose_renewal(self, now: datetime, again: timedelta) -> None:
+        """It will not be renewed any more, and acts until its own end: an end to tell.
+
+        again: when to try once more, at its end at the latest. What a platform refuses
+        while our app is suspended it may grant again.
+        """
+        assert self.expires_at is not None
+        self.renewal_refused_at = self.renewal_refused_at or now
+        self.refresh_after = min(now + again, self.expires_at - AS_GOOD_AS_OVER)
+        # Whether it acts as before, the next look is to tell.
+        self.next_proof_at = now
+        self.save(
+            update_fields=["renewal_refused_at", "refresh_after", "next_proof_at"]
+        )
 
     def mend(self, now: datetime) -> None:
         """A person or a refresh has renewed it: healthy until the next look."""

@@ -59,6 +59,10 @@ UNANSWERED = {
 }
 #: The platform says no more than no: there the time that the permission had tells.
 NO_REASON = {Cause.REFRESH_REFUSED, Cause.TOKEN_INVALID}
+#: The permission to renew is gone, which says nothing of the access token.
+OF_RENEWAL = NO_REASON | {Cause.TOKEN_EXPIRED, Cause.ROTATION_LOST}
+#: What was refused is tried again after so long.
+REFUSED_AGAIN = timedelta(days=1)
 #: What a renewal of something broken leaves as it is.
 JUDGED = ("state", "cause", "detail", "broken_at", "next_proof_at")
 #: Seconds between tries to store new tokens in a database that does not answer: what
@@ -74,16 +78,21 @@ class Ticket:
     fence: int
     attempt_id: int
     client: PlatformClient
+    #: the access token was refused just now: with its renewal all is over
+    is_last: bool = False
 
     def call(self) -> TokenSet | PlatformError:
         """Ask the platform. HTTP only."""
         return asking(self.client.refresh)()
 
 
-def begin(credential_id: int, *, even_broken: bool = False) -> Ticket | None:
+def begin(
+    credential_id: int, *, even_broken: bool = False, is_last: bool = False
+) -> Ticket | None:
     """Take the lease and re-read inside it; None when there is nothing to do.
 
     even_broken: for a look at what may have mended itself (a suspension that is over).
+    is_last: as the ticket has it.
     """
     now = timezone.now()
     states = [Credential.State.ACTIVE]
@@ -108,7 +117,8 @@ def begin(credential_id: int, *, even_broken: bool = False) -> Ticket | None:
         credential = Credential.objects.select_related("app").get(pk=credential_id)
         attempt = RefreshAttempt.objects.create(credential=credential)
     client = credential.app.client(credential.access())
-    return Ticket(credential.pk, credential.refresh_fence, attempt.pk, client)
+    fence = credential.refresh_fence
+    return Ticket(credential.pk, fence, attempt.pk, client, is_last)
 
 
 def finish(ticket: Ticket, result: TokenSet | PlatformError) -> bool:
@@ -164,7 +174,12 @@ def _store(ticket: Ticket, result: TokenSet | PlatformError) -> bool:
         credential.refresh_lease_until = None
         if result.ends_access:
             credential.save(update_fields=["refresh_lease_until"])
-            credential.break_for(_ending(credential, result))
+            ending = _ending(credential, result)
+            if ending.cause in OF_RENEWAL and credential.outlives_renewal(now):
+                credential.lose_renewal(now, _jittered(REFUSED_AGAIN))
+                if not ticket.is_last:
+                    return False
+            credential.break_for(ending)
             return False
         credential.refresh_after = now + _wait(credential, result.retry_after)
         credential.save(update_fields=["refresh_lease_until", "refresh_after"])
@@ -223,8 +238,11 @@ def _wait(credential: Credential, retry_after: float | None) -> timedelta:
     """Doubling and jittered; never before the platform's own word."""
     tries = min(_tries(credential).count(), 20)
     base = min(FIRST_WAIT * 2 ** max(tries - 1, 0), LONGEST_WAIT)
-    wait = base * random.uniform(0.8, 1.2)  # noqa: S311
-    return max(wait, timedelta(seconds=retry_after or 0))
+    return max(_jittered(base), timedelta(seconds=retry_after or 0))
+
+
+def _jittered(wait: timedelta) -> timedelta:
+    return wait * random.uniform(0.8, 1.2)  # noqa: S311
 
 
 def _was_lost(credential: Credential) -> bool:
@@ -241,13 +259,14 @@ def errand(
     credential_id: int,
     *,
     even_broken: bool = False,
+    is_last: bool = False,
     heard: Callable[[PlatformError | None], None] | None = None,
 ) -> Errand[bool]:
     """Begin, call and finish. True when it was renewed.
 
-    heard: gets what the platform refused, None for nothing, when it was asked.
+    even_broken, is_last: as for `begin`. heard: gets what the platform refused, None for nothing, when it was asked.
     """
-    ticket = begin(credential_id, even_broken=even_broken)
+    ticket = begin(credential_id, even_broken=even_broken, is_last=is_last)
     if ticket is None:
         return False
     [result] = yield [ticket.call]

@@ -89,6 +89,7 @@ def _without_renewal(
             ~Exists(tried),
             account__credential__state=Credential.State.ACTIVE,
             account__credential__refresh_after__gt=now,
+            account__credential__renewal_refused_at=None,
             account__credential__expires_at__lte=F("due_at") + timedelta(minutes=1),
         )
         .values_list("account__credential")

@@ -81,6 +81,10 @@ def _ending(accounts: AccountQuerySet, now: datetime) -> dict[int, list[bool]]:
     may_end = (
         Q(credential__refresh_token="", credential__expires_at__lte=until)
         | Q(credential__refresh_expires_at__lte=until)
+        | Q(
+            credential__renewal_refused_at__isnull=False,
+            credential__expires_at__lte=until,
+        )
         | Q(credential__data_access_ends_at__lte=until)
     )
     for app, platform in versions.end_until(until):

@@ -323,6 +323,11 @@ class _Composer:
             ) % {"when": when}
             sentence = _("The platform switches the version that we use off: %(when)s.")
         else:
+            if self.incident.cause == Cause.REFRESH_REFUSED:
+                sentence = _(
+                    "The platform refused to renew our access. What we have still works; "
+                    "it ends %(when)s."
+                )
             way["cure"] = _("Reconnect before then, and nothing stops.")
         return self._letter(
             subject,

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from accounts import versions
 from accounts.ends import End, EndKind
@@ -42,6 +42,7 @@ class Ending:
     root: Credential | None
     ends_at: datetime
     from_at: datetime | None
+    cause: str = Cause.TOKEN_EXPIRED
     accounts: dict[int, ConnectedAccount] = field(default_factory=dict)
     #: of a version: key and platform
     app: tuple[int, str] = (0, "")
@@ -88,6 +89,7 @@ def tell(now: datetime) -> None:
         count, first = waiting.figures(list(ending.accounts), since=ending.ends_at)
         incident.note(
             ends_at=ending.ends_at,
+            cause=ending.cause,
             account_count=len(accounts),
             post_count=count,
             first_due_at=first,
@@ -143,11 +145,16 @@ def _endings(now: datetime, only: Sequence[int] = ()) -> list[Ending]:
             # An access token that is renewed puts off no other end.
             is_token_s = end.kind == EndKind.ACCESS and row.issued_at
             from_at = row.issued_at if is_token_s else row.connected_at
+            cause = Cause.TOKEN_EXPIRED
+            if is_token_s and row.renewal_refused_at:
+                # It was to be renewed: nobody had been told of this end.
+                from_at, cause = None, Cause.REFRESH_REFUSED
             ending = found.setdefault(
-                root.pk, Ending(f"{ENDS}:{root.pk}", root, end.at, from_at)
+                root.pk, Ending(f"{ENDS}:{root.pk}", root, end.at, from_at, cause)
             )
             if end.at < ending.ends_at:
                 ending.ends_at, ending.from_at = end.at, from_at
+                ending.cause = cause
             ending.accounts.update((account.pk, account) for account in accounts)
     return [ending for ending in found.values() if ending.accounts]
 
@@ -173,6 +180,8 @@ def _may_end(until: datetime) -> QuerySet[Credential]:
     return Credential.objects.filter(
         Q(refresh_token="", expires_at__lte=until)
         | ~Q(refresh_token="") & Q(refresh_expires_at__lte=until)
+        # Once a look has told that it acts until then.
+        | Q(renewal_refused_at__lte=F("looked_at"), expires_at__lte=until)
         | Q(data_access_ends_at__lte=until),
         state=Credential.State.ACTIVE,
     ).defer("access_token", "granted_scopes", "abilities", "extra")
@@ -195,7 +204,14 @@ def _versions(now: datetime) -> list[Ending]:
     is left to those who tell it."""
     ends = versions.end_until(now + timedelta(days=DAYS[-1] + 1))
     return [
-        Ending(f"{ENDS}:{platform}:{pk}", None, at, None, app=(pk, platform))
+        Ending(
+            f"{ENDS}:{platform}:{pk}",
+            None,
+            at,
+            None,
+            Cause.VERSION_ENDED,
+            app=(pk, platform),
+        )
         for (pk, platform), at in ends.items()
         if at > now
     ]
@@ -236,7 +252,7 @@ def _open(ending: Ending, now: datetime) -> Incident | None:
                 dedup_key=ending.key,
                 kind=ENDS,
                 credential=ending.root,
-                cause=Cause.TOKEN_EXPIRED if ending.root else Cause.VERSION_ENDED,
+                cause=ending.cause,
                 level=0 if ending.root else 2,
                 ends_at=ending.ends_at,
                 opened_at=now,

@@ -23,7 +23,13 @@ from accounts.breakers import Caller, Key
 from accounts.causes import Action, explain, finding_sentence
 from accounts.ends import End, EndKind
 from accounts.limits import Forecast
-from accounts.models import ConnectedAccount, Credential, PlatformApp
+from accounts.models import (
+    ACCESS_TOLD_BY,
+    APP_TOLD_BY,
+    ConnectedAccount,
+    Credential,
+    PlatformApp,
+)
 from accounts.paused import Paused
 from accounts.permissions import lacks
 from accounts.reading import told
@@ -237,19 +243,13 @@ def judge(
 #: What `_access` reads of a credential, its app and its parents: that one is renewed
 #: tells of its end.
 _LIGHT_ACCESS = Credential.objects.select_related("app", "parent__parent").only(
-    "app__platform",
-    "app__network",
-    "app__state",
-    "app__api_version",
-    "refresh_token",
-    "issued_at",
-    "expires_at",
-    "refresh_expires_at",
-    "data_access_ends_at",
-    "proven_at",
+    *(f"app__{name}" for name in ("state", *APP_TOLD_BY)),
+    *ACCESS_TOLD_BY,
+    "parent",
+    "subject_name",
     *(
         f"{whose}{name}"
-        for whose in ("", "parent__", "parent__parent__")
+        for whose in ("parent__", "parent__parent__")
         for name in ("parent", "state", "cause", "subject_name")
     ),
 )

@@ -7,10 +7,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.db import connection
 from django.utils import timezone
 
 from accounts import causes, health, limits, refresh
+from accounts.ends import EndKind
 from accounts.errands import alone
 from accounts.hearing import Hearing, caller_of
 from accounts.limits import BucketId
@@ -225,7 +227,8 @@ def test_a_grant_that_is_over_is_not_asked_to_be_renewed(renewable, script):
 @pytest.fixture
 def outlived(renewable, script):
     """A grant that is over, whose access token lives on for half an hour."""
-    Credential.objects.update(expires_at=timezone.now() + timedelta(minutes=30))
+    now, half = timezone.now(), timedelta(minutes=30)
+    Credential.objects.update(issued_at=now - half, expires_at=now + half)
     renewable.refresh_from_db()
     script.answers["refresh"] = [AuthRevoked(cause=Cause.REFRESH_REFUSED)]
     return renewable
@@ -276,6 +279,123 @@ def test_a_grant_that_was_refused_and_is_given_back_is_seen(outlived, script):
     del script.answers["refresh"]
     assert health.check(outlived).verdict == "proven"
     assert outlived.is_active
+
+
+# ---------------------------------------------------------------- refused, and alive
+
+
+@pytest.fixture
+def last_token(renewable, script):
+    """Its permission to renew is gone; its access token, of thirty days, has seven left."""
+    now = timezone.now()
+    Credential.objects.update(
+        issued_at=now - 23 * DAY, expires_at=now + 7 * DAY, refresh_after=now
+    )
+    renewable.refresh_from_db()
+    script.answers["refresh"] = [AuthRevoked(cause=Cause.REFRESH_REFUSED)]
+    return renewable
+
+
+def test_a_token_that_lives_for_days_outlives_its_renewal(last_token, script):
+    assert not refresh.refresh(last_token.pk)
+    last_token.refresh_from_db()
+    assert last_token.is_active
+    assert last_token.next_proof_at <= timezone.now(), "asked at once whether it acts"
+    assert health.check(last_token).verdict == "proven"
+    [end] = last_token.ends()
+    assert (end.kind, end.at) == (EndKind.ACCESS, last_token.expires_at)
+    assert last_token.refresh_after > timezone.now() + timedelta(hours=19)
+    assert script.asked == ["refresh", "prove"]
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        (AuthRevoked(cause=Cause.TOKEN_REVOKED), Cause.TOKEN_REVOKED),
+        (AuthExpired(), Cause.TOKEN_INVALID),
+        (PermissionMissing(cause=Cause.SCOPE_MISSING), Cause.SCOPE_MISSING),
+    ],
+)
+def test_a_last_token_that_is_refused_as_well_is_over(last_token, script, said, cause):
+    refresh.refresh(last_token.pk)
+    script.answers["prove"] = [said]
+    last_token.refresh_from_db()
+    assert health.check(last_token).verdict == "failing"
+    assert (last_token.state, last_token.cause) == ("broken", cause)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        AuthRevoked(cause=Cause.TOKEN_REVOKED),
+        PermissionMissing(cause=Cause.ACCOUNT_SUSPENDED),
+    ],
+)
+def test_a_renewal_that_is_refused_with_a_reason_ends_the_token(
+    last_token, script, error
+):
+    script.answers["refresh"] = [error]
+    refresh.refresh(last_token.pk)
+    last_token.refresh_from_db()
+    assert (last_token.state, last_token.cause) == ("broken", error.cause)
+
+
+def test_a_last_token_is_over_with_its_time(last_token, script):
+    refresh.refresh(last_token.pk)
+    with time_machine.travel(last_token.expires_at, tick=False):
+        assert [row.pk for row in Credential.objects.refresh_due(timezone.now())]
+        refresh.refresh(last_token.pk)
+    last_token.refresh_from_db()
+    assert (last_token.state, last_token.cause) == ("broken", Cause.REFRESH_REFUSED)
+
+
+def test_what_is_renewed_after_all_has_no_end(last_token, script):
+    """A platform may refuse while our app is suspended, and grant it again."""
+    refresh.refresh(last_token.pk)
+    del script.answers["refresh"]
+    Credential.objects.update(refresh_after=timezone.now())
+    assert refresh.refresh(last_token.pk)
+    last_token.refresh_from_db()
+    assert (last_token.renewal_refused_at, last_token.ends()) == (None, [])
+
+
+def test_a_last_token_that_is_taken_back_by_the_platform_is_alive(last_token, script):
+    refresh.refresh(last_token.pk)
+    script.answers["prove"] = [AuthExpired(), Proof({Ability.PUBLISH: Verdict(True)})]
+    last_token.refresh_from_db()
+    assert health.check(last_token).verdict == "failing"
+    assert health.check(last_token).verdict == "proven"
+    assert last_token.is_active
+    assert last_token.ends_at() == last_token.expires_at
+
+
+@pytest.mark.parametrize("life", [timedelta(hours=2), timedelta(hours=23)])
+def test_a_token_of_hours_ends_with_its_renewal(last_token, life):
+    """It is renewed when it is needed, and may outlive what a person withdrew."""
+    now = timezone.now()
+    Credential.objects.update(issued_at=now, expires_at=now + life)
+    refresh.refresh(last_token.pk)
+    last_token.refresh_from_db()
+    assert not last_token.is_active
+
+
+def test_a_rotation_that_was_lost_leaves_the_token_that_there_is(
+    last_token, script, monkeypatch
+):
+    monkeypatch.setattr(Scripted, "spec", replace(SPEC, renewal_rotates=True))
+    script.answers["refresh"] = [
+        TransientError(cause=Cause.TIMED_OUT),
+        AuthRevoked(cause=Cause.REFRESH_REFUSED),
+    ]
+    for _ in range(2):
+        Credential.objects.update(refresh_after=timezone.now())
+        refresh.refresh(last_token.pk)
+    last_token.refresh_from_db()
+    assert last_token.is_active
+    Credential.objects.update(expires_at=timezone.now(), refresh_after=timezone.now())
+    refresh.refresh(last_token.pk)
+    last_token.refresh_from_db()
+    assert (last_token.state, last_token.cause) == ("broken", Cause.ROTATION_LOST)
 
 
 @pytest.mark.parametrize(

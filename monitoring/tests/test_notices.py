@@ -172,6 +172,33 @@ def test_an_access_token_of_an_hour_hides_no_end_of_its_consent(
     assert told() == [21, 14, 7, 3, 1]
 
 
+def test_an_end_that_a_refused_renewal_brings_is_told_at_once(account: Any) -> None:
+    """Nobody knew of it: also where no token was ever given for longer."""
+    Credential.objects.update(
+        refresh_token="r",
+        issued_at=ENDS - timedelta(days=7),
+        refresh_expires_at=ENDS + timedelta(days=30),
+        refresh_after=ENDS - timedelta(days=6),
+    )
+    day(5.5)
+    assert told() == []
+    refused = ENDS - timedelta(days=5, hours=4)
+    Credential.objects.update(renewal_refused_at=refused)
+    day(5)
+    assert told() == [], "whether it acts until then is asked first"
+    Credential.objects.update(looked_at=refused)
+    day(5)
+    day(3)
+    assert told() == [7, 3]
+    assert mail.outbox[0].subject == "Access ends in 5 days: Acme Tools (Scripted)"
+    assert "refused to renew our access" in mail.outbox[0].body
+    assert "Reconnect before then" in mail.outbox[0].body
+    Credential.objects.update(renewal_refused_at=None)
+    day(2)
+    assert told() == [7, 3]
+    assert not Incident.objects.open().exists()
+
+
 @pytest.fixture
 def photos(account: Any, make_account: Any) -> Any:
     """An Instagram account that acts with the token of a person's Page."""

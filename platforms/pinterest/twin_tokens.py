@@ -25,6 +25,7 @@ LEGACY_S = 365 * DAY_S
 ENDINGS = (
     ("expire", "Let the access token expire"),
     ("refresh_expired", "Let both tokens expire"),
+    ("renewal_expired", "Let the refresh token alone expire"),
     ("revoke", "Remove the app"),
     ("password_changed", "Password changed"),
     ("suspend", "Deactivate the account"),
@@ -170,13 +171,15 @@ class PinterestTokens(PinterestWorld):
             return 0
         if kind == "expire":
             live = [(id, token) for id, token in live if token["kind"] == "access"]
+        if kind == "renewal_expired":
+            live = [(id, token) for id, token in live if token["kind"] == "refresh"]
         if kind == "scope_lost":
             live = [(id, token) for id, token in live if scope in token["scopes"]]
         for id, token in live:
             if kind == "scope_lost":
                 kept = [name for name in token["scopes"] if name != scope]
                 self._change("token", id, scopes=kept)
-            elif kind in ("expire", "refresh_expired"):
+            elif kind in ("expire", "refresh_expired", "renewal_expired"):
                 self._change("token", id, expires_at=self.time())
             else:
                 self._change("token", id, state="revoked")

@@ -104,6 +104,20 @@ def test_access_is_judged_at_the_posts_own_time(
     assert risk.for_admins
 
 
+def test_the_last_token_of_an_access_carries_what_is_due_before_its_end(
+    make_account: Any, make_post: Any
+) -> None:
+    """Its renewal was refused, and it lives on for some days."""
+    end = NOON + 3 * DAY
+    account = make_account("linkedin", refresh_token="r", expires_at=end)
+    Credential.objects.update(issued_at=end - 30 * DAY, renewal_refused_at=NOON)
+    early, late = make_post(account), make_post(account, "Later", due_in=4 * DAY)
+    assert why(early) == ()
+    (risk,) = why(late)
+    assert risk.cause == Cause.TOKEN_EXPIRED
+    assert "before that day" in risk.cure
+
+
 def test_what_renews_itself_lives_on(make_account: Any, make_post: Any) -> None:
     account = make_account("x", expires_at=NOON + timedelta(hours=2), refresh_token="r")
     assert why(make_post(account)) == ()

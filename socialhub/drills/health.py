@@ -50,6 +50,7 @@ from publishing.models import Delivery
 
 from ..sandbox import BASE_DIR, Sandbox
 from .health_apps import Apps
+from .health_last import LastTokens
 from .health_record import LAST_LOOK, Death, Record, share_of
 from .health_script import (
     APP_ENDINGS,
@@ -301,10 +302,11 @@ class Weeks:
         self._sign_ins: dict[int, dict[str, Any]] = {}
         #: account -> since when the answer to its renewal may have been lost, by which
         #: rule of the practice network
-        self._cut: dict[int, tuple[datetime, str]] = {}
+        self.cut: dict[int, tuple[datetime, str]] = {}
         #: rule of the practice network -> whose servers stumble or did until the rule's
         #: end, since when, until when
         self._troubles: dict[str, tuple[str, datetime, datetime | None]] = {}
+        self.last_tokens = LastTokens(self)
         self._said_day = -1
         self.figures: dict[str, Any] = defaultdict(int)
 
@@ -362,7 +364,7 @@ class Weeks:
         if platform in RENEWALS and number % 3 == 0:
             at = self.start + DAY + (self.days - 3) * DAY * self.dice.random()
             self.at(at, partial(self._cut_renewal, account.pk))
-        self._plan_renewal(account.pk)
+        self.plan_renewal(account.pk)
 
     def _begin(self, account: ConnectedAccount) -> None:
         """Its first look and its first post, at any time of the first day and after."""
@@ -410,16 +412,20 @@ class Weeks:
     def _die(self, pk: int, ending: Ending, now: datetime) -> None:
         if self.record.of(pk):
             return  # it is dead already
-        account = self._fresh(pk)
-        hit = [account] if ending.reach == Reach.ONE else self._sharing(account)
-        due = self._first_due(hit, now)
+        account = self.fresh(pk)
+        hit = [account] if ending.reach == Reach.ONE else self.sharing(account)
+        due = None if ending.outlived else self.first_due(hit, now)
         if due and not self.record.may_end_now(ending, now, due):
             self.at(due + STEP, partial(self._die, pk, ending))
             return
-        if pk in self._cut:  # one thing at a time, so that it can be told what it was
-            self.practice.remove_fault(self._cut.pop(pk)[1])
+        if pk in self.cut:  # one thing at a time, so that it can be told what it was
+            self.practice.remove_fault(self.cut.pop(pk)[1])
+            self.last_tokens.forget(pk)
         self.practice.end_tokens(account.platform, account.external_id, ending.how)
-        death = self._died(ending.name, account.platform, ending.causes, hit, now)
+        if ending.outlived:
+            self.last_tokens.begin(account, ending.name, ending.causes)
+            return
+        death = self.died(ending.name, account.platform, ending.causes, hit, now)
         death.can_be_told = ending.can_be_told
         if ending.restored:
             death.restore = account.external_id
@@ -447,12 +453,12 @@ class Weeks:
         linked = any(account.platform == "instagram" for account in accounts)
         ending = self.record.rarest([e for e in endings if linked or not e.of_linked])
         hit, whose = self._hit_in_tree(accounts, person, ending)
-        due = self._first_due(hit, now)
+        due = self.first_due(hit, now)
         if due and not self.record.may_end_now(ending, now, due):
             self.once_more(due + STEP, until, again)
             return
         self.practice.end_tokens(ending.platform, whose, ending.how)
-        death = self._died(ending.name, ending.platform, ending.causes, hit, now)
+        death = self.died(ending.name, ending.platform, ending.causes, hit, now)
         if ending.restored:
             death.restore = whose
 
@@ -473,14 +479,14 @@ class Weeks:
         if ending.reach == Reach.INSTAGRAM:
             return linked, person
         if ending.reach == Reach.BEHIND:
-            [page] = [a for a in self._sharing(linked[0]) if a.platform == "facebook"]
+            [page] = [a for a in self.sharing(linked[0]) if a.platform == "facebook"]
             return linked[:1], f"{person}/{page.external_id}"
         if ending.reach == Reach.ACCESS:
             page = self.dice.choice(pages)
-            return self._sharing(page), f"{person}/{page.external_id}"
+            return self.sharing(page), f"{person}/{page.external_id}"
         return accounts, person
 
-    def _died(
+    def died(
         self,
         kind: str,
         platform: str,
@@ -489,12 +495,12 @@ class Weeks:
         now: datetime,
     ) -> Death:
         pks = frozenset(account.pk for account in hit)
-        due = self._first_due(hit, now)
+        due = self.first_due(hit, now)
         death = Death(kind, platform, now, pks, causes, due)
         self.record.deaths.append(death)
         return death
 
-    def _first_due(
+    def first_due(
         self, accounts: Iterable[ConnectedAccount], now: datetime
     ) -> datetime | None:
         due = (self._next_due.get(account.pk) for account in accounts)
@@ -503,18 +509,18 @@ class Weeks:
     def next_due_of(self, platform: str, now: datetime) -> datetime | None:
         """When the next post of any account of a platform is due."""
         rows = self.accounts.values()
-        return self._first_due((row for row in rows if row.platform == platform), now)
+        return self.first_due((row for row in rows if row.platform == platform), now)
 
-    def _sharing(self, account: ConnectedAccount) -> list[ConnectedAccount]:
+    def sharing(self, account: ConnectedAccount) -> list[ConnectedAccount]:
         """All accounts that act with the same access."""
         rows = ConnectedAccount.objects.connected()
         return list(rows.filter(credential=account.credential_id))
 
     def _cut_renewal(self, pk: int, now: datetime) -> None:
         """The answer to the next renewal is lost after the platform has rotated."""
-        if self.record.of(pk):
+        if self.record.of(pk) or pk in self.last_tokens:
             return
-        account = self._fresh(pk)
+        account = self.fresh(pk)
         rule = self.practice.fault(
             kind="drop_answer",
             platform=account.platform,
@@ -522,7 +528,7 @@ class Weeks:
             call=RENEWALS[account.platform],
             times=1,
         )
-        self._cut[pk] = now, rule
+        self.cut[pk] = now, rule
         self.figures["renewals_cut"] += 1
 
     def _trouble(self, now: datetime) -> None:
@@ -568,9 +574,9 @@ class Weeks:
 
     # -- ends that are known ahead
 
-    def _plan_renewal(self, pk: int) -> None:
+    def plan_renewal(self, pk: int) -> None:
         """Somebody reconnects when the message of the third day before has come."""
-        account = self._fresh(pk)
+        account = self.fresh(pk)
         ends_at = account.credential.ends_at() if account.credential else None
         if ends_at is None or ends_at >= self.end:
             return
@@ -583,11 +589,11 @@ class Weeks:
 
     def _still_ends(self, pk: int, ends_at: datetime) -> bool:
         """Whether this is still its end; looks may have corrected it by seconds."""
-        credential = self._fresh(pk).credential
+        credential = self.fresh(pk).credential
         end = credential.ends_at() if credential else None
         return end is not None and abs(end - ends_at) < SAME_END
 
-    def _announced(self, pk: int, ends_at: datetime) -> bool:
+    def announced(self, pk: int, ends_at: datetime) -> bool:
         """Whether a message told of this end before it came."""
         found = Alert.objects.filter(
             kind=Alert.Kind.NOTICE,
@@ -596,7 +602,7 @@ class Weeks:
             created_at__gte=ends_at - 22 * DAY,
         ).exists()
         if not found:
-            say(f"{self._fresh(pk)} ends on {ends_at:%d %b %H:%M} without a word")
+            say(f"{self.fresh(pk)} ends on {ends_at:%d %b %H:%M} without a word")
         return found
 
     def _renew_ahead(self, pk: int, ends_at: datetime, now: datetime) -> None:
@@ -604,26 +610,26 @@ class Weeks:
             return
         if not self._still_ends(pk, ends_at):
             return  # reconnected meanwhile
-        account = self._fresh(pk)
+        account = self.fresh(pk)
         again = partial(self._renew_ahead, pk, ends_at)
-        if not self._reconnect(account, now, again):
+        if not self.reconnect(account, now, again):
             return
         self.figures["ends"] += 1
-        self.figures["ends_announced"] += self._announced(pk, ends_at)
+        self.figures["ends_announced"] += self.announced(pk, ends_at)
         if self._still_ends(pk, ends_at):
             return  # renewed at the platform alone (`LINKS_NETWORKS`)
-        self._plan_renewal(pk)
+        self.plan_renewal(pk)
 
     def _ran_out(self, pk: int, ends_at: datetime, now: datetime) -> None:
         if self.record.of(pk) or not self._still_ends(pk, ends_at):
             return
-        account = self._fresh(pk)
+        account = self.fresh(pk)
         self.figures["ends"] += 1
-        self.figures["ends_announced"] += self._announced(pk, ends_at)
+        self.figures["ends_announced"] += self.announced(pk, ends_at)
         if account.platform in LINKS_NETWORKS:
             return  # the consent of one network: it goes on with the others
         causes = frozenset({Cause.TOKEN_EXPIRED.value})
-        self._died("ran_out", account.platform, causes, self._sharing(account), now)
+        self.died("ran_out", account.platform, causes, self.sharing(account), now)
 
     # -- posts
 
@@ -706,6 +712,7 @@ class Weeks:
 
     def _observe(self, now: datetime) -> None:
         self.apps.observe(now)
+        self.last_tokens.observe(now)
         broken = self._broken()
         for death in self.record.open():
             if death.found_at is None and death.accounts:
@@ -721,17 +728,17 @@ class Weeks:
         for pk in broken:
             of_app = self.apps.explains(self.accounts[pk].platform, broken[pk], now)
             if self.record.of(pk) is None and not of_app:
-                self._unexplained(self._fresh(pk), now)
+                self._unexplained(self.fresh(pk), now)
 
     def _unexplained(self, account: ConnectedAccount, now: datetime) -> None:
         """Broken although nothing was done to it: by our own renewal, or by mistake."""
         line = (now, str(account), account.cause)
-        if account.pk in self._cut:
+        if account.pk in self.cut:
             if account.cause != Cause.ROTATION_LOST:
                 self.record.lost_by_refresh.append(line)
             causes = frozenset({Cause.ROTATION_LOST.value})
-            at, _rule = self._cut.pop(account.pk)
-            self._died("renewal_cut", account.platform, causes, [account], at)
+            at, _rule = self.cut.pop(account.pk)
+            self.died("renewal_cut", account.platform, causes, [account], at)
             death = self.record.deaths[-1]
             death.can_be_told = False  # it dies when it is renewed, not when we say
             death.found_at, death.found_cause = now, account.cause
@@ -759,19 +766,19 @@ class Weeks:
 
     def _cure(self, death: Death, now: datetime) -> None:
         """A person puts it right at the platform and reconnects here."""
-        accounts = [self._fresh(pk) for pk in sorted(death.accounts)]
+        accounts = [self.fresh(pk) for pk in sorted(death.accounts)]
         if death.restore:
             self.practice.end_tokens(death.platform, death.restore, "restore")
-        if not self._reconnect(accounts[0], now, partial(self._cure, death)):
+        if not self.reconnect(accounts[0], now, partial(self._cure, death)):
             return
         death.cured_at = now
         for account in accounts:
-            if self._fresh(account.pk).health != "healthy":
+            if self.fresh(account.pk).health != "healthy":
                 self.figures["not_mended"] += 1
                 say(f"{account} is not well after a reconnect: {account.cause}")
-            self._plan_renewal(account.pk)
+            self.plan_renewal(account.pk)
 
-    def _reconnect(
+    def reconnect(
         self,
         account: ConnectedAccount,
         now: datetime,
@@ -788,7 +795,8 @@ class Weeks:
             self.figures["tried_again"] += 1
             self.at(now + timedelta(minutes=30), again)
             return False
-        self._cut.pop(account.pk, None)
+        self.cut.pop(account.pk, None)
+        self.last_tokens.forget(account.pk)
         self.figures["reconnects"] += 1
         return True
 
@@ -818,7 +826,7 @@ class Weeks:
 
     # -- rows
 
-    def _fresh(self, pk: int) -> ConnectedAccount:
+    def fresh(self, pk: int) -> ConnectedAccount:
         found = ConnectedAccount.objects.select_related("credential__app").get(pk=pk)
         return found
 
@@ -846,7 +854,7 @@ class Weeks:
                 "incidents_told": opened.values("incident").distinct().count(),
                 "alerts": opened.count(),
                 "found": sum(
-                    d.found_at is not None and bool(d.accounts)
+                    d.found_at is not None and bool(d.accounts) and not d.averted
                     for d in self.record.deaths
                 ),
             }

@@ -37,6 +37,8 @@ class Death:
     cured_at: datetime | None = None
     #: False: no read-only call tells it
     can_be_told: bool = True
+    #: told before it came, and somebody acted: no post was ever in its way
+    averted: bool = False
     #: the platform answered no look in the last hour before the post
     in_trouble: bool = False
     #: whose ending has to be taken back at the platform before anybody can reconnect
@@ -53,7 +55,7 @@ class Death:
     @property
     def counts(self) -> bool:
         """Whether some look that was answered lies between it and the next post."""
-        return (
+        return self.averted or (
             self.can_be_told
             and not self.in_trouble
             and self.next_due_at is not None
@@ -62,7 +64,7 @@ class Death:
 
     @property
     def in_time(self) -> bool:
-        return (
+        return self.averted or (
             self.found_at is not None
             and self.next_due_at is not None
             and self.found_at <= self.next_due_at
@@ -72,7 +74,7 @@ class Death:
     def delay_h(self) -> float | None:
         if self.found_at is None:
             return None
-        return (self.found_at - self.at).total_seconds() / 3600
+        return max(0.0, (self.found_at - self.at).total_seconds() / 3600)
 
 
 @dataclass
@@ -163,10 +165,12 @@ def _death_of(row: dict[str, Any]) -> Death:
 def _summary(deaths: Iterable[Death]) -> dict[str, Any]:
     deaths = list(deaths)
     counted = [death for death in deaths if death.counts]
-    found = [death for death in deaths if death.found_at is not None]
+    came = [death for death in deaths if not death.averted]
+    found = [death for death in came if death.found_at is not None]
     named = [death for death in found if death.found_cause in death.causes]
     return {
         "deaths": len(deaths),
+        "averted": len(deaths) - len(came),
         "counted": len(counted),
         "detected_share": share_of(sum(d.in_time for d in counted), len(counted)),
         "delay_p99_h": percentile([d.delay_h or 0.0 for d in found], 0.99),

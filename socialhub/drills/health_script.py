@@ -50,6 +50,8 @@ class Ending:
     reach: Reach = Reach.ACCESS
     #: False: no call that only reads tells it
     can_be_told: bool = True
+    #: the permission to renew alone is gone: the access token acts until its own end
+    outlived: bool = False
 
     @property
     def name(self) -> str:
@@ -164,6 +166,12 @@ ENDINGS: tuple[Ending, ...] = (
     _one("youtube", "close", Cause.ACCOUNT_GONE, restored=True),
     Ending("pinterest", "revoke", GONE),
     Ending("pinterest", "refresh_expired", GONE | {Cause.TOKEN_EXPIRED}),
+    Ending(
+        "pinterest",
+        "renewal_expired",
+        frozenset({Cause.REFRESH_REFUSED, Cause.TOKEN_EXPIRED}),
+        outlived=True,
+    ),
     Ending("pinterest", "password_changed", GONE),
     Ending("pinterest", "suspend", GONE | {Cause.ACCOUNT_SUSPENDED}, restored=True),
     # Boards and account are read with other permissions.
@@ -323,8 +331,10 @@ def death_of(
     """
     fitting = [e for e in ENDINGS if e.platform == platform and e.kind in ("", kind)]
     ending = fitting[turn // len(SORTS.get(platform, ({},))) % len(fitting)]
-    # Not on the first and last day: a look must have been due before and after.
-    return start + DAY + (days - 3) * DAY * dice.random(), ending
+    # Not on the first and last day: a look must have been due before and after. Where a
+    # token lives on for weeks, its own end is to come in the time as well.
+    share = dice.random() / (2 if ending.outlived else 1)
+    return start + DAY + (days - 3) * DAY * share, ending
 
 
 def next_gap(dice: random.Random) -> timedelta:

@@ -67,6 +67,16 @@ def test_what_no_look_could_tell_as_the_platform_stumbled_is_counted_apart() -> 
     assert figures["in_trouble"] == 1
 
 
+def test_an_end_that_was_told_and_kept_from_coming_is_found_and_no_delay() -> None:
+    kept = death(averted=True, found_at=T0 - 90 * HOUR, cured_at=T0, next_due_at=None)
+    record = Record([kept, death(found_at=T0 + HOUR, found_cause="token_revoked")])
+    figures = record.figures()
+    assert (figures["deaths"], figures["averted"]) == (2, 1)
+    assert (figures["counted"], figures["detected_share"]) == (2, 1.0)
+    assert (figures["delay_p99_h"], figures["named_share"]) == (1.0, 1.0)
+    assert record.missing([Ending("x", "revoked", frozenset())]) == []
+
+
 def test_another_cause_than_the_right_one_lowers_the_share_of_named_ones() -> None:
     wrong = death(found_at=T0 + HOUR, found_cause="not_allowed")
     assert Record([wrong]).figures()["named_share"] == 0.0

@@ -290,6 +290,14 @@ def test_an_access_ends_and_comes_back(call, garden, how, expected, renews):
     assert call.pin(garden).status_code == 201
 
 
+def test_an_access_token_outlives_a_permission_to_renew(call, garden):
+    assert call.end(garden, "renewal_expired")["touched"] == 1
+    assert not call.refresh(garden["refresh_token"]).ok
+    assert call.pin(garden).status_code == 201
+    call.end(garden, "restore")
+    assert call.refresh(garden["refresh_token"]).ok
+
+
 def test_every_dead_token_looks_the_same(call, garden):
     sandbox = call.account("garden", sandbox=True)
     for account, place in (
