@@ -322,6 +322,10 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         ]
 
     def strangers(self, now: datetime) -> list[int]:
+        """`strangers_by_app`, of all apps."""
+        return [pk for pks in self.strangers_by_app(now).values() for pk in pks]
+
+    def strangers_by_app(self, now: datetime) -> dict[int, list[int]]:
         """A few living ones of others where an app's access was just found withdrawn.
 
         Some platforms answer a suspended app as they answer a person who withdrew the
@@ -331,7 +335,7 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         """
         lately = now - SHAKEN_FOR
         if not _broken_since.rows(lately):
-            return []
+            return {}
         since: dict[int, datetime] = {}
         lost: set[int] = set()
         broken = self.filter(
@@ -342,7 +346,7 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         ):
             since[app] = max(at, since.get(app, at))
             lost.add(parent or pk)
-        found: list[int] = []
+        found: dict[int, list[int]] = {}
         for app, at in since.items():
             others = self.filter(app=app, state=Credential.State.ACTIVE, parent=None)
             others = others.exclude(pk__in=lost)
@@ -350,7 +354,8 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
                 continue
             unseen = others.filter(Q(looked_at=None) | Q(looked_at__lt=at))
             rows = unseen.order_by("looked_at", "pk").values_list("pk", flat=True)
-            found += rows[:STRANGERS]
+            if few := list(rows[:STRANGERS]):
+                found[app] = few
         return found
 
     def refresh_due(self, now: datetime) -> CredentialQuerySet:

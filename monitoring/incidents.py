@@ -165,10 +165,12 @@ def _keep_up_to_date(found: Mapping[str, Root]) -> None:
 
 
 def _tell(found: Mapping[str, Root], now: datetime) -> None:
+    rows = open_with(found)
+    unasked = telling.unasked_apps(rows, found, now)
     settled = [
         row
-        for row in open_with(found)
-        if telling.has_settled(row, found[row.dedup_key], now)
+        for row in rows
+        if telling.has_settled(row, found[row.dedup_key], now, unasked)
     ]
     new = telling.untold(settled, found)
     if not new:

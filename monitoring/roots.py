@@ -9,7 +9,7 @@ What the platform refuses our app is the app's.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -119,6 +119,15 @@ class Root:
             return ""
         (account,) = self.accounts.values()
         return str(account)
+
+    @property
+    def may_be_the_app(self) -> bool:
+        """So some platforms answer a suspended app as well."""
+        return self.credential is not None and self.cause in LIKE_THE_APP
+
+    def may_be_the_app_of(self, apps: Collection[int]) -> bool:
+        of = self.credential
+        return of is not None and self.may_be_the_app and of.app_id in apps
 
     @property
     def covers_others(self) -> bool:

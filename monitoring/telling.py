@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from accounts.fixed_query import SAMPLE_TIME, FixedQuery
-from accounts.models import ConnectedAccount
+from accounts.models import ConnectedAccount, Credential
 
 from . import people
 from .models import Alert, AlertChannel, Incident
@@ -34,8 +34,23 @@ BROKE = (Alert.Kind.OPENED, Alert.Kind.ESCALATED)
 Who = tuple[int | None, int | None]
 
 
-def has_settled(incident: Incident, root: Root, now: datetime) -> bool:
-    if root.is_complete:
+def unasked_apps(
+    rows: Sequence[Incident], found: Mapping[str, Root], now: datetime
+) -> Collection[int]:
+    """Apps of whose other accesses a few are still to be asked: what looks like one
+    person's withdrawal may be the app's suspension. No query when nothing is new."""
+    new = now - SETTLE
+    if any(found[r.dedup_key].may_be_the_app and r.opened_at > new for r in rows):
+        return Credential.objects.strangers_by_app(now)
+    return ()
+
+
+def has_settled(
+    incident: Incident, root: Root, now: datetime, unasked: Collection[int] = ()
+) -> bool:
+    """unasked: as `unasked_apps` tells."""
+    waits = root.may_be_the_app_of(unasked)
+    if root.is_complete and not waits:
         return True
     first = incident.first_due_at
     urgent = first is not None and first <= now + SOON

@@ -43,6 +43,60 @@ def test_a_dead_token_mails_the_owner_once(account, make_delivery, script):
     assert Incident.objects.count() == 1
 
 
+@pytest.fixture
+def fellows(account, make_account):
+    """Three others of the same app, who were looked at before."""
+    fellows = [make_account("scripted", name, name=name) for name in ("b", "c", "d")]
+    before = timezone.now() - timedelta(minutes=10)
+    Credential.objects.update(looked_at=before, proven_at=before)
+    return [fellow.credential for fellow in fellows]
+
+
+def find_withdrawn(credential):
+    now = timezone.now()
+    Credential.objects.filter(pk=credential.pk).update(
+        state="broken", cause=Cause.TOKEN_REVOKED, broken_at=now, looked_at=now
+    )
+
+
+def test_what_may_be_the_app_is_mailed_once_others_of_it_were_asked(account, fellows):
+    """Some networks answer a suspended app as they answer a withdrawn access."""
+    find_withdrawn(account.credential)
+    incidents.review()
+    assert Incident.objects.open().count() == 1
+    assert mail.outbox == []
+    now = timezone.now()
+    fellows[0].looked_at = fellows[0].proven_at = now
+    fellows[0].save()
+    incidents.review()
+    (sent,) = mail.outbox
+    assert "Acme Tools" in sent.subject
+    incidents.review()
+    assert len(mail.outbox) == 1
+
+
+@pytest.mark.parametrize(("due_in_h", "minutes"), [(24, 5), (1, 1)])
+def test_that_mail_does_not_wait_for_others_who_are_never_asked(
+    account, fellows, make_delivery, due_in_h, minutes
+):
+    make_delivery(account, due_in=timedelta(hours=due_in_h))
+    find_withdrawn(account.credential)
+    now = timezone.now()
+    for at in (now, now + timedelta(minutes=minutes - 0.5)):
+        incidents.review(at)
+        assert mail.outbox == []
+    incidents.review(now + timedelta(minutes=minutes, seconds=5))
+    (sent,) = mail.outbox
+    assert "Acme Tools" in sent.subject
+
+
+def test_a_cause_that_no_app_has_waits_for_nobody(account, fellows):
+    find_withdrawn(account.credential)
+    Credential.objects.filter(state="broken").update(cause=Cause.PASSWORD_CHANGED)
+    incidents.review()
+    assert len(mail.outbox) == 1
+
+
 def test_what_no_sign_in_mends_leads_to_the_account(account, script, client, author):
     script.answers["prove"] = [AuthRevoked(cause=Cause.ACCOUNT_LOCKED)]
     tasks.check_credential(account.credential_id)
@@ -148,13 +202,24 @@ def test_check_now_is_refused_to_strangers(account, client, django_user_model):
     assert client.get(url).status_code == 405
 
 
+@pytest.mark.parametrize(
+    ("minutes", "more"),
+    [
+        # Whether others of the app were asked.
+        (0, 16),
+        (6, 12),
+    ],
+)
 def test_a_review_that_finds_nothing_new_costs_the_same_however_much_is_broken(
-    script, make_account
+    script, make_account, minutes, more
 ):
+    later = timezone.now() + timedelta(minutes=minutes)
+
     def review() -> int:
         incidents.review()
+        incidents.review(later)
         with CaptureQueriesContext(connection) as seen:
-            incidents.review()
+            incidents.review(later)
         return len(seen)
 
     calm = review()
@@ -163,4 +228,4 @@ def test_a_review_that_finds_nothing_new_costs_the_same_however_much_is_broken(
         make_account("scripted", f"who{number}").credential.break_for(AuthRevoked())
         spent.add(review())
     assert len(spent) == 1
-    assert max(spent) <= calm + 12
+    assert max(spent) <= calm + more
