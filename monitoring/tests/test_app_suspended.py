@@ -107,21 +107,29 @@ def test_who_has_it_checked_after_putting_the_app_right_need_not_wait(
 
 
 @pytest.mark.parametrize(
-    ("platform", "call"),
+    ("platform", "call", "kind"),
     [
-        ("ayrshare", "any"),
-        ("mastodon", "any"),
-        ("outstand", "any"),
-        ("pinterest", "any"),
-        ("x", "any"),
+        ("ayrshare", "any", ""),
+        ("bluesky", "any", ""),
+        ("facebook", "any", ""),
+        ("linkedin", "any", "organization"),
+        ("mastodon", "any", ""),
+        ("outstand", "any", ""),
+        ("pinterest", "any", ""),
+        ("snapchat", "any", ""),
+        ("threads", "any", ""),
+        ("tiktok", "any", ""),
+        ("x", "any", ""),
         # Its tokens are not those of one version.
-        ("youtube", "GET channels.list"),
+        ("youtube", "GET channels.list", ""),
     ],
 )
 def test_an_interface_that_was_switched_off_is_told_to_admins(
-    network, people, brand, platform, call
+    network, people, brand, platform, call, kind
 ):
-    account = adopt(platform, network.add_account(platform, "acme"), brand, people.mia)
+    sort = {"kind": kind} if kind else {}
+    made = network.add_account(platform, "acme", **sort)
+    account = adopt(platform, made, brand, people.mia)
     network.fault(kind="version_ended", platform=platform, call=call)
     look()
     incident = Incident.objects.get()
@@ -130,6 +138,17 @@ def test_an_interface_that_was_switched_off_is_told_to_admins(
     assert account.health == "healthy", "no account is at fault"
     told = {address for message in mail.outbox for address in message.to}
     assert told == {"ana@example.com", "ida@example.com"}
+
+
+def test_a_member_of_linkedin_outlives_a_version_until_a_post_tells(
+    network, people, brand
+):
+    """What is read of a member has no version: only dates and posts tell its end."""
+    adopt("linkedin", network.add_account("linkedin", "acme"), brand, people.mia)
+    network.fault(kind="version_ended", platform="linkedin", call="any")
+    look()
+    assert CheckResult.objects.latest("at").verdict == "proven"
+    assert not Incident.objects.exists()
 
 
 def test_a_page_in_between_that_is_not_there_ends_no_version(

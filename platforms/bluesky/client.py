@@ -46,6 +46,7 @@ from ..errors import (
     RateLimited,
     Reach,
     TransientError,
+    as_kind,
 )
 from ..http import Answer, parse_json, redact
 from ..transport import WholeBody
@@ -371,6 +372,17 @@ class BlueskyClient(PlatformClient):
             scopes=scopes or None,
             expires_at=_unix(claims.get("exp")),
         )
+
+    def of_proof(self, error: PlatformError) -> PlatformError:
+        """Methods have names and no versions. Where Bluesky's own servers do not know one
+        that each server has, our program is too old for all of its accounts; where
+        another server does not, that is this server's matter alone."""
+        unknown = (error.status, error.code) == (501, "MethodNotImplemented")
+        if unknown and self._session_host(self.pds) == self.host("entryway"):
+            return as_kind(
+                PermissionMissing, error, cause=Cause.VERSION_ENDED, reach=Reach.APP
+            )
+        return error
 
     def calls_of_proof(self) -> Mapping[str, int]:
         # One that was deactivated is looked up in the directory as well, which counts

@@ -240,7 +240,7 @@ class LinkedInClient(PlatformClient):
 
     def _oauth_error(self, answer: Answer, refused: Cause) -> PlatformError:
         data = answer.data()
-        if answer.status == 429 or answer.status >= 500 or not data:
+        if answer.status in (426, 429) or answer.status >= 500 or not data:
             return self.error_from(answer, mutates=False)
         code = str(data.get("error") or "")
         # Judged before redaction, which takes words after "token:" for a secret.

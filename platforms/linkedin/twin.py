@@ -1512,6 +1512,9 @@ class LinkedInTwin(Figures):
 
     # ------------------------------------------------------------ faults
 
+    def has_version(self, request: Request) -> bool:
+        return "/rest/" in request.path
+
     def refuse(self, request: Request, refusal: Refusal) -> Response:
         kind = refusal.kind
         if kind == "html_error":

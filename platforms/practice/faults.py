@@ -234,14 +234,21 @@ class Faults:
             self._world.delete("panel", "fault", fault.id)
         return len(active)
 
-    def take(self, platform: str, route: Route, account: str) -> list[Fault]:
+    def take(
+        self, platform: str, route: Route, account: str, *, has_version: bool = True
+    ) -> list[Fault]:
         """The faults that act on this request. A slowness goes with others; of the rest
-        only the oldest acts, so that each counts the requests that it really spoiled."""
+        only the oldest acts, so that each counts the requests that it really spoiled.
+
+        has_version: what is asked for ends with the interface's version.
+        """
         taken: list[Fault] = []
         decided = False
         for fault in self.active():
             slow = fault.kind in ("latency", "slow_answer")
             if (decided and not slow) or not fault.meets(platform, route, account):
+                continue
+            if fault.kind == "version_ended" and not has_version:
                 continue
             decided = decided or not slow
             taken.append(fault)

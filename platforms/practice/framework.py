@@ -373,6 +373,11 @@ class Twin:
         ("suspend", "Suspend the account"),
         ("restore", "Restore"),
     )
+
+    def has_version(self, request: Request) -> bool:
+        """Whether what is asked for is part of a version, and ends with it."""
+        return True
+
     #: whether `end_tokens` understands scope_lost:<scope>
     loses_scopes: ClassVar[bool] = True
     #: whether `comment_as_reader` is there

@@ -187,7 +187,9 @@ class PracticeApp:
         with self.world.transaction():
             route = twin.call_of(route, request)
             account = twin.account_of(request)
-            taken = self.faults.take(twin.slug, route, account)
+            taken = self.faults.take(
+                twin.slug, route, account, has_version=twin.has_version(request)
+            )
         slow = {f.kind: f for f in taken if f.kind in ("latency", "slow_answer")}
         fault = next((f for f in taken if f.kind not in slow), None)
         if "latency" in slow and self._stopping.wait(slow["latency"].value("seconds")):

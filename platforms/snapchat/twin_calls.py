@@ -278,7 +278,7 @@ class Calls(SwitchedTwin):
             "duplicate": (409, ""),
             "app_suspended": (403, DENIED),
             "no_credits": (403, DENIED),
-            "version_ended": (404, NOT_FOUND),
+            "version_ended": (410, NOT_FOUND),
         }.get(refusal.kind, (400, INVALID))
         return self.refused(Refused(status, code))
 

@@ -174,6 +174,7 @@ class State:
 
 class TikTokClient(PlatformClient):
     spec = SPEC
+    proves_by_fixed_paths = True
 
     # --- connecting
 
@@ -599,13 +600,14 @@ class TikTokClient(PlatformClient):
         if status == 429:
             wait_s = answer.retry_after or MINUTE_S
             return RateLimited(text, retry_after=wait_s, **facts)
+        if status in (404, 410):
+            # None of its codes comes with these: what is not there is the path.
+            return NotFound(text, **facts)
         if means := CODES.get(code):
             return means.make(text, facts)
         if not code and status in (401, 403):
             # Not in TikTok's words: something in between refused it.
             return TransientError(text, reach=Reach.PLATFORM, **facts)
-        if status == 404:
-            return NotFound(text, **facts)
         if status == 401 or status in (408, 409) or 300 <= status < 400:
             return TransientError(text, **facts)
         return InvalidContent(text, cause=Cause.UNKNOWN_REFUSAL, **facts)

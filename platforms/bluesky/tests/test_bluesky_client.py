@@ -5,6 +5,7 @@ import json
 import logging
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from platforms.base import Ability, Environment, MediaFile, SignIn
 from platforms.bluesky import client as client_module
 from platforms.bluesky.client import BlueskyClient, jwt_claims
 from platforms.bluesky.spec import BUCKETS, CALLS, SPEC
-from platforms.errors import Cause, Outcome, PlatformError
+from platforms.errors import Cause, Outcome, PlatformError, Reach
 from platforms.http import Answer
 
 from .conftest import (
@@ -761,3 +762,22 @@ def test_no_secret_is_shown_or_logged(
 
 def test_the_entryway_stands_in_until_the_server_is_known() -> None:
     assert new_client().pds == "https://bsky.social"
+
+
+@pytest.mark.parametrize(
+    ("pds", "reach"),
+    [
+        ("https://bsky.social", Reach.APP),
+        ("https://morel.us-east.host.bsky.network", Reach.APP),
+        ("https://pds.acme.example", Reach.TOKEN),
+    ],
+)
+def test_a_method_that_is_not_known_tells_of_our_app_at_bluesky_s_own_servers_only(
+    client: BlueskyClient, pds: str, reach: Reach
+) -> None:
+    client.access = replace(client.access, extra={**client.access.extra, "pds": pds})
+    unknown = client.error_from(answer(501, "MethodNotImplemented"), mutates=False)
+    error = client.of_proof(unknown)
+    assert (error.cause, error.reach) == (Cause.VERSION_ENDED, reach)
+    other = client.of_proof(client.error_from(answer(404), mutates=False))
+    assert other.cause is Cause.NOT_THIS_PLATFORM

@@ -187,6 +187,32 @@ def test_a_profile_that_is_gone_ends_the_account(
     assert error.ends_access
 
 
+@pytest.mark.parametrize(
+    ("status", "fixed_path", "cause"),
+    [
+        (410, 410, Cause.VERSION_ENDED),
+        (410, 200, Cause.ACCOUNT_GONE),
+        # Snap says so to people without a profile of their own.
+        (410, 404, Cause.ACCOUNT_GONE),
+        (404, None, Cause.ACCOUNT_GONE),
+    ],
+)
+def test_a_version_has_ended_where_a_path_without_an_id_is_gone_for_good(
+    client: SnapchatClient,
+    api: responses.RequestsMock,
+    status: int,
+    fixed_path: int | None,
+    cause: Cause,
+) -> None:
+    api.get(ME, json=refusal(""), status=status)
+    if fixed_path:
+        body = answer(public_profile=ACME) if fixed_path == 200 else refusal("")
+        api.get(MINE, json=body, status=fixed_path)
+    error = refused(client.prove)
+    assert error.cause is cause
+    assert error.ends_access is (cause is Cause.ACCOUNT_GONE)
+
+
 # ------------------------------------------------------------------ refusals
 
 

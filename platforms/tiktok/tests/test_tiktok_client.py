@@ -219,6 +219,26 @@ def test_what_proves_nothing_is_no_verdict(
     assert refused(client.prove).outcome is outcome
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "cause"),
+    [
+        (404, refusal("invalid_params"), Cause.VERSION_ENDED),
+        (410, refusal(""), Cause.VERSION_ENDED),
+        (404, {}, Cause.NOT_THERE),  # a page of something in between
+        (400, refusal("invalid_params"), Cause.TEXT_REFUSED),
+    ],
+)
+def test_a_path_without_an_id_that_tiktok_does_not_know_ended_with_its_version(
+    client: TikTokClient,
+    api: responses.RequestsMock,
+    status: int,
+    body: dict[str, Any],
+    cause: Cause,
+) -> None:
+    api.post(CREATOR, json=body, status=status)
+    assert client.of_proof(refused(client.prove)).cause is cause
+
+
 def test_the_accounts_own_choices_are_its_limits(
     client: TikTokClient, api: responses.RequestsMock
 ) -> None:
