@@ -42,8 +42,8 @@ def why_not(account: ConnectedAccount, what: After) -> str:
 
 
 @dataclass(frozen=True)
-class Removal:
-    """One delivery that is out, and whether it can be taken down. step: the last try."""
+class _Offer:
+    """Something that can be done to a delivery that is out. step: the last try."""
 
     aftermath: Aftermath
     step: Intervention | None
@@ -57,20 +57,25 @@ class Removal:
         return self.aftermath.platform
 
     @property
-    def is_done(self) -> bool:
-        return self.delivery.taken_down_at is not None
-
-    @property
     def is_on_its_way(self) -> bool:
         return self.step is not None and self.step.state not in Intervention.ENDED
 
     @property
     def is_refused(self) -> bool:
-        return (
-            not self.is_done
-            and self.step is not None
-            and self.step.state == State.FAILED
-        )
+        return self.step is not None and self.step.state == State.FAILED
+
+
+@dataclass(frozen=True)
+class Removal(_Offer):
+    """Whether it can be taken down."""
+
+    @property
+    def is_done(self) -> bool:
+        return self.delivery.taken_down_at is not None
+
+    @property
+    def is_refused(self) -> bool:
+        return not self.is_done and super().is_refused
 
     @property
     def why_not(self) -> str:
@@ -123,33 +128,15 @@ _NAMES = {
 
 
 @dataclass(frozen=True)
-class Remainder:
-    """What did not go along with a post that is out. step: the last try to add it."""
+class Remainder(_Offer):
+    """What did not go along with it, and whether it can be added."""
 
-    aftermath: Aftermath
     left: Sequence[without.Left]
-    step: Intervention | None
-
-    @property
-    def delivery(self) -> Delivery:
-        return self.aftermath.delivery
-
-    @property
-    def platform(self) -> str:
-        return self.aftermath.platform
 
     @property
     def lines(self) -> list[tuple[str, str]]:
         """What, and why, in sentences."""
         return [(_name(one), _reason(one.cause)) for one in self.left]
-
-    @property
-    def is_on_its_way(self) -> bool:
-        return self.step is not None and self.step.state not in Intervention.ENDED
-
-    @property
-    def is_refused(self) -> bool:
-        return self.step is not None and self.step.state == State.FAILED
 
     @property
     def can_be_added(self) -> bool:
@@ -214,7 +201,7 @@ def remainder(one: Aftermath) -> Remainder | None:
         delivery=one.delivery, kind=Kind.ADD_CAPTIONS
     ).select_related("author")
     step = tries.order_by("-created_at").first()
-    return Remainder(one, left, step) if left else None
+    return Remainder(one, step, left) if left else None
 
 
 @dataclass(frozen=True)
