@@ -160,6 +160,11 @@ class Fault:
         )
 
     @property
+    def fine(self) -> int:
+        """The number of seven digits: most come as the subcode, a few as the code."""
+        return self.code if self.code >= 1_000_000 else self.subcode
+
+    @property
     def name(self) -> str:
         return f"{self.code}/{self.subcode}" if self.subcode else str(self.code)
 
@@ -462,7 +467,7 @@ class GraphClient(PlatformClient):
             return known
         if fault.code in {4, 17, 32, 341, 613} or fault.code in BUSINESS_LIMITS:
             return self._limited(answer, fault, facts)
-        if fault.subcode in AFTER_WRITING:
+        if fault.fine in AFTER_WRITING:
             kind = AmbiguousOutcome if mutates else TransientError
             return kind(fault.text, cause=Cause.ANSWER_UNREADABLE, **facts)
         if fault.code in OF_SERVERS or answer.status >= 500:
@@ -500,7 +505,7 @@ class GraphClient(PlatformClient):
             return self.token_error(fault, facts)
         if code == 104 or (code == 2500 and "token" in lower):
             return AuthRevoked(fault.text, cause=Cause.TOKEN_INVALID, **facts)
-        if means := BY_SUBCODE.get(sub) or BY_SUBCODE.get(code):
+        if means := BY_SUBCODE.get(fault.fine):
             return means.make(fault.text, facts)
         if code == 368 and "already posted" in lower:
             return DuplicateContent(fault.text, **facts)

@@ -548,7 +548,7 @@ class InstagramClient(UploadClient):
         try:
             return self.graph(key, path, params, **kwargs)
         except NotFound as error:
-            if error.code.endswith(f"/{CONTAINER_UNKNOWN}"):
+            if error.code.endswith(str(CONTAINER_UNKNOWN)):
                 raise
             raise not_ours(error) from error
 
@@ -559,12 +559,12 @@ class InstagramClient(UploadClient):
     ) -> PlatformError | None:
         if "not an instagram business" in fault.said.lower():
             return PermissionMissing(fault.text, cause=Cause.NOT_ALLOWED, **facts)
-        if fault.subcode == CONTAINER_UNKNOWN:
+        if fault.fine == CONTAINER_UNKNOWN:
             kind = AmbiguousOutcome if mutates else NotFound
             return kind(fault.text, cause=Cause.MEDIA_EXPIRED, **facts)
-        if fault.subcode == 2207001 and mutates:
+        if fault.fine == 2207001 and mutates:
             return AmbiguousOutcome(fault.text, cause=Cause.PLATFORM_TROUBLE, **facts)
-        means = SUBCODES.get(fault.subcode) or CODES.get(fault.code)
+        means = SUBCODES.get(fault.fine) or CODES.get(fault.code)
         return means.make(fault.text, facts) if means else None
 
 

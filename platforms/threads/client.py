@@ -94,6 +94,7 @@ _NOT_FETCHED = Means(TransientError, Cause.MEDIA_NOT_PUBLIC)
 _DAY = Means(RateLimited, Cause.DAILY_LIMIT, wait_s=HOUR_S)
 SUBCODES: dict[int, Means] = {
     NOT_SPREAD: _NOT_READY,
+    4476002: Means(PermissionMissing, Cause.APP_REFUSED, Reach.APP),
     4279013: Means(PermissionMissing, Cause.ACCOUNT_LOCKED),
     2207042: _DAY,
     2207051: Means(RateLimited, wait_s=3 * HOUR_S),
@@ -102,7 +103,6 @@ SUBCODES: dict[int, Means] = {
 CODES: dict[int, Means] = {
     9: _DAY,
     24: _NOT_READY,
-    4476002: Means(PermissionMissing, Cause.APP_REFUSED, Reach.APP),
 }
 #: Words of a refusal with code 100, in lower case.
 WORDS: dict[str, Means] = {
@@ -486,7 +486,7 @@ class ThreadsClient(GraphClient):
         try:
             return self.graph(key, path, params)
         except TransientError as error:
-            if error.code.endswith(f"/{NOT_SPREAD}"):
+            if error.code.endswith(str(NOT_SPREAD)):
                 raise as_kind(NotFound, error) from error
             raise
 
@@ -495,7 +495,7 @@ class ThreadsClient(GraphClient):
     def own_error(
         self, fault: Fault, facts: Mapping[str, Any], mutates: bool
     ) -> PlatformError | None:
-        means = SUBCODES.get(fault.subcode) or CODES.get(fault.code)
+        means = SUBCODES.get(fault.fine) or CODES.get(fault.code)
         if means is None and fault.code == 100 and not fault.subcode:
             lower = fault.said.lower()
             means = next((m for words, m in WORDS.items() if words in lower), None)

@@ -355,6 +355,10 @@ TRANSIENT, PERMISSION = Outcome.TRANSIENT, Outcome.PERMISSION
         (fault(-2, 2207003), TRANSIENT, Cause.PLATFORM_TROUBLE),
         (fault(-2, 2207020), TRANSIENT, Cause.MEDIA_EXPIRED),
         (fault(-1, 2207001), AMBIGUOUS, Cause.PLATFORM_TROUBLE),
+        # The finer number may be the code itself.
+        (fault(2207001), AMBIGUOUS, Cause.PLATFORM_TROUBLE),
+        (fault(2207008), AMBIGUOUS, Cause.MEDIA_EXPIRED),
+        (fault(2207051), Outcome.RATE_LIMITED, Cause.TOO_MANY_REQUESTS),
         (fault(-1, 2207032), TRANSIENT, Cause.MEDIA_REFUSED),
         (fault(-1, 2207053), TRANSIENT, Cause.MEDIA_REFUSED),
         (fault(1, 2207057), INVALID, Cause.MEDIA_REFUSED),

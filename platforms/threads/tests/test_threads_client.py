@@ -373,6 +373,10 @@ FETCH = "The media could not be fetched from this URI"
         (fault(24, 4279009), TRANSIENT, Cause.MEDIA_NOT_READY),
         (fault(24), TRANSIENT, Cause.MEDIA_NOT_READY),
         (fault(1, 4279013), PERMISSION, Cause.ACCOUNT_LOCKED),
+        # The finer number may be the code itself.
+        (fault(4279013), PERMISSION, Cause.ACCOUNT_LOCKED),
+        (fault(4279009), TRANSIENT, Cause.MEDIA_NOT_READY),
+        (fault(100, 4476002), PERMISSION, Cause.APP_REFUSED),
         (fault(4, 2207051), LIMITED, Cause.TOO_MANY_REQUESTS),
         (fault(9, 2207042), LIMITED, Cause.DAILY_LIMIT),
         (fault(9), LIMITED, Cause.DAILY_LIMIT),
