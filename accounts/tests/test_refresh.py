@@ -125,9 +125,11 @@ def test_an_interrupted_renewal_is_closed_as_lost_and_tried_at_once(renewable, s
 
 
 @pytest.mark.trap("x", 1)
+@pytest.mark.trap("tiktok", 2)
 @pytest.mark.django_db
 def test_a_renewal_that_is_on_its_way_is_left_alone(renewable):
     assert refresh.begin(renewable.pk)
+    assert refresh.begin(renewable.pk) is None
     assert refresh.sweep(timezone.now()) == 0
     assert RefreshAttempt.objects.unfinished().count() == 1
 
@@ -278,6 +280,8 @@ def test_tokens_that_come_after_a_disconnect_are_revoked_as_well(
     assert (renewable.access_token, renewable.refresh_token) == ("", "")
 
 
+@pytest.mark.trap("x", 1)
+@pytest.mark.trap("tiktok", 2)
 @pytest.mark.django_db
 def test_new_tokens_outwait_a_database_that_does_not_answer(
     renewable, script, monkeypatch
@@ -293,8 +297,11 @@ def test_new_tokens_outwait_a_database_that_does_not_answer(
     monkeypatch.setattr(refresh, "finish", failing)
     monkeypatch.setattr(refresh, "STORE_AGAIN_S", (0, 0, 0))
     monkeypatch.setattr(refresh.connection, "close", lambda: None)
+    old = (renewable.access_token, renewable.refresh_token)
     assert refresh.refresh(renewable.pk)
     assert script.asked == ["refresh"]
+    renewable.refresh_from_db()
+    assert not {renewable.access_token, renewable.refresh_token} & {*old}
 
 
 @pytest.mark.django_db

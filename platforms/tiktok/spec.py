@@ -320,8 +320,9 @@ SPEC = PlatformSpec(
         "photos from it, and refuses addresses that are not verified.",
         "Copy the Client key and the Client secret.",
         "Have the app audited. Until then it may post for five people a day, to private "
-        "accounts, and only so that nobody else sees it. TikTok passes no app that only "
-        "its makers use or that copies what stands elsewhere, and takes two to six weeks.",
+        "accounts, and only so that nobody else sees it: later their creators open the "
+        "account and each post by hand. TikTok passes no app that only its makers use or "
+        "that copies what stands elsewhere, and takes two to six weeks.",
     ),
     register_url="https://developers.tiktok.com/apps",
 )

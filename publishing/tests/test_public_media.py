@@ -68,6 +68,12 @@ def test_a_file_is_asked_for_once_in_a_while_whatever_its_token(web, time_machin
     ("answer", "words"),
     [
         ({"status": 502}, "answers 502"),
+        pytest.param(
+            {"status": 302},
+            "answers 302",
+            # TikTok follows no redirects, and takes verified addresses alone.
+            marks=pytest.mark.trap("tiktok", 12),
+        ),
         ({"kind": "text/html; charset=utf-8"}, "Something else than SocialHub"),
         (
             {"error": Unreadable("x", cause=Cause.ADDRESS_REFUSED)},

@@ -437,6 +437,15 @@ def test_nothing_is_told_of_a_post_that_is_not_listed(
     assert client.figures("738").values == {}
 
 
+@pytest.mark.trap("tiktok", 6)
 @pytest.mark.trap("tiktok", 7)
 def test_who_registers_an_app_is_told_what_its_audit_wants() -> None:
-    assert "no app that only its makers use" in SPEC.register_steps[-1]
+    told = SPEC.register_steps[-1]
+    assert "no app that only its makers use" in told
+    assert "five people a day, to private accounts" in told
+    assert "each post by hand" in told
+
+
+@pytest.mark.trap("tiktok", 12)
+def test_who_registers_an_app_is_told_to_verify_the_address() -> None:
+    assert any("verify the domain" in step for step in SPEC.register_steps)

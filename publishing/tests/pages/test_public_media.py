@@ -45,6 +45,7 @@ def test_the_address_is_ascii_at_our_own_and_names_no_file_of_ours(url, asset):
     assert path(url) == reverse(match.view_name, kwargs=match.kwargs)
 
 
+@pytest.mark.trap("tiktok", 12)
 @pytest.mark.parametrize("method", ["get", "head"])
 def test_who_holds_it_gets_the_bytes_without_signing_in(url, method):
     answer = getattr(Client(), method)(path(url))
