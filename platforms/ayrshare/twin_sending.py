@@ -121,6 +121,7 @@ class Sending(Profiles):
             at=post["due"],
             arrived=post["arrived_at"],
             note=hidden,
+            place=next((p for p in ("stories", "reels") if options.get(p)), ""),
         )
         first = post["first_comment"].get("comment")
         if first:

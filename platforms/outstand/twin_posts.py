@@ -279,7 +279,8 @@ class Posts(Accounts):
     def _publish(self, account: Doc, post: Doc, looks: Mapping[str, Doc]) -> Doc:
         """One post on the network for each container; the first stands for all."""
         network, count = account["network"], len(post["containers"])
-        alt = post["options"].get(network, {}).get("altText")
+        options = post["options"].get(network, {})
+        alt = options.get("altText")
         made = [
             self.publish_native(
                 network,
@@ -290,6 +291,7 @@ class Posts(Accounts):
                 at=post["due"],
                 arrived=post["arrived_at"],
                 note=f"Part {number} of {count}" if count > 1 else "",
+                place="stories" if options.get("publishAsStory") is True else "",
             )
             for number, container in enumerate(post["containers"], 1)
         ]

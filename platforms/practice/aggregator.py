@@ -164,8 +164,10 @@ class Aggregator(Telling):
         at: float,
         arrived: str,
         note: str = "",
+        place: str = "",
     ) -> Doc:
-        """A post on a network behind the vendor. note: what its page says of it."""
+        """A post on a network behind the vendor. note: what its page says of it. place:
+        reels or stories, "" for a usual post."""
         id = str(secrets.randbelow(9 * 10**15) + 10**15)
         native = {
             "id": id,
@@ -176,7 +178,7 @@ class Aggregator(Telling):
             "alts": list(alts),
             "created_at": at,
             "arrived_at": arrived,
-            "url": f"{self.url}/web/{network}/{id}",
+            "url": "/".join(filter(None, [self.url, "web", network, place, id])),
             "note": note,
             "comments": [],
             "deleted": False,
@@ -227,6 +229,10 @@ class Aggregator(Telling):
     def home(self, request: Request) -> Response:
         rows = [doc for _, doc in self.all("native", deleted=False)]
         return self._show("latest posts", reversed(rows[-50:]))
+
+    @route("GET", "/web/<network>/<place>/<id>", browser=True)
+    def placed(self, request: Request, network: str, place: str, id: str) -> Response:
+        return self.permalink(request, network, id)
 
     @route("GET", "/web/<network>/<id>", browser=True)
     def permalink(self, request: Request, network: str, id: str) -> Response:
