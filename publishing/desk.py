@@ -165,6 +165,15 @@ class Group:
     def sendable(self) -> list[Delivery]:
         return [row for row in self.deliveries if can_send_again(row)]
 
+    @property
+    def numbers(self) -> str:
+        """Of all its rows, as a form sends them: `access.row_numbers` reads it."""
+        return ",".join(str(row.pk) for row in self.deliveries)
+
+    @property
+    def sendable_numbers(self) -> str:
+        return ",".join(str(row.pk) for row in self.sendable)
+
     @cached_property
     def in_time(self) -> list[Delivery]:
         now = timezone.now()

@@ -18,7 +18,7 @@ from accounts.names import name_of
 from accounts.roles import can_review
 
 from . import listing, repair
-from .access import role_required, row_number
+from .access import role_required, row_numbers
 from .desk import MAX_ROWS
 from .models import Care, Delivery
 from .repair_forms import RepairForm, snoozed_until
@@ -29,8 +29,7 @@ ACTIONS = ("send", "move", "dismiss", "assign", "snooze")
 
 
 def _numbers(request: HttpRequest, name: str) -> list[int]:
-    typed = request.POST.getlist(name)[:MAX_ROWS]
-    return list(dict.fromkeys(filter(None, map(row_number, typed))))
+    return row_numbers(request.POST.getlist(name), MAX_ROWS)
 
 
 @require_POST

@@ -40,7 +40,7 @@ from . import (
 )
 from . import desk as desks
 from . import proof as proofs
-from .access import in_chosen_zone, role_required, row_number
+from .access import in_chosen_zone, role_required, row_numbers
 from .calendar_views import VIEWS
 from .composing import (
     CANCELLABLE,
@@ -631,11 +631,9 @@ def failure_desk(request: HttpRequest) -> HttpResponse:
 @role_required(can_review)
 def desk_send(request: HttpRequest) -> HttpResponse:
     """Send the failed deliveries of a group again."""
-    ids = [row_number(v) for v in request.POST.getlist("delivery")]
+    ids = row_numbers(request.POST.getlist("delivery"), desks.MAX_ROWS)
     include_late = bool(request.POST.get("late"))
-    done = desks.send_again(
-        request.user, ids[: desks.MAX_ROWS], include_late=include_late
-    )
+    done = desks.send_again(request.user, ids, include_late=include_late)
     if done.sent:
         text = ngettext(
             "%(n)s post is sent again.",

@@ -3,6 +3,7 @@ what."""
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -115,6 +116,40 @@ def test_the_number_of_queries_does_not_grow(world, rita):
         for n in range(10)
     ]
     assert count([*first, *others]) == before
+
+
+# ---------------------------------------------------------------- from the desk
+
+
+def forms_of(page, address):
+    """What the desk's forms for this page send, one list of fields each."""
+    found = re.findall(
+        rf'<form method="post" action="{reverse(address)}".*?</form>',
+        page.content.decode(),
+        re.S,
+    )
+    fields = r'name="delivery" value="([^"]*)"'
+    return [re.findall(fields, form) for form in found]
+
+
+def test_a_group_is_sent_whole_and_its_forms_do_not_grow_with_it(world, rita):
+    rows = failed(world, 10)
+    desk = rita.get(reverse("failure_desk"))
+    # "Send 10 again" and "Choose what to do".
+    for fields in forms_of(desk, REPAIR):
+        assert len(fields) == 1
+        page = rita.post(reverse(REPAIR), {"delivery": fields})
+        shown = {line.delivery.pk for line, *_ in page.context["lines"]}
+        assert shown == {row.pk for row in rows}
+    rita.post(reverse("desk_send"), {"delivery": fields})
+    assert {row.status for row in fresh(rows)} == {Status.SCHEDULED}
+
+
+def test_what_else_stands_in_such_a_field_is_no_row(world, rita):
+    (row,) = failed(world)
+    typed = f" , -1,{row.pk},{row.pk},{'9' * 30},x;1," + "," * 5000
+    page = rita.post(reverse(REPAIR), {"delivery": [typed, str(row.pk)]})
+    assert [line.delivery for line, *_ in page.context["lines"]] == [row]
 
 
 # ---------------------------------------------------------------- what the buttons do
