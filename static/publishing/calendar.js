@@ -161,11 +161,13 @@ class Calendar {
         el("span", { class: "sh-hidden" }, ` ${fill(this.words.moreOn, { day: this.long(event.start) })}`),
       ];
     }
-    const marks = row.p.slice(0, 4).map((slug) => {
+    // In the week a card is as narrow as its day.
+    const most = this.view === "week" && row.p.length > 4 ? 3 : 4;
+    const marks = row.p.slice(0, most).map((slug) => {
       const mark = document.querySelector(`#cal-marks [data-mark="${slug}"]`);
       return mark ? mark.firstElementChild.cloneNode(true) : slug;
     });
-    if (row.p.length > 4) marks.push(`+${row.p.length - 4}`);
+    if (row.p.length > most) marks.push(`+${row.p.length - most}`);
     const [tone, sign] = row.c;
     const [time, zone] = row.t.split(" ");
     const head = el(
@@ -341,7 +343,10 @@ class Calendar {
       button.addEventListener("click", () => this.calendar[button.dataset.go]());
     }
     for (const button of document.querySelectorAll("[data-show]")) {
-      button.addEventListener("click", () => this.calendar.changeView(VIEWS[button.dataset.show]));
+      button.addEventListener("click", () => {
+        this.view = button.dataset.show; // the days are named by it while they are drawn
+        this.calendar.changeView(VIEWS[this.view]);
+      });
     }
     this.root.addEventListener("click", (event) => {
       const day = event.target.closest("a[data-day]");
