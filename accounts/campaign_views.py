@@ -118,11 +118,12 @@ def campaign_detail(request: HttpRequest, pk: int) -> HttpResponse:
         group["open"] += item.state in campaigns.OPEN
         group["done"] += item.state == CampaignItem.State.DONE
     people = [(one.pk, name_of(one)) for one in campaigns.people_for(campaign)]
+    as_deputy = _("%(name)s (deputy)")
     for person, group in groups.items():
         deputy = next((pk for pk in group["deputies"] if pk), None)
         group["deputy"] = deputy
         group["takers"] = [
-            (pk, f"{name} ({_('deputy')})" if pk == deputy else name)
+            (pk, as_deputy % {"name": name} if pk == deputy else name)
             for pk, name in people
             if pk != person
         ]

@@ -156,7 +156,8 @@ class Aftermath:
                 if (row and row.cause)
                 else ""
             )
-            return f"{told} {_('Figures have not been read yet.')}".strip()
+            waits = _("Figures have not been read yet.")
+            return f"{told} {waits}".strip()
         if row.state == State.MISSING and row.cause == Cause.SCOPE_MISSING:
             return _(
                 "Figures permission missing: %(scopes)s. That says nothing about how the "

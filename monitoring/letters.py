@@ -149,7 +149,8 @@ def posts_sentence(count: int, first: datetime | None) -> str:
 def _clock(at: datetime) -> str:
     local = timezone.localtime(at)
     zone = timezone.get_current_timezone_name()
-    return f"{date_format(local, _('D j M Y, H:i'))} ({zone})"
+    shape = _("D j M Y, H:i")
+    return f"{date_format(local, shape)} ({zone})"
 
 
 def _day(at: datetime) -> str:

@@ -622,9 +622,9 @@ def differences(was: dict[str, Any], now: dict[str, Any]) -> list[Change]:
 
 def _media(draft: dict[str, Any]) -> str:
     """Files by name, kind and the words that stand for them."""
+    none = _("no alternative text")
     return ", ".join(
-        f"{file['file_name']} ({file['alt_text'] or _('no alternative text')})"
-        for file in draft["media"]
+        f"{file['file_name']} ({file['alt_text'] or none})" for file in draft["media"]
     )
 
 

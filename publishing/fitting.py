@@ -466,7 +466,8 @@ def doing(recipe: AnyRecipe, asset: MediaAsset) -> str:
 def _doing_to_video(recipe: recoding.Recipe, facts: Mapping[str, Any]) -> str:
     kind = _("saved as %(kind)s") % {"kind": TYPES[recoding.MP4][0]}
     if recipe.copy:
-        return f"{kind}, {_('pictures and sound as they are')}"
+        same = _("pictures and sound as they are")
+        return f"{kind}, {same}"
     words = []
     if recipe.ratio:
         words.append(_("cut to %(ratio)s : 1") % {"ratio": f"{recipe.ratio:.3g}"})

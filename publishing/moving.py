@@ -58,7 +58,8 @@ class Moved:
 def said(at: datetime) -> str:
     """ "Tue 1 Dec, 10:00 (Europe/Berlin)" on the reader's clock."""
     zone = timezone.get_current_timezone_name()
-    return f"{told(at, _('D j M, H:i'))} ({zone})"
+    when = told(at, _("D j M, H:i"))
+    return f"{when} ({zone})"
 
 
 def target(post: Post, day: date, wall: time | None) -> Timing:

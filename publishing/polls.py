@@ -87,12 +87,13 @@ def place(number: str) -> tuple[str, str]:
         "minutes": _("How long"),
         "multiple": _("Several answers"),
     }
+    poll = _("Poll")
     if number in labels:
-        return f"id_poll_{number}", f"{_('Poll')}: {labels[number]}"
+        return f"id_poll_{number}", f"{poll}: {labels[number]}"
     if number:
         label = _("Answer %(n)s") % {"n": number}
-        return f"id_poll_option_{number}", f"{_('Poll')}: {label}"
-    return "id_poll_option_1", _("Poll")
+        return f"id_poll_option_{number}", f"{poll}: {label}"
+    return "id_poll_option_1", poll
 
 
 def lengths(chosen: int = USUAL) -> list[tuple[str, str]]:

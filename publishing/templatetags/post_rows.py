@@ -135,6 +135,7 @@ def why(row: Row, is_admin: bool) -> SafeString:
 def risk_lines(risks: Sequence[Risk], is_admin: bool) -> SafeString:
     """Why a post will not go out when due: one line per reason, with its cure and its
     button."""
+    by_admin = " " + _("Only an admin can do that.")
     return format_html(
         '<ul class="pub-lines">{}</ul>',
         format_html_join(
@@ -146,9 +147,7 @@ def risk_lines(risks: Sequence[Risk], is_admin: bool) -> SafeString:
                 (
                     risk.sentence,
                     risk.cure,
-                    ""
-                    if is_admin or not risk.for_admins
-                    else f" {_('Only an admin can do that.')}",
+                    "" if is_admin or not risk.for_admins else by_admin,
                     _way_out(risk, is_admin),
                 )
                 for risk in risks

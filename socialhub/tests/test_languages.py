@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,12 +11,14 @@ import pytest
 from babel.messages.catalog import Catalog, Message
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
+from django.conf import settings
 from django.urls import get_resolver, reverse
 
 from accounts.models import Profile
 from socialhub import messages
 
 LANGUAGES = messages.languages()
+OUR_APPS = ("accounts", "monitoring", "publishing", "socialhub")
 
 
 def catalog_of(language: str) -> Catalog:
@@ -50,6 +53,34 @@ def test_every_sentence_is_translated(language):
         if message.fuzzy or not all(forms(message.string))
     ]
     assert left == []
+
+
+#: What marks a sentence, as the code calls it.
+MARKS = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy", "pgettext"}
+
+
+def marked_in_f_strings(path: Path) -> list[int]:
+    """The lines in which a sentence is marked where nobody gathers it."""
+    return [
+        call.lineno
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.JoinedStr)
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call)
+        and getattr(call.func, "id", "") in MARKS
+        and isinstance(call.args[0], ast.Constant)
+    ]
+
+
+def test_no_sentence_hides_in_an_f_string(tmp_path):
+    hidden = tmp_path / "hidden.py"
+    hidden.write_text("words = f'{_(\"Out\")} {_(name)}'")
+    assert marked_in_f_strings(hidden) == [1]
+    apps = [settings.BASE_DIR / app for app in (*OUR_APPS, "platforms")]
+    files = [path for app in apps for path in app.rglob("*.py")]
+    assert len(files) > 300
+    found = {str(path): lines for path in files if (lines := marked_in_f_strings(path))}
+    assert found == {}
 
 
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd%]|\{\w*\}")
