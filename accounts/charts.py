@@ -21,7 +21,8 @@ WEEKS = 12
 
 @dataclass(frozen=True, eq=False)
 class Chart:
-    """data: for the script that draws; summary: for those who do not see it.
+    """data: for the script that draws; bars that have "across" lie, beside their names.
+    summary: for those who do not see it.
 
     Of the same figures it is the same one, so that it is drawn once.
     """

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
-from django.utils import timezone
+from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -351,7 +351,9 @@ def span_words(seconds: int | None) -> str:
 
 
 def share_words(share: float | None) -> str:
-    return "–" if share is None else _("%(n)s %%") % {"n": f"{share:g}"}
+    if share is None:
+        return "–"
+    return _("%(n)s %%") % {"n": formats.number_format(f"{share:g}")}
 
 
 def summary(found: Report) -> str:
@@ -423,6 +425,7 @@ def charts(found: Report) -> list[tuple[str, str, Chart]]:
         most += [(_("Others"), rest)] if rest else []
         data = {
             "type": "bar",
+            "across": True,  # the names are sentences
             "labels": [name for name, _count in most],
             "sets": [
                 {

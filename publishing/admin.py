@@ -184,9 +184,9 @@ class DeliveryAdmin(RoleAdmin):
     list_display = [
         "__str__",
         "state",
+        "due_at",
         "hold",
         "cause",
-        "due_at",
         "next_attempt_at",
         "published_at",
         "attempt_count",

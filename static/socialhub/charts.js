@@ -32,18 +32,32 @@
     );
   }
 
+  // Chart.js breaks no line by itself: names of many words stand in several.
+  function folded(label) {
+    const lines = [""];
+    for (const word of String(label).split(" ")) {
+      const last = lines[lines.length - 1];
+      if (last && last.length + word.length > 22) lines.push(word);
+      else lines[lines.length - 1] = last ? `${last} ${word}` : word;
+    }
+    return lines;
+  }
+
   function draw(canvas) {
     const source = JSON.parse(document.getElementById(canvas.dataset.chart).textContent);
+    const named = axis({ ticks: { color: colour("--sh-soft"), maxTicksLimit: 12 } });
+    const counted = axis({ beginAtZero: true });
     return new Chart(canvas, {
       type: source.type,
       data: {
-        labels: source.labels,
+        labels: source.across ? source.labels.map(folded) : source.labels,
         datasets: source.sets.map((set) => dataset(set, source.type)),
       },
       options: {
         animation: false,
+        indexAxis: source.across ? "y" : "x",
         maintainAspectRatio: false,
-        interaction: { mode: "index", intersect: false },
+        interaction: { mode: "index", axis: source.across ? "y" : "x", intersect: false },
         plugins: {
           legend: {
             display: source.sets.length > 1,
@@ -51,10 +65,7 @@
             labels: { color: colour("--sh-text"), usePointStyle: true, pointStyle: "line" },
           },
         },
-        scales: {
-          x: axis({ ticks: { color: colour("--sh-soft"), maxTicksLimit: 12 } }),
-          y: axis({ beginAtZero: true }),
-        },
+        scales: source.across ? { x: counted, y: named } : { x: named, y: counted },
       },
     });
   }
