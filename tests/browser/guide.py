@@ -133,12 +133,17 @@ def wait_for_state(page: Page, post: str, account: Account, words: str) -> None:
 # -- the practice network's panel
 
 
-def let_go_wrong(page: Page, panel: str, platform: str, kind: str) -> None:
-    """Switch a fault on, for one request."""
+def let_go_wrong(
+    page: Page, panel: str, platform: str, kind: str, seconds: str = ""
+) -> None:
+    """Switch a fault on, for one request that publishes."""
     page.goto(panel)
     page.get_by_role("combobox", name="Network", exact=True).select_option(platform)
     choice = page.get_by_role("combobox", name="What goes wrong", exact=True)
     words = choice.get_by_role("option").filter(has_text=f"{kind}:").inner_text()
     choice.select_option(label=words)
+    which = page.get_by_role("combobox", name="Which requests", exact=True)
+    which.select_option(label="Only what readers would see (publishing)")
+    page.get_by_label("Seconds (slow, later)").fill(seconds)
     page.get_by_role("button", name="Let it go wrong").click()
     expect(page.get_by_role("status")).to_have_text("The fault is on.")

@@ -464,6 +464,74 @@ def test_a_poll_is_made_checked_and_kept(
     expect(page.get_by_label("Question", exact=True)).to_have_value("Which one?")
 
 
+# -- what the page behind a link says
+
+#: The page was read already: of a test's own server none is, it is on no public net.
+LINK_READ = """
+import django
+django.setup()
+import io
+from django.utils import timezone
+from PIL import Image
+from publishing.models import LinkFacts
+drawn = io.BytesIO()
+Image.new("RGB", (240, 126), "peru").save(drawn, "WEBP")
+LinkFacts.objects.update_or_create(key=LinkFacts.key_of({url!r}), defaults=dict(
+    url={url!r}, read_at=timezone.now(), title={title!r}, description={teaser!r},
+    picture=drawn.getvalue(), has_picture=True))
+"""
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desk", "phone"])
+def test_what_the_page_behind_a_link_says_is_taken_over(
+    size: tuple[int, int],
+    site: Site,
+    visit: Visit,
+    connected: None,
+    inspect: Inspect,
+) -> None:
+    url = f"https://bakery.example/rye-{size[0]}"
+    title = 'Rye & "spelt": <all> of it'
+    teaser = "How we bake it, from the evening before to seven o'clock."
+    site.rows(LINK_READ.format(url=url, title=title, teaser=teaser))
+    page = visit("mara", size=size)
+    page.goto("/posts/new/")
+    for account in (LINKEDIN, BLUESKY):
+        account_box(page, account).check()
+    text_field(page).fill(f"Rye again, {size[0]}")
+    preview = page.get_by_label("Preview for LinkedIn")
+    own_title, own_teaser = page.get_by_label("Link title"), page.get_by_label("Teaser")
+    link = page.locator("#id_link_url")
+    link.fill(url)
+    link.press("Tab")
+    facts = page.locator("#link-facts")
+    expect(facts).to_contain_text(title)
+    expect(facts).to_contain_text(teaser)
+    picture = facts.locator("img")
+    assert picture.evaluate("node => node.complete && node.naturalWidth > 0")
+    expect(own_title).to_be_hidden()
+    # LinkedIn reads no page: without a title of ours its card has none.
+    expect(preview).not_to_contain_text(title)
+    inspect(page, f"compose-link-{size[0]}")
+
+    facts.get_by_role("button", name="Take over title and teaser").click()
+    expect(own_title).to_be_focused()
+    expect(own_title).to_have_value(title)
+    expect(own_teaser).to_have_value(teaser)
+    expect(preview).to_contain_text(title)
+    expect(preview).to_contain_text(teaser)
+    expect(page.get_by_label("Preview for Bluesky")).to_contain_text(title)
+    inspect(page, f"compose-link-taken-{size[0]}")
+    # It is kept as if it had been typed, and may be changed.
+    own_title.fill("Rye, all of it")
+    expect(preview).to_contain_text("Rye, all of it")
+    page.get_by_role("button", name="Save draft").click()
+    page.wait_for_url(re.compile(r"/posts/\d+/$"))
+    page.get_by_role("link", name="Edit", exact=True).click()
+    expect(own_title).to_have_value("Rye, all of it")
+    expect(own_teaser).to_have_value(teaser)
+
+
 # -- threads
 
 #: Tove's brand has an account on X; nothing of it goes out.

@@ -61,6 +61,8 @@ STAFF_PAGES = {
     "accounts": "/accounts/",
     "account": "{account}",
     "limits": "/limits/",
+    "limits-of-one": "/limits/?platform=x",
+    "work": "/work/",
     "reliability": "/health/reports/reliability/",
 }
 ADMIN_PAGES = {

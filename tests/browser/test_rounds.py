@@ -21,11 +21,13 @@ from tests.browser.guide import (
     wait_for_state,
     write,
 )
+from tests.browser.inspection import DESKTOP, PHONE
 
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Page]
 Inspect = Callable[[Page, str], None]
+SIZES = pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desk", "phone"])
 
 
 def steps_done(page: Page, number: int, of: int) -> Any:
@@ -40,18 +42,22 @@ def step(page: Page, title: str) -> Any:
 # -- the first post
 
 
+@SIZES
 def test_a_new_colleague_sends_a_first_post_and_repairs_one(
-    visit: Visit, connected: None, inspect: Inspect
+    size: tuple[int, int], visit: Visit, connected: None, inspect: Inspect
 ) -> None:
-    page = visit("toni")
-    page.goto("/")
-    page.get_by_role("link", name="Go to the first post").click()
+    page = visit("toni", size=size)
+    if size == DESKTOP:
+        page.goto("/")
+        page.get_by_role("link", name="Go to the first post").click()
+    else:
+        page.goto("/first-post/")  # home no longer offers what was done once
     page.get_by_role("button", name="Begin").click()
     inspect(page, "first-post-begun")
     step(page, "Write a post").get_by_role("link").click()
     # Chosen already: nobody has to know which account is for practice.
     expect(page.get_by_role("checkbox", checked=True).first).to_be_visible()
-    page.get_by_label("Text for all networks").fill("My very first post")
+    page.get_by_label("Text for all networks").fill(f"My very first post at {size[0]}")
     page.get_by_role("radio", name="Now").check()
     post = submit(page)
     load_until(page, post, page.get_by_role("row").filter(has_text="Published"))
@@ -135,10 +141,11 @@ def test_what_is_not_there_is_sent_when_a_person_says_so(
 # -- the fire drill
 
 
+@SIZES
 def test_the_fire_drill_is_done_from_its_own_page(
-    visit: Visit, connected: None, site: Any, inspect: Inspect
+    size: tuple[int, int], visit: Visit, connected: None, site: Any, inspect: Inspect
 ) -> None:
-    page = visit("ada")
+    page = visit("ada", size=size)
 
     def go_to_step(title: str, button: str) -> None:
         page.goto("/fire-drill/")
@@ -152,8 +159,8 @@ def test_the_fire_drill_is_done_from_its_own_page(
     inspect(page, "fire-drill-begun")
     go_to_step("Write a post to it", "Write a post")
     account_box(page, LINKEDIN).check()
-    page.get_by_label("Text for all networks").fill("Through the fire")
-    page.get_by_label("Date", exact=True).fill("2037-01-05")
+    page.get_by_label("Text for all networks").fill(f"Through the fire at {size[0]}")
+    page.get_by_label("Date", exact=True).fill(f"2037-01-{size[0] % 27 + 1:02}")
     page.get_by_label("Time", exact=True).fill("09:00")
     waiting = submit(page)
 
@@ -184,7 +191,7 @@ def test_the_fire_drill_is_done_from_its_own_page(
     expect(step(page, "Take the access away")).to_contain_text("done")
     expect(step(page, "Check now")).to_contain_text("done")
     # Ten minutes are long: another one is due at once.
-    due = write(page, "Into the fire", LINKEDIN)
+    due = write(page, f"Into the fire at {size[0]}", LINKEDIN)
     wait_for_state(page, due, LINKEDIN, "Held")
     load_until(page, "/fire-drill/", step(page, "is held").filter(has_text="done"))
     inspect(page, "fire-drill-held")

@@ -36,6 +36,7 @@ from tests.browser.guide import (
     wait_for_state,
     write,
 )
+from tests.browser.inspection import DESKTOP, PHONE
 
 pytestmark = pytest.mark.browser
 
@@ -299,18 +300,41 @@ def test_a_revoked_access_is_seen_posts_are_held_and_reconnecting_releases_them(
 # -- the answer gets lost
 
 
+@pytest.mark.parametrize(
+    ("size", "kind", "seconds"),
+    [
+        (DESKTOP, "Accept and drop the answer", ""),
+        # Longer than we wait for an answer.
+        (PHONE, "Slow answer", "45"),
+    ],
+    ids=["dropped", "timed-out"],
+)
 def test_a_lost_answer_is_checked_and_the_post_is_there_once(
-    visit: Visit, connected: None, site: Any, inspect: Inspect
+    size: tuple[int, int],
+    kind: str,
+    seconds: str,
+    visit: Visit,
+    connected: None,
+    site: Any,
+    inspect: Inspect,
 ) -> None:
-    page = visit("mara")
-    let_go_wrong(page, site.practice, "X", "Accept and drop the answer")
-    post = write(page, "Did it go out?", X)
+    page = visit("mara", size=size)
+    text = f"Did it go out? ({kind})"
+    let_go_wrong(page, site.practice, "X", kind, seconds)
+    post = write(page, text, X)
     wait_for_state(page, post, X, "Checking whether it went out")
-    inspect(page, "post-checking")
+    inspect(page, f"post-checking-{size[0]}")
     wait_for_state(page, post, X, "Published")
+    row_of(page, X).get_by_role("link", name=re.compile("^Details")).click()
+    attempts = page.get_by_role("region", name="Attempts")
+    expect(attempts).to_contain_text("Sent, and the answer was lost")
+    inspect(page, f"delivery-found-{size[0]}")
     page.goto(f"{site.practice}/panel/x")
     there = page.get_by_role("region", name="X", exact=True)
-    expect(there.get_by_role("link", name="Did it go out?")).to_have_count(1)
+    expect(there.get_by_role("link", name=text)).to_have_count(1)
+    # It was no failure, so nobody was told of one.
+    mails = (site.box.dir / "mail").glob("*.log")
+    assert not [mail.name for mail in mails if text in mail.read_text()]
 
 
 # -- the platform refuses
