@@ -547,8 +547,9 @@ def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
         first = day - timedelta(days=day.weekday())
         last = first + timedelta(days=6)
         previous, following = first - timedelta(days=7), last + timedelta(days=1)
-        begins, ends = date_format(first, _("j M")), date_format(last, _("j M Y"))
-        title = f"{begins} – {ends}"
+        since = date_format(first, _("j M"))
+        until = date_format(last, _("j M Y"))
+        title = f"{since} – {until}"
     else:
         view = "month"
         first_of_month = day.replace(day=1)
