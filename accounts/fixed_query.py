@@ -23,6 +23,7 @@ from django.db.models.base import ModelState
 from django.utils.dateparse import parse_datetime
 
 #: Found again among the values of the query that was put together with it.
+SAMPLE_KEY = -7
 SAMPLE_TIME = datetime(1999, 9, 9, 9, 9, 9, tzinfo=UTC)
 ONE_LISTED = "IN (%s)"
 AMONG = {
@@ -233,6 +234,56 @@ class FixedQuery(Generic[M]):
             columns = _columns_of(sql, len(places))
             sql = in_one_row(sql, len(columns))
         return _Words(queryset.model, sql, places, columns)
+
+
+# ---------------------------------------------------------------- what a person sees
+
+
+@dataclass(frozen=True)
+class Reader:
+    """As much of a person as queries ask that narrow down to what is seen."""
+
+    pk: int
+    is_superuser: bool = False
+
+
+class Seen(Generic[M]):
+    """A query of what a person sees.
+
+    make: gets the reader, then the samples. for_all: a superuser's query does not name
+    the person.
+    """
+
+    def __init__(
+        self,
+        make: Callable[..., QuerySet[M, Any]],
+        *samples: Any,
+        for_all: bool = False,
+    ) -> None:
+        self._for_all = for_all
+        self._members = FixedQuery(
+            lambda pk, *more: make(Reader(pk, False), *more), SAMPLE_KEY, *samples
+        )
+        self._superusers = (
+            FixedQuery(lambda *more: make(Reader(0, True), *more), *samples)
+            if for_all
+            else FixedQuery(
+                lambda pk, *more: make(Reader(pk, True), *more), SAMPLE_KEY, *samples
+            )
+        )
+
+    def of(self, reader: Any, *values: Any) -> tuple[FixedQuery[M], tuple[Any, ...]]:
+        if not reader.is_superuser:
+            return self._members, (reader.pk, *values)
+        return self._superusers, values if self._for_all else (reader.pk, *values)
+
+    def rows(self, reader: Any, *values: Any) -> list[tuple[Any, ...]]:
+        query, bound = self.of(reader, *values)
+        return query.rows(*bound)
+
+    def objects(self, reader: Any, *values: Any) -> list[M]:
+        query, bound = self.of(reader, *values)
+        return query.objects(*bound)
 
 
 # ---------------------------------------------------------------- several at once

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +11,7 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 
 from accounts.causes import explain
-from accounts.fixed_query import FixedQuery, instance
+from accounts.fixed_query import Reader, Seen, instance
 from accounts.hooks import Happening
 from accounts.models import ConnectedAccount, Credential, PlatformApp
 
@@ -30,21 +29,10 @@ def open_incidents(reader: Any) -> Sequence[tuple[str, Any]]:
     """
     from .incident_views import cards
 
-    if reader.is_superuser:
-        found = _of_all.objects()
-    else:
-        found = _of_member.objects(reader.pk)
+    found = _seen.objects(reader)
     for incident in found:
         _name(incident)
     return [("monitoring/_incident_card.html", card) for card in cards(found, reader)]
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """As much of a person as the query asks."""
-
-    pk: int
-    is_superuser: bool = False
 
 
 #: What a card says of an incident besides its own columns.
@@ -52,7 +40,7 @@ _ACCESS = ("subject_name", "subject_id", "app_id")
 _PERSON = ("username", "first_name", "last_name")
 
 
-def _open(reader: _Reader) -> Any:
+def _open(reader: Reader) -> Any:
     from .incident_views import rows_for
 
     return (
@@ -70,8 +58,7 @@ def _open(reader: _Reader) -> Any:
     )
 
 
-_of_all: FixedQuery[Incident] = FixedQuery(lambda: _open(_Reader(0, True)))
-_of_member: FixedQuery[Incident] = FixedQuery(lambda pk: _open(_Reader(pk)), -7)
+_seen: Seen[Incident] = Seen(_open, for_all=True)
 
 
 def _name(incident: Any) -> None:

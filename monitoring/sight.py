@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.db.models import Count, Min, Q
 
-from accounts.fixed_query import FixedQuery
+from accounts.fixed_query import FixedQuery, Reader
 from accounts.models import ConnectedAccount
 from accounts.roles import is_admin
 
@@ -38,15 +37,7 @@ def parts_of(incidents: Sequence[Incident], reader: Any) -> list[Part]:
     return [Part(*row) for row in rows]
 
 
-@dataclass(frozen=True)
-class _Reader:
-    """As much of a person as the queries ask."""
-
-    pk: int
-    is_superuser: bool = False
-
-
-def _parts(incidents: list[int], reader: _Reader, *, sees_to_all: bool) -> Any:
+def _parts(incidents: list[int], reader: Reader, *, sees_to_all: bool) -> Any:
     seen = ConnectedAccount.objects.visible_to(reader)
     theirs = seen.connected()
     if not sees_to_all:  # who may send links: as accounts.links.may_send
@@ -67,12 +58,12 @@ def _parts(incidents: list[int], reader: _Reader, *, sees_to_all: bool) -> Any:
 
 _KEYS, _KEY = [-7], -8
 _of_all: FixedQuery[Any] = FixedQuery(
-    lambda keys: _parts(keys, _Reader(0, True), sees_to_all=True), _KEYS
+    lambda keys: _parts(keys, Reader(0, True), sees_to_all=True), _KEYS
 )
 _of_admin, _of_member = (
     FixedQuery[Any](
         lambda keys, pk, is_admin=is_admin: _parts(
-            keys, _Reader(pk), sees_to_all=is_admin
+            keys, Reader(pk), sees_to_all=is_admin
         ),
         _KEYS,
         _KEY,

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from django.urls import reverse
@@ -18,6 +19,8 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+
+from accounts.fixed_query import SAMPLE_TIME, Seen
 
 from . import looks, slots
 from .composing import CHANGEABLE
@@ -59,18 +62,21 @@ class Place(NamedTuple):
 
 
 class Timed:
-    """What stands at a time of the calendar."""
+    """What stands at a time of the calendar. local: `at` on the reader's clock."""
 
     at: Any
-
-    @property
-    def local(self) -> datetime:
-        return timezone.localtime(self.at)
+    local: datetime
 
     @property
     def time(self) -> str:
         """With the short name of the reader's zone: "09:00 CET"."""
-        return f"{self.local:%H:%M} {self.local:%Z}"
+        local = self.local
+        return f"{local.hour:02}:{local.minute:02} {local.tzname()}"
+
+    @property
+    def minute(self) -> str:
+        """As the calendar's script reckons with it: "2026-11-24T09:00"."""
+        return self.local.isoformat()[:16]
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,7 @@ class NativeCard(Timed):
 
     row: NativeRow
     at: datetime
+    local: datetime
 
     picture = None
     why = ""
@@ -110,26 +117,28 @@ class NativeCard(Timed):
 
     def light(self) -> dict[str, Any]:
         """As `Card.light`. u: where it leads instead of to a post of ours."""
+        look = self.look
         return {
             "id": f"n{self.row.native.pk}",
-            "s": f"{self.local:%Y-%m-%dT%H:%M}",
+            "s": self.minute,
             "t": self.time,
             "p": self.platforms,
             "a": self.who,
             "x": self.excerpt,
-            "c": self.look[:2],
-            "w": self.look.word,
+            "c": look[:2],
+            "w": look.word,
             "u": self.address,
         }
 
 
 @dataclass(frozen=True)
 class Card(Timed):
-    """One post at one time, with the deliveries that go then."""
+    """One post at one time, with the deliveries that go then; a draft has none."""
 
     post: Post
     rows: Sequence[Row]
     at: datetime
+    local: datetime
 
     @property
     def excerpt(self) -> str:
@@ -143,30 +152,29 @@ class Card(Timed):
     def address(self) -> str:
         return self.post.get_absolute_url()
 
-    @property
+    @cached_property
     def platforms(self) -> list[str]:
-        return list(
-            dict.fromkeys(row.delivery.account.platform for row in self._sent())
-        )
+        return list(dict.fromkeys(one.account.platform for one in self._sent))
 
-    @property
+    @cached_property
     def who(self) -> str:
-        names = list(dict.fromkeys(row.delivery.account.name for row in self._sent()))
+        if len(self._sent) == 1:
+            return self._sent[0].account.name
+        names = list(dict.fromkeys(one.account.name for one in self._sent))
         if not names:
             return self.post.brand.name
-        if len(names) == 1 and len(self.rows) == 1:
-            return names[0]
         text = ngettext("%(n)s account", "%(n)s accounts", len(self.rows))
         return text % {"n": len(self.rows)} if len(names) > 1 else names[0]
 
-    def _sent(self) -> Iterable[Any]:
-        return (row for row in self.rows if row.delivery)
+    @cached_property
+    def _sent(self) -> list[Delivery]:
+        return [row.delivery for row in self.rows if row.delivery]
 
-    @property
+    @cached_property
     def statuses(self) -> list[str]:
-        return [row.delivery.status for row in self._sent()]
+        return [one.status for one in self._sent]
 
-    @property
+    @cached_property
     def look(self) -> looks.Look:
         found, worst = looks.together(self.post, self.statuses, short=True)
         if worst == Status.HELD and self._unapproved:
@@ -177,20 +185,20 @@ class Card(Timed):
 
     @property
     def _unapproved(self) -> Delivery | None:
-        rows = (row.delivery for row in self._sent())
-        return next((one for one in rows if one.hold == Delivery.Hold.APPROVAL), None)
+        holds = (one for one in self._sent if one.hold == Delivery.Hold.APPROVAL)
+        return next(holds, None)
 
-    @property
+    @cached_property
     def _risky(self) -> Row | None:
-        return next((row for row in self.rows if row.risk), None)
+        return next((row for row in self.rows if row.risks), None)
 
-    @property
+    @cached_property
     def why(self) -> str:
         """Why it will not go, does not go or did not go; "" when there is nothing to say."""
         if risky := self._risky:
             assert risky.risk is not None
             return risky.risk.sentence
-        by_status = {row.delivery.status: row for row in self._sent()}
+        by_status = {row.delivery.status: row for row in self.rows if row.delivery}
         if failed := by_status.get(Status.FAILED):
             found = failed.trouble
             return f"{found.head}." if found else ""
@@ -208,7 +216,7 @@ class Card(Timed):
 
     @property
     def permalink(self) -> str:
-        return next((row.delivery.permalink for row in self._sent()), "")
+        return next((one.permalink for one in self._sent), "")
 
     @property
     def seen(self) -> str:
@@ -219,7 +227,7 @@ class Card(Timed):
         look = self.look
         found: dict[str, Any] = {
             "id": self.post.pk,
-            "s": f"{self.local:%Y-%m-%dT%H:%M}",
+            "s": self.minute,
             "t": self.time,
             "p": self.platforms,
             "a": self.who,
@@ -241,31 +249,58 @@ class Card(Timed):
 # ---------------------------------------------------------------- reading
 
 
-def period(user: Any, first: date, last: date, filters: Filters) -> list[Place]:
-    """What stands in the calendar on these days, by time: keys only. Three queries."""
-    start, stop = instants(first, last)
+def _ours(reader: Any, start: datetime, stop: datetime, filters: Filters) -> Any:
     # Naming every status leads by the index of states and due times.
     rows = filters.deliveries(
-        Delivery.objects.visible_to(user).filter(
+        Delivery.objects.visible_to(reader).filter(
             status__in=Status.values, due_at__gte=start, due_at__lt=stop
         )
     )
-    at: dict[tuple[str, int], list[int]] = {}
     found = narrowed(rows, filters).order_by("due_at", "pk")
-    for when, post_id, key in found.values_list(written("due_at"), "post", "pk"):
+    return found.values_list(written("due_at"), "post", "pk")
+
+
+def _drafts(reader: Any, start: datetime, stop: datetime, filters: Filters) -> Any:
+    drafts = filters.drafts(
+        Post.objects.visible_to(reader).filter(due_at__gte=start, due_at__lt=stop)
+    )
+    return drafts.values_list(written("due_at"), "pk")
+
+
+def _natives(reader: Any, start: datetime, stop: datetime, filters: Filters) -> Any:
+    made_there = filters.natives(NativePost.objects.visible_to(reader))
+    return made_there.between(start, stop).values_list(written("posted_at"), "pk")
+
+
+_KINDS = (_ours, _drafts, _natives)
+_STOP = SAMPLE_TIME + timedelta(days=1)
+#: Mostly nothing is filtered, and the queries are the same for everybody.
+_unfiltered = {
+    rows_of: Seen(
+        lambda reader, start, stop, rows_of=rows_of: rows_of(
+            reader, start, stop, Filters()
+        ),
+        SAMPLE_TIME,
+        _STOP,
+        for_all=True,
+    )
+    for rows_of in _KINDS
+}
+
+
+def period(user: Any, first: date, last: date, filters: Filters) -> list[Place]:
+    """What stands in the calendar on these days, by time: keys only. Three queries."""
+    start, stop = instants(first, last)
+    if filters.any:
+        ours, drafts, natives = (f(user, start, stop, filters) for f in _KINDS)
+    else:
+        ours, drafts, natives = (_unfiltered[f].rows(user, start, stop) for f in _KINDS)
+    at: dict[tuple[str, int], list[int]] = {}
+    for when, post_id, key in ours:
         at.setdefault((when, post_id), []).append(key)
     places = [Place(when, post, tuple(keys)) for (when, post), keys in at.items()]
-    drafts = filters.drafts(
-        Post.objects.visible_to(user).filter(due_at__gte=start, due_at__lt=stop)
-    )
-    times = drafts.values_list(written("due_at"), "pk")
-    places += [Place(when, pk, ()) for when, pk in times]
-    made_there = filters.natives(NativePost.objects.visible_to(user))
-    natives = made_there.between(start, stop)
-    places += [
-        Place(when, 0, (), pk)
-        for when, pk in natives.values_list(written("posted_at"), "pk")
-    ]
+    places += [Place(when, pk, ()) for when, pk in drafts]
+    places += [Place(when, 0, (), pk) for when, pk in natives]
     return sorted(places)
 
 
@@ -285,18 +320,22 @@ def cards_of(places: Iterable[Place]) -> list[Card | NativeCard]:
     rows = {row.delivery.pk: row for row in found if row.delivery}
     drafted = {row.post.pk: row for row in found if row.delivery is None}
     cards: list[Card | NativeCard] = []
+    # Which zone it is is asked for once: hundreds of cards cost most of that.
+    zone = timezone.get_current_timezone()
     for place in places:
         if place.native:
             if place.native in natives:
                 native = natives[place.native]
-                cards.append(NativeCard(native, native.at))
+                at = native.at
+                cards.append(NativeCard(native, at, at.astimezone(zone)))
             continue
         # What went away between the two queries is not there.
         mine = [rows[key] for key in place.keys if key in rows]
         if not place.keys and place.post_id in drafted:
             mine = [drafted[place.post_id]]
-        if mine and (at := mine[0].at):
-            cards.append(Card(mine[0].post, mine, at))
+        if mine and (due_at := mine[0].at):
+            local = due_at.astimezone(zone)
+            cards.append(Card(mine[0].post, mine, due_at, local))
     return cards
 
 
@@ -317,7 +356,7 @@ def _cells(view: str, first: date, last: date) -> tuple[list[str], list[str]]:
     quarter = timedelta(minutes=15)
     for n in range((stop - start) // quarter):
         at = start + n * quarter
-        name = f"{at.astimezone(zone):%Y-%m-%dT%H:00}"
+        name = f"{at.astimezone(zone).isoformat()[:13]}:00"
         if not names or names[-1] != name:
             begins.append(in_order(at))
             names.append(name)
@@ -357,8 +396,9 @@ def answer(
 def _open(coming: Iterable[slots.SlotTime]) -> list[list[str]]:
     """Time, queue and address of each, as many as an hour has room for."""
     hours: dict[str, list[list[str]]] = {}
+    zone = timezone.get_current_timezone()
     for slot in coming:
-        at = f"{timezone.localtime(slot.due_at):%Y-%m-%dT%H:%M}"
+        at = slot.due_at.astimezone(zone).isoformat()[:16]
         some = hours.setdefault(at[:13], [])
         if len(some) < MOST_OPEN:
             some.append([at, slot.queue.name, slot.compose_url])

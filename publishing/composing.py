@@ -7,7 +7,6 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models import prefetch_related_objects
@@ -18,6 +17,7 @@ from django.utils.translation import gettext as _
 from accounts import budgets
 from accounts.causes import explain, finding_sentence
 from accounts.models import AuditEvent, Brand, ConnectedAccount
+from accounts.zones import zone_called
 from platforms import parts, registry
 from platforms.base import Count, Draft, Finding, Level, Option, Poll
 from platforms.errors import Cause
@@ -489,7 +489,7 @@ def wording_of(delivery: Delivery) -> str:
 
 def clock_note(day: date, wall: time, zone: str) -> str:
     """What the clock change does to this wall time; "" on ordinary days."""
-    tz = ZoneInfo(zone)
+    tz = zone_called(zone)
     first = datetime.combine(day, wall, tz)
     second = first.replace(fold=1)
     before, after = first.utcoffset(), second.utcoffset()
@@ -535,13 +535,13 @@ def timing(
     if now is not None:
         # Whole seconds, so that the wall clock leads back to the same instant.
         due_at = now.replace(microsecond=0)
-        local = due_at.astimezone(ZoneInfo(zone))
+        local = due_at.astimezone(zone_called(zone))
         day, wall = local.date(), local.time()
     else:
         due_at = at_wall(day, wall, zone)
     until = due_at + USEFUL_FOR
     if useful is not None:
-        until = useful.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+        until = useful.replace(tzinfo=zone_called(zone)).astimezone(UTC)
     return Timing(due_at, until, day, wall, zone)
 
 

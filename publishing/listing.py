@@ -12,7 +12,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from django.db.models import F, Prefetch, Q, TextField
 from django.db.models.functions import Cast
@@ -23,10 +22,10 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import Brand, ConnectedAccount
 from accounts.names import called
-from accounts.zones import zone_names
+from accounts.zones import zone_called, zone_names
 from platforms import registry
 
-from . import long_lists, looks, stops
+from . import light, long_lists, looks, stops
 from . import offered as offers
 from .composing import wording_as_sent, wording_of
 from .models import (
@@ -34,13 +33,11 @@ from .models import (
     DeliveryQuerySet,
     NativePost,
     Post,
-    PostMedia,
     PostQuerySet,
     SavedView,
-    Variant,
 )
 from .native_models import NativePostQuerySet
-from .risk import LIGHT, LIGHT_ACCOUNTS, Risk, firsts, risks
+from .risk import Risk, risks
 from .threatened import threatened
 from .wording import Trouble, held_in_short, next_sentence, person, trouble
 
@@ -103,6 +100,7 @@ class Filters:
 
     @property
     def any(self) -> bool:
+        """Whether it narrows something down."""
         return any(value for key, value in self.pairs if key != "zone")
 
     def natives(self, rows: NativePostQuerySet) -> NativePostQuerySet:
@@ -330,23 +328,6 @@ def rows_of(deliveries: Iterable[Delivery]) -> list[Row]:
     return [Row(row.post, row, found.get(row.pk, ())) for row in rows]
 
 
-#: Most posts of a calendar: what is said of them needs little of their rows.
-PLAIN = (Delivery.Status.SCHEDULED, Delivery.Status.PUBLISHED)
-NEEDED = (
-    *LIGHT,
-    "draft",
-    "witness",
-    "hold",
-    "permalink",
-    "taken_down_at",
-    "post__text",
-    "post__link_url",
-    "post__series",
-    "post__due_at",
-    "post__state",
-)
-
-
 def light_rows(keys: Collection[int], drafts: Iterable[Post] = ()) -> list[Row]:
     """Rows for cards, which show one risk at most: of these deliveries and drafts.
 
@@ -354,46 +335,31 @@ def light_rows(keys: Collection[int], drafts: Iterable[Post] = ()) -> list[Row]:
     columns that cards show.
     """
     rows = [Row(post) for post in drafts]
+    sent: dict[int, str] = {}
     if keys:
-        rows += _light(keys)
-    posts = {row.post.pk for row in rows}
+        plain, others = light.deliveries(list(keys))
+        for one in plain:
+            risks_of = (one.risk,) if one.risk else ()
+            rows.append(Row(one.delivery.post, one.delivery, risks_of))
+            sent[one.delivery.pk] = one.text
+        if others:
+            whole = list(Delivery.objects.filter(pk__in=others).for_pages())
+            stops.name_holds(whole)
+            rows += [Row(row.post, row) for row in whole]
+            sent |= {row.pk: wording_as_sent(row) for row in whole}
+    posts = list({row.post.pk for row in rows})
     if not posts:
         return rows
-    wordings = Variant.objects.filter(post__in=posts, has_text=True)
-    own = {
-        (post, platform): text
-        for post, platform, text in wordings.values_list("post", "platform", "text")
-    }
-    uses = PostMedia.objects.filter(post__in=posts).exclude(asset__preview="")
-    pictures: dict[int, int] = {}
-    for post, asset in uses.order_by("position", "pk").values_list("post", "asset"):
-        pictures.setdefault(post, asset)
+    own = light.wordings(posts)
+    pictures = light.pictures(posts)
     found = []
     for row in rows:
         text = row.post.text
         if row.delivery:
             text = own.get((row.post.pk, row.delivery.account.platform), text)
-            text = wording_as_sent(row.delivery) or text
+            text = sent[row.delivery.pk] or text
         found.append(replace(row, beside=(text, pictures.get(row.post.pk))))
     return found
-
-
-def _light(keys: Collection[int]) -> list[Row]:
-    found = Delivery.objects.filter(pk__in=keys)
-    light = list(
-        found.select_related("post").only(*NEEDED).prefetch_related(LIGHT_ACCOUNTS)
-    )
-    why = firsts(light)
-    rows = [
-        Row(row.post, row, (why[row.pk],) if row.pk in why else ())
-        for row in light
-        if row.status in PLAIN
-    ]
-    if others := [row.pk for row in light if row.status not in PLAIN]:
-        whole = list(Delivery.objects.filter(pk__in=others).for_pages())
-        stops.name_holds(whole)
-        rows += [Row(row.post, row) for row in whole]
-    return rows
 
 
 def for_rows(deliveries: DeliveryQuerySet) -> DeliveryQuerySet:
@@ -704,5 +670,5 @@ def tabs(
 
 def zone_note(zone: str) -> str:
     """The zone with its offset now: "Europe/Berlin (UTC+01:00)"."""
-    offset = datetime.now(ZoneInfo(zone)).strftime("%z")
+    offset = datetime.now(zone_called(zone)).strftime("%z")
     return f"{zone} (UTC{offset[:3]}:{offset[3:]})"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
+from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -78,7 +80,11 @@ def waiting(delivery: Delivery) -> Look:
 
 def of_post(post: Post) -> Look:
     """Its own state, whatever became of its deliveries."""
-    return Look(*POST_LOOKS[post.state], str(Post.State(post.state).label))
+    return _of_state(post.state)
+
+
+def _of_state(state: str) -> Look:
+    return Look(*POST_LOOKS[state], str(Post.State(state).label))
 
 
 def native() -> Look:
@@ -98,9 +104,20 @@ def together(
     And the status that decides, "" where that is the post's own. short: words that fit
     a card.
     """
+    return _together(
+        post.state, tuple(statuses), short=short, language=translation.get_language()
+    )
+
+
+# Of the hundreds on a page most are alike, and each would be put into words anew.
+@lru_cache(maxsize=1_000)
+def _together(
+    state: str, statuses: tuple[str, ...], *, short: bool, language: str | None
+) -> tuple[Look, str]:
+    """language: that of the words."""
     going = [status for status in statuses if status != Status.CANCELLED]
-    if post.state == Post.State.DRAFT or not going:
-        return of_post(post), ""
+    if state == Post.State.DRAFT or not going:
+        return _of_state(state), ""
     out = going.count(Status.PUBLISHED)
     worst = next(status for status in URGENCY if status in going)
     if 0 < out < len(going):

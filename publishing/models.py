@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import IO, Any, ClassVar
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import models, transaction
@@ -19,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.addresses import address
 from accounts.models import Brand, ConnectedAccount
+from accounts.zones import zone_called
 from platforms import captions, registry
 from platforms import parts as parts_of
 from platforms.base import Draft, MediaFile, MediaKind, Part, RemotePost
@@ -61,7 +61,7 @@ def at_wall(day: date, wall: time, zone: str) -> datetime:
     An hour that the clock change repeats means its first pass; one that it skips means
     the instant that the same offset as before would give (one hour later on the wall).
     """
-    return datetime.combine(day, wall, ZoneInfo(zone)).astimezone(UTC)
+    return datetime.combine(day, wall, zone_called(zone)).astimezone(UTC)
 
 
 class Post(models.Model):

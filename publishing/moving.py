@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.core import signing
 from django.db import transaction
@@ -23,6 +22,7 @@ from django.utils.translation import gettext as _
 from accounts.models import AuditEvent
 from accounts.reading import told
 from accounts.roles import can_write
+from accounts.zones import zone_called
 
 from . import approving, risk, twice
 from .composing import CHANGEABLE, Timing, timing
@@ -69,7 +69,7 @@ def target(post: Post, day: date, wall: time | None) -> Timing:
     only days are counted.
     """
     assert post.due_at is not None
-    zone = ZoneInfo(post.zone)
+    zone = zone_called(post.zone)
     own = post.due_at.astimezone(zone)
     own_day, own_wall = post.local_date or own.date(), post.local_time or own.time()
     shown = timezone.localtime(post.due_at)
@@ -289,7 +289,7 @@ def _write(post: Post, when: Timing) -> None:
 def _as_it_is(post: Post, rows: Sequence[Delivery]) -> dict[str, Any]:
     """All that a move changes, as JSON values."""
     assert post.due_at is not None
-    own = post.due_at.astimezone(ZoneInfo(post.zone))
+    own = post.due_at.astimezone(zone_called(post.zone))
     until = post.useful_until or post.due_at + USEFUL_FOR
     return {
         "post": post.pk,

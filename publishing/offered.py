@@ -20,7 +20,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Cast, Coalesce
 
-from accounts.fixed_query import FixedQuery
+from accounts.fixed_query import FixedQuery, Reader
 from accounts.models import Brand, ConnectedAccount
 
 from .models import Label, Post, SavedView
@@ -34,14 +34,6 @@ MOST_PEOPLE = 500
 
 #: (key, two names to sort by, another text)
 Line = tuple[int, str, str, str]
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """As much of a person as the query asks."""
-
-    pk: int
-    is_superuser: bool
 
 
 @dataclass(frozen=True)
@@ -94,13 +86,13 @@ def to(user: Any, page: str, *, with_people: bool = False) -> Offered:
 @cache
 def _query(is_superuser: bool, with_people: bool) -> FixedQuery[Any]:
     def make(pk: int, page: str) -> QuerySet[Any, Any]:
-        first, *others = _parts(_Reader(pk, is_superuser), page, with_people)
+        first, *others = _parts(Reader(pk, is_superuser), page, with_people)
         return first.union(*others, all=True).order_by("sort", "one", "two", "key")
 
     return FixedQuery(make, _SAMPLE_KEY, _SAMPLE_PAGE)
 
 
-def _parts(reader: _Reader, page: str, with_people: bool) -> Iterator[QuerySet[Any]]:
+def _parts(reader: Reader, page: str, with_people: bool) -> Iterator[QuerySet[Any]]:
     brands = Brand.objects.visible_to(reader).values("pk")
     yield _lines(BRANDS, Brand.objects.filter(pk__in=brands), "name", "", "time_zone")
     accounts = ConnectedAccount.objects.filter(brand__in=brands)

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -23,6 +22,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import AuditEvent
+from accounts.zones import zone_called
 
 from . import composing, moving
 from .composing import CANCELLABLE, CHANGEABLE, Timing, close_if_cancelled
@@ -112,7 +112,7 @@ def preview(series: Series, now: datetime) -> Preview:
     coming: list[Timing] = []
     clock: list[str] = []
     before = ""
-    today = now.astimezone(ZoneInfo(series.zone)).date()
+    today = now.astimezone(zone_called(series.zone)).date()
     for day in series.days(today + YEAR):
         when = timing(series, day)
         if when.due_at < now:
@@ -195,7 +195,7 @@ def make(series: Series, now: datetime) -> int:
         return 0
     have = set(series.posts.values_list("occurrence_on", flat=True))
     made = 0
-    today = now.astimezone(ZoneInfo(series.zone)).date()
+    today = now.astimezone(zone_called(series.zone)).date()
     for day in series.days(today + HORIZON):
         if day in have or timing(series, day).due_at <= now:
             continue

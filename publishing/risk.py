@@ -131,55 +131,20 @@ def risks(rows: Iterable[Delivery]) -> dict[int, tuple[Risk, ...]]:
     return found | judge(unsure, sky, held)
 
 
-def firsts(rows: Iterable[Delivery]) -> dict[int, Risk]:
-    """Of the scheduled ones of these the gravest reason, as `risks` finds it, where no
-    more is shown: for light rows, of which only those that have to be judged are read
-    whole. They come with their posts and accounts (`LIGHT`, `LIGHT_ACCOUNTS`)."""
-    scheduled = _scheduled(rows)
-    if not scheduled:
-        return {}
-    now = timezone.now()
-    sky = Sky.now_seen(now)
-    prefetch_related_objects(
-        scheduled, Prefetch("account__credential", _LIGHT_ACCESS.all())
-    )
-    kept = believed(scheduled, now)
-    found = {}
-    unsure = []
-    for row in scheduled:
-        if reasons := _access(row.account, row.due_at, sky):
-            found[row.pk] = reasons[0]
-        elif kept.get(row.pk) != "":
-            unsure.append(row.pk)
-    if unsure:
-        whole = list(
-            Delivery.objects.filter(pk__in=unsure).select_related("post", "account")
-        )
-        judged = judge(whole, sky, ahead.forecasts(_perhaps_limited(whole, kept)))
-        found |= {pk: reasons[0] for pk, reasons in judged.items()}
-    return found
-
-
-#: The columns that `firsts` asks for, and those of the accounts.
-LIGHT = ("status", "due_at", "account", "post__changed_at")
-LIGHT_ACCOUNTS = Prefetch(
-    "account",
-    ConnectedAccount.objects.only(
-        "brand", "credential", "platform", "name", "disconnected_at", "trouble"
-    ),
-)
-
-
 def gravest(
-    rows: Sequence[Delivery], kept: Mapping[int, str], sky: Sky
+    rows: Sequence[Delivery], kept: Mapping[int, str], sky: Sky, *, light: bool = False
 ) -> dict[int, Risk]:
     """Of each of these its first reason, and no more is read than that takes.
 
-    kept: by key what is believed of it (`judgements.believed`).
+    kept: by key what is believed of it (`judgements.believed`). light: the rows have due
+    time and account and nothing else; those that have to be judged are read whole.
     """
     if not rows:
         return {}
-    read_access(rows)
+    if light:
+        prefetch_related_objects(rows, Prefetch("account", _with_access()))
+    else:
+        read_access(rows)
     found = {}
     unsure = []
     for row in rows:
@@ -187,6 +152,9 @@ def gravest(
             found[row.pk] = reasons[0]
         elif kept.get(row.pk) != "":
             unsure.append(row)
+    if light and unsure:
+        whole = Delivery.objects.filter(pk__in=[row.pk for row in unsure])
+        unsure = list(whole.select_related("post", "account"))
     judged = judge(unsure, sky, ahead.forecasts(_perhaps_limited(unsure, kept)))
     return found | {pk: reasons[0] for pk, reasons in judged.items()}
 
@@ -240,21 +208,6 @@ def judge(
     return found
 
 
-#: What `_access` reads of a credential, its app and its parents: that one is renewed
-#: tells of its end.
-_LIGHT_ACCESS = Credential.objects.select_related("app", "parent__parent").only(
-    *(f"app__{name}" for name in ("state", *APP_TOLD_BY)),
-    *ACCESS_TOLD_BY,
-    "parent",
-    "subject_name",
-    *(
-        f"{whose}{name}"
-        for whose in ("parent__", "parent__parent__")
-        for name in ("parent", "state", "cause", "subject_name")
-    ),
-)
-
-
 #: What tells of an access: from its credential on, and what of it is not read.
 ACCESS = ("app", "parent__parent")
 UNREAD = (
@@ -263,6 +216,27 @@ UNREAD = (
     "parent__parent__access_token",
     *(f"app__{name}" for name in ("client_secret", "hook_secret", "hook_token")),
 )
+
+
+#: What `_access` reads of an account.
+_TOLD_BY = ("brand", "credential", "platform", "name", "disconnected_at", "trouble")
+
+
+def _with_access() -> Any:
+    """Accounts with as much of their access as `_access` reads: that one is renewed
+    tells of its end."""
+    return ConnectedAccount.objects.select_related(
+        *(f"credential__{name}" for name in ACCESS)
+    ).only(
+        *_TOLD_BY,
+        *(f"credential__app__{name}" for name in ("state", *APP_TOLD_BY)),
+        *(f"credential__{name}" for name in (*ACCESS_TOLD_BY, "subject_name")),
+        *(
+            f"credential__{whose}{name}"
+            for whose in ("parent__", "parent__parent__")
+            for name in ("parent", "state", "cause", "subject_name")
+        ),
+    )
 
 
 def read_access(rows: Sequence[Delivery]) -> None:

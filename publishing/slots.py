@@ -9,11 +9,11 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models import prefetch_related_objects
@@ -21,12 +21,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.fixed_query import FixedQuery, Seen
 from accounts.models import AuditEvent, ConnectedAccount
+from accounts.zones import zone_called
 
 from . import moving, natives
 from .composing import CHANGEABLE, Timing, timing
 from .listing import Filters, instants
-from .models import USEFUL_FOR, Delivery, Post, Queue
+from .models import USEFUL_FOR, Delivery, Post, Queue, QueueSlot
 
 #: A free slot is looked for so far ahead.
 HORIZON = timedelta(weeks=12)
@@ -51,6 +53,8 @@ class SlotTime:
 
     queue: Queue
     when: Timing
+    #: keys, where they were read beside the queue
+    accounts: tuple[int, ...] | None = None
 
     @property
     def due_at(self) -> datetime:
@@ -59,28 +63,52 @@ class SlotTime:
     @property
     def compose_url(self) -> str:
         """The composer at this time, for the queue's accounts. Reads them."""
-        query = [
-            ("brand", self.queue.brand_id),
-            ("date", self.when.day.isoformat()),
-            ("time", f"{self.when.wall:%H:%M}"),
-            ("zone", self.when.zone),
-            *(("account", account.pk) for account in self.queue.accounts.all()),
-        ]
-        return f"{reverse('compose')}?{urlencode(query)}"
+        keys = self.accounts
+        if keys is None:
+            keys = tuple(account.pk for account in self.queue.accounts.all())
+        whose = _whose(self.queue.brand_id, *keys)
+        when = self.when
+        at = (
+            f"date={when.day.isoformat()}&time={when.wall.hour:02}%3A"
+            f"{when.wall.minute:02}&{_in_zone(when.zone)}"
+        )
+        return f"{reverse('compose')}?{at}&{whose}"
+
+
+@lru_cache(maxsize=1_000)
+def _whose(brand: int, *accounts: int) -> str:
+    """The part of an address that is the same for all slots of a queue."""
+    return urlencode([("brand", brand), *(("account", pk) for pk in accounts)])
+
+
+@lru_cache(maxsize=1_000)
+def _in_zone(zone: str) -> str:
+    return urlencode({"zone": zone})
 
 
 def times(queue: Queue, first: date, last: date) -> list[SlotTime]:
     """The queue's slots on these days of its own zone, in order. Reads queue.slots."""
-    by_weekday: dict[int, list[Any]] = {}
-    for slot in queue.slots.all():
-        by_weekday.setdefault(slot.weekday, []).append(slot.wall)
+    walls = [(slot.weekday, slot.wall) for slot in queue.slots.all()]
+    return _times(queue, walls, first, last)
+
+
+def _times(
+    queue: Queue,
+    walls: Iterable[tuple[int, time]],
+    first: date,
+    last: date,
+    accounts: tuple[int, ...] | None = None,
+) -> list[SlotTime]:
+    by_weekday: dict[int, list[time]] = {}
+    for weekday, wall in walls:
+        by_weekday.setdefault(weekday, []).append(wall)
     found: dict[datetime, SlotTime] = {}
     day = first
     while day <= last:
         for wall in by_weekday.get(day.weekday(), ()):
             when = timing(day, wall, queue.zone)
             # An hour that a clock change skips may fall onto another slot.
-            found.setdefault(when.due_at, SlotTime(queue, when))
+            found.setdefault(when.due_at, SlotTime(queue, when, accounts))
         day += timedelta(days=1)
     return [found[at] for at in sorted(found)]
 
@@ -139,7 +167,7 @@ def next_free_of(
 
 def _coming(queue: Queue, soonest: datetime) -> Iterator[SlotTime]:
     """In order up to the horizon; mostly one of the first is wanted."""
-    first = soonest.astimezone(ZoneInfo(queue.zone)).date()
+    first = soonest.astimezone(zone_called(queue.zone)).date()
     last = first + HORIZON
     while first <= last:
         end = min(first + timedelta(days=6), last)
@@ -153,31 +181,50 @@ def _near(at: datetime, busy: Sequence[datetime]) -> bool:
     return any(abs(other - at) <= NEAR for other in busy)
 
 
+#: In an order that holds over both databases, as the queues themselves have it.
+_queues = Seen(lambda reader: Queue.objects.visible_to(reader).distinct(), for_all=True)
+_walls: FixedQuery[QueueSlot] = FixedQuery(
+    lambda queues: QueueSlot.objects.filter(queue__in=queues), [-7]
+)
+_members = FixedQuery(
+    lambda queues: (
+        Queue.accounts.through.objects.filter(queue__in=queues)
+        .order_by("pk")
+        .values_list("queue", "connectedaccount", "connectedaccount__platform")
+    ),
+    [-7],
+)
+
+
 def open_slots(user: Any, first: date, last: date, filters: Filters) -> list[SlotTime]:
     """Slots on these days of the reader in which none of the queue's accounts (or the
     one that is filtered for) has a post yet. Four queries."""
-    queues = Queue.objects.visible_to(user).prefetch_related("slots", "accounts")
-    if filters.brand:
-        queues = queues.filter(brand=int(filters.brand))
+    queues = {
+        queue.pk: queue
+        for queue in _queues.objects(user)
+        if not filters.brand or queue.brand_id == int(filters.brand)
+    }
+    walls: dict[int, list[tuple[int, time]]] = {}
+    for slot in _walls.objects(list(queues)):
+        walls.setdefault(slot.queue_id, []).append((slot.weekday, slot.wall))
+    members: dict[int, list[int]] = {}
     whose: dict[int, set[int]] = {}
-    shown = []
-    for queue in queues.distinct():
-        accounts = [
-            account
-            for account in queue.accounts.all()
-            if (not filters.account or account.pk == int(filters.account))
-            and (not filters.platform or account.platform == filters.platform)
-        ]
-        if accounts:
-            whose[queue.pk] = {account.pk for account in accounts}
-            shown.append(queue)
+    for pk, account, platform in _members.rows(list(walls)):
+        members.setdefault(pk, []).append(account)
+        if (not filters.account or account == int(filters.account)) and (
+            not filters.platform or platform == filters.platform
+        ):
+            whose.setdefault(pk, set()).add(account)
     start, stop = instants(first, last)
     soonest = max(start, timezone.now() + SOONEST)
     day = timedelta(days=1)
     coming = [
         slot
-        for queue in shown
-        for slot in times(queue, first - day, last + day)
+        for pk, queue in queues.items()
+        if pk in whose
+        for slot in _times(
+            queue, walls[pk], first - day, last + day, tuple(members[pk])
+        )
         if soonest <= slot.due_at < stop
     ]
     if not coming:
@@ -267,7 +314,7 @@ class Swap:
 def queued(user: Any, queue: Queue, now: datetime) -> list[Post]:
     """Posts that wait in the queue's slots, by time: all of their accounts are the
     queue's, and sending of none has begun. Three queries."""
-    zone = ZoneInfo(queue.zone)
+    zone = zone_called(queue.zone)
     today = now.astimezone(zone).date()
     slots = {
         slot.due_at

@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Case, F, Prefetch, Q, QuerySet, Value, When
 from django.utils import timezone
 
-from accounts.fixed_query import SAMPLE_TIME, FixedQuery
+from accounts.fixed_query import SAMPLE_TIME, FixedQuery, Reader
 from accounts.models import ConnectedAccount
 
 from . import ahead, stops
@@ -69,6 +69,17 @@ def threatened_of(accounts: list[int]) -> list[Found]:
     return _judged(_of_accounts.values(accounts, now - BELIEVED), now)
 
 
+def reasons_among(keys: list[int]) -> dict[int, Risk]:
+    """Of those of these deliveries (keys) that will not go out, by key, why."""
+    now = timezone.now()
+    sky = Sky.now_seen(now)
+    if sky.active:
+        found = threatened(Delivery.objects.filter(pk__in=keys), sky)
+    else:
+        found = _judged(_among.values(keys, now - BELIEVED), now)
+    return explained(found, sky)
+
+
 def threatened_for(reader: Any, until: datetime, sky: Sky) -> list[Found]:
     """The same of all that the reader sees and that is due before `until`."""
     if sky.active or reader.is_superuser:
@@ -110,17 +121,26 @@ _of_accounts = FixedQuery(
 )
 
 
-@dataclass(frozen=True)
-class _Reader:
-    """As much of a person as the query asks."""
+_among = FixedQuery(
+    lambda keys, since: _listed(
+        Delivery.objects.filter(pk__in=keys), since + BELIEVED, ()
+    ),
+    [-7],
+    SAMPLE_TIME,
+)
 
-    pk: int
-    is_superuser: bool = False
+
+_due = FixedQuery(
+    lambda keys: (
+        Delivery.objects.filter(pk__in=keys).order_by().only("due_at", "account")
+    ),
+    [-7],
+)
 
 
 _of_reader = FixedQuery(
     lambda pk, until, since: _listed(
-        Delivery.objects.visible_to(_Reader(pk)).filter(due_at__lt=until),
+        Delivery.objects.visible_to(Reader(pk)).filter(due_at__lt=until),
         since + BELIEVED,
         (),
     ),
@@ -143,20 +163,23 @@ def _judged(rows: Iterable[Sequence[Any]], now: datetime) -> list[Found]:
     return listed
 
 
-def _why(some: Sequence[Found], now: datetime) -> dict[int, Risk]:
+def _why(
+    some: Sequence[Found], now: datetime, sky: Sky | None = None
+) -> dict[int, Risk]:
     """By key the gravest reason, as the rows are now; without what will go."""
     kept = {one.pk: one.root for one in some if one.root is not None}
-    rows = Delivery.objects.filter(pk__in=[one.pk for one in some])
-    found = list(rows.select_related("post", "account"))
-    return gravest(found, kept, Sky.now_seen(now)) if found else {}
+    rows = _due.objects([one.pk for one in some])
+    if not rows:
+        return {}
+    return gravest(rows, kept, sky or Sky.now_seen(now), light=True)
 
 
-def explained(found: Sequence[Found]) -> dict[int, Risk]:
+def explained(found: Sequence[Found], sky: Sky | None = None) -> dict[int, Risk]:
     """Of some of them, by key, their gravest reasons; without those that were mended a
     moment ago."""
     why = {one.pk: one.risk for one in found if one.risk}
     unknown = [one for one in found if one.risk is None]
-    return why | _why(unknown, timezone.now()) if unknown else why
+    return why | _why(unknown, timezone.now(), sky) if unknown else why
 
 
 def _is_plain(now: datetime, active: Sequence[Stop]) -> Q:

@@ -6,66 +6,21 @@ are other queries.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import F, Func, IntegerField, Model, OuterRef, QuerySet, Subquery
+from django.db.models import F, Func, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from accounts.fixed_query import SAMPLE_TIME, FixedQuery, at_once
+from accounts.fixed_query import SAMPLE_TIME, FixedQuery, Seen, at_once
 from accounts.models import ConnectedAccount, Credential, PlatformApp
 from monitoring.models import Alert, Heartbeat, Incident, IncidentQuerySet, Message
 from monitoring.sight import own_part
 from publishing import approving
 from publishing.long_lists import MOST_COUNTED
 from publishing.models import Delivery, Stop
-
-_SAMPLE_KEY = -7
-
-M = TypeVar("M", bound=Model)
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """As much of a person as the queries ask."""
-
-    pk: int
-    is_superuser: bool
-
-
-class Seen(Generic[M]):
-    """A query of what a person sees.
-
-    make: gets the reader, then the samples. for_all: a superuser's query does not name
-    the person.
-    """
-
-    def __init__(
-        self,
-        make: Callable[..., QuerySet[M, Any]],
-        *samples: Any,
-        for_all: bool = False,
-    ) -> None:
-        self._for_all = for_all
-        self._members = FixedQuery(
-            lambda pk, *more: make(_Reader(pk, False), *more), _SAMPLE_KEY, *samples
-        )
-        self._superusers = (
-            FixedQuery(lambda *more: make(_Reader(0, True), *more), *samples)
-            if for_all
-            else FixedQuery(
-                lambda pk, *more: make(_Reader(pk, True), *more), _SAMPLE_KEY, *samples
-            )
-        )
-
-    def of(self, reader: Any, *values: Any) -> tuple[FixedQuery[M], tuple[Any, ...]]:
-        if not reader.is_superuser:
-            return self._members, (reader.pk, *values)
-        return self._superusers, values if self._for_all else (reader.pk, *values)
-
 
 # ---------------------------------------------------------------- signs of life
 

@@ -14,6 +14,7 @@ from accounts.models import CircuitBreaker, Credential, PlatformApp
 from platforms import registry
 from platforms.base import Draft
 from platforms.errors import Cause
+from publishing import light
 from publishing.account_facts import account_queue
 from publishing.models import (
     Delivery,
@@ -23,7 +24,7 @@ from publishing.models import (
     Stop,
     Variant,
 )
-from publishing.risk import LIGHT, LIGHT_ACCOUNTS, Risk, firsts, of_draft, risks
+from publishing.risk import Risk, of_draft, risks
 from publishing.threatened import by_root, threatened
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -67,11 +68,9 @@ def make_post(make_delivery: Any, brand: Any) -> Any:
 def why(row: Delivery) -> tuple[Risk, ...]:
     """The calendar's cards say the gravest of them, and read no row by itself for it."""
     found = risks([Delivery.objects.get(pk=row.pk)]).get(row.pk, ())
-    one = Delivery.objects.filter(pk=row.pk).select_related("post")
-    light = list(one.only(*LIGHT).prefetch_related(LIGHT_ACCOUNTS))
     with CaptureQueriesContext(connection) as caught:
-        first = firsts(light)
-    assert first == ({row.pk: found[0]} if found else {})
+        shown, _others = light.deliveries([row.pk])
+    assert [one.risk for one in shown] == [found[0] if found else None]
     # As rows are read that came without a column.
     alone = [query["sql"] for query in caught if "LIMIT 21" in query["sql"]]
     assert alone == []

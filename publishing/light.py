@@ -1,0 +1,134 @@
+"""What cards show of deliveries, read with as little as that takes.
+
+A week of the calendar shows some hundred posts. To make whole objects of their rows,
+and to put the query together anew each time, is most of what that would cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from django.db.models.fields.json import KT
+
+from accounts.fixed_query import FixedQuery, as_time, instance
+from accounts.models import ConnectedAccount
+from platforms.parts import OUT
+
+from .models import Delivery, Post, PostMedia, Variant
+from .risk import Risk
+from .threatened import reasons_among
+
+#: Most posts of a calendar: what is said of them needs little of their rows.
+PLAIN = (Delivery.Status.SCHEDULED, Delivery.Status.PUBLISHED)
+
+_OF_ACCOUNT = ("brand_id", "platform", "name")
+_OF_POST = ("text", "link_url", "series_id", "due_at", "state")
+_shown = FixedQuery(
+    lambda keys: (
+        Delivery.objects.filter(pk__in=keys)
+        .order_by()
+        .values_list(
+            "pk",
+            "status",
+            "due_at",
+            "hold",
+            "permalink",
+            "taken_down_at",
+            "post_id",
+            "account_id",
+            KT("draft__text"),
+            KT(f"witness__{OUT}"),
+            *(f"account__{name}" for name in _OF_ACCOUNT),
+            *(f"post__{name}" for name in _OF_POST),
+        )
+    ),
+    [-7],
+)
+_wordings = FixedQuery(
+    lambda posts: (
+        Variant.objects.filter(post__in=posts, has_text=True)
+        .order_by()
+        .values_list("post", "platform", "text")
+    ),
+    [-7],
+)
+_pictures = FixedQuery(
+    lambda posts: (
+        PostMedia.objects.filter(post__in=posts)
+        .exclude(asset__preview="")
+        .order_by("position", "pk")
+        .values_list("post", "asset")
+    ),
+    [-7],
+)
+
+
+class Shown(NamedTuple):
+    """A delivery with what a card shows beside it. delivery: of the plain ones no more
+    than cards ask for; text: as it left, else ""."""
+
+    delivery: Delivery
+    text: str
+    risk: Risk | None
+
+
+def deliveries(keys: Sequence[int]) -> tuple[list[Shown], list[int]]:
+    """The plain ones among these, and the keys of those that have more to say."""
+    posts: dict[int, Post] = {}
+    accounts: dict[int, ConnectedAccount] = {}
+    plain: list[tuple[Delivery, str]] = []
+    others: list[int] = []
+    for row in _shown.rows(list(keys)):
+        pk, status, due_at, hold, permalink, down_at, post_id, account_id, text, out = (
+            row[:10]
+        )
+        if status not in PLAIN or out is not None:
+            others.append(pk)
+            continue
+        if account_id not in accounts:
+            of_account = dict(zip(_OF_ACCOUNT, row[10:13], strict=True))
+            accounts[account_id] = instance(
+                ConnectedAccount, {"id": account_id, **of_account}
+            )
+        if post_id not in posts:
+            of_post: dict[str, Any] = dict(zip(_OF_POST, row[13:], strict=True))
+            of_post["due_at"] = as_time(of_post["due_at"])
+            posts[post_id] = instance(Post, {"id": post_id, **of_post})
+        made = instance(
+            Delivery,
+            {
+                "id": pk,
+                "status": status,
+                "due_at": as_time(due_at),
+                "hold": hold,
+                "permalink": permalink,
+                "taken_down_at": as_time(down_at),
+                "post_id": post_id,
+                "account_id": account_id,
+                # Of what came back from the network cards ask only whether parts are
+                # out, and here none are.
+                "witness": {},
+            },
+        )
+        made.post, made.account = posts[post_id], accounts[account_id]
+        left = status == Delivery.Status.PUBLISHED and text
+        plain.append((made, str(text) if left else ""))
+    scheduled = [
+        row.pk for row, _text in plain if row.status == Delivery.Status.SCHEDULED
+    ]
+    why = reasons_among(scheduled) if scheduled else {}
+    return [Shown(row, text, why.get(row.pk)) for row, text in plain], others
+
+
+def wordings(posts: Sequence[int]) -> dict[tuple[int, str], str]:
+    """By post and network the texts that are not the post's own."""
+    return {(post, slug): text for post, slug, text in _wordings.rows(list(posts))}
+
+
+def pictures(posts: Sequence[int]) -> dict[int, int]:
+    """By post the key of its first file that has a small picture."""
+    found: dict[int, int] = {}
+    for post, asset in _pictures.rows(list(posts)):
+        found.setdefault(post, asset)
+    return found
