@@ -8,21 +8,22 @@ from typing import Any
 
 from django import forms
 from django.forms.utils import flatatt
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+
+from accounts.markup import fill, fill_each
 
 
 def options(rows: Iterable[tuple[Any, Any]], chosen: Collection[str]) -> SafeString:
     """An <option> for each (value, words). chosen: values, as the address has them."""
     made = (_option(str(key), str(words), str(key) in chosen) for key, words in rows)
-    return mark_safe("".join(made))  # noqa: S308 (each is made by `format_html`)
+    return mark_safe("".join(made))  # noqa: S308 (each is made by `fill`)
 
 
 # Typed: words that may hold markup equal those that may not.
 @lru_cache(maxsize=5000, typed=True)
 def _option(value: str, words: str, is_chosen: bool) -> SafeString:
     selected = mark_safe(" selected") if is_chosen else ""
-    return format_html('<option value="{}"{}>{}</option>', value, selected, words)
+    return fill('<option value="{}"{}>{}</option>', value, selected, words)
 
 
 class LongSelect(forms.Select):
@@ -32,7 +33,7 @@ class LongSelect(forms.Select):
         self, name: str, value: Any, attrs: Any = None, renderer: Any = None
     ) -> SafeString:
         chosen = self.format_value(value)
-        return format_html(
+        return fill(
             '<select name="{}"{}>{}</select>',
             name,
             flatatt(self.build_attrs(self.attrs, attrs)),
@@ -42,14 +43,11 @@ class LongSelect(forms.Select):
 
 def grouped_options(choices: Iterable[Any], chosen: Collection[str]) -> SafeString:
     """As a field's choices are: (value, words), or (group, such pairs)."""
-    return format_html_join(
-        "",
+    return fill_each(
         "{}",
         (
             (
-                format_html(
-                    '<optgroup label="{}">{}</optgroup>', key, options(words, chosen)
-                )
+                fill('<optgroup label="{}">{}</optgroup>', key, options(words, chosen))
                 if key and isinstance(words, list | tuple)
                 else options(
                     words if isinstance(words, list | tuple) else [(key, words)], chosen

@@ -20,8 +20,6 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from accounts.fixed_query import SAMPLE_TIME, Seen
-
 from . import looks, slots
 from .composing import CHANGEABLE
 from .listing import (
@@ -29,11 +27,10 @@ from .listing import (
     NativeRow,
     Row,
     in_order,
+    in_period,
     instants,
     light_rows,
-    narrowed,
     native_rows,
-    written,
 )
 from .models import Delivery, NativePost, Post
 
@@ -249,52 +246,10 @@ class Card(Timed):
 # ---------------------------------------------------------------- reading
 
 
-def _ours(reader: Any, start: datetime, stop: datetime, filters: Filters) -> Any:
-    # Naming every status leads by the index of states and due times.
-    rows = filters.deliveries(
-        Delivery.objects.visible_to(reader).filter(
-            status__in=Status.values, due_at__gte=start, due_at__lt=stop
-        )
-    )
-    found = narrowed(rows, filters).order_by("due_at", "pk")
-    return found.values_list(written("due_at"), "post", "pk")
-
-
-def _drafts(reader: Any, start: datetime, stop: datetime, filters: Filters) -> Any:
-    drafts = filters.drafts(
-        Post.objects.visible_to(reader).filter(due_at__gte=start, due_at__lt=stop)
-    )
-    return drafts.values_list(written("due_at"), "pk")
-
-
-def _natives(reader: Any, start: datetime, stop: datetime, filters: Filters) -> Any:
-    made_there = filters.natives(NativePost.objects.visible_to(reader))
-    return made_there.between(start, stop).values_list(written("posted_at"), "pk")
-
-
-_KINDS = (_ours, _drafts, _natives)
-_STOP = SAMPLE_TIME + timedelta(days=1)
-#: Mostly nothing is filtered, and the queries are the same for everybody.
-_unfiltered = {
-    rows_of: Seen(
-        lambda reader, start, stop, rows_of=rows_of: rows_of(
-            reader, start, stop, Filters()
-        ),
-        SAMPLE_TIME,
-        _STOP,
-        for_all=True,
-    )
-    for rows_of in _KINDS
-}
-
-
 def period(user: Any, first: date, last: date, filters: Filters) -> list[Place]:
     """What stands in the calendar on these days, by time: keys only. Three queries."""
     start, stop = instants(first, last)
-    if filters.any:
-        ours, drafts, natives = (f(user, start, stop, filters) for f in _KINDS)
-    else:
-        ours, drafts, natives = (_unfiltered[f].rows(user, start, stop) for f in _KINDS)
+    ours, drafts, natives = in_period(user, start, stop, filters)
     at: dict[tuple[str, int], list[int]] = {}
     for when, post_id, key in ours:
         at.setdefault((when, post_id), []).append(key)

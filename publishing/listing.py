@@ -5,8 +5,8 @@ Every function makes a fixed number of queries, however many rows there are.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
@@ -20,6 +20,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.fixed_query import SAMPLE_TIME, Seen
 from accounts.models import Brand, ConnectedAccount
 from accounts.names import called
 from accounts.zones import zone_called, zone_names
@@ -92,6 +93,11 @@ class Filters:
         """The address's query, with more keys in front; empty ones left out."""
         pairs = {**more, **self.__dict__}
         return urlencode({key: value for key, value in pairs.items() if value})
+
+    @property
+    def composer_query(self) -> str:
+        """What of it a new post begins with: "brand=3&", or nothing."""
+        return f"brand={self.brand}&" if self.brand else ""
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -506,6 +512,58 @@ def in_order(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
+def _ours(reader: Any, start: datetime, stop: datetime, filters: Filters) -> Any:
+    # Naming every status leads by the index of states and due times.
+    rows = filters.deliveries(
+        Delivery.objects.visible_to(reader).filter(
+            status__in=Delivery.Status.values, due_at__gte=start, due_at__lt=stop
+        )
+    )
+    found = narrowed(rows, filters).order_by("due_at", "pk")
+    return found.values_list(written("due_at"), "post", "pk")
+
+
+def _drafts(reader: Any, start: datetime, stop: datetime, filters: Filters) -> Any:
+    drafts = filters.drafts(
+        Post.objects.visible_to(reader).filter(due_at__gte=start, due_at__lt=stop)
+    )
+    return drafts.values_list(written("due_at"), "pk")
+
+
+def _natives(reader: Any, start: datetime, stop: datetime, filters: Filters) -> Any:
+    made_there = filters.natives(NativePost.objects.visible_to(reader))
+    return made_there.between(start, stop).values_list(written("posted_at"), "pk")
+
+
+_KINDS = (_ours, _drafts, _natives)
+_STOP = SAMPLE_TIME + timedelta(days=1)
+#: Mostly nothing is filtered, and the queries are the same for everybody.
+_unfiltered = {
+    rows_of: Seen(
+        lambda reader, start, stop, rows_of=rows_of: rows_of(
+            reader, start, stop, Filters()
+        ),
+        SAMPLE_TIME,
+        _STOP,
+        for_all=True,
+    )
+    for rows_of in _KINDS
+}
+
+
+def in_period(
+    user: Any, start: datetime, stop: datetime, filters: Filters
+) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
+    """What stands in the calendar between these times, each as `written` has it:
+    deliveries (time, post, key) in order, drafts (time, post), and posts made at the
+    network (time, key). Three queries."""
+    if filters.any:
+        ours, drafts, natives = (f(user, start, stop, filters) for f in _KINDS)
+    else:
+        ours, drafts, natives = (_unfiltered[f].rows(user, start, stop) for f in _KINDS)
+    return ours, drafts, natives
+
+
 def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
     """Month or week around a day. Five queries and their prefetches at most."""
     today = reader_today()
@@ -530,58 +588,54 @@ def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
         at: Day(at, at == today, at < today, view == "week" or at.month == day.month)
         for at in (first + timedelta(days=n) for n in range((last - first).days + 1))
     }
-    deliveries = filters.deliveries(
-        Delivery.objects.visible_to(user).filter(due_at__gte=start, due_at__lt=stop)
-    )
-    deliveries = deliveries.order_by("due_at", "pk")
+    ours, drafts, natives = in_period(user, start, stop, filters)
     # Only what has room is read and judged: a month may have thousands.
-    found = narrowed(deliveries, filters)
-    entries: list[tuple[str, int, int | None]]
-    entries = list(found.values_list(written("due_at"), "post", "pk"))
-    drafts = {
-        post.pk: post
-        for post in filters.drafts(
-            Post.objects.visible_to(user).filter(due_at__gte=start, due_at__lt=stop)
-        ).select_related("brand")
-    }
-    entries += [
-        (in_order(post.due_at or start), key, None) for key, post in drafts.items()
-    ]
-    made_there = filters.natives(NativePost.objects.visible_to(user))
-    times = made_there.between(start, stop).values_list(written("posted_at"), "pk")
-    foreign = list(times)
-    entries.sort(key=lambda entry: entry[:2])
+    entries = [*ours, *((when, post, None) for when, post in drafts)]
+    entries.sort()
+    foreign = sorted(natives)
     ordered = list(days.values())
     begins = [in_order(instants(one.date, one.date)[0]) for one in ordered]
-
-    def day_of(when: str) -> Day:
-        # Of thousands, the clock of each would have to be asked for.
-        return ordered[bisect_right(begins, when) - 1]
-
-    places: list[tuple[int, int | None]] = []
-    for when, post, key in entries:
-        one = day_of(when)
-        one.count += 1
-        if one.count <= CARDS_PER_DAY:
-            places.append((post, key))
+    keys: list[int] = []
+    unsent: list[int] = []
     beside: list[int] = []
-    for when, foreign_key in sorted(foreign):
+    for one, mine, theirs in zip(
+        ordered, _cut(entries, begins), _cut(foreign, begins), strict=True
+    ):
+        one.count = len(mine) + len(theirs)
+        for _when, post, key in mine[:CARDS_PER_DAY]:
+            if key is None:
+                unsent.append(post)
+            else:
+                keys.append(key)
         # What is our own comes first where there is no room for all.
-        one = day_of(when)
-        one.count += 1
-        if one.count <= CARDS_PER_DAY:
-            beside.append(foreign_key)
-    keys = [key for _post, key in places if key]
-    wanted = [drafts[post] for post, key in places if not key]
+        left = max(0, CARDS_PER_DAY - len(mine))
+        beside += [key for _when, key in theirs[:left]]
+
+    def day_of(at: datetime | None) -> Day:
+        return ordered[bisect_right(begins, in_order(at or start)) - 1]
+
+    wanted = (
+        Post.objects.filter(pk__in=unsent).select_related("brand") if unsent else ()
+    )
     for row in light_rows(keys, wanted):
-        day_of(in_order(row.at or start)).cards.append(row)
-    for native in native_rows(NativePost.objects.filter(pk__in=beside)):
-        day_of(in_order(native.at)).cards.append(native)
+        day_of(row.at).cards.append(row)
+    if beside:
+        for native in native_rows(NativePost.objects.filter(pk__in=beside)):
+            day_of(native.at).cards.append(native)
     for one in ordered:
         one.cards.sort(key=lambda row: row.at or start)
     weeks = [ordered[n : n + 7] for n in range(0, len(ordered), 7)]
     return Calendar(
         view, day, title, weeks, previous, following, risks_ahead(user, filters)
+    )
+
+
+def _cut(entries: list[Any], begins: Sequence[str]) -> Iterator[list[Any]]:
+    """Those of each day, of entries that begin with their time, in its order."""
+    ends = [bisect_left(entries, (begin,)) for begin in begins[1:]]
+    yield from (
+        entries[first:last]
+        for first, last in zip([0, *ends], [*ends, len(entries)], strict=True)
     )
 
 

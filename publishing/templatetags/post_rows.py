@@ -10,11 +10,11 @@ from typing import Any
 
 from django import template
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from accounts.causes import Action
+from accounts.markup import fill, fill_each
 from publishing import looks
 from publishing.listing import Row
 from publishing.models import Delivery
@@ -54,24 +54,19 @@ def post_rows(
     ]
     cells = [
         (
-            format_html(
+            fill(
                 '<td{} data-label="{}">',
-                format_html(' class="{}"', style) if style else "",
+                fill(' class="{}"', style) if style else "",
                 label,
             ),
             content,
         )
         for label, style, content in filter(None, columns)
     ]
-    return format_html_join(
-        "",
+    return fill_each(
         "<tr>{}</tr>",
         (
-            (
-                format_html_join(
-                    "", "{}{}</td>", ((head, content(row)) for head, content in cells)
-                ),
-            )
+            (fill_each("{}{}</td>", ((head, content(row)) for head, content in cells)),)
             for row in rows
         ),
     )
@@ -79,7 +74,7 @@ def post_rows(
 
 def _tick(row: Row) -> SafeString:
     delivery = row.delivery
-    return format_html(
+    return fill(
         '<input type="checkbox" form="bulk" name="pick" value="{}" class="pub-pick" '
         'aria-label="{}">',
         f"d{delivery.pk}" if delivery else f"p{row.post.pk}",
@@ -91,7 +86,7 @@ def _time(row: Row) -> SafeString:
     delivery = row.delivery
     if delivery is None or delivery.published_at is None:
         return when(row.at)
-    return format_html(
+    return fill(
         '{}<br><span class="sh-muted">{} {}</span>',
         when(row.at),
         _("Published"),
@@ -103,7 +98,7 @@ def _account(row: Row) -> Any:
     if row.delivery is None:
         return row.post.brand.name
     account = row.delivery.account
-    return format_html(
+    return fill(
         "{} {} {}",
         platform_icon(account.platform),
         account.name,
@@ -112,7 +107,7 @@ def _account(row: Row) -> Any:
 
 
 def _text(row: Row) -> SafeString:
-    return format_html('<a href="{}">{}</a>', row.post.get_absolute_url(), row.excerpt)
+    return fill('<a href="{}">{}</a>', row.post.get_absolute_url(), row.excerpt)
 
 
 def _state(row: Row) -> SafeString:
@@ -126,9 +121,9 @@ def why(row: Row, is_admin: bool) -> SafeString:
     delivery = row.delivery
     head = NOTHING
     if delivery and delivery.status != Delivery.Status.SCHEDULED and row.trouble:
-        head = format_html("<strong>{}.</strong> ", row.trouble.head)
+        head = fill("<strong>{}.</strong> ", row.trouble.head)
     said = risk_lines(row.risks, is_admin) if row.risks else row.next_step
-    return format_html("{}{}", head, said)
+    return fill("{}{}", head, said)
 
 
 @register.simple_tag
@@ -136,10 +131,9 @@ def risk_lines(risks: Sequence[Risk], is_admin: bool) -> SafeString:
     """Why a post will not go out when due: one line per reason, with its cure and its
     button."""
     by_admin = " " + _("Only an admin can do that.")
-    return format_html(
+    return fill(
         '<ul class="pub-lines">{}</ul>',
-        format_html_join(
-            "",
+        fill_each(
             '<li><span class="material-symbols-outlined sh-icon pub-warn" '
             'aria-hidden="true">warning</span><span>{} <span class="sh-muted">{}{}'
             "</span>{}</span></li>",
@@ -160,7 +154,7 @@ def _way_out(risk: Risk, is_admin: bool) -> SafeString:
     """For those who may press it."""
     if not risk.url or (risk.for_admins and not is_admin):
         return NOTHING
-    return format_html(
+    return fill(
         ' <span class="pub-way"><a class="sh-btn sh-btn--small whitespace-nowrap" '
         'href="{}">{}</a></span>',
         risk.url,
@@ -173,7 +167,7 @@ def _actions(row: Row, may_write: bool) -> SafeString:
     if delivery is None:
         if not may_write:
             return NOTHING
-        return format_html(
+        return fill(
             '<a class="sh-btn sh-btn--small" href="{}">{}</a>',
             reverse("post_edit", args=[row.post.pk]),
             _("Edit"),
@@ -181,13 +175,13 @@ def _actions(row: Row, may_write: bool) -> SafeString:
     seen = NOTHING
     if delivery.permalink:
         words = {"platform": platform_title(delivery.account.platform)}
-        seen = format_html(
+        seen = fill(
             '<a class="sh-btn sh-btn--small" href="{}" rel="noopener noreferrer">{}</a>',
             delivery.permalink,
             _("See it on %(platform)s") % words,
         )
     decides = row.trouble is not None and row.trouble.action == Action.DECIDE
-    return format_html(
+    return fill(
         '<span class="sh-row">{} <a class="sh-btn sh-btn--small" href="{}">{}'
         '<span class="sh-hidden"> {}</span></a></span>',
         seen,

@@ -16,32 +16,86 @@ from django import template
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone, translation
-from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
+from accounts.markup import fill, fill_each, joined
 from accounts.reading import told
 from publishing import looks
 from publishing.forms import NetworkSection
-from publishing.listing import NativeRow, Row
+from publishing.listing import Calendar, Day, Filters, NativeRow, Row
 from publishing.models import Delivery
 from socialhub.templatetags.socialhub import chip, platform_icon, state_chip
 
 register = template.Library()
+
+NOTHING = SafeString("")
 
 
 register.filter("told", told)
 
 
 @register.simple_tag
-def calendar_card(row: Row | NativeRow) -> SafeString:
-    """One card of a day."""
+def calendar_weeks(calendar: Calendar, may_write: bool, filters: Filters) -> SafeString:
+    """The days, seven in a row, with their cards."""
+    whole = f"{reverse('post_list')}?{filters.query(tab='all')}&day="
+    new = f"{reverse('compose')}?{filters.composer_query}date="
+    words = _("j F"), _("New post on %(day)s"), _("+%(n)s more"), _("on %(day)s")
+
+    def cell(day: Day) -> SafeString:
+        named = {"day": told(day.date, words[0])}
+        add = more = NOTHING
+        if may_write and not day.is_past:
+            add = fill(
+                '<a class="pub-add" href="{}"><span class="material-symbols-outlined '
+                'sh-icon" aria-hidden="true">add</span><span class="sh-hidden">{}</span>'
+                "</a>",
+                new + day.iso,
+                words[1] % named,
+            )
+        if day.more:
+            more = fill(
+                '<a class="pub-more" href="{}">{}<span class="sh-hidden"> {}</span></a>',
+                whole + day.iso,
+                words[2] % {"n": day.more},
+                words[3] % named,
+            )
+        return fill(
+            '<td class="pub-day{}"><div class="pub-day__head"><span>'
+            '<span class="pub-day__name">{} </span>{}<span class="pub-day__name"> {}'
+            "</span>{}</span>{}</div>{}{}</td>",
+            "".join(
+                f" pub-day--{name}"
+                for name, is_so in (
+                    ("empty", not day.count),
+                    ("today", day.is_today),
+                    ("past", day.is_past),
+                    ("other", not day.in_month),
+                )
+                if is_so
+            ),
+            told(day.date, "l"),
+            day.date.day,
+            told(day.date, "M"),
+            fill(" <strong>{}</strong>", _("Today")) if day.is_today else NOTHING,
+            add,
+            joined(map(_card, day.cards)),
+            more,
+        )
+
+    return fill_each(
+        "<tr>{}</tr>", ([joined(map(cell, week))] for week in calendar.weeks)
+    )
+
+
+def _card(row: Row | NativeRow) -> SafeString:
     if isinstance(row, NativeRow):
         return _native_card(row)
     delivery = row.delivery
     classes = " pub-card--risk" if row.risk else ""
     if delivery and delivery.status == Delivery.Status.FAILED:
         classes += " pub-card--bad"
-    return format_html(
+    return fill(
         '<a class="pub-card{}" href="{}"><span class="pub-card__head">{} {}</span>{}'
         '<span class="pub-card__text">{}</span> {}</a>',
         classes,
@@ -55,7 +109,7 @@ def calendar_card(row: Row | NativeRow) -> SafeString:
 
 
 def _native_card(row: NativeRow) -> SafeString:
-    return format_html(
+    return fill(
         '<a class="pub-card pub-card--native" href="{}" rel="noopener noreferrer">'
         '<span class="pub-card__head">{} {}</span>'
         '<span class="pub-card__text">{}</span> {}</a>',
@@ -68,24 +122,22 @@ def _native_card(row: NativeRow) -> SafeString:
 
 
 def _clock(at: datetime) -> SafeString:
-    local = timezone.localtime(at)
-    return format_html(
-        '<time class="sh-time" datetime="{}">{}</time>',
-        local.isoformat(),
-        f"{local:%H:%M}",
+    written = timezone.localtime(at).isoformat()
+    return fill(
+        '<time class="sh-time" datetime="{}">{}</time>', written, written[11:16]
     )
 
 
 def _who(account: Any) -> SafeString:
-    return format_html("{} {}", platform_icon(account.platform), _name(account.name))
+    return fill("{} {}", platform_icon(account.platform), _name(account.name))
 
 
 def _name(name: str) -> SafeString:
-    return format_html('<span class="pub-card__who">{}</span>', name)
+    return fill('<span class="pub-card__who">{}</span>', name)
 
 
 def _picture(asset: int) -> SafeString:
-    return format_html(
+    return fill(
         '<img class="pub-card__picture" src="{}" alt="" width="48" height="48" '
         'loading="lazy">',
         reverse("media_preview", args=[asset]),
@@ -94,11 +146,11 @@ def _picture(asset: int) -> SafeString:
 
 def _state(row: Row) -> SafeString:
     if row.risk:
-        return format_html("{} {}", chip(*looks.at_risk()), _why(row.risk.sentence))
+        return fill("{} {}", chip(*looks.at_risk()), _why(row.risk.sentence))
     if row.delivery is None:
         return state_chip(row.post)
-    why = _why(row.held_why) if row.held_why else mark_safe("")
-    return format_html("{} {}", state_chip(row.delivery), why)
+    why = _why(row.held_why) if row.held_why else NOTHING
+    return fill("{} {}", state_chip(row.delivery), why)
 
 
 @dataclass(frozen=True)
@@ -130,4 +182,4 @@ def _section_as_before(wanted: _Section) -> SafeString:
 
 
 def _why(words: str) -> SafeString:
-    return format_html('<span class="pub-card__why">{}</span>', words)
+    return fill('<span class="pub-card__why">{}</span>', words)

@@ -34,7 +34,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.encoding import iri_to_uri
 from django.utils.formats import get_format
-from django.utils.html import conditional_escape, escape, format_html, format_html_join
+from django.utils.html import conditional_escape, escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
 from django.utils.translation import get_language, gettext
@@ -42,6 +42,7 @@ from unfold.templatetags import unfold_list
 from unfold.utils import display_for_field, display_for_label, display_for_value
 from unfold.widgets import LABEL_CLASSES
 
+from accounts.markup import fill, fill_each
 from accounts.reading import told
 from socialhub.pretty import pretty_json
 
@@ -385,8 +386,7 @@ def table_heads(table: Table) -> SafeString:
         "whitespace-nowrap dark:text-font-important-dark"
     )
     fields: list[Any] = [table.model._meta.get_field(name) for name in table.fields]
-    return format_html_join(
-        "",
+    return fill_each(
         f'<th scope="col" class="column-{{}} {look}">{{}}</th>',
         ((field.name, capfirst(str(field.verbose_name))) for field in fields),
     )
@@ -420,9 +420,7 @@ def _of_one(field: Any) -> Show:
         return _of(
             field.name,
             lambda url: (
-                format_html('<a href="{}" class="text-link">{}</a>', url, url)
-                if url
-                else ""
+                fill('<a href="{}" class="text-link">{}</a>', url, url) if url else ""
             ),
         )
     if field.remote_field is None:
@@ -436,7 +434,7 @@ def _page_of(row: models.Model | None) -> Any:
     url = _address(row)
     if not url:
         return str(row)
-    return format_html('<a href="{}" class="text-link">{}</a>', url, row)
+    return fill('<a href="{}" class="text-link">{}</a>', url, row)
 
 
 def _address(row: models.Model) -> str:

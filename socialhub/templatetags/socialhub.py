@@ -19,7 +19,6 @@ from django.template.loader import (
 from django.urls import get_script_prefix, get_urlconf
 from django.utils import timezone
 from django.utils.formats import localize
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
@@ -27,6 +26,7 @@ from django.utils.translation import gettext as _
 from accounts.causes import broken_words, explain, length_words, unit_words
 from accounts.charts import Chart
 from accounts.health_rows import Row, Shown
+from accounts.markup import fill, fill_each
 from accounts.models import ConnectedAccount
 from accounts.names import name_of
 from accounts.reading import told
@@ -59,11 +59,11 @@ def chip(tone: str, icon: str, word: str, note: str = "") -> SafeString:
 # Typed: a word that may hold markup equals one that may not.
 @lru_cache(maxsize=1000, typed=True)
 def _chip(tone: str, icon: str, word: str, note: str) -> SafeString:
-    return format_html(
+    return fill(
         '<span class="sh-chip sh-chip--{}"{}><span class="material-symbols-outlined '
         'sh-icon" aria-hidden="true">{}</span>{}</span>',
         tone,
-        format_html(' title="{}"', note) if note else "",
+        fill(' title="{}"', note) if note else "",
         icon,
         word,
     )
@@ -107,7 +107,7 @@ def practice_chip(row: Any) -> SafeString:
     """A label on what lives in the practice network; nothing on the rest."""
     if not row.is_practice:
         return mark_safe("")
-    return format_html(
+    return fill(
         '<span class="sh-chip sh-chip--muted"><span class="material-symbols-outlined '
         'sh-icon" aria-hidden="true">science</span>{}</span>',
         _("Practice"),
@@ -142,19 +142,19 @@ def platform_icon(slug: str, beside_name: bool = False) -> SafeString:
     name = platform_title(slug)
     drawing = _drawing(slug)
     if beside_name:
-        return format_html(
+        return fill(
             '<span class="sh-badge{}" aria-hidden="true">{}</span>',
             "" if drawing else " sh-badge--letter",
             drawing or name[:1].upper(),
         )
     if drawing is None:
-        return format_html(
+        return fill(
             '<span class="sh-badge sh-badge--letter" role="img" aria-label="{}">'
             "{}</span>",
             name,
             name[:1].upper(),
         )
-    return format_html(
+    return fill(
         '<span class="sh-badge" role="img" aria-label="{}" title="{}">{}</span>',
         name,
         name,
@@ -165,8 +165,7 @@ def platform_icon(slug: str, beside_name: bool = False) -> SafeString:
 @register.simple_tag
 def sidebar_links(items: Iterable[Mapping[str, Any]]) -> SafeString:
     """The links of one group of `Shell.navigation`, on every page."""
-    return format_html_join(
-        "",
+    return fill_each(
         '<li><a href="{}"{}><span class="material-symbols-outlined sh-icon" '
         'aria-hidden="true">{}</span><span>{}</span>{}</a></li>',
         (
@@ -175,7 +174,7 @@ def sidebar_links(items: Iterable[Mapping[str, Any]]) -> SafeString:
                 mark_safe(' aria-current="page"') if item["active"] else "",
                 item["icon"],
                 item["title"],
-                format_html(
+                fill(
                     '<span class="sh-count">{}<span class="sh-hidden"> {}</span></span>',
                     item["badge"],
                     item["badge_words"],
@@ -217,12 +216,12 @@ def when(value: datetime | date | None, style: str = "full") -> SafeString:
     if value is None or value == "":
         return mark_safe('<span class="sh-muted">–</span>')
     if not isinstance(value, datetime):
-        return format_html(
+        return fill(
             '<time class="sh-time" datetime="{}">{}</time>',
             value.isoformat(),
             told(value, _("D j M Y")),
         )
-    return format_html(
+    return fill(
         '<time class="sh-time" datetime="{}">{} <span class="sh-zone">{}</span></time>',
         value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         told(value, str(_FORMATS[style])),
@@ -248,14 +247,11 @@ def _table_line(
     line: tuple[tuple[str, Any], ...], _types: tuple[type, ...], _language: str | None
 ) -> SafeString:
     first, *others = line
-    cells = format_html_join(
-        "",
+    cells = fill_each(
         '<td data-label="{}">{}</td>',
         ((head, localize(cell)) for head, cell in others),
     )
-    return format_html(
-        '<tr><th scope="row" data-label="{}">{}</th>{}</tr>', *first, cells
-    )
+    return fill('<tr><th scope="row" data-label="{}">{}</th>{}</tr>', *first, cells)
 
 
 @register.simple_tag
@@ -335,8 +331,7 @@ def control_kind(field: BoundField) -> str:
 def ticks(field: BoundField) -> SafeString:
     """The controls of a group, such as one for each account; Django would render a
     template for each."""
-    return format_html_join(
-        "",
+    return fill_each(
         '<label class="sh-check" for="{}"><input type="{}" name="{}" value="{}"{}>'
         "<span>{}</span></label>",
         (
