@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
-from typing import Any
+from functools import cache, cached_property
+from typing import Any, NamedTuple
 
-from django.db.models import Count, OuterRef, Prefetch, Q, Subquery
+from django.db.models import Count, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
@@ -16,13 +16,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.causes import Action, explain
+from accounts.fixed_query import SAMPLE_TIME, FixedQuery, Seen, as_time
 from accounts.models import ConnectedAccount
+from accounts.names import called
 from accounts.roles import can_review, can_write, is_admin
 
-from . import stops, valve
+from . import light, stops, valve
+from .composing import wording_as_sent
 from .listing import NEEDS_ME, Tab
 from .long_lists import Leaf, leaf
-from .models import Attempt, Delivery, DeliveryQuerySet, Note, Stop
+from .models import Attempt, Delivery, DeliveryQuerySet, Note, Post, Stop
 from .wording import Trouble, clock, trouble
 
 Status = Delivery.Status
@@ -47,11 +50,23 @@ RETRYING = Q(status=Status.SCHEDULED, transient_count__gt=0) | Q(
 CHECKING = Q(status=Status.UNCERTAIN, next_attempt_at__isnull=False)
 
 
-def _solved(now: datetime) -> Q:
-    since = now - timedelta(days=SOLVED_DAYS)
+class Times(NamedTuple):
+    """What queries compare with. since: of what was solved; due_since: nothing of that
+    was due before."""
+
+    now: datetime
+    since: datetime
+    due_since: datetime
+
+    @classmethod
+    def at(cls, now: datetime) -> Times:
+        lately = timedelta(days=SOLVED_DAYS)
+        return cls(now, now - lately, now - 2 * lately)
+
+
+def _solved(since: datetime, due_since: datetime) -> Q:
     # Of a time that no index knows; what was due long before is not looked for.
-    lately = Q(due_at__gte=since - timedelta(days=SOLVED_DAYS))
-    return lately & (
+    return Q(due_at__gte=due_since) & (
         Q(status=Status.PUBLISHED, attempt_count__gt=1, published_at__gte=since)
         | Q(status=Status.FAILED, dismissed_at__gte=since)
     )
@@ -70,44 +85,58 @@ def _snoozed(now: datetime) -> Q:
     return Q(care__snoozed_until__gt=now)
 
 
-def whose_rows(rows: DeliveryQuerySet, user: Any, whose: str) -> DeliveryQuerySet:
+def whose_rows(
+    rows: DeliveryQuerySet, user: Any, whose: str, now: datetime
+) -> DeliveryQuerySet:
     """Of the first tab: what was put aside, or the rest, of this person if asked."""
-    now = timezone.now()
     if whose == "snoozed":
         return rows.filter(_snoozed(now))
     rows = rows.awake(now)
     if whose == "mine":
-        return rows.filter(care__assignee=user)
+        return rows.filter(care__assignee=user.pk)
     return rows.filter(care__assignee=None) if whose == "nobody" else rows
 
 
-def tab_rows(rows: DeliveryQuerySet, tab: str) -> DeliveryQuerySet:
+def tab_rows(rows: DeliveryQuerySet, tab: str, times: Times) -> DeliveryQuerySet:
     if tab == "retrying":
         return rows.filter(RETRYING)
     if tab == "checking":
         return rows.filter(CHECKING)
     if tab == "solved":
-        return rows.filter(_solved(timezone.now()))
+        return rows.filter(_solved(times.since, times.due_since))
     return rows.needs_person()
 
 
-def tabs(
-    rows: DeliveryQuerySet, user: Any, tab: str, whose: str = ""
-) -> tuple[list[Tab], list[Tab]]:
-    """The four tabs and the parts of the first one with their numbers, in one query."""
-    now = timezone.now()
-    needs, solved, away = Delivery.needs_person_if(), _solved(now), _snoozed(now)
+def _counted(reader: Any, now: datetime, *long_ago: datetime) -> Any:
+    needs, solved, away = Delivery.needs_person_if(), _solved(*long_ago), _snoozed(now)
     # Without the filter all that ever went out would be counted through.
-    shown = rows.filter(needs | RETRYING | CHECKING | solved)
-    numbers = shown.aggregate(
-        needs_me=Count("pk", filter=needs & ~away),
-        retrying=Count("pk", filter=RETRYING),
-        checking=Count("pk", filter=CHECKING),
-        solved=Count("pk", filter=solved),
-        mine=Count("pk", filter=needs & ~away & Q(care__assignee=user)),
-        nobody=Count("pk", filter=needs & ~away & Q(care__assignee=None)),
-        snoozed=Count("pk", filter=needs & away),
+    return (
+        Delivery.objects.visible_to(reader)
+        .filter(needs | RETRYING | CHECKING | solved)
+        .order_by()
+        .values(all=Value(1))
+        .annotate(
+            needs_me=Count("pk", filter=needs & ~away),
+            retrying=Count("pk", filter=RETRYING),
+            checking=Count("pk", filter=CHECKING),
+            solved=Count("pk", filter=solved),
+            mine=Count("pk", filter=needs & ~away & Q(care__assignee=reader.pk)),
+            nobody=Count("pk", filter=needs & ~away & Q(care__assignee=None)),
+            snoozed=Count("pk", filter=needs & away),
+        )
+        .values_list(*_COUNTS)
     )
+
+
+_COUNTS = ("needs_me", "retrying", "checking", "solved", "mine", "nobody", "snoozed")
+_SAMPLES = Times.at(SAMPLE_TIME)
+_counts = Seen(_counted, *_SAMPLES)
+
+
+def tabs(user: Any, tab: str, whose: str = "") -> tuple[list[Tab], list[Tab]]:
+    """The four tabs and the parts of the first one with their numbers, in one query."""
+    found = _counts.rows(user, *Times.at(timezone.now()))
+    numbers = dict(zip(_COUNTS, found[0] if found else [0] * len(_COUNTS), strict=True))
     return (
         [Tab(key, label, numbers[key], key == tab) for key, label in TABS.items()],
         [
@@ -197,7 +226,7 @@ class Group:
         first = self.deliveries[0]
         if first.status == Status.HELD and first.hold in valve.LISTED:
             return self._valve_button(first, user)
-        if _is_twice(first):
+        if is_twice(first):
             return None  # each row has its two buttons
         if self.sendable and action != Action.EDIT:
             if not can_review(user):
@@ -280,7 +309,7 @@ WHO: dict[Action, Any] = {
 }
 
 
-def _is_twice(row: Delivery) -> bool:
+def is_twice(row: Delivery) -> bool:
     return row.status == Status.HELD and row.hold == Delivery.Hold.TWICE
 
 
@@ -307,7 +336,7 @@ def groups(rows: Iterable[Delivery]) -> list[Group]:
             if action == Action.RECONNECT and can_send_again(row):
                 action = Action.RETRY
             who = str(WHO[action])
-            if _is_twice(row):
+            if is_twice(row):
                 who = _("Whoever knows whether it is meant")
             if listed:
                 stop = row.stop
@@ -335,10 +364,10 @@ class Desk:
     page: Leaf
     only: Group | None
     left_out: int
-    #: by key, with all that is shown of them
-    whole: Mapping[int, Delivery]
+    #: by key
+    whole: Mapping[int, Line]
 
-    def shown(self, group: Group) -> Sequence[Delivery]:
+    def shown(self, group: Group) -> Sequence[Line]:
         """The rows of a group that stand on the page, but for what went meanwhile."""
         found = (self.whole.get(row.pk) for row in group.deliveries)
         return [row for row in found if row]
@@ -349,18 +378,9 @@ def desk(
 ) -> Desk:
     """whose: a key of WHOSE; it narrows the first tab alone. page: as typed. alone: the
     key of the one group that is wanted; all are shown where there is none such."""
-    rows = Delivery.objects.visible_to(user)
-    all_tabs, parts = tabs(rows, user, tab, whose)
+    all_tabs, parts = tabs(user, tab, whose)
     parts = parts if tab == NEEDS_ME else []
-    wanted = tab_rows(rows, tab)
-    if parts:
-        wanted = whose_rows(wanted, user, whose)
-    newest = "-published_at" if tab == "solved" else "due_at"
-    read = list(
-        wanted.only(*GROUPED_BY)
-        .prefetch_related(Prefetch("account", _accounts()))
-        .order_by(newest, "pk")[:MAX_ROWS]
-    )
+    read = _read(user, tab, whose)
     counted = parts or all_tabs
     count = next(part.count for part in counted if part.is_current)
     found = groups(read)
@@ -370,6 +390,31 @@ def desk(
     rest = MAX_ROWS if only else MOST_OF_GROUP
     whole = _complete([row for one in listed.rows for row in one.deliveries[:rest]])
     return Desk(tab, all_tabs, parts, listed.rows, listed, only, left_out, whole)
+
+
+def _read(user: Any, tab: str, whose: str) -> list[Delivery]:
+    """As many of them as are grouped, with their accounts. Two queries."""
+    times = Times.at(timezone.now())
+    asked = {"solved": times[1:], NEEDS_ME: times[:1]}.get(tab, ())
+    read = _rows_of(tab, whose if tab == NEEDS_ME else "").objects(user, *asked)
+    accounts = _accounts().in_bulk({row.account_id for row in read}) if read else {}
+    for row in read:
+        row.account = accounts[row.account_id]
+    return read
+
+
+@cache
+def _rows_of(tab: str, whose: str) -> Seen[Delivery]:
+    def rows(reader: Any, *asked: datetime) -> Any:
+        times = _SAMPLES
+        wanted = tab_rows(Delivery.objects.visible_to(reader), tab, times)
+        if tab == NEEDS_ME:
+            wanted = whose_rows(wanted, reader, whose, times.now)
+        newest = "-published_at" if tab == "solved" else "due_at"
+        return wanted.only(*GROUPED_BY).order_by(newest, "pk")[:MAX_ROWS]
+
+    samples = {"solved": _SAMPLES[1:], NEEDS_ME: _SAMPLES[:1]}.get(tab, ())
+    return Seen(rows, *samples, for_all=whose != "mine")
 
 
 #: What groups are made of. Hundreds are read, and of most of them nothing else is shown.
@@ -407,27 +452,82 @@ def _accounts() -> Any:
     )
 
 
-def _complete(rows: Sequence[Delivery]) -> dict[int, Delivery]:
-    """By key the whole of what is shown, with what groups it. Three queries."""
-    notes = (
-        Note.objects.filter(delivery=OuterRef("pk"))
+class Line(NamedTuple):
+    """All that is shown of a delivery on the desk.
+
+    text: its wording; assignee: how the person is called, "" for nobody.
+    """
+
+    delivery: Delivery
+    text: str
+    attempts: Sequence[Attempt]
+    notes: int
+    assignee: str
+    snoozed_until: datetime | None
+
+
+_PERSON = ("first_name", "last_name", "username")
+_whole: FixedQuery[Delivery] = FixedQuery(
+    lambda keys: (
+        Delivery.objects.filter(pk__in=keys)
         .order_by()
-        .values("delivery")
-        .annotate(number=Count("pk"))
-    )
-    whole = (
-        Delivery.objects.filter(pk__in=[row.pk for row in rows])
-        .select_related("post__brand", "care__assignee")
-        .annotate(note_count=Coalesce(Subquery(notes.values("number")), 0))
-        .prefetch_related(
-            "post__variants", Prefetch("attempts", Attempt.objects.defer("calls"))
+        .annotate(
+            note_count=Coalesce(
+                Subquery(
+                    Note.objects.filter(delivery=OuterRef("pk"))
+                    .order_by()
+                    .values("delivery")
+                    .annotate(number=Count("pk"))
+                    .values("number")
+                ),
+                0,
+            ),
+            snoozed_until=F("care__snoozed_until"),
+            **{f"assignee_{name}": F(f"care__assignee__{name}") for name in _PERSON},
         )
-    )
+    ),
+    [-7],
+)
+_posts: FixedQuery[Post] = FixedQuery(
+    lambda keys: (
+        Post.objects.filter(pk__in=keys).order_by().only("text", "link_url", "brand")
+    ),
+    [-7],
+)
+_attempts: FixedQuery[Attempt] = FixedQuery(
+    lambda keys: (
+        Attempt.objects.filter(delivery__in=keys).order_by("number").defer("calls")
+    ),
+    [-7],
+)
+
+
+def _complete(rows: Sequence[Delivery]) -> dict[int, Line]:
+    """By key all that is shown of these, with what groups them. Four queries."""
+    if not rows:
+        return {}
+    keys = [row.pk for row in rows]
+    posts = {post.pk: post for post in _posts.objects([row.post_id for row in rows])}
+    own = light.wordings(list(posts))
+    tried: dict[int, list[Attempt]] = {}
+    for attempt in _attempts.objects(keys):
+        tried.setdefault(attempt.delivery_id, []).append(attempt)
     grouped = {row.pk: row for row in rows}
-    found: dict[int, Delivery] = {}
-    for row in whole:
+    found = {}
+    row: Any
+    for row in _whole.objects(keys):
         row.account, row.stop = grouped[row.pk].account, grouped[row.pk].stop
-        found[row.pk] = row
+        row.post = posts[row.post_id]
+        text = own.get((row.post_id, row.account.platform), row.post.text)
+        names = [getattr(row, f"assignee_{name}") or "" for name in _PERSON]
+        found[row.pk] = Line(
+            row,
+            wording_as_sent(row) or text,
+            tried.get(row.pk, ()),
+            row.note_count,
+            called(*names),
+            as_time(row.snoozed_until),
+        )
     return found
 
 

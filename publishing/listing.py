@@ -257,7 +257,7 @@ class Row:
             text = self.beside[0]
         else:
             text = wording_of(self.delivery) if self.delivery else self.post.text
-        return cut(text) or cut(self.post.link_url) or _("Files only")
+        return excerpt(text, self.post.link_url)
 
     @property
     def picture(self) -> int | None:
@@ -314,6 +314,11 @@ class NativeRow:
     def address(self) -> str:
         """Of the post there, where the network tells one."""
         return self.native.permalink or self.account.get_absolute_url()
+
+
+def excerpt(text: str, link: str) -> str:
+    """The beginning of a post's text, or what it has instead."""
+    return cut(text) or cut(link) or _("Files only")
 
 
 def cut(text: str) -> str:

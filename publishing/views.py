@@ -600,17 +600,17 @@ def failure_desk(request: HttpRequest) -> HttpResponse:
             "by_itself": group.by_itself(),
             "rows": [
                 {
-                    "delivery": row,
-                    "trouble": trouble(row) or group.trouble,
-                    "text": listing.Row(row.post, row).excerpt,
-                    "support": support_text(row, row.attempts.all()),
-                    "next_at": desks.comes_at(row),
-                    "is_past_useful": row.useful_until <= now,
+                    "line": line,
+                    "delivery": line.delivery,
+                    "trouble": trouble(line.delivery) or group.trouble,
+                    "text": listing.excerpt(line.text, line.delivery.post.link_url),
+                    "support": support_text(line.delivery, line.attempts),
+                    "next_at": desks.comes_at(line.delivery),
+                    "is_past_useful": line.delivery.useful_until <= now,
                     "decides": group.trouble.action == Action.DECIDE,
-                    "is_twice": row.status == Delivery.Status.HELD
-                    and row.hold == Delivery.Hold.TWICE,
+                    "is_twice": desks.is_twice(line.delivery),
                 }
-                for row in shown.shown(group)
+                for line in shown.shown(group)
             ],
             "more": len(group.deliveries) - len(shown.shown(group)),
             "url": f"?{urlencode({**here, 'group': group.key})}",
