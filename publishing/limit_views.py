@@ -262,6 +262,8 @@ def _bucket(found: Forecast) -> BucketId:
 
 
 def _waits(user: Any, held: Mapping[Hashable, Forecast]) -> Counter[BucketId]:
+    if not held:
+        return Counter()
     mine = Delivery.objects.visible_to(user).filter(pk__in=list(held))
     return Counter(_bucket(held[pk]) for pk in mine.values_list("pk", flat=True))
 
