@@ -270,6 +270,12 @@ class Grant:
                     return identity
         return None
 
+    def identity_of(self, account: ConnectedAccount) -> Identity | None:
+        """Numbers of the practice network may be those of the real one."""
+        if self.app.network != account.network:
+            return None
+        return self.find(account.external_id, account.platform)
+
     def page_of(self, identity: Identity) -> Identity | None:
         """The page whose own token acts for the identity; None: the person's does."""
         page = self.find(identity.via) if identity.via else identity
@@ -741,12 +747,12 @@ class _Change:
 
 def _change(grant: Grant, account: ConnectedAccount) -> _Change:
     """Raises OtherIdentity or CannotPost. Reads the database and changes nothing."""
-    identity = grant.find(account.external_id, account.platform)
+    identity = grant.identity_of(account)
     old = account.credential
     root = old.root if old is not None else None
     same = root is not None and root.subject_id == grant.subject.external_id
     if identity is None:
-        if same:
+        if same and grant.app.network == account.network:
             raise CannotPost(Cause.ROLE_LOST)
         raise OtherIdentity(grant, account)
     if not identity.can_publish:
@@ -926,7 +932,7 @@ def add_standby(
     Proven before it is stored. Where pages have their own tokens, accounts that act
     through the same page get it as well; returns all, this one first.
     """
-    identity = grant.find(account.external_id, account.platform)
+    identity = grant.identity_of(account)
     current = account.credential
     if identity is None:
         raise OtherIdentity(grant, account)
