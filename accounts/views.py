@@ -40,6 +40,7 @@ from .models import (
     Brand,
     ConnectedAccount,
     Credential,
+    PlatformApp,
     RefreshAttempt,
 )
 from .names import name_of
@@ -340,6 +341,16 @@ def account_people(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "accounts/people.html", context, status=status)
 
 
+def _may_end_with(account: ConnectedAccount, app: PlatformApp) -> str:
+    """Names of accounts whose access ends as well where one person connected them all;
+    "": there are none. Who the person is the platform does not tell."""
+    if not registry.spec(app.platform).ends_whole_consent:
+        return ""
+    others = ConnectedAccount.objects.connected().filter(credential__app=app)
+    names = others.exclude(pk=account.pk).order_by("name").values_list("name")
+    return ", ".join(name for (name,) in names)
+
+
 @login_required
 def account_disconnect(request: HttpRequest, pk: int) -> HttpResponse:
     """Asks first and says what will happen to what waits."""
@@ -370,6 +381,7 @@ def account_disconnect(request: HttpRequest, pk: int) -> HttpResponse:
         "has_key": signed_in_at.spec.sign_in is SignIn.KEY,
         "platform": signed_in_at.spec.name,
         "queue": hooks.queues([account])[account.pk],
+        "may_end": _may_end_with(account, root.app),
         "shares": ConnectedAccount.objects.connected()
         .filter(Q(credential=root) | Q(credential__parent=root))
         .exclude(pk=account.pk)

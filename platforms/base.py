@@ -516,6 +516,9 @@ class PlatformSpec:
     #: figures and comments are kept for so long after an account was disconnected; None:
     #: it has no such rule
     readings_kept: timedelta | None = None
+    #: the end of one access ends all that the same person has given our app: what they
+    #: connected besides has to be reconnected
+    ends_whole_consent: bool = False
     #: what to tell the person who registers our app there, in order
     register_steps: tuple[str, ...] = ()
     register_url: str = ""

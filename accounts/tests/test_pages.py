@@ -311,6 +311,20 @@ def test_disconnecting_promises_only_what_the_platform_can_do(
     assert words in page
 
 
+def test_whom_else_the_end_of_a_consent_may_end_is_said_before(make_account, admin):
+    """At Google it ends all that the person has given our app, channels that were
+    connected one by one as well."""
+    first = make_account("youtube", "UC1", name="Acme")
+    second = make_account("youtube", "UC2", name="Acme Kids")
+    make_account("x", "7", name="Acme X")
+    url = reverse("account_disconnect", args=[first.pk])
+    page = text(admin.get(url))
+    assert "If the same person has connected Acme Kids, reconnect it" in page
+    assert "Acme X" not in page
+    ConnectedAccount.objects.filter(pk=second.pk).update(disconnected_at=timezone.now())
+    assert "the same person" not in text(admin.get(url))
+
+
 def test_an_access_that_has_ended_is_not_said_to_have_no_end(make_account, admin):
     account = make_account("mastodon", "7")
     url = account.get_absolute_url()

@@ -304,6 +304,7 @@ SPEC = PlatformSpec(
     # after 30 days, and all that an access has told 7 days after its end.
     comments_kept=timedelta(days=30),
     readings_kept=timedelta(days=7),
+    ends_whole_consent=True,
     register_steps=(
         "In the Google Cloud console make a project and enable the YouTube Data API v3.",
         "Configure the consent screen: External, with the scopes that are listed below. "
