@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -422,9 +422,14 @@ def test_without_nodeinfo_the_version_names_the_software(
 def test_nodeinfo_of_another_server_is_not_followed(
     client: MastodonClient, server: responses.RequestsMock
 ) -> None:
-    links = {"links": [{"href": "https://elsewhere.example/nodeinfo"}, "odd"]}
+    elsewhere = "https://elsewhere.example/nodeinfo"
+    links = {"links": [{"href": elsewhere}, "odd"]}
     lay_out(server, v2=INSTANCE, nodeinfo=links)
+    server.assert_all_requests_are_fired = False
+    server.get(elsewhere, json={"software": {"name": "another"}})
     assert client.instance_facts()["software"] == "mastodon"
+    asked = {urlsplit(str(call.request.url)).netloc for call in server.calls}
+    assert asked == {urlsplit(BASE).netloc}
 
 
 def test_a_server_of_another_kind_is_named_so(
