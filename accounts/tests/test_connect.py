@@ -144,6 +144,9 @@ def test_each_account_keeps_the_app_that_knows_it_by_that_name(
     second = PlatformApp.objects.create(
         platform="scripted", network=Network.PRACTICE, client_id="d"
     )
+    # Whom another app calls so is somebody else.
+    assert receive(app, TokenSet("t"), ("all",), [ME]).credential()
+    assert receive(second, TokenSet("t"), ("all",), [ME]).credential() is None
     again = Identity("me-of-d", "member", "Ana Lopez", "ana", "https://s.example/ana")
     connect_all(receive(second, TokenSet("t"), ("all",), [again, PAGE]), brand, author)
     apps = {a.external_id: a.credential.app for a in ConnectedAccount.objects.all()}
