@@ -7,7 +7,7 @@ pinned. Nothing keeps a Pin from doubling but looking.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -20,6 +20,7 @@ from ..base import (
     Identity,
     Level,
     Look,
+    MediaFile,
     MediaKind,
     Observation,
     Platform,
@@ -47,11 +48,12 @@ from ..errors import (
     as_kind,
 )
 from ..limits import header_number, meant_bucket
-from ..text import is_web_link, tidy
+from ..text import cover_ms, is_web_link, tidy
 from .client import PinterestClient, Upload, remote_of, utc
 from .spec import (
     ADVISED_DESCRIPTION,
     ADVISED_WIDTH,
+    COVER_AT,
     COVER_AT_S,
     LOOK_BACK_S,
     MAX_DESCRIPTION,
@@ -71,6 +73,8 @@ POLLS_AHEAD = 6
 #: How often an image is fetched in vain before it is given up: its host may be slow.
 MAX_FETCHES = 2
 FETCH_AGAIN_S = 30
+#: How far a cover's shape may be from its video's: a part of it, for rounding.
+SHAPE_OFF = 0.02
 #: Name of the mark in a link.
 MARK = "pin_ref"
 #: Buckets in the order in which usage headers are likely to be about them. The days of
@@ -118,15 +122,19 @@ class Pinterest(Platform):
         if (used := len(self.link(draft, ""))) > MAX_LINK:
             say(Level.REFUSED, Cause.LINK_REFUSED, "link", used=used, limit=MAX_LINK)
         images = tuple(m for m in draft.media if m.kind is MediaKind.IMAGE)
+        film = _film(draft)
         for number, media in enumerate(draft.media, 1):
             is_image = media.kind is MediaKind.IMAGE
-            if is_image and media.height > MAX_TALL * media.width > 0:
+            is_pinned = is_image and film is None
+            if is_pinned and media.height > MAX_TALL * media.width > 0:
                 say(Level.WARNING, Cause.MEDIA_SHAPE, f"media:{number}")
             if is_image and 0 < media.width < ADVISED_WIDTH:
                 values = {"used": media.width, "least": ADVISED_WIDTH}
                 field, unit = f"media:{number}", {"unit": "pixels wide"}
                 say(Level.WARNING, Cause.MEDIA_TOO_SMALL, field, **values, **unit)
-        if len({(image.width, image.height) for image in images}) > 1:
+        if film is not None:
+            found += _cover_findings(draft, film)
+        elif len({(image.width, image.height) for image in images}) > 1:
             say(Level.REFUSED, Cause.MEDIA_SIZES_DIFFER, "media")
         return [
             *found,
@@ -167,7 +175,8 @@ class Pinterest(Platform):
                 return Step("upload", StepKind.REPEATABLE, lambda: _upload(job, api))
             if job.witness.get("ready") != stored["id"]:
                 return Step("wait", StepKind.REPEATABLE, lambda: _wait(job, api))
-        given = () if _is_video(job.draft) else _addresses(job.draft)
+        # Of a video, its cover's.
+        given = tuple(m.public_url for m in _fetched(job.draft) if m.public_url)
         return Step(
             "pin", StepKind.COMMIT, lambda: self._pin(job, api), gives_out=given
         )
@@ -182,7 +191,7 @@ class Pinterest(Platform):
             ("title", self._title(draft)),
             ("description", self.text_as_sent(draft)),
             ("link", self.link(draft, job.marker)),
-            ("alt_text", draft.media[0].alt_text.strip()),
+            ("alt_text", _shown(draft).alt_text.strip()),
         ):
             if value:
                 body[name] = value
@@ -205,7 +214,7 @@ class Pinterest(Platform):
             raise InvalidContent("no image", cause=Cause.MEDIA_MISSING)
         if not self._board(job):
             raise InvalidContent("no board", cause=Cause.OPTION_MISSING)
-        if not _is_video(job.draft) and not all(m.public_url for m in job.draft.media):
+        if not all(file.public_url for file in _fetched(job.draft)):
             raise InvalidContent(
                 "the file has no public address", cause=Cause.MEDIA_NOT_PUBLIC
             )
@@ -316,12 +325,38 @@ class Pinterest(Platform):
         )
 
 
-def _addresses(draft: Draft) -> tuple[str, ...]:
-    return tuple(file.public_url for file in draft.media if file.public_url)
+def _film(draft: Draft) -> MediaFile | None:
+    films = (file for file in draft.media if file.kind is MediaKind.VIDEO)
+    return next(films, None)
+
+
+def _shown(draft: Draft) -> MediaFile:
+    return _film(draft) or draft.media[0]
+
+
+def _fetched(draft: Draft) -> tuple[MediaFile, ...]:
+    """What Pinterest fetches itself: images, also one that is a video's cover."""
+    return tuple(file for file in draft.media if file.kind is not MediaKind.VIDEO)
 
 
 def _is_video(draft: Draft) -> bool:
-    return bool(draft.media) and draft.media[0].kind is MediaKind.VIDEO
+    return _film(draft) is not None
+
+
+def _cover_findings(draft: Draft, film: MediaFile) -> Iterator[Finding]:
+    """It wants the shape of its video; whether another is refused is not known."""
+    for number, file in enumerate(draft.media, 1):
+        if file.kind is MediaKind.IMAGE and file.height and film.height:
+            shape = film.width / film.height
+            if abs(file.width / file.height - shape) > SHAPE_OFF * shape:
+                yield Finding(Level.WARNING, Cause.MEDIA_SHAPE, f"media:{number}")
+    typed = chosen(SPEC, draft, None, COVER_AT)
+    facts = {"option": SPEC.options_by_key[COVER_AT].name}
+    field = f"option:{COVER_AT}"
+    if typed is not None and _fetched(draft):
+        yield Finding(Level.WARNING, Cause.OPTION_LEFT_OUT, field, facts)
+    elif typed is not None and cover_ms(typed, film.duration_s) is None:
+        yield Finding(Level.REFUSED, Cause.OPTION_UNKNOWN, field, facts)
 
 
 def _creative_type(draft: Draft) -> str:
@@ -332,12 +367,17 @@ def _creative_type(draft: Draft) -> str:
 
 def _source(job: PublishJob) -> dict[str, Any]:
     media = job.draft.media
-    if _is_video(job.draft):
-        return {
+    if film := _film(job.draft):
+        source: dict[str, Any] = {
             "source_type": "video_id",
             "media_id": str(job.witness.get("ready") or ""),
-            "cover_image_key_frame_time": COVER_AT_S,
         }
+        if stills := _fetched(job.draft):
+            return {**source, "cover_image_url": stills[0].public_url}
+        typed = chosen(SPEC, job.draft, job.account, COVER_AT)
+        at_ms = None if typed is None else cover_ms(typed, film.duration_s)
+        second = COVER_AT_S if at_ms is None else at_ms // 1000
+        return {**source, "cover_image_key_frame_time": second}
     if len(media) > 1:
         items = [{"url": file.public_url} for file in media]
         return {"source_type": "multiple_image_urls", "items": items, "index": 0}
@@ -350,7 +390,7 @@ def _source(job: PublishJob) -> dict[str, Any]:
 def _stored(job: PublishJob) -> Mapping[str, Any]:
     """What was registered for this file and can still be used; {}: register."""
     stored: Mapping[str, Any] = job.witness.get("media") or {}
-    if stored.get("of") != job.draft.media[0].sha256:
+    if stored.get("of") != _shown(job.draft).sha256:
         return {}
     made_at = datetime.fromisoformat(stored["made_at"])
     is_over = datetime.now(UTC) > made_at + timedelta(seconds=UPLOAD_LIFE_S)
@@ -361,7 +401,7 @@ def _register(job: PublishJob, api: PinterestClient) -> StepResult:
     opened = api.register()
     media = {
         "id": opened.media_id,
-        "of": job.draft.media[0].sha256,
+        "of": _shown(job.draft).sha256,
         "made_at": datetime.now(UTC).isoformat(),
         "url": opened.url,
         "fields": dict(opened.fields),
@@ -373,7 +413,7 @@ def _upload(job: PublishJob, api: PinterestClient) -> StepResult:
     stored = _stored(job)
     where = Upload(stored["id"], stored["url"], stored["fields"])
     try:
-        api.upload(where, job.draft.media[0])
+        api.upload(where, _shown(job.draft))
     except TransientError as error:
         if error.cause is Cause.MEDIA_EXPIRED:
             error.extra["forget"] = "media"

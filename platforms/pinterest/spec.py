@@ -10,6 +10,7 @@ from ..base import (
     Absent,
     After,
     Call,
+    MediaKind,
     MediaRule,
     OAuthFacts,
     Option,
@@ -32,6 +33,8 @@ MAX_TALL = 2.1
 ADVISED_WIDTH = 200
 #: The picture of a video that stands for it, in whole seconds from its start.
 COVER_AT_S = 1
+#: The option that names another second.
+COVER_AT = "cover_at"
 #: Clock differences allowed for when looking for a Pin of ours.
 LOOK_BACK_S = 60
 ACCESS_LIFE_S = 30 * 86_400
@@ -110,6 +113,15 @@ OPTIONS = (
     ),
     Option("title", "Title", OptionKind.TEXT, max_length=MAX_TITLE),
     Option(
+        COVER_AT,
+        "Cover: second of the video",
+        OptionKind.TEXT,
+        max_length=8,
+        help="Whole seconds: 2.7 is taken for 2. Without it the picture at the first "
+        "second; an image beside the video is its cover instead.",
+        media=(MediaKind.VIDEO,),
+    ),
+    Option(
         "mark_link",
         "Add a reference to the link",
         OptionKind.FLAG,
@@ -169,6 +181,8 @@ SPEC = PlatformSpec(
         min_ratio=0.5,
         max_ratio=1.91,
     ),
+    mixes=(frozenset({MediaKind.VIDEO, MediaKind.IMAGE}),),
+    has_stills=True,
     options=OPTIONS,
     needs_media=True,
     oauth=OAuthFacts(

@@ -90,6 +90,7 @@ class PinterestTwin(Figures):
                     ["video"] if pin["video"] else ["image"] * len(pin["pictures"])
                 ),
                 "media_sha256": self._hashes(pin),
+                "thumbnail": pin["pictures"][0]["sha256"] if pin["video"] else "",
                 "link": pin["link"],
                 "marker": "",
             }

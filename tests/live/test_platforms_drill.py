@@ -11,7 +11,7 @@ def test_each_kind_comes_through_whatever_dies_meanwhile(run_command):
     figures = run_command(
         "drill", "platforms", "--only", "pinterest", "--clusters", "1"
     )
-    assert (figures["platforms"], figures["kinds"]) == (1, 3)
+    assert (figures["platforms"], figures["kinds"]) == (1, 4)
     assert figures["published"] == figures["deliveries"]
     assert figures["resumed"] >= 6
     assert figures["kills"] >= 1

@@ -185,10 +185,12 @@ def test_videos_are_checked_and_need_no_public_address(
         (("image",) * 5, None),
         (("image",) * 6, Cause.TOO_MANY_MEDIA),
         (("image", "other"), Cause.MEDIA_SIZES_DIFFER),
-        (("image", "video"), Cause.MEDIA_MIXED),
+        (("image", "video"), None),
+        (("video", "image", "image"), Cause.TOO_MANY_MEDIA),
+        (("video", "video"), Cause.TOO_MANY_MEDIA),
     ],
 )
-def test_a_carousel_has_up_to_five_images_of_one_size(
+def test_a_pin_has_five_images_of_one_size_or_a_video_and_its_cover(
     pinterest: Pinterest,
     job: Jobs,
     draft: Drafts,
@@ -226,6 +228,112 @@ def test_an_image_is_pinned_in_one_call(
     assert (remote.external_id, remote.permalink) == (PIN["id"], WHERE)
     # Its time has no zone, and is UTC.
     assert remote.published_at == datetime(2026, 11, 28, 9, 10, 11, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("beside", "options", "cover"),
+    [
+        (False, {}, {"cover_image_key_frame_time": 1}),
+        (False, {"cover_at": "2.7"}, {"cover_image_key_frame_time": 2}),
+        (False, {"cover_at": "0"}, {"cover_image_key_frame_time": 0}),
+        (True, {}, {"cover_image_url": "https://hub.example.com/c.jpg"}),
+        (True, {"cover_at": "2"}, {"cover_image_url": "https://hub.example.com/c.jpg"}),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False], ids=["before", "behind"])
+def test_a_videos_cover_is_the_image_beside_it_or_a_second_of_it(
+    pinterest: Pinterest,
+    client: PinterestClient,
+    job: Jobs,
+    draft: Drafts,
+    image: Files,
+    video: Files,
+    beside: bool,
+    options: dict,
+    cover: dict,
+    first: bool,
+) -> None:
+    film = video(alt_text="Hands", sha256="f" * 64)
+    still = image(public_url="https://hub.example.com/c.jpg", alt_text="A cover")
+    files = [still, film] if first else [film, still]
+    media = tuple(files if beside else [film])
+    witness = {
+        "media": {"id": "52", "of": "f" * 64, "made_at": "2026-11-28T00:00:00+00:00"},
+        "ready": "52",
+    }
+    made = draft(media=media, options={"board": BOARD, **options})
+    now = job(draft=made, witness=witness)
+    step = pinterest.next_step(now, client)
+    assert step.name == "pin"
+    assert step.gives_out == ((still.public_url,) if beside else ())
+    body = pinterest.body(now)
+    assert body["media_source"] == {
+        "source_type": "video_id",
+        "media_id": "52",
+        **cover,
+    }
+    assert body["alt_text"] == "Hands"
+
+
+@pytest.mark.parametrize(
+    ("beside", "changes", "level", "cause", "field"),
+    [
+        (
+            False,
+            {"cover_at": "soon"},
+            Level.REFUSED,
+            Cause.OPTION_UNKNOWN,
+            "option:cover_at",
+        ),
+        (
+            True,
+            {"cover_at": "2"},
+            Level.WARNING,
+            Cause.OPTION_LEFT_OUT,
+            "option:cover_at",
+        ),
+        (
+            False,
+            {"cover_at": "10.5"},
+            Level.REFUSED,
+            Cause.OPTION_UNKNOWN,
+            "option:cover_at",
+        ),
+        (True, {"width": 900}, Level.WARNING, Cause.MEDIA_SHAPE, "media:2"),
+        # Told once, though no image should be as tall.
+        (True, {"width": 400}, Level.WARNING, Cause.MEDIA_SHAPE, "media:2"),
+        (True, {"alt_text": ""}, None, None, ""),
+        (True, {"public_url": ""}, Level.REFUSED, Cause.MEDIA_NOT_PUBLIC, "media"),
+        (
+            True,
+            {"mime_type": "image/webp"},
+            Level.REFUSED,
+            Cause.MEDIA_TYPE,
+            "media:2",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_cover_is_told_before(
+    pinterest: Pinterest,
+    job: Jobs,
+    draft: Drafts,
+    image: Files,
+    video: Files,
+    beside: bool,
+    changes: dict,
+    level: Level | None,
+    cause: Cause | None,
+    field: str,
+) -> None:
+    options = {key: changes[key] for key in changes if key == "cover_at"}
+    of_still = {key: changes[key] for key in changes.keys() - options}
+    film = video(width=600, height=900, duration_s=10.0)
+    still = image(**{"width": 600, "height": 900, **of_still})
+    media = (film, still) if beside else (film,)
+    made = draft(media=media, options={"board": BOARD, **options})
+    found = pinterest.check(made, job().account, {"boards": {BOARD: "Spring"}})
+    wanted = [(level, cause, field)] if cause else []
+    assert [(f.level, f.cause, f.field) for f in found] == wanted
 
 
 def test_several_images_are_a_carousel_and_empty_fields_are_left_out(
@@ -395,6 +503,27 @@ def test_an_image_is_fetched_twice_and_then_a_person_helps(
     assert (result.wait_s, result.witness) == (30, {"fetches": 1})
     error = raised(pinterest.next_step(job(witness=result.witness), client).run)
     assert (error.permanent, error.cause) == (True, Cause.MEDIA_NOT_PUBLIC)
+
+
+def test_a_cover_that_cannot_be_fetched_leaves_its_video_uploaded(
+    pinterest: Pinterest,
+    client: PinterestClient,
+    job: Jobs,
+    draft: Drafts,
+    image: Files,
+    video: Files,
+    api: Api,
+) -> None:
+    body = {"code": 1, "message": "Unable to reach the URL. Please try again."}
+    api.post(PINS, json=body, status=400)
+    made = draft(media=(image(), video()))
+    witness = {"media": registered(), "ready": "52"}
+    result = pinterest.next_step(job(draft=made, witness=witness), client).run()
+    assert (result.wait_s, result.witness) == (30, {"fetches": 1})
+    now = job(draft=made, witness={**witness, **result.witness})
+    error = raised(pinterest.next_step(now, client).run)
+    assert (error.permanent, error.cause) == (True, Cause.MEDIA_NOT_PUBLIC)
+    api.assert_call_count(PINS, 2)
 
 
 @pytest.mark.trap("pinterest", 10)
