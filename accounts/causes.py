@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from django.template.defaultfilters import filesizeformat
-from django.utils.translation import gettext, ngettext, ngettext_lazy
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from platforms.base import MediaKind
@@ -991,12 +991,11 @@ def finding_sentence(cause: str, values: Mapping[str, Any]) -> str:
 
 def length_words(minutes: int) -> str:
     """How long people may vote, as they say it; of many odd minutes the whole days."""
-    for size, words in (
-        (1440, ngettext_lazy("%(n)s day", "%(n)s days", "n")),
-        (60, ngettext_lazy("%(n)s hour", "%(n)s hours", "n")),
-    ):
-        if minutes >= size and (minutes % size == 0 or minutes > 2 * 1440):
-            return str(words % {"n": minutes // size})
+    days, hours = minutes // 1440, minutes // 60
+    if days and (minutes % 1440 == 0 or minutes > 2 * 1440):
+        return ngettext("%(n)s day", "%(n)s days", days) % {"n": days}
+    if hours and minutes % 60 == 0:
+        return ngettext("%(n)s hour", "%(n)s hours", hours) % {"n": hours}
     return ngettext("%(n)s minute", "%(n)s minutes", minutes) % {"n": minutes}
 
 

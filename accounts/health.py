@@ -530,6 +530,12 @@ def _is_over(credential: Credential, needed_for: timedelta = AT_ONCE) -> bool:
     return credential.expires_at is not None and credential.expires_at <= soon
 
 
+def _has_outlived(credential: Credential) -> bool:
+    """It was proven after its renewal had been refused: what ended it came later."""
+    refused, proven = credential.renewal_refused_at, credential.proven_at
+    return refused is not None and proven is not None and proven > refused
+
+
 def _telling(
     credential: Credential, hearing: Hearing
 ) -> Callable[[PlatformError | None], None]:
@@ -556,7 +562,10 @@ def _failed(
         heard = _telling(credential, hearing)
         renewed = yield from refresh.errand(credential.pk, is_last=True, heard=heard)
         credential.refresh_from_db()
-        if had_time and credential.cause == Cause.REFRESH_REFUSED:
+        of_renewal = {Cause.REFRESH_REFUSED}
+        if _has_outlived(credential):
+            of_renewal.add(Cause.ROTATION_LOST)
+        if had_time and credential.cause in of_renewal:
             # Both refused before their time (X and Pinterest say no more): it did not
             # run out. Withdrawn, a new password, a closed account: nobody can tell.
             credential.cause = Cause.TOKEN_INVALID

@@ -6,7 +6,7 @@ so that it cannot disagree with what the code does.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -191,6 +191,12 @@ class Line:
     known: int = 0
     #: the calls that are closed for any account that lacks it
     closed: list[Call] = field(default_factory=list)
+
+    @property
+    def told_by(self) -> Hashable:
+        """What is said of it follows from this, and from what the program calls."""
+        closed = tuple(call.key for call in self.closed)
+        return self.scope.name, self.review, self.lacking, self.known, closed
 
     @cached_property
     def features(self) -> str:

@@ -38,8 +38,8 @@ from .models import (
     SavedView,
 )
 from .native_models import NativePostQuerySet
-from .risk import Risk, risks
-from .threatened import threatened
+from .risk import Risk, Sky, risks
+from .threatened import threatened, threatened_for
 from .wording import Trouble, held_in_short, next_sentence, person, trouble
 
 CARDS_PER_DAY = 3
@@ -654,11 +654,14 @@ def narrowed(deliveries: DeliveryQuerySet, filters: Filters) -> DeliveryQuerySet
 def risks_ahead(user: Any, filters: Filters) -> int:
     """How many posts of the next seven days will not go out as things stand."""
     now = timezone.now()
-    rows = replace(filters, status="").deliveries(
+    until = now + timedelta(days=RISK_DAYS)
+    whatever_state = replace(filters, status="")
+    if not whatever_state.any:
+        found = threatened_for(user, until, Sky.now_seen(now))
+        return sum(one.due_at >= now for one in found)
+    rows = whatever_state.deliveries(
         Delivery.objects.visible_to(user).filter(
-            status=Delivery.Status.SCHEDULED,
-            due_at__gte=now,
-            due_at__lt=now + timedelta(days=RISK_DAYS),
+            status=Delivery.Status.SCHEDULED, due_at__gte=now, due_at__lt=until
         )
     )
     return len(threatened(rows))
@@ -725,6 +728,24 @@ def tabs(
     return [
         Tab(key, label, numbers[key], key == current) for key, label in TABS.items()
     ]
+
+
+def tabs_of_risks(number: int, current: str) -> list[Tab]:
+    """The same of so many that are at risk: those are scheduled, all of them."""
+    return [
+        Tab(key, label, number if key in _TABS_OF_RISKS else 0, key == current)
+        for key, label in TABS.items()
+    ]
+
+
+_TABS_OF_RISKS = ("upcoming", "all")
+
+
+def risks_under(tab: str, keys: list[int]) -> list[int]:
+    """In the tab's order. keys: by due time."""
+    if tab not in _TABS_OF_RISKS:
+        return []
+    return keys if tab == "upcoming" else keys[::-1]
 
 
 def zone_note(zone: str) -> str:

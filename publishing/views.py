@@ -66,6 +66,7 @@ from .models import (
 )
 from .repair_views import care_context
 from .risk import risks
+from .threatened import threatened
 from .wording import (
     duration_ms,
     event_words,
@@ -203,10 +204,16 @@ def post_list(request: HttpRequest) -> HttpResponse:
         rows = rows.filter(due_at__gte=start, due_at__lt=stop)
         drafts = drafts.filter(due_at__gte=start, due_at__lt=stop)
         natives = natives.between(start, stop)
-    rows = listing.narrowed(rows, filters)
-    tabs = listing.tabs(rows, drafts, natives, tab)
     source: Any
-    if tab == listing.NATIVE:
+    at_risk = None
+    if filters.status == listing.AT_RISK:
+        at_risk = [one.pk for one in threatened(rows)]
+        tabs = listing.tabs_of_risks(len(at_risk), tab)
+    else:
+        tabs = listing.tabs(rows, drafts, natives, tab)
+    if at_risk is not None:
+        source = listing.risks_under(tab, at_risk)
+    elif tab == listing.NATIVE:
         source = natives
     elif tab == "drafts":
         source = drafts.select_related("brand", "author", "owner")
@@ -217,7 +224,10 @@ def post_list(request: HttpRequest) -> HttpResponse:
     page = leaf(source, counted, PAGE_SIZE, request.GET.get("page"))
     shown: list[listing.Row] = []
     there: list[listing.NativeRow] = []
-    if tab == listing.NATIVE:
+    if at_risk is not None:
+        found = listing.listed(Delivery.objects.all()).in_bulk(page.rows)
+        shown = listing.listed_rows([found[pk] for pk in page.rows if pk in found])
+    elif tab == listing.NATIVE:
         prefetch_related_objects(page.rows, "account")
         there = [listing.NativeRow(row) for row in page.rows]
     elif tab == "drafts":

@@ -399,6 +399,29 @@ def test_a_rotation_that_was_lost_leaves_the_token_that_there_is(
 
 
 @pytest.mark.parametrize(
+    ("lived_on", "cause"),
+    [(True, Cause.TOKEN_INVALID), (False, Cause.ROTATION_LOST)],
+)
+def test_what_ends_a_last_token_later_was_not_the_lost_rotation(
+    last_token, script, monkeypatch, lived_on, cause
+):
+    monkeypatch.setattr(Scripted, "spec", replace(SPEC, renewal_rotates=True))
+    script.answers["refresh"] = [
+        TransientError(cause=Cause.TIMED_OUT),
+        AuthRevoked(cause=Cause.REFRESH_REFUSED),
+    ]
+    for _ in range(2):
+        Credential.objects.update(refresh_after=timezone.now())
+        refresh.refresh(last_token.pk)
+    last_token.refresh_from_db()
+    if lived_on:
+        assert health.check(last_token).verdict == "proven"
+    script.answers["prove"] = [AuthExpired()]
+    health.check(last_token)
+    assert (last_token.state, last_token.cause) == ("broken", cause)
+
+
+@pytest.mark.parametrize(
     ("cause", "asked"),
     [
         (Cause.TOKEN_EXPIRED, ["prove"]),

@@ -6,7 +6,7 @@ times as long.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from accounts.markup import fill, fill_each, joined
 from accounts.reading import told
 from publishing import looks
+from publishing.cards import Card, NativeCard
 from publishing.forms import NetworkSection
 from publishing.listing import Calendar, Day, Filters, NativeRow, Row
 from publishing.models import Delivery
@@ -153,6 +154,61 @@ def _state(row: Row) -> SafeString:
     return fill("{} {}", state_chip(row.delivery), why)
 
 
+@register.simple_tag
+def day_cards(cards: Iterable[Card | NativeCard], may_write: bool) -> SafeString:
+    """The posts of a day's panel."""
+    words = _("Move"), _("See it there")
+    return joined(_day_card(card, may_write, *words) for card in cards)
+
+
+def _day_card(
+    card: Card | NativeCard, may_write: bool, move: str, see: str
+) -> SafeString:
+    buttons = []
+    if may_write and isinstance(card, Card) and card.can_move:
+        buttons.append(
+            fill(
+                '<button type="button" class="sh-btn sh-btn--small" data-move-post="{}" '
+                'data-seen="{}" data-at="{}" data-text="{}">{}'
+                '<span class="sh-hidden"> {}</span></button>',
+                card.post.pk,
+                card.seen,
+                card.minute,
+                card.excerpt,
+                move,
+                card.excerpt,
+            )
+        )
+    if card.permalink:
+        buttons.append(
+            fill(
+                '<a class="sh-btn sh-btn--small" href="{}" rel="noopener noreferrer">{}'
+                '<span class="sh-hidden"> {}</span></a>',
+                card.permalink,
+                see,
+                card.excerpt,
+            )
+        )
+    return fill(
+        '<li><p class="sh-row"><time class="sh-time" datetime="{}">{}</time>{} <strong>{}'
+        '</strong></p><p class="sh-row">{}<a href="{}"{}>{}</a></p><p class="sh-row">{}{}'
+        "</p>{}</li>",
+        card.local.isoformat(),
+        card.time,
+        fill_each(" {}", ([platform_icon(slug)] for slug in card.platforms)),
+        card.who,
+        _picture(card.picture) if card.picture else NOTHING,
+        card.address,
+        SafeString(' rel="noopener noreferrer"')
+        if isinstance(card, NativeCard)
+        else NOTHING,
+        card.excerpt,
+        chip(*card.look),
+        fill(" {}", _why(card.why)) if card.why else NOTHING,
+        fill('<p class="sh-row">{}</p>', joined(buttons)) if buttons else NOTHING,
+    )
+
+
 @dataclass(frozen=True)
 class _Section:
     """A network's section, equal to all that look like it."""
@@ -183,3 +239,34 @@ def _section_as_before(wanted: _Section) -> SafeString:
 
 def _why(words: str) -> SafeString:
     return fill('<span class="pub-card__why">{}</span>', words)
+
+
+@register.simple_tag
+def import_cells(card: Any) -> SafeString:
+    """The fields in which a row of a table is mended (`import_views.RowCard`)."""
+    row = card.row.number
+    return joined(
+        _import_cell(f"c-{row}-{place}", field)
+        for place, field in enumerate(card.fields, 1)
+    )
+
+
+def _import_cell(key: str, field: Any) -> SafeString:
+    name = fill(' name="cell-{}"', field.column)
+    if field.problems:
+        name = fill('{} aria-invalid="true"', name)
+    if field.is_long:
+        control = fill(
+            '<textarea id="{}"{} rows="3">{}</textarea>', key, name, field.value
+        )
+    else:
+        control = fill(
+            '<input id="{}"{} value="{}" autocomplete="off">', key, name, field.value
+        )
+    return fill(
+        '<div class="sh-field{}"><label for="{}">{}</label>{}</div>',
+        " pub-cells__long" if field.is_long else "",
+        key,
+        field.column,
+        control,
+    )

@@ -25,6 +25,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import path
 
 from ..sandbox import Sandbox
+from ..settle import settle
 from .history import vacuum
 from .page_list import Address, addresses
 from .page_rows import Size, World
@@ -131,6 +132,7 @@ class PagesBench(Part):
 
     def inside(self, options: dict[str, Any]) -> None:
         settings.ROOT_URLCONF = Addresses()
+        settle()
         world = World()
         world.grow(SMALL)
         visitors = Visitors(world)

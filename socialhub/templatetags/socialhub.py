@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cache, lru_cache
 from typing import Any
@@ -29,6 +30,7 @@ from accounts.health_rows import Row, Shown
 from accounts.markup import fill, fill_each
 from accounts.models import ConnectedAccount
 from accounts.names import name_of
+from accounts.permissions import Group, Line
 from accounts.reading import told
 from accounts.selects import options
 from platforms import registry
@@ -291,6 +293,31 @@ def unsized_line(entry: Any) -> SafeString:
 @lru_cache(maxsize=1000)
 def _unsized_line(entry: Any, _language: str | None) -> SafeString:
     return render_to_string("publishing/_unsized_line.html", {"entry": entry})
+
+
+@register.simple_tag
+def permission_row(group: Group, line: Line) -> SafeString:
+    """A permission of an app (`accounts.permissions`). What it is for stands in the
+    program, and who lacks it changes seldom."""
+    site = get_language(), zone_name(), get_urlconf(), get_script_prefix()
+    return _permission_row(_Permission(group.key, line.told_by, site, group, line))
+
+
+@dataclass(frozen=True)
+class _Permission:
+    """Equal to all that look like it."""
+
+    app: str
+    told_by: Hashable
+    site: tuple[Any, ...]
+    group: Group = field(compare=False)
+    line: Line = field(compare=False)
+
+
+@lru_cache(maxsize=1000)
+def _permission_row(row: _Permission) -> SafeString:
+    context = {"group": row.group, "line": row.line}
+    return render_to_string("accounts/_permission_row.html", context)
 
 
 @register.simple_tag

@@ -43,6 +43,15 @@
     return lines;
   }
 
+  // Where lines are told apart by their strokes, so are they in the legend.
+  function legendItems(chart) {
+    const items = Chart.defaults.plugins.legend.labels.generateLabels(chart);
+    for (const item of items) {
+      item.lineDash = chart.data.datasets[item.datasetIndex].borderDash || [];
+    }
+    return items;
+  }
+
   function draw(canvas) {
     const source = JSON.parse(document.getElementById(canvas.dataset.chart).textContent);
     const named = axis({ ticks: { color: colour("--sh-soft"), maxTicksLimit: 12 } });
@@ -62,7 +71,13 @@
           legend: {
             display: source.sets.length > 1,
             position: "bottom",
-            labels: { color: colour("--sh-text"), usePointStyle: true, pointStyle: "line" },
+            labels: {
+              color: colour("--sh-text"),
+              generateLabels: legendItems,
+              usePointStyle: true,
+              pointStyle: "line",
+              pointStyleWidth: 26,
+            },
           },
         },
         scales: source.across ? { x: counted, y: named } : { x: named, y: counted },

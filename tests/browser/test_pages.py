@@ -290,6 +290,22 @@ def test_refused_forms_say_what_is_wrong_beside_the_field(
 # -- the theme and the keyboard
 
 
+def test_a_chart_s_legend_shows_the_strokes_that_tell_its_lines_apart(
+    visit: Visit, furnished: Any
+) -> None:
+    page = visit("mara")
+    page.goto("/accounts/")
+    name = "Health over time"
+    expect(page.get_by_role("heading", name=name)).to_be_visible()
+    strokes = page.evaluate(
+        """() => {
+          const chart = Chart.getChart(document.querySelector("canvas[data-chart]"));
+          return chart.legend.legendItems.map((item) => String(item.lineDash));
+        }"""
+    )
+    assert len(strokes) == len(set(strokes)) == 4
+
+
 def test_the_theme_can_be_chosen_and_stays(visit: Visit) -> None:
     page = visit("mara")
     page.goto("/")
