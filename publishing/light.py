@@ -83,7 +83,10 @@ def deliveries(keys: Sequence[int]) -> tuple[list[Shown], list[int]]:
         pk, status, due_at, hold, permalink, down_at, post_id, account_id, text, out = (
             row[:10]
         )
-        if status not in PLAIN or out is not None:
+        is_out = status == Delivery.Status.PUBLISHED
+        # How much of it is out is said of a thread that was left, not of one that
+        # goes on.
+        if status not in PLAIN or (is_out and out is not None):
             others.append(pk)
             continue
         if account_id not in accounts:
@@ -106,14 +109,13 @@ def deliveries(keys: Sequence[int]) -> tuple[list[Shown], list[int]]:
                 "taken_down_at": as_time(down_at),
                 "post_id": post_id,
                 "account_id": account_id,
-                # Of what came back from the network cards ask only whether parts are
-                # out, and here none are.
+                # Of what came back from the network cards ask only how much of an ended
+                # thread is out, and these are none.
                 "witness": {},
             },
         )
         made.post, made.account = posts[post_id], accounts[account_id]
-        left = status == Delivery.Status.PUBLISHED and text
-        plain.append((made, str(text) if left else ""))
+        plain.append((made, str(text) if is_out and text else ""))
     scheduled = [
         row.pk for row, _text in plain if row.status == Delivery.Status.SCHEDULED
     ]
