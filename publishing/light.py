@@ -12,18 +12,20 @@ from typing import Any, NamedTuple
 from django.db.models.fields.json import KT
 
 from accounts.fixed_query import FixedQuery, as_time, instance
-from accounts.models import ConnectedAccount
+from accounts.models import Brand, ConnectedAccount
 from platforms.parts import OUT
 
+from . import stops
+from .composing import LEFT
 from .models import Delivery, Post, PostMedia, Variant
 from .risk import Risk
 from .threatened import reasons_among
 
-#: Most posts of a calendar: what is said of them needs little of their rows.
-PLAIN = (Delivery.Status.SCHEDULED, Delivery.Status.PUBLISHED)
+#: Of a thread in these states is said how much of it is out.
+ENDED = (Delivery.Status.FAILED, Delivery.Status.PUBLISHED)
 
 _OF_ACCOUNT = ("brand_id", "platform", "name")
-_OF_POST = ("text", "link_url", "series_id", "due_at", "state")
+_OF_POST = ("text", "link_url", "series_id", "due_at", "state", "brand_id")
 _shown = FixedQuery(
     lambda keys: (
         Delivery.objects.filter(pk__in=keys)
@@ -33,12 +35,17 @@ _shown = FixedQuery(
             "status",
             "due_at",
             "hold",
+            "cause",
             "permalink",
+            "approvals_missing",
             "taken_down_at",
+            "held_at",
+            "next_attempt_at",
             "post_id",
             "account_id",
             KT("draft__text"),
             KT(f"witness__{OUT}"),
+            "post__brand__approval_steps",
             *(f"account__{name}" for name in _OF_ACCOUNT),
             *(f"post__{name}" for name in _OF_POST),
         )
@@ -65,8 +72,8 @@ _pictures = FixedQuery(
 
 
 class Shown(NamedTuple):
-    """A delivery with what a card shows beside it. delivery: of the plain ones no more
-    than cards ask for; text: as it left, else ""."""
+    """A delivery with what a card shows beside it. delivery: no more of it than cards
+    ask for; text: as it left, else ""."""
 
     delivery: Delivery
     text: str
@@ -74,30 +81,30 @@ class Shown(NamedTuple):
 
 
 def deliveries(keys: Sequence[int]) -> tuple[list[Shown], list[int]]:
-    """The plain ones among these, and the keys of those that have more to say."""
+    """These, but for those that ended when some of their parts were out: their keys."""
     posts: dict[int, Post] = {}
     accounts: dict[int, ConnectedAccount] = {}
-    plain: list[tuple[Delivery, str]] = []
-    others: list[int] = []
+    found: list[tuple[Delivery, str]] = []
+    partly: list[int] = []
     for row in _shown.rows(list(keys)):
-        pk, status, due_at, hold, permalink, down_at, post_id, account_id, text, out = (
-            row[:10]
-        )
-        is_out = status == Delivery.Status.PUBLISHED
-        # How much of it is out is said of a thread that was left, not of one that
-        # goes on.
-        if status not in PLAIN or (is_out and out is not None):
-            others.append(pk)
+        pk, status, due_at, hold, cause, permalink, missing = row[:7]
+        down_at, held_at, next_at, post_id, account_id, text, out, steps = row[7:15]
+        if out is not None and status in ENDED:
+            partly.append(pk)
             continue
         if account_id not in accounts:
-            of_account = dict(zip(_OF_ACCOUNT, row[10:13], strict=True))
+            of_account = dict(zip(_OF_ACCOUNT, row[15:18], strict=True))
             accounts[account_id] = instance(
                 ConnectedAccount, {"id": account_id, **of_account}
             )
         if post_id not in posts:
-            of_post: dict[str, Any] = dict(zip(_OF_POST, row[13:], strict=True))
+            of_post: dict[str, Any] = dict(zip(_OF_POST, row[18:], strict=True))
             of_post["due_at"] = as_time(of_post["due_at"])
-            posts[post_id] = instance(Post, {"id": post_id, **of_post})
+            post = posts[post_id] = instance(Post, {"id": post_id, **of_post})
+            # The number of steps is all that is shown of it.
+            post.brand = instance(
+                Brand, {"id": of_post["brand_id"], "approval_steps": steps}
+            )
         made = instance(
             Delivery,
             {
@@ -105,8 +112,12 @@ def deliveries(keys: Sequence[int]) -> tuple[list[Shown], list[int]]:
                 "status": status,
                 "due_at": as_time(due_at),
                 "hold": hold,
+                "cause": cause,
                 "permalink": permalink,
+                "approvals_missing": missing,
                 "taken_down_at": as_time(down_at),
+                "held_at": as_time(held_at),
+                "next_attempt_at": as_time(next_at),
                 "post_id": post_id,
                 "account_id": account_id,
                 # Of what came back from the network cards ask only how much of an ended
@@ -115,12 +126,13 @@ def deliveries(keys: Sequence[int]) -> tuple[list[Shown], list[int]]:
             },
         )
         made.post, made.account = posts[post_id], accounts[account_id]
-        plain.append((made, str(text) if is_out and text else ""))
+        found.append((made, str(text) if text and status in LEFT else ""))
+    stops.name_holds([row for row, _text in found])
     scheduled = [
-        row.pk for row, _text in plain if row.status == Delivery.Status.SCHEDULED
+        row.pk for row, _text in found if row.status == Delivery.Status.SCHEDULED
     ]
     why = reasons_among(scheduled) if scheduled else {}
-    return [Shown(row, text, why.get(row.pk)) for row, text in plain], others
+    return [Shown(row, text, why.get(row.pk)) for row, text in found], partly
 
 
 def wordings(posts: Sequence[int]) -> dict[tuple[int, str], str]:

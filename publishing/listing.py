@@ -9,10 +9,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
+from django.db import connection
 from django.db.models import F, Prefetch, Q, TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
@@ -20,7 +21,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.fixed_query import SAMPLE_TIME, Seen
+from accounts.fixed_query import SAMPLE_TIME, Reader, Seen
 from accounts.models import Brand, ConnectedAccount
 from accounts.names import called
 from accounts.zones import zone_called, zone_names
@@ -38,7 +39,7 @@ from .models import (
     SavedView,
 )
 from .native_models import NativePostQuerySet
-from .risk import Risk, Sky, risks
+from .risk import Risk, Sky, risks, with_access
 from .threatened import threatened, threatened_for
 from .wording import Trouble, held_in_short, next_sentence, person, trouble
 
@@ -348,13 +349,13 @@ def light_rows(keys: Collection[int], drafts: Iterable[Post] = ()) -> list[Row]:
     rows = [Row(post) for post in drafts]
     sent: dict[int, str] = {}
     if keys:
-        plain, others = light.deliveries(list(keys))
-        for one in plain:
+        shown, partly = light.deliveries(list(keys))
+        for one in shown:
             risks_of = (one.risk,) if one.risk else ()
             rows.append(Row(one.delivery.post, one.delivery, risks_of))
             sent[one.delivery.pk] = one.text
-        if others:
-            whole = list(Delivery.objects.filter(pk__in=others).for_pages())
+        if partly:
+            whole = list(Delivery.objects.filter(pk__in=partly).for_pages())
             stops.name_holds(whole)
             rows += [Row(row.post, row) for row in whole]
             sent |= {row.pk: wording_as_sent(row) for row in whole}
@@ -407,10 +408,15 @@ def of_post(post: Post) -> list[Delivery]:
     return found
 
 
-def listed(deliveries: DeliveryQuerySet) -> DeliveryQuerySet:
-    """With what the list of posts shows of them, for `listed_rows`: two queries."""
-    rows = deliveries.select_related("post", "account").prefetch_related(
-        "post__variants"
+def listed(deliveries: DeliveryQuerySet, *, light: bool = True) -> DeliveryQuerySet:
+    """With what the list of posts shows of them, for `listed_rows`: three queries.
+
+    light: mostly nothing has to be judged; what has is read whole then.
+    """
+    accounts = with_access("network") if light else ConnectedAccount.objects.all()
+    # One object for all rows of an account.
+    rows = deliveries.select_related("post").prefetch_related(
+        Prefetch("account", accounts), "post__variants"
     )
     people = {
         f"{who}_{name}": F(f"post__{who}__{name}")
@@ -424,13 +430,16 @@ def listed(deliveries: DeliveryQuerySet) -> DeliveryQuerySet:
 _NAMES = ("first_name", "last_name", "username")
 
 
-def listed_rows(deliveries: Sequence[Delivery]) -> list[Row]:
-    """By a fixed number of queries, as `rows_of`."""
+def listed_rows(deliveries: Sequence[Delivery], *, light: bool = True) -> list[Row]:
+    """By a fixed number of queries, as `rows_of`. light: as they were `listed`."""
     for row in deliveries:
         steps = row.steps  # type: ignore[attr-defined]
         row.post.brand = Brand(pk=row.post.brand_id, approval_steps=steps)
+    found = risks(deliveries, light=light)
+    stops.name_holds(deliveries)
     return [
-        replace(row, whose=_looked_after(row.delivery)) for row in rows_of(deliveries)
+        Row(row.post, row, found.get(row.pk, ()), whose=_looked_after(row))
+        for row in deliveries
     ]
 
 
@@ -716,7 +725,34 @@ def tabs(
     current: str,
 ) -> list[Tab]:
     """The tabs with their numbers: one query."""
-    sources: dict[str, Any] = {
+    return _tabs(long_lists.counts(_under_tabs(rows, drafts, natives)), current)
+
+
+def tabs_of_all(reader: Any, current: str) -> list[Tab]:
+    """The same where nothing is filtered: the query is put together once."""
+    words = _words_of_all(connection.vendor, reader.pk, bool(reader.is_superuser))
+    return _tabs(long_lists.answer(*words), current)
+
+
+@lru_cache(maxsize=500)
+def _words_of_all(
+    _vendor: str, pk: int, is_superuser: bool
+) -> tuple[str, tuple[Any, ...]]:
+    reader, nothing = Reader(pk, is_superuser), Filters()
+    return long_lists.words(
+        _under_tabs(
+            nothing.deliveries(Delivery.objects.visible_to(reader)),
+            nothing.drafts(Post.objects.visible_to(reader)),
+            nothing.natives(NativePost.objects.visible_to(reader)),
+        )
+    )
+
+
+def _under_tabs(
+    rows: DeliveryQuerySet, drafts: PostQuerySet, natives: NativePostQuerySet
+) -> list[Any]:
+    """What each of TABS shows."""
+    shown = {
         NEEDS_ME: rows.needs_person(),
         "upcoming": rows.open(),
         "published": _published(rows),
@@ -724,7 +760,11 @@ def tabs(
         "all": rows,
         NATIVE: natives,
     }
-    numbers = dict(zip(sources, long_lists.counts(list(sources.values())), strict=True))
+    return [shown[key] for key in TABS]
+
+
+def _tabs(counted: Iterable[int], current: str) -> list[Tab]:
+    numbers = dict(zip(TABS, counted, strict=True))
     return [
         Tab(key, label, numbers[key], key == current) for key, label in TABS.items()
     ]

@@ -26,7 +26,13 @@ def count(rows: Any) -> int:
 
 def counts(lists: Sequence[Any]) -> list[int]:
     """The same of several lists: one query."""
-    asked, params = [], []
+    return answer(*words(lists))
+
+
+def words(lists: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
+    """The query of `counts` and its values, for `answer`."""
+    asked: list[str] = []
+    params: list[Any] = []
     for rows in lists:
         bounded = rows.order_by().values("pk")[: MOST_COUNTED + 1]
         try:
@@ -36,8 +42,12 @@ def counts(lists: Sequence[Any]) -> list[int]:
             continue
         asked.append(f"(SELECT COUNT(*) FROM ({sql}) counted)")  # noqa: S608 (the ORM's)
         params += values
+    return f"SELECT {', '.join(asked)}", tuple(params)
+
+
+def answer(sql: str, params: Sequence[Any]) -> list[int]:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(asked)}", params)
+        cursor.execute(sql, params)
         return list(cursor.fetchone())
 
 

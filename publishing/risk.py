@@ -106,19 +106,23 @@ class Sky:
 # ---------------------------------------------------------------- many at once
 
 
-def risks(rows: Iterable[Delivery]) -> dict[int, tuple[Risk, ...]]:
+def risks(
+    rows: Iterable[Delivery], *, light: bool = False
+) -> dict[int, tuple[Risk, ...]]:
     """Why the scheduled ones of these will not go out when they are due, gravest first.
 
     By the delivery's key; without those that will go. What is said of access is as the
     rows are now; that content, permissions and limits let a post go is believed where
     a judgement is kept, and else looked at as well. A fixed number of queries, however
-    many rows; fewer where the rows come with what they are judged by.
+    many rows; fewer where the rows come with what they are judged by. light: their
+    accounts are those of `with_access`; what has to be judged is read whole.
     """
     scheduled = _scheduled(rows)
     if not scheduled:
         return {}
     now = timezone.now()
-    read_access(scheduled)
+    if not light:
+        read_access(scheduled)
     kept = believed(scheduled, now)
     sky = Sky.now_seen(now)
     found = {}
@@ -127,8 +131,18 @@ def risks(rows: Iterable[Delivery]) -> dict[int, tuple[Risk, ...]]:
             if reasons := _access(row.account, row.due_at, sky):
                 found[row.pk] = tuple(reasons)
     unsure = [row for row in scheduled if kept.get(row.pk) != ""]
+    if light:
+        unsure = _whole(unsure)
     held = ahead.forecasts(_perhaps_limited(unsure, kept))
     return found | judge(unsure, sky, held)
+
+
+def _whole(rows: Sequence[Delivery]) -> list[Delivery]:
+    """The same with all that they are judged by: one query."""
+    if not rows:
+        return []
+    whole = Delivery.objects.filter(pk__in=[row.pk for row in rows])
+    return list(whole.select_related("post", "account"))
 
 
 def gravest(
@@ -142,7 +156,7 @@ def gravest(
     if not rows:
         return {}
     if light:
-        prefetch_related_objects(rows, Prefetch("account", _with_access()))
+        prefetch_related_objects(rows, Prefetch("account", with_access()))
     else:
         read_access(rows)
     found = {}
@@ -152,9 +166,8 @@ def gravest(
             found[row.pk] = reasons[0]
         elif kept.get(row.pk) != "":
             unsure.append(row)
-    if light and unsure:
-        whole = Delivery.objects.filter(pk__in=[row.pk for row in unsure])
-        unsure = list(whole.select_related("post", "account"))
+    if light:
+        unsure = _whole(unsure)
     judged = judge(unsure, sky, ahead.forecasts(_perhaps_limited(unsure, kept)))
     return found | {pk: reasons[0] for pk, reasons in judged.items()}
 
@@ -222,13 +235,14 @@ UNREAD = (
 _TOLD_BY = ("brand", "credential", "platform", "name", "disconnected_at", "trouble")
 
 
-def _with_access() -> Any:
+def with_access(*more: str) -> Any:
     """Accounts with as much of their access as `_access` reads: that one is renewed
-    tells of its end."""
+    tells of its end. more: columns besides."""
     return ConnectedAccount.objects.select_related(
         *(f"credential__{name}" for name in ACCESS)
     ).only(
         *_TOLD_BY,
+        *more,
         *(f"credential__app__{name}" for name in ("state", *APP_TOLD_BY)),
         *(f"credential__{name}" for name in (*ACCESS_TOLD_BY, "subject_name")),
         *(

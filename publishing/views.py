@@ -209,8 +209,10 @@ def post_list(request: HttpRequest) -> HttpResponse:
     if filters.status == listing.AT_RISK:
         at_risk = [one.pk for one in threatened(rows)]
         tabs = listing.tabs_of_risks(len(at_risk), tab)
-    else:
+    elif filters.any or day:
         tabs = listing.tabs(rows, drafts, natives, tab)
+    else:
+        tabs = listing.tabs_of_all(request.user, tab)
     if at_risk is not None:
         source = listing.risks_under(tab, at_risk)
     elif tab == listing.NATIVE:
@@ -225,8 +227,11 @@ def post_list(request: HttpRequest) -> HttpResponse:
     shown: list[listing.Row] = []
     there: list[listing.NativeRow] = []
     if at_risk is not None:
-        found = listing.listed(Delivery.objects.all()).in_bulk(page.rows)
-        shown = listing.listed_rows([found[pk] for pk in page.rows if pk in found])
+        whole = listing.listed(Delivery.objects.all(), light=False)
+        found = whole.in_bulk(page.rows)
+        shown = listing.listed_rows(
+            [found[pk] for pk in page.rows if pk in found], light=False
+        )
     elif tab == listing.NATIVE:
         prefetch_related_objects(page.rows, "account")
         there = [listing.NativeRow(row) for row in page.rows]

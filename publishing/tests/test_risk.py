@@ -69,7 +69,7 @@ def why(row: Delivery) -> tuple[Risk, ...]:
     """The calendar's cards say the gravest of them, and read no row by itself for it."""
     found = risks([Delivery.objects.get(pk=row.pk)]).get(row.pk, ())
     with CaptureQueriesContext(connection) as caught:
-        shown, _others = light.deliveries([row.pk])
+        shown, _partly = light.deliveries([row.pk])
     assert [one.risk for one in shown] == [found[0] if found else None]
     # As rows are read that came without a column.
     alone = [query["sql"] for query in caught if "LIMIT 21" in query["sql"]]
