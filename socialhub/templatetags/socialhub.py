@@ -357,22 +357,35 @@ def control_kind(field: BoundField) -> str:
 @register.simple_tag
 def ticks(field: BoundField) -> SafeString:
     """The controls of a group, such as one for each account; Django would render a
-    template for each."""
+    template for each, and work out the same attributes hundreds of times."""
+    widget: Any = field.field.widget
+    key = widget.attrs.get("id") or field.auto_id
+    attrs = widget.build_attrs(
+        widget.attrs, field.build_widget_attrs({"id": key} if key else {})
+    )
+    attrs.pop("id", None)
+    rest = flatatt(attrs)
+    chosen = widget.format_value(field.value())
     return fill_each(
-        '<label class="sh-check" for="{}"><input type="{}" name="{}" value="{}"{}>'
-        "<span>{}</span></label>",
+        '<label class="sh-check" for="{}"><input type="{}" name="{}" value="{}" id="{}"'
+        "{}{}><span>{}</span></label>",
         (
             (
-                choice.id_for_label,
-                choice.data["type"],
-                choice.data["name"],
-                choice.data["value"],
-                flatatt(choice.data["attrs"]),
-                choice.choice_label,
+                number := widget.id_for_label(key, place),
+                widget.input_type,
+                field.html_name,
+                str(value),
+                number,
+                rest,
+                _CHECKED if str(value) in chosen else "",
+                label,
             )
-            for choice in field.subwidgets
+            for place, (value, label) in enumerate(widget.choices)
         ),
     )
+
+
+_CHECKED = SafeString(" checked")
 
 
 @register.filter
