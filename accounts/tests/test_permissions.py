@@ -144,6 +144,37 @@ def test_accounts_that_lack_a_permission_are_counted_and_listed(
     assert "Whole" not in words
 
 
+def test_a_row_is_drawn_anew_where_anything_of_it_differs(
+    make_account: Any, enter: Any, django_user_model: Any
+) -> None:
+    """Rows are kept by what they look like: each reader counts their own accounts, and
+    what was noted of a review is text."""
+    evil = "<script>alert(1)</script>\"'"
+    app = make_account("x", "1", scopes=TEXT_ONLY, name="One").credential.app
+    app.reviews = {
+        "media.write": {"state": "refused", "at": "2026-11-01", "note": evil}
+    }
+    app.save()
+    stranger = django_user_model.objects.create_user("stranger")
+    stranger.groups.add(Group.objects.get(name=ADMIN))
+    admin, other = enter(ADMIN), Client()
+    other.force_login(stranger)
+    there = "Without media.write on 1 account:"
+    for _turn in range(2):
+        for client, sees in ((admin, True), (other, False)):
+            page = client.get(reverse("permissions")).content.decode()
+            assert (there in page) is sees
+            assert "<script>alert(1)" not in page
+            assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    make_account("x", "2", scopes=TEXT_ONLY, name="Two")
+    PlatformApp.objects.filter(pk=app.pk).update(
+        reviews={"media.write": {"state": "granted", "at": "2026-11-02"}}
+    )
+    page = admin.get(reverse("permissions")).content.decode()
+    assert "Without media.write on 2 accounts:" in page
+    assert "alert(1)" not in page
+
+
 def test_one_app_asks_for_its_own_accounts_alone(
     make_account: Any, author: Any, django_assert_num_queries: Any
 ) -> None:

@@ -18,12 +18,14 @@ from django.utils import timezone
 
 from accounts import roles
 from accounts.models import Brand, Credential, Profile
+from publishing import jobs
 from publishing.care_models import Care, Note
 from publishing.listing import instants
 from publishing.models import Delivery, NativePost, Post, Stop
 
 from .conftest import make_account, make_delivery, make_person
 from .test_calendar import cards, share
+from .test_importing import csv_of, send
 from .test_queues import make_queue
 
 HOUR = timedelta(hours=1)
@@ -267,6 +269,47 @@ def test_the_calendars_answer_is_json_with_the_words_as_they_were_written(hostil
     ((at, queue, url),) = answer.json()["open"]
     assert (at, queue) == ("2026-11-25T17:00", EVIL)
     assert url.startswith(reverse("compose"))
+
+
+@pytest.mark.parametrize("text", [EVIL, f"</textarea>{EVIL}"])
+def test_whatever_stands_in_a_table_is_text_in_its_fields(
+    world, ana, monkeypatch, text
+):
+    monkeypatch.setattr(jobs, "wake", lambda: None)
+    cells = dict.fromkeys(("text", "labels", "queue", "link", "accounts"), text)
+    table = send(ana, csv_of(cells), name=f"{EVIL[8:20]}.csv")
+    answer = ana.get(table.get_absolute_url(), {"tab": "all"})
+    fields = Fields()
+    fields.feed(answer.content.decode())
+    assert shown(answer.content.decode())
+    for name, value in cells.items():
+        assert fields.values[f"cell-{name}"] == value
+
+
+class Fields(HTMLParser):
+    """What a form's fields would send."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: dict[str, str] = {}
+        self._open = ""
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        name = found.get("name") or ""
+        if tag == "textarea":
+            self._open = name
+            self.values[name] = ""
+        elif tag == "input":
+            self.values[name] = found.get("value") or ""
+
+    def handle_endtag(self, tag):
+        if tag == "textarea":
+            self._open = ""
+
+    def handle_data(self, data):
+        if self._open:
+            self.values[self._open] += data
 
 
 # ---------------------------------------------------------------- whose it is
