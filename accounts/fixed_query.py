@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from itertools import chain
 from typing import Any, Generic, TypeVar
@@ -150,7 +150,8 @@ class FixedQuery(Generic[M]):
     make: gets the values in order and returns the queryset. It runs once for each
     database, with the samples, so no value may choose between different queries.
     samples: for each value one of its type, unlike all others; of a list one item in a
-    list. ValueError where a sample is not to be found in the query, or a list not once.
+    list. ValueError where a sample is not to be found in the query, or a list not once,
+    or where a time stands in it that is none of the values.
     """
 
     def __init__(self, make: Callable[..., QuerySet[M, Any]], *samples: Any) -> None:
@@ -224,9 +225,18 @@ class FixedQuery(Generic[M]):
             (numbers[param], None) if param in numbers else (None, param)
             for param in params
         ]
-        found = {n for n, _always in places if n is not None}
-        if found != set(range(len(each))) or sql.count(ONE_LISTED) != len(lists):
+        found = [n for n, _always in places if n is not None]
+        once = all(
+            found.count(n) == 1
+            for n, sample in enumerate(self._samples)
+            if isinstance(sample, list)
+        )
+        whole = set(found) == set(range(len(each)))
+        if not whole or not once or sql.count(ONE_LISTED) != len(lists):
             raise ValueError(f"not each sample, or not each list once: {sql} {params}")
+        if any(_is_time(always) for _n, always in places):
+            # As it was when the query was first asked.
+            raise ValueError(f"a time that never changes: {sql} {params}")
         sql = sql.replace(ONE_LISTED, AMONG[vendor])
         columns = None
         if vendor == "sqlite":
@@ -395,6 +405,13 @@ def _columns_of(sql: str, params: int) -> list[str]:
     connection.ensure_connection()
     asked = f"SELECT * FROM ({sql % (('NULL',) * params)}) LIMIT 0"  # noqa: S608
     return [column[0] for column in connection.connection.execute(asked).description]
+
+
+def _is_time(param: Any) -> bool:
+    """SQLite gets times as texts."""
+    if isinstance(param, str):
+        return re.match(r"\d{4}-\d\d-\d\d", param) is not None
+    return isinstance(param, date)
 
 
 def _bound(value: Any) -> Any:

@@ -134,6 +134,26 @@ def test_a_query_that_leaves_a_value_out_or_has_other_lists_is_refused(make):
         FixedQuery(make, "sample").rows("x")
 
 
+def test_a_time_that_would_never_change_is_refused():
+    """It would be when the process began."""
+    fixed = FixedQuery(
+        lambda value: CircuitBreaker.objects.filter(
+            subject=value, retry_at__lte=datetime.now(UTC)
+        ),
+        "sample",
+    )
+    with pytest.raises(ValueError, match="never changes"):
+        fixed.rows("x")
+
+
+def test_what_looks_like_a_lists_sample_is_not_taken_for_the_list():
+    fixed = FixedQuery(
+        lambda keys: CircuitBreaker.objects.filter(pk__in=keys, pk__gt=0), [0]
+    )
+    with pytest.raises(ValueError, match="each list once"):
+        fixed.rows([1, 2])
+
+
 def test_one_value_may_stand_in_several_places(rows):
     fixed = FixedQuery(
         lambda at: CircuitBreaker.objects.filter(
