@@ -432,6 +432,24 @@ def _length(seconds: int) -> str:
     return ngettext("%(n)s minute", "%(n)s minutes", minutes) % {"n": minutes}
 
 
+def name_apart(platform: str, rule: Bucket) -> str:
+    """`bucket_name`, with the call where several windows are called and counted alike:
+    what is listed has to be told apart."""
+    name = bucket_name(platform, rule)
+    if _alike(platform, get_language())[name, rule.partition, kind_words(rule)] < 2:
+        return name
+    # The last part of such a key says whose calls are counted.
+    return f"{name}, {rule.key.rpartition(':')[0] or rule.key}"
+
+
+@lru_cache(maxsize=100)
+def _alike(platform: str, _language: str | None) -> Counter[tuple[str, str, str]]:
+    return Counter(
+        (bucket_name(platform, rule), rule.partition, kind_words(rule))
+        for rule in rules(platform).values()
+    )
+
+
 def bucket_name(platform: str, rule: Bucket) -> str:
     """What is counted, in words: the rule's own, or the features of its calls."""
     if rule.name:
@@ -505,7 +523,7 @@ def _line(
 @lru_cache(maxsize=5000)
 def _said(platform: str, rule: Bucket, _language: str | None) -> tuple[str, str]:
     """Its name and its kind: a few hundred rules, of which each page asks the same."""
-    return bucket_name(platform, rule), kind_words(rule)
+    return name_apart(platform, rule), kind_words(rule)
 
 
 def _at(seconds: float | None) -> datetime | None:

@@ -96,6 +96,7 @@ def calendar_day(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         **cards.day_panel(request.user, day, Filters.read(request.GET.dict())),
         "is_past": day < listing.reader_today(),
+        "zone": timezone.get_current_timezone_name(),
         "may_write": can_write(request.user),
     }
     return render(request, "publishing/_day.html", context)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accounts.limit_pages import bucket_name
+from accounts.limit_pages import bucket_name, kind_words, name_apart
 from platforms.registry import all_specs, spec
 
 
@@ -25,3 +25,19 @@ def test_every_window_has_a_name_that_fits() -> None:
         for rule in facts.buckets
     }
     assert [name for name in names if len(name) > 100] == []
+
+
+def test_windows_of_one_kind_can_be_told_apart() -> None:
+    listed = [
+        (facts.slug, name_apart(facts.slug, rule), rule.partition, kind_words(rule))
+        for facts in all_specs()
+        for rule in facts.buckets
+    ]
+    assert sorted(listed) == sorted(set(listed))
+    [rule] = [
+        rule
+        for rule in spec("linkedin").buckets
+        if rule.key == "GET /rest/eventSubscriptions/:key:app"
+    ]
+    said = name_apart("linkedin", rule)
+    assert said == "Comment events, GET /rest/eventSubscriptions/:key"

@@ -153,6 +153,10 @@ def test_a_cell_shows_three_and_counts_the_rest(world, ana):
     assert len(ask(ana, view="list", days=7).json()["cards"]) == 7
     panel = ana.get(reverse("calendar_day"), {"day": day}).content.decode()
     assert all(f"Number {n}" in panel for n in range(7))
+    # A new post begins on the clock that is shown.
+    later = (start + timedelta(days=3)).date().isoformat()
+    shown = ana.get(reverse("calendar_day"), {"day": later, "zone": "Asia/Tokyo"})
+    assert "&amp;zone=Asia%2FTokyo" in shown.content.decode()
 
 
 def test_drafts_with_a_time_are_on_the_calendar(world, ana):
