@@ -14,7 +14,7 @@ from accounts.models import CircuitBreaker, Credential, PlatformApp
 from platforms import registry
 from platforms.base import Draft
 from platforms.errors import Cause
-from publishing import light
+from publishing import light, listing
 from publishing.account_facts import account_queue
 from publishing.models import (
     Delivery,
@@ -66,9 +66,12 @@ def make_post(make_delivery: Any, brand: Any) -> Any:
 
 
 def why(row: Delivery) -> tuple[Risk, ...]:
-    """The calendar's cards say the gravest of them, and read no row by itself for it."""
+    """The calendar's cards say the gravest of them and the list all, and read no row by
+    itself for it."""
     found = risks([Delivery.objects.get(pk=row.pk)]).get(row.pk, ())
     with CaptureQueriesContext(connection) as caught:
+        listed = list(listing.listed(Delivery.objects.filter(pk=row.pk)))
+        assert [one.risks for one in listing.listed_rows(listed)] == [found]
         shown, _partly = light.deliveries([row.pk])
     assert [one.risk for one in shown] == [found[0] if found else None]
     # As rows are read that came without a column.

@@ -373,6 +373,14 @@ def test_each_person_sees_their_own_brands_by_the_same_queries(world, sign_in):
                 expected = {f"{b}-{kind}" for b in brands for kind in kinds}
                 found = texts(client, "failure_desk", **dict(asked))
                 assert found == (set() if is_none else expected), (person, asked)
+            listed = page(client, "post_list", tab="published")
+            assert texts(client, "post_list", tab="published") == {
+                f"{b}-solved" for b in brands
+            }
+            counts = re.findall(r'sh-count--muted">(\d+)<', listed)
+            assert [int(n) for n in counts] == [
+                len(brands) * n for n in (3, 2, 1, 1, 6, 1)
+            ]
             plain = texts(client, "calendar", plain=1)
             everything = cards(client, view="list")
             for kind in ("failed", "native", "draft"):
