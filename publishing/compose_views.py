@@ -115,7 +115,7 @@ def build_panel(form: PostForm, now: datetime) -> Panel:
         return panel
     if not composition.accounts and not (form.post and form.deliveries):
         panel.reasons.append(_reason(_("Choose at least one account."), "accounts"))
-    panel.checks = composing.check(composition, cures=True)
+    panel.checks = composing.check(composition, cures=True, active=form.active_stops)
     panel.previews = previews.of_checks(composition, panel.checks)
     for row in panel.checks:
         for line in row.refused:

@@ -198,17 +198,24 @@ class AccountChecks:
         return [line for line in self.lines if line.refused]
 
 
-def check(composition: Composition, *, cures: bool = False) -> list[AccountChecks]:
+def check(
+    composition: Composition,
+    *,
+    cures: bool = False,
+    active: Sequence[Stop] | None = None,
+) -> list[AccountChecks]:
     """What each chosen account's platform would refuse or spoil, before sending.
 
-    cures: with what can be done about files, which costs more looks.
+    cures: with what can be done about files, which costs more looks. active: stops that
+    last, where they are known.
     """
     drafts: dict[str, Draft] = {}
     found = []
     roads: dict[str, list[ConnectedAccount]] = {}
     # Only links that name the account make one account's post another than the next's.
     by_account = bool(composition.link_tags)
-    active = stops.active()
+    if active is None:
+        active = stops.active()
     for account in composition.accounts:
         slug = account.platform
         if by_account or slug not in drafts:

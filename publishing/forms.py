@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,7 +34,7 @@ from .composing import (
     timing,
     will_be_held,
 )
-from .models import Delivery, Label, LinkRule, MediaAsset, Post, Queue, Snippet
+from .models import Delivery, Label, LinkRule, MediaAsset, Post, Queue, Snippet, Stop
 from .wording import parts_words
 
 NOW, AT = "now", "at"
@@ -476,10 +476,14 @@ class PostForm(forms.Form):
     # -- what the page shows
 
     @cached_property
+    def active_stops(self) -> Sequence[Stop]:
+        return stops.active()
+
+    @cached_property
     def sections(self) -> list[NetworkSection]:
         """The brand's networks with their accounts and own wordings."""
         ticked = {account.pk for account in self.chosen}
-        active = stops.active()
+        active = self.active_stops
         by_slug: dict[str, list[Choice]] = {}
         for account in self.choosable:
             delivery = self.deliveries.get(account.pk)

@@ -18,7 +18,7 @@ from platforms.parts import OUT
 from . import stops
 from .composing import LEFT
 from .models import Delivery, Post, PostMedia, Variant
-from .risk import Risk
+from .risk import Risk, Sky
 from .threatened import reasons_among
 
 #: Of a thread in these states is said how much of it is out.
@@ -80,7 +80,9 @@ class Shown(NamedTuple):
     risk: Risk | None
 
 
-def deliveries(keys: Sequence[int]) -> tuple[list[Shown], list[int]]:
+def deliveries(
+    keys: Sequence[int], sky: Sky | None = None
+) -> tuple[list[Shown], list[int]]:
     """These, but for those that ended when some of their parts were out: their keys."""
     posts: dict[int, Post] = {}
     accounts: dict[int, ConnectedAccount] = {}
@@ -131,7 +133,7 @@ def deliveries(keys: Sequence[int]) -> tuple[list[Shown], list[int]]:
     scheduled = [
         row.pk for row, _text in found if row.status == Delivery.Status.SCHEDULED
     ]
-    why = reasons_among(scheduled) if scheduled else {}
+    why = reasons_among(scheduled, sky) if scheduled else {}
     return [Shown(row, text, why.get(row.pk)) for row, text in found], partly
 
 

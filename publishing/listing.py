@@ -340,7 +340,9 @@ def rows_of(deliveries: Iterable[Delivery]) -> list[Row]:
     return [Row(row.post, row, found.get(row.pk, ())) for row in rows]
 
 
-def light_rows(keys: Collection[int], drafts: Iterable[Post] = ()) -> list[Row]:
+def light_rows(
+    keys: Collection[int], drafts: Iterable[Post] = (), sky: Sky | None = None
+) -> list[Row]:
     """Rows for cards, which show one risk at most: of these deliveries and drafts.
 
     Without those that are no more. A fixed number of queries, and hardly more than the
@@ -349,7 +351,7 @@ def light_rows(keys: Collection[int], drafts: Iterable[Post] = ()) -> list[Row]:
     rows = [Row(post) for post in drafts]
     sent: dict[int, str] = {}
     if keys:
-        shown, partly = light.deliveries(list(keys))
+        shown, partly = light.deliveries(list(keys), sky)
         for one in shown:
             risks_of = (one.risk,) if one.risk else ()
             rows.append(Row(one.delivery.post, one.delivery, risks_of))
@@ -631,7 +633,8 @@ def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
     wanted = (
         Post.objects.filter(pk__in=unsent).select_related("brand") if unsent else ()
     )
-    for row in light_rows(keys, wanted):
+    sky = Sky.now_seen(timezone.now())
+    for row in light_rows(keys, wanted, sky):
         day_of(row.at).cards.append(row)
     if beside:
         for native in native_rows(NativePost.objects.filter(pk__in=beside)):
@@ -640,7 +643,7 @@ def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
         one.cards.sort(key=lambda row: row.at or start)
     weeks = [ordered[n : n + 7] for n in range(0, len(ordered), 7)]
     return Calendar(
-        view, day, title, weeks, previous, following, risks_ahead(user, filters)
+        view, day, title, weeks, previous, following, risks_ahead(user, filters, sky)
     )
 
 
@@ -660,20 +663,21 @@ def narrowed(deliveries: DeliveryQuerySet, filters: Filters) -> DeliveryQuerySet
     return deliveries.filter(pk__in=[one.pk for one in threatened(deliveries)])
 
 
-def risks_ahead(user: Any, filters: Filters) -> int:
+def risks_ahead(user: Any, filters: Filters, sky: Sky | None = None) -> int:
     """How many posts of the next seven days will not go out as things stand."""
     now = timezone.now()
+    sky = sky or Sky.now_seen(now)
     until = now + timedelta(days=RISK_DAYS)
     whatever_state = replace(filters, status="")
     if not whatever_state.any:
-        found = threatened_for(user, until, Sky.now_seen(now))
+        found = threatened_for(user, until, sky)
         return sum(one.due_at >= now for one in found)
     rows = whatever_state.deliveries(
         Delivery.objects.visible_to(user).filter(
             status=Delivery.Status.SCHEDULED, due_at__gte=now, due_at__lt=until
         )
     )
-    return len(threatened(rows))
+    return len(threatened(rows, sky))
 
 
 # ---------------------------------------------------------------- list

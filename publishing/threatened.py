@@ -69,10 +69,10 @@ def threatened_of(accounts: list[int]) -> list[Found]:
     return _judged(_of_accounts.values(accounts, now - BELIEVED), now)
 
 
-def reasons_among(keys: list[int]) -> dict[int, Risk]:
+def reasons_among(keys: list[int], sky: Sky | None = None) -> dict[int, Risk]:
     """Of those of these deliveries (keys) that will not go out, by key, why."""
     now = timezone.now()
-    sky = Sky.now_seen(now)
+    sky = sky or Sky.now_seen(now)
     if sky.active:
         found = threatened(Delivery.objects.filter(pk__in=keys), sky)
     else:
