@@ -97,8 +97,10 @@ class Filters:
 
     @property
     def composer_query(self) -> str:
-        """What of it a new post begins with: "brand=3&", or nothing."""
-        return f"brand={self.brand}&" if self.brand else ""
+        """What of it a new post begins with: "brand=3&zone=UTC&", or nothing."""
+        pairs = {"brand": self.brand, "zone": self.zone}
+        query = urlencode({key: value for key, value in pairs.items() if value})
+        return f"{query}&" if query else ""
 
     @property
     def pairs(self) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ import html
 import re
 from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import time_machine
@@ -545,3 +546,17 @@ def test_what_is_kept_of_one_reader_is_not_shown_to_another(hostile, world, sign
         assert len(set(alone)) > 1
         for client, before in zip(clients, alone, strict=True):
             assert draw(client, name, asked) == before, name
+
+
+def test_a_new_post_of_the_plain_calendar_begins_on_the_clock_that_is_shown(world, ana):
+    asked = {"plain": 1, "zone": "Asia/Tokyo", "brand": world.brand.pk}
+    links = re.findall(
+        r'class="pub-add" href="([^"]+)"', page(ana, "calendar", **asked)
+    )
+    assert links
+    link = html.unescape(links[0])
+    query = parse_qs(urlsplit(link).query)
+    assert query["zone"] == ["Asia/Tokyo"]
+    assert query["brand"] == [str(world.brand.pk)]
+    assert query["date"] == ["2026-11-25"]
+    assert 'value="Asia/Tokyo" selected' in ana.get(link).content.decode()
