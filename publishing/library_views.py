@@ -53,6 +53,7 @@ def media_library(request: HttpRequest) -> HttpResponse:
         "rows": [(asset, used.get(asset.pk, 0)) for asset in page.object_list],
         "filters": filters,
         "brands": brands,
+        "several_brands": len(brands) > 1,
         "folders": library.folders(request.user),
         "kinds": MediaAsset.Kind.choices,
         "room": library.room(brands),
