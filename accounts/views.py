@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from platforms import registry
 from platforms.base import SignIn
@@ -341,14 +341,28 @@ def account_people(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "accounts/people.html", context, status=status)
 
 
-def _may_end_with(account: ConnectedAccount, app: PlatformApp) -> str:
-    """Names of accounts whose access ends as well where one person connected them all;
-    "": there are none. Who the person is the platform does not tell."""
+#: So many accounts are named that may end with another one.
+NAMED = 3
+
+
+def _may_end_with(user: Any, account: ConnectedAccount, app: PlatformApp) -> str:
+    """Accounts whose access ends as well where one person connected them all; "": there
+    are none. Who the person is the platform does not tell. Of those that the reader may
+    not see only the number is said."""
     if not registry.spec(app.platform).ends_whole_consent:
         return ""
     others = ConnectedAccount.objects.connected().filter(credential__app=app)
-    names = others.exclude(pk=account.pk).order_by("name").values_list("name")
-    return ", ".join(name for (name,) in names)
+    others = others.exclude(pk=account.pk)
+    mine = others.filter(pk__in=ConnectedAccount.objects.visible_to(user).values("pk"))
+    names = list(mine.order_by("name").values_list("name", flat=True)[:NAMED])
+    rest = others.count() - len(names)
+    if not names:
+        words = ngettext("%(n)s other account", "%(n)s other accounts", rest)
+        return words % {"n": rest} if rest else ""
+    if not rest:
+        return ", ".join(names)
+    words = ngettext("%(names)s and %(n)s other", "%(names)s and %(n)s others", rest)
+    return words % {"names": ", ".join(names), "n": rest}
 
 
 @login_required
@@ -381,7 +395,7 @@ def account_disconnect(request: HttpRequest, pk: int) -> HttpResponse:
         "has_key": signed_in_at.spec.sign_in is SignIn.KEY,
         "platform": signed_in_at.spec.name,
         "queue": hooks.queues([account])[account.pk],
-        "may_end": _may_end_with(account, root.app),
+        "may_end": _may_end_with(request.user, account, root.app),
         "shares": ConnectedAccount.objects.connected()
         .filter(Q(credential=root) | Q(credential__parent=root))
         .exclude(pk=account.pk)

@@ -325,6 +325,23 @@ def test_whom_else_the_end_of_a_consent_may_end_is_said_before(make_account, adm
     assert "the same person" not in text(admin.get(url))
 
 
+def test_accounts_of_other_brands_are_not_named_where_a_consent_ends(
+    make_account, admin
+):
+    first = make_account("youtube", "UC1", name="Acme")
+    second = make_account("youtube", "UC2", name="Secret of others")
+    url = reverse("account_disconnect", args=[first.pk])
+    others = Brand.objects.create(name="Others")
+    ConnectedAccount.objects.filter(pk=second.pk).update(brand=others)
+    page = text(admin.get(url))
+    assert "If the same person has connected 1 other account, reconnect it" in page
+    assert "Secret" not in page
+    for number in range(3, 11):
+        make_account("youtube", f"UC{number}", name=f"Channel {number:02}")
+    page = text(admin.get(url))
+    assert "connected Channel 03, Channel 04, Channel 05 and 6 others, " in page
+
+
 def test_an_access_that_has_ended_is_not_said_to_have_no_end(make_account, admin):
     account = make_account("mastodon", "7")
     url = account.get_absolute_url()
