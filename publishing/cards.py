@@ -178,18 +178,7 @@ class Card(Timed):
             return looks.waiting(self._unapproved)
         if worst == Status.SCHEDULED and self._risky:
             return looks.at_risk()
-        return self._ended_look(worst) or found
-
-    def _ended_look(self, worst: str) -> looks.Look | None:
-        """What its state alone does not say: that it was deleted there, or how much of a
-        thread is out."""
-        if worst not in (Status.FAILED, Status.PUBLISHED):
-            return None
-        going = [one for one in self._sent if one.status != Status.CANCELLED]
-        gone = all(one.taken_down_at for one in going)
-        if gone or (len(going) == 1 and going[0].is_partly_out):
-            return looks.of_delivery(going[0])
-        return None
+        return looks.ended(self._sent, worst) or found
 
     @property
     def _unapproved(self) -> Delivery | None:

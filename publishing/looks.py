@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -94,6 +94,18 @@ def native() -> Look:
 
 def at_risk() -> Look:
     return Look("warn", "warning", _("At risk"))
+
+
+def ended(deliveries: Sequence[Delivery], worst: str) -> Look | None:
+    """Of a post's deliveries what their state alone does not say: that all were deleted
+    there, or how much of a thread is out. worst: as `together` finds it."""
+    if worst not in (Status.FAILED, Status.PUBLISHED):
+        return None
+    going = [one for one in deliveries if one.status != Status.CANCELLED]
+    gone = all(one.taken_down_at for one in going)
+    if gone or (len(going) == 1 and going[0].is_partly_out):
+        return of_delivery(going[0])
+    return None
 
 
 def together(

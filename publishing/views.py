@@ -281,13 +281,13 @@ def post_detail(request: HttpRequest, pk: int) -> HttpResponse:
     note = ""
     if post.local_date and post.local_time:
         note = clock_note(post.local_date, post.local_time, post.zone)
-    every = [row.delivery.status for row in rows if row.delivery]
-    statuses = set(every)
+    every = [row.delivery for row in rows if row.delivery]
+    statuses = {delivery.status for delivery in every}
     editable = {*CHANGEABLE, Delivery.Status.FAILED}
     context = {
         "post": post,
         "rows": rows,
-        "statuses": every,
+        "deliveries": every,
         "clock_note": note if post.state != Post.State.CANCELLED else "",
         "can_edit": post.state == Post.State.DRAFT or bool(statuses & editable),
         "can_cancel": bool(statuses & set(CANCELLABLE)),

@@ -82,11 +82,12 @@ def state_chip(row: Delivery | Post) -> SafeString:
 
 
 @register.simple_tag
-def post_chip(post: Post, statuses: Iterable[str]) -> SafeString:
+def post_chip(post: Post, deliveries: Sequence[Delivery]) -> SafeString:
     """A post's state as its deliveries make it: Published, Partly published 2/3 ..."""
     if post.state != Post.State.SCHEDULED:
         return chip(*looks.of_post(post))
-    return chip(*looks.together(post, statuses)[0])
+    found, worst = looks.together(post, [row.status for row in deliveries])
+    return chip(*(looks.ended(deliveries, worst) or found))
 
 
 @register.simple_tag

@@ -1,6 +1,7 @@
 """A post reads as its deliveries are."""
 
 import pytest
+from django.utils import timezone
 
 from publishing.models import Delivery, Post
 from socialhub.templatetags.socialhub import post_chip
@@ -23,7 +24,18 @@ S = Delivery.Status
 )
 def test_a_post_reads_as_its_deliveries_are(statuses, word):
     post = Post(state=Post.State.SCHEDULED)
-    assert post_chip(post, statuses).endswith(f"</span>{word}</span>")
+    deliveries = [Delivery(status=status) for status in statuses]
+    assert post_chip(post, deliveries).endswith(f"</span>{word}</span>")
+
+
+def test_a_post_is_called_deleted_when_all_of_it_is():
+    post = Post(state=Post.State.SCHEDULED)
+    gone, there = (
+        Delivery(status=S.PUBLISHED, taken_down_at=at) for at in (timezone.now(), None)
+    )
+    cancelled = Delivery(status=S.CANCELLED)
+    assert "Deleted at the platform" in post_chip(post, [gone, cancelled])
+    assert post_chip(post, [gone, there]).endswith("</span>Published</span>")
 
 
 def test_a_draft_is_a_draft():

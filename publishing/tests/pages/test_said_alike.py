@@ -150,6 +150,9 @@ def test_a_post_of_which_all_was_taken_down_is_not_called_published(world, ana):
     Delivery.objects.filter(pk=other.pk).update(taken_down_at=NOON)
     (card,) = cards(ana)
     assert card["w"] == "Deleted at the platform"
+    page = ana.get(row.post.get_absolute_url()).content.decode()
+    head = page[page.index("<h1") : page.index("written by")]
+    assert "Deleted at the platform" in head
 
 
 # ---------------------------------------------------------------- markup
