@@ -41,6 +41,9 @@ COUNTED = {
 }
 #: Of today, on which the few may have nothing: then there is nothing to ask about.
 OFTEN_EMPTY = {"calendar_day"}
+#: Calendars show the first of each cell. What a stop holds and a thread that ended halfway
+#: have a question of their own, where a card shows one: which do depends on the hour.
+OF_SOME_CARDS = 2
 #: Those of them that tell more than 20 questions' worth.
 ASK_MORE = {"calendar plain=1", "post_list tab=upcoming&status=at_risk"}
 
@@ -69,6 +72,10 @@ def test_each_page_opens_in_the_world_of_the_bench(world, settings):
     few = queries(visitors)
     world.grow(Size(accounts=80, deliveries=120, posts=80))
     many = queries(visitors)
-    more = {name: (few[name], n) for name, n in many.items() if n > few[name]}
+    more = {
+        name: (few[name], n)
+        for name, n in many.items()
+        if n > few[name] + OF_SOME_CARDS * name.startswith("calendar")
+    }
     assert {name: more[name] for name in more.keys() - OFTEN_EMPTY} == {}
     assert {name for name, n in many.items() if n > 20} <= ASK_MORE
