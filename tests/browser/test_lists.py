@@ -149,7 +149,10 @@ def test_what_other_products_exported_is_imported(
     page = visit("mara", size=size)
     # The 20th is no month: the order of day and month is clear.
     day = DAY.replace(day=20 if size == DESKTOP else 21)
-    for product, table in EXPORTS.items():
+    # On a phone the pages are the same for each of them.
+    products = list(EXPORTS)[: 3 if size == DESKTOP else 1]
+    for product in products:
+        table = EXPORTS[product]
         page.goto("/import/")
         text = table.format(day=day, w=size[0])
         page.get_by_label("Table (CSV or XLSX)").set_input_files(
@@ -165,11 +168,12 @@ def test_what_other_products_exported_is_imported(
         chosen.get_by_role("checkbox", name=re.compile("Bluesky.*Acme")).check()
         page.get_by_role("button", name="Look at all rows again").click()
         expect(page.locator("#write-note")).to_contain_text("1 row can be imported.")
-        inspect(page, f"import-{product.split()[0].lower()}-{size[0]}")
+        if product == products[0]:
+            inspect(page, f"import-from-elsewhere-{size[0]}")
         page.get_by_role("button", name="Import 1 row").click()
         expect(main).to_contain_text("1 post would be taken back")
     page.goto(f"/posts/?tab=all&day={day.isoformat()}")
-    for product in EXPORTS:
+    for product in products:
         row = row_of(page, BLUESKY, f"From {product.split()[0]} at {size[0]}")
         expect(row).to_contain_text("Scheduled")
 
