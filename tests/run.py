@@ -45,6 +45,7 @@ LONG_FIRST = [
     "tests/browser/test_calendar.py",
     "tests/browser/test_files.py",
     "accounts/tests/test_connect_practice.py",
+    "accounts/tests/test_wrong_sign_ins.py",
     "tests/live/test_story.py",
 ]
 #: What does not know of DATABASE_URL, and so would only be repeated: platforms are plain
@@ -64,6 +65,7 @@ SAME_ON_EVERY_DATABASE = [
     # Bluesky server: what these ask of the database is in the fast tests, and in the
     # drills and faults that run on each.
     "--ignore=accounts/tests/test_connect_practice.py",
+    "--ignore=accounts/tests/test_wrong_sign_ins.py",
     "--ignore=monitoring/tests/test_app_suspended.py",
     "--ignore=publishing/tests/test_working_on.py",
     "--ignore=tests/live/test_bluesky_server.py",

@@ -418,14 +418,17 @@ class Weeks:
         if due and not self.record.may_end_now(ending, now, due):
             self.at(due + STEP, partial(self._die, pk, ending))
             return
+        causes = ending.causes
         if pk in self.cut:  # one thing at a time, so that it can be told what it was
             self.practice.remove_fault(self.cut.pop(pk)[1])
             self.last_tokens.forget(pk)
+            # An answer may be lost already: then both have ended it.
+            causes |= {Cause.ROTATION_LOST.value}
         self.practice.end_tokens(account.platform, account.external_id, ending.how)
         if ending.outlived:
-            self.last_tokens.begin(account, ending.name, ending.causes)
+            self.last_tokens.begin(account, ending.name, causes)
             return
-        death = self.died(ending.name, account.platform, ending.causes, hit, now)
+        death = self.died(ending.name, account.platform, causes, hit, now)
         death.can_be_told = ending.can_be_told
         if ending.restored:
             death.restore = account.external_id

@@ -477,15 +477,26 @@ class Calendar {
     this.say(found.said, { bad: !found.id });
   }
 
-  // The card that was moved has the focus again, wherever it stands now.
+  // The card that was moved has the focus again, wherever it stands now. The calendar may
+  // draw it once more: what had the focus is gone then, and nothing has it.
   focusAgain() {
     if (!this.wanted) return;
     const wanted = this.wanted;
     this.wanted = null;
-    requestAnimationFrame(() => {
-      const node = this.root.querySelector(`[data-post="${wanted}"]`);
-      if (node) (node.matches("a") ? node : node.querySelector("a") || node).focus();
-    });
+    const end = performance.now() + 2000;
+    let shown = null;
+    const look = () => {
+      if (!shown?.isConnected) {
+        const card = this.root.querySelector(`[data-post="${wanted}"]`);
+        const lost = document.activeElement === document.body;
+        if (card && (!shown || lost)) {
+          shown = card.matches("a") ? card : card.querySelector("a") || card;
+          shown.focus();
+        }
+      }
+      if (performance.now() < end) requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
   }
 
   say(words, { undo = false, bad = false, edit = "" } = {}) {
