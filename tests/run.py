@@ -72,6 +72,8 @@ SAME_ON_EVERY_DATABASE = [
     # What it asks of the database is in the fast tests of monitoring and accounts.
     "--ignore=tests/live/test_health_drill.py",
     "--ignore=tests/browser",
+    # What is said, and in which language.
+    "--ignore=socialhub/tests/test_languages.py",
     # Each page is opened on every database all the same, by the list of all pages.
     "--ignore-glob=publishing/tests/pages/*",
 ]
