@@ -14,6 +14,8 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 
+NOTHING = SafeString("")
+
 
 def fill(text: str, *values: Any) -> SafeString:
     """text: markup with `{}` where the values go; they are escaped unless they are

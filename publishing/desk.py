@@ -114,7 +114,7 @@ def _counted(reader: Any, now: datetime, *long_ago: datetime) -> Any:
         Delivery.objects.visible_to(reader)
         .filter(needs | RETRYING | CHECKING | solved)
         .order_by()
-        .values(all=Value(1))
+        .values(all=Value(1))  # or each delivery would be counted by itself
         .annotate(
             needs_me=Count("pk", filter=needs & ~away),
             retrying=Count("pk", filter=RETRYING),
@@ -398,6 +398,8 @@ def _read(user: Any, tab: str, whose: str) -> list[Delivery]:
     asked = {"solved": times[1:], NEEDS_ME: times[:1]}.get(tab, ())
     read = _rows_of(tab, whose if tab == NEEDS_ME else "").objects(user, *asked)
     accounts = _accounts().in_bulk({row.account_id for row in read}) if read else {}
+    # What went away between the two queries is not there.
+    read = [row for row in read if row.account_id in accounts]
     for row in read:
         row.account = accounts[row.account_id]
     return read
@@ -405,8 +407,8 @@ def _read(user: Any, tab: str, whose: str) -> list[Delivery]:
 
 @cache
 def _rows_of(tab: str, whose: str) -> Seen[Delivery]:
-    def rows(reader: Any, *asked: datetime) -> Any:
-        times = _SAMPLES
+    def rows(reader: Any, *_samples: datetime) -> Any:
+        times = _SAMPLES  # of which those are the ones that this tab compares with
         wanted = tab_rows(Delivery.objects.visible_to(reader), tab, times)
         if tab == NEEDS_ME:
             wanted = whose_rows(wanted, reader, whose, times.now)

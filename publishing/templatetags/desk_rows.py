@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from accounts.markup import fill, fill_each, joined
+from accounts.markup import NOTHING, fill, fill_each, joined
 from publishing.desk import Group
 from publishing.models import Delivery
 from socialhub.templatetags.socialhub import (
@@ -27,7 +27,6 @@ from socialhub.templatetags.socialhub import (
 
 register = template.Library()
 
-NOTHING = SafeString("")
 Status = Delivery.Status
 
 

@@ -11,13 +11,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.addresses import address
-from accounts.markup import fill, joined
+from accounts.markup import NOTHING, fill, joined
 from publishing.models import MediaAsset
 from socialhub.templatetags.socialhub import when
 
 register = template.Library()
 
-NOTHING = SafeString("")
 Kind = MediaAsset.Kind
 
 

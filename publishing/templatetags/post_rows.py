@@ -10,11 +10,11 @@ from typing import Any
 
 from django import template
 from django.urls import reverse
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from accounts.causes import Action
-from accounts.markup import fill, fill_each
+from accounts.markup import NOTHING, fill, fill_each
 from publishing import looks
 from publishing.listing import Row
 from publishing.models import Delivery
@@ -29,8 +29,6 @@ from socialhub.templatetags.socialhub import (
 )
 
 register = template.Library()
-
-NOTHING = mark_safe("")
 
 
 @register.simple_tag

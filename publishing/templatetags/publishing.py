@@ -19,7 +19,7 @@ from django.utils import timezone, translation
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from accounts.markup import fill, fill_each, joined
+from accounts.markup import NOTHING, fill, fill_each, joined
 from accounts.reading import told
 from publishing import looks
 from publishing.cards import Card, NativeCard
@@ -29,8 +29,6 @@ from publishing.models import Delivery
 from socialhub.templatetags.socialhub import chip, platform_icon, state_chip
 
 register = template.Library()
-
-NOTHING = SafeString("")
 
 
 register.filter("told", told)

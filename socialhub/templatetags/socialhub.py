@@ -27,7 +27,7 @@ from django.utils.translation import gettext as _
 from accounts.causes import broken_words, explain, length_words, unit_words
 from accounts.charts import Chart
 from accounts.health_rows import Row, Shown
-from accounts.markup import fill, fill_each
+from accounts.markup import fill, fill_each, joined
 from accounts.models import ConnectedAccount
 from accounts.names import name_of
 from accounts.permissions import Group, Line
@@ -241,7 +241,7 @@ def table_lines(lines: Iterable[Sequence[tuple[str, Any]]]) -> SafeString:
         _table_line(tuple(line), tuple(type(cell) for _head, cell in line), language)
         for line in lines
     )
-    return mark_safe("".join(said))  # noqa: S308
+    return joined(said)
 
 
 # Most lines of a table of past days are those of yesterday.
