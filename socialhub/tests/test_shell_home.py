@@ -159,7 +159,7 @@ def test_the_number_of_queries_does_not_hang_on_why_posts_are_at_risk(
     Credential.objects.filter(pk=broken.credential_id).update(
         state="broken", cause="token_revoked"
     )
-    make_delivery(broken, "one", timedelta(hours=1))
+    make_delivery(broken, "one", timedelta(minutes=30))
     renew()
     page_of(client, reader)
     with CaptureQueriesContext(connection) as few:
