@@ -274,6 +274,7 @@ class OptionKind(StrEnum):
     TEXT = "text"
     LIST = "list"  # texts: tags
     FLAG = "flag"
+    DATE = "date"  # YYYY-MM-DD
 
 
 @dataclass(frozen=True)

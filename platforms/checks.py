@@ -24,7 +24,7 @@ from .base import (
     chosen,
 )
 from .errors import Cause
-from .text import is_web_link
+from .text import is_web_link, read_date
 from .transport import is_public
 
 
@@ -269,6 +269,9 @@ def _option_finding(
     if option.kind is OptionKind.CHOICE:
         choices = limits.get(option.choices_from) or option.choices
         if choices and value not in choices:
+            return Finding(Level.REFUSED, Cause.OPTION_UNKNOWN, field, values)
+    elif option.kind is OptionKind.DATE:
+        if read_date(value) is None:
             return Finding(Level.REFUSED, Cause.OPTION_UNKNOWN, field, values)
     elif option.max_length is not None and option.kind is not OptionKind.FLAG:
         used, limit = len(value), option.max_length

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import date, datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -84,6 +85,14 @@ def web_host(link: str) -> str:
     except ValueError:
         return ""
     return host.removeprefix("www.")
+
+
+def read_date(typed: Any) -> date | None:
+    """The day that YYYY-MM-DD names; None: none."""
+    try:
+        return datetime.strptime(str(typed), "%Y-%m-%d").date()
+    except ValueError:
+        return None
 
 
 def cover_ms(typed: Any, length_s: float | None) -> int | None:

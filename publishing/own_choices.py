@@ -108,6 +108,10 @@ class Field:
         return self.option.kind is OptionKind.FLAG
 
     @property
+    def is_date(self) -> bool:
+        return self.option.kind is OptionKind.DATE
+
+    @property
     def is_list(self) -> bool:
         return self.option.kind is OptionKind.LIST
 

@@ -12,7 +12,15 @@ from django.utils.translation import gettext as _
 from accounts.causes import length_words
 from accounts.models import ConnectedAccount
 from platforms import parts, registry
-from platforms.base import Count, Draft, PlatformSpec, PollRule, Shape, chosen
+from platforms.base import (
+    Count,
+    Draft,
+    OptionKind,
+    PlatformSpec,
+    PollRule,
+    Shape,
+    chosen,
+)
 from platforms.text import find_urls, web_host
 
 from . import link_facts, tagging
@@ -142,9 +150,13 @@ def _beside(spec: PlatformSpec, draft: Draft) -> list[tuple[str, str]]:
     found = []
     for option in spec.options:
         value = chosen(spec, draft, None, option.key) if option.is_read else None
-        if value:
+        if value and value != option.default:
             is_list = isinstance(value, list | tuple)
             words = ", ".join(map(str, value)) if is_list else str(value)
+            if option.kind is OptionKind.CHOICE and words in option.choices:
+                words = _(option.choices[words])
+            elif option.kind is OptionKind.FLAG:
+                words = _("Yes")
             found.append((_(option.name), words))
     return found
 

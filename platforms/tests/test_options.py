@@ -79,3 +79,19 @@ def test_what_is_open_or_impossible_is_said_before_anything_is_sent(
     )
     found = option_findings(Draft("Hello", options=options), spec, ACME, limits)
     assert [finding.cause for finding in found] == ([said] if said else [])
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("2026-10-01", None),
+        ("", None),
+        ("2026-02-30", Cause.OPTION_UNKNOWN),
+        ("1.10.2026", Cause.OPTION_UNKNOWN),
+    ],
+)
+def test_a_day_has_to_be_one(typed, said):
+    day = Option("day", "Day", OptionKind.DATE)
+    spec = replace(SPEC, options=(day,))
+    found = option_findings(Draft("Hello", options={"day": typed}), spec, ACME)
+    assert [finding.cause for finding in found] == ([said] if said else [])

@@ -86,6 +86,7 @@ INVALID: dict[str, Cause] = {
     "invalidDescription": Cause.TEXT_REFUSED,
     "invalidTags": Cause.TOO_MANY_TAGS,
     "invalidCategoryId": Cause.OPTION_UNKNOWN,
+    "invalidRecordingDetails": Cause.OPTION_UNKNOWN,
     "invalidVideoMetadata": Cause.TEXT_REFUSED,
     "mediaBodyRequired": Cause.MEDIA_REFUSED,
     "contentRequired": Cause.MEDIA_REFUSED,

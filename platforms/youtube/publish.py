@@ -41,7 +41,7 @@ from ..errors import (
     PermissionMissing,
     PlatformError,
 )
-from ..text import tidy, utf8_bytes, with_link
+from ..text import read_date, tidy, utf8_bytes, with_link
 from . import hook
 from .client import YouTubeClient, moment
 from .media import Sending, file_name, made, thumbnail_of, video_of
@@ -74,6 +74,8 @@ LOOK_PAGES = 3
 THUMBNAIL, PLAYLIST = without.THUMBNAIL, without.PLAYLIST
 PROCESSING = "processing"
 WIDE, UPRIGHT = 16 / 9, 9 / 16
+#: option -> field of a video's status that it turns off
+TURNED_OFF = {"no_embedding": "embeddable", "hide_stats": "publicStatsViewable"}
 
 
 class YouTube(Platform):
@@ -179,12 +181,21 @@ class YouTube(Platform):
         if draft.language:
             snippet["defaultLanguage"] = draft.language
         # Both always: without a word it is public, and for everybody.
-        status = {
+        status: dict[str, Any] = {
             "privacyStatus": str(choice("privacy")),
             "selfDeclaredMadeForKids": choice("made_for_kids") == "yes",
             "containsSyntheticMedia": bool(choice("synthetic")),
         }
-        return {"snippet": snippet, "status": status}
+        # What differs from what YouTube does without a word.
+        if (licence := choice("license")) != SPEC.options_by_key["license"].default:
+            status["license"] = str(licence)
+        for key, field in TURNED_OFF.items():
+            if choice(key):
+                status[field] = False
+        body = {"snippet": snippet, "status": status}
+        if day := read_date(choice("recorded_on")):
+            body["recordingDetails"] = {"recordingDate": f"{day}T00:00:00Z"}
+        return body
 
     def _sending(self, job: PublishJob, api: YouTubeClient) -> Sending:
         notify = bool(chosen(SPEC, job.draft, job.account, "notify"))
@@ -272,11 +283,7 @@ class YouTube(Platform):
             raise NotFound("the video was deleted")
         if state == "uploaded":
             return wait if polls < MAX_POLLS else late
-        wanted, is_now = self.body(job)["status"], status.get("privacyStatus")
-        if is_now and is_now != wanted["privacyStatus"]:
-            note = f"YouTube made it {is_now}, not {wanted['privacyStatus']}"
-            return self._done(job, api, PROCESSING, note)
-        return self._done(job, api, PROCESSING)
+        return self._done(job, api, PROCESSING, _otherwise(self.body(job), status))
 
     def _done(
         self,
@@ -500,6 +507,19 @@ def _media_findings(
             cause = Cause.MEDIA_TOO_SMALL
             found.append(Finding(Level.WARNING, cause, field, {**values, **unit}))
     return found
+
+
+def _otherwise(body: Mapping[str, Any], status: Mapping[str, Any]) -> str:
+    """What YouTube made of the settings of a video that was not asked for; "": nothing."""
+    wanted = body["status"]
+    found = []
+    is_now = status.get("privacyStatus")
+    if is_now and is_now != wanted["privacyStatus"]:
+        found.append(f"YouTube made it {is_now}, not {wanted['privacyStatus']}")
+    for field in ("license", *TURNED_OFF.values()):
+        if field in wanted and status.get(field, wanted[field]) != wanted[field]:
+            found.append(f"YouTube set {field} to {status[field]}, not {wanted[field]}")
+    return "; ".join(found)
 
 
 def _after(job: PublishJob) -> list[str]:

@@ -209,6 +209,37 @@ OPTIONS = (
         OptionKind.FLAG,
         default=False,
     ),
+    Option(
+        "license",
+        "Licence",
+        OptionKind.CHOICE,
+        {
+            "youtube": "Standard YouTube licence",
+            "creativeCommon": "Creative Commons - Attribution",
+        },
+        default="youtube",
+        help="With Creative Commons others may use the video in videos of their own.",
+        is_read=True,
+    ),
+    Option(
+        "no_embedding",
+        "Other websites must not show the video (no embedding)",
+        OptionKind.FLAG,
+        default=False,
+    ),
+    Option(
+        "hide_stats",
+        "Hide the figures of the video from others",
+        OptionKind.FLAG,
+        default=False,
+    ),
+    Option(
+        "recorded_on",
+        "Recorded on",
+        OptionKind.DATE,
+        help="The day on which the video was recorded.",
+        is_read=True,
+    ),
 )
 
 SPEC = PlatformSpec(

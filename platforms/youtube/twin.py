@@ -195,6 +195,10 @@ class YouTubeTwin(Login, Upload, Captions, Channels):
                 "thumbnail": video["thumbnail"],
                 "captions": [one["language"] for one in video.get("tracks", [])],
                 "privacy": self.privacy(video),
+                "license": video["license"],
+                "embeddable": video["embeddable"],
+                "figures_shown": video["publicStatsViewable"],
+                "recorded_at": video.get("recordingDate", ""),
             }
             for id, video in self.all("video", deleted=False)
         ]
@@ -277,6 +281,14 @@ class YouTubeTwin(Login, Upload, Captions, Channels):
             notes.append(f"Private{until}: only its owner sees this page on YouTube.")
         elif self.privacy(video) == "unlisted":
             notes.append("Unlisted: only who has the link sees it.")
+        if video["license"] == "creativeCommon":
+            notes.append(
+                "Licence: Creative Commons, others may use it with attribution."
+            )
+        if not video["embeddable"]:
+            notes.append("Other websites cannot show this video.")
+        if date := video.get("recordingDate"):
+            notes.append(f"Recorded on {date[:10]}.")
         comments = self._comments(video["id"])
         return [*notes, *(f"Comment: {doc['text']}" for doc in reversed(comments))]
 

@@ -40,6 +40,7 @@ UPLOAD_SWITCHES = (
     Switch("uploads_per_channel", "Uploads of a channel in 24 h (empty: any)", None),
     Switch("thumbnails_per_channel", "Thumbnails of a channel in 24 h", None),
     Switch("privacy_refused", "Privacy settings that are refused", []),
+    Switch("licenses_refused", "Licences that are refused", []),
     Switch("short_chunks", "Of so many next chunks half is kept", 0),
     Switch("lost_chunks", "Of so many next chunks nothing is kept", 0),
     Switch("troubled_chunks", "After so many next chunks: kept, and answered 503", 0),
@@ -153,6 +154,9 @@ class Upload(Videos):
         if metadata["privacyStatus"] in self.setting("privacy_refused"):
             text = "The request attempts to set an invalid privacy setting."
             raise Refused(403, "forbiddenPrivacySetting", text, "youtube.video")
+        if metadata.get("license") in self.setting("licenses_refused"):
+            text = "The request attempts to set an invalid license for the video."
+            raise Refused(403, "forbiddenLicenseSetting", text, "youtube.video")
 
     def _announced(self, request: Request) -> tuple[int | None, str, str]:
         """(bytes or None, MIME type, file name) of the file to come."""

@@ -60,6 +60,7 @@ SAMPLES: dict[str, Any] = {
     "board": "Ideas",
     "collaborators": ["anna", "ben"],
     "user_tags": ["@carla 25 75"],
+    "recorded_on": "2026-10-01",
 }
 
 

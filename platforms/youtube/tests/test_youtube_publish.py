@@ -51,6 +51,7 @@ class Google:
         self.puts: list[str] = []
         self.states = ["processed"]
         self.privacy = "public"
+        self.more: dict[str, Any] = {}
         api.assert_all_requests_are_fired = False
         api.add_callback("POST", f"{UPLOAD}/videos", self.begin)
         api.add_callback("PUT", re.compile(re.escape(f"{UPLOAD}/videos")), self.put)
@@ -91,7 +92,7 @@ class Google:
 
     def video(self, _request: Any) -> Reply:
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
-        status = {"uploadStatus": state, "privacyStatus": self.privacy}
+        status = {"uploadStatus": state, "privacyStatus": self.privacy, **self.more}
         rows = [{"id": "v1", "status": status}] if state else []
         return 200, {}, json.dumps({"kind": "youtube#videoListResponse", "items": rows})
 
@@ -191,6 +192,31 @@ def test_a_session_is_opened_with_all_that_was_chosen(
     assert request.headers["X-Upload-Content-Length"] == "2560"
     assert request.headers["X-Upload-Content-Type"] == "video/mp4"
     assert request.headers["Slug"] == f"socialhub-{'0' * 32}.mp4"
+
+
+def test_licence_embedding_figures_and_the_day_go_along(
+    google: Google, run: Run, job: Callable[..., PublishJob]
+) -> None:
+    options = {
+        "license": "creativeCommon",
+        "no_embedding": True,
+        "hide_stats": True,
+        "recorded_on": "2026-10-01",
+    }
+    run(job(options=options))
+    (request,) = google.begun
+    body = json.loads(request.body or b"")
+    assert body["status"] == {
+        "privacyStatus": "public",
+        "selfDeclaredMadeForKids": False,
+        "containsSyntheticMedia": False,
+        "license": "creativeCommon",
+        "embeddable": False,
+        "publicStatsViewable": False,
+    }
+    assert body["recordingDetails"] == {"recordingDate": "2026-10-01T00:00:00Z"}
+    # A part that is set and not named is refused.
+    assert request.params["part"] == "recordingDetails,snippet,status"  # type: ignore[attr-defined]
 
 
 @pytest.mark.trap("youtube", 9)
@@ -590,6 +616,16 @@ def test_another_privacy_than_the_chosen_one_is_noted(
     assert result.remote.extra["notes"] == ["YouTube made it private, not public"]
 
 
+def test_another_licence_than_the_chosen_one_is_noted(
+    google: Google, run: Run, job: Callable[..., PublishJob]
+) -> None:
+    google.more = {"license": "youtube", "embeddable": False}
+    chosen = {"license": "creativeCommon", "no_embedding": True}
+    _names, _now, result = run(job(options=chosen))
+    said = "YouTube set license to youtube, not creativeCommon"
+    assert result.remote.extra["notes"] == [said]
+
+
 @pytest.mark.trap("youtube", 13)
 @pytest.mark.parametrize(
     ("status", "reason", "tries"),
@@ -720,6 +756,13 @@ def refused(youtube: YouTube, draft: Draft, **account: Any) -> set[tuple[str, st
         ({"title": "a > b"}, "", {(Cause.TEXT_REFUSED, "option:title")}),
         ({"made_for_kids": None}, "", {(Cause.OPTION_MISSING, "option:made_for_kids")}),
         ({"privacy": "secret"}, "", {(Cause.OPTION_UNKNOWN, "option:privacy")}),
+        ({"license": "mine"}, "", {(Cause.OPTION_UNKNOWN, "option:license")}),
+        ({"recorded_on": "2026-02-28"}, "", set()),
+        (
+            {"recorded_on": "2026-02-30"},
+            "",
+            {(Cause.OPTION_UNKNOWN, "option:recorded_on")},
+        ),
         ({}, "a < b", {(Cause.TEXT_REFUSED, "text")}),
         ({}, "é" * 2500, set()),
         ({}, "é" * 2501, {(Cause.TEXT_TOO_LONG, "text")}),

@@ -272,7 +272,13 @@ def test_a_video_goes_out_once_with_all_that_belongs_to_it(
 ) -> None:
     (playlist,) = road.client.playlists()
     file = film(LONG, upright=upright)
-    options = {"playlist": playlist, "tags": ["bread", "new oven"]}
+    options = {
+        "playlist": playlist,
+        "tags": ["bread", "new oven"],
+        "license": "creativeCommon",
+        "no_embedding": True,
+        "recorded_on": "2026-10-01",
+    }
     if lost:
         road.fault("drop_answer")
     job, remote = road.publish(road.job(file, cover(), **options))
@@ -298,6 +304,10 @@ def test_a_video_goes_out_once_with_all_that_belongs_to_it(
     assert shown["snippet"]["description"] == "Bread is out"
     assert shown["snippet"]["tags"] == ["bread", "new oven"]
     assert shown["status"]["selfDeclaredMadeForKids"] is False
+    assert shown["status"]["license"] == "creativeCommon"
+    assert shown["status"]["embeddable"] is False
+    assert shown["status"]["publicStatsViewable"] is True
+    assert post["recorded_at"] == "2026-10-01T00:00:00Z"
     rows, _page = road.client.playlist_items(playlist)
     ids = [row["contentDetails"]["videoId"] for row in rows]
     assert ids == [remote.external_id]

@@ -397,6 +397,15 @@ def test_privacy_can_be_refused_or_forced(net):
     assert net.video(id)["status"]["privacyStatus"] == "private"
 
 
+def test_a_licence_can_be_refused(net):
+    net.set(licenses_refused="creativeCommon")
+    assert reason(net.start(status(license="creativeCommon"))) == (
+        403,
+        "forbiddenLicenseSetting",
+    )
+    assert net.start().status_code == 200
+
+
 def test_omitted_privacy_is_public(net):
     id = net.upload({"snippet": {"title": "T"}, "status": {}})
     assert net.video(id)["status"]["privacyStatus"] == "public"

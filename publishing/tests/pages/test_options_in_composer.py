@@ -184,3 +184,24 @@ def test_choices_that_an_account_has_got_since_are_offered(ana, pinterest):
     pinterest.server_limits = {"boards": {**BOARDS, "b3": "Gardens"}}
     pinterest.save()
     assert "Gardens" in ana.get(NEW).content.decode()
+
+
+def test_a_day_is_chosen_in_a_field_for_days_and_kept(ana, filled, world):
+    youtube = make_account(world.brand, "youtube", "Acme Y", kind="channel")
+    chosen = {
+        "option_youtube_title": "A film",
+        "option_youtube_recorded_on": "2026-10-01",
+        "option_youtube_notify": "1",
+        "option_youtube_hide_stats": "1",
+        "action": "draft",
+    }
+    ana.post(NEW, filled(youtube, **chosen))
+    post = Post.objects.get()
+    assert post.draft_for("youtube").options == {
+        "title": "A film",
+        "recorded_on": "2026-10-01",
+        "hide_stats": True,
+    }
+    page = ana.get(f"/posts/{post.pk}/edit/").content.decode()
+    assert '<input type="date" id="id_option_youtube_recorded_on"' in page
+    assert 'name="option_youtube_recorded_on" value="2026-10-01"' in page

@@ -111,3 +111,24 @@ def test_a_preview_names_what_readers_see_beside_the_text(ana, world):
     (preview,) = answer.context["panel"].previews
     assert preview.beside == [("Published together with", "@anna, ben")]
     assert "Published together with:" in answer.content.decode()
+
+
+def test_a_preview_says_choices_in_words_and_none_that_nobody_made(ana, world):
+    account = make_account(world.brand, "youtube", "Acme Y", kind="channel")
+    form = {
+        "brand": world.brand.pk,
+        "text": "A film",
+        "accounts": [account.pk],
+        "options_youtube": "1",
+        "option_youtube_license": "creativeCommon",
+        "option_youtube_recorded_on": "2026-10-01",
+    }
+    (preview,) = ana.post(reverse("compose_check"), form).context["panel"].previews
+    assert preview.beside == [
+        ("Licence", "Creative Commons - Attribution"),
+        ("Recorded on", "2026-10-01"),
+    ]
+    plain = {**form, "option_youtube_license": "youtube"}
+    del plain["option_youtube_recorded_on"]
+    (preview,) = ana.post(reverse("compose_check"), plain).context["panel"].previews
+    assert preview.beside == []
