@@ -170,6 +170,37 @@
     }
   }
 
+  // ---- checks wait for a press: a button that comes anew, or moves, between down and up
+  // hears no click
+
+  const panel = document.getElementById("panel");
+  const ANEW = "#panel, #compose-footer, #previews";
+  let isPressed = false;
+  let waits = false;
+
+  function startPress(event) {
+    isPressed = Boolean(event.target.closest?.(ANEW));
+  }
+
+  function endPress() {
+    isPressed = false;
+    if (!waits) return;
+    waits = false;
+    // After the click, which may leave the page.
+    setTimeout(() => panel.dispatchEvent(new Event("let-go")));
+  }
+
+  document.addEventListener("pointerdown", startPress);
+  for (const event of ["pointerup", "pointercancel"]) document.addEventListener(event, endPress);
+  document.addEventListener("keydown", (event) => event.key === " " && startPress(event));
+  document.addEventListener("keyup", (event) => event.key === " " && endPress());
+  window.addEventListener("blur", endPress);
+  panel.addEventListener("htmx:beforeSwap", (event) => {
+    if (!isPressed || event.target !== panel) return;
+    event.detail.shouldSwap = false;
+    waits = true;
+  });
+
   // ---- templates and hashtag sets: into the text that is shown, where the cursor stands
 
   function startInserting() {
