@@ -478,6 +478,18 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("Make it smaller and add it again."),
         Action.EDIT,
     ),
+    Cause.IMAGES_TOO_LARGE: _e(
+        _("The images are too large together"),
+        _(
+            "The platform cannot fetch them from SocialHub, so they are sent with the post "
+            "itself, which has no room for as much."
+        ),
+        _(
+            "Make them smaller, or ask an operator to open SITE_URL to the internet: then "
+            "they are fetched one by one."
+        ),
+        Action.EDIT,
+    ),
     Cause.MEDIA_TOO_SMALL: _e(
         _("The image is too small"),
         _("The image has fewer pixels than this platform wants."),

@@ -273,6 +273,7 @@ class OptionKind(StrEnum):
     CHOICE = "choice"  # one of `choices`, or of what the account's own server lists
     TEXT = "text"
     LIST = "list"  # texts: tags
+    LINES = "lines"  # texts, one for each file, in their order; "": none for that one
     FLAG = "flag"
     DATE = "date"  # YYYY-MM-DD
 
@@ -286,8 +287,8 @@ class Option:
     account's own choices stand, in the same shape (a board, a playlist), the value is
     then kept per account. default: what holds when nothing is chosen, None: nothing is
     preset and, where `required`, a person has to choose (TikTok demands that of who may
-    see a video). max_length: of a text in code points, of a list in entries. media: kinds
-    of files with which it makes sense, (): always.
+    see a video). max_length: of a text or of each line in code points, of a list in
+    entries. media: kinds of files with which it makes sense, (): always.
     """
 
     key: str
@@ -464,7 +465,7 @@ class PlatformSpec:
     #: key of the row of the call that deletes an upload that no post shows
     #: (`PlatformClient.discard_upload`); "": it has none
     discard_call: str = ""
-    #: it fetches files from an address of ours, all or some of them
+    #: files are not sent to it: it fetches all or some of them from an address of ours
     fetches_files: bool = False
     #: it takes no post without an image or a video
     needs_media: bool = False
@@ -882,6 +883,12 @@ def chosen(spec: PlatformSpec, draft: Draft, account: Identity | None, key: str)
     return option.default if value in (None, "") else value
 
 
+def lines_of(value: Any) -> list[str]:
+    """Of an `OptionKind.LINES`, which an imported row may hold as one text."""
+    rows = value.splitlines() if isinstance(value, str) else value or ()
+    return [str(row).strip() for row in rows]
+
+
 def calls_of_choices(
     spec: PlatformSpec, draft: Draft, account: Identity | None
 ) -> tuple[str, ...]:
@@ -1099,6 +1106,8 @@ class Step:
     run: Callable[[], StepResult]
     #: addresses of ours that the platform is told to fetch from: read by ourselves first
     gives_out: tuple[str, ...] = ()
+    #: what is done where those cannot be read; None: it waits until they can
+    instead: Callable[[], StepResult] | None = None
 
 
 class Sighting(StrEnum):

@@ -22,6 +22,7 @@ from .base import (
     PlatformSpec,
     VideoRule,
     chosen,
+    lines_of,
 )
 from .errors import Cause
 from .text import is_web_link, read_date
@@ -274,9 +275,11 @@ def _option_finding(
         if read_date(value) is None:
             return Finding(Level.REFUSED, Cause.OPTION_UNKNOWN, field, values)
     elif option.max_length is not None and option.kind is not OptionKind.FLAG:
+        if option.kind is OptionKind.LINES:
+            value = max(lines_of(value), key=len)
         used, limit = len(value), option.max_length
         if used > limit:
-            unit = "characters" if option.kind is OptionKind.TEXT else ""
+            unit = "" if option.kind is OptionKind.LIST else "characters"
             values |= {"used": used, "limit": limit, "unit": unit}
             return Finding(Level.REFUSED, Cause.OPTION_TOO_LONG, field, values)
     return None

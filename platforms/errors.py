@@ -92,6 +92,8 @@ class Cause(StrEnum):
     MEDIA_TOO_LARGE = "media_too_large"
     MEDIA_TOO_SMALL = "media_too_small"
     MEDIA_SHAPE = "media_shape"
+    #: all together, where they stand in one call
+    IMAGES_TOO_LARGE = "images_too_large"
     MEDIA_SIZES_DIFFER = "media_sizes_differ"
     MEDIA_KIND = "media_kind"
     ANIMATION_TOO_LARGE = "animation_too_large"

@@ -104,3 +104,10 @@ def cover_ms(typed: Any, length_s: float | None) -> int | None:
     if not math.isfinite(at) or at < 0 or (length_s is not None and at > length_s):
         return None
     return round(at * 1000)
+
+
+def cover_index(typed: Any, photos: int) -> int | None:
+    """From 0, of a number that people count from 1; None: there is no such photo."""
+    word = str(typed).strip()
+    number = int(word) if word.isascii() and word.isdigit() else 0
+    return number - 1 if 1 <= number <= photos else None

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import ConnectedAccount
-from platforms.base import BELOW, MediaKind, Option, OptionKind, PlatformSpec
+from platforms.base import BELOW, MediaKind, Option, OptionKind, PlatformSpec, lines_of
 from platforms.text import tidy
 
 from .composing import option_anchor
@@ -23,6 +23,8 @@ from .new_choices import MAX_NAME
 #: Above the longest of any network.
 MAX_TEXT = 1000
 MAX_ENTRIES = 100
+#: of lines, one for each file
+MAX_LINES_TEXT = 20_000
 KINDS = {
     MediaKind.IMAGE: gettext_lazy("images"),
     MediaKind.GIF: gettext_lazy("animated images"),
@@ -66,7 +68,9 @@ class Field:
         nothing = _("Please choose") if self.option.required else "-"
         return [("", nothing), *choices.items()]
 
-    max_length: ClassVar[int] = MAX_TEXT
+    @property
+    def max_length(self) -> int:
+        return MAX_LINES_TEXT if self.is_lines else MAX_TEXT
 
     @property
     def max_new(self) -> int:
@@ -77,6 +81,8 @@ class Field:
     def text(self) -> str:
         if self.option.kind is OptionKind.LIST:
             return ", ".join(self.value or ())
+        if self.is_lines:
+            return "\n".join(lines_of(self.value))
         return str(self.value or "")
 
     @property
@@ -87,6 +93,10 @@ class Field:
             only = _("For posts with: %(kinds)s.") % {"kinds": kinds}
         own = self.option.help and _(self.option.help)
         split = _("Several, with commas between.") if self.is_list else ""
+        if self.is_lines:
+            split = _(
+                "One line for each file, in their order; an empty line leaves one out."
+            )
         return " ".join(part for part in (own, split, only) if part)
 
     @property
@@ -114,6 +124,10 @@ class Field:
     @property
     def is_list(self) -> bool:
         return self.option.kind is OptionKind.LIST
+
+    @property
+    def is_lines(self) -> bool:
+        return self.option.kind is OptionKind.LINES
 
     @property
     def is_asked(self) -> bool:
@@ -180,8 +194,18 @@ def _value(
 def _typed(option: Option, typed: Any) -> Any:
     if option.kind is OptionKind.FLAG:
         return bool(typed)
+    if option.kind is OptionKind.LINES:
+        return _typed_lines(str(typed or "")[:MAX_LINES_TEXT])
     text = tidy(str(typed or ""))[:MAX_TEXT].strip()
     if option.kind is OptionKind.LIST:
         entries = (entry.strip() for entry in text.replace("\n", ",").split(","))
         return tuple(entry for entry in entries if entry)[:MAX_ENTRIES]
     return text
+
+
+def _typed_lines(text: str) -> tuple[str, ...]:
+    """What is left out before the last of them stays as an empty one."""
+    lines = [tidy(line) for line in text.splitlines()][:MAX_ENTRIES]
+    while lines and not lines[-1]:
+        lines.pop()
+    return tuple(lines)

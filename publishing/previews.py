@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import regex
 from django.utils.translation import gettext as _
@@ -15,11 +16,13 @@ from platforms import parts, registry
 from platforms.base import (
     Count,
     Draft,
+    Option,
     OptionKind,
     PlatformSpec,
     PollRule,
     Shape,
     chosen,
+    lines_of,
 )
 from platforms.text import find_urls, web_host
 
@@ -151,14 +154,22 @@ def _beside(spec: PlatformSpec, draft: Draft) -> list[tuple[str, str]]:
     for option in spec.options:
         value = chosen(spec, draft, None, option.key) if option.is_read else None
         if value and value != option.default:
-            is_list = isinstance(value, list | tuple)
-            words = ", ".join(map(str, value)) if is_list else str(value)
-            if option.kind is OptionKind.CHOICE and words in option.choices:
-                words = _(option.choices[words])
-            elif option.kind is OptionKind.FLAG:
-                words = _("Yes")
-            found.append((_(option.name), words))
+            found.append((_(option.name), _words_of(option, value)))
     return found
+
+
+def _words_of(option: Option, value: Any) -> str:
+    if option.kind is OptionKind.LINES:
+        rows = (f"{n}. {line}" for n, line in enumerate(lines_of(value), 1) if line)
+        return " · ".join(rows)
+    if option.kind is OptionKind.FLAG:
+        return _("Yes")
+    words = (
+        ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    )
+    if option.kind is OptionKind.CHOICE and words in option.choices:
+        return _(option.choices[words])
+    return words
 
 
 def folded(text: str, after: int | None) -> tuple[str, str]:

@@ -1,14 +1,14 @@
 """Pinterest: content rules, uploads and Pins, finding a lost Pin.
 
-Images are fetched by Pinterest during the call; a video is sent, waited for, and then
-pinned. Nothing keeps a Pin from doubling but looking.
+Images are fetched by Pinterest during the call, or stand in it; a video is sent, waited
+for, and then pinned. Nothing keeps a Pin from doubling but looking.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
@@ -33,12 +33,7 @@ from ..base import (
     StepResult,
     chosen,
 )
-from ..checks import (
-    fetch_findings,
-    link_findings,
-    media_findings,
-    option_findings,
-)
+from ..checks import link_findings, media_findings, option_findings
 from ..errors import (
     Cause,
     InvalidContent,
@@ -48,13 +43,21 @@ from ..errors import (
     as_kind,
 )
 from ..limits import header_number, meant_bucket
-from ..text import cover_ms, is_web_link, tidy
+from ..text import is_web_link, tidy
 from .client import PinterestClient, Upload, remote_of, utc
+from .pictures import (
+    AS_BYTES,
+    are_sent,
+    can_be_sent,
+    film_of,
+    findings,
+    images_of,
+    source,
+)
 from .spec import (
     ADVISED_DESCRIPTION,
     ADVISED_WIDTH,
-    COVER_AT,
-    COVER_AT_S,
+    COLOUR,
     LOOK_BACK_S,
     MAX_DESCRIPTION,
     MAX_LINK,
@@ -73,8 +76,7 @@ POLLS_AHEAD = 6
 #: How often an image is fetched in vain before it is given up: its host may be slow.
 MAX_FETCHES = 2
 FETCH_AGAIN_S = 30
-#: How far a cover's shape may be from its video's: a part of it, for rounding.
-SHAPE_OFF = 0.02
+HEX_COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 #: Name of the mark in a link.
 MARK = "pin_ref"
 #: Buckets in the order in which usage headers are likely to be about them. The days of
@@ -122,7 +124,7 @@ class Pinterest(Platform):
         if (used := len(self.link(draft, ""))) > MAX_LINK:
             say(Level.REFUSED, Cause.LINK_REFUSED, "link", used=used, limit=MAX_LINK)
         images = tuple(m for m in draft.media if m.kind is MediaKind.IMAGE)
-        film = _film(draft)
+        film = film_of(draft)
         for number, media in enumerate(draft.media, 1):
             is_image = media.kind is MediaKind.IMAGE
             is_pinned = is_image and film is None
@@ -132,15 +134,13 @@ class Pinterest(Platform):
                 values = {"used": media.width, "least": ADVISED_WIDTH}
                 field, unit = f"media:{number}", {"unit": "pixels wide"}
                 say(Level.WARNING, Cause.MEDIA_TOO_SMALL, field, **values, **unit)
-        if film is not None:
-            found += _cover_findings(draft, film)
-        elif len({(image.width, image.height) for image in images}) > 1:
+        if film is None and len({(image.width, image.height) for image in images}) > 1:
             say(Level.REFUSED, Cause.MEDIA_SIZES_DIFFER, "media")
         return [
             *found,
+            *findings(draft, account),
+            *_colour_findings(draft),
             *option_findings(draft, self.spec, account, limits),
-            # A video is sent by us.
-            *fetch_findings(replace(draft, media=images), account),
             *link_findings(draft),
             *media_findings(draft, self.spec),
         ]
@@ -161,8 +161,8 @@ class Pinterest(Platform):
         """Of a video: register, upload, wait; then the Pin, which is out at once.
 
         Witness: "media" {"id", "of", "made_at", and until its bytes are there "url" and
-        "fields"}, "ready" the id of a video that is done, "polls", and "fetches" how
-        often images were fetched in vain.
+        "fields"}, "ready" the id of a video that is done, "polls", "fetches" how often
+        images were fetched in vain, and "as_bytes": now they are sent.
         """
         api = cast(PinterestClient, client)
         if _is_video(job.draft):
@@ -175,23 +175,33 @@ class Pinterest(Platform):
                 return Step("upload", StepKind.REPEATABLE, lambda: _upload(job, api))
             if job.witness.get("ready") != stored["id"]:
                 return Step("wait", StepKind.REPEATABLE, lambda: _wait(job, api))
+        if are_sent(job):
+            return Step("pin", StepKind.COMMIT, lambda: self._pin(job, api, sent=True))
         # Of a video, its cover's.
-        given = tuple(m.public_url for m in _fetched(job.draft) if m.public_url)
+        given = tuple(image.public_url for image in images_of(job.draft))
         return Step(
-            "pin", StepKind.COMMIT, lambda: self._pin(job, api), gives_out=given
+            "pin",
+            StepKind.COMMIT,
+            lambda: self._pin(job, api),
+            gives_out=given,
+            instead=(lambda: self._pin(job, api, sent=True))
+            if given and can_be_sent(job.draft)
+            else None,
         )
 
-    def body(self, job: PublishJob) -> dict[str, Any]:
-        """The JSON of the Pin."""
+    def body(self, job: PublishJob, *, sent: bool = False) -> dict[str, Any]:
+        """The JSON of the Pin. sent: with the images themselves."""
         draft = job.draft
         board, section = self._place(job)
-        body: dict[str, Any] = {"board_id": board, "media_source": _source(job)}
+        media = source(job, sent=sent)
+        body: dict[str, Any] = {"board_id": board, "media_source": media}
         for name, value in (
             ("board_section_id", section),
             ("title", self._title(draft)),
             ("description", self.text_as_sent(draft)),
             ("link", self.link(draft, job.marker)),
             ("alt_text", _shown(draft).alt_text.strip()),
+            ("dominant_color", _colour(draft)),
         ):
             if value:
                 body[name] = value
@@ -209,17 +219,17 @@ class Pinterest(Platform):
     def _title(self, draft: Draft) -> str:
         return str(chosen(self.spec, draft, None, "title") or "").strip()
 
-    def _pin(self, job: PublishJob, api: PinterestClient) -> StepResult:
+    def _pin(
+        self, job: PublishJob, api: PinterestClient, *, sent: bool = False
+    ) -> StepResult:
         if not job.draft.media:
             raise InvalidContent("no image", cause=Cause.MEDIA_MISSING)
         if not self._board(job):
             raise InvalidContent("no board", cause=Cause.OPTION_MISSING)
-        if not all(file.public_url for file in _fetched(job.draft)):
-            raise InvalidContent(
-                "the file has no public address", cause=Cause.MEDIA_NOT_PUBLIC
-            )
+        if sent and not can_be_sent(job.draft):
+            raise InvalidContent("too many bytes", cause=Cause.IMAGES_TOO_LARGE)
         try:
-            row = api.create(self.body(job))
+            row = api.create(self.body(job, sent=sent))
         except TransientError as error:
             if error.cause is Cause.MEDIA_NOT_PUBLIC:
                 return _fetch_again(job, error)
@@ -325,63 +335,18 @@ class Pinterest(Platform):
         )
 
 
-def _film(draft: Draft) -> MediaFile | None:
-    films = (file for file in draft.media if file.kind is MediaKind.VIDEO)
-    return next(films, None)
-
-
 def _shown(draft: Draft) -> MediaFile:
-    return _film(draft) or draft.media[0]
-
-
-def _fetched(draft: Draft) -> tuple[MediaFile, ...]:
-    """What Pinterest fetches itself: images, also one that is a video's cover."""
-    return tuple(file for file in draft.media if file.kind is not MediaKind.VIDEO)
+    return film_of(draft) or draft.media[0]
 
 
 def _is_video(draft: Draft) -> bool:
-    return _film(draft) is not None
-
-
-def _cover_findings(draft: Draft, film: MediaFile) -> Iterator[Finding]:
-    """It wants the shape of its video; whether another is refused is not known."""
-    for number, file in enumerate(draft.media, 1):
-        if file.kind is MediaKind.IMAGE and file.height and film.height:
-            shape = film.width / film.height
-            if abs(file.width / file.height - shape) > SHAPE_OFF * shape:
-                yield Finding(Level.WARNING, Cause.MEDIA_SHAPE, f"media:{number}")
-    typed = chosen(SPEC, draft, None, COVER_AT)
-    facts = {"option": SPEC.options_by_key[COVER_AT].name}
-    field = f"option:{COVER_AT}"
-    if typed is not None and _fetched(draft):
-        yield Finding(Level.WARNING, Cause.OPTION_LEFT_OUT, field, facts)
-    elif typed is not None and cover_ms(typed, film.duration_s) is None:
-        yield Finding(Level.REFUSED, Cause.OPTION_UNKNOWN, field, facts)
+    return film_of(draft) is not None
 
 
 def _creative_type(draft: Draft) -> str:
     if _is_video(draft):
         return VIDEO
     return CAROUSEL if len(draft.media) > 1 else IMAGE
-
-
-def _source(job: PublishJob) -> dict[str, Any]:
-    media = job.draft.media
-    if film := _film(job.draft):
-        source: dict[str, Any] = {
-            "source_type": "video_id",
-            "media_id": str(job.witness.get("ready") or ""),
-        }
-        if stills := _fetched(job.draft):
-            return {**source, "cover_image_url": stills[0].public_url}
-        typed = chosen(SPEC, job.draft, job.account, COVER_AT)
-        at_ms = None if typed is None else cover_ms(typed, film.duration_s)
-        second = COVER_AT_S if at_ms is None else at_ms // 1000
-        return {**source, "cover_image_key_frame_time": second}
-    if len(media) > 1:
-        items = [{"url": file.public_url} for file in media]
-        return {"source_type": "multiple_image_urls", "items": items, "index": 0}
-    return {"source_type": "image_url", "url": media[0].public_url}
 
 
 # ---------------------------------------------------------------- a video's way
@@ -443,14 +408,28 @@ def _wait(job: PublishJob, api: PinterestClient) -> StepResult:
 
 
 def _fetch_again(job: PublishJob, error: PlatformError) -> StepResult:
-    """An image that could not be fetched made no Pin; once more, then a person."""
+    """An image that could not be fetched made no Pin: it is sent. What is too large for
+    that is fetched once more; then a person."""
     fetches = int(job.witness.get("fetches", 0)) + 1
+    if can_be_sent(job.draft):
+        return StepResult({"fetches": fetches, AS_BYTES: True})
     if fetches >= MAX_FETCHES:
         raise as_kind(InvalidContent, error, cause=error.cause) from error
     return StepResult({"fetches": fetches}, wait_s=FETCH_AGAIN_S)
 
 
 # ---------------------------------------------------------------- small things
+
+
+def _colour(draft: Draft) -> str:
+    return str(chosen(SPEC, draft, None, COLOUR) or "").strip()
+
+
+def _colour_findings(draft: Draft) -> Iterator[Finding]:
+    if (typed := _colour(draft)) and not HEX_COLOUR.fullmatch(typed):
+        values = {"option": SPEC.options_by_key[COLOUR].name}
+        field = f"option:{COLOUR}"
+        yield Finding(Level.REFUSED, Cause.OPTION_UNKNOWN, field, values)
 
 
 def _mark(marker: str) -> str:

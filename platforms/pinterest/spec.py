@@ -35,6 +35,19 @@ ADVISED_WIDTH = 200
 COVER_AT_S = 1
 #: The option that names another second.
 COVER_AT = "cover_at"
+#: and that names the image that a carousel shows first
+COVER_PHOTO = "cover_photo"
+#: What is said of each image of a carousel: its name there -> the option.
+ITEM_LINKS = "item_links"
+ITEM_WORDS = {
+    "title": "item_titles",
+    "description": "item_descriptions",
+    "link": ITEM_LINKS,
+}
+COLOUR = "dominant_color"
+#: Images that stand in the call itself, all together: what older documentation advises
+#: for a call, and what the slowest line that we send on takes before the call is over.
+MAX_SENT = 10 * 1024 * 1024
 #: Clock differences allowed for when looking for a Pin of ours.
 LOOK_BACK_S = 60
 ACCESS_LIFE_S = 30 * 86_400
@@ -122,6 +135,48 @@ OPTIONS = (
         media=(MediaKind.VIDEO,),
     ),
     Option(
+        COVER_PHOTO,
+        "Cover: number of the photo",
+        OptionKind.TEXT,
+        max_length=2,
+        help="Of several images; without it the first.",
+        media=(MediaKind.IMAGE,),
+    ),
+    Option(
+        "item_titles",
+        "Titles of the images",
+        OptionKind.LINES,
+        max_length=MAX_TITLE,
+        help="Of several images, for who turns to each.",
+        media=(MediaKind.IMAGE,),
+        is_read=True,
+    ),
+    Option(
+        "item_descriptions",
+        "Descriptions of the images",
+        OptionKind.LINES,
+        max_length=MAX_DESCRIPTION,
+        help="Of several images, for who turns to each.",
+        media=(MediaKind.IMAGE,),
+        is_read=True,
+    ),
+    Option(
+        ITEM_LINKS,
+        "Links of the images",
+        OptionKind.LINES,
+        max_length=MAX_LINK,
+        help="Of several images; an image without one leads where the Pin does.",
+        media=(MediaKind.IMAGE,),
+        is_read=True,
+    ),
+    Option(
+        COLOUR,
+        "Colour until the image is there",
+        OptionKind.TEXT,
+        max_length=7,
+        help="As #6E7874. Without it Pinterest takes one of the image.",
+    ),
+    Option(
         "mark_link",
         "Add a reference to the link",
         OptionKind.FLAG,
@@ -136,7 +191,6 @@ SPEC = PlatformSpec(
     name="Pinterest",
     shape=Shape.PICTURE,
     sign_in=SignIn.OAUTH,
-    fetches_files=True,
     hosts={"www": "https://www.pinterest.com", "api": "https://api.pinterest.com"},
     practice_paths={"www": "/pinterest/www", "api": "/pinterest/api"},
     absent=(

@@ -93,6 +93,8 @@ class PinterestTwin(Figures):
                 "thumbnail": pin["pictures"][0]["sha256"] if pin["video"] else "",
                 "link": pin["link"],
                 "marker": "",
+                "choices": self._choices(pin),
+                "sent_images": sum(bool(p.get("was_sent")) for p in pin["pictures"]),
             }
             for id, pin in self.all("pin", place=API, deleted=False)
             if self.board_is_there(pin["board"])
@@ -100,6 +102,18 @@ class PinterestTwin(Figures):
 
     def _text_of(self, pin: Doc) -> str:
         return "\n\n".join(filter(None, (pin["title"], pin["description"])))
+
+    def _choices(self, pin: Doc) -> Doc:
+        """What stands beside the Pin's own words, by the names of our choices."""
+        found: Doc = {"dominant_color": pin["color"]}
+        if pin["creative"] == "CAROUSEL":
+            found |= {
+                f"item_{name}s": [
+                    picture.get(name) or "" for picture in pin["pictures"]
+                ]
+                for name in ("title", "description", "link")
+            }
+        return found
 
     def _hashes(self, pin: Doc) -> list[str]:
         if pin["video"]:

@@ -91,6 +91,9 @@ class Pictures(Boards):
             if not isinstance(item, dict):
                 raise invalid(f"{item!r} is not of type 'object'")
             words = {name: item.get(name) for name in ("title", "description", "link")}
+            for value in words.values():
+                if value is not None and not isinstance(value, str):
+                    raise invalid(f"{value!r} is not of type 'string'")
             picture = self._picture(request, single, item, f"{pin}-{number}")
             made.append(picture | words)
         if len({(doc["width"], doc["height"]) for doc in made}) > 1:
@@ -126,7 +129,7 @@ class Pictures(Boards):
         is_right = picture and MIMES.get(picture.format) == content_type
         if not picture or not is_right or len(found) > self.setting("image_mb") * MB:
             raise Refused(400, 1, "The image is too large or not what it says.")
-        return self._keep(in_hand(found), picture, id)
+        return self._keep(in_hand(found), picture, id) | {"was_sent": True}
 
     def _keep(self, pulled: Pulled, picture: Still, id: str) -> Doc:
         self.world.put_blob(self.slug, id, MIMES[picture.format], pulled.read())

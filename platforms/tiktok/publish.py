@@ -46,7 +46,7 @@ from ..errors import (
     TransientError,
     as_kind,
 )
-from ..text import cover_ms, tidy, with_link
+from ..text import cover_index, cover_ms, tidy, with_link
 from . import hook, media
 from .client import (
     COMPLETE,
@@ -582,13 +582,6 @@ class TikTok(Platform):
 def utf16(text: str) -> int:
     """Code units, as TikTok counts."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def cover_index(typed: Any, photos: int) -> int | None:
-    """From 0, of a number that people count from 1; None: there is no such photo."""
-    word = str(typed).strip()
-    number = int(word) if word.isascii() and word.isdigit() else 0
-    return number - 1 if 1 <= number <= photos else None
 
 
 def _has_photos(draft: Draft) -> bool:

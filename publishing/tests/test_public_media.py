@@ -96,6 +96,21 @@ def test_what_is_wrong_is_said_and_asked_again_only_later(web, answer, words):
     assert words in verdict.why
 
 
+def test_a_step_that_can_go_without_addresses_does_where_they_cannot_be_read(web):
+    step = Step(
+        "pin",
+        StepKind.COMMIT,
+        lambda: StepResult({"by": "address"}),
+        gives_out=(address(),),
+        instead=lambda: StepResult({"by": "bytes"}),
+    )
+    web.says(status=502)
+    assert travelling.way_of(step)().witness == {"by": "bytes"}
+    cache.clear()
+    web.says()
+    assert travelling.way_of(step)().witness == {"by": "address"}
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"SITE_URL": "http://127.0.0.1:8000"}, {"PUBLIC_MEDIA_SELF_CHECK": False}],

@@ -108,7 +108,8 @@ PACE: dict[str, dict[str, str]] = {
         "uploads_per_day": "10000",
     },
     "tiktok": {"moderation_s": "2", "processing_s": "2"},
-    "pinterest": {"video_processing_s": "2"},
+    # Images that cannot be fetched are sent.
+    "pinterest": {"video_processing_s": "2", "fetch_fails": "12"},
     "snapchat": {
         "app_calls": "10000",
         "token_calls": "1000",

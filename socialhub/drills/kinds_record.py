@@ -122,6 +122,10 @@ def _differs(
         return f"with the text {post['text']!r} instead of {text!r}"
     if QUOTE in way.choices and not post["quotes"]:
         return "without what it quotes"
+    told = post.get("choices", {})
+    for key, value in way.choices.items():
+        if told.get(key, value) != value:
+            return f"with {key} {told[key]!r} instead of {value!r}"
     asked = list(draft.poll.options) if draft.poll else []
     if post.get("poll", []) != asked:
         return f"with the answers {post.get('poll')} instead of {asked}"

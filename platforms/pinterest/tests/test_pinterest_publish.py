@@ -129,7 +129,6 @@ def test_an_account_without_boards_is_told_that_one_is_wanted(
         ({"mime_type": "image/webp"}, Level.REFUSED, Cause.MEDIA_TYPE),
         ({"size_bytes": 10 * 1024**2 + 1}, Level.REFUSED, Cause.MEDIA_TOO_LARGE),
         ({"alt_text": "a" * 501}, Level.REFUSED, Cause.ALT_TEXT_TOO_LONG),
-        ({"public_url": ""}, Level.REFUSED, Cause.MEDIA_NOT_PUBLIC),
         ({"height": 2101}, Level.WARNING, Cause.MEDIA_SHAPE),
         ({"width": 199, "height": 299}, Level.WARNING, Cause.MEDIA_TOO_SMALL),
         (
@@ -303,7 +302,7 @@ def test_a_videos_cover_is_the_image_beside_it_or_a_second_of_it(
         # Told once, though no image should be as tall.
         (True, {"width": 400}, Level.WARNING, Cause.MEDIA_SHAPE, "media:2"),
         (True, {"alt_text": ""}, None, None, ""),
-        (True, {"public_url": ""}, Level.REFUSED, Cause.MEDIA_NOT_PUBLIC, "media"),
+        (True, {"public_url": ""}, None, None, ""),
         (
             True,
             {"mime_type": "image/webp"},
@@ -350,6 +349,66 @@ def test_several_images_are_a_carousel_and_empty_fields_are_left_out(
             "index": 0,
         },
     }
+
+
+def test_what_is_said_of_each_image_of_a_carousel_goes_along(
+    pinterest: Pinterest, job: Jobs, draft: Drafts, image: Files
+) -> None:
+    options = {
+        "board": BOARD,
+        "item_titles": ["Sow", "", "Reap"],
+        # As a table brings it.
+        "item_descriptions": "How we sow\n\nHow we reap",
+        "item_links": ["https://acme.example/sow"],
+        "cover_photo": "3",
+        "dominant_color": "#6E7874",
+    }
+    made = draft(media=(image(), image(), image()), options=options)
+    assert pinterest.check(made, job().account, {"boards": {BOARD: "Spring"}}) == []
+    body = pinterest.body(job(draft=made))
+    url = {"url": image().public_url}
+    assert body["media_source"]["items"] == [
+        {
+            **url,
+            "title": "Sow",
+            "description": "How we sow",
+            "link": "https://acme.example/sow",
+        },
+        url,
+        {**url, "title": "Reap", "description": "How we reap"},
+    ]
+    assert body["media_source"]["index"] == 2
+    assert body["dominant_color"] == "#6E7874"
+
+
+@pytest.mark.parametrize(
+    ("count", "options", "level", "cause"),
+    [
+        (2, {"item_titles": ["", "x" * 101]}, Level.REFUSED, Cause.OPTION_TOO_LONG),
+        (2, {"item_titles": ["A", "B", "C"]}, Level.WARNING, Cause.OPTION_LEFT_OUT),
+        (1, {"item_titles": ["A"]}, Level.WARNING, Cause.OPTION_LEFT_OUT),
+        (2, {"item_links": ["", "acme"]}, Level.REFUSED, Cause.LINK_REFUSED),
+        (2, {"cover_photo": "3"}, Level.REFUSED, Cause.OPTION_UNKNOWN),
+        (1, {"cover_photo": "1"}, Level.WARNING, Cause.OPTION_LEFT_OUT),
+        (1, {"dominant_color": "red"}, Level.REFUSED, Cause.OPTION_UNKNOWN),
+    ],
+)
+def test_what_is_wrong_beside_images_is_told_before(
+    pinterest: Pinterest,
+    job: Jobs,
+    draft: Drafts,
+    image: Files,
+    count: int,
+    options: dict,
+    level: Level,
+    cause: Cause,
+) -> None:
+    media = tuple(image() for _ in range(count))
+    made = draft(media=media, options={"board": BOARD, **options})
+    (found,) = pinterest.check(made, job().account, {"boards": {BOARD: "Spring"}})
+    (key,) = options
+    field = f"option:{key}"
+    assert (found.level, found.cause, found.field) == (level, cause, field)
 
 
 @pytest.mark.parametrize(
@@ -494,18 +553,48 @@ def test_a_pin_of_a_video_that_is_not_ready_waits_for_it_again(
     assert (error.outcome, error.extra["forget"]) == (Outcome.TRANSIENT, "ready")
 
 
-def test_an_image_is_fetched_twice_and_then_a_person_helps(
+def test_an_image_that_cannot_be_fetched_is_sent(
     pinterest: Pinterest, client: PinterestClient, job: Jobs, api: Api
 ) -> None:
+    """It made no Pin, so that the next try may go at once."""
     body = {"code": 1, "message": "Unable to reach the URL. Please try again."}
     api.post(PINS, json=body, status=400)
     result = pinterest.next_step(job(), client).run()
+    assert (result.wait_s, result.remote) == (None, None)
+    assert result.witness == {"fetches": 1, "as_bytes": True}
+    api.replace(responses.POST, PINS, json=PIN, status=201)
+    step = pinterest.next_step(job(witness=result.witness), client)
+    assert (step.kind, step.gives_out) == (StepKind.COMMIT, ())
+    assert step.run().remote is not None
+    assert sent(api.calls[1])["media_source"] == {
+        "source_type": "image_base64",
+        "content_type": "image/jpeg",
+        "data": "SlBFRw==",
+    }
+
+
+def test_images_too_large_to_be_sent_are_fetched_twice_and_then_a_person_helps(
+    pinterest: Pinterest,
+    client: PinterestClient,
+    job: Jobs,
+    draft: Drafts,
+    image: Files,
+    api: Api,
+) -> None:
+    body = {"code": 1, "message": "Unable to reach the URL. Please try again."}
+    api.post(PINS, json=body, status=400)
+    made = draft(media=(image(size_bytes=6 << 20), image(size_bytes=6 << 20)))
+    step = pinterest.next_step(job(draft=made), client)
+    assert step.instead is None
+    result = step.run()
     assert (result.wait_s, result.witness) == (30, {"fetches": 1})
-    error = raised(pinterest.next_step(job(witness=result.witness), client).run)
+    now = job(draft=made, witness=result.witness)
+    error = raised(pinterest.next_step(now, client).run)
     assert (error.permanent, error.cause) == (True, Cause.MEDIA_NOT_PUBLIC)
+    api.assert_call_count(PINS, 2)
 
 
-def test_a_cover_that_cannot_be_fetched_leaves_its_video_uploaded(
+def test_a_cover_that_cannot_be_fetched_is_sent_with_its_uploaded_video(
     pinterest: Pinterest,
     client: PinterestClient,
     job: Jobs,
@@ -519,11 +608,78 @@ def test_a_cover_that_cannot_be_fetched_leaves_its_video_uploaded(
     made = draft(media=(image(), video()))
     witness = {"media": registered(), "ready": "52"}
     result = pinterest.next_step(job(draft=made, witness=witness), client).run()
-    assert (result.wait_s, result.witness) == (30, {"fetches": 1})
     now = job(draft=made, witness={**witness, **result.witness})
-    error = raised(pinterest.next_step(now, client).run)
-    assert (error.permanent, error.cause) == (True, Cause.MEDIA_NOT_PUBLIC)
-    api.assert_call_count(PINS, 2)
+    api.replace(responses.POST, PINS, json=PIN, status=201)
+    assert pinterest.next_step(now, client).run().remote is not None
+    assert sent(api.calls[1])["media_source"] == {
+        "source_type": "video_id",
+        "media_id": "52",
+        "cover_image_content_type": "image/jpeg",
+        "cover_image_data": "SlBFRw==",
+    }
+
+
+LOCAL = "http://127.0.0.1:8000/media/public/a.jpg"
+
+
+@pytest.mark.parametrize("url", ["", LOCAL])
+def test_without_a_public_address_images_are_sent(
+    pinterest: Pinterest,
+    client: PinterestClient,
+    job: Jobs,
+    draft: Drafts,
+    image: Files,
+    api: Api,
+    url: str,
+) -> None:
+    made = draft(media=(image(public_url=url), image(public_url=url)))
+    limits = {"boards": {BOARD: "Spring"}}
+    assert pinterest.check(made, job().account, limits) == []
+    api.post(PINS, json=PIN, status=201)
+    step = pinterest.next_step(job(draft=made), client)
+    assert step.gives_out == ()
+    assert step.run().remote is not None
+    one = {"content_type": "image/jpeg", "data": "SlBFRw=="}
+    assert sent(api.calls[0])["media_source"] == {
+        "source_type": "multiple_image_base64",
+        "items": [one, one],
+        "index": 0,
+    }
+
+
+def test_images_that_are_sent_have_room_for_so_much_only(
+    pinterest: Pinterest,
+    client: PinterestClient,
+    job: Jobs,
+    draft: Drafts,
+    image: Files,
+) -> None:
+    files = tuple(image(public_url=LOCAL, size_bytes=6 << 20) for _ in range(2))
+    made = draft(media=files)
+    (found,) = pinterest.check(made, job().account, {"boards": {BOARD: "Spring"}})
+    assert (found.level, found.cause) == (Level.REFUSED, Cause.IMAGES_TOO_LARGE)
+    # One by one they are fetched, where they can be.
+    open_files = tuple(
+        replace(file, public_url="https://hub.example.com/a") for file in files
+    )
+    there = draft(media=open_files)
+    assert pinterest.check(there, job().account, {"boards": {BOARD: "Spring"}}) == []
+    error = raised(pinterest.next_step(job(draft=made), client).run)
+    assert (error.permanent, error.cause) == (True, Cause.IMAGES_TOO_LARGE)
+
+
+def test_the_practice_network_fetches_from_any_address(
+    pinterest: Pinterest,
+    client: PinterestClient,
+    job: Jobs,
+    draft: Drafts,
+    image: Files,
+) -> None:
+    near = replace(job().account, url="http://127.0.0.1:8100/pinterest/www/acme/")
+    now = job(draft=draft(media=(image(public_url=LOCAL),)), account=near)
+    step = pinterest.next_step(now, client)
+    assert step.gives_out == (LOCAL,)
+    assert step.instead is not None
 
 
 @pytest.mark.trap("pinterest", 10)

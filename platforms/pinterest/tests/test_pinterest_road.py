@@ -44,8 +44,15 @@ def road(network: PracticeServer) -> Iterator[Road]:
 @pytest.fixture
 def pin(road: Road, image: Files, video: Files, shelf: str) -> Callable[..., Draft]:
     _type, film = FILES["/a.mp4"]
+    _type, photo = FILES["/a.jpg"]
     files = {
-        "image": image(public_url=f"{shelf}/a.jpg", width=400, height=600),
+        "image": image(
+            public_url=f"{shelf}/a.jpg",
+            size_bytes=len(photo),
+            width=400,
+            height=600,
+            open=lambda: BytesIO(photo),
+        ),
         "video": video(
             size_bytes=len(film),
             width=240,
@@ -127,6 +134,29 @@ def test_each_kind_goes_out_once_and_is_known_by_its_id(
     assert post["link"] == (f"{LINK}&pin_ref=aaaaaaaaaaaa" if mark else LINK)
     assert post["media_kinds"] == list(KINDS[kind])
     assert post["alt_texts"] == [draft.media[0].alt_text]
+
+
+@pytest.mark.parametrize("kind", ["image", "carousel", "cover"])
+def test_images_that_cannot_be_fetched_are_sent(
+    road: Road, pin: Callable[..., Draft], kind: str
+) -> None:
+    with road.server.world.transaction():
+        road.twin.set_switch("fetch_fails", "1")
+    files = {**KINDS, "cover": ("image", "video")}[kind]
+    _job, error = road.publish(road.job(pin(*files)))
+    assert error is None
+    (post,) = road.posts()
+    assert post["sent_images"] == files.count("image")
+
+
+def test_words_of_a_carousel_arrive_with_their_images(
+    road: Road, pin: Callable[..., Draft]
+) -> None:
+    words = {"item_titles": ["A", "", "C"], "item_links": [LINK], "cover_photo": "1"}
+    road.post(pin(*KINDS["carousel"], **words))
+    (post,) = road.posts()
+    assert post["choices"]["item_titles"] == ["A", "", "C"]
+    assert post["choices"]["item_links"] == [LINK, "", ""]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -205,3 +205,15 @@ def test_a_day_is_chosen_in_a_field_for_days_and_kept(ana, filled, world):
     page = ana.get(f"/posts/{post.pk}/edit/").content.decode()
     assert '<input type="date" id="id_option_youtube_recorded_on"' in page
     assert 'name="option_youtube_recorded_on" value="2026-10-01"' in page
+
+
+def test_lines_stand_for_files_in_their_order_and_are_shown_so_again(
+    ana, filled, pinterest
+):
+    typed = "Sow\r\n\r\n Reap \r\n\r\n"
+    ana.post(NEW, filled(pinterest, action="draft", option_pinterest_item_titles=typed))
+    post = Post.objects.get()
+    assert post.draft_for("pinterest").options == {"item_titles": ["Sow", "", "Reap"]}
+    page = ana.get(f"/posts/{post.pk}/edit/").content.decode()
+    assert ">\nSow\n\nReap</textarea>" in page
+    assert "One line for each file, in their order" in page
