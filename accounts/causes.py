@@ -580,6 +580,12 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("Export it as MP4 with H.264, and add it again."),
         Action.EDIT,
     ),
+    Cause.VIDEO_SILENT: _e(
+        _("The video has no sound"),
+        _("This platform wants videos with sound here."),
+        _("Add one with sound, or send it as it is."),
+        Action.EDIT,
+    ),
     Cause.SOUND_CODEC: _e(
         _("The sound is encoded in a way that is not accepted"),
         _("The platform does not accept the way in which the sound is encoded."),

@@ -124,6 +124,7 @@ _NAMES = {
     without.THUMBNAIL: gettext_lazy("Thumbnail"),
     without.PLAYLIST: gettext_lazy("Playlist"),
     without.LINK_PICTURE: gettext_lazy("Picture of the link"),
+    without.PLACE: gettext_lazy("Place"),
 }
 
 

@@ -115,6 +115,12 @@ def _number_of_files(draft: Draft, spec: PlatformSpec) -> list[Finding]:
     return []
 
 
+def is_silent(file: MediaFile) -> bool:
+    """A video without sound, as far as it was looked into."""
+    is_known = file.kind is MediaKind.VIDEO and bool(file.video_codec)
+    return is_known and not file.has_audio and not file.audio_codec
+
+
 #: kind -> what it has when it is too many bytes
 _TOO_HEAVY = {
     MediaKind.IMAGE: Cause.MEDIA_TOO_LARGE,

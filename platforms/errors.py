@@ -107,6 +107,7 @@ class Cause(StrEnum):
     VIDEO_TOO_FEW_PIXELS = "video_too_few_pixels"
     VIDEO_SHAPE = "video_shape"
     VIDEO_CODEC = "video_codec"
+    VIDEO_SILENT = "video_silent"
     SOUND_CODEC = "sound_codec"
     SOUND_CHANNELS = "sound_channels"
     SOUND_RATE = "sound_rate"

@@ -15,6 +15,7 @@ from .errors import Cause, Outcome, PlatformError
 WITHOUT = "without"
 CAPTIONS, THUMBNAIL, PLAYLIST = "captions", "thumbnail", "playlist"
 LINK_PICTURE = "the picture of the link"
+PLACE = "place"
 #: Answers that say nothing of what goes along: they speak of the whole post.
 OF_ALL = {Outcome.AUTH_EXPIRED, Outcome.AUTH_REVOKED, Outcome.PLATFORM_DOWN}
 
@@ -49,7 +50,7 @@ CARD = Patience(tries=3, wait_s=5.0, for_limits=False)
 
 @dataclass(frozen=True)
 class Left:
-    """what: CAPTIONS, THUMBNAIL, PLAYLIST or LINK_PICTURE. cause: why, as a word of `Cause`."""
+    """what: CAPTIONS, THUMBNAIL, PLAYLIST, LINK_PICTURE or PLACE. cause: why, as a word of `Cause`."""
 
     what: str
     cause: str

@@ -112,7 +112,7 @@ SUBCODES: dict[int, Means] = {
     2207057: _MEDIA,
     2207076: _NEW_TRY,
     2207077: _NEW_TRY,
-    2207081: _MEDIA,
+    2207081: Means(InvalidContent, Cause.OPTION_UNKNOWN),  # no trial reels
     2207082: _NEW_TRY,
     2207089: _MEDIA,
 }
@@ -130,6 +130,8 @@ CODES: dict[int, Means] = {
 }
 #: Not there as a container: never made, over, or published already.
 CONTAINER_UNKNOWN = 2207008
+#: In the words of a refusal: there is no such place.
+PLACE_UNKNOWN = "INVALID_LOCATION_ID"
 #: How much of the account's newest posts is read at a time.
 RECENT_PAGES, RECENT_PAGE = 3, 50
 
@@ -559,6 +561,8 @@ class InstagramClient(UploadClient):
     ) -> PlatformError | None:
         if "not an instagram business" in fault.said.lower():
             return PermissionMissing(fault.text, cause=Cause.NOT_ALLOWED, **facts)
+        if PLACE_UNKNOWN in fault.text:
+            return InvalidContent(fault.text, cause=Cause.OPTION_UNKNOWN, **facts)
         if fault.fine == CONTAINER_UNKNOWN:
             kind = AmbiguousOutcome if mutates else NotFound
             return kind(fault.text, cause=Cause.MEDIA_EXPIRED, **facts)

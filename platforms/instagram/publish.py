@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
+from .. import without
 from ..base import (
     UNNAMED,
     Count,
@@ -39,6 +40,7 @@ from ..base import (
 )
 from ..checks import (
     fetch_findings,
+    is_silent,
     link_findings,
     media_findings,
     option_findings,
@@ -56,7 +58,14 @@ from ..facebook.signed_request import person_left
 from ..facebook.upload import send_rest
 from ..text import cover_ms, tidy, with_link
 from . import people
-from .client import QUOTA, SUBCODES, Container, InstagramClient, remote_of
+from .client import (
+    PLACE_UNKNOWN,
+    QUOTA,
+    SUBCODES,
+    Container,
+    InstagramClient,
+    remote_of,
+)
 from .spec import (
     CAPTION_LIMIT,
     CONTAINER_LIFE,
@@ -100,6 +109,10 @@ TOP = "container"
 #: fields of a container that name an address from which a file is fetched
 FETCHED = ("image_url", "video_url", "cover_url")
 UPRIGHT = 9 / 16
+#: the number of a Page
+PLACE = re.compile(r"[0-9]{1,30}")
+#: option -> field that says it
+FLAGS = {"ai_generated": "is_ai_generated", "paid_partnership": "is_paid_partnership"}
 
 
 class Instagram(Platform):
@@ -225,6 +238,8 @@ class Instagram(Platform):
         )
         if name == TOP and where != STORY and (names := collaborators(job.draft)):
             form["collaborators"] = json.dumps(names)
+        if name == TOP:
+            form |= self._labels(job, where)
         if _is_carousel(job, name):
             ids = [_container(job, child) for child, _file in _children(job)]
             return form | {"media_type": "CAROUSEL", "children": ",".join(ids)}
@@ -240,8 +255,9 @@ class Instagram(Platform):
             return form | {"image_url": file.public_url} | described
         form.setdefault("media_type", "REELS" if name == TOP else "VIDEO")
         if form["media_type"] == "REELS":
-            form |= self._cover(job, file)
-            if where == POST:
+            form |= self._cover(job, file) | self._sound_and_trial(job)
+            # Whether a trial stands among the posts is Instagram's own business.
+            if where == POST and "trial_params" not in form:
                 form["share_to_feed"] = "true"
         if _is_sent_there(file, through_page):
             return form | {"upload_type": "resumable"}
@@ -256,6 +272,27 @@ class Instagram(Platform):
             return {}
         rows = [tag.as_sent(with_place=is_image) for tag in tags]
         return {"user_tags": json.dumps(rows)}
+
+    def _labels(self, job: PublishJob, where: str) -> dict[str, str]:
+        """What is said of the whole post."""
+        found = {
+            field: "true"
+            for key, field in FLAGS.items()
+            if chosen(SPEC, job.draft, None, key)
+        }
+        place = place_of(job.draft)
+        left = {one.what for one in without.read(job.witness.get(without.WITHOUT))}
+        if place and where != STORY and without.PLACE not in left:
+            found["location_id"] = place
+        return found
+
+    def _sound_and_trial(self, job: PublishJob) -> dict[str, str]:
+        found = {}
+        if sound := tidy(str(chosen(SPEC, job.draft, None, "audio_name") or "")):
+            found["audio_name"] = sound
+        if trial := _trial(job.draft):
+            found["trial_params"] = json.dumps({"graduation_strategy": trial})
+        return found
 
     def _cover(self, job: PublishJob, file: MediaFile) -> dict[str, str]:
         """An image wins over a second of the video, of which 0 is one."""
@@ -289,11 +326,18 @@ class Instagram(Platform):
             raise InvalidContent(
                 "the file has no public address", cause=Cause.MEDIA_NOT_PUBLIC
             )
+        form = self.form(job, name, through_page)
         try:
-            number = api.create_container(self.form(job, name, through_page))
+            number = api.create_container(form)
         except TransientError as error:
             if error.cause is Cause.MEDIA_NOT_PUBLIC:
                 return self._again(job, name, error)
+            raise
+        except InvalidContent as error:
+            if "location_id" in form and PLACE_UNKNOWN in error.detail:
+                return StepResult(
+                    without.with_one_more(job.witness, without.PLACE, error)
+                )
             raise
         made: dict[str, Any] = {
             "id": number,
@@ -352,6 +396,12 @@ class Instagram(Platform):
                     listed = self._listed(job, api, job.first_sent_at)
                     if listed is not None:
                         return listed
+                    if _trial(job.draft):
+                        # Whether lists tell of trials is not known.
+                        raise AmbiguousOutcome(
+                            f"container {number} is gone, and its trial reel not listed",
+                            cause=Cause.NOT_THERE,
+                        ) from error
                 unknown = int(job.witness.get(f"unknown:{name}") or 0) + 1
                 if unknown > MAX_UNKNOWN:
                     return self._again(job, name, error)
@@ -485,6 +535,9 @@ class Instagram(Platform):
             return Look(
                 Sighting.CANNOT_TELL, evidence="not all posts since then are listed"
             )
+        if _trial(job.draft):
+            evidence = "its container is gone, and trial reels may not be listed"
+            return Look(Sighting.CANNOT_TELL, evidence=evidence)
         return Look(Sighting.ABSENT, evidence="no post since then has the same content")
 
     def _search(
@@ -567,6 +620,16 @@ def collaborators(draft: Draft) -> list[str]:
     return list(dict.fromkeys(filter(None, names)))
 
 
+def place_of(draft: Draft) -> str:
+    """The number of a place; "": none, or it is no number."""
+    typed = str(chosen(SPEC, draft, None, "location") or "").strip()
+    return typed if PLACE.fullmatch(typed) else ""
+
+
+def _trial(draft: Draft) -> str:
+    return str(chosen(SPEC, draft, None, "trial") or "")
+
+
 def _choice_findings(draft: Draft, account: Identity | None) -> list[Finding]:
     """What the choices mean for these files."""
     found: list[Finding] = []
@@ -589,6 +652,18 @@ def _choice_findings(draft: Draft, account: Identity | None) -> list[Finding]:
                 say("cover_at", Cause.OPTION_LEFT_OUT, Level.WARNING)
         elif cover_ms(typed, files[0].duration_s) is None:
             say("cover_at")
+    sound = chosen(SPEC, draft, None, "audio_name")
+    if sound and any(file.kind is MediaKind.VIDEO for file in files):
+        if not is_reel or is_silent(files[0]):
+            say("audio_name", Cause.OPTION_LEFT_OUT, Level.WARNING)
+    if _trial(draft) and files and not is_reel:
+        # Everybody would see what only some were to see first.
+        say("trial")
+    place = str(chosen(SPEC, draft, None, "location") or "").strip()
+    if place and not place_of(draft):
+        say("location")
+    elif place and where == STORY:
+        say("location", Cause.OPTION_LEFT_OUT, Level.WARNING)
     names = _listed(draft, "collaborators")
     if names and where == STORY:
         say("collaborators", Cause.OPTION_LEFT_OUT, Level.WARNING)

@@ -286,6 +286,41 @@ SPEC = PlatformSpec(
             "file.",
             is_read=True,
         ),
+        Option(
+            "location",
+            "Place",
+            OptionKind.TEXT,
+            help="The number of the place's Facebook Page, digits only.",
+            is_read=True,
+        ),
+        Option(
+            "audio_name",
+            "Name of a reel's sound",
+            OptionKind.TEXT,
+            help="Shown in place of “Original audio”.",
+            media=(MediaKind.VIDEO,),
+            is_read=True,
+        ),
+        Option(
+            "trial",
+            "Trial reel",
+            OptionKind.CHOICE,
+            choices={
+                "MANUAL": "Yes: followers see it when you say so in Instagram",
+                "SS_PERFORMANCE": "Yes: followers see it by itself if it does well",
+            },
+            help="Shown first to people who do not follow the account. Not every account "
+            "may do that.",
+            is_read=True,
+        ),
+        Option("ai_generated", "Made with AI", OptionKind.FLAG, default=False),
+        Option(
+            "paid_partnership",
+            "Paid partnership",
+            OptionKind.FLAG,
+            default=False,
+            is_read=True,
+        ),
     ),
     tells_percent=True,
     absent=(

@@ -26,8 +26,8 @@ from ..practice.framework import Doc, Person, Refusal, route
 from ..practice.switches import Switch
 from .twin_figures import Figures
 from .twin_login import InstagramLogin
+from .twin_media import SAID, wrong_ratio
 from .twin_media import instagram as refusal_of
-from .twin_media import wrong_ratio
 
 INSTAGRAM_SWITCHES = (
     Switch("quota_total", "Posts of one account in 24 hours", 100),
@@ -47,6 +47,9 @@ INSTAGRAM_SWITCHES = (
     Switch("png_accepted", "PNG pictures are taken too", False),
     Switch("likes_hidden", "The accounts hide how many like a post", False),
     Switch("strip_at", "Captions always come back without @", False),
+    Switch("places_unknown", "Places that there are not", []),
+    Switch("trials_allowed", "The accounts may publish trial reels", True),
+    Switch("trials_listed", "Lists show trial reels", True),
     Switch("one_app_for_both", "Instagram Login takes the Meta app too", True),
     Switch("token_shape", "Shape of a code's answer", "flat", ("flat", "nested")),
     Switch("permissions_as", "Permissions in it", "list", ("list", "text")),
@@ -55,6 +58,13 @@ INSTAGRAM_SWITCHES = (
     Switch("too_young_code", "Code for a refresh within 24 h", 100, ("100", "190")),
     Switch("refresh_ends_old", "A refresh ends the old token", False),
 )
+
+
+TOLD = {"location": "Place", "audio_name": "Sound", "trial": "Trial reel"}
+LABELS = {
+    "is_ai_generated": "Labelled: made with AI",
+    "is_paid_partnership": "Labelled: paid partnership",
+}
 
 
 class InstagramTwin(Login, InstagramLogin, Figures, Handout):
@@ -241,6 +251,12 @@ class InstagramTwin(Login, InstagramLogin, Figures, Handout):
             *([f"Together with {', '.join(together)}"] if together else []),
             *([f"In it: {', '.join(seen)}"] if seen else []),
             *(["Has a cover of its own"] if media["cover"] else []),
+            *(
+                f"{words}: {media[name]}"
+                for name, words in TOLD.items()
+                if media.get(name)
+            ),
+            *(LABELS[name] for name in media.get("labels") or ()),
         ]
 
     def _shown(self, media: Doc) -> list[Doc]:
@@ -268,6 +284,7 @@ class InstagramTwin(Login, InstagramLogin, Figures, Handout):
                 "collaborators": media["collaborators"],
                 "cover": media["cover"],
                 "thumb_ms": media["thumb"],
+                **{name: media.get(name) for name in SAID},
                 "link": "",
                 "marker": "",
             }

@@ -9,6 +9,7 @@ Source: https://developers.facebook.com/docs/instagram-platform/content-publishi
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import secrets
 import string
@@ -46,6 +47,11 @@ LISTED = 1_000
 MAX_COLLABORATORS = 3
 NAME = re.compile(r"[A-Za-z0-9_.]{1,30}")
 COVER = "instagram.cover"
+#: what decides that followers see a trial reel
+TRIALS = ("MANUAL", "SS_PERFORMANCE")
+LABELS = ("is_ai_generated", "is_paid_partnership")
+#: of a container, and of what becomes of it
+SAID = ("location", "audio_name", "trial", "labels")
 #: product -> seconds, bytes, width to height
 FILMS = {
     "REELS": ((3, 15 * 60), 300 * 1024 * 1024, (0.01, 10)),
@@ -230,6 +236,7 @@ class Media(Accounts, Videos):
         }
         self._check_texts(caption, alt)
         container |= self._people(values, media_type, is_child)
+        container |= self._said(values, media_type, is_child)
         if text_of(values, "cover_url"):
             container["cover"] = self._cover(request, media_type)
         id = self.next_id(17_889_455_560_000_000)
@@ -348,6 +355,38 @@ class Media(Accounts, Videos):
                 raise errors.wrong("Param user_tags is invalid.")
             found["user_tags"] = [row["username"] for row in rows]
         return found
+
+    def _said(self, values: Mapping[str, Any], media_type: str, is_child: bool) -> Doc:
+        """The place, the name of the sound, the trial and the labels."""
+        found: Doc = {"location": text_of(values, "location_id")}
+        if found["location"]:
+            if is_child or media_type == "STORIES":
+                raise errors.wrong("location_id is not supported for this media")
+            is_number = found["location"].isdecimal()
+            if not is_number or found["location"] in self.setting("places_unknown"):
+                raise errors.wrong("INSTAGRAM_PLATFORM_API__INVALID_LOCATION_ID")
+        is_reel = media_type == "REELS" and not is_child
+        found["audio_name"] = text_of(values, "audio_name")
+        if found["audio_name"] and not is_reel:
+            raise errors.wrong("audio_name is supported for reels only")
+        found["trial"] = ""
+        if "trial_params" in values:
+            asked = values["trial_params"]
+            try:
+                asked = json.loads(asked) if isinstance(asked, str) else asked
+            except ValueError:
+                asked = None
+            known = [{"graduation_strategy": one} for one in TRIALS]
+            if not is_reel or asked not in known:
+                raise errors.wrong("Param trial_params is invalid.")
+            if not self.setting("trials_allowed"):
+                text = "This account cannot publish trial reels"
+                raise instagram(100, 2207081, text, "Trial Reels Not Available")
+            found["trial"] = asked["graduation_strategy"]
+        labels = [name for name in LABELS if is_true(values.get(name))]
+        if labels and is_child:
+            raise errors.wrong(f"{labels[0]} belongs to the carousel")
+        return found | {"labels": labels}
 
     def _cover(self, request: Request, media_type: str) -> str:
         """The sum of the picture that stands for a reel."""
@@ -539,6 +578,7 @@ class Media(Accounts, Videos):
             "pictures": pictures,
             "collaborators": container["collaborators"],
             "cover": container.get("cover", ""),
+            **{name: container.get(name) for name in SAID},
             "thumb": "" if container.get("cover") else container.get("thumb", ""),
             "children": [
                 self.next_id(17_895_695_660_000_000) for _ in container["children"]
@@ -644,6 +684,7 @@ class Media(Accounts, Videos):
                 (media["id"], media)
                 for media in self.media_of(ig, LISTED)
                 if media["created_at"] <= seen_until
+                and (not media.get("trial") or self.setting("trials_listed"))
                 and (since is None or media["created_at"] >= since)
                 and (until is None or media["created_at"] <= until)
             ]

@@ -307,9 +307,10 @@ class SnapchatClient(PlatformClient):
             raise _unreadable(answer, mutates=True)
         return str(answer.data()["spotlight_id"])
 
-    def save_story(self, title: str, media_id: str) -> str:
+    def save_story(self, title: str, media_ids: Sequence[str]) -> str:
         """Publish a saved story; its id, "" when it is not told."""
-        story = {"title": title, "snap_sources": [{"media_id": media_id}]}
+        sources = [{"media_id": number} for number in media_ids]
+        story = {"title": title, "snap_sources": sources}
         answer = self._call(
             "POST /public_profiles/:id/saved_stories",
             f"{PROFILES}/{self._profile_id}/saved_stories",

@@ -5,12 +5,12 @@ again. A story has no id and no address. A spotlight is judged by people, and is
 minutes or hours after it was posted.
 
 Witness:
-- "media": {"id", "add_path", "finalize_path", "sha256", "ends_at", "nonce", "check",
-  "part_bytes", "sent" (parts that are there), "tail" (the last block of the last part),
-  "finished"}
+- "media" of the first file, "media:N" of another one of a saved story: {"id",
+  "add_path", "finalize_path", "sha256", "ends_at", "nonce", "check", "part_bytes",
+  "sent" (parts that are there), "tail" (the last block of the last part), "finished"}
 - "post": {"id", "at"} of a spotlight from the moment at which Snap has it
 - "polls": how often its state was asked for
-- "uploads": how often the file was announced.
+- "uploads", "uploads:N": how often the file was announced.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import re
 import secrets
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -45,7 +45,7 @@ from ..base import (
     StepResult,
     chosen,
 )
-from ..checks import link_findings, media_findings, option_findings
+from ..checks import is_silent, link_findings, media_findings, option_findings
 from ..errors import (
     Cause,
     InvalidContent,
@@ -60,6 +60,8 @@ from .client import LIVE, Item, SnapchatClient
 from .sealed import BLOCK, Seal, SealedPart, part_bytes, sealed_bytes
 from .spec import (
     DESCRIPTION_LIMIT,
+    IMAGE_RATIO,
+    IMAGE_WIDTH,
     LOOK_AHEAD_S,
     LOOK_BACK_S,
     LOOK_COUNT,
@@ -88,8 +90,8 @@ GIVE_UP_AFTER = timedelta(hours=24)
 REJECTED = "REJECTED"
 #: A question that meets these is asked again: what was handed over stays there.
 PASSING = (TransientError, RateLimited, PlatformDown)
-#: Without these it begins anew.
-ANEW = "media,post,polls"
+#: Without these and its files it begins anew.
+ANEW = "post,polls"
 
 
 class Snapchat(Platform):
@@ -138,7 +140,7 @@ class Snapchat(Platform):
             say(Level.WARNING, Cause.TEXT_NOT_SHOWN, "link")
         if not draft.media:
             say(Level.REFUSED, Cause.MEDIA_MISSING, "media")
-        elif len(draft.media) > 1:
+        elif len(draft.media) > 1 and place != SAVED:
             # Whatever their kinds.
             values = {"used": len(draft.media), "limit": 1}
             say(Level.REFUSED, Cause.TOO_MANY_MEDIA, "media", **values)
@@ -151,16 +153,21 @@ class Snapchat(Platform):
             if not LOCALE.fullmatch(str(locale)):
                 name = spec.options_by_key["locale"].name
                 say(Level.REFUSED, Cause.OPTION_UNKNOWN, "option:locale", option=name)
-        one = replace(draft, media=draft.media[:1])
+        sent = replace(draft, media=self._files(draft))
         return [
             *found,
             *link_findings(draft),
-            *media_findings(one, spec),
+            *media_findings(sent, spec),
+            *_wishes(sent.media, place),
             *option_findings(draft, spec, account, limits),
         ]
 
     def _place(self, draft: Draft) -> str:
         return str(chosen(self.spec, draft, None, "place"))
+
+    def _files(self, draft: Draft) -> tuple[MediaFile, ...]:
+        """What is sent: a saved story alone has several."""
+        return draft.media if self._place(draft) == SAVED else draft.media[:1]
 
     # --- steps
 
@@ -169,30 +176,28 @@ class Snapchat(Platform):
         api = cast(SnapchatClient, client)
         if job.witness.get("post"):
             return Step("state", StepKind.REPEATABLE, lambda: self._state(job, api))
-        media = _media(job, api)
-        if media is None:
-            return Step("announce", StepKind.REPEATABLE, lambda: _announce(job, api))
-        left = parts_left(job.draft.media[0], media)
-        if left:
-            number = int(media["sent"]) + 1
-            return Step(
-                f"upload:{number}",
-                StepKind.RESUMABLE,
-                lambda: _send(job, api, media, last=left == 1),
-            )
-        if not media["finished"]:
-            return Step("finish", StepKind.REPEATABLE, lambda: _finish(job, api, media))
-        return Step("post", StepKind.COMMIT, lambda: self._post(job, api, media))
+        files = self._files(job.draft)
+        if not files:
+            raise InvalidContent("no file", cause=Cause.MEDIA_MISSING)
+        ids = []
+        for number, file in enumerate(files, 1):
+            upload = Upload(job, api, number, file, is_last=number == len(files))
+            if step := upload.next_step():
+                return step
+            ids.append(upload.media_id)
+        return Step("post", StepKind.COMMIT, lambda: self._post(job, api, ids))
 
     def _post(
-        self, job: PublishJob, api: SnapchatClient, media: Mapping[str, Any]
+        self, job: PublishJob, api: SnapchatClient, ids: Sequence[str]
     ) -> StepResult:
-        place, media_id = self._place(job.draft), str(media["id"])
+        place = self._place(job.draft)
         try:
-            number = self._send_post(job, api, place, media_id)
+            number = self._send_post(job, api, place, ids)
         except TransientError as error:
             if error.cause is Cause.MEDIA_EXPIRED:
-                error.extra["forget"] = ANEW
+                # Which of them it is, is not told.
+                files = (_key(n) for n in range(1, len(ids) + 1))
+                error.extra["forget"] = ",".join([*files, ANEW])
             elif error.cause is Cause.MEDIA_NOT_READY:
                 error.retry_after = PROCESSING_WAIT_S
             raise
@@ -200,13 +205,13 @@ class Snapchat(Platform):
             post = {"id": number, "at": datetime.now(UTC).isoformat()}
             return StepResult({"post": post, "polls": 0}, wait_s=POLLS_S[0])
         # A story has no id: then its file's stands for it, and nothing can be read.
-        external_id = f"{place}/{number}" if number else f"{UNNAMED}{media_id}"
+        external_id = f"{place}/{number}" if number else f"{UNNAMED}{ids[0]}"
         return StepResult(
             remote=RemotePost(external_id, "", self.text_as_sent(job.draft))
         )
 
     def _send_post(
-        self, job: PublishJob, api: SnapchatClient, place: str, media_id: str
+        self, job: PublishJob, api: SnapchatClient, place: str, ids: Sequence[str]
     ) -> str:
         draft, text = job.draft, self.text_as_sent(job.draft)
 
@@ -214,12 +219,12 @@ class Snapchat(Platform):
             return chosen(self.spec, draft, job.account, key)
 
         if place == STORY:
-            return api.post_story(media_id, choice("lasts"))
+            return api.post_story(ids[0], choice("lasts"))
         if place == SAVED:
-            return api.save_story(text, media_id)
+            return api.save_story(text, ids)
         return api.post_spotlight(
             {
-                "media_id": media_id,
+                "media_id": ids[0],
                 "locale": choice("locale"),
                 "description": text,
                 "skip_save_to_profile": not choice("keep_on_profile"),
@@ -263,13 +268,14 @@ class Snapchat(Platform):
         calls = Counter({f"POST /public_profiles/:id/{place}": 1})
         if place == SPOTLIGHT:
             calls[state] = 1
-        media = _stored(job)
-        if media is None:
-            calls["POST /public_profiles/:id/media"] = 1
-        if left := sum(parts_left(file, media) for file in job.draft.media[:1]):
-            calls["POST {add_path}"] = left
-        if media is None or not media["finished"]:
-            calls["POST {finalize_path}"] = 1
+        for number, file in enumerate(self._files(job.draft), 1):
+            media = _stored(job, number, file)
+            if media is None:
+                calls["POST /public_profiles/:id/media"] += 1
+            if left := parts_left(file, media):
+                calls["POST {add_path}"] += left
+            if media is None or not media["finished"]:
+                calls["POST {finalize_path}"] += 1
         return calls
 
     # --- reconciliation
@@ -345,99 +351,155 @@ def parts_left(file: MediaFile, media: Mapping[str, Any] | None) -> int:
     return -(-size // int(media["part_bytes"])) - int(media["sent"])
 
 
-def _stored(job: PublishJob) -> dict[str, Any] | None:
+def _key(number: int) -> str:
+    """Where the upload of a file stands in the witness."""
+    return "media" if number == 1 else f"media:{number}"
+
+
+def _stored(job: PublishJob, number: int, file: MediaFile) -> dict[str, Any] | None:
     """The file as it was announced, if it is this one and has time left."""
-    media = job.witness.get("media") or {}
-    files = job.draft.media
-    if not media or not files or media["sha256"] != files[0].sha256:
+    media = job.witness.get(_key(number)) or {}
+    if not media or media["sha256"] != file.sha256:
         return None
     ends_at = datetime.fromisoformat(media["ends_at"])
     return dict(media) if ends_at - MARGIN > datetime.now(UTC) else None
-
-
-def _media(job: PublishJob, api: SnapchatClient) -> dict[str, Any] | None:
-    """The same, if its key can be made: it hangs on our app's secret."""
-    media = _stored(job)
-    if media is None or _seal(api, media["nonce"]).check != media["check"]:
-        return None
-    return media
 
 
 def _seal(api: SnapchatClient, nonce: str) -> Seal:
     return Seal.of(api.environment.client_secret, nonce)
 
 
-def _announce(job: PublishJob, api: SnapchatClient) -> StepResult:
-    if not job.draft.media:
-        raise InvalidContent("no file", cause=Cause.MEDIA_MISSING)
-    file, now = job.draft.media[0], datetime.now(UTC)
-    nonce = secrets.token_hex(16)
-    seal = _seal(api, nonce)
-    made = api.announce(file, seal)
-    media = {
-        "id": made.media_id,
-        "add_path": made.add_path,
-        "finalize_path": made.finalize_path,
-        "sha256": file.sha256,
-        "ends_at": (now + timedelta(seconds=MEDIA_LIFE_S)).isoformat(),
-        "nonce": nonce,
-        "check": seal.check,
-        "part_bytes": part_bytes(file.size_bytes),
-        "sent": 0,
-        "tail": seal.iv.hex(),
-        "finished": False,
-    }
-    uploads = int(job.witness.get("uploads") or 0) + 1
-    return StepResult({"media": media, "uploads": uploads})
+class Upload:
+    """One file on its way. number: from 1."""
+
+    def __init__(
+        self,
+        job: PublishJob,
+        api: SnapchatClient,
+        number: int,
+        file: MediaFile,
+        *,
+        is_last: bool,
+    ) -> None:
+        self.job, self.api, self.file = job, api, file
+        self.key = _key(number)
+        self.of = "" if number == 1 else f":{number}"
+        self.is_last = is_last
+        self.media = self._known(number)
+
+    @property
+    def media_id(self) -> str:
+        return str((self.media or {})["id"])
+
+    def next_step(self) -> Step | None:
+        """Announce it, send its parts, end it; None: it is there."""
+        media = self.media
+        if media is None:
+            return Step(f"announce{self.of}", StepKind.REPEATABLE, self._announce)
+        if left := parts_left(self.file, media):
+            return Step(
+                f"upload{self.of}:{int(media['sent']) + 1}",
+                StepKind.RESUMABLE,
+                lambda: self._send(media, last=left == 1),
+            )
+        if not media["finished"]:
+            return Step(
+                f"finish{self.of}", StepKind.REPEATABLE, lambda: self._finish(media)
+            )
+        return None
+
+    def _known(self, number: int) -> dict[str, Any] | None:
+        """What was announced, if its key can be made: it hangs on our app's secret."""
+        media = _stored(self.job, number, self.file)
+        if media is None or _seal(self.api, media["nonce"]).check != media["check"]:
+            return None
+        return media
+
+    @property
+    def _uploads(self) -> str:
+        return f"uploads{self.of}"
+
+    def _announce(self) -> StepResult:
+        file, now = self.file, datetime.now(UTC)
+        nonce = secrets.token_hex(16)
+        seal = _seal(self.api, nonce)
+        made = self.api.announce(file, seal)
+        media = {
+            "id": made.media_id,
+            "add_path": made.add_path,
+            "finalize_path": made.finalize_path,
+            "sha256": file.sha256,
+            "ends_at": (now + timedelta(seconds=MEDIA_LIFE_S)).isoformat(),
+            "nonce": nonce,
+            "check": seal.check,
+            "part_bytes": part_bytes(file.size_bytes),
+            "sent": 0,
+            "tail": seal.iv.hex(),
+            "finished": False,
+        }
+        uploads = int(self.job.witness.get(self._uploads) or 0) + 1
+        return StepResult({self.key: media, self._uploads: uploads})
+
+    def _send(self, media: Mapping[str, Any], *, last: bool) -> StepResult:
+        """Encrypt and send one part; sent again it is the same, byte for byte."""
+        file, size = self.file, int(media["part_bytes"])
+        start = int(media["sent"]) * size
+        length = sealed_bytes(file.size_bytes) - start if last else size
+        before = bytes.fromhex(media["tail"])
+        number = int(media["sent"]) + 1
+        with file.open() as stream:
+            stream.seek(start)
+            seal = _seal(self.api, media["nonce"])
+            part = SealedPart(seal, stream, length, before, last=last)
+            try:
+                self.api.add_part(media["add_path"], number, part, length)
+            except (NotFound, InvalidContent) as error:
+                # Perhaps a part that is there already, for which no rule is documented.
+                if int(self.job.witness.get(self._uploads) or 1) >= MAX_UPLOADS:
+                    raise
+                raise self._lost(error) from error
+        assert len(part.tail) == BLOCK
+        changes = {"sent": number, "tail": part.tail.hex()}
+        return StepResult({self.key: {**media, **changes}})
+
+    def _finish(self, media: Mapping[str, Any]) -> StepResult:
+        """Tell Snap that it has all parts. A refusal may mean that it was told before;
+        what the file is worth, the post tells."""
+        with suppress(InvalidContent, NotFound):
+            self.api.finalize(media["finalize_path"])
+        is_video = self.file.kind is MediaKind.VIDEO
+        return StepResult(
+            {self.key: {**media, "finished": True}},
+            wait_s=FIRST_TRY_S if is_video and self.is_last else None,
+        )
+
+    def _lost(self, error: PlatformError) -> TransientError:
+        return TransientError(
+            error.detail,
+            cause=Cause.MEDIA_EXPIRED,
+            status=error.status,
+            code=error.code,
+            request_id=error.request_id,
+            extra={"forget": f"{self.key},{ANEW}"},
+        )
 
 
-def _send(
-    job: PublishJob, api: SnapchatClient, media: Mapping[str, Any], *, last: bool
-) -> StepResult:
-    """Encrypt and send one part; sent again it is the same, byte for byte."""
-    file, size = job.draft.media[0], int(media["part_bytes"])
-    start = int(media["sent"]) * size
-    length = sealed_bytes(file.size_bytes) - start if last else size
-    before = bytes.fromhex(media["tail"])
-    with file.open() as stream:
-        stream.seek(start)
-        seal = _seal(api, media["nonce"])
-        part = SealedPart(seal, stream, length, before, last=last)
-        try:
-            api.add_part(media["add_path"], int(media["sent"]) + 1, part, length)
-        except (NotFound, InvalidContent) as error:
-            # Perhaps a part that is there already, for which no rule is documented.
-            if int(job.witness.get("uploads") or 1) >= MAX_UPLOADS:
-                raise
-            raise _lost(error) from error
-    assert len(part.tail) == BLOCK
-    changes = {"sent": int(media["sent"]) + 1, "tail": part.tail.hex()}
-    return StepResult({"media": {**media, **changes}})
-
-
-def _finish(
-    job: PublishJob, api: SnapchatClient, media: Mapping[str, Any]
-) -> StepResult:
-    """Tell Snap that it has all parts. A refusal may mean that it was told before; what
-    the file is worth, the post tells."""
-    with suppress(InvalidContent, NotFound):
-        api.finalize(media["finalize_path"])
-    is_video = job.draft.media[0].kind is MediaKind.VIDEO
-    return StepResult(
-        {"media": {**media, "finished": True}},
-        wait_s=FIRST_TRY_S if is_video else None,
-    )
-
-
-def _lost(error: PlatformError) -> TransientError:
-    return TransientError(
-        error.detail,
-        cause=Cause.MEDIA_EXPIRED,
-        status=error.status,
-        code=error.code,
-        request_id=error.request_id,
-        extra={"forget": ANEW},
-    )
+def _wishes(files: Sequence[MediaFile], place: str) -> list[Finding]:
+    """What Snap wants and does not insist on."""
+    found = []
+    for number, file in enumerate(files, 1):
+        field = f"media:{number}"
+        if file.kind is MediaKind.IMAGE and file.height:
+            if abs(file.width / file.height - IMAGE_RATIO) > 0.02 * IMAGE_RATIO:
+                found.append(Finding(Level.WARNING, Cause.MEDIA_SHAPE, field))
+            elif file.width < IMAGE_WIDTH:
+                values = {"used": file.width, "least": IMAGE_WIDTH}
+                said = {**values, "unit": "pixels wide"}
+                cause = Cause.MEDIA_TOO_SMALL
+                found.append(Finding(Level.WARNING, cause, field, said))
+        if place == SPOTLIGHT and is_silent(file):
+            found.append(Finding(Level.WARNING, Cause.VIDEO_SILENT, field))
+    return found
 
 
 def _rejected(spotlight_id: str) -> InvalidContent:
@@ -445,7 +507,7 @@ def _rejected(spotlight_id: str) -> InvalidContent:
         f"Snapchat's moderation rejected {spotlight_id}",
         cause=Cause.MEDIA_REFUSED,
         code=REJECTED,
-        extra={"forget": ANEW},
+        extra={"forget": f"{_key(1)},{ANEW}"},
     )
 
 

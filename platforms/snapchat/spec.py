@@ -30,6 +30,10 @@ from .windows import BUCKETS, CALL, DRAWS
 STORY, SPOTLIGHT, SAVED = "stories", "spotlights", "saved_stories"
 #: characters
 DESCRIPTION_LIMIT, TITLE_LIMIT = 160, 45
+#: Snaps of one saved story; third parties alone say so many.
+MAX_SNAPS = 20
+#: What an image should have: it fills a telephone.
+IMAGE_RATIO, IMAGE_WIDTH = 1080 / 1920, 1080
 
 #: Third parties say 20 MB, one of them 5.
 IMAGE_BYTES = 20_000_000
@@ -68,7 +72,7 @@ OPTIONS = (
         PLACES,
         default=STORY,
         help="A story has no text. The text is the description of a spotlight, and the "
-        "title of a saved story.",
+        "title of a saved story, which takes several images and videos.",
     ),
     Option(
         "lasts",
@@ -131,6 +135,7 @@ LATER = frozenset({"GET /public_profiles/:id/stats"})
 STORIES = VideoRule(
     mime_types=VIDEO_TYPES,
     max_bytes=VIDEO_BYTES,
+    max_count=MAX_SNAPS,
     video_codecs=("h264",),
     audio_codecs=("aac",),
     min_s=5,
@@ -181,9 +186,12 @@ SPEC = PlatformSpec(
     buckets=BUCKETS,
     scopes=(Scope(PROFILE, "publish and read posts and figures of profiles", True),),
     images=MediaRule(
-        mime_types=("image/jpeg", "image/png"), max_bytes=IMAGE_BYTES, max_count=1
+        mime_types=("image/jpeg", "image/png"),
+        max_bytes=IMAGE_BYTES,
+        max_count=MAX_SNAPS,
     ),
     videos=STORIES,
+    mixes=(frozenset({MediaKind.IMAGE, MediaKind.VIDEO}),),
     options=OPTIONS,
     needs_media=True,
     oauth=OAuthFacts(

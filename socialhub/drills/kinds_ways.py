@@ -65,6 +65,8 @@ SAMPLES: dict[str, Any] = {
     "collaborators": ["anna", "ben"],
     "user_tags": ["@carla 25 75"],
     "recorded_on": "2026-10-01",
+    "location": "104923456789",
+    "audio_name": "A drill's own sound",
 }
 
 

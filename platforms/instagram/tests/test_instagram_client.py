@@ -376,7 +376,7 @@ TRANSIENT, PERMISSION = Outcome.TRANSIENT, Outcome.PERMISSION
         (fault(-1, 2207077), TRANSIENT, Cause.MEDIA_REFUSED),
         (fault(-1, 2207082), TRANSIENT, Cause.MEDIA_REFUSED),
         (fault(100, 2207040), INVALID, Cause.TOO_MANY_TAGS),
-        (fault(100, 2207081), INVALID, Cause.MEDIA_REFUSED),
+        (fault(100, 2207081), INVALID, Cause.OPTION_UNKNOWN),
         (fault(100, 2207089), INVALID, Cause.MEDIA_REFUSED),
         (fault(352, 2207026), INVALID, Cause.MEDIA_TYPE),
         (fault(9004, 2207052), TRANSIENT, Cause.MEDIA_NOT_PUBLIC),

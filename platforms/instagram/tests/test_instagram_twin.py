@@ -890,3 +890,53 @@ def test_the_panel_s_pages_show_all_of_it(call, behind_page, alone):
     names = [person.name for person in call.twin.people()]
     assert "Ana Lopez" in names
     assert "The Solo Baker" in names
+
+
+# ------------------------------------------------------------ places, trials, labels
+
+VIDEO = "https://cdn.example/a.mp4"
+TRIAL = '{"graduation_strategy":"MANUAL"}'
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"image_url": IMAGE, "location_id": "12"}, None),
+        ({"image_url": IMAGE, "location_id": "Berlin"}, (100, None)),
+        ({"image_url": IMAGE, "location_id": "13"}, (100, None)),
+        (
+            {"image_url": IMAGE, "location_id": "12", "media_type": "STORIES"},
+            (100, None),
+        ),
+        (
+            {"image_url": IMAGE, "location_id": "12", "is_carousel_item": "true"},
+            (100, None),
+        ),
+        ({"image_url": IMAGE, "audio_name": "Song"}, (100, None)),
+        ({"video_url": VIDEO, "media_type": "REELS", "audio_name": "Song"}, None),
+        ({"video_url": VIDEO, "media_type": "REELS", "trial_params": TRIAL}, None),
+        (
+            {"video_url": VIDEO, "media_type": "REELS", "trial_params": '"MANUAL"'},
+            (100, None),
+        ),
+        ({"image_url": IMAGE, "trial_params": TRIAL}, (100, None)),
+        ({"image_url": IMAGE, "is_ai_generated": "true"}, None),
+    ],
+)
+def test_what_is_said_of_a_post_has_its_place(call, fields, code):
+    call.switch("places_unknown", "13")
+    account = call.account("cake")
+    answer = call.of(account, "POST", "{ig}/media", **fields)
+    assert (call.refusal(answer) if code else answer.status_code) == (code or 200)
+
+
+def test_a_trial_may_not_be_for_everybody_nor_in_the_list(call):
+    account = call.account("cake")
+    fields = {"video_url": VIDEO, "media_type": "REELS", "trial_params": TRIAL}
+    id = call.post(account, **fields)
+    assert [row["id"] for row in call.get(account, "{ig}/media")["data"]] == [id]
+    call.switch("trials_listed", "no")
+    assert call.get(account, "{ig}/media")["data"] == []
+    call.switch("trials_allowed", "no")
+    refused = call.of(account, "POST", "{ig}/media", **fields)
+    assert call.refusal(refused) == (100, 2207081)

@@ -296,7 +296,7 @@ def test_one_item_that_failed_is_a_refusal_although_the_request_is_none(
     }
     body = {"request_status": whole, "request_id": "r", "saved_stories": [failed]}
     api.post(ME + "/saved_stories", json=body)
-    error = refused(lambda: client.save_story("Spring", "m-1"))
+    error = refused(lambda: client.save_story("Spring", ["m-1"]))
     assert error.cause is Cause.MEDIA_NOT_READY
 
 

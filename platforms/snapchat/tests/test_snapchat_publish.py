@@ -119,6 +119,44 @@ def test_a_saved_story_has_a_title(
     assert findings(snapchat, made) == expected
 
 
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ([image(), video()], []),
+        ([image()] * 20, []),
+        ([image()] * 21, [("media", "too_many_media")]),
+        ([image()] * 10 + [video()] * 11, [("media", "too_many_media")]),
+        ([image(), video(duration_s=61.0)], [("media:2", "video_too_long")]),
+    ],
+)
+def test_a_saved_story_has_several_snaps(
+    snapchat: Snapchat, files: list[MediaFile], expected: list[tuple[str, str]]
+) -> None:
+    made = draft(*files, text="Spring", place="saved_stories")
+    assert findings(snapchat, made) == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "place", "cause"),
+    [
+        (image(), "stories", None),
+        (image(width=1080, height=1080), "stories", Cause.MEDIA_SHAPE),
+        (image(width=540, height=960), "saved_stories", Cause.MEDIA_TOO_SMALL),
+        (video(audio_codec=""), "spotlights", Cause.VIDEO_SILENT),
+        (video(), "spotlights", None),
+        (video(audio_codec=""), "stories", None),
+        (video(audio_codec="", video_codec=""), "spotlights", None),
+    ],
+)
+def test_what_snap_wants_is_warned_of(
+    snapchat: Snapchat, file: MediaFile, place: str, cause: Cause | None
+) -> None:
+    found = snapchat.check(draft(file, place=place))
+    wishes = {Cause.MEDIA_SHAPE, Cause.MEDIA_TOO_SMALL, Cause.VIDEO_SILENT}
+    said = [(f.level, f.cause, f.field) for f in found if f.cause in wishes]
+    assert said == ([(Level.WARNING, cause, "media:1")] if cause else [])
+
+
 def test_a_text_that_a_story_does_not_show_is_told(snapchat: Snapchat) -> None:
     found = snapchat.check(
         Draft("Hello", link_url="https://acme.example", media=(image(),))
@@ -339,6 +377,70 @@ def test_a_story_that_is_named_and_a_saved_one_have_their_ids(
     assert json.loads(api.calls[-1].request.body or "") == {
         "saved_stories": [{"title": "Spring", "snap_sources": [{"media_id": "m-1"}]}]
     }
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_the_snaps_of_a_saved_story_are_sent_one_after_another(
+    snapchat: Snapchat, client: SnapchatClient, job: Jobs, api: responses.RequestsMock
+) -> None:
+    other = ADD.replace("m-1", "m-2")
+    second = answer(media_id="m-2", add_path=other, finalize_path=other)
+    api.post(ME + "/media", json=ANNOUNCED)
+    api.post(ME + "/media", json=second)
+    for path in (ADD, other):
+        api.post(API + path, json=answer())
+    row = {"sub_request_status": "SUCCESS", "saved_story": {"id": "ss-1"}}
+    api.post(ME + "/saved_stories", json=answer(saved_stories=[row]))
+    files = (video(40), image(size_bytes=4))
+    now = job(draft(*files, text="Spring", place="saved_stories"))
+    foretold = snapchat.calls_ahead(now, looking=False)
+    names, now, result = run(snapchat, client, now)
+    assert names == [
+        *("announce", "upload:1", "finish"),
+        *("announce:2", "upload:2:1", "finish:2", "post"),
+    ]
+    sources = [{"media_id": "m-1"}, {"media_id": "m-2"}]
+    assert json.loads(api.calls[-1].request.body or "") == {
+        "saved_stories": [{"title": "Spring", "snap_sources": sources}]
+    }
+    assert result.remote
+    assert result.remote.external_id == "saved_stories/ss-1"
+    assert foretold == {
+        "POST /public_profiles/:id/media": 2,
+        "POST {add_path}": 2,
+        "POST {finalize_path}": 2,
+        "POST /public_profiles/:id/saved_stories": 1,
+    }
+    assert sum(foretold.values()) == len(api.calls)
+
+
+def test_of_several_snaps_a_lost_one_alone_is_sent_anew(
+    snapchat: Snapchat, client: SnapchatClient, job: Jobs, api: responses.RequestsMock
+) -> None:
+    files = (video(), image(sha256="ef" * 32))
+    saved = draft(*files, text="Spring", place="saved_stories")
+    [first] = ready().values()
+    [second] = ready(sha256="ef" * 32, sent=0, finished=False).values()
+    now = job(saved, witness={"media": first, "media:2": second})
+    api.post(API + ADD, json=refusal(""), status=400)
+    with pytest.raises(PlatformError) as caught:
+        snapchat.next_step(now, client).run()
+    forgotten = set(caught.value.extra["forget"].split(","))
+    assert "media:2" in forgotten
+    assert "media" not in forgotten
+
+
+def test_of_several_snaps_nobody_tells_which_one_is_too_old(
+    snapchat: Snapchat, client: SnapchatClient, job: Jobs, api: responses.RequestsMock
+) -> None:
+    files = (video(), image(sha256="ef" * 32))
+    saved = draft(*files, text="Spring", place="saved_stories")
+    [first], [second] = ready().values(), ready(sha256="ef" * 32).values()
+    now = job(saved, witness={"media": first, "media:2": second})
+    api.post(ME + "/saved_stories", json=refusal("MEDIA_EXPIRED"))
+    with pytest.raises(PlatformError) as caught:
+        snapchat.next_step(now, client).run()
+    assert {"media", "media:2"} <= set(caught.value.extra["forget"].split(","))
 
 
 def spotlight(status: str, **more: Any) -> dict[str, Any]:

@@ -261,6 +261,16 @@ def test_a_post_whose_answer_was_lost_is_out_once(
     assert len(road.posts()) == 1
 
 
+@pytest.mark.parametrize("kind", ["", "drop_answer"])
+def test_several_snaps_are_one_saved_story(road: Road, kind: str) -> None:
+    if kind:
+        road.lose(kind)
+    road.go(road.job(draft(three_parts(), picture(), place="saved_stories")))
+    road.pass_time(120)
+    (post,) = road.posts()
+    assert post["media_kinds"] == ["video", "image"]
+
+
 def test_a_spotlight_that_is_rejected_fails(road: Road) -> None:
     road.switch("moderation_ends", "REJECTED")
     with pytest.raises(InvalidContent) as caught:
