@@ -125,6 +125,7 @@ _NAMES = {
     without.PLAYLIST: gettext_lazy("Playlist"),
     without.LINK_PICTURE: gettext_lazy("Picture of the link"),
     without.PLACE: gettext_lazy("Place"),
+    without.REPLY_CONTROL: gettext_lazy("Who may reply"),
 }
 
 

@@ -16,6 +16,7 @@ WITHOUT = "without"
 CAPTIONS, THUMBNAIL, PLAYLIST = "captions", "thumbnail", "playlist"
 LINK_PICTURE = "the picture of the link"
 PLACE = "place"
+REPLY_CONTROL = "the limit on replies"
 #: Answers that say nothing of what goes along: they speak of the whole post.
 OF_ALL = {Outcome.AUTH_EXPIRED, Outcome.AUTH_REVOKED, Outcome.PLATFORM_DOWN}
 
@@ -50,7 +51,7 @@ CARD = Patience(tries=3, wait_s=5.0, for_limits=False)
 
 @dataclass(frozen=True)
 class Left:
-    """what: CAPTIONS, THUMBNAIL, PLAYLIST, LINK_PICTURE or PLACE. cause: why, as a word of `Cause`."""
+    """what: one of the words above. cause: why, as a word of `Cause`."""
 
     what: str
     cause: str

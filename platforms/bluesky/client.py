@@ -51,7 +51,7 @@ from ..errors import (
 from ..http import Answer, parse_json, redact
 from ..transport import WholeBody
 from .richtext import facets
-from .spec import POST, SPEC
+from .spec import GATE, POST, SPEC
 from .tid import tid
 
 #: Accounts on Bluesky's own servers sign in at the entryway.
@@ -567,6 +567,25 @@ class BlueskyClient(PlatformClient):
                 request_id=answer.request_id,
             )
         return Record(str(data["uri"]), str(data.get("cid") or ""), record)
+
+    def put_gate(self, rkey: str, record: Mapping[str, Any]) -> None:
+        """Write who may answer the post with this rkey. Two points.
+
+        The identical record again changes nothing; DuplicateContent: another one is
+        there, of a person who was quicker.
+        """
+        self.xrpc(
+            self.pds,
+            "POST com.atproto.repo.putRecord (app.bsky.feed.threadgate)",
+            headers=self._user(),
+            json={
+                "repo": self.did,
+                "collection": GATE,
+                "rkey": rkey,
+                "swapRecord": None,
+                "record": dict(record),
+            },
+        )
 
     def get_post(self, rkey: str) -> Record:
         """Straight from the account's server, where it is there at once.

@@ -7,13 +7,13 @@ server. Where the server signs no tokens for services, an MP4 goes there as it i
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any, ClassVar, TypeVar
 
-from .. import captions, cards, quotes
+from .. import captions, cards, quotes, without
 from ..base import (
     Count,
     Draft,
@@ -42,6 +42,7 @@ from ..errors import (
     DuplicateContent,
     InvalidContent,
     NotFound,
+    Outcome,
     PermissionMissing,
     PlatformError,
     TransientError,
@@ -51,15 +52,22 @@ from ..text import graphemes, is_web_link, tidy, utf8_bytes, web_host, with_link
 from .client import BlueskyClient, Record, VideoJob
 from .richtext import facets, find_mentions
 from .spec import (
+    GATE,
     GIF_AS_VIDEO,
     GIFS,
     IMAGES,
+    LABEL,
     MAX_BYTES,
     MAX_GRAPHEMES,
+    MAX_TAG_GRAPHEMES,
     MOVING_GIFS,
+    NOBODY,
     PLAIN_IMAGES,
     POST,
+    PUT_GATE,
+    REPLY_CONTROL,
     SPEC,
+    TAGS,
 )
 from .tid import tid
 
@@ -70,6 +78,7 @@ QUOTED = re.compile(
     r"^(?:https?://[^/\s]+/.*?profile/(?P<web>[^/\s?#]+)/post/"
     r"|at://(?P<did>did:[^/\s]+)/app\.bsky\.feed\.post/)(?P<rkey>[\w.~-]+)/?(?:[?#]\S*)?$"
 )
+SELF_LABELS = "com.atproto.label.defs#selfLabels"
 FORGET_BLOBS = f"blobs,video,may_upload,captions,{cards.CARD}"
 #: Seconds until the work on a video is asked for again.
 POLLS_S = (2, 3, 5, 10, 20, 30)
@@ -135,6 +144,7 @@ class Bluesky(Platform):
         return [
             *found,
             *option_findings(draft, spec, account, limits),
+            *_tag_findings(draft),
             *quotes.findings(draft, QUOTED.search),
             *media_findings(draft, spec),
         ]
@@ -146,9 +156,15 @@ class Bluesky(Platform):
         picture of a link's card what `cards` says, there as "blob".
 
         Of a video on its way: may_upload (asked and allowed), video {"job", "sha256"},
-        polls, tries; as_it_is: the server signs no tokens for the video service.
+        polls, tries; as_it_is: the server signs no tokens for the video service. posted
+        {"uri", "cid", "at"}: it is out, and who may reply is still to be said;
+        gate_tries: how often that was tried in vain.
         """
         assert isinstance(client, BlueskyClient)
+        if job.witness.get("posted"):
+            return Step(
+                "put_gate", StepKind.REPEATABLE, lambda: self._put_gate(job, client)
+            )
         if film := _film(job):
             if not job.witness.get("blobs"):
                 return self._film_step(job, client, film)
@@ -347,8 +363,49 @@ class Bluesky(Platform):
                 raise cards.once_more_without(error) from error
             raise
         # When it went out is when the answer came; createdAt is a little earlier.
+        if _has_gate(job):
+            return StepResult(_posted(record, datetime.now(UTC)))
         remote = replace(self._remote(job, client, rkey, record), published_at=None)
         return StepResult(remote=remote)
+
+    def _put_gate(self, job: PublishJob, client: BlueskyClient) -> StepResult:
+        """Say who may reply; without it the post is out all the same, and it is told."""
+        left: dict[str, Any] = {}
+        try:
+            client.put_gate(self.rkey(job), self.gate(job))
+        except DuplicateContent:
+            pass  # somebody has said so at Bluesky itself meanwhile
+        except PlatformError as error:
+            if without.FILES.is_of_all(error):
+                raise
+            tries = int(job.witness.get("gate_tries", 0)) + 1
+            is_passing = error.outcome is Outcome.TRANSIENT
+            if is_passing and tries < without.FILES.tries:
+                wait_s = without.FILES.pause_s(error)
+                return StepResult({"gate_tries": tries}, wait_s=wait_s)
+            left = without.with_one_more(job.witness, without.REPLY_CONTROL, error)
+        told = replace(job, witness={**job.witness, **left})
+        return StepResult(left, remote=self._posted_remote(told, client))
+
+    def gate(self, job: PublishJob) -> dict[str, Any]:
+        """The record beside the post; the same for every attempt."""
+        chosen_rules = str(chosen(SPEC, job.draft, job.account, REPLY_CONTROL))
+        rules = [] if chosen_rules == NOBODY else chosen_rules.split("+")
+        return {
+            "$type": GATE,
+            "post": job.witness["posted"]["uri"],
+            "allow": [{"$type": f"{GATE}#{rule}"} for rule in rules],
+            "createdAt": self._created_at(job),
+        }
+
+    def _posted_remote(self, job: PublishJob, client: BlueskyClient) -> RemotePost:
+        posted = job.witness["posted"]
+        record = Record(posted["uri"], posted["cid"], self.record(job))
+        remote = self._remote(job, client, self.rkey(job), record)
+        return replace(remote, published_at=datetime.fromisoformat(posted["at"]))
+
+    def is_out(self, witness: Mapping[str, Any]) -> bool:
+        return bool(witness.get("posted"))
 
     def rkey(self, job: PublishJob) -> str:
         return tid(job.created_at, job.marker)
@@ -357,12 +414,16 @@ class Bluesky(Platform):
         """The post's record: the same for every attempt with the same witness."""
         draft = job.draft
         text = self.text_as_sent(draft)
-        at = datetime.fromisoformat(job.witness["created_at"])
         record: dict[str, Any] = {
             "$type": POST,
             "text": text,
-            "createdAt": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "createdAt": self._created_at(job),
         }
+        if label := chosen(SPEC, draft, job.account, LABEL):
+            values = [{"val": label}]
+            record["labels"] = {"$type": SELF_LABELS, "values": values}
+        if (tags := _tags(draft)) and not job.earlier:
+            record["tags"] = tags
         if draft.language:
             record["langs"] = [draft.language]
         if found := facets(text, job.witness.get("dids")):
@@ -387,6 +448,11 @@ class Bluesky(Platform):
                 quote = {"$type": kind, "record": quote, "media": media}
             record["embed"] = quote
         return record
+
+    @staticmethod
+    def _created_at(job: PublishJob) -> str:
+        at = datetime.fromisoformat(job.witness["created_at"])
+        return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def _images(self, job: PublishJob) -> dict[str, Any]:
         images = []
@@ -458,7 +524,10 @@ class Bluesky(Platform):
     def calls_ahead(self, job: PublishJob, *, looking: bool) -> Mapping[str, int]:
         if looking:
             return {"GET com.atproto.repo.getRecord": 1}
-        calls = {"POST com.atproto.repo.putRecord": 1}
+        calls = {PUT_GATE: 1} if _has_gate(job) else {}
+        if job.witness.get("posted"):
+            return calls
+        calls["POST com.atproto.repo.putRecord"] = 1
         film, blobs = _film(job), job.witness.get("blobs", [])
         if film and not blobs:
             calls |= _film_calls(job, film)
@@ -513,11 +582,40 @@ class Bluesky(Platform):
                 evidence=f"no record {rkey} on the account's server",
                 safe_to_repeat=True,
             )
-        return Look(
-            Sighting.FOUND,
-            self._remote(job, client, rkey, record),
-            evidence=f"record {rkey}",
-        )
+        remote = self._remote(job, client, rkey, record)
+        at = remote.published_at or datetime.now(UTC)
+        left = _posted(record, at) if _has_gate(job) else {}
+        return Look(Sighting.FOUND, remote, f"record {rkey}", left)
+
+
+def _has_gate(job: PublishJob) -> bool:
+    """Whether it is to be said who may reply: at the beginning of a thread only."""
+    return bool(chosen(SPEC, job.draft, job.account, REPLY_CONTROL)) and not job.earlier
+
+
+def _posted(record: Record, at: datetime) -> dict[str, Any]:
+    told = {"uri": record.uri, "cid": record.cid, "at": at.isoformat()}
+    return {"posted": told}
+
+
+def _tags(draft: Draft) -> list[str]:
+    typed = [
+        str(tag).strip().removeprefix("#") for tag in draft.options.get(TAGS) or ()
+    ]
+    return list(dict.fromkeys(tag for tag in typed if tag))
+
+
+def _tag_findings(draft: Draft) -> Iterator[Finding]:
+    longest = max(map(graphemes, _tags(draft)), default=0)
+    if longest > MAX_TAG_GRAPHEMES:
+        values = {
+            "option": SPEC.options_by_key[TAGS].name,
+            "used": longest,
+            "limit": MAX_TAG_GRAPHEMES,
+            "unit": "characters",
+        }
+        cause, field = Cause.OPTION_TOO_LONG, f"option:{TAGS}"
+        yield Finding(Level.REFUSED, cause, field, values)
 
 
 def _above(job: PublishJob) -> set[str]:

@@ -55,6 +55,13 @@ MAX_GRAPHEMES = 300
 MAX_BYTES = 3000
 MAX_TAG_GRAPHEMES = 64
 POST = "app.bsky.feed.post"
+#: who may answer a thread: a record beside its first post, under the same key
+GATE = "app.bsky.feed.threadgate"
+PUT_GATE = "POST com.atproto.repo.putRecord (app.bsky.feed.threadgate)"
+REPLY_CONTROL, LABEL, TAGS = "reply_control", "label", "tags"
+#: nobody but the account itself; the other values are rules of the record
+NOBODY = "nobody"
+MAX_TAGS = 8
 
 #: `scope` claims of a session's access JWT.
 MAIN_PASSWORD = "com.atproto.access"
@@ -100,13 +107,12 @@ CALLS = (
         mutates=True,
         draws=_write(2),
     ),
+    # Under the post's own key: written twice, it is the same record.
     Call(
-        "POST com.atproto.repo.putRecord (app.bsky.feed.threadgate)",
+        PUT_GATE,
         "reply control",
-        any_scopes=(*SESSION, GENERIC, "repo:app.bsky.feed.threadgate"),
-        mutates=True,
+        any_scopes=(*SESSION, GENERIC, f"repo:{GATE}"),
         draws=_write(2),
-        later=True,
     ),
     Call(
         "POST com.atproto.repo.deleteRecord",
@@ -283,6 +289,46 @@ SPEC = PlatformSpec(
             help="Bluesky shows only the first picture of a GIF. As a video it moves; "
             "whether Bluesky takes it is not certain.",
             media=(MediaKind.GIF,),
+        ),
+        Option(
+            REPLY_CONTROL,
+            "Who may reply",
+            OptionKind.CHOICE,
+            {
+                NOBODY: "Nobody",
+                "mentionRule": "Only who is mentioned",
+                "followingRule": "Accounts that you follow",
+                "followerRule": "Your followers",
+                "mentionRule+followingRule": "Who is mentioned, and accounts that you "
+                "follow",
+                "mentionRule+followerRule+followingRule": "Who is mentioned, your "
+                "followers, and accounts that you follow",
+            },
+            help="Without a choice: everybody. Written right after the post; for all of "
+            "a thread.",
+            is_read=True,
+            call=PUT_GATE,
+        ),
+        Option(
+            LABEL,
+            "Content warning",
+            OptionKind.CHOICE,
+            {
+                "sexual": "Suggestive",
+                "nudity": "Nudity",
+                "porn": "Adult content",
+                "graphic-media": "Violence or wounds",
+            },
+            help="Readers see it before they see the post, or do not see the post, as "
+            "they have set it.",
+            is_read=True,
+        ),
+        Option(
+            TAGS,
+            "Hashtags outside of the text",
+            OptionKind.LIST,
+            max_length=MAX_TAGS,
+            help="Found in searches, without taking room in the text.",
         ),
         quotes.option("The address of a post at Bluesky, of whomever."),
     ),

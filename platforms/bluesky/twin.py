@@ -14,6 +14,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
@@ -24,6 +25,7 @@ from platforms.practice.framework import (
     Doc,
     Person,
     Refusal,
+    Route,
     arrived_at,
     iso,
     json_response,
@@ -35,9 +37,10 @@ from . import twin_repo as repo
 from .twin_repo import POST, Invalid
 from .twin_video import VideoService
 
-#: Toy secrets of the practice world, shown in its panel.
+PUT = "com.atproto.repo.putRecord"
 #: what a post replies to that stands alone
 _ALONE: Doc = {"parent": {"uri": ""}}
+#: Toy secrets of the practice world, shown in its panel.
 APP_PASSWORD = "prac-tice-pass-word"
 MAIN_PASSWORD = "practice-main-password"
 DOMAIN = ".practice.example"
@@ -367,15 +370,47 @@ class BlueskyTwin(VideoService):
                     "marker": rkey,
                     "reply_to": (record.get("reply") or _ALONE)["parent"]["uri"],
                     "quotes": _quoted(record),
+                    "choices": {
+                        "reply_control": self._gate_of(did, rkey),
+                        "label": ", ".join(_labels(record)),
+                        "tags": record.get("tags", []),
+                    },
                 }
             )
         return found
+
+    def call_of(self, route: Route, request: Request) -> Route:
+        """Who may answer is a record of its own, which is no post."""
+        if route.call != PUT:
+            return route
+        sent = request.get_json(force=True, silent=True)
+        collection = sent.get("collection") if isinstance(sent, dict) else ""
+        if collection != repo.GATE:
+            return route
+        return replace(route, call=f"{PUT} ({repo.GATE})", commit=False)
+
+    def _gate_of(self, did: str, rkey: str) -> str:
+        """Who may answer a thread, by its rules; "": everybody, "nobody": no one.
+
+        A record under another key than the post's, or of another post, does nothing.
+        """
+        gate = self.get(f"record:{did}:{repo.GATE}", rkey)
+        value = _shown(gate) if gate else {}
+        if value.get("post") != f"at://{did}/{POST}/{rkey}" or "allow" not in value:
+            return ""
+        kinds = {rule["$type"].partition("#")[2] for rule in value["allow"]}
+        rules = [name for name in repo.GATE_RULES if name in kinds]
+        return "+".join(rules) or "nobody"
 
     def comment_as_reader(self, post: str, by: str, text: str, under: str = "") -> str:
         above = self._record_at(under or post)
         root = self._record_at(post)
         if above is None or root is None:
             raise ValueError("There is no such post.")
+        did, _, rkey = post.removeprefix("at://").partition(f"/{POST}/")
+        if self._gate_of(did, rkey):
+            # Readers here are mentioned by nobody and follow nobody.
+            raise ValueError("Not everybody may reply to this post.")
         known = self.get("reader", by)
         if known is None:
             name = re.sub(r"[^a-z0-9]+", "-", by.lower()).strip("-") or "reader"
@@ -826,7 +861,7 @@ class BlueskyTwin(VideoService):
 
     @xrpc(
         "POST",
-        "com.atproto.repo.putRecord",
+        PUT,
         draws={"writes_hour": 2, "writes_day": 2},
         commit=True,
     )
@@ -1287,6 +1322,7 @@ class BlueskyTwin(VideoService):
             thumb = self._blob_url(did, external["thumb"])
             pictures.append(Picture(thumb, f"Preview of {external['title']}"))
         notes = [external["description"]] if external else []
+        gate = self._gate_of(did, rkey)
         return PostView(
             author=account["name"],
             handle=f"@{account['handle']}",
@@ -1300,11 +1336,19 @@ class BlueskyTwin(VideoService):
                 *([f"Quotes {_quoted(record)}"] if _quoted(record) else []),
                 *(f"Captions: {language}" for language in _captions(record)),
                 *_facet_notes(record),
+                *(f"Warning: {label}" for label in _labels(record)),
+                *([f"May reply: {gate}"] if gate else []),
             ],
         )
 
 
 # ---------------------------------------------------------------- plain functions
+
+
+def _labels(record: Doc) -> list[str]:
+    """What its author warns of."""
+    labels = record.get("labels") or {}
+    return [one["val"] for one in labels.get("values", [])]
 
 
 def _captions(record: Doc) -> list[str]:

@@ -1,7 +1,7 @@
 """What an AT Protocol data server computes: content addresses, keys, tokens, checks.
 
 Sources: https://atproto.com/specs/{data-model,record-key,tid,blob} and the lexicons
-app.bsky.feed.post, app.bsky.embed.* of https://github.com/bluesky-social/atproto.
+app.bsky.feed.post, app.bsky.feed.threadgate, app.bsky.embed.*, com.atproto.label.defs of https://github.com/bluesky-social/atproto.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ DATETIME = regex.compile(
 ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"
 
 POST = "app.bsky.feed.post"
+GATE = "app.bsky.feed.threadgate"
+#: who may answer, as a record of theirs says it; a list of people is one more
+GATE_RULES = ("mentionRule", "followerRule", "followingRule", "listRule")
 IMAGE_BYTES = 2_000_000
 THUMB_BYTES = 1_000_000
 VIDEO_BYTES = 300_000_000
@@ -116,7 +119,7 @@ def tid(microseconds: int, clock: int) -> str:
 def check_key(collection: str, rkey: str) -> None:
     if not RECORD_KEY.fullmatch(rkey) or rkey in (".", ".."):
         raise Invalid(f"Invalid record key for {collection}: {rkey[:100]!r}")
-    if collection == POST and not TID.fullmatch(rkey):
+    if collection in (POST, GATE) and not TID.fullmatch(rkey):
         raise Invalid(
             f'Invalid record key for {collection}: "{rkey[:100]}" is not a valid TID'
         )
@@ -260,6 +263,35 @@ class _Checker:
         if "embed" in record:
             self.embed(self.need(record, "embed", dict, ""), ".embed")
 
+        if "labels" in record:
+            self.self_labels(self.need(record, "labels", dict, ""), ".labels")
+
+    def self_labels(self, labels: Doc, path: str) -> None:
+        kind = self.need(labels, "$type", str, path)
+        if kind != "com.atproto.label.defs#selfLabels":
+            return  # an open union: what is not known is kept as it is
+        values = self.need(labels, "values", list, path)
+        self.items(values, f"{path}.values", 10)
+        for number, one in enumerate(values):
+            place = f"{path}.values[{number}]"
+            word = self.need(one, "val", str, place)
+            self.text(word, f"{place}.val", 128, 128)
+
+    def gate(self, record: Doc) -> None:
+        uri = self.need(record, "post", str, "")
+        if not regex.fullmatch(r"at://[^/\s]+/[^/\s]+/[^/\s]+", uri):
+            raise self.fail("Invalid AT-URI format", ".post")
+        self.datetime(self.need(record, "createdAt", str, ""), ".createdAt")
+        if "allow" not in record:
+            return
+        rules = self.need(record, "allow", list, "")
+        self.items(rules, ".allow", 5)
+        for number, rule in enumerate(rules):
+            place = f".allow[{number}]"
+            kind = self.need(rule, "$type", str, place)
+            if kind == f"{GATE}#listRule":
+                self.uri(self.need(rule, "list", str, place), f"{place}.list")
+
     def facet(self, facet: Any, path: str) -> None:
         index = self.need(facet, "index", dict, path)
         for key in ("byteStart", "byteEnd"):
@@ -345,6 +377,9 @@ def check_record(
     if record.get("$type", collection) != collection:
         raise Invalid(f"Invalid $type: expected {collection}, got {record['$type']}")
     checker = _Checker(collection)
+    if collection == GATE:
+        checker.gate(record)
+        return "valid", []
     if collection != POST:
         return "unknown", []
     checker.post(record)

@@ -96,6 +96,11 @@ Variant.objects.create(
     platform="bluesky",
     has_text=False,
     parts=["Two of three", "Three of three"],
+    options={
+        "reply_control": "mentionRule+followingRule",
+        "label": "nudity",
+        "tags": ["practice"],
+    },
 )
 for made in (card, picture, thread):
     made.accounts.add(account)

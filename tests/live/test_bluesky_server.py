@@ -15,6 +15,7 @@ from tests import needs
 
 pytestmark = [pytest.mark.bluesky_server, pytest.mark.live]
 HANDLE = "grower.test"
+GATE = "app.bsky.feed.threadgate"
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,11 @@ def published():
         records = requests.get(
             f"{xrpc}repo.listRecords",
             params={"repo": told["did"], "collection": "app.bsky.feed.post"},
+            timeout=20,
+        ).json()["records"]
+        told["gates"] = requests.get(
+            f"{xrpc}repo.listRecords",
+            params={"repo": told["did"], "collection": GATE},
             timeout=20,
         ).json()["records"]
         blobs = {}
@@ -97,6 +103,21 @@ def test_each_part_of_a_thread_replies_to_the_one_before(published):
     root, parent = ({"uri": r["uri"], "cid": r["cid"]} for r in (first, second))
     assert second["value"]["reply"] == {"root": root, "parent": root}
     assert third["value"]["reply"] == {"root": root, "parent": parent}
+
+
+def test_who_may_reply_stands_beside_the_thread_and_warnings_in_it(published):
+    """As the server's own lexicons have it: it refuses what does not follow them."""
+    told, records, _ = published
+    first, *_ = told["rows"][2]["parts"]
+    (gate,) = told["gates"]
+    assert gate["uri"].rsplit("/", 1)[-1] == first.rsplit("/", 1)[-1]
+    assert gate["value"]["post"] == first
+    rules = [rule["$type"] for rule in gate["value"]["allow"]]
+    assert rules == [f"{GATE}#mentionRule", f"{GATE}#followingRule"]
+    values = {r["uri"]: r["value"] for r in records}
+    assert values[first]["labels"]["values"] == [{"val": "nudity"}]
+    tagged = [uri for uri, value in values.items() if value.get("tags") == ["practice"]]
+    assert tagged == [first]
 
 
 def test_a_link_becomes_a_card_and_a_hashtag_a_facet(published):

@@ -793,3 +793,86 @@ def test_a_day_has_so_many_videos_and_an_address_must_be_confirmed(
     assert service.limits()["error"] == "unconfirmed_email"
     twin.set_switch("service_auth", "off")
     assert told(service.token())[:2] == (501, "MethodNotImplemented")
+
+
+GATE = "app.bsky.feed.threadgate"
+
+
+def gate_of(call, rkey=RKEY, **record):
+    body = call.body(rkey=rkey)
+    made = {"post": f"at://{call.did}/{POST}/{RKEY}", **body["record"], **record}
+    made = {
+        "$type": GATE,
+        **{k: v for k, v in made.items() if k not in ("text", "$type")},
+    }
+    return call(
+        "POST",
+        "com.atproto.repo.putRecord",
+        json={**body, "collection": GATE, "swapRecord": None, "record": made},
+    )
+
+
+def test_who_may_reply_is_a_record_beside_the_post(call, twin):
+    call.put()
+    post = f"at://{call.did}/{POST}/{RKEY}"
+    assert twin.posts()[0]["choices"]["reply_control"] == ""
+    rules = [{"$type": f"{GATE}#followingRule"}, {"$type": f"{GATE}#mentionRule"}]
+    first = gate_of(call, allow=rules)
+    assert (first.status_code, first.json()["validationStatus"]) == (200, "valid")
+    again = gate_of(call, allow=rules)
+    assert (again.status_code, "commit" in again.json()) == (200, False)
+    assert gate_of(call, allow=[]).json()["error"] == "InvalidSwap"
+    (told,) = twin.posts()
+    assert told["choices"]["reply_control"] == "mentionRule+followingRule"
+    with pytest.raises(ValueError, match="Not everybody"):
+        twin.comment_as_reader(post, "Rita", "Nice")
+    (note,) = [n for n in twin.world.notes() if GATE in n["call"]][:1]
+    assert note["call"] == f"com.atproto.repo.putRecord ({GATE})"
+
+
+def test_a_gate_under_another_key_does_nothing(call, twin):
+    call.put()
+    assert gate_of(call, rkey="3mbk5xq2s7c2b", allow=[]).status_code == 200
+    (told,) = twin.posts()
+    assert told["choices"]["reply_control"] == ""
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        ({"post": "https://bsky.app/x"}, "Invalid AT-URI format at $.record.post"),
+        ({"createdAt": "today"}, "Invalid datetime format"),
+        ({"allow": [{"$type": f"{GATE}#mentionRule"}] * 6}, "array too big (maximum 5"),
+        ({"allow": [{"$type": f"{GATE}#listRule"}]}, 'Missing required key "list"'),
+    ],
+)
+def test_a_gate_that_is_wrong_is_refused(call, record, words):
+    answer = gate_of(call, **record)
+    assert answer.status_code == 400
+    assert words in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ({"values": [{"val": "porn"}]}, 'Missing required key "$type"'),
+        (
+            {"$type": "com.atproto.label.defs#selfLabels", "values": [{}]},
+            'Missing required key "val"',
+        ),
+        (
+            {
+                "$type": "com.atproto.label.defs#selfLabels",
+                "values": [{"val": "x"}] * 11,
+            },
+            "array too big (maximum 10",
+        ),
+    ],
+)
+def test_a_post_warns_of_itself_in_the_documented_form(call, twin, labels, words):
+    answer = call.put(labels=labels)
+    assert answer.status_code == 400
+    assert words in answer.json()["message"]
+    good = {"$type": "com.atproto.label.defs#selfLabels", "values": [{"val": "porn"}]}
+    assert call.put(labels=good).status_code == 200
+    assert twin.posts()[0]["choices"]["label"] == "porn"
