@@ -218,19 +218,18 @@
     if (!reached) return;
     clearTimeout(timer);
     set("csrfmiddlewaretoken", token());
-    const pressed = stillThere(button);
-    if (pressed === null) return; // its reason stands beside it by now
     sure = true;
-    form.requestSubmit(pressed);
+    form.requestSubmit(button && button.form !== form ? standIn(button) : button);
     sure = false;
   });
 
-  // The checks may have put another button in its place meanwhile: the same one, or one
-  // that cannot be pressed (null).
-  function stillThere(button) {
-    if (!button || button.form === form) return button;
-    const alike = (one) => one.name === button.name && one.value === button.value;
-    return [...form.querySelectorAll("button:enabled")].find(alike) ?? null;
+  // The checks may have put another button in its place meanwhile, even one that cannot be
+  // pressed, by what stood in the form before: the press counts, and the server judges.
+  function standIn({ name, value, formNoValidate }) {
+    const button = document.createElement("button");
+    Object.assign(button, { name, value, formNoValidate, hidden: true });
+    form.append(button);
+    return button;
   }
 
   // The answer to "is anybody there, and do they know me?"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Site, Window
 from tests.browser.guide import (
@@ -626,6 +626,31 @@ def test_a_press_is_heard_although_the_checks_come_meanwhile(
     page.mouse.up()
     page.wait_for_url(re.compile(r"/posts/\d+/$"))
     expect(page.locator("h1")).to_contain_text("Pressed for long")
+
+
+def test_a_press_counts_although_the_check_of_an_empty_form_comes_upon_it(
+    visit: Visit, connected: None
+) -> None:
+    page = visit("mara")
+    checks: list[Route] = []
+    page.route("**/posts/check/", lambda route: checks.append(route))
+    page.goto("/posts/new/")
+    account_box(page, X).check()
+    page.get_by_label("Text for all networks").fill("Written at once")
+    page.get_by_label("Date", exact=True).fill(TOMORROW)
+    page.get_by_label("Time", exact=True).fill("04:44")
+    asks: list[Route] = []  # whether the server is there, before anything leaves
+    page.route("**/posts/keep/", lambda route: asks.append(route))
+    schedule_button(page).click()
+    for held in (asks, checks):
+        while not held:
+            page.wait_for_timeout(20)
+    checks[0].continue_()
+    expect(schedule_button(page)).to_be_disabled()
+    for one in asks:
+        one.continue_()
+    page.wait_for_url(re.compile(r"/posts/\d+/$"))
+    expect(page.get_by_role("status")).to_contain_text("1 post is scheduled")
 
 
 #: Somebody posted it by hand, where no test's own post comes near.
