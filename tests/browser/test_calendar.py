@@ -1,5 +1,6 @@
 """Planning together in a browser: the calendar, moved by mouse and by keyboard, undone,
-refused; a table of posts that is imported; posts that two people approve."""
+refused; queues and their slots; posts that come again; a table of posts that is imported;
+posts that two people approve."""
 
 from __future__ import annotations
 
@@ -17,9 +18,10 @@ from tests.browser.guide import (
     X,
     load_until,
     row_of,
+    submit,
     write,
 )
-from tests.browser.inspection import PHONE
+from tests.browser.inspection import DESKTOP, PHONE
 
 pytestmark = pytest.mark.browser
 
@@ -29,6 +31,14 @@ Inspect = Callable[[Page, str], None]
 #: A week that no other test looks at, within one month.
 MONDAY = date.today().replace(day=1) + timedelta(days=70)
 MONDAY = MONDAY.replace(day=8) + timedelta(days=-MONDAY.replace(day=8).weekday() % 7)
+
+
+SIZES = pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desk", "phone"])
+Size = tuple[int, int]
+
+
+def said(page: Page, words: str) -> None:
+    expect(page.get_by_role("status").filter(has_text=words).first).to_be_visible()
 
 
 def day_of(page: Page, day: date) -> Locator:
@@ -260,3 +270,111 @@ def test_two_people_approve_and_what_was_changed_since_is_shown(
     expect(rhea.get_by_role("status").first).to_be_visible()
     mara.goto(post)
     expect(main).to_contain_text("All of them, please.")
+
+
+# -- queues and slots
+
+
+@SIZES
+def test_a_queue_finds_a_time_for_each_post_and_they_change_places(
+    size: Size, visit: Visit, connected: None, inspect: Inspect
+) -> None:
+    page = visit("mara", size=size, expected={422})
+    name = f"Mornings at {size[0]}"
+    page.goto("/queues/")
+    page.get_by_role("link", name="New queue").click()
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Brand").select_option(label="Acme")
+    page.get_by_role("checkbox", name="Acme Tools (X)").check()
+    page.get_by_label("Time zone").fill("Europe/Berlin")
+    wall = "06:10" if size == DESKTOP else "07:20"
+    page.get_by_label("Tuesday").fill(f"{wall}, half past")
+    page.get_by_role("button", name="Save").click()
+    # What cannot be read is said beside its field, and stands there still.
+    refused = page.get_by_label("Tuesday")
+    expect(refused).to_have_value(f"{wall}, half past")
+    expect(refused).to_have_attribute("aria-invalid", "true")
+    inspect(page, f"queue-refused-{size[0]}")
+    refused.fill(wall)
+    page.get_by_label("Thursday").fill(wall)
+    page.get_by_role("button", name="Save").click()
+    said(page, f"“{name}” is saved.")
+
+    texts = [f"{number} in line at {size[0]}" for number in ("First", "Second")]
+    for text in texts:
+        page.goto("/queues/")
+        page.get_by_role("link", name=f"Write for it {name}").click()
+        expect(page.get_by_label("Time", exact=True)).to_have_value(wall)
+        page.get_by_label("Text for all networks").fill(text)
+        submit(page)
+    card = page.get_by_role("region", name=re.compile(name))
+    page.goto("/queues/")
+    inspect(page, f"queues-{size[0]}")
+    card.get_by_role("link", name=f"Reshuffle {name}").click()
+    order = page.get_by_role("row").filter(has_text="in line at")
+    for _ in range(40):
+        if texts[1] in order.first.inner_text():
+            break
+        page.get_by_role("link", name="Another order").click()
+    expect(order.first).to_contain_text(texts[1])
+    inspect(page, f"queue-reshuffled-{size[0]}")
+    page.get_by_role("button", name="Take this order").click()
+    said(page, "2 posts")
+    page.goto("/posts/?tab=upcoming&q=in+line+at+" + str(size[0]))
+    expect(page.get_by_role("row").filter(has_text="in line at")).to_contain_text(
+        [texts[1], texts[0]]
+    )
+
+    page.goto("/queues/")
+    card.get_by_role("link", name=f"Edit {name}").click()
+    page.get_by_role("button", name="Delete this queue").click()
+    said(page, name)
+    expect(card).to_have_count(0)
+
+
+# -- posts that come again
+
+
+@SIZES
+def test_a_post_comes_again_by_a_rule_until_the_series_is_ended(
+    size: Size, visit: Visit, connected: None, inspect: Inspect
+) -> None:
+    page = visit("mara", size=size, expected={422})
+    day = date.today() + timedelta(days=3)
+    text = f"Bread every week at {size[0]}"
+    write(page, text, MASTODON, at=(day.isoformat(), "05:45"))
+    page.get_by_role("link", name="Repeat").click()
+    ends = page.get_by_role("group", name="Ends")
+    ends.get_by_label("On a date").check()
+    page.get_by_role("button", name="Show what it comes to").click()
+    expect(page.get_by_role("main")).to_contain_text("Choose the last day.")
+    inspect(page, f"repeat-refused-{size[0]}")
+    ends.get_by_label("After a number of posts").check()
+    page.get_by_role("spinbutton", name="Number of posts").fill("4")
+    page.get_by_role("button", name="Show what it comes to").click()
+    preview = page.get_by_role("status").filter(has_text="Next:")
+    expect(preview.get_by_role("listitem")).to_have_count(4)
+    inspect(page, f"repeat-preview-{size[0]}")
+    page.get_by_role("button", name="Start the series").click()
+    said(page, "The series has begun")
+    coming = page.get_by_role("region", name="In the calendar")
+    expect(coming.get_by_role("link", name=text)).to_have_count(4)
+
+    # One of them is changed alone, and then all that follow.
+    coming.get_by_role("link", name=text).nth(1).click()
+    page.get_by_role("link", name="Edit", exact=True).click()
+    page.get_by_label("Text for all networks").fill(f"{text}, with rye")
+    page.get_by_role("button", name="Save this and following").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("This and following")
+    expect(page.get_by_role("main")).to_contain_text("2 following posts get")
+    inspect(page, f"series-follow-{size[0]}")
+    page.get_by_role("button", name="Change them").click()
+    page.wait_for_url(re.compile(r"/series/\d+/$"))
+    expect(coming.get_by_role("link", name=f"{text}, with rye")).to_have_count(3)
+
+    page.get_by_role("link", name="Change the rule").click()
+    inspect(page, f"series-rule-{size[0]}")
+    page.goto("/series/")
+    page.get_by_role("link", name=text).first.click()
+    page.get_by_role("button", name="End the series").click()
+    said(page, "4 posts are cancelled.")
