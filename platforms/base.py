@@ -301,6 +301,8 @@ class Option:
     max_length: int | None = None
     help: str = ""
     media: tuple[MediaKind, ...] = ()
+    #: it is about the poll: without one it makes no sense
+    of_poll: bool = False
     #: readers see it beside the post, and so does who looks at a preview
     is_read: bool = False
     #: key of a row whose permissions a choice needs besides those of the post
@@ -756,6 +758,9 @@ class HookAnswer:
     lease_s: int = 0
 
 
+CENTRE = (0.5, 0.5)
+
+
 @dataclass(frozen=True)
 class MediaFile:
     """A measured file. `open()` gives a new binary stream at its start.
@@ -803,6 +808,8 @@ class MediaFile:
     hdr: str = ""
     #: of captions: "en", "pt-BR"; "": not known
     language: str = ""
+    #: what has to stay when it is cut, from 0 (left, top) to 1
+    focus: tuple[float, float] = field(default=CENTRE, compare=False)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from accounts.models import Brand, ConnectedAccount
 from accounts.zones import zone_called
 from platforms import captions, registry
 from platforms import parts as parts_of
-from platforms.base import Draft, MediaFile, MediaKind, Part, RemotePost
+from platforms.base import CENTRE, Draft, MediaFile, MediaKind, Part, RemotePost
 
 from . import carrying, languages, polls, public_media, tagging
 from .fingerprints import fingerprint
@@ -486,6 +486,7 @@ class FileUse(models.Model):
             open=lambda: asset.file.storage.open(str(asset.file.name), "rb"),
             public_url=public_media.address(asset.pk, asset.public_name),
             kind=MediaKind(asset.kind),
+            focus=(asset.focus_x, asset.focus_y),
             **asset.measured,
         )
 
@@ -555,7 +556,12 @@ def _files_of(said: Draft | Part) -> dict[str, Any]:
 
 
 def _facts_of(media: Iterable[MediaFile]) -> list[dict[str, Any]]:
-    return [{name: getattr(file, name) for name in _FILE_FACTS} for file in media]
+    """A focus only where one was chosen, as with parts."""
+    return [
+        {name: getattr(file, name) for name in _FILE_FACTS}
+        | ({"focus": file.focus} if file.focus != CENTRE else {})
+        for file in media
+    ]
 
 
 _FILE_FACTS = (
@@ -594,7 +600,11 @@ def draft_from(doc: dict[str, Any]) -> Draft:
     def files(listed: list[dict[str, Any]]) -> tuple[MediaFile, ...]:
         return tuple(
             MediaFile(
-                **{**facts, "kind": MediaKind(facts.get("kind", MediaKind.IMAGE))},
+                **{
+                    **facts,
+                    "kind": MediaKind(facts.get("kind", MediaKind.IMAGE)),
+                    "focus": tuple(facts.get("focus", CENTRE)),
+                },
                 open=opener(_asset_pk(facts)),
                 public_url=address(_asset_pk(facts)),
             )

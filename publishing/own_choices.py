@@ -91,6 +91,8 @@ class Field:
         if self.option.media:
             kinds = " · ".join(str(KINDS[kind]) for kind in self.option.media)
             only = _("For posts with: %(kinds)s.") % {"kinds": kinds}
+        elif self.option.of_poll:
+            only = _("For posts with: %(kinds)s.") % {"kinds": _("a poll")}
         own = self.option.help and _(self.option.help)
         split = _("Several, with commas between.") if self.is_list else ""
         if self.is_lines:

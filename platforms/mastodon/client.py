@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote, urljoin, urlsplit
 
 from ..base import (
+    CENTRE,
     Ability,
     After,
     Call,
@@ -26,6 +27,7 @@ from ..base import (
     Figures,
     Identity,
     MediaFile,
+    MediaKind,
     PlatformClient,
     PlatformSpec,
     Proof,
@@ -450,7 +452,7 @@ class MastodonClient(PlatformClient):
                 upload=FilePart(
                     "file", stream, media.size_bytes, name, media.mime_type
                 ),
-                data={"description": media.alt_text} if media.alt_text else {},
+                data=_said_of(media),
             )
         id = answer.data().get("id")
         if not id:
@@ -783,6 +785,16 @@ def _refusal(word: str, detail: str, about: dict[str, Any]) -> PlatformError:
         if part in low:
             return InvalidContent(detail, cause=cause, **about)
     return InvalidContent(detail, cause=Cause.UNKNOWN_REFUSAL, **about)
+
+
+def _said_of(media: MediaFile) -> dict[str, str]:
+    """Beside the file: its words, and what stays where an image is shown cut."""
+    said = {"description": media.alt_text} if media.alt_text else {}
+    if media.focus != CENTRE and media.kind is not MediaKind.VIDEO:
+        # From -1 (left, bottom) to 1; ours is from 0 (left, top) to 1.
+        x, y = (min(1.0, max(0.0, share)) for share in media.focus)
+        said["focus"] = f"{2 * x - 1:.2f},{1 - 2 * y:.2f}"
+    return said
 
 
 def _lacks_the_path(error: PlatformError) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, TypeVar
@@ -33,6 +33,7 @@ from ..base import (
     StepKind,
     StepResult,
     VideoRule,
+    chosen,
 )
 from ..checks import link_findings, media_findings, option_findings
 from ..errors import (
@@ -48,19 +49,29 @@ from ..limits import header_number, meant_bucket
 from ..text import find_urls, graphemes, tidy, web_host, with_link
 from . import spec as facts_of
 from .client import MastodonClient, Status
-from .spec import GIFS, IMAGES, POLLS, QUOTE_API, SPEC, VIDEOS
+from .spec import (
+    GIFS,
+    HIDE_TOTALS,
+    IMAGES,
+    POLLS,
+    QUOTE_API,
+    QUOTE_POLICY,
+    SPEC,
+    VIDEOS,
+)
 
 VISIBILITIES = ("public", "unlisted", "private", "direct")
 
 #: "@user@domain": only "@user" counts, and only "@user" may be shown.
 MENTION = regex.compile(r"(?<![=/\w])(@\w+(?:[\w.-]*\w)?)@[\w.-]*\w")
 
+#: As a server's own pages write it, also of posts that came from elsewhere.
+QUOTED = regex.compile(r"https?://[^/\s]+/(?:\S*/)?@[^/\s]+/(\w{1,40})/?(?:[?#]\S*)?")
+
 #: Between two questions whether a file is processed, and for how long we ask.
 POLL_S = 3.0
 MAX_POLLS = 100
 #: "Error processing thumbnail" is tried again this often before it is a refusal.
-#: As a server's own pages write it, also of posts that came from elsewhere.
-QUOTED = regex.compile(r"https?://[^/\s]+/(?:\S*/)?@[^/\s]+/(\w{1,40})/?(?:[?#]\S*)?")
 MEDIA_TRIES = 3
 MEDIA_PAUSE_S = 15.0
 
@@ -119,6 +130,7 @@ class Mastodon(Platform):
         )
         found += option_findings(draft, spec, account, limits)
         found += _quote_findings(draft, account, limits or {})
+        found += _left_out_findings(draft, account, limits or {})
         return found + media_findings(draft, spec)
 
     def poll_rule(self, limits: Mapping[str, Any] | None = None) -> PollRule:
@@ -255,10 +267,14 @@ class Mastodon(Platform):
                 "expires_in": poll.minutes * 60,
                 "multiple": poll.multiple,
             }
+            if chosen(SPEC, draft, job.account, HIDE_TOTALS):
+                fields["poll"]["hide_totals"] = True
         if job.replies_to:
             fields["in_reply_to_id"] = job.replies_to
         if quoted := quoted_id(quotes.typed(draft)):
             fields["quoted_status_id"] = quoted
+        if policy := chosen(SPEC, draft, job.account, QUOTE_POLICY):
+            fields["quote_approval_policy"] = policy
         if draft.language:
             fields["language"] = draft.language.split("-")[0].lower()
         if warning := tidy(str(draft.options.get("spoiler_text") or "")):
@@ -661,3 +677,18 @@ def _quote_findings(
         field = f"option:{quotes.QUOTE}"
         found = [Finding(Level.REFUSED, Cause.OPTION_UNKNOWN, field, values)]
     return found
+
+
+def _left_out_findings(
+    draft: Draft, account: Identity | None, limits: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """What makes no difference: of polls without one, of quotes on an older server."""
+    level = limits.get("api_level")
+    for key, is_lost in (
+        (HIDE_TOTALS, draft.poll is None),
+        (QUOTE_POLICY, level is not None and int(level) < QUOTE_API),
+    ):
+        if is_lost and chosen(SPEC, draft, account, key):
+            values = {"option": SPEC.options_by_key[key].name}
+            field = f"option:{key}"
+            yield Finding(Level.WARNING, Cause.OPTION_LEFT_OUT, field, values)

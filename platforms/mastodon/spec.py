@@ -91,8 +91,9 @@ MEDIA_LIFE = timedelta(hours=23)
 DISCARD_API = 4
 #: `api_versions.mastodon` of the release line that takes a lock on the key (4.5).
 LOCKED_KEY_API = 7
-#: and that takes quotes (4.5)
+#: and that takes quotes (4.5), and who may make them
 QUOTE_API = 7
+QUOTE_POLICY, HIDE_TOTALS = "quote_approval_policy", "hide_totals"
 
 PROFILE = "profile"  # since 4.3
 PROFILE_BEFORE = "read:accounts"
@@ -298,6 +299,25 @@ SPEC = PlatformSpec(
             OptionKind.FLAG,
             default=False,
             media=(MediaKind.IMAGE, MediaKind.GIF, MediaKind.VIDEO),
+        ),
+        Option(
+            HIDE_TOTALS,
+            "Hide the votes until the poll ends",
+            OptionKind.FLAG,
+            default=False,
+            of_poll=True,
+        ),
+        Option(
+            QUOTE_POLICY,
+            "Who may quote it",
+            OptionKind.CHOICE,
+            {
+                "public": "Everybody",
+                "followers": "Followers",
+                "nobody": "Nobody",
+            },
+            help="Without a choice: as it is set at the account. Mastodon asks since "
+            "version 4.5.",
         ),
         quotes.option(
             "The address of a post as the account's own server shows it. Mastodon quotes "

@@ -287,6 +287,13 @@ class MastodonTwin(Figures):
                     "marker": doc["key"],
                     "reply_to": doc["reply_to"] or "",
                     "quotes": doc.get("quotes", ""),
+                    "choices": {
+                        "hide_totals": _is_on((doc["poll"] or {}).get("hide_totals")),
+                        "quote_approval_policy": doc.get("quote_policy", ""),
+                        "visibility": doc["visibility"],
+                        "sensitive": doc["sensitive"],
+                    },
+                    "focus": [m["focus"] for m in media],
                 }
             )
         return found
@@ -851,6 +858,12 @@ class MastodonTwin(Figures):
         self._check_length(text, spoiler, bool(media or poll))
         if poll:
             poll = self._poll(poll)
+        policy = str(sent.get("quote_approval_policy") or "") if self._modern else ""
+        if policy not in ("", "public", "followers", "nobody"):
+            raise ApiError(
+                422,
+                "Validation failed: Quote approval policy is not included in the list",
+            )
         visibility = str(sent.get("visibility") or who.account["privacy"])
         known = ["public", "unlisted", "private", "direct"]
         if visibility not in [*known, *(["mutuals_only"] if self._gotosocial else [])]:
@@ -868,6 +881,7 @@ class MastodonTwin(Figures):
             "poll": poll or None,
             "reply_to": str(reply_to) if reply_to else None,
             "quotes": str(quoted or ""),
+            "quote_policy": policy,
             "edited_at": None,
         }
 
@@ -1208,12 +1222,13 @@ class MastodonTwin(Figures):
         options = (doc["poll"] or {}).get("options")
         if not isinstance(options, list):
             return None
-        several = str(doc["poll"].get("multiple")).lower() in ("true", "1")
+        several = _is_on(doc["poll"].get("multiple"))
         # Each answer has half of the votes of the one before.
         votes = [int(self._is("poll_votes")) >> n for n in range(len(options))]
         ends = datetime.fromisoformat(doc["created_at"]) + timedelta(
             seconds=float(doc["poll"].get("expires_in") or 0)
         )
+        is_told = not _is_on(doc["poll"].get("hide_totals")) or ends <= self.world.now()
         return {
             "id": id,
             "expires_at": iso(ends),
@@ -1222,7 +1237,7 @@ class MastodonTwin(Figures):
             "votes_count": sum(votes),
             "voters_count": max(votes, default=0) if several else None,
             "options": [
-                {"title": str(title), "votes_count": count}
+                {"title": str(title), "votes_count": count if is_told else None}
                 for title, count in zip(options, votes, strict=True)
             ],
             "emojis": [],
@@ -1319,6 +1334,11 @@ def _oauth_error(status: int, error: str, description: str) -> Response:
 def _s256(verifier: str) -> str:
     digest = hashlib.sha256(verifier.encode()).digest()
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def _is_on(value: Any) -> bool:
+    """A flag as forms and JSON send it."""
+    return str(value).lower() in ("true", "1", "on")
 
 
 def _absolute(uri: object) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -10,7 +12,14 @@ from django.utils import timezone
 
 from accounts import refresh
 from accounts.models import CircuitBreaker, Credential
-from platforms.base import Look, RemotePost, Sighting, StepResult, TokenSet
+from platforms.base import (
+    Look,
+    MediaFile,
+    RemotePost,
+    Sighting,
+    StepResult,
+    TokenSet,
+)
 from platforms.errors import (
     AmbiguousOutcome,
     AuthExpired,
@@ -161,6 +170,16 @@ def test_a_duplicate_of_another_wording_is_no_evidence(delivery, script):
 def test_a_draft_comes_back_as_it_was_stored(delivery):
     draft = delivery.post.draft_for("scripted")
     assert draft_from(draft_doc(draft)) == draft
+
+
+def test_a_focus_is_stored_where_one_was_chosen(delivery):
+    draft = delivery.post.draft_for("scripted")
+    file = MediaFile("a1", "image/png", 1, 1, 1, "", "", "a.png", BytesIO)
+    chosen = replace(file, focus=(0.25, 1.0))
+    doc = draft_doc(replace(draft, media=(file, chosen)))
+    assert "focus" not in doc["media"][0]
+    found = draft_from(doc).media
+    assert [one.focus for one in found] == [(0.5, 0.5), (0.25, 1.0)]
 
 
 # ---------------------------------------------------------------- repeats in doubt

@@ -306,6 +306,8 @@ class Planner:
             shown = {self.shelf[name].kind for name in way.files}
             if option.media and shown.isdisjoint(option.media):
                 continue
+            if option.of_poll and way.poll is None:
+                continue
             chosen = replace(
                 way,
                 choices={**way.choices, option.key: value},

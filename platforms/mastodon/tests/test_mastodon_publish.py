@@ -15,6 +15,7 @@ from platforms.base import (
     Draft,
     Level,
     MediaFile,
+    Poll,
     PublishJob,
     RemotePost,
     Sighting,
@@ -897,3 +898,22 @@ def test_an_operator_may_trust_a_server_of_their_own() -> None:
         )
     with pytest.raises(ValueError):
         MASTODON.normalise_instance("localhost:3001", allowed_hosts=trusted)
+
+
+@pytest.mark.parametrize(
+    ("options", "poll", "level", "left_out"),
+    [
+        ({"hide_totals": True}, None, 10, "hide_totals"),
+        ({"hide_totals": True}, Poll(("A", "B")), 10, ""),
+        ({"quote_approval_policy": "nobody"}, None, 6, "quote_approval_policy"),
+        ({"quote_approval_policy": "nobody"}, None, 7, ""),
+        ({"quote_approval_policy": "nobody"}, None, None, ""),
+    ],
+)
+def test_what_makes_no_difference_is_told(
+    options: dict, poll: Poll | None, level: int | None, left_out: str
+) -> None:
+    limits = {} if level is None else {"api_level": level}
+    found = Mastodon().check(Draft("Hello", options=options, poll=poll), None, limits)
+    wanted = [(Level.WARNING, Cause.OPTION_LEFT_OUT, f"option:{left_out}")]
+    assert [(f.level, f.cause, f.field) for f in found] == (wanted if left_out else [])
