@@ -61,6 +61,13 @@ document.addEventListener("htmx:afterSwap", () => {
   if (form) readComposer(form);
 });
 
+// What asks for itself anew waits while a button of it is pressed, or the press is lost;
+// it asks again soon.
+document.addEventListener("htmx:beforeSwap", ({ target, detail }) => {
+  const asks = target.getAttribute?.("hx-trigger")?.startsWith("every");
+  if (asks && target.matches(":active")) detail.shouldSwap = false;
+});
+
 // ---- files, sent in parts. publishing/upload_views.py says how.
 
 const PAUSES_MS = [1000, 2000, 4000, 8000, 15000];

@@ -1,9 +1,12 @@
-"""Files come in parts, go on after a break, and are looked after by keyboard."""
+"""Files come in parts, go on after a break, and are looked after by keyboard; all that a
+brand has comes as one file."""
 
 from __future__ import annotations
 
+import io
 import re
 import struct
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +14,9 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from publishing.tests.made_files import pdf, picture, video
-from tests.browser.guide import X, account_box
-from tests.browser.inspection import PHONE
+from tests.browser.conftest import Site
+from tests.browser.guide import X, account_box, load_until
+from tests.browser.inspection import DESKTOP, PHONE
 
 pytestmark = pytest.mark.browser
 
@@ -154,3 +158,67 @@ def test_a_file_of_the_library_is_cut_and_picked_for_a_post(
     pick.click()
     files = page.get_by_role("region", name="Files").locator(".pub-images")
     expect(files).to_contain_text(f"Image 1: {square}")
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desk", "phone"])
+def test_everything_of_a_brand_is_taken_along(
+    size: tuple[int, int], visit: Visit, connected: None, inspect: Inspect
+) -> None:
+    page = visit("mara", size=size, expected={422})
+    text = f"Taken along at {size[0]}"
+    page.goto("/posts/new/")
+    page.get_by_label("Text for all networks").fill(text)
+    page.get_by_role("button", name="Save draft").click()
+    page.wait_for_url(re.compile(r"/posts/\d+/$"))
+
+    page.goto("/export/")
+    what = page.get_by_role("group", name="What").get_by_role("checkbox")
+    for box in what.all():
+        box.uncheck()
+    page.get_by_role("button", name="Export", exact=True).click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    inspect(page, f"export-refused-{size[0]}")
+    for box in what.all():
+        box.check()
+    page.get_by_role("button", name="Export", exact=True).click()
+    fetch = page.get_by_role("link", name=re.compile("^Download"))
+    load_until(page, "/export/", fetch)
+    inspect(page, f"export-made-{size[0]}")
+    with page.expect_download() as download:
+        fetch.click()
+    whole = zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes()))
+    told = [name for name in whole.namelist() if name.endswith("posts.csv")]
+    assert any(text in whole.read(name).decode("utf-8-sig") for name in told)
+    page.get_by_role("button", name=re.compile("^Delete")).click()
+    expect(fetch).to_have_count(0)
+
+
+#: A worker has it for the next hour, as far as anybody knows.
+UNDER_WAY = """
+import django; django.setup()
+from datetime import timedelta
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+from publishing.job_models import Job
+Job.objects.create(kind="export", state="running", asked={}, done=1, total=100,
+    person=get_user_model().objects.get(username="ada"),
+    lease_expires_at=timezone.now() + timedelta(hours=1))
+"""
+
+
+def test_long_work_hears_a_press_while_it_asks_for_itself_anew(
+    site: Site, visit: Visit
+) -> None:
+    site.rows(UNDER_WAY)
+    page = visit("ada")
+    page.goto("/export/")
+    stop = page.get_by_role("button", name=re.compile("^Cancel"))
+    stop.hover()
+    page.mouse.down()
+    for _ in range(2):
+        with page.expect_response(re.compile(r"then=reload")) as answer:
+            pass
+        answer.value.finished()
+    page.wait_for_timeout(200)  # the row would have come anew by now
+    page.mouse.up()
+    expect(page.get_by_role("status").filter(has_text="Stopping")).to_be_visible()

@@ -98,10 +98,28 @@ def test_many_posts_are_moved_and_put_back(
     inspect(page, f"posts-undo-{size[0]}")
     page.get_by_role("button", name="Undo", exact=True).click()
     page.goto(f"/posts/?tab=upcoming&day={day.isoformat()}")
-    expect(page.get_by_role("row").filter(has_text="Moved with others")).to_have_count(
-        2
-    )
+    rows = page.get_by_role("row").filter(has_text="Moved with others")
+    expect(rows).to_have_count(2)
     expect(note).to_have_count(0)
+
+    # They are given to a colleague, and in the end not sent at all.
+    for action, does in (("Give to somebody", "Give"), ("Do not send", "Do not send")):
+        box.click()
+        page.get_by_role("checkbox", name="Tick all of this page").check()
+        page.get_by_label("With the ticked posts").select_option(label=action)
+        if action == "Give to somebody":
+            page.get_by_label("New owner").select_option(label="Rhea Reviewer")
+        page.get_by_role("button", name="Show what happens").click()
+        expect(rows).to_have_count(2)
+        inspect(page, f"posts-many-{does.lower().replace(' ', '-')}-{size[0]}")
+        page.get_by_role("button", name=f"{does}: 2 posts").click()
+        said(page, "2 posts are done.")
+        page.goto(f"/posts/?tab=upcoming&day={day.isoformat()}")
+    expect(rows).to_have_count(0)
+    page.goto(f"/posts/?tab=all&day={day.isoformat()}")
+    rows.first.get_by_role("link").first.click()
+    expect(page.get_by_role("main")).to_contain_text("looked after by Rhea Reviewer")
+    expect(row_of(page, X, "Cancelled")).to_be_visible()
 
 
 @SIZES
