@@ -739,6 +739,7 @@ class Weeks:
         if account.pk in self.cut:
             if account.cause != Cause.ROTATION_LOST:
                 self.record.lost_by_refresh.append(line)
+                say(f"{now:%d %b %H:%M} a lost renewal: {account} {account.cause}")
             causes = frozenset({Cause.ROTATION_LOST.value})
             at, _rule = self.cut.pop(account.pk)
             self.died("renewal_cut", account.platform, causes, [account], at)

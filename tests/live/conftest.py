@@ -40,6 +40,9 @@ def run_command(tmp_path: Path) -> Callable[..., dict[str, Any]]:
             text=True,
             timeout=400,
         )
+        sys.stderr.write(
+            done.stderr[-6000:]
+        )  # shown where a figure is not as it should be
         assert done.returncode == 0, done.stderr[-6000:]
         figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return figures
