@@ -25,6 +25,7 @@ from django.utils.dateparse import parse_datetime
 #: Found again among the values of the query that was put together with it.
 SAMPLE_KEY = -7
 SAMPLE_TIME = datetime(1999, 9, 9, 9, 9, 9, tzinfo=UTC)
+SAMPLE_DAY = date(1999, 9, 9)
 ONE_LISTED = "IN (%s)"
 AMONG = {
     "postgresql": "= ANY(%s)",
@@ -358,8 +359,9 @@ def _told(query: FixedQuery[M], document: str | None) -> Told[M]:
 
 def as_time(value: Any) -> datetime | None:
     """A computed time of `rows`: SQLite has it as a text without a zone."""
-    if isinstance(value, str):
-        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    if value.__class__ is str:
+        # Told the zone at once: to replace it takes several times as long as to read.
+        return datetime.fromisoformat(value + "+00:00")
     return value
 
 
@@ -417,6 +419,8 @@ def _is_time(param: Any) -> bool:
 def _bound(value: Any) -> Any:
     if isinstance(value, datetime):
         return connection.ops.adapt_datetimefield_value(value)
+    if isinstance(value, date):
+        return connection.ops.adapt_datefield_value(value)
     if isinstance(value, list):
         return json.dumps(value) if connection.vendor == "sqlite" else value
     return value

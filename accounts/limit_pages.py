@@ -20,7 +20,7 @@ from platforms import registry
 from platforms.base import MONEY, Bucket, WindowKind
 from platforms.limits import CLOCK_SLACK_S, Window
 
-from .fixed_query import FixedQuery, as_time, instance
+from .fixed_query import FixedQuery, as_time, at_once, instance
 from .limits import BucketId, rules
 from .models import ConnectedAccount, Credential, Network, PlatformApp, RateBucket
 
@@ -330,19 +330,14 @@ def _unused(
     return _line(row, {subject: whose}, datetime.now(UTC))
 
 
-def unsized(apps: Iterable[PlatformApp]) -> list[WindowLine]:
+def unsized() -> list[WindowLine]:
     """Windows of our apps whose size only an admin can tell, and nobody has told.
 
-    Money first: without a budget there is no stop. One query.
+    Money first: without a budget there is no stop. Two queries.
     """
     lines = []
-    apps = list(apps)
-    sized = RateBucket.objects.filter(subject__in=[f"app:{app.pk}" for app in apps])
-    told = set(
-        sized.exclude(size_set=None, size_told=None).values_list(
-            "platform", "subject", "key"
-        )
-    )
+    apps = _all_apps_named.objects()
+    told = set(_sized.rows([f"app:{app.pk}" for app in apps]))
     for app in apps:
         subject = f"app:{app.pk}"
         name = _app_name(app)
@@ -351,6 +346,17 @@ def unsized(apps: Iterable[PlatformApp]) -> list[WindowLine]:
             if rule.partition == "app" and rule.size is None and not known:
                 lines.append(_unused(app.platform, rule, subject, name, get_language()))
     return sorted(lines, key=lambda line: (line.unit != MONEY, line.whose, line.name))
+
+
+_sized = FixedQuery(
+    lambda subjects: (
+        RateBucket.objects.filter(subject__in=subjects)
+        .exclude(size_set=None, size_told=None)
+        .order_by()
+        .values_list("platform", "subject", "key")
+    ),
+    ["sample"],
+)
 
 
 def line_of(bucket: BucketId, now: datetime) -> WindowLine | None:
@@ -535,7 +541,7 @@ def _platform_name(slug: str) -> str:
 
 
 def _names(subjects: Collection[str]) -> dict[str, str]:
-    """Whom a subject stands for, in words. One query per kind."""
+    """Whom a subject stands for, in words. One query."""
     pks: dict[str, list[int]] = {"app": [], "token": [], "account": []}
     names = {}
     for subject in subjects:
@@ -549,16 +555,52 @@ def _names(subjects: Collection[str]) -> dict[str, str]:
             )
         elif kind in pks:
             pks[kind].append(int(rest))
-    accounts = ConnectedAccount.objects.filter(pk__in=pks["account"])
-    for pk, name in accounts.values_list("pk", "name"):
+    accounts, credentials, apps = at_once(
+        *(
+            (query, (pks[kind],))
+            for kind, query in (
+                ("account", _account_names),
+                ("token", _access_names),
+                ("app", _apps_named),
+            )
+        )
+    )
+    for pk, name in accounts.rows:
         names[f"account:{pk}"] = name
-    credentials = Credential.objects.filter(pk__in=pks["token"])
-    for pk, name in credentials.values_list("pk", "subject_name"):
+    for pk, name in credentials.rows:
         names[f"token:{pk}"] = _access_of(name)
-    apps = PlatformApp.objects.filter(pk__in=pks["app"])
-    for app in apps.defer("client_secret", "hook_secret", "hook_token"):
+    for app in apps.objects():
         names[f"app:{app.pk}"] = _app_name(app)
     return names
+
+
+_account_names = FixedQuery(
+    lambda keys: (
+        ConnectedAccount.objects.filter(pk__in=keys)
+        .order_by()
+        .values_list("pk", "name")
+    ),
+    [-7],
+)
+_access_names = FixedQuery(
+    lambda keys: (
+        Credential.objects.filter(pk__in=keys)
+        .order_by()
+        .values_list("pk", "subject_name")
+    ),
+    [-7],
+)
+_APP_NAMED_BY = ("platform", "instance_url", "network")
+_APP_ORDER = ("platform", "network", "instance_url")
+_apps_named = FixedQuery(
+    lambda keys: (
+        PlatformApp.objects.filter(pk__in=keys).order_by().only(*_APP_NAMED_BY)
+    ),
+    [-7],
+)
+_all_apps_named = FixedQuery(
+    lambda: PlatformApp.objects.order_by(*_APP_ORDER).only(*_APP_NAMED_BY)
+)
 
 
 def _access_of(name: str) -> str:

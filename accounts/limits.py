@@ -35,7 +35,7 @@ from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
 from platforms import registry
-from platforms.base import Bucket, Observation, PlatformClient
+from platforms.base import Bucket, Observation, PlatformClient, WindowKind
 from platforms.limits import Counts, Window, tightest
 
 from .fixed_query import FixedQuery, in_one_row, out_of_one
@@ -514,16 +514,40 @@ def give_back(needs: Iterable[Need], reserved_at: datetime) -> None:
 # ---------------------------------------------------------------- looking ahead
 
 
-def room(buckets: Collection[BucketId], now: datetime) -> dict[BucketId, int]:
-    """Units free at the moment, of those buckets whose size is known. One query."""
-    windows: dict[BucketId, Window] = dict(_load(buckets, lock=False))
-    found = {}
-    for bucket in buckets:
-        rule = rules(bucket.platform)[bucket.key]
-        free = windows.get(bucket, Window(rule)).free(now.timestamp())
-        if free is not None:
-            found[bucket] = free
-    return found
+def scarce(wanted: Mapping[BucketId, int], now: datetime) -> dict[BucketId, int]:
+    """Units free at the moment of the buckets that have fewer than are wanted of them.
+
+    Without those whose size is not known. One query.
+    """
+    if not wanted:
+        return {}
+    at, seconds = now.timestamp(), _seconds_of()
+    known = {platform: rules(platform) for platform in {b.platform for b in wanted}}
+    missing, free = dict(wanted), {}
+    for bucket, row in _rows(wanted, lock=False):
+        units = missing.pop(bucket)
+        rule = known[bucket.platform][bucket.key]
+        if _has_free(rule, row, units):
+            continue
+        left = _window(rule, row, seconds).free(at)
+        if left is not None and left < units:
+            free[bucket] = left
+    for bucket, units in missing.items():
+        size = known[bucket.platform][bucket.key].size
+        if size is not None and size < units:
+            free[bucket] = size
+    return free
+
+
+def _has_free(rule: Bucket, row: Sequence[Any], units: int) -> bool:
+    """Whether it is plain that so many are free, without regard to what is over by now:
+    only more can be."""
+    _pk, _platform, _key, _subject, used, *_times, log, told, by_hand = row
+    if log != "[]" and rule.window != WindowKind.ROLLING_LOG:
+        return False  # what is carried into the next window
+    size = rule.size if told is None or rule.partition == "ip" else told
+    size = size if by_hand is None else by_hand
+    return size is None or used + units <= size
 
 
 def outlook(planned: Iterable[Planned], now: datetime) -> dict[Hashable, Forecast]:
@@ -680,6 +704,36 @@ def _make(buckets: Collection[BucketId]) -> None:
 
 def _read(buckets: Collection[BucketId], *, lock: bool) -> dict[BucketId, _Stored]:
     """One query; lock: the rows are locked in the order of their primary keys."""
+    known = {platform: rules(platform) for platform in {b.platform for b in buckets}}
+    seconds = _seconds_of()
+    return {
+        bucket: _window(known[bucket.platform][bucket.key], row, seconds)
+        for bucket, row in _rows(buckets, lock=lock)
+    }
+
+
+def _window(
+    rule: Bucket, row: Sequence[Any], seconds: Callable[[Any], float | None]
+) -> _Stored:
+    pk, _platform, _key, _subject, used, started, opened, resets, log, told, by_hand = (
+        row
+    )
+    counts = Counts(
+        used,
+        seconds(started),
+        seconds(opened),
+        seconds(resets),
+        [] if log == "[]" else json.loads(log),
+        told,
+        by_hand,
+    )
+    return _Stored(pk, rule, counts, log)
+
+
+def _rows(
+    buckets: Collection[BucketId], *, lock: bool
+) -> list[tuple[BucketId, tuple[Any, ...]]]:
+    """Those that are there, as the database has them: `SELECTED` columns. One query."""
     named = {_pks[bucket]: bucket for bucket in buckets if bucket in _pks}
     postgres = connection.vendor == "postgresql"
     where: list[str] = []
@@ -705,36 +759,31 @@ def _read(buckets: Collection[BucketId], *, lock: bool) -> dict[BucketId, _Store
         else:
             cursor.execute(in_one_row(sql, SELECTED), params)
             rows = out_of_one(cursor.fetchone())
-    seconds = _same if postgres else _seconds
-    known = {platform: rules(platform) for platform in {b.platform for b in buckets}}
     if len(_pks) > MAX_PKS:
         _pks.clear()
-    found: dict[BucketId, _Stored] = {}
-    for pk, *names, used, started, opened, resets, log, size_told, size_set in rows:
+    found: list[tuple[BucketId, tuple[Any, ...]]] = []
+    for row in rows:
+        pk, *names = row[:4]
         bucket = named.get(pk)
         if bucket is None or [*bucket] != names:
             bucket = BucketId(*names)
             if bucket not in buckets:
                 continue
             _pks[bucket] = pk
-        counts = Counts(
-            used,
-            seconds(started),
-            seconds(opened),
-            seconds(resets),
-            [] if log == "[]" else json.loads(log),
-            size_told,
-            size_set,
-        )
-        found[bucket] = _Stored(pk, known[bucket.platform][bucket.key], counts, log)
-    if gone := named.keys() - {window.pk for window in found.values()}:
+        found.append((bucket, row))
+    if gone := named.keys() - {row[0] for _bucket, row in found}:
         # Deleted, or from before an older database was put back: there may be another
         # row by that name, and with it a size.
         stale = [named[pk] for pk in gone]
         for bucket in stale:
             del _pks[bucket]
-        found |= _read(stale, lock=lock)
+        found += _rows(stale, lock=lock)
     return found
+
+
+def _seconds_of() -> Callable[[Any], float | None]:
+    """What reads the times of `_rows`."""
+    return _same if connection.vendor == "postgresql" else _seconds
 
 
 def _same(seconds: float | None) -> float | None:

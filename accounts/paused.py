@@ -16,6 +16,7 @@ from platforms import registry
 from . import breakers
 from .breakers import TRIAL_LOST, Kind, kind_of_cause
 from .causes import Action, Explanation, explain_pause
+from .fixed_query import Reader, Seen
 from .models import CircuitBreaker, ConnectedAccount, Network, PlatformApp
 
 State = CircuitBreaker.State
@@ -139,12 +140,23 @@ def _names(rows: Iterable[CircuitBreaker], reader: Any) -> dict[tuple[str, int],
         ).in_bulk(wanted["app"])
         found |= {("app", pk): str(app) for pk, app in apps.items()}
     if wanted["token"]:
-        accounts = ConnectedAccount.objects.connected()
-        if reader is not None:
-            accounts = accounts.visible_to(reader)
-        accounts = accounts.filter(credential__in=wanted["token"]).order_by("name")
-        for account in accounts.distinct():
-            key = ("token", account.credential_id or 0)
-            name = str(account)
-            found[key] = f"{found[key]}, {name}" if key in found else name
+        seen = reader or Reader(0, is_superuser=True)
+        rows = _accounts_with.rows(seen, list(wanted["token"]))
+        for credential, name, platform in rows:
+            key = ("token", credential)
+            whole = f"{name} ({registry.spec(platform).name})"
+            found[key] = f"{found[key]}, {whole}" if key in found else whole
     return found
+
+
+_accounts_with = Seen(
+    lambda reader, keys: (
+        ConnectedAccount.objects.connected()
+        .visible_to(reader)
+        .filter(credential__in=keys)
+        .order_by("name")
+        .values_list("credential_id", "name", "platform")
+    ),
+    [-9],
+    for_all=True,
+)

@@ -33,7 +33,7 @@ def _open_to(user: Any) -> QuerySet[AlertChannel]:
     """Channels that the admin may change: whoever points one of all brands somewhere
     else hears of accounts that they do not see."""
     rows = _visible_to(user)
-    return rows if Brand.objects.all_visible_to(user) else rows.exclude(brand=None)
+    return rows if Brand.all_visible_to(user) else rows.exclude(brand=None)
 
 
 def _get(request: HttpRequest, pk: int) -> AlertChannel:
@@ -45,7 +45,7 @@ def channel_list(request: HttpRequest) -> HttpResponse:
     channels = list(_visible_to(request.user))
     waiting = Alert.objects.pending().filter(channel__in=channels, tries__gt=0)
     late = set(waiting.values_list("channel", flat=True))
-    may_all = Brand.objects.all_visible_to(request.user)
+    may_all = Brand.all_visible_to(request.user)
     rows = [
         {
             "channel": row,

@@ -104,7 +104,7 @@ class ChannelForm(forms.ModelForm[AlertChannel]):
         brand = self.fields["brand"]
         assert isinstance(brand, forms.ModelChoiceField)
         brand.queryset = Brand.objects.visible_to(user)
-        if Brand.objects.all_visible_to(user):
+        if Brand.all_visible_to(user):
             brand.empty_label = now_in_words("All brands")
         else:
             brand.required = True

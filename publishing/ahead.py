@@ -8,6 +8,7 @@ from collections.abc import (
     Collection,
     Hashable,
     Iterable,
+    Iterator,
     Mapping,
     Sequence,
 )
@@ -27,11 +28,10 @@ from accounts.limit_pages import bucket_name
 from accounts.limits import (
     BucketId,
     Forecast,
-    Need,
     Planned,
     outlook,
-    room,
     rules,
+    scarce,
 )
 from accounts.models import ConnectedAccount
 from accounts.reading import told
@@ -97,18 +97,25 @@ def _concerned(times: Mapping[int, Sequence[Any]], now: datetime) -> set[int]:
     """
     drawing: defaultdict[BucketId, list[int]] = defaultdict(list)
     units: dict[BucketId, int] = {}
-    for need in _largest(times.keys()):
-        for bucket, most in need.wanted:
-            drawing[bucket].append(need.account_id)
-            units[bucket] = most
+    for bucket, account_id, most in _largest(times.keys()):
+        drawing[bucket].append(account_id)
+        units[bucket] = most
+    # Even all at once: of most there is enough for that.
+    at_once = {
+        bucket: units[bucket] * sum(len(times[pk]) for pk in accounts)
+        for bucket, accounts in drawing.items()
+    }
     found: set[int] = set()
-    for bucket, free in room(drawing.keys(), now).items():
-        if sum(len(times[pk]) for pk in drawing[bucket]) * units[bucket] <= free:
-            continue  # even all at once
-        length = timedelta(seconds=rules(bucket.platform)[bucket.key].window_s)
-        going = sorted(as_time(at) or now for pk in drawing[bucket] for at in times[pk])
-        if _peak(going, length) * units[bucket] > free:
-            found.update(drawing[bucket])
+    going: dict[int, list[float]] = {}
+    for bucket, free in scarce(at_once, now).items():
+        accounts = drawing[bucket]
+        for pk in accounts:
+            if pk not in going:
+                going[pk] = sorted((as_time(at) or now).timestamp() for at in times[pk])
+        merged = sorted(at for pk in accounts for at in going[pk])
+        length = rules(bucket.platform)[bucket.key].window_s
+        if _peak(merged, length) * units[bucket] > free:
+            found.update(accounts)
     return found
 
 
@@ -133,29 +140,42 @@ def _times(
     return times
 
 
-def _largest(accounts: Collection[int]) -> list[Need]:
-    """What one post takes at most, on each of those that have an access. One query."""
-    found = ConnectedAccount.objects.filter(
-        pk__in=accounts, credential__isnull=False
-    ).values_list(
-        "pk", "platform", "credential", "credential__app", "credential__app__network"
-    )
-    return [
-        Need(
-            ref=pk,
-            platform=platform,
-            network=network,
-            app_id=app,
-            credential_id=credential,
-            account_id=pk,
-            draws=_most(platform),
+def _largest(accounts: Collection[int]) -> Iterator[tuple[BucketId, int, int]]:
+    """What one post takes at most, on each of those that have an access: the bucket,
+    the account's key, units. One query."""
+    for pk, platform, credential, app, network in _accesses.rows(list(accounts)):
+        subjects = {
+            "account": f"account:{pk}",
+            "token": f"token:{credential}",
+            "app": f"app:{app}",
+            "ip": f"ip:{network}",
+        }
+        known = rules(platform)
+        for key, units in _most(platform).items():
+            if units:
+                subject = subjects[known[key].partition]
+                yield BucketId(platform, key, subject), pk, units
+
+
+_accesses = FixedQuery(
+    lambda accounts: (
+        ConnectedAccount.objects.filter(pk__in=accounts, credential__isnull=False)
+        .order_by()
+        .values_list(
+            "pk",
+            "platform",
+            "credential",
+            "credential__app",
+            "credential__app__network",
         )
-        for pk, platform, credential, app, network in found
-    ]
+    ),
+    [-7],
+)
 
 
-def _peak(times: Sequence[datetime], length: timedelta) -> int:
-    """The most of these times, in order, that lie within any span of that length."""
+def _peak(times: Sequence[float], length: float) -> int:
+    """The most of these times, in order, that lie within any span of that length; both
+    in seconds."""
     most = first = 0
     for last, at in enumerate(times):
         while times[first] < at - length:

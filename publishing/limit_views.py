@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.contrib import messages
-from django.db.models import Count, Q
+from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_list_or_404, get_object_or_404, redirect, render
 from django.urls import get_script_prefix, get_urlconf, reverse
@@ -30,6 +30,7 @@ from accounts.limit_pages import (
     unsized,
     windows,
 )
+from accounts.fixed_query import Seen
 from accounts.limits import BucketId, Forecast, set_size
 from accounts.models import (
     Brand,
@@ -157,6 +158,17 @@ class Group:
     def quiet_count(self) -> int:
         return len(self.quiet) + self.roomy
 
+    @property
+    def show_quiet(self) -> str:
+        """ "Show 12 windows with much room"."""
+        count = self.quiet_count
+        words = ngettext(
+            "Show %(n)s window with much room",
+            "Show %(n)s windows with much room",
+            count,
+        )
+        return words % {"n": count}
+
 
 def amount(units: int, unit: str) -> str:
     """ "1,234", or "$12.40" for money."""
@@ -203,11 +215,6 @@ def limits_page(request: HttpRequest) -> HttpResponse:
     if only is not None:
         page = leaf(only.quiet, len(only.quiet), QUIET_SIZE, request.GET.get("page"))
         quiet = [_entry(line, 0, None, admin) for line in page.rows]
-    apps = (
-        PlatformApp.objects.defer("client_secret", "hook_secret", "hook_token")
-        if admin
-        else ()
-    )
     context = {
         "pauses": _pauses(user, now),
         "groups": [only]
@@ -217,7 +224,7 @@ def limits_page(request: HttpRequest) -> HttpResponse:
         "quiet": quiet,
         "page": page,
         "page_query": urlencode({"platform": only.slug}) if only else "",
-        "unsized": [Unsized(line, edit_url_of(line.bucket)) for line in unsized(apps)],
+        "unsized": [Unsized(line, edit_url_of(line.bucket)) for line in (unsized() if admin else ())],
         "is_admin": admin,
         "will_wait": sum(waits.values()),
         "now": now,
@@ -228,7 +235,7 @@ def limits_page(request: HttpRequest) -> HttpResponse:
 def _subjects(user: Any) -> set[str] | None:
     """Whose windows this person sees; None: everybody's."""
     admin = is_admin(user)
-    if admin and Brand.objects.all_visible_to(user):
+    if admin and Brand.all_visible_to(user):
         return None
     mine = ConnectedAccount.objects.visible_to(user).select_related("credential")
     subjects = subjects_of(mine)
@@ -244,17 +251,39 @@ def _pauses(user: Any, now: datetime) -> list[tuple[paused.Paused, int]]:
     pauses = paused.not_closed(user, now)
     if not pauses:
         return []
-    waiting = Delivery.objects.visible_to(user).filter(
-        status=Delivery.Status.HELD,
-        hold__in=(Delivery.Hold.LIMIT, Delivery.Hold.PLATFORM),
+    waiting = _held_behind.rows(user)
+    return [(pause, _waiting_for(pause.breaker, waiting)) for pause in pauses]
+
+
+_held_behind = Seen(
+    lambda reader: (
+        Delivery.objects.visible_to(reader)
+        .filter(
+            status=Delivery.Status.HELD,
+            hold__in=(Delivery.Hold.LIMIT, Delivery.Hold.PLATFORM),
+        )
+        .order_by()
+        .values_list(*_BEHIND)
+        .annotate(number=Count("pk"))
+    ),
+    for_all=True,
+)
+#: by what `breakers.accounts_behind` finds accounts
+_BEHIND = (
+    "account__credential_id",
+    "account__credential__app_id",
+    "account__platform",
+    "account__network",
+)
+
+
+def _waiting_for(breaker: CircuitBreaker, waiting: Sequence[Sequence[Any]]) -> int:
+    """waiting: numbers of posts behind what stands in `_BEHIND`."""
+    wanted = breakers.accounts_behind(breaker, "account__")
+    places = [(_BEHIND.index(name), value) for name, value in wanted.items()]
+    return sum(
+        row[-1] for row in waiting if all(row[n] == value for n, value in places)
     )
-    behind = [
-        Q(**breakers.accounts_behind(pause.breaker, "account__")) for pause in pauses
-    ]
-    numbers = waiting.aggregate(
-        **{f"n{n}": Count("pk", filter=those) for n, those in enumerate(behind)}
-    )
-    return [(pause, numbers[f"n{n}"]) for n, pause in enumerate(pauses)]
 
 
 def _bucket(found: Forecast) -> BucketId:
@@ -264,8 +293,20 @@ def _bucket(found: Forecast) -> BucketId:
 def _waits(user: Any, held: Mapping[Hashable, Forecast]) -> Counter[BucketId]:
     if not held:
         return Counter()
-    mine = Delivery.objects.visible_to(user).filter(pk__in=list(held))
-    return Counter(_bucket(held[pk]) for pk in mine.values_list("pk", flat=True))
+    mine = _seen_of.rows(user, list(held))
+    return Counter(_bucket(held[pk]) for (pk,) in mine)
+
+
+_seen_of = Seen(
+    lambda reader, keys: (
+        Delivery.objects.visible_to(reader)
+        .filter(pk__in=keys)
+        .order_by()
+        .values_list("pk")
+    ),
+    [-9],
+    for_all=True,
+)
 
 
 def _first(held: Mapping[Hashable, Forecast]) -> dict[BucketId, Forecast]:

@@ -22,8 +22,11 @@ from django.template.loaders import base, cached
 from django.templatetags.i18n import TranslateNode
 from django.templatetags.static import StaticNode
 from django.urls import get_script_prefix, get_urlconf
+from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
+
+from accounts.addresses import address
 
 SILENT = (LoadNode, CommentNode)
 
@@ -65,6 +68,23 @@ class Loader(cached.Loader, _Joining):
     """Joins before the template is kept, while no other thread has it."""
 
 
+class Addressed(Node):
+    """An address of a row, which is put together once: `URLNode` with keys."""
+
+    child_nodelists = ()
+
+    def __init__(self, node: URLNode) -> None:
+        self.node, self.view = node, node.view_name.var
+        self.token, self.origin = node.token, node.origin
+
+    def render(self, context: Context) -> str:
+        keys = tuple(arg.resolve(context) for arg in self.node.args)
+        if not all(type(key) in (int, str) for key in keys):
+            return self.node.render(context)
+        url = address(self.view, *keys)
+        return conditional_escape(url) if context.autoescape else url
+
+
 def join(nodes: NodeList) -> None:
     """In place: tags keep lists of their own with the same nodes."""
     joined: list[Node] = []
@@ -75,6 +95,8 @@ def join(nodes: NodeList) -> None:
         if _is_same_for_all(node):
             run.append(node)
             continue
+        if _is_of_a_row(node):
+            node = Addressed(node)
         joined += _one(run)
         run = []
         joined.append(node)
@@ -105,15 +127,23 @@ def _is_same_for_all(node: Node) -> bool:
             node.filter_expression, node.message_context
         )
     if type(node) is URLNode:
-        # The name of an instance's namespace depends on the page that is shown.
-        return (
-            not (node.args or node.kwargs or node.asvar)
-            and _is_literal(node.view_name)
-            and ":" not in str(node.view_name)
-        )
+        return not node.args and _is_plain(node)
     if type(node) is StaticNode:
         return not node.varname and _is_literal(node.path)
     return False
+
+
+def _is_of_a_row(node: Node) -> bool:
+    return type(node) is URLNode and bool(node.args) and _is_plain(node)
+
+
+def _is_plain(node: URLNode) -> bool:
+    # The name of an instance's namespace depends on the page that is shown.
+    return (
+        not (node.kwargs or node.asvar)
+        and _is_literal(node.view_name)
+        and ":" not in str(node.view_name)
+    )
 
 
 def _is_literal(*expressions: FilterExpression | None) -> bool:

@@ -646,10 +646,10 @@ def test_a_window_that_is_over_is_not_listed_any_more():
 
 def test_budgets_that_nobody_has_set_are_offered_money_first(make_account, author):
     app = make_account("x", "1").credential.app
-    offered = [line.bucket for line in unsized([app])]
+    offered = [line.bucket for line in unsized()]
     assert offered[0].key == "credits"
     set_size(offered[0], 1000, author)
-    assert offered[0] not in [line.bucket for line in unsized([app])]
+    assert offered[0] not in [line.bucket for line in unsized()]
 
 
 @pytest.mark.parametrize("slug", sorted(registry.PLATFORMS))

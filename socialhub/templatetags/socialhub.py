@@ -218,6 +218,14 @@ def when(value: datetime | date | None, style: str = "full") -> SafeString:
     """
     if value is None or value == "":
         return mark_safe('<span class="sh-muted">–</span>')
+    return _when(value, style, zone_name(), get_language())
+
+
+# A list shows most of its times each time that it is shown.
+@lru_cache(maxsize=10_000)
+def _when(
+    value: datetime | date, style: str, zone: str, _language: str | None
+) -> SafeString:
     if not isinstance(value, datetime):
         return fill(
             '<time class="sh-time" datetime="{}">{}</time>',
@@ -228,7 +236,7 @@ def when(value: datetime | date | None, style: str = "full") -> SafeString:
         '<time class="sh-time" datetime="{}">{} <span class="sh-zone">{}</span></time>',
         value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         told(value, str(_FORMATS[style])),
-        zone_name(),
+        zone,
     )
 
 
