@@ -19,6 +19,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.addresses import address as row_address
+from accounts.fixed_query import SAMPLE_KEY, FixedQuery
 from accounts.models import AuditEvent, Brand, ConnectedAccount
 from accounts.names import name_of
 from accounts.roles import can_write
@@ -233,10 +235,9 @@ def import_detail(request: HttpRequest, pk: int) -> HttpResponse:
     if table.state == State.DONE:
         goes, stays = importing.undo_effects(table)
     chosen = set(table.accounts.values_list("pk", flat=True))
-    accounts = ConnectedAccount.objects.connected().filter(brand=table.brand)
     context = {
         "table": table,
-        "line": line(table.job) if table.job else None,
+        "line": line(importing.known(table.job, table)) if table.job else None,
         "tabs": _tabs(sizes, tab),
         "tab": tab,
         "page": page,
@@ -247,7 +248,8 @@ def import_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "stays": sorted(stays.items()),
         "staying": sum(stays.values()),
         "accounts": [
-            (a, a.pk in chosen) for a in accounts.order_by("platform", "name")
+            (account, account.pk in chosen)
+            for account in _accounts_of.objects(table.brand_id)
         ],
         "lacks_accounts": any(
             problem["column"] == "accounts"
@@ -257,6 +259,17 @@ def import_detail(request: HttpRequest, pk: int) -> HttpResponse:
         **_order(table),
     }
     return render(request, "publishing/import_detail.html", context)
+
+
+_accounts_of = FixedQuery(
+    lambda brand: (
+        ConnectedAccount.objects.connected()
+        .filter(brand=brand)
+        .order_by("platform", "name")
+        .only("platform", "name")
+    ),
+    SAMPLE_KEY,
+)
 
 
 def _again(table: Import) -> str:
@@ -361,7 +374,7 @@ class RowCard:
             )
             for column in columns
         ]
-        address = reverse("import_row", args=[table.pk, row.number])
+        address = row_address("import_row", table.pk, row.number)
         return cls(row, fields, importing.can_change(table, row), address)
 
 

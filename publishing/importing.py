@@ -705,6 +705,12 @@ def _know(listed: Sequence[Job]) -> None:
         job.table = tables.get(job.asked["table"])  # type: ignore[attr-defined]
 
 
+def known(job: Job, table: Import) -> Job:
+    """The job, with the table that it is about."""
+    job.table = table  # type: ignore[attr-defined]
+    return job
+
+
 def _table_of(job: Job) -> Import | None:
     if not hasattr(job, "table"):
         _know([job])

@@ -237,34 +237,3 @@ def _section_as_before(wanted: _Section) -> SafeString:
 
 def _why(words: str) -> SafeString:
     return fill('<span class="pub-card__why">{}</span>', words)
-
-
-@register.simple_tag
-def import_cells(card: Any) -> SafeString:
-    """The fields in which a row of a table is mended (`import_views.RowCard`)."""
-    row = card.row.number
-    return joined(
-        _import_cell(f"c-{row}-{place}", field)
-        for place, field in enumerate(card.fields, 1)
-    )
-
-
-def _import_cell(key: str, field: Any) -> SafeString:
-    name = fill(' name="cell-{}"', field.column)
-    if field.problems:
-        name = fill('{} aria-invalid="true"', name)
-    if field.is_long:
-        control = fill(
-            '<textarea id="{}"{} rows="3">{}</textarea>', key, name, field.value
-        )
-    else:
-        control = fill(
-            '<input id="{}"{} value="{}" autocomplete="off">', key, name, field.value
-        )
-    return fill(
-        '<div class="sh-field{}"><label for="{}">{}</label>{}</div>',
-        " pub-cells__long" if field.is_long else "",
-        key,
-        field.column,
-        control,
-    )
