@@ -95,13 +95,16 @@ def ends_by_week(rows: Iterable[Row], now: datetime) -> Chart | None:
 
     Weeks begin on Monday in the reader's zone; the first is the one that runs.
     """
-    today = timezone.localtime(now).date()
+    zone = timezone.get_current_timezone()
+    today = now.astimezone(zone).date()
     monday = today - timedelta(days=today.weekday())
+    # Whatever the zone, none of the weeks reaches as far.
+    far = now + timedelta(weeks=WEEKS + 1)
     counts = [0] * WEEKS
     for row in rows:
-        if row.ends_at is None or row.health != "healthy":
+        if row.ends_at is None or row.ends_at > far or row.health != "healthy":
             continue
-        week = (_local(row.ends_at) - monday).days // 7
+        week = (row.ends_at.astimezone(zone).date() - monday).days // 7
         if 0 <= week < WEEKS:
             counts[week] += 1
     if not any(counts):
@@ -139,7 +142,3 @@ def _by_week(monday: date, counts: tuple[int, ...], _language: str | None) -> Ch
             for week, count in zip(weeks, counts, strict=True)
         ],
     )
-
-
-def _local(at: datetime) -> date:
-    return timezone.localtime(at).date()

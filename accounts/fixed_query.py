@@ -365,6 +365,11 @@ def as_time(value: Any) -> datetime | None:
     return value
 
 
+def as_day(value: Any) -> Any:
+    """A day of `rows`: SQLite has it as a text."""
+    return date.fromisoformat(value) if isinstance(value, str) else value
+
+
 def _read_utc(value: Any, _column: Any, _connection: Any) -> Any:
     return as_time(value)
 

@@ -25,7 +25,7 @@ from . import hooks, paused
 from .breakers import Caller, Key, Kind, kind_of_cause
 from .causes import mends_by_reconnect
 from .ends import End
-from .fixed_query import FixedQuery, as_time, instance
+from .fixed_query import FixedQuery, Seen, as_time, instance
 from .limit_pages import Used, WindowLine, subjects_of
 from .models import (
     ACCESS_TOLD_BY,
@@ -247,7 +247,8 @@ def _read(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
     """Columns of a fixed query as attributes."""
     found = dict(zip(names, values, strict=True))
     for name in _times_among(names):
-        found[name] = as_time(found[name])
+        if found[name] is not None:
+            found[name] = as_time(found[name])
     return found
 
 
@@ -260,8 +261,25 @@ def _document(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else value
 
 
-def to_judge(rows: AccountQuerySet, *, scopes: bool = False) -> list[ConnectedAccount]:
-    """Accounts with what `make_rows` judges them by, by platform and name. Two queries.
+def keys_of(rows: AccountQuerySet) -> list[int]:
+    return list(rows.order_by().values_list("pk", flat=True))
+
+
+def all_seen_by(reader: Any) -> list[int]:
+    """Keys of the accounts that the reader sees. One query."""
+    return [pk for (pk,) in _seen.rows(reader)]
+
+
+_seen = Seen(
+    lambda reader: (
+        ConnectedAccount.objects.visible_to(reader).order_by().values_list("pk")
+    ),
+    for_all=True,
+)
+
+
+def to_judge(keys: Sequence[int], *, scopes: bool = False) -> list[ConnectedAccount]:
+    """Accounts with what `make_rows` judges them by, by platform and name. One query.
 
     scopes: with those that were granted. Of a refresh token is known only whether there
     is one.
@@ -269,7 +287,7 @@ def to_judge(rows: AccountQuerySet, *, scopes: bool = False) -> list[ConnectedAc
     apps: dict[int, PlatformApp] = {}
     found = []
     first, second = len(_JUDGED_BY), len(_JUDGED_BY) + len(_ACCESS_JUDGED_BY)
-    for row in _to_judge.rows(list(rows.order_by().values_list("pk", flat=True))):
+    for row in _to_judge.rows(list(keys)):
         account = instance(ConnectedAccount, _read(_JUDGED_BY, row[:first]))
         if account.credential_id is not None:
             access = _read(_ACCESS_JUDGED_BY, row[first:second])

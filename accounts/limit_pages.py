@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from platforms import registry
 from platforms.base import MONEY, Bucket, WindowKind
-from platforms.limits import CLOCK_SLACK_S, Window
+from platforms.limits import CLOCK_SLACK_S, Counts, Window
 
 from .fixed_query import FixedQuery, as_time, at_once, instance
 from .limits import BucketId, rules
@@ -134,7 +134,7 @@ class Used:
     ) -> None:
         self._now, self._drawn = now, drawn
         keys = sorted({key for keys in drawn.values() for key in keys})
-        rows, self._make = _used_of.lazily(list(subjects), keys)
+        rows = _used_of.rows(list(subjects), keys)
         self._by_subject: dict[str, list[tuple[Any, ...]]] = {}
         for row in rows:
             _pk, platform, key, subject, *_rest = row
@@ -155,9 +155,26 @@ class Used:
 
     def _told(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[WindowLine]:
         for row in rows:
-            line = _line(self._make(row), {}, self._now, named=False)
+            # Beside what is counted no more is told of these than the names.
+            _pk, platform, key, subject, used, *times, log, told, by_hand = row
+            started, opened, resets = map(_seconds, times)
+            counts = Counts(
+                used,
+                started,
+                opened,
+                resets,
+                json.loads(log) if isinstance(log, str) else log,
+                told,
+                by_hand,
+            )
+            line = _told_line(BucketId(platform, key, subject), counts, {}, self._now)
             if line.used and line.size is not None:
                 yield line
+
+
+def _seconds(value: Any) -> float | None:
+    at = as_time(value)
+    return at.timestamp() if at else None
 
 
 def _may_be_full(row: tuple[Any, ...]) -> bool:
@@ -175,7 +192,8 @@ _used_of = FixedQuery(
     lambda subjects, keys: (
         RateBucket.objects.filter(subject__in=subjects, key__in=keys, used__gt=0)
         .order_by()
-        .only(
+        .values_list(
+            "pk",
             "platform",
             "key",
             "subject",
@@ -482,35 +500,41 @@ def _rule(row: RateBucket) -> Bucket | None:
         return None
 
 
-def _line(
-    row: RateBucket,
+def _line(row: RateBucket, whose: Mapping[str, str], now: datetime) -> WindowLine:
+    bucket = BucketId(row.platform, row.key, row.subject)
+    return _told_line(bucket, row.counts(), whose, now, row)
+
+
+def _told_line(
+    bucket: BucketId,
+    counts: Counts,
     whose: Mapping[str, str],
     now: datetime,
-    *,
-    named: bool = True,
+    row: RateBucket | None = None,
 ) -> WindowLine:
-    rule = rules(row.platform)[row.key]
-    name, kind = _said(row.platform, rule, get_language())
+    """row: of which is told who set its size, if that is told."""
+    rule = rules(bucket.platform)[bucket.key]
+    name, kind = _said(bucket.platform, rule, get_language())
     # The first two name the row; the others are what is counted.
-    window = Window(rule, row.counts())
+    window = Window(rule, counts)
     at = now.timestamp()
     window.roll(at)
-    used = window.counts.used
+    used = counts.used
     ends = window.ends_at() if used else None
     opens = None
     if window.size is not None and used >= window.size:
         opens = window.opens_at(1, at)
-    if row.size_set is not None:
+    if counts.size_set is not None:
         source = "set"
-    elif row.size_told is not None and rule.partition != "ip":
+    elif counts.size_told is not None and rule.partition != "ip":
         source = "told"
     else:
         source = "unknown" if rule.size is None else "published"
     return WindowLine(
-        bucket=BucketId(row.platform, row.key, row.subject),
-        platform_name=_platform_name(row.platform),
+        bucket=bucket,
+        platform_name=_platform_name(bucket.platform),
         name=name,
-        whose=whose.get(row.subject, row.subject),
+        whose=whose.get(bucket.subject, bucket.subject),
         kind=kind,
         unit=rule.unit,
         partition=rule.partition,
@@ -520,9 +544,9 @@ def _line(
         verified=rule.verified,
         ends_at=_at(ends),
         opens_at=_at(opens),
-        set_by=row.set_by if named else None,
-        set_at=row.set_at if named else None,
-        set_reason=row.set_reason if named else "",
+        set_by=row.set_by if row else None,
+        set_at=row.set_at if row else None,
+        set_reason=row.set_reason if row else "",
     )
 
 

@@ -23,10 +23,13 @@ from .causes import explain
 from .charts import ends_by_week, health_over_time
 from .connect import may_have_standby
 from .disconnect import disconnect
+from .fixed_query import Seen
 from .forms import PeopleForm
 from .health_rows import (
     HEALTHS,
+    all_seen_by,
     in_full,
+    keys_of,
     make_rows,
     to_judge,
     tree,
@@ -60,11 +63,19 @@ TIMELINE_LINES = 30
 PAGE_SIZE = 25
 
 
+_brands_seen = Seen(
+    lambda reader: (
+        Brand.objects.visible_to(reader).order_by("name").only("name", "time_zone")
+    ),
+    for_all=True,
+)
+
+
 @login_required
 def account_list(request: HttpRequest) -> HttpResponse:
     """Filters stand in the address: search, brand, platform, health (a tile is one)."""
     now = timezone.now()
-    brands = list(Brand.objects.visible_to(request.user))
+    brands = _brands_seen.objects(request.user)
     wanted_brand = request.GET.get("brand", "")
     wanted_platform = request.GET.get("platform", "")
     wanted_health = request.GET.get("health", "")
@@ -81,7 +92,14 @@ def account_list(request: HttpRequest) -> HttpResponse:
     for word in wanted_text.split():
         accounts = accounts.filter(_says(word))
     lacked = request.GET.get("lacks", "")
-    found = to_judge(accounts, scopes=bool(lacked))
+    is_narrowed = (
+        wanted_brand in by_pk
+        or wanted_platform in registry.PLATFORMS
+        or wanted_app
+        or wanted_text
+    )
+    keys = keys_of(accounts) if is_narrowed else all_seen_by(request.user)
+    found = to_judge(keys, scopes=bool(lacked))
     if lacked:
         found = [account for account in found if is_lacking(account, lacked)]
     windows_of = used_by_posts(now, found)

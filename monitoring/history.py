@@ -10,6 +10,7 @@ from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
 from accounts import versions
+from accounts.fixed_query import SAMPLE_DAY, FixedQuery, as_day
 from accounts.health_rows import SOON, STALE
 from accounts.hooks import HealthOn
 from accounts.models import AccountQuerySet, ConnectedAccount, Credential
@@ -186,10 +187,17 @@ def over_time(brands: Sequence[int], now: datetime) -> list[HealthOn]:
     One query.
     """
     first = now.astimezone(UTC).date() - timedelta(days=DAYS - 1)
-    rows = (
+    rows = _by_day.rows(list(brands), first)
+    return [HealthOn(as_day(day), *map(int, numbers)) for day, *numbers in rows]
+
+
+_by_day = FixedQuery(
+    lambda brands, first: (
         HealthDay.objects.filter(brand__in=brands, day__gte=first)
         .order_by("day")
         .values_list("day")
         .annotate(*(Sum(state) for state in STATES))
-    )
-    return [HealthOn(*row) for row in rows]
+    ),
+    [-7],
+    SAMPLE_DAY,
+)

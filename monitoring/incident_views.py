@@ -101,10 +101,25 @@ class Card:
         elif incident.kind == Incident.Kind.BREAKER and incident.is_open:
             if is_admin(reader):
                 self.paused = reverse("admin:accounts_circuitbreaker_changelist")
+        self.posts = _posts(incident) if incident.is_open else ""
         self.is_for_admins = words.action == Action.OPERATOR
         self.may_take = incident.is_open and incident.acknowledged_by_id != reader.pk
         if incident.state == Incident.State.OPEN:
             self.may_take = incident.is_open
+
+
+def _posts(incident: Incident) -> str:
+    """How many it concerns."""
+    count = incident.post_count
+    if incident.kind == Incident.Kind.ENDS:
+        words = ngettext(
+            "%(n)s post is planned for after that",
+            "%(n)s posts are planned for after that",
+            count,
+        )
+    else:
+        words = ngettext("%(n)s post waits", "%(n)s posts wait", count)
+    return words % {"n": count}
 
 
 def cards(incidents: Sequence[Incident], reader: Any) -> list[Card]:

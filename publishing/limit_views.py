@@ -22,6 +22,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from accounts import breakers, budgets, paused
+from accounts.fixed_query import Seen
 from accounts.limit_pages import (
     WindowLine,
     line_of,
@@ -30,7 +31,6 @@ from accounts.limit_pages import (
     unsized,
     windows,
 )
-from accounts.fixed_query import Seen
 from accounts.limits import BucketId, Forecast, set_size
 from accounts.models import (
     Brand,
@@ -224,7 +224,10 @@ def limits_page(request: HttpRequest) -> HttpResponse:
         "quiet": quiet,
         "page": page,
         "page_query": urlencode({"platform": only.slug}) if only else "",
-        "unsized": [Unsized(line, edit_url_of(line.bucket)) for line in (unsized() if admin else ())],
+        "unsized": [
+            Unsized(line, edit_url_of(line.bucket))
+            for line in (unsized() if admin else ())
+        ],
         "is_admin": admin,
         "will_wait": sum(waits.values()),
         "now": now,

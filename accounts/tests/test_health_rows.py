@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts import hooks
-from accounts.health_rows import make_rows, to_judge, tree, urgency
+from accounts.health_rows import keys_of, make_rows, to_judge, tree, urgency
 from accounts.models import (
     Brand,
     CircuitBreaker,
@@ -329,7 +329,7 @@ def test_judging_knows_of_a_refresh_token_and_not_which(proven: Any) -> None:
     proven("linkedin", "2", refresh_token="")
     tokens = [
         account.credential.refresh_token
-        for account in to_judge(ConnectedAccount.objects.all())
+        for account in to_judge(keys_of(ConnectedAccount.objects.all()))
         if account.credential
     ]
     assert [bool(token) for token in tokens] == [False, True]
