@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
 from itertools import chain
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import DateTimeField, Model, QuerySet
@@ -145,6 +145,77 @@ class _Maker(Generic[M]):
         return made
 
 
+@dataclass(frozen=True)
+class _Node:
+    """One of the rows that a query joins: where its columns are, and how the one that
+    names it gets it."""
+
+    model: type[Model]
+    names: Sequence[str]
+    places: Sequence[int]
+    key: int
+    give: Callable[[Any, Any], None] | None
+    below: Sequence[_Node]
+
+
+class _Joint(Generic[M]):
+    """As `_Maker`, of a query with `select_related`."""
+
+    def __init__(self, queryset: QuerySet[M, Any]) -> None:
+        compiler = queryset.query.get_compiler(DEFAULT_DB_ALIAS)
+        compiler.setup_query()
+        self.columns = [column for column, _sql, _alias in compiler.select]
+        self.top = self._node(compiler.klass_info, None)
+        self.extras = list((compiler.annotation_col_map or {}).items())
+        self.converters: list[tuple[int, Any, Any]] = []
+        for place, column in enumerate(self.columns):
+            field = column.output_field
+            if isinstance(field, DateTimeField) and connection.vendor == "sqlite":
+                self.converters.append((place, _read_utc, column))
+            else:
+                self.converters += [
+                    (place, convert, column)
+                    for convert in (
+                        *connection.ops.get_db_converters(column),
+                        *column.get_db_converters(connection),
+                    )
+                ]
+
+    def _node(self, info: Any, give: Any) -> _Node:
+        model, places = info["model"], info["select_fields"]
+        names = [self.columns[place].target.attname for place in places]
+        return _Node(
+            model,
+            names,
+            places,
+            places[names.index(model._meta.pk.attname)],
+            give,
+            [
+                self._node(below, below["local_setter"])
+                for below in info.get("related_klass_infos", ())
+            ],
+        )
+
+    def make(self, row: tuple[Any, ...]) -> M:
+        values = list(row)
+        for place, convert, column in self.converters:
+            values[place] = convert(values[place], column, connection)
+        made: Any = self._made(self.top, values)
+        for name, place in self.extras:
+            setattr(made, name, values[place])
+        return cast(M, made)
+
+    def _made(self, node: _Node, values: list[Any]) -> Model | None:
+        if values[node.key] is None:
+            return None
+        found = zip(node.names, (values[n] for n in node.places), strict=True)
+        made = instance(node.model, dict(found))
+        for below in node.below:
+            assert below.give is not None
+            below.give(made, self._made(below, values))
+        return made
+
+
 class FixedQuery(Generic[M]):
     """One query of the ORM.
 
@@ -158,9 +229,15 @@ class FixedQuery(Generic[M]):
     def __init__(self, make: Callable[..., QuerySet[M, Any]], *samples: Any) -> None:
         self._make = make
         self._samples = samples
+        #: of a query with `select_related`, by the database's vendor
+        self._joints: dict[str, _Joint[M]] = {}
         #: by the database's vendor
         self._known: dict[str, _Words[M]] = {}
         self._makers: dict[tuple[str, bool], _Maker[M]] = {}
+
+    @property
+    def model(self) -> type[M]:
+        return self._words().model
 
     def rows(self, *values: Any) -> list[tuple[Any, ...]]:
         """As the database has them: not all types are what a field makes of them."""
@@ -169,6 +246,8 @@ class FixedQuery(Generic[M]):
 
     def objects(self, *values: Any) -> list[M]:
         """Instances, without the fields that the queryset leaves out (`only`)."""
+        if (joint := self._joint()) is not None:
+            return [joint.make(row) for row in self.rows(*values)]
         maker, rows = self._made_of(values)
         return [maker.make(row) for row in rows] if maker else []
 
@@ -182,6 +261,10 @@ class FixedQuery(Generic[M]):
         """What the fields make of the rows of a `values_list` of columns."""
         maker, rows = self._made_of(values)
         return [maker.values(row) for row in rows] if maker else []
+
+    def _joint(self) -> _Joint[M] | None:
+        self._words()
+        return self._joints.get(connection.vendor)
 
     def _made_of(
         self, values: tuple[Any, ...]
@@ -244,6 +327,8 @@ class FixedQuery(Generic[M]):
             sql, places = _written_out(sql, places)
             columns = _columns_of(sql, len(places))
             sql = in_one_row(sql, len(columns))
+        if queryset.query.select_related:
+            self._joints[vendor] = _Joint(queryset)
         return _Words(queryset.model, sql, places, columns)
 
 

@@ -141,15 +141,15 @@ def _names(rows: Iterable[CircuitBreaker], reader: Any) -> dict[tuple[str, int],
         found |= {("app", pk): str(app) for pk, app in apps.items()}
     if wanted["token"]:
         seen = reader or Reader(0, is_superuser=True)
-        rows = _accounts_with.rows(seen, list(wanted["token"]))
-        for credential, name, platform in rows:
+        named = _accounts_with.rows(seen, list(wanted["token"]))
+        for credential, name, platform in named:
             key = ("token", credential)
             whole = f"{name} ({registry.spec(platform).name})"
             found[key] = f"{found[key]}, {whole}" if key in found else whole
     return found
 
 
-_accounts_with = Seen(
+_accounts_with: Seen[ConnectedAccount] = Seen(
     lambda reader, keys: (
         ConnectedAccount.objects.connected()
         .visible_to(reader)

@@ -258,6 +258,13 @@ def _pauses(user: Any, now: datetime) -> list[tuple[paused.Paused, int]]:
     return [(pause, _waiting_for(pause.breaker, waiting)) for pause in pauses]
 
 
+#: by what `breakers.accounts_behind` finds accounts
+_BEHIND = (
+    "account__credential_id",
+    "account__credential__app_id",
+    "account__platform",
+    "account__network",
+)
 _held_behind = Seen(
     lambda reader: (
         Delivery.objects.visible_to(reader)
@@ -270,13 +277,6 @@ _held_behind = Seen(
         .annotate(number=Count("pk"))
     ),
     for_all=True,
-)
-#: by what `breakers.accounts_behind` finds accounts
-_BEHIND = (
-    "account__credential_id",
-    "account__credential__app_id",
-    "account__platform",
-    "account__network",
 )
 
 

@@ -21,7 +21,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.fixed_query import SAMPLE_TIME, Reader, Seen
+from accounts.fixed_query import SAMPLE_TIME, FixedQuery, Reader, Seen, instance
 from accounts.models import Brand, ConnectedAccount
 from accounts.names import called
 from accounts.zones import zone_called, zone_names
@@ -39,7 +39,7 @@ from .models import (
     SavedView,
 )
 from .native_models import NativePostQuerySet
-from .risk import Risk, Sky, risks, with_access
+from .risk import Risk, Sky, accounts_with_access, read_variants, risks
 from .threatened import threatened, threatened_for
 from .wording import Trouble, held_in_short, next_sentence, person, trouble
 
@@ -412,34 +412,44 @@ def of_post(post: Post) -> list[Delivery]:
     return found
 
 
-def listed(deliveries: DeliveryQuerySet, *, light: bool = True) -> DeliveryQuerySet:
-    """With what the list of posts shows of them, for `listed_rows`: three queries.
+_NAMES = ("first_name", "last_name", "username")
 
-    light: mostly nothing has to be judged; what has is read whole then.
-    """
-    accounts = with_access("network") if light else ConnectedAccount.objects.all()
-    # One object for all rows of an account.
-    rows = deliveries.select_related("post").prefetch_related(
-        Prefetch("account", accounts), "post__variants"
-    )
+
+def _listed(keys: list[int]) -> Any:
     people = {
         f"{who}_{name}": F(f"post__{who}__{name}")
         for who in ("owner", "author")
         for name in _NAMES
     }
     # The number of steps is all that a row shows of a brand.
-    return rows.annotate(**people, steps=F("post__brand__approval_steps"))
+    return (
+        Delivery.objects.filter(pk__in=keys)
+        .order_by()
+        .select_related("post")
+        .annotate(**people, steps=F("post__brand__approval_steps"))
+    )
 
 
-_NAMES = ("first_name", "last_name", "username")
+_by_key = FixedQuery(_listed, [-7])
 
 
-def listed_rows(deliveries: Sequence[Delivery], *, light: bool = True) -> list[Row]:
-    """By a fixed number of queries, as `rows_of`. light: as they were `listed`."""
+def listed_rows(keys: Sequence[int]) -> list[Row]:
+    """Of these deliveries, in that order, without those that are no more: what the list
+    of posts shows. By a fixed number of queries, as `rows_of`."""
+    by_key = {row.pk: row for row in _by_key.objects(list(keys))}
+    accounts = accounts_with_access({row.account_id for row in by_key.values()})
+    deliveries = [
+        by_key[key]
+        for key in keys
+        if key in by_key and by_key[key].account_id in accounts
+    ]
     for row in deliveries:
-        steps = row.steps  # type: ignore[attr-defined]
-        row.post.brand = Brand(pk=row.post.brand_id, approval_steps=steps)
-    found = risks(deliveries, light=light)
+        row.account = accounts[row.account_id]
+        steps = row.steps
+        brand = {"id": row.post.brand_id, "approval_steps": steps}
+        row.post.brand = instance(Brand, brand)
+    read_variants([row.post for row in deliveries])
+    found = risks(deliveries, light=True)
     stops.name_holds(deliveries)
     return [
         Row(row.post, row, found.get(row.pk, ()), whose=_looked_after(row))

@@ -7,12 +7,19 @@ seconds: each has to be read with its wording and its files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Hashable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import Prefetch, prefetch_related_objects
+from django.db.models import Model, QuerySet, prefetch_related_objects
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -22,6 +29,7 @@ from accounts import paused
 from accounts.breakers import Caller, Key
 from accounts.causes import Action, explain, finding_sentence
 from accounts.ends import End, EndKind
+from accounts.fixed_query import FixedQuery
 from accounts.limits import Forecast
 from accounts.models import (
     ACCESS_TOLD_BY,
@@ -39,7 +47,7 @@ from platforms.errors import Cause
 
 from . import ahead, stops
 from .judgements import believed
-from .models import Delivery, Post, PostMedia, Stop, prefetch_parts
+from .models import Delivery, PartMedia, Post, PostMedia, Stop, Variant
 
 #: Causes that are none of the platforms'.
 STOPPED, LIMIT, PAUSED, IN_REVIEW = "stopped", "limit", "paused", "app_in_review"
@@ -47,6 +55,14 @@ STOPPED, LIMIT, PAUSED, IN_REVIEW = "stopped", "limit", "paused", "app_in_review
 REFUSED = "refused"
 #: One post may be refused for many things; so many are named.
 MAX_FINDINGS = 3
+#: What tells of an access: from its credential on, and what of it is not read.
+ACCESS = ("app", "parent__parent")
+UNREAD = (
+    "access_token",
+    "parent__access_token",
+    "parent__parent__access_token",
+    *(f"app__{name}" for name in ("client_secret", "hook_secret", "hook_token")),
+)
 
 
 @dataclass(frozen=True)
@@ -115,7 +131,7 @@ def risks(
     rows are now; that content, permissions and limits let a post go is believed where
     a judgement is kept, and else looked at as well. A fixed number of queries, however
     many rows; fewer where the rows come with what they are judged by. light: their
-    accounts are those of `with_access`; what has to be judged is read whole.
+    accounts are those of `with_access`; of what has to be judged they are read whole.
     """
     scheduled = _scheduled(rows)
     if not scheduled:
@@ -132,17 +148,47 @@ def risks(
                 found[row.pk] = tuple(reasons)
     unsure = [row for row in scheduled if kept.get(row.pk) != ""]
     if light:
-        unsure = _whole(unsure)
+        unsure = _with_whole_accounts(unsure)
     held = ahead.forecasts(_perhaps_limited(unsure, kept))
     return found | judge(unsure, sky, held)
 
 
-def _whole(rows: Sequence[Delivery]) -> list[Delivery]:
-    """The same with all that they are judged by: one query."""
+def _with_whole_accounts(rows: Sequence[Delivery]) -> list[Delivery]:
+    """Those whose account is still there: one query."""
     if not rows:
         return []
-    whole = Delivery.objects.filter(pk__in=[row.pk for row in rows])
-    return list(whole.select_related("post", "account"))
+    keys = {row.account_id for row in rows}
+    accounts = {one.pk: one for one in _whole_accounts.objects(list(keys))}
+    found = [row for row in rows if row.account_id in accounts]
+    for row in found:
+        row.account = accounts[row.account_id]
+    return found
+
+
+_whole_accounts = FixedQuery(
+    lambda keys: (
+        ConnectedAccount.objects.filter(pk__in=keys)
+        .order_by()
+        .select_related(*(f"credential__{name}" for name in ACCESS))
+        .defer(*(f"credential__{name}" for name in UNREAD))
+    ),
+    [-7],
+)
+
+
+def _whole(rows: Sequence[Delivery]) -> list[Delivery]:
+    """The same with all that they are judged by: one query."""
+    return _whole_ones.objects([row.pk for row in rows]) if rows else []
+
+
+_whole_ones = FixedQuery(
+    lambda keys: (
+        Delivery.objects.filter(pk__in=keys)
+        .order_by()
+        .select_related("post", "account")
+    ),
+    [-7],
+)
 
 
 def gravest(
@@ -156,7 +202,11 @@ def gravest(
     if not rows:
         return {}
     if light:
-        prefetch_related_objects(rows, Prefetch("account", with_access()))
+        accounts = accounts_with_access({row.account_id for row in rows})
+        # One may have gone since its delivery was read.
+        rows = [row for row in rows if row.account_id in accounts]
+        for row in rows:
+            row.account = accounts[row.account_id]
     else:
         read_access(rows)
     found = {}
@@ -187,13 +237,7 @@ def judge(
     if not scheduled:
         return {}
     read_access(scheduled)
-    prefetch_related_objects(
-        scheduled,
-        "post__variants",
-        Prefetch("post__media", PostMedia.objects.select_related("asset")),
-        "post__media__asset",
-    )
-    prefetch_parts({row.post_id: row.post for row in scheduled}.values())
+    _read_files([row.post for row in scheduled])
     # Posts go to many accounts, and what a platform says of one draft it says to all
     # that are alike.
     drafts: dict[Hashable, Draft] = {}
@@ -221,16 +265,6 @@ def judge(
     return found
 
 
-#: What tells of an access: from its credential on, and what of it is not read.
-ACCESS = ("app", "parent__parent")
-UNREAD = (
-    "access_token",
-    "parent__access_token",
-    "parent__parent__access_token",
-    *(f"app__{name}" for name in ("client_secret", "hook_secret", "hook_token")),
-)
-
-
 #: What `_access` reads of an account.
 _TOLD_BY = ("brand", "credential", "platform", "name", "disconnected_at", "trouble")
 
@@ -253,20 +287,124 @@ def with_access(*more: str) -> Any:
     )
 
 
+_light = FixedQuery(
+    lambda keys: with_access("network").filter(pk__in=keys).order_by(), [-7]
+)
+
+
+def accounts_with_access(keys: Collection[int]) -> dict[int, ConnectedAccount]:
+    """Those of `with_access`, by key. One query."""
+    return {account.pk: account for account in _light.objects(list(keys))}
+
+
 def read_access(rows: Sequence[Delivery]) -> None:
     """What tells of access, where it was not read with the rows: two queries at most.
 
     Without tokens that act and without secrets; that one is renewed tells of its end.
     """
-    credentials = Credential.objects.select_related(*ACCESS).defer(*UNREAD)
-    prefetch_related_objects(
-        rows,
-        "account",
-        Prefetch("account__credential", credentials),
-        # Of rows that came with their credentials, but without these.
-        "account__credential__app",
-        "account__credential__parent__parent",
+    prefetch_related_objects(rows, "account")
+    without = [
+        row.account
+        for row in rows
+        if row.account.credential_id and not _has(row.account, "credential")
+    ]
+    if without:
+        keys = {account.credential_id for account in without}
+        known = {one.pk: one for one in _credentials.objects(list(keys))}
+        for account in without:
+            account.credential = known.get(account.credential_id or 0)
+    if any(
+        not _has(credential, "app", "parent")
+        for row in rows
+        if (credential := row.account.credential)
+    ):
+        prefetch_related_objects(
+            rows,
+            # Of rows that came with their credentials, but without these.
+            "account__credential__app",
+            "account__credential__parent__parent",
+        )
+
+
+def _has(row: Model, *names: str) -> bool:
+    """Whether the rows that it names were read with it."""
+    return all(
+        name in row._state.fields_cache or getattr(row, f"{name}_id") is None
+        for name in names
     )
+
+
+_credentials = FixedQuery(
+    lambda keys: (
+        Credential.objects.filter(pk__in=keys)
+        .order_by()
+        .select_related(*ACCESS)
+        .defer(*UNREAD)
+    ),
+    [-7],
+)
+
+
+def read_variants(posts: Sequence[Post]) -> None:
+    """As a prefetch does, of posts that have not had one. One query at most."""
+    _read_below(posts, "variants", _variants, "post_id")
+
+
+def _read_files(posts: Sequence[Post]) -> None:
+    """The same of variants, files, and files of what follows in threads."""
+    read_variants(posts)
+    threads = [v for post in posts for v in post.variants.all() if v.parts]
+    # Where files are asked for, these are even if there are none: so that a page asks
+    # as much whatever it shows.
+    if _read_below(posts, "media", _media, "post_id") or threads:
+        _read_below(threads, "part_media", _part_media, "variant_id")
+
+
+def _read_below(
+    rows: Sequence[Model], name: str, below: FixedQuery[Any], key: str
+) -> bool:
+    """Whether it had to be asked for. name: of their related manager; key: what the rows
+    below have of them."""
+    wanted = {row.pk: row for row in rows if name not in _kept(row)}
+    if rows and not wanted:
+        return False
+    found: dict[int, list[Any]] = {}
+    for one in below.objects(list(wanted)):
+        found.setdefault(getattr(one, key), []).append(one)
+    for row in rows:
+        if name not in _kept(row):
+            listed: QuerySet[Any] = QuerySet(below.model)
+            listed._result_cache = found.get(row.pk, [])
+            listed._prefetch_done = True  # type: ignore[attr-defined]
+            _kept(row)[name] = listed
+    return True
+
+
+def _kept(row: Model) -> dict[str, Any]:
+    """Where Django keeps what was prefetched."""
+    kept: dict[str, Any] = row.__dict__.setdefault("_prefetched_objects_cache", {})
+    return kept
+
+
+_variants = FixedQuery(
+    lambda posts: Variant.objects.filter(post__in=posts).order_by("pk"), [-7]
+)
+_media = FixedQuery(
+    lambda posts: (
+        PostMedia.objects.filter(post__in=posts)
+        .select_related("asset")
+        .order_by(*(PostMedia._meta.ordering or ()))
+    ),
+    [-7],
+)
+_part_media = FixedQuery(
+    lambda variants: (
+        PartMedia.objects.filter(variant__in=variants)
+        .select_related("asset")
+        .order_by(*(PartMedia._meta.ordering or ()))
+    ),
+    [-7],
+)
 
 
 def _scheduled(rows: Iterable[Delivery]) -> list[Delivery]:

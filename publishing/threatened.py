@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Case, F, Prefetch, Q, QuerySet, Value, When
 from django.utils import timezone
 
-from accounts.fixed_query import SAMPLE_TIME, FixedQuery, Reader
+from accounts.fixed_query import SAMPLE_TIME, FixedQuery, Reader, Seen
 from accounts.models import ConnectedAccount
 
 from . import ahead, stops
@@ -59,6 +59,16 @@ def threatened(deliveries: DeliveryQuerySet, sky: Sky | None = None) -> list[Fou
     now = timezone.now()
     active = sky.active if sky else stops.active()
     return _judged(_listed(deliveries, now, active), now)
+
+
+def threatened_seen(reader: Any) -> list[Found]:
+    """The same of all that the reader sees."""
+    now = timezone.now()
+    if active := stops.active():
+        rows = Delivery.objects.visible_to(reader)
+        return _judged(_listed(rows, now, active), now)
+    query, values = _seen.of(reader, now - BELIEVED)
+    return _judged(query.values(*values), now)
 
 
 def threatened_of(accounts: list[int]) -> list[Found]:
@@ -112,6 +122,15 @@ def of_accounts(accounts: list[int]) -> DeliveryQuerySet:
     find all that ever went out."""
     rows = Delivery.objects.alias(whose=F("account") + 0)
     return rows.filter(whose__in=accounts)
+
+
+_seen = Seen(
+    lambda reader, since: _listed(
+        Delivery.objects.visible_to(reader), since + BELIEVED, ()
+    ),
+    SAMPLE_TIME,
+    for_all=True,
+)
 
 
 _of_accounts = FixedQuery(

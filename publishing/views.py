@@ -66,7 +66,7 @@ from .models import (
 )
 from .repair_views import care_context
 from .risk import risks
-from .threatened import threatened
+from .threatened import threatened, threatened_seen
 from .wording import (
     duration_ms,
     event_words,
@@ -207,7 +207,9 @@ def post_list(request: HttpRequest) -> HttpResponse:
     source: Any
     at_risk = None
     if filters.status == listing.AT_RISK:
-        at_risk = [one.pk for one in threatened(rows)]
+        is_narrowed = day or replace(filters, status="").any
+        found = threatened(rows) if is_narrowed else threatened_seen(request.user)
+        at_risk = [one.pk for one in found]
         tabs = listing.tabs_of_risks(len(at_risk), tab)
     elif filters.any or day:
         tabs = listing.tabs(rows, drafts, natives, tab)
@@ -221,21 +223,15 @@ def post_list(request: HttpRequest) -> HttpResponse:
         source = drafts.select_related("brand", "author", "owner")
         source = source.order_by("-changed_at")
     else:
-        source = listing.listed(listing.tab_deliveries(rows, tab))
+        source = listing.tab_deliveries(rows, tab).values_list("pk", flat=True)
     counted = next(entry.count for entry in tabs if entry.is_current)
     page = leaf(source, counted, PAGE_SIZE, request.GET.get("page"))
     shown: list[listing.Row] = []
     there: list[listing.NativeRow] = []
-    if at_risk is not None:
-        whole = listing.listed(Delivery.objects.all(), light=False)
-        found = whole.in_bulk(page.rows)
-        shown = listing.listed_rows(
-            [found[pk] for pk in page.rows if pk in found], light=False
-        )
-    elif tab == listing.NATIVE:
+    if tab == listing.NATIVE and at_risk is None:
         prefetch_related_objects(page.rows, "account")
         there = [listing.NativeRow(row) for row in page.rows]
-    elif tab == "drafts":
+    elif tab == "drafts" and at_risk is None:
         shown = [listing.Row(post) for post in page.rows]
     else:
         shown = listing.listed_rows(page.rows)

@@ -95,7 +95,7 @@ def join(nodes: NodeList) -> None:
         if _is_same_for_all(node):
             run.append(node)
             continue
-        if _is_of_a_row(node):
+        if type(node) is URLNode and node.args and _is_plain(node):
             node = Addressed(node)
         joined += _one(run)
         run = []
@@ -131,10 +131,6 @@ def _is_same_for_all(node: Node) -> bool:
     if type(node) is StaticNode:
         return not node.varname and _is_literal(node.path)
     return False
-
-
-def _is_of_a_row(node: Node) -> bool:
-    return type(node) is URLNode and bool(node.args) and _is_plain(node)
 
 
 def _is_plain(node: URLNode) -> bool:

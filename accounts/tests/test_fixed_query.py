@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
-from django.db.models import Max, Q
+from django.db.models import F, Max, Q
 from django.test.utils import CaptureQueriesContext
 
 from accounts.fixed_query import (
@@ -18,7 +18,7 @@ from accounts.fixed_query import (
     in_one_row,
     out_of_one,
 )
-from accounts.models import CircuitBreaker
+from accounts.models import CircuitBreaker, ConnectedAccount
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
@@ -260,3 +260,44 @@ def test_computed_times_are_aware(rows):
         State.OPEN: (NOW + timedelta(minutes=5), None),
         State.CLOSED: (NOW + timedelta(minutes=4), None),
     }
+
+
+def test_rows_that_a_query_joins_come_with_it(make_account, author):
+    account = make_account("mastodon", "1")
+    alone = make_account("bluesky", "2")
+    alone.credential = None
+    alone.owner = author
+    alone.save(update_fields=["credential", "owner"])
+
+    def joined(keys):
+        return (
+            ConnectedAccount.objects.filter(pk__in=keys)
+            .select_related("credential__app", "credential__parent", "owner")
+            .defer("credential__access_token", "credential__app__client_secret")
+            .annotate(brand_name=F("brand__name"))
+            .order_by("-pk")
+        )
+
+    query = FixedQuery(joined, [-7])
+    keys = [account.pk, alone.pk]
+    for _turn in range(2):
+        with CaptureQueriesContext(connection) as caught:
+            found = query.objects(keys)
+            for row, whole in zip(found, (alone, account), strict=True):
+                assert row == whole
+                assert row.brand_name == whole.brand.name
+                assert row.owner == whole.owner
+                assert (row.credential is None) is (whole.credential_id is None)
+        mine = [one for one in caught if "accounts_connectedaccount" in one["sql"]]
+        assert len(mine) == 1
+    access, expected = found[1].credential, account.credential
+    for field in type(access)._meta.concrete_fields:
+        if field.name != "access_token":
+            assert getattr(access, field.attname) == getattr(expected, field.attname)
+    assert access.get_deferred_fields() == {"access_token"}
+    assert access.app.get_deferred_fields() == {"client_secret"}
+    assert (access.app.platform, access.parent) == ("mastodon", None)
+    assert access.app.facts == expected.app.facts
+    assert access.app.may_mention is expected.app.may_mention is False
+    # What was left out is read when it is asked for.
+    assert access.access_token == expected.access_token

@@ -645,7 +645,7 @@ def test_a_window_that_is_over_is_not_listed_any_more():
 
 
 def test_budgets_that_nobody_has_set_are_offered_money_first(make_account, author):
-    app = make_account("x", "1").credential.app
+    make_account("x", "1")
     offered = [line.bucket for line in unsized()]
     assert offered[0].key == "credits"
     set_size(offered[0], 1000, author)
@@ -670,3 +670,43 @@ def test_a_row_that_was_deleted_and_made_anew_is_found_again(author):
     RateBucket.objects.create(**money._asdict(), size_set=50)
     assert take(need("b", money=51))["b"].key == "money"
     assert take(need("c", money=50))["c"] is None
+
+
+def test_only_what_has_less_than_is_wanted_is_scarce(django_assert_num_queries):
+    """As the windows themselves have it, whatever was counted, told, set, or is over."""
+    size_of = {bucket.key: bucket.size for bucket in TOY}
+    buckets = []
+    for n, key in enumerate(["app_day", "own", "token", "unknown", "money", "address"]):
+        for used_up in (0, 1, 3):
+            for told, by_hand in ((None, None), (2, None), (2, 4), (None, 0)):
+                subject = f"app:{len(buckets)}"
+                buckets.append(BucketId("toy", key, subject))
+                RateBucket.objects.create(
+                    platform="toy",
+                    key=key,
+                    subject=subject,
+                    used=used_up,
+                    started_at=NOW - timedelta(hours=1),
+                    resets_at=NOW + timedelta(minutes=30 * (-1) ** len(buckets)),
+                    log=[[int(NOW.timestamp()) - 10, 2]] if n % 2 and used_up else [],
+                    size_told=told,
+                    size_set=by_hand,
+                )
+        buckets.append(BucketId("toy", key, f"app:9{n}"))  # no row
+    windows = limits._load(buckets, lock=False)
+    free = {
+        bucket: windows[bucket].free(NOW.timestamp())
+        if bucket in windows
+        else size_of[bucket.key]
+        for bucket in buckets
+    }
+    for units in (1, 2, 3, 5, 40):
+        with django_assert_num_queries(1):
+            found = limits.scarce(dict.fromkeys(buckets, units), NOW)
+        assert found == {
+            bucket: left
+            for bucket, left in free.items()
+            if left is not None and left < units
+        }
+    with django_assert_num_queries(0):
+        assert limits.scarce({}, NOW) == {}

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.charts import ends_by_week
+from accounts.fixed_query import SAMPLE_DAY, FixedQuery, as_day
 from accounts.health_rows import make_rows
 from accounts.models import Brand, ConnectedAccount, Credential
 from monitoring import history
@@ -207,3 +208,22 @@ def test_days_that_were_lived_through_are_a_line_with_a_dent(
     assert able["values"] == [3, 2, 2, 3, 3, 3]
     assert broken["values"] == [0, 1, 1, 0, 0, 0]
     assert len(chart.data["labels"]) == len(chart.table) == 6
+
+
+def test_a_day_may_be_a_value_of_a_fixed_query(brand: Brand) -> None:
+    for n in range(3):
+        HealthDay.objects.create(brand=brand, day=date(2026, 3, 1 + n), able=n)
+    query = FixedQuery(
+        lambda first: (
+            HealthDay.objects.filter(day__gte=first)
+            .order_by("day")
+            .values_list("day", "able")
+        ),
+        SAMPLE_DAY,
+    )
+    for _turn in range(2):
+        rows = query.rows(date(2026, 3, 2))
+        assert [(as_day(day), able) for day, able in rows] == [
+            (date(2026, 3, 2), 1),
+            (date(2026, 3, 3), 2),
+        ]

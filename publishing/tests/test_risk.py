@@ -70,8 +70,7 @@ def why(row: Delivery) -> tuple[Risk, ...]:
     itself for it."""
     found = risks([Delivery.objects.get(pk=row.pk)]).get(row.pk, ())
     with CaptureQueriesContext(connection) as caught:
-        listed = list(listing.listed(Delivery.objects.filter(pk=row.pk)))
-        assert [one.risks for one in listing.listed_rows(listed)] == [found]
+        assert [one.risks for one in listing.listed_rows([row.pk])] == [found]
         shown, _partly = light.deliveries([row.pk])
     assert [one.risk for one in shown] == [found[0] if found else None]
     # As rows are read that came without a column.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.template import Context, Engine
-from django.urls import clear_script_prefix, set_script_prefix
+from django.urls import NoReverseMatch, clear_script_prefix, set_script_prefix
 from django.utils import translation
 
 from socialhub.template_loader import Joined, Loader
@@ -68,6 +68,20 @@ def test_an_address_follows_the_prefix_under_which_the_site_stands(render):
     finally:
         clear_script_prefix()
     assert render("address.html", value=1) == '<a href="/">1</a>'
+
+
+def test_an_address_of_a_row_is_as_django_says_it(render):
+    for _turn in range(2):
+        assert render("key.html", value=7) == '<a href="/posts/7/">'
+        assert render("key.html", value="7") == '<a href="/posts/7/">'
+    set_script_prefix("/a&b/")
+    try:
+        assert render("key.html", value=7) == '<a href="/a&amp;b/posts/7/">'
+    finally:
+        clear_script_prefix()
+    for wrong in ("", "x", None, True, 7.0):
+        with pytest.raises(NoReverseMatch):
+            render("key.html", value=wrong)
 
 
 def test_what_depends_on_the_page_is_made_for_each(render):

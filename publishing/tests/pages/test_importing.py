@@ -771,3 +771,37 @@ def test_the_list_of_work_costs_the_same_however_much_there_is(world, ana):
         assert all(f"plan{n}.csv" in page for n in range(number + 1))
         counts.append(len(seen))
     assert counts[1] == counts[2]
+
+
+def test_a_row_says_what_was_sent_and_never_as_markup(world, ana):
+    odd = '<b>"quoted" & it’s</b>'
+    table = send(ana, csv_of(good(text=odd), good(text=odd, time=odd)))
+    row = table.rows.get(state="bad")
+    ImportRow.objects.filter(pk=row.pk).update(
+        notes=[{"column": odd, "said": odd, "cure": odd}], is_repeat=True
+    )
+    url = f"{table.get_absolute_url()}?tab=all"
+    for language in ("en", "de"):
+        ana.cookies["django_language"] = language
+        page = ana.get(url, headers={"accept-language": language}).content.decode()
+        assert odd not in page
+        assert "<b>" not in page
+        assert page.count("&lt;b&gt;&quot;quoted&quot; &amp; it’s&lt;/b&gt;") >= 6
+        assert page.count("<article ") == page.count("</article>") == 2
+        assert f'<article class="sh-card sh-stack" id="row-{row.number}"' in page
+        assert page.count('name="csrfmiddlewaretoken"') >= 4
+        assert 'value="save"' in page
+        assert 'name="repeat_ok" value="1"><span>' in page
+        assert " data-fresh" not in page
+    fresh = ana.post(
+        reverse("import_row", args=[table.pk, row.number]),
+        {"action": "leave", "tab": "all", "page": "1"},
+        headers={"HX-Request": "true"},
+    ).content.decode()
+    assert " data-fresh>" in fresh
+    assert '<p role="status">' in fresh
+    assert 'value="back"' in fresh
+    assert 'value="save"' not in fresh
+    assert fresh.count("<article ") == 1
+    assert "import-write" in fresh
+    assert "import-tabs" in fresh
