@@ -463,13 +463,19 @@ EXPLANATIONS: dict[str, Explanation] = {
     Cause.MEDIA_MIXED: _e(
         _("These files do not go together"),
         _("The platform does not accept this mixture of files in one post."),
-        _("Keep one kind: images, or one video, one animation or one document."),
+        _(
+            "Keep one kind: images, or one video, one animation, one audio file or one "
+            "document."
+        ),
         Action.EDIT,
     ),
     Cause.MEDIA_TYPE: _e(
         _("The file type is not accepted"),
         _("The platform does not accept this kind of file."),
-        _("Save an image as JPEG or PNG, a video as MP4 with H.264, and add it again."),
+        _(
+            "Save an image as JPEG or PNG, a video as MP4 with H.264, an audio file as MP3, "
+            "and add it again."
+        ),
         Action.EDIT,
     ),
     Cause.MEDIA_TOO_LARGE: _e(
@@ -548,6 +554,12 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("The video file is too large"),
         _("The video has more bytes than this platform accepts."),
         _("Export it with a lower bitrate or fewer pixels, and add it again."),
+        Action.EDIT,
+    ),
+    Cause.AUDIO_TOO_LARGE: _e(
+        _("The audio file is too large"),
+        _("The audio file has more bytes than this platform accepts."),
+        _("Export it as MP3 or AAC with a lower bitrate, and add it again."),
         Action.EDIT,
     ),
     Cause.VIDEO_TOO_SMALL: _e(
@@ -935,6 +947,7 @@ _KINDS: dict[str, Any] = {
     MediaKind.IMAGE: _("images"),
     MediaKind.GIF: _("animated images"),
     MediaKind.VIDEO: _("videos"),
+    MediaKind.AUDIO: _("audio files"),
     MediaKind.DOCUMENT: _("documents"),
     MediaKind.CAPTIONS: _("captions"),
 }
@@ -972,6 +985,9 @@ def finding_sentence(cause: str, values: Mapping[str, Any]) -> str:
     sentence = str(explain(cause).head)
     if "option" in values:
         sentence = f"{values['option']}: {sentence}"
+    if values.get("kind") == MediaKind.AUDIO:
+        # No documentation of these names a way.
+        return gettext("%(network)s takes no audio files") % values
     if "kind" in values and "network" in values:
         return gettext("SocialHub does not send %(kind)s to %(network)s yet") % {
             "kind": _KINDS[values["kind"]],

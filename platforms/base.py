@@ -153,6 +153,7 @@ class MediaKind(StrEnum):
     IMAGE = "image"
     GIF = "gif"  # an animated image: GIF, WebP or PNG
     VIDEO = "video"
+    AUDIO = "audio"  # sound alone
     DOCUMENT = "document"
     CAPTIONS = "captions"  # what is said in a video, to read along: SRT or WebVTT
 
@@ -218,6 +219,13 @@ class VideoRule(MediaRule):
     pixel_formats: tuple[str, ...] = ()
     #: whole pictures only, no half ones
     progressive: bool = False
+
+
+@dataclass(frozen=True)
+class AudioRule(MediaRule):
+    """Sound without pictures."""
+
+    max_count: int = 1
 
 
 @dataclass(frozen=True)
@@ -410,6 +418,7 @@ class PlatformSpec:
     #: None: the platform has them not, or our code does not send them there yet
     gifs: GifRule | None = None
     videos: VideoRule | None = None
+    audios: AudioRule | None = None
     documents: DocumentRule | None = None
     #: None: a video there has no captions of its own, or our code does not send them yet
     captions: CaptionRule | None = None

@@ -86,6 +86,7 @@ def _rule(spec: PlatformSpec, kind: MediaKind) -> MediaRule | None:
         MediaKind.IMAGE: spec.images,
         MediaKind.GIF: spec.gifs,
         MediaKind.VIDEO: spec.videos,
+        MediaKind.AUDIO: spec.audios,
         MediaKind.DOCUMENT: spec.documents,
     }
     return rules.get(kind)
@@ -126,6 +127,7 @@ _TOO_HEAVY = {
     MediaKind.IMAGE: Cause.MEDIA_TOO_LARGE,
     MediaKind.GIF: Cause.MEDIA_TOO_LARGE,
     MediaKind.VIDEO: Cause.VIDEO_TOO_LARGE,
+    MediaKind.AUDIO: Cause.AUDIO_TOO_LARGE,
     MediaKind.DOCUMENT: Cause.DOCUMENT_TOO_LARGE,
 }
 

@@ -102,6 +102,7 @@ class Cause(StrEnum):
     VIDEO_TOO_SHORT = "video_too_short"
     VIDEO_TOO_LONG = "video_too_long"
     VIDEO_TOO_LARGE = "video_too_large"
+    AUDIO_TOO_LARGE = "audio_too_large"
     VIDEO_TOO_SMALL = "video_too_small"
     VIDEO_TOO_MANY_PIXELS = "video_too_many_pixels"
     VIDEO_TOO_FEW_PIXELS = "video_too_few_pixels"

@@ -20,6 +20,7 @@ def kinds_of(spec: PlatformSpec) -> dict[str, tuple[MediaKind, ...]]:
         MediaKind.IMAGE: spec.images,
         MediaKind.GIF: spec.gifs,
         MediaKind.VIDEO: spec.videos,
+        MediaKind.AUDIO: spec.audios,
         MediaKind.DOCUMENT: spec.documents,
     }
     for kind, rule in rules.items():

@@ -193,6 +193,7 @@ def _most(platform: str) -> Mapping[str, int]:
     for kind, rule in (
         (MediaKind.GIF, spec.gifs),
         (MediaKind.VIDEO, spec.videos),
+        (MediaKind.AUDIO, spec.audios),
         (MediaKind.DOCUMENT, spec.documents),
     ):
         for where in place.choices if rule and place else [""]:

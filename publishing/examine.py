@@ -56,8 +56,11 @@ CARD, CARD_BYTES = (1200, 1200), 950_000
 #: What these read is fuzzed all day; the hundreds of others that FFmpeg has are not
 #: needed, and what is not opened cannot be broken.
 VIDEO_CODECS = {"h264", "hevc", "vp8", "vp9", "av1", "libdav1d", "mpeg4", "prores"}
+#: and of files of sound alone
+SOUND_CODECS = {"mp3", "mp3float", "aac", "flac", "vorbis", "opus", "libopus", "alac"}
+SOUND_CODECS |= {f"pcm_{kind}" for kind in ("u8", "s16le", "s24le", "s32le", "f32le")}
 #: FFmpeg calls some by the library that decodes them.
-CODEC_NAMES = {"libdav1d": "av1", "mp3float": "mp3"}
+CODEC_NAMES = {"libdav1d": "av1", "mp3float": "mp3", "libopus": "opus"}
 
 
 class Refused(Exception):
@@ -84,6 +87,8 @@ def examine(path: Path, out: Path) -> dict[str, Any]:
             return _mp4(file, head, size, out)
         if head[:4] == b"\x1a\x45\xdf\xa3":
             return _webm(file, head, size, out)
+        if sound := sound_of(head):
+            return _sound(file, *sound, size)
         if head[:5] == b"%PDF-":
             _at_most(size, MAX_DOCUMENT_BYTES)
             return _pdf(file, size)
@@ -476,9 +481,13 @@ def _video(
     file.seek(0)
     try:
         container = av.open(file, format=demuxer, io_open=nothing_else)
-        if not container.streams.video:
-            raise Refused("no_pictures")
-        stream = container.streams.video[0]
+        films = [one for one in container.streams.video if not _is_cover(one)]
+        if not films:
+            kind = ONLY_SOUND.get(facts["mime_type"])
+            if kind is None or not container.streams.audio:
+                raise Refused("no_pictures")
+            return _heard(container, *kind, size)
+        stream = films[0]
         codec = stream.codec_context
         name = CODEC_NAMES.get(codec.name, codec.name)
         if codec.name not in VIDEO_CODECS:
@@ -486,7 +495,7 @@ def _video(
         width, height = codec.width, codec.height
         if width * height > MAX_VIDEO_PIXELS:
             raise Refused("video_pixels", width=width, height=height)
-        duration_s = _duration(container)
+        duration_s = _duration(container, stream)
         if duration_s > MAX_VIDEO_S:
             raise Refused("too_long", hours=MAX_VIDEO_S // 3600)
         # Threads would each hold pictures of their own.
@@ -525,12 +534,12 @@ def _video(
     }
 
 
-def _duration(container: Any) -> float:
+def _duration(container: Any, stream: Any) -> float:
     """Seconds. What a recording in a browser does not say is read off its packets."""
     if container.duration:
         return float(container.duration) / 1_000_000
     end = 0.0
-    for packet in container.demux(container.streams.video[0]):
+    for packet in container.demux(stream):
         if packet.pts is not None:
             end = max(
                 end, float((packet.pts + (packet.duration or 0)) * packet.time_base)
@@ -567,6 +576,101 @@ def _poster(picture: Any, size: tuple[int, int], turned: int, out: Path) -> None
     graph.vpush(picture)
     _preview(graph.vpull().to_image().rotate(turned, expand=True), out)
 
+
+# ---------------------------------------------------------------- sound
+
+#: container of a video -> type and container of one that holds sound alone
+ONLY_SOUND = {
+    "video/mp4": ("audio/mp4", "m4a"),
+    "video/webm": ("audio/webm", "webm"),
+}
+
+
+def sound_of(head: bytes) -> tuple[str, str] | None:
+    """Type and FFmpeg's name of the container, by how a file of sound begins; None: it
+    is none."""
+    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
+        return "audio/wav", "wav"
+    for start, mime_type, name in (
+        (b"OggS", "audio/ogg", "ogg"),
+        (b"fLaC", "audio/flac", "flac"),
+        (b"ID3", "audio/mpeg", "mp3"),
+    ):
+        if head.startswith(start):
+            return mime_type, name
+    # Eleven bits that are set, then version and layer: AAC has layer 0, MP3 the third.
+    if head[:1] == b"\xff" and len(head) > 1 and head[1] & 0xE0 == 0xE0:
+        if head[1] & 0xF6 == 0xF0:
+            return "audio/aac", "aac"
+        if head[1] & 0x06 == 0x02 and head[1] & 0x18 != 0x08:
+            return "audio/mpeg", "mp3"
+    return None
+
+
+def _is_cover(stream: Any) -> bool:
+    """A picture that lies in a file of sound, and is no film."""
+    from av.stream import Disposition
+
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+def _sound(file: IO[bytes], mime_type: str, demuxer: str, size: int) -> dict[str, Any]:
+    import av
+    from av.error import FFmpegError
+
+    def nothing_else(*args: Any, **kwargs: Any) -> Any:
+        raise PermissionError("only the file itself is read")
+
+    av.logging.set_level(av.logging.PANIC)
+    if mime_type == "audio/wav":
+        _whole_wav(file, size)
+    file.seek(0)
+    try:
+        container = av.open(file, format=demuxer, io_open=nothing_else)
+        films = [one for one in container.streams.video if not _is_cover(one)]
+        if films or not container.streams.audio:
+            raise Refused("unknown")
+        return _heard(container, mime_type, demuxer, size)
+    except (FFmpegError, OSError, ValueError, EOFError, AttributeError):
+        raise Refused("damaged") from None
+
+
+def _whole_wav(file: IO[bytes], size: int) -> None:
+    """Its first lines say how long it is, unless it was written without an end."""
+    file.seek(4)
+    length = int.from_bytes(_exactly(file, 4), "little")
+    if length != 0xFFFFFFFF and length + 8 > size + 1:
+        raise Refused("damaged")
+
+
+def _heard(container: Any, mime_type: str, name: str, size: int) -> dict[str, Any]:
+    """What is told of sound; some of it is decoded, to see that it is."""
+    stream = container.streams.audio[0]
+    codec = stream.codec_context
+    codec_name = CODEC_NAMES.get(codec.name, codec.name)
+    if codec.name not in SOUND_CODECS:
+        raise Refused("sound_codec", codec=codec_name)
+    duration_s = _duration(container, stream)
+    if duration_s > MAX_VIDEO_S:
+        raise Refused("too_long", hours=MAX_VIDEO_S // 3600)
+    if next(container.decode(stream), None) is None:
+        raise Refused("damaged")
+    return {
+        "kind": "audio",
+        "mime_type": mime_type,
+        "container": name,
+        "width": 0,
+        "height": 0,
+        "duration_s": round(duration_s, 3),
+        "audio_codec": codec_name,
+        "audio_channels": codec.channels,
+        "audio_rate": codec.sample_rate,
+        "has_audio": True,
+        "bitrate": round(size * 8 / duration_s) if duration_s else None,
+    }
+
+
+# ---------------------------------------------------------------- how videos look
 
 #: What claims more is damaged: nothing is made so.
 WIDEST_PIXEL = 4

@@ -46,6 +46,13 @@ TYPES: dict[str, tuple[Any, tuple[str, ...]]] = {
         (".mov", ".qt", ".mp4", ".m4v"),
     ),
     "video/webm": (gettext_lazy("a WebM video"), (".webm",)),
+    "audio/mpeg": (gettext_lazy("an MP3 audio file"), (".mp3",)),
+    "audio/ogg": (gettext_lazy("an Ogg audio file"), (".ogg", ".oga", ".opus")),
+    "audio/wav": (gettext_lazy("a WAV audio file"), (".wav", ".wave")),
+    "audio/flac": (gettext_lazy("a FLAC audio file"), (".flac",)),
+    "audio/aac": (gettext_lazy("an AAC audio file"), (".aac",)),
+    "audio/mp4": (gettext_lazy("an M4A audio file"), (".m4a", ".m4b", ".mp4")),
+    "audio/webm": (gettext_lazy("a WebM audio file"), (".weba", ".webm")),
     "application/pdf": (gettext_lazy("a PDF document"), (".pdf",)),
     f"{_OFFICE}wordprocessingml.document": (
         gettext_lazy("a Word document"),
@@ -64,7 +71,8 @@ _REASONS: dict[str, Any] = {
     "empty": gettext_lazy("%(name)s is empty. Choose the file again."),
     "unknown": gettext_lazy(
         "%(name)s is no file that can be posted. Use a JPEG, PNG, GIF or WebP image, an "
-        "MP4, MOV or WebM video, a PDF, DOCX or PPTX document, or SRT or WebVTT captions."
+        "MP4, MOV or WebM video, an MP3, M4A, AAC, OGG, FLAC or WAV audio file, a PDF, "
+        "DOCX or PPTX document, or SRT or WebVTT captions."
     ),
     "damaged": gettext_lazy(
         "%(name)s is damaged or not complete. Export it again and add it again."
@@ -87,6 +95,10 @@ _REASONS: dict[str, Any] = {
     "codec": gettext_lazy(
         "%(name)s is encoded as %(codec)s, which cannot be measured. Export it as MP4 "
         "with H.264 and add it again."
+    ),
+    "sound_codec": gettext_lazy(
+        "%(name)s is encoded as %(codec)s, which cannot be measured. Export it as MP3 or "
+        "AAC and add it again."
     ),
     "video_pixels": gettext_lazy(
         "%(name)s says that its pictures are %(width)s × %(height)s, more than 8K. "

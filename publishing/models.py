@@ -305,6 +305,13 @@ class MediaAsset(models.Model):
         "video/mp4": ".mp4",
         "video/quicktime": ".mov",
         "video/webm": ".webm",
+        "audio/mpeg": ".mp3",
+        "audio/ogg": ".ogg",
+        "audio/wav": ".wav",
+        "audio/flac": ".flac",
+        "audio/aac": ".aac",
+        "audio/mp4": ".m4a",
+        "audio/webm": ".weba",
         "application/pdf": ".pdf",
         f"{OFFICE}wordprocessingml.document": ".docx",
         f"{OFFICE}presentationml.presentation": ".pptx",
@@ -316,6 +323,7 @@ class MediaAsset(models.Model):
         IMAGE = MediaKind.IMAGE.value, _("Image")
         GIF = MediaKind.GIF.value, _("Animated image")
         VIDEO = MediaKind.VIDEO.value, _("Video")
+        AUDIO = MediaKind.AUDIO.value, _("Audio")
         DOCUMENT = MediaKind.DOCUMENT.value, _("Document")
         CAPTIONS = MediaKind.CAPTIONS.value, _("Captions")
 

@@ -29,6 +29,7 @@ KINDS = {
     MediaKind.IMAGE: gettext_lazy("images"),
     MediaKind.GIF: gettext_lazy("animated images"),
     MediaKind.VIDEO: gettext_lazy("videos"),
+    MediaKind.AUDIO: gettext_lazy("audio files"),
     MediaKind.DOCUMENT: gettext_lazy("documents"),
     MediaKind.CAPTIONS: gettext_lazy("captions"),
 }

@@ -22,7 +22,7 @@ from .incoming import BLOCK
 from .models import MediaAsset
 
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
-#: Nothing in it runs or loads. A video is played by a page that the browser makes of it
+#: Nothing in it runs or loads. Videos and sound are played by a page that the browser makes of it
 #: and that loads it once more: from a sandbox it could not.
 QUIET = "default-src 'none'; sandbox"
 PLAYED = "default-src 'none'; media-src 'self'"
@@ -44,8 +44,8 @@ def stored(request: HttpRequest, asset: MediaAsset) -> HttpResponseBase:
         response = _range(stream, size, asset.mime_type, asked[1], asked[2])
     if is_shown:
         response["Accept-Ranges"] = "bytes"
-    is_video = asset.kind == MediaAsset.Kind.VIDEO
-    return _guarded(response, PLAYED if is_video else QUIET)
+    is_played = asset.kind in {MediaAsset.Kind.VIDEO, MediaAsset.Kind.AUDIO}
+    return _guarded(response, PLAYED if is_played else QUIET)
 
 
 def preview(asset: MediaAsset) -> HttpResponseBase:

@@ -80,6 +80,7 @@ def page() -> str:
                 "Images",
                 "Animated",
                 "Videos",
+                "Sound",
                 "Documents",
                 "Beside a video",
                 "Picture of a link",
@@ -221,6 +222,7 @@ def _rules(spec: PlatformSpec) -> Mapping[MediaKind, MediaRule | None]:
         MediaKind.IMAGE: spec.images,
         MediaKind.GIF: spec.gifs,
         MediaKind.VIDEO: spec.videos,
+        MediaKind.AUDIO: spec.audios,
         MediaKind.DOCUMENT: spec.documents,
     }
 

@@ -180,7 +180,11 @@ class MastodonClient(PlatformClient):
             ),
             "mime_types": [str(t) for t in types]
             if isinstance(types, list) and types
-            else [*facts_of.IMAGE_TYPES, *facts_of.VIDEO_TYPES],
+            else [
+                *facts_of.IMAGE_TYPES,
+                *facts_of.VIDEO_TYPES,
+                *facts_of.AUDIO_NAMES,
+            ],
             "description_limit": _int(
                 media.get("description_limit"), facts_of.DESCRIPTION_LIMIT
             ),

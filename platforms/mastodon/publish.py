@@ -14,6 +14,7 @@ import regex
 
 from .. import quotes
 from ..base import (
+    AudioRule,
     Count,
     Draft,
     Finding,
@@ -50,6 +51,8 @@ from ..text import find_urls, graphemes, tidy, web_host, with_link
 from . import spec as facts_of
 from .client import MastodonClient, Status
 from .spec import (
+    AUDIO_NAMES,
+    AUDIOS,
     GIFS,
     HIDE_TOTALS,
     IMAGES,
@@ -127,6 +130,7 @@ class Mastodon(Platform):
             images=server_rule(IMAGES, limits or {}),
             gifs=server_rule(GIFS, limits or {}),
             videos=video_rule(limits or {}),
+            audios=audio_rule(limits or {}),
         )
         found += option_findings(draft, spec, account, limits)
         found += _quote_findings(draft, account, limits or {})
@@ -542,6 +546,20 @@ def video_rule(limits: Mapping[str, Any]) -> VideoRule | None:
         max_pixels=int(limits.get("video_matrix_limit") or VIDEOS.max_pixels or 0),
         max_fps=float(limits.get("video_frame_rate_limit") or VIDEOS.max_fps or 0),
         max_alt=int(limits.get("description_limit") or VIDEOS.max_alt or 0),
+    )
+
+
+def audio_rule(limits: Mapping[str, Any]) -> AudioRule | None:
+    """The same for audio, whatever a server calls a type; None: it names none of it."""
+    named = set(limits.get("mime_types", ()))
+    kinds = tuple(t for t, names in AUDIO_NAMES.items() if named.intersection(names))
+    if named and not kinds:
+        return None
+    return replace(
+        AUDIOS,
+        mime_types=kinds or AUDIOS.mime_types,
+        max_bytes=int(limits.get("video_size_limit") or AUDIOS.max_bytes),
+        max_alt=int(limits.get("description_limit") or AUDIOS.max_alt or 0),
     )
 
 

@@ -14,6 +14,7 @@ from ..base import (
     Ability,
     Absent,
     After,
+    AudioRule,
     Bucket,
     Call,
     GifRule,
@@ -48,6 +49,16 @@ IMAGE_TYPES = (
     "image/avif",
 )
 VIDEO_TYPES = ("video/mp4", "video/quicktime", "video/webm", "video/ogg")
+#: some servers name one of them by another of its names
+AUDIO_NAMES = {
+    "audio/mpeg": ("audio/mpeg", "audio/mp3"),
+    "audio/ogg": ("audio/ogg", "audio/vorbis"),
+    "audio/wav": ("audio/wav", "audio/wave", "audio/x-wav", "audio/x-pn-wave"),
+    "audio/flac": ("audio/flac", "audio/x-flac"),
+    "audio/aac": ("audio/aac",),
+    "audio/mp4": ("audio/mp4", "audio/m4a", "audio/x-m4a"),
+    "audio/webm": ("audio/webm",),
+}
 VIDEO_SIZE_LIMIT = 103_809_024
 VIDEO_MATRIX_LIMIT = 8_294_400
 VIDEO_FRAME_RATE_LIMIT = 120
@@ -71,6 +82,13 @@ VIDEOS = VideoRule(
     max_bytes=VIDEO_SIZE_LIMIT,
     max_pixels=VIDEO_MATRIX_LIMIT,
     max_fps=VIDEO_FRAME_RATE_LIMIT,
+    max_alt=DESCRIPTION_LIMIT,
+)
+
+#: stands alone as well; no length is limited but by the size, which is a video's
+AUDIOS = AudioRule(
+    mime_types=tuple(AUDIO_NAMES),
+    max_bytes=VIDEO_SIZE_LIMIT,
     max_alt=DESCRIPTION_LIMIT,
 )
 
@@ -269,7 +287,7 @@ SPEC = PlatformSpec(
         Scope("read:statuses", "find own posts again, read their replies and counts"),
         Scope("read:notifications", "read mentions", later="Mentions and comments"),
         Scope("write:statuses", "publish, edit and delete posts"),
-        Scope("write:media", "upload pictures and videos"),
+        Scope("write:media", "upload pictures, videos and audio"),
     ),
     thread=ThreadRule(25, "POST /api/v1/statuses"),
     options=(
@@ -327,6 +345,7 @@ SPEC = PlatformSpec(
     images=IMAGES,
     gifs=GIFS,
     videos=VIDEOS,
+    audios=AUDIOS,
     poll=POLLS,
     oauth=OAuthFacts(
         authorize_host="instance",

@@ -40,6 +40,8 @@ AUDIO_TYPES = (
 )
 MIME_TYPES = [*IMAGE_TYPES.values(), "image/heic", "image/heif"]
 MIME_TYPES += [*VIDEO_TYPES, *AUDIO_TYPES]
+#: second byte of MP3 (layer III) and of AAC, of each version, with and without a sum
+SOUND_STARTS = (0xFB, 0xFA, 0xF3, 0xF2, 0xF1, 0xF0, 0xF9, 0xF8)
 IMAGE_BYTES = 16 * 1024 * 1024
 IMAGE_PIXELS = 33_177_600
 VIDEO_BYTES = 103_809_024
@@ -284,7 +286,8 @@ def _looked_into(body: bytes, declared: str) -> tuple[str, Moving | None]:
         return (mime, image) if mime else ("", None)
     if body[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1"):
         return "image/heic", Moving("heic")
-    starts = (b"\x1aE\xdf\xa3", b"OggS", b"RIFF", b"ID3", b"\xff\xfb", b"fLaC")
+    sounds = [b"\xff" + bytes([kind]) for kind in SOUND_STARTS]
+    starts = (b"\x1aE\xdf\xa3", b"OggS", b"RIFF", b"ID3", b"fLaC", *sounds)
     is_known = body[4:8] == b"ftyp" or body.startswith(starts)
     if not is_known or declared not in (*VIDEO_TYPES, *AUDIO_TYPES):
         return "", None

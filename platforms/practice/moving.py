@@ -27,8 +27,9 @@ STARTS: list[tuple[Callable[[bytes], bool], str]] = [
     (lambda start: start.startswith(b"fLaC"), "flac"),
     (lambda start: start.startswith(b"RIFF") and start[8:12] == b"WAVE", "wav"),
     (lambda start: start.startswith(b"ID3"), "mp3"),
-    (lambda start: start[:1] == b"\xff" and start[1:2] >= b"\xf2", "mp3"),
-    (lambda start: start[:1] == b"\xff" and start[1:2] >= b"\xf0", "aac"),
+    # Both begin with bits that are set; the layer, two of the next ones, is 0 in AAC.
+    (lambda start: start[:1] == b"\xff" and start[1] & 0xF6 == 0xF0, "aac"),
+    (lambda start: start[:1] == b"\xff" and start[1] & 0xE6 == 0xE2, "mp3"),
     (lambda start: start.startswith(b"G"), "mpegts"),
 ]
 

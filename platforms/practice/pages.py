@@ -30,7 +30,7 @@ CANCEL_LOGIN = Markup(
 
 @dataclass(frozen=True)
 class Picture:
-    """kind: image, gif or video."""
+    """kind: image, gif, video or audio."""
 
     url: str
     alt: str
@@ -122,8 +122,12 @@ def article(post: PostView) -> Markup:
         '<figure><video controls src="{}" aria-label="{}"></video>'
         "<figcaption>{}</figcaption></figure>"
     )
+    sound = Markup(
+        '<figure><audio controls src="{}" aria-label="{}"></audio>'
+        "<figcaption>{}</figcaption></figure>"
+    )
     pictures = html.join(
-        (film if picture.kind == "video" else figure).format(
+        {"video": film, "audio": sound}.get(picture.kind, figure).format(
             picture.url,
             picture.alt,
             f"Alt text: {picture.alt}" if picture.alt else "No alt text",

@@ -45,7 +45,7 @@ from platforms.http import Answer
 from platforms.linkedin.spec import FULL_SCOPES
 from platforms.practice.framework import World
 from platforms.practice.server import TWINS, load_twins, start_practice
-from platforms.practice.tests.made_video import animation, video
+from platforms.practice.tests.made_video import animation, sound, video
 
 SLUGS = sorted(registry.PLATFORMS)
 FOLDER = Path(__file__).resolve().parent.parent
@@ -470,6 +470,7 @@ def test_every_call_of_a_publish_is_foretold_from_its_witness_on(
 NAMES = {
     MediaKind.GIF: ("clip.gif", "image/gif"),
     MediaKind.VIDEO: ("clip.mp4", "video/mp4"),
+    MediaKind.AUDIO: ("clip.mp3", "audio/mpeg"),
     MediaKind.DOCUMENT: ("clip.pdf", "application/pdf"),
 }
 
@@ -479,6 +480,8 @@ def _clip(kind, size, seconds):
     """Some seconds of moving pictures."""
     if kind is MediaKind.GIF:
         return animation(2, size)
+    if kind is MediaKind.AUDIO:
+        return sound("mp3", seconds)
     if kind is MediaKind.DOCUMENT:
         out, pdf = io.BytesIO(), PdfWriter()
         pdf.add_blank_page(72, 72)
@@ -622,6 +625,7 @@ def test_other_files_than_images_go_out_once_wherever_the_process_ends(
     draft = Draft("Hello", media=(clip(platform, kind, shelf),), options=options)
     spec = platform.spec
     rules = {MediaKind.GIF: spec.gifs, MediaKind.VIDEO: spec.videos}
+    rules[MediaKind.AUDIO] = spec.audios
     if rules.get(kind, spec.documents) is None:
         findings = platform.check(draft, me)
         assert Cause.MEDIA_KIND in {f.cause for f in findings}

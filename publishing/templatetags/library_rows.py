@@ -77,6 +77,8 @@ def small_picture(asset: MediaAsset, alt: str) -> SafeString:
         icon = "description"
     elif asset.is_captions:
         icon = "closed_caption"
+    elif asset.kind == Kind.AUDIO:
+        icon = "music_note"
     elif is_video and not asset.preview:
         icon = "movie"
     if icon:

@@ -166,8 +166,9 @@ def upright_video() -> bytes:
 
 
 def sound_only() -> bytes:
+    """A film of QuickTime without pictures."""
     out = io.BytesIO()
-    with av.open(out, "w", format="mp4") as made:
+    with av.open(out, "w", format="mov") as made:
         heard: Any = made.add_stream("aac", rate=48_000)
         silence = av.AudioFrame(format="fltp", layout="stereo", samples=1024)
         silence.sample_rate, silence.pts = 48_000, 0

@@ -8,6 +8,7 @@ import struct
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
+from platforms.practice.tests.made_video import sound
 from publishing import examine
 from publishing.examine import Refused
 from publishing.tests.made_files import (
@@ -83,6 +84,45 @@ def test_other_containers_and_codecs_have_their_names(
     assert (found["mime_type"], found["video_codec"]) == (mime_type, name)
     assert found["duration_s"] == pytest.approx(0.5, abs=0.05)
     assert not found["has_audio"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "mime_type", "container", "codec"),
+    [
+        ("mp3", "audio/mpeg", "mp3", "mp3"),
+        ("aac", "audio/aac", "aac", "aac"),
+        ("ogg", "audio/ogg", "ogg", "opus"),
+        ("wav", "audio/wav", "wav", "pcm_s16le"),
+        ("flac", "audio/flac", "flac", "flac"),
+        ("m4a", "audio/mp4", "m4a", "aac"),
+        ("weba", "audio/webm", "webm", "opus"),
+    ],
+)
+def test_sound_alone_is_measured(look, tmp_path, kind, mime_type, container, codec):
+    facts = look(sound(kind, 1.5, 8000))
+    assert 1.4 < facts.pop("duration_s") < 1.6
+    assert facts.pop("bitrate") > 10_000
+    assert facts == {
+        "kind": "audio",
+        "mime_type": mime_type,
+        "container": container,
+        "width": 0,
+        "height": 0,
+        "audio_codec": codec,
+        "audio_channels": 1,
+        "audio_rate": 48_000 if codec == "opus" else 44_100,
+        "has_audio": True,
+    }
+    assert not (tmp_path / "out" / "preview.webp").exists()
+
+
+def test_the_cover_of_a_record_makes_no_film_of_it(look):
+    """An ID3 tag with a picture before the sound (https://id3.org/id3v2.3.0)."""
+    cover = b"\0image/png\0\x03\0" + picture(size=(8, 8))
+    frame = b"APIC" + len(cover).to_bytes(4, "big") + b"\0\0" + cover
+    length = bytes(len(frame) >> shift & 0x7F for shift in (21, 14, 7, 0))
+    facts = look(b"ID3\x03\0\0" + length + frame + sound("mp3"))
+    assert (facts["kind"], facts["mime_type"]) == ("audio", "audio/mpeg")
 
 
 def test_an_index_at_the_end_is_told(look):
@@ -165,6 +205,10 @@ def webp_with_a_wrong_length() -> bytes:
         (lambda: b"\x1a\x45\xdf\xa3\x84webm\0\0", "damaged"),
         (lambda: b"\x1a\x45\xdf\xa3" + bytes(100), "unknown"),
         (lambda: sound_only(), "no_pictures"),
+        (lambda: sound("wav")[:-2000], "damaged"),
+        (lambda: b"ID3" + bytes(400), "damaged"),
+        (lambda: b"fLaC" + bytes(400), "damaged"),
+        (lambda: b"OggS" + bytes(400), "damaged"),
         (lambda: video("mov", "mpeg2video"), "codec"),
         (lambda: animation("GIF")[:-3], "damaged"),
         (lambda: animation("PNG")[:-30], "damaged"),

@@ -38,6 +38,7 @@ def make_all(brand: Brand, user: Any) -> dict[str, MediaAsset]:
     for n in range(3):
         made[f"gif{n}"] = (_animation(n), "image/gif")
         made[f"video{n}"] = (_film(n), "video/mp4")
+        made[f"audio{n}"] = (_sound(n), "audio/flac")
     made["document0"] = (_document(), "application/pdf")
     # Their language stands in their name.
     for language in ("de", "en"):
@@ -112,6 +113,21 @@ def _film(number: int) -> bytes:
         film = Path(out.name).read_bytes()
     free = max(8, FILM_BYTES - len(film))
     return film + struct.pack(">I4s", free, b"free") + bytes(free - 8)
+
+
+def _sound(number: int) -> bytes:
+    """A second of FLAC, each of another tone."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="flac") as made:
+        stream: Any = made.add_stream("flac", rate=48_000, layout="mono")
+        for n in range(10):
+            frame = av.AudioFrame(format="s16", layout="mono", samples=4800)
+            frame.sample_rate, frame.pts = 48_000, n * 4800
+            tone = bytes(20 * number + 1 if at % 200 < 100 else 0 for at in range(9600))
+            frame.planes[0].update(tone.ljust(frame.planes[0].buffer_size, b"\0"))
+            made.mux(stream.encode(frame))
+        made.mux(stream.encode(None))
+    return out.getvalue()
 
 
 def _document() -> bytes:

@@ -42,6 +42,7 @@ def test_kinds_are_what_the_spec_has_rules_for():
         "images",
         "gif",
         "video",
+        "audio",
     ]
     youtube = kinds_of(registry.spec("youtube"))
     assert list(youtube) == ["video", "image+video"]

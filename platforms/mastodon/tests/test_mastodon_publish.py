@@ -15,6 +15,7 @@ from platforms.base import (
     Draft,
     Level,
     MediaFile,
+    MediaKind,
     Poll,
     PublishJob,
     RemotePost,
@@ -917,3 +918,59 @@ def test_what_makes_no_difference_is_told(
     found = Mastodon().check(Draft("Hello", options=options, poll=poll), None, limits)
     wanted = [(Level.WARNING, Cause.OPTION_LEFT_OUT, f"option:{left_out}")]
     assert [(f.level, f.cause, f.field) for f in found] == (wanted if left_out else [])
+
+
+def audio(**changes: Any) -> MediaFile:
+    facts: dict[str, Any] = {
+        "key": "asset-9",
+        "mime_type": "audio/mpeg",
+        "size_bytes": 4,
+        "width": 0,
+        "height": 0,
+        "alt_text": "Rain on a roof",
+        "sha256": "9" * 64,
+        "file_name": "rain.mp3",
+        "open": lambda: io.BytesIO(b"ID3!"),
+        "kind": MediaKind.AUDIO,
+        "duration_s": 12.0,
+        "audio_codec": "mp3",
+    }
+    return MediaFile(**(facts | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "limits", "level", "cause"),
+    [
+        ({}, {}, None, None),
+        ({"size_bytes": 103_809_025}, {}, Level.REFUSED, Cause.AUDIO_TOO_LARGE),
+        (
+            {"size_bytes": 2_000},
+            {"video_size_limit": 1_000},
+            Level.REFUSED,
+            Cause.AUDIO_TOO_LARGE,
+        ),
+        ({"alt_text": ""}, {}, Level.WARNING, Cause.ALT_TEXT_MISSING),
+        ({"alt_text": "x" * 1501}, {}, Level.REFUSED, Cause.ALT_TEXT_TOO_LONG),
+        # What a server calls MP3.
+        ({}, {"mime_types": ["image/png", "audio/mp3"]}, None, None),
+        (
+            {},
+            {"mime_types": ["image/png", "audio/ogg"]},
+            Level.REFUSED,
+            Cause.MEDIA_TYPE,
+        ),
+        ({}, {"mime_types": ["image/png"]}, Level.REFUSED, Cause.MEDIA_KIND),
+    ],
+)
+def test_audio_is_held_to_what_the_server_says(
+    changes: dict, limits: dict, level: Level | None, cause: Cause | None
+) -> None:
+    draft = Draft("Listen", media=(audio(**changes),))
+    found = Mastodon().check(draft, None, limits)
+    assert [(f.level, f.cause) for f in found] == ([(level, cause)] if cause else [])
+
+
+def test_audio_stands_alone() -> None:
+    draft = Draft("Listen", media=(audio(), audio()))
+    (found,) = Mastodon().check(draft)
+    assert (found.level, found.cause) == (Level.REFUSED, Cause.TOO_MANY_MEDIA)

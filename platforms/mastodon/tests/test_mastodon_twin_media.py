@@ -11,7 +11,7 @@ from PIL import Image
 
 from platforms.mastodon.twin import MastodonTwin
 from platforms.practice.server import start_practice
-from platforms.practice.tests.made_video import animation, video
+from platforms.practice.tests.made_video import SOUNDS, animation, sound, video
 
 UNUSABLE = {"error": "Error processing thumbnail for uploaded media"}
 UNFINISHED = {
@@ -223,3 +223,27 @@ def test_a_long_video_is_known_by_its_hash_only(m, monkeypatch):
     assert m.twin.posts()[0]["media_sha256"] == [hashlib.sha256(data).hexdigest()]
     assert m.http.get(status["media_attachments"][0]["url"]).status_code == 404
     assert "<video" not in m.http.get(status["url"]).text
+
+
+MIMES = {"mp3": "audio/mpeg", "m4a": "audio/mp4", "weba": "audio/webm"}
+
+
+@pytest.mark.parametrize("kind", SOUNDS)
+def test_sound_is_worked_at_and_stands_alone(m, kind):
+    mime = MIMES.get(kind, f"audio/{kind}")
+    first = m.upload(sound(kind), mime, description="A tone")
+    assert (first.status_code, first.json()["type"]) == (202, "audio")
+    id = first.json()["id"]
+    while (seen := m.call("GET", f"/api/v1/media/{id}")).status_code == 206:
+        pass
+    assert seen.json()["meta"]["original"]["duration"] > 0.9
+    picture = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(picture, "PNG")
+    other = m.upload(picture.getvalue(), "image/png").json()["id"]
+    fields = {"status": "Listen", "media_ids": [id, other]}
+    assert m.call("POST", "/api/v1/statuses", json=fields).json() == MIXED
+    fields["media_ids"] = [id]
+    assert m.call("POST", "/api/v1/statuses", json=fields).status_code == 200
+    (post,) = m.twin.posts()
+    assert (post["media_kinds"], post["alt_texts"]) == (["audio"], ["A tone"])
+    assert "<audio controls" in m.http.get(post["url"]).text

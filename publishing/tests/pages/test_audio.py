@@ -1,0 +1,51 @@
+"""Audio files: kept, heard in the library and the composer, and refused in plain words
+where a network takes none."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from platforms.practice.tests.made_video import sound
+from publishing.media import take_upload
+
+CHECK = "/posts/check/"
+
+
+@pytest.fixture
+def rain(world):
+    file = SimpleUploadedFile("rain.mp3", sound("mp3", 2.0))
+    return take_upload(file, world.brand, world.ana)
+
+
+def test_what_was_measured_of_it_is_told_and_it_can_be_heard(ana, rain):
+    assert (rain.kind, rain.details) == ("audio", "0:02, MP3")
+    page = ana.get(f"/media/{rain.pk}/details/").content.decode()
+    player = '<audio class="pub-file__sound" controls preload="metadata" src="/media/'
+    assert f'{player}{rain.pk}/"' in page
+    assert "Open the file" in page
+    library = ana.get("/media/?kind=audio").content.decode()
+    assert "rain.mp3" in library
+    assert ">music_note<" in library
+    answer = ana.get(f"/media/{rain.pk}/", headers={"Range": "bytes=0-9"})
+    assert (answer.status_code, answer["Content-Type"]) == (206, "audio/mpeg")
+    assert "media-src 'self'" in answer["Content-Security-Policy"]
+
+
+def test_the_composer_plays_it_and_says_who_takes_none(ana, world, rain):
+    data = {
+        "brand": world.brand.pk,
+        "text": "Listen",
+        "accounts": [world.mastodon.pk, world.x.pk],
+        "media": [rain.pk],
+        f"alt_{rain.pk}": "Rain on a roof",
+    }
+    page = ana.post("/posts/new/", data | {"action": "earlier:0"}).content.decode()
+    assert '<audio class="pub-file__sound" controls preload="none"' in page
+    assert "what is heard, for people who cannot hear it" in page
+    answer = ana.post(CHECK, data)
+    panel = answer.content.decode()
+    assert "X takes no audio files" in panel
+    assert "Mastodon takes no audio files" not in panel
+    preview = panel[panel.index('id="previews"') :]
+    assert 'aria-label="Rain on a roof"></audio>' in preview
