@@ -592,6 +592,12 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("Export it as MP4 with H.264, and add it again."),
         Action.EDIT,
     ),
+    Cause.COVER_MISSING: _e(
+        _("The video has no cover"),
+        _("This platform wants an image beside a video, which stands for it."),
+        _("Add one image."),
+        Action.EDIT,
+    ),
     Cause.VIDEO_SILENT: _e(
         _("The video has no sound"),
         _("This platform wants videos with sound here."),

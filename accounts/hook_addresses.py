@@ -21,7 +21,7 @@ def verify_token(platform: str, network: str) -> str:
 
 def secret_of(app: PlatformApp) -> str:
     """What signs the events of an app; "": none can come yet."""
-    if app.spec.hook_by_account:
+    if app.spec.hook_by_account or app.spec.hook_own_secret:
         return verify_token(app.platform, app.network) if app.client_secret else ""
     return app.hook_secret if app.spec.hook_secret_name else app.client_secret
 
@@ -35,7 +35,7 @@ def addresses(app: PlatformApp) -> list[tuple[Any, str]]:
     """What to enter at the platform, ready to copy; empty where it sends nothing."""
     spec = app.spec
     # What is asked for by ourselves nobody has to enter.
-    if not spec.hook_name or spec.hook_by_account:
+    if not spec.hook_is_entered:
         return []
     rows: list[tuple[Any, str]] = [(spec.hook_name, address(app.platform, app.network))]
     if spec.hook_has_verify_token:

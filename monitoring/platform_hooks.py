@@ -187,8 +187,8 @@ def _act(row: WebhookEvent, now: datetime) -> None:
     )
     if row.what == Hook.PUBLISH:
         waiting = Delivery.objects.filter(account__in=accounts)
-        number = row.object_id
-        waiting.filter(witness__publish__publish_id=number).ask_now(now)
+        path = "__".join(("witness", *row.app.spec.hook_publish))
+        waiting.filter(**{path: row.object_id}).ask_now(now)
     elif row.what == Hook.ACCESS:
         lately = now - PROVE_AGAIN
         Credential.objects.filter(accounts__in=accounts, next_proof_at__gt=now).exclude(

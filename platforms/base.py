@@ -357,12 +357,14 @@ class ThreadRule:
     """Posts of several parts, of which each replies to the one before.
 
     max_parts: with the first, as we send them. call: key of the row of the call with
-    which a part goes out; its scopes are what a thread needs.
+    which a part goes out; its scopes are what a thread needs. at_once: that of the first
+    part sends all of them, so that the others are out with it.
     """
 
     max_parts: int
     call: str
     has_media: bool = True
+    at_once: bool = False
 
 
 @dataclass(frozen=True)
@@ -383,7 +385,10 @@ class CommentRule:
     """A comment of our own below the post, written once that is out.
 
     call, look_call: keys of the rows of the call that writes it, and of the one that
-    reads what stands below a post. max_length: in code points.
+    reads what stands below a post, "": none does. max_length: in code points.
+    listed_within_s: what the list tells may be so old, so that before nothing in it says
+    that a comment is not there. look_after_s: as of the platform, for comments; (): the
+    same.
     """
 
     call: str
@@ -391,6 +396,8 @@ class CommentRule:
     max_length: int
     #: options (key, value) with which there is nothing to comment on: a story
     without: tuple[tuple[str, str], ...] = ()
+    listed_within_s: float = 0
+    look_after_s: tuple[float, ...] = ()
 
 
 class Shape(StrEnum):
@@ -506,6 +513,11 @@ class PlatformSpec:
     #: events come for each account for which we asked, until the time that the answer
     #: tells (`PlatformClient.ask_for_events`); the address is entered there as well
     hook_asked: bool = False
+    #: events are signed with a word of ours, which goes along where we ask for them
+    #: (`hook_asked`); nobody enters the address there
+    hook_own_secret: bool = False
+    #: where the number of a publish stands in a witness (`Hook.PUBLISH`)
+    hook_publish: tuple[str, ...] = ("publish", "publish_id")
     #: kinds of account that have events; (): all
     hook_account_kinds: tuple[str, ...] = ()
     #: what its settings call the token of our app alone by which events are asked for; an
@@ -543,6 +555,13 @@ class PlatformSpec:
     @cached_property
     def _calls(self) -> Mapping[str, Call]:
         return {row.key: row for row in self.calls}
+
+    @property
+    def hook_is_entered(self) -> bool:
+        """Somebody has to enter the address for its events at the platform."""
+        return bool(self.hook_name) and not (
+            self.hook_by_account or self.hook_own_secret
+        )
 
     @property
     def reads_links(self) -> bool:
@@ -1086,6 +1105,8 @@ class PublishJob:
     taken: frozenset[str] = frozenset()
     #: the parts before this one, in order: it replies to the last of them
     earlier: tuple[RemotePost, ...] = ()
+    #: the parts after this one, in order
+    later: tuple[Part, ...] = ()
     #: it is the first comment below the post
     is_comment: bool = False
 
@@ -1478,6 +1499,27 @@ class Platform(abc.ABC):
         """Ids of what a witness names and `discard_upload` could delete, for a post that
         will not be made. limits: from server_limits()."""
         return ()
+
+    def takes_thread(self, draft: Draft, account: Identity | None) -> bool:
+        """Whether a post may have several parts there."""
+        return self.spec.thread is not None
+
+    def takes_comment(self, draft: Draft, account: Identity | None) -> bool:
+        """Whether a post may have a first comment there, with what was chosen."""
+        rule = self.spec.first_comment
+        return rule is not None and not any(
+            chosen(self.spec, draft, account, key) == value
+            for key, value in rule.without
+        )
+
+    def comment_limit(self, draft: Draft, account: Identity | None) -> int:
+        """How many characters a first comment may have there."""
+        rule = self.spec.first_comment
+        return rule.max_length if rule else 0
+
+    def write_comment(self, job: PublishJob, client: PlatformClient, text: str) -> str:
+        """The first comment below the post; its id. It commits."""
+        return client.comment(job.replies_to, text)
 
     @abc.abstractmethod
     def look(self, job: PublishJob, client: PlatformClient) -> Look:

@@ -62,6 +62,16 @@ PLACEMENT = "placement"
 PLACES = {POST: "Post", REEL: "Reel", STORY: "Story (24 hours)"}
 
 
+#: of an Instagram account, as both aggregators take it
+_NAME = re.compile(r"@?([A-Za-z0-9_](?:[A-Za-z0-9_.]{0,28}[A-Za-z0-9_])?)")
+
+
+def read_name(typed: object) -> str:
+    """Without its @; "": it is no name."""
+    found = _NAME.fullmatch(str(typed).strip())
+    return found[1] if found else ""
+
+
 def placement(places: Collection[str], help: str) -> Option:
     return Option(
         PLACEMENT,

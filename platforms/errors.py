@@ -88,6 +88,7 @@ class Cause(StrEnum):
     TOO_MANY_LINKS = "too_many_links"
     TOO_MANY_MEDIA = "too_many_media"
     MEDIA_MIXED = "media_mixed"
+    COVER_MISSING = "cover_missing"
     MEDIA_TYPE = "media_type"
     MEDIA_TOO_LARGE = "media_too_large"
     MEDIA_TOO_SMALL = "media_too_small"

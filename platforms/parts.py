@@ -18,6 +18,7 @@ from typing import Any
 
 from . import mentions, polls, without
 from .base import (
+    CommentRule,
     Count,
     Draft,
     Finding,
@@ -176,6 +177,7 @@ def turn(job: PublishJob) -> PublishJob:
         marker=_marker(job.marker, number),
         witness={k: v for k, v in job.witness.items() if k != OUT},
         earlier=earlier,
+        later=job.draft.parts[number - 1 :],
         is_comment=is_comment(job.draft, number),
     )
 
@@ -231,25 +233,32 @@ def next_step(platform: Platform, job: PublishJob, client: PlatformClient) -> St
     """The next step of the part whose turn it is; it bears the number of the part."""
     part = turn(job)
     if part.is_comment:
-        return Step("comment", StepKind.COMMIT, lambda: _comment(part, client))
+        return Step(
+            "comment", StepKind.COMMIT, lambda: _comment(platform, part, client)
+        )
     step = platform.next_step(part, client)
     number = len(part.earlier) + 1
     return step if number == 1 else replace(step, name=f"part_{number}:{step.name}")
 
 
-def _comment(job: PublishJob, client: PlatformClient) -> StepResult:
-    number = client.comment(job.replies_to, tidy(job.draft.text))
+def _comment(platform: Platform, job: PublishJob, client: PlatformClient) -> StepResult:
+    number = platform.write_comment(job, client, tidy(job.draft.text))
     return StepResult(remote=RemotePost(number, ""))
 
 
 def look(platform: Platform, job: PublishJob, client: PlatformClient) -> Look:
     """Is the part there whose turn it is?"""
     part = turn(job)
-    return _look_below(part, client) if part.is_comment else platform.look(part, client)
+    rule = platform.spec.first_comment
+    if part.is_comment and rule is not None:
+        return _look_below(part, client, rule)
+    return platform.look(part, client)
 
 
-def _look_below(job: PublishJob, client: PlatformClient) -> Look:
+def _look_below(job: PublishJob, client: PlatformClient, rule: CommentRule) -> Look:
     """Read what stands below the post: a comment of ours is one with the same words."""
+    if not rule.look_call:
+        return Look(Sighting.CANNOT_TELL, evidence="its comments cannot be read")
     since = (job.first_sent_at or job.created_at) - CLOCK_SLACK
     words, after, read = _words(job.draft.text), "", 0
     for _page in range(LOOK_PAGES):
@@ -266,6 +275,13 @@ def _look_below(job: PublishJob, client: PlatformClient) -> Look:
         after = page.after
         if not after:
             evidence = f"none of {read} comments has these words"
+            if rule.listed_within_s:
+                # What it said at the first look may be what it says for as long again.
+                late = timedelta(seconds=2 * rule.listed_within_s)
+                sent_at = job.first_sent_at or job.created_at
+                if datetime.now(UTC) < sent_at + late:
+                    evidence += "; the list may be old"
+                    return Look(Sighting.CANNOT_TELL, evidence=evidence)
             return Look(Sighting.ABSENT, evidence=evidence)
     return Look(Sighting.CANNOT_TELL, evidence=f"more than {read} comments")
 
@@ -293,7 +309,8 @@ def _draws(platform: Platform, job: PublishJob, looking: bool) -> dict[str, int]
     rule = platform.spec.first_comment
     if not job.is_comment or rule is None:
         return platform.draws(job, looking=looking)
-    keys = [rule.look_call] * LOOK_PAGES if looking else [rule.call]
+    looks = [rule.look_call] * LOOK_PAGES if rule.look_call else []
+    keys = looks if looking else [rule.call]
     return platform.draws_of_calls(keys, job)
 
 
@@ -322,6 +339,7 @@ def _job_of(job: PublishJob, number: int) -> PublishJob:
         draft=piece(job.draft, number),
         witness={},
         earlier=before,
+        later=job.draft.parts[number - 1 :],
         is_comment=is_comment(job.draft, number),
     )
 
@@ -352,7 +370,7 @@ def check(
     found += polls.findings(platform, first, limits)
     thread = platform.spec.thread
     total = len(draft.parts) + 1
-    if draft.parts and thread is None:
+    if draft.parts and (thread is None or not platform.takes_thread(draft, account)):
         found.append(Finding(Level.REFUSED, Cause.THREAD_IMPOSSIBLE, "text", part=2))
         return found
     for number in range(2, total + 1):
@@ -379,20 +397,21 @@ def check(
                 Level.REFUSED, Cause.TOO_MANY_PARTS, "text", values, thread.max_parts
             )
         )
-    return found + _check_comment(platform, draft)
+    return found + _check_comment(platform, draft, account)
 
 
-def _check_comment(platform: Platform, draft: Draft) -> list[Finding]:
+def _check_comment(
+    platform: Platform, draft: Draft, account: Identity | None
+) -> list[Finding]:
     words, rule = tidy(draft.first_comment), platform.spec.first_comment
     if not draft.first_comment:
         return []
-    if rule is None:
-        return [Finding(Level.REFUSED, Cause.COMMENT_IMPOSSIBLE, "comment")]
-    if any(draft.options.get(key) == value for key, value in rule.without):
+    if rule is None or not platform.takes_comment(draft, account):
         return [Finding(Level.REFUSED, Cause.COMMENT_IMPOSSIBLE, "comment")]
     if not words:
         return [Finding(Level.REFUSED, Cause.TEXT_EMPTY, "comment")]
-    if len(words) > rule.max_length:
-        values = {"used": len(words), "limit": rule.max_length}
+    limit = platform.comment_limit(draft, account)
+    if len(words) > limit:
+        values = {"used": len(words), "limit": limit}
         return [Finding(Level.REFUSED, Cause.TEXT_TOO_LONG, "comment", values)]
     return []

@@ -1335,6 +1335,10 @@ class Delivery(models.Model):
         out, which stay as they were sent. Reads the post's variants and media."""
         draft = self.post.draft_for(self.account.platform, self.account)
         if done := self.parts_out:
+            thread = registry.spec(self.account.platform).thread
+            if thread and thread.at_once:
+                # The whole of the thread went out with its first part.
+                done = max(done, self.parts_total - ("first_comment" in self.draft))
             draft = parts_of.merged(draft_from(self.draft), draft, done)
         return draft
 
@@ -1352,6 +1356,12 @@ class Delivery(models.Model):
     def parts_total(self) -> int:
         """Parts of what was sent, the first comment among them; 1 before a try."""
         return 1 + len(self.draft.get("parts", ())) + ("first_comment" in self.draft)
+
+    @property
+    def is_at_comment(self) -> bool:
+        """Nothing but the first comment is left to be sent."""
+        has_comment = "first_comment" in self.draft
+        return has_comment and self.parts_out == self.parts_total - 1
 
     @property
     def is_partly_out(self) -> bool:

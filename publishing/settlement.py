@@ -288,7 +288,7 @@ class Settlement:
         return credential is not None and credential.access_token != used
 
     def _uncertain(self, error: PlatformError) -> None:
-        looks = look_times(self.row.account.platform)
+        looks = self._look_times()
         self._move(
             Status.UNCERTAIN,
             first_sent_at=self.row.first_sent_at or self.row.intent_at,
@@ -435,7 +435,7 @@ class Settlement:
             if not self._belongs_to_another(look.remote.external_id):
                 self._found_live(look.remote, look.witness)
                 return
-        looks = look_times(self.row.account.platform)
+        looks = self._look_times()
         looked = self.row.look_count + 1
         absent = self.row.absent_count + 1 if look.sighting == Sighting.ABSENT else 0
         settled = looked >= len(looks) and absent >= 2
@@ -472,6 +472,9 @@ class Settlement:
                 next_attempt_at=None,
                 **Delivery._no_lease(),
             )
+
+    def _look_times(self) -> tuple[float, ...]:
+        return look_times(self.row.account.platform, is_comment=self.row.is_at_comment)
 
     def _belongs_to_another(self, external_id: str) -> bool:
         """Another delivery of this account took the same post meanwhile."""

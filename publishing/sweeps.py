@@ -61,7 +61,9 @@ def recover_abandoned(
                 elif row.status == Status.UNCERTAIN:
                     row._move(Status.UNCERTAIN, next_attempt_at=ended, **common)
                 elif row.intent_at or row.repeat_is_safe:
-                    wait = look_times(row.account.platform)[0]
+                    wait = look_times(
+                        row.account.platform, is_comment=row.is_at_comment
+                    )[0]
                     row._move(
                         Status.UNCERTAIN,
                         first_sent_at=row.first_sent_at or row.intent_at,

@@ -58,9 +58,12 @@ def backoff(count: int, retry_after: float | None = None) -> timedelta:
     return timedelta(seconds=max(wait, retry_after or 0))
 
 
-def look_times(platform: str) -> tuple[float, ...]:
+def look_times(platform: str, *, is_comment: bool = False) -> tuple[float, ...]:
     """Seconds after a lost answer at which is looked."""
-    return tuple(settings.PUBLISH_LOOK_AFTER_S) or registry.spec(platform).look_after_s
+    spec = registry.spec(platform)
+    rule = spec.first_comment if is_comment else None
+    own = rule.look_after_s if rule else ()
+    return tuple(settings.PUBLISH_LOOK_AFTER_S) or own or spec.look_after_s
 
 
 def last_start() -> float:

@@ -14,16 +14,20 @@ import requests
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.hook_addresses import addresses, verify_token
+from accounts.hook_addresses import address, addresses, verify_token
 from accounts.models import Credential
-from monitoring import platform_hooks
+from monitoring import platform_hooks, subscribing
 from monitoring.models import Watch, WebhookEvent
+from platforms.ayrshare.client import AyrshareClient
 from platforms.practice.server import TWINS, start_practice
 from publishing.models import Delivery
 
 pytestmark = pytest.mark.django_db
 
 HOUR = timedelta(hours=1)
+#: the headers of platforms' signatures that do not begin with X-
+OWN = {"TikTok-Signature"}
+SLUGS = ("tiktok", "threads", "ayrshare", "outstand")
 
 
 class Mailbox(BaseHTTPRequestHandler):
@@ -46,7 +50,7 @@ class Mailbox(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def practice(tmp_path_factory):
-    wanted = {slug: TWINS[slug] for slug in ("tiktok", "threads")}
+    wanted = {slug: TWINS[slug] for slug in SLUGS}
     server = start_practice(tmp_path_factory.mktemp("practice"), twins=wanted)
     yield server
     server.stop()
@@ -70,8 +74,9 @@ def sent(practice, mailbox):
         reset = f"{practice.url}/api/reset"
         requests.post(reset, json={}, headers={"X-Practice": "1"}, timeout=10)
         twin = practice.twins[slug]
-        switches = {"webhook_url": mailbox, **settings}
-        for name, value in switches.items():
+        # Ayrshare is told the address by those who want to hear.
+        url = {} if slug == "ayrshare" else {"webhook_url": mailbox}
+        for name, value in (url | settings).items():
             requests.post(
                 f"{practice.url}/api/switches",
                 json={"platform": slug, "name": name, "value": value},
@@ -102,7 +107,9 @@ def tell(client, monkeypatch):
             reverse("platform_hook", args=["live", slug]),
             body,
             content_type="application/json",
-            headers={k: v for k, v in headers.items() if "ignature" in k},
+            headers={
+                k: v for k, v in headers.items() if k.startswith("X-") or k in OWN
+            },
         )
 
     return make
@@ -117,13 +124,16 @@ def app_with(secret, account):
 
 def at_work(make_account, make_delivery, number, who="creator-1"):
     account = make_account("tiktok", who)
-    delivery = make_delivery(account)
-    later = timezone.now() + HOUR
+    return waiting(make_delivery(account), {"publish": {"publish_id": number}})
+
+
+def waiting(delivery, witness):
+    """For what the platform makes of it."""
     Delivery.objects.filter(pk=delivery.pk).update(
         status="processing",
-        next_attempt_at=later,
+        next_attempt_at=timezone.now() + HOUR,
         lease_expires_at=None,
-        witness={"publish": {"publish_id": number, "at": later.isoformat()}},
+        witness=witness,
     )
     return delivery
 
@@ -150,6 +160,76 @@ def test_what_became_of_a_post_is_asked_at_once(
     assert delivery.next_attempt_at <= timezone.now()
     assert delivery.status == "processing"  # the platform's own answer decides
     assert other.next_attempt_at > timezone.now()
+
+
+def test_ayrshare_tells_the_number_of_a_post_at_tiktok(
+    sent, tell, make_account, make_delivery, mailbox
+):
+    told = []
+
+    def happen(twin):
+        profile, _secret = twin.new_profile("Told", ["tiktok"])
+        word = verify_token("ayrshare", "live")
+        for action in ("scheduled", "social"):
+            hook = {"profile": profile["id"], "action": action, "url": mailbox}
+            key = f"{profile['id']}:{action}"
+            twin.put("hook", key, {**hook, "secret": word})
+        said = {"subAction": "tikTokPublished", "status": "success", "id": "Rhrb"}
+        twin.tell_hook(profile, "scheduled", said)
+        twin.tell_social(profile, "tiktok", "unlink", "system")
+        told.append(profile["id"])
+
+    mails, secret = sent("ayrshare", happen)
+    account = make_account("ayrshare", told[0], kind="profile")
+    app_with(secret, account)
+    delivery = waiting(make_delivery(account), {"post": "Rhrb"})
+    other = waiting(make_delivery(account), {"post": "other"})
+    credential = Credential.objects.filter(pk=account.credential_id)
+    credential.update(next_proof_at=timezone.now() + HOUR, looked_at=None)
+    for body, headers in [*mails, *mails]:
+        assert tell("ayrshare", body, headers).status_code == 200
+    assert WebhookEvent.objects.count() == platform_hooks.handle() == 2
+    delivery.refresh_from_db()
+    other.refresh_from_db()
+    assert delivery.next_attempt_at <= timezone.now() < other.next_attempt_at
+    assert delivery.status == "processing"
+    assert credential.get().next_proof_at <= timezone.now()
+    # Signed with our API key it is none of theirs: that is no secret of the webhook.
+    body, headers = mails[0]
+    made = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    wrong = {**headers, "X-Authorization-Content-Sha256": made}
+    assert tell("ayrshare", body, wrong).status_code == 403
+
+
+def test_nobody_enters_an_address_that_we_tell_ourselves(make_account):
+    app = app_with("key", make_account("ayrshare", "160c", kind="profile"))
+    assert addresses(app) == []
+    assert not app.spec.hook_is_entered
+
+
+@pytest.mark.parametrize("event", ["post.published", "post.error"])
+def test_outstand_tells_what_became_of_a_post(
+    sent, tell, make_account, make_delivery, event
+):
+    data = {"postId": "Kx7vQ", "socialAccounts": [{"accountId": "9dyJS"}]}
+    account = make_account("outstand", "9dyJS", kind="x")
+    delivery = waiting(make_delivery(account), {"post": "Kx7vQ"})
+    ((body, headers),), _key = sent(
+        "outstand",
+        lambda twin: twin.tell_event(event, data),
+        webhook_secret="word",
+    )
+    app = app_with("api-key", account)
+    # Without the secret nothing is taken.
+    assert tell("outstand", body, headers).status_code == 404
+    app.hook_secret = "word"
+    app.save()
+    for _time in range(2):
+        assert tell("outstand", body, headers).status_code == 200
+    assert WebhookEvent.objects.count() == platform_hooks.handle() == 1
+    delivery.refresh_from_db()
+    assert delivery.next_attempt_at <= timezone.now()
+    assert delivery.status == "processing"
 
 
 @pytest.mark.parametrize("signed", ["wrongly", "long_ago"])
@@ -272,3 +352,24 @@ def test_nonsense_that_is_signed_costs_nothing(client, make_account, tell):
         answer = tell("threads", body, {"X-Hub-Signature-256": f"sha256={digest}"})
         assert answer.status_code in (200, 403)
     assert not WebhookEvent.objects.exists()
+
+
+def test_ayrshare_is_asked_for_events_by_ourselves_and_daily_anew(
+    make_account, monkeypatch, settings
+):
+    settings.SITE_URL = "https://hub.example.com"
+    account = make_account("ayrshare", "160c", kind="profile")
+    asked = []
+
+    def ask(self, account_id, callback, secret, **_more):
+        asked.append((account_id, callback, secret))
+        return timezone.now() + timedelta(days=7)
+
+    monkeypatch.setattr(AyrshareClient, "ask_for_events", ask)
+    now = timezone.now()
+    assert subscribing.keep(now) == 1
+    assert subscribing.keep(now) == 0
+    word = verify_token("ayrshare", "live")
+    assert asked == [("160c", address("ayrshare", "live"), word)]
+    assert word != account.credential.app.client_secret
+    assert subscribing.keep(now + timedelta(days=1, minutes=1)) == 1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -37,8 +37,10 @@ from ..errors import (
     RateLimited,
     Reach,
     TransientError,
+    as_kind,
 )
 from ..http import Answer, redact
+from .hook import ACTIONS
 from .spec import HISTORY_LIMIT, KEY_WORDS, SPEC
 
 _CONTENT, _KEY = Reach.POST, Reach.TOKEN
@@ -79,6 +81,10 @@ CODES: dict[int, tuple[type[PlatformError], Cause, Reach]] = {
     503: (AuthExpired, Cause.CODE_REFUSED, _CONTENT),
 }
 SHORT_WAIT_S = 60.0
+#: The plan does not allow a call.
+NOT_IN_PLAN = "169"
+#: A webhook has no end that is told; it is set anew long before this.
+EVENTS_FOR = timedelta(days=7)
 #: Names of figures, which differ from network to network.
 FIGURES: dict[Figure, tuple[str, ...]] = {
     Figure.LIKES: ("likeCount", "likes"),
@@ -290,6 +296,37 @@ class AyrshareClient(PlatformClient):
             for row in _rows(data, network)
         ]
         return CommentPage(tuple(found))
+
+    def comment(self, external_id: str, text: str, network: str = "") -> str:
+        """network: where to; "": to all where the post is. The id, as lists tell it."""
+        body: dict[str, Any] = {"id": external_id, "comment": text}
+        if network:
+            body["platforms"] = [network]
+        try:
+            answer = self._said("POST /comments", "/comments", json=body)
+        except PermissionMissing as error:
+            if error.code == NOT_IN_PLAN:
+                # Posts are in the plan, and go on.
+                raise as_kind(PermissionMissing, error, reach=Reach.POST) from error
+            raise
+        number = _dict(answer.data(), network).get("commentId")
+        return f"{network}:{number}" if number else ""
+
+    def ask_for_events(
+        self,
+        account_id: str,
+        callback: str,
+        secret: str,
+        *,
+        app_number: str = "",
+        app_token: str = "",
+    ) -> datetime | None:
+        """A profile's own webhook wins over that of the whole account; the same again
+        takes its place."""
+        for action in ACTIONS:
+            body = {"action": action, "url": callback, "secret": secret}
+            self._said("POST /hook/webhook", "/hook/webhook", json=body)
+        return datetime.now(UTC) + EVENTS_FOR
 
     def reply(self, comment_id: str, text: str) -> str:
         network, _sep, number = comment_id.partition(":")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from uuid import uuid4
@@ -12,13 +13,16 @@ from ..base import (
     Count,
     Draft,
     Finding,
+    HookEvent,
     Identity,
     Level,
     Look,
+    MediaFile,
     MediaKind,
     Observation,
     Platform,
     PlatformClient,
+    PlatformSpec,
     PublishJob,
     RemotePost,
     Sighting,
@@ -27,7 +31,7 @@ from ..base import (
     StepResult,
     chosen,
 )
-from ..behind import PLACEMENT, placement_findings
+from ..behind import PLACEMENT, STORY, placement_findings, read_name
 from ..checks import fetch_findings, link_findings, media_findings, option_findings
 from ..errors import (
     Cause,
@@ -37,15 +41,20 @@ from ..errors import (
     PlatformError,
 )
 from ..limits import header_number
-from ..text import with_link
+from ..text import tidy, with_link
+from . import hook
 from .client import AyrshareClient, Sent
 from .spec import (
+    LINK_LIMIT,
     LOOK_BACK_S,
     NETWORKS,
     NOTES_COME_BACK,
     PLACED,
     SPEC,
     TITLED,
+    WITH_COVER,
+    WITH_TITLE,
+    WITHOUT_COMMENTS,
     Network,
 )
 
@@ -54,6 +63,16 @@ POLLS_S = (15, 30, 60, 120, 300)
 #: Asked so often in vain, it counts as out: Ayrshare has it, and the network works.
 MAX_POLLS = 24
 _UNKNOWN = Network("", "")
+#: option -> the networks that have it
+ONLY_OF: dict[str, frozenset[str]] = {
+    "keep_off_feed": frozenset({"instagram"}),
+    "collaborators": frozenset({"instagram"}),
+    "tags": frozenset({"youtube"}),
+    "visibility": frozenset({"youtube"}),
+    "shorts": frozenset({"youtube"}),
+    "no_comments": frozenset({"tiktok"}),
+    "ai_generated": frozenset({"tiktok"}),
+}
 
 
 class Ayrshare(Platform):
@@ -88,27 +107,78 @@ class Ayrshare(Platform):
         behind = NETWORKS.get(network, _UNKNOWN)
         found += behind.takes.findings(self.text_as_sent(draft), draft)
         kinds = {file.kind for file in draft.media}
-        if network == "pinterest" and MediaKind.VIDEO in kinds:
-            # It wants the address of a picture for it (thumbNail), which is not sent yet.
-            values = {"kind": str(MediaKind.VIDEO), "network": behind.name}
-            refuse(Cause.MEDIA_KIND, "media:1", **values)
+        cover = cover_of(draft, network)
+        if network == "pinterest" and MediaKind.VIDEO in kinds and cover is None:
+            refuse(Cause.COVER_MISSING, "media")
+        if len(kinds) > 1 and cover is None:
+            refuse(Cause.MEDIA_MIXED, "media")
+        if network == "pinterest" and len(draft.link_url.strip()) > LINK_LIMIT:
+            refuse(Cause.LINK_REFUSED, "link", link=draft.link_url)
         wanted = [("title", network in TITLED), ("subreddit", network == "reddit")]
         for key, is_wanted in wanted:
             if is_wanted and not chosen(SPEC, draft, account, key):
                 name = SPEC.options_by_key[key].name
                 refuse(Cause.OPTION_MISSING, f"option:{key}", option=name)
+        sent = replace(draft, media=shown_files(draft, network))
         return [
             *found,
+            *self._strangers(draft, account, network),
             *placement_findings(
-                draft,
+                sent,
                 str(chosen(SPEC, draft, account, PLACEMENT)),
                 PLACED.get(network, {}),
             ),
             *option_findings(draft, SPEC, account, limits),
             *(fetch_findings(draft, account) if draft.media else ()),
             *link_findings(draft),
-            *media_findings(draft, SPEC),
+            *media_findings(draft, spec_for(network)),
         ]
+
+    def _strangers(
+        self, draft: Draft, account: Identity | None, network: str
+    ) -> list[Finding]:
+        """What was chosen for another network, or is no name."""
+        found: list[Finding] = []
+
+        def say(key: str, level: Level, cause: Cause) -> None:
+            facts = {"option": SPEC.options_by_key[key].name}
+            found.append(Finding(level, cause, f"option:{key}", facts))
+
+        for key, networks in ONLY_OF.items():
+            option = SPEC.options_by_key[key]
+            value = chosen(SPEC, draft, account, key)
+            if value and value != option.default and network not in networks:
+                say(key, Level.WARNING, Cause.OPTION_LEFT_OUT)
+        names = chosen(SPEC, draft, account, "collaborators")
+        if network == "instagram" and names:
+            if chosen(SPEC, draft, account, PLACEMENT) == STORY:
+                say("collaborators", Level.WARNING, Cause.OPTION_LEFT_OUT)
+            elif any(not read_name(name) for name in names):
+                say("collaborators", Level.REFUSED, Cause.OPTION_UNKNOWN)
+        return found
+
+    def shown(self, draft: Draft) -> tuple[MediaFile, ...]:
+        value = draft.options.get("network")
+        networks = set(value.values()) if isinstance(value, Mapping) else {value}
+        return shown_files(draft, str(*networks) if len(networks) == 1 else "")
+
+    def takes_comment(self, draft: Draft, account: Identity | None) -> bool:
+        network = network_of(draft, account)
+        return network not in WITHOUT_COMMENTS and super().takes_comment(draft, account)
+
+    def comment_limit(self, draft: Draft, account: Identity | None) -> int:
+        """Where no limit of comments is known, that of posts."""
+        takes = NETWORKS.get(network_of(draft, account), _UNKNOWN).takes
+        return min(super().comment_limit(draft, account), takes.text)
+
+    def write_comment(self, job: PublishJob, client: PlatformClient, text: str) -> str:
+        api = cast(AyrshareClient, client)
+        return api.comment(job.replies_to, text, network_of(job.draft, job.account))
+
+    def hook_events(
+        self, body: bytes, headers: Mapping[str, str], secret: str, now: datetime
+    ) -> list[HookEvent]:
+        return hook.events(body, headers, secret, now)
 
     # --- steps
 
@@ -152,7 +222,8 @@ class Ayrshare(Platform):
             "notes": job.marker,
         }
         if draft.media:
-            body["mediaUrls"] = [file.public_url for file in draft.media]
+            files = shown_files(draft, network)
+            body["mediaUrls"] = [file.public_url for file in files]
             if any(file.kind is MediaKind.VIDEO for file in draft.media):
                 body["isVideo"] = True
         if behind.options and (options := self._options(job, network)):
@@ -160,23 +231,46 @@ class Ayrshare(Platform):
         return body
 
     def _options(self, job: PublishJob, network: str) -> dict[str, Any]:
+        def of(key: str) -> Any:
+            return chosen(SPEC, job.draft, job.account, key)
+
         def choice(key: str) -> str:
-            return str(chosen(SPEC, job.draft, job.account, key) or "")
+            return str(of(key) or "")
 
         found: dict[str, Any] = {}
-        if network in ("youtube", "reddit", "pinterest") and choice("title"):
+        if network in WITH_TITLE and choice("title"):
             found["title"] = choice("title")
         if network == "reddit":
             found["subreddit"] = choice("subreddit")
         if network == "pinterest" and choice("board"):
             found["boardId"] = choice("board")
+        if network == "pinterest" and (link := job.draft.link_url.strip()):
+            found["link"] = link
+        if cover := cover_of(job.draft, network):
+            found["thumbNail"] = cover.public_url
         place = choice(PLACEMENT)
+        if network == "instagram":
+            names = [name for name in map(read_name, of("collaborators")) if name]
+            if names and place != STORY:
+                found["collaborators"] = list(dict.fromkeys(names))
+            if of("keep_off_feed") and _is_film(job.draft) and place != STORY:
+                found["shareReelsFeed"] = False
+        if network == "tiktok":
+            if of("no_comments"):
+                found["disableComments"] = True
+            if of("ai_generated"):
+                found["isAIGenerated"] = True
         if job.draft.media and (name := PLACED.get(network, {}).get(place)):
             found[name] = True
         if network == "youtube":
             # Private when nothing is said: out, and seen by nobody.
-            found["visibility"] = "public"
-        alts = [file.alt_text.strip() for file in job.draft.media]
+            found["visibility"] = choice("visibility")
+            if of("shorts"):
+                found["shorts"] = True
+            if tags := [tidy(str(tag)) for tag in of("tags") or ()]:
+                found["tags"] = [tag for tag in tags if tag]
+        files = shown_files(job.draft, network)
+        alts = [file.alt_text.strip() for file in files]
         if network in ("instagram", "facebook", "linkedin", "pinterest") and any(alts):
             found["altText"] = alts
         return found
@@ -304,6 +398,29 @@ def network_of(draft: Draft, account: Identity | None) -> str:
         return str(value)
     linked = (account.extra if account else {}).get("networks") or []
     return str(linked[0]) if len(linked) == 1 else ""
+
+
+def cover_of(draft: Draft, network: str) -> MediaFile | None:
+    """The image that stands for a video, at networks that have such."""
+    kinds = [file.kind for file in draft.media]
+    is_pair = sorted(kinds) == [MediaKind.IMAGE, MediaKind.VIDEO]
+    if network not in WITH_COVER or not is_pair:
+        return None
+    return draft.media[kinds.index(MediaKind.IMAGE)]
+
+
+def shown_files(draft: Draft, network: str) -> tuple[MediaFile, ...]:
+    """What makes up the post, without the cover of a video."""
+    cover = cover_of(draft, network)
+    return tuple(file for file in draft.media if file is not cover)
+
+
+def spec_for(network: str) -> PlatformSpec:
+    return replace(SPEC, has_stills=network in WITH_COVER)
+
+
+def _is_film(draft: Draft) -> bool:
+    return [file.kind for file in draft.media] == [MediaKind.VIDEO]
 
 
 def _slug(network: str) -> str:

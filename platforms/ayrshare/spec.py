@@ -15,6 +15,7 @@ from ..base import (
     Absent,
     After,
     Call,
+    CommentRule,
     MediaKind,
     MediaRule,
     Option,
@@ -23,7 +24,17 @@ from ..base import (
     SignIn,
     VideoRule,
 )
-from ..behind import FILE, PLACES, POST, REEL, STORY, UNKNOWN, Behind, placement
+from ..behind import (
+    FILE,
+    PLACEMENT,
+    PLACES,
+    POST,
+    REEL,
+    STORY,
+    UNKNOWN,
+    Behind,
+    placement,
+)
 from .windows import BUCKETS, CALL, DRAWS
 
 
@@ -58,8 +69,18 @@ PLACED: dict[str, dict[str, str]] = {
     network: {POST: "", REEL: "reels", STORY: "stories"}
     for network in ("facebook", "instagram")
 }
-#: Networks that want a title.
+#: Networks that want a title, and those that show one.
 TITLED = frozenset({"youtube", "reddit"})
+WITH_TITLE = TITLED | {"pinterest", "facebook", "linkedin"}
+#: Networks where an image beside a video is its cover (thumbNail).
+WITH_COVER = frozenset({"youtube", "pinterest"})
+#: Networks whose posts Ayrshare does not comment.
+WITHOUT_COMMENTS = frozenset({"pinterest", "gmb"})
+MAX_COLLABORATORS = 3
+#: of a Pin's link
+LINK_LIMIT = 2_048
+#: Lists of comments are so old at most.
+COMMENTS_CACHE_S = 600
 
 #: Clock differences allowed for when looking for a post of ours.
 LOOK_BACK_S = 120
@@ -98,7 +119,6 @@ MUTATING = frozenset(
 #: No code makes these yet: the roadmap will.
 LATER = frozenset(
     {
-        "POST /comments",
         "POST /profiles",
         "GET /profiles",
         "DELETE /profiles",
@@ -107,7 +127,6 @@ LATER = frozenset(
         "PUT /post/retry",
         "POST /validate/post",
         "POST /analytics/social",
-        "POST /hook/webhook",
     }
 )
 
@@ -137,6 +156,22 @@ SPEC = PlatformSpec(
     # What all networks take, more or less; each has its own limits besides.
     images=MediaRule(("image/jpeg", "image/png"), 20_000_000, max_count=10),
     videos=VideoRule(("video/mp4", "video/quicktime"), 5_000_000_000),
+    # Of YouTube and Pinterest: the cover beside a video.
+    mixes=(frozenset({MediaKind.VIDEO, MediaKind.IMAGE}),),
+    # How long it may be is each network's business; X's is the shortest by far.
+    first_comment=CommentRule(
+        "POST /comments",
+        "GET /comments/:id",
+        10_000,
+        without=((PLACEMENT, STORY),),
+        listed_within_s=COMMENTS_CACHE_S,
+        look_after_s=(15, 2 * COMMENTS_CACHE_S + 60, 2 * COMMENTS_CACHE_S + 300),
+    ),
+    hook_name="Webhook",
+    hook_tells="posts at TikTok, and networks that were linked or unlinked",
+    hook_asked=True,
+    hook_own_secret=True,
+    hook_publish=("post",),
     options=(
         Option(
             "network",
@@ -152,11 +187,64 @@ SPEC = PlatformSpec(
             "Title",
             OptionKind.TEXT,
             max_length=100,
-            help="YouTube and Reddit want one; Pinterest shows it.",
+            help="YouTube and Reddit want one; Pinterest, Facebook and LinkedIn show it.",
         ),
         Option("subreddit", "Subreddit", OptionKind.TEXT, help="Reddit wants one."),
         Option("board", "Board", OptionKind.TEXT, help="The board's id at Pinterest."),
         placement(PLACES, "Reels and stories are of Facebook and Instagram only."),
+        Option(
+            "keep_off_feed",
+            "Keep a reel off the profile's posts",
+            OptionKind.FLAG,
+            default=False,
+            help="Of Instagram only.",
+            media=(MediaKind.VIDEO,),
+        ),
+        Option(
+            "collaborators",
+            "Published together with",
+            OptionKind.LIST,
+            default=(),
+            max_length=MAX_COLLABORATORS,
+            help="Of Instagram only: names of accounts, at most 3. They are asked there.",
+            is_read=True,
+        ),
+        Option(
+            "tags",
+            "Tags",
+            OptionKind.LIST,
+            default=(),
+            help="Of YouTube only.",
+            media=(MediaKind.VIDEO,),
+        ),
+        Option(
+            "visibility",
+            "Who may see it at YouTube",
+            OptionKind.CHOICE,
+            {"public": "Everybody", "private": "Nobody but the channel"},
+            default="public",
+            media=(MediaKind.VIDEO,),
+        ),
+        Option(
+            "shorts",
+            "As a Short at YouTube",
+            OptionKind.FLAG,
+            default=False,
+            media=(MediaKind.VIDEO,),
+        ),
+        Option(
+            "no_comments",
+            "Nobody may comment at TikTok",
+            OptionKind.FLAG,
+            default=False,
+        ),
+        Option(
+            "ai_generated",
+            "Made with AI",
+            OptionKind.FLAG,
+            default=False,
+            help="Told to TikTok only.",
+        ),
     ),
     account_kinds=("profile",),
     absent=(

@@ -219,6 +219,10 @@ class History(Posts):
         def work(request: Request, caller: Caller) -> Response:
             is_native = request.args.get("searchPlatformId") == "true"
             asked = {"id": id, "searchPlatformId": is_native}
+            kept = self.get("comments", id)
+            now = self.time()
+            if kept and kept["at"] + self.setting("comments_cache_s") > now:
+                return json_response(kept["body"])
             body: Doc = {}
             for network, native in self._natives(caller, asked, "get").items():
                 if native and network not in ("pinterest", "gmb"):
@@ -233,7 +237,9 @@ class History(Posts):
                         }
                         for comment in native["comments"]
                     ]
-            return json_response({**body, "status": "success"})
+            body["status"] = "success"
+            self.put("comments", id, {"at": now, "body": body})
+            return json_response(body)
 
         return self.api(request, work, plans=PAID)
 
@@ -246,6 +252,9 @@ class History(Posts):
                 raise wrong("comment is required.", "comment")
             answer: Doc = {}
             for network, native in self._natives(caller, body, "comment").items():
+                if network in ("pinterest", "gmb"):
+                    words = f"{network} does not support comments."
+                    raise wrong(words, "comment")
                 if native:
                     made = self._add_comment(native, text)
                     row = {"status": "success", "commentId": made, "comment": text}

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from typing import Any
 
 from ..practice.framework import Doc
+from ..practice.pulled import may_be_pulled
 from ..practice.switches import Switch
 from .twin_calls import DAY_S, NETWORKS
 from .twin_profiles import Profiles
@@ -31,6 +33,36 @@ OPTIONS = {
     "twitter": "twitterOptions",
     "bluesky": "blueskyOptions",
 }
+#: of a network's options: what a post is told to be
+SAID = (
+    "title",
+    "link",
+    "tags",
+    "shorts",
+    "visibility",
+    "thumbNail",
+    "collaborators",
+    "shareReelsFeed",
+    "disableComments",
+    "isAIGenerated",
+)
+#: network -> what people choose there: name of the option, and what holds without it
+CHOSEN: dict[str, dict[str, tuple[str, Any]]] = {
+    "instagram": {"collaborators": ("collaborators", [])},
+    "youtube": {
+        "tags": ("tags", []),
+        "shorts": ("shorts", False),
+        "visibility": ("visibility", "private"),
+    },
+    "tiktok": {
+        "no_comments": ("disableComments", False),
+        "ai_generated": ("isAIGenerated", False),
+    },
+}
+LISTS = ("tags", "collaborators", "altText")
+FLAGS = ("shorts", "shareReelsFeed", "disableComments", "isAIGenerated")
+MAX_COLLABORATORS = 3
+MAX_LINK = 2_048
 #: what may go well a second time
 MAY_RETRY = (108, 288, 436, 479)
 #: after these the network may have the post even so
@@ -55,6 +87,7 @@ POST_SWITCHES = (
     Switch("idempotency_code", "Code for a key that was seen before", 149),
     Switch("duplicate_window_s", "Same text counts as duplicate for", 2 * DAY_S),
     Switch("tiktok_id_after_s", "TikTok tells the post's id after (seconds)", 90),
+    Switch("comments_cache_s", "Lists of comments are kept for (seconds)", 600),
     Switch("history_lag_s", "The history shows a post after (seconds)", 0),
     Switch("history_cache_s", "Long histories are kept for (seconds)", 60),
     Switch(
@@ -122,6 +155,7 @@ class Sending(Profiles):
             arrived=post["arrived_at"],
             note=hidden,
             place=next((p for p in ("stories", "reels") if options.get(p)), ""),
+            said={name: options[name] for name in SAID if name in options},
         )
         first = post["first_comment"].get("comment")
         if first:
@@ -145,6 +179,14 @@ class Sending(Profiles):
                 "isVideo": any(file["kind"] == "video" for file in files),
             }
         return result
+
+    def choices_of(self, native: Doc) -> Doc:
+        said = native.get("said", {})
+        known = CHOSEN.get(native["network"], {})
+        found = {key: said.get(*option) for key, option in known.items()}
+        if native["network"] == "instagram":
+            found["keep_off_feed"] = said.get("shareReelsFeed") is False
+        return found
 
     def _add_comment(self, native: Doc, text: str, by: str = "") -> str:
         id = secrets.token_hex(8)
@@ -224,6 +266,8 @@ class Sending(Profiles):
         ):
             if not options.get(name):
                 return 101, f"{OPTIONS[network]}.{name} is required."
+        if wrong := self._wrong_option(options):
+            return 101, f"{OPTIONS.get(network, network)}.{wrong}"
         if len(str(options.get("title", ""))) > 100 and network != "reddit":
             return 101, f"{OPTIONS[network]}.title has at most 100 characters."
         seen = files
@@ -248,6 +292,24 @@ class Sending(Profiles):
             if used >= rule.most:
                 return (435, "") if network == "instagram" else (429, "")
         return self.setting("network_errors").get(network, 0), ""
+
+    def _wrong_option(self, options: Mapping[str, Any]) -> str:
+        """The first that is not what it should be, "": none."""
+        for name in LISTS:
+            rows = options.get(name, [])
+            if not isinstance(rows, list) or not all(isinstance(r, str) for r in rows):
+                return f"{name} is a list of strings."
+        for name in FLAGS:
+            if not isinstance(options.get(name, False), bool):
+                return f"{name} is true or false."
+        if len(options.get("collaborators", [])) > MAX_COLLABORATORS:
+            return f"collaborators has at most {MAX_COLLABORATORS} names."
+        if len(str(options.get("link", ""))) > MAX_LINK:
+            return f"link has at most {MAX_LINK} characters."
+        cover = options.get("thumbNail")
+        if cover is not None and not (isinstance(cover, str) and may_be_pulled(cover)):
+            return "thumbNail is an https address."
+        return ""
 
     def _code_of(self, wrong: str, network: str, over: int) -> tuple[int, str]:
         label = NETWORKS[network].label

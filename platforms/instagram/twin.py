@@ -26,8 +26,8 @@ from ..practice.framework import Doc, Person, Refusal, route
 from ..practice.switches import Switch
 from .twin_figures import Figures
 from .twin_login import InstagramLogin
-from .twin_media import SAID, wrong_ratio
 from .twin_media import instagram as refusal_of
+from .twin_media import wrong_ratio
 
 INSTAGRAM_SWITCHES = (
     Switch("quota_total", "Posts of one account in 24 hours", 100),
@@ -284,7 +284,13 @@ class InstagramTwin(Login, InstagramLogin, Figures, Handout):
                 "collaborators": media["collaborators"],
                 "cover": media["cover"],
                 "thumb_ms": media["thumb"],
-                **{name: media.get(name) for name in SAID},
+                "choices": {
+                    **{name: media.get(name) for name in TOLD},
+                    **{
+                        name.removeprefix("is_"): name in (media.get("labels") or ())
+                        for name in LABELS
+                    },
+                },
                 "link": "",
                 "marker": "",
             }

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from werkzeug.wrappers import Request, Response
@@ -165,9 +166,10 @@ class Aggregator(Telling):
         arrived: str,
         note: str = "",
         place: str = "",
+        said: Mapping[str, Any] = MappingProxyType({}),
     ) -> Doc:
         """A post on a network behind the vendor. note: what its page says of it. place:
-        reels or stories, "" for a usual post."""
+        reels or stories, "" for a usual post. said: what was asked for besides."""
         id = str(secrets.randbelow(9 * 10**15) + 10**15)
         native = {
             "id": id,
@@ -180,6 +182,7 @@ class Aggregator(Telling):
             "arrived_at": arrived,
             "url": "/".join(filter(None, [self.url, "web", network, place, id])),
             "note": note,
+            "said": dict(said),
             "comments": [],
             "deleted": False,
         }
@@ -221,9 +224,33 @@ class Aggregator(Telling):
                 "media_kinds": [file["kind"] for file in doc["files"]],
                 "media_sha256": [file["sha256"] for file in doc["files"]],
                 "network": doc["network"],
+                "said": doc.get("said", {}),
+                "choices": self.choices_of(doc),
             }
             for id, doc in self.all("native", deleted=False)
         ]
+
+    def choices_of(self, native: Doc) -> Doc:
+        """What was chosen for it, as people call that, with the values."""
+        return {}
+
+    def own_comments(self) -> list[Doc]:
+        return [
+            {
+                "id": comment["id"],
+                "text": comment["text"],
+                "post": id,
+                "account": doc["account"],
+                "arrived_at": exact(comment["at"]),
+            }
+            for id, doc in self.all("native", deleted=False)
+            for comment in doc["comments"]
+            if comment["by"] in ("", self.user_of(doc["account"]))
+        ]
+
+    def user_of(self, account: str) -> str:
+        """What comments of the account itself are signed with."""
+        return ""
 
     @route("GET", "/", browser=True)
     def home(self, request: Request) -> Response:
@@ -261,6 +288,7 @@ class Aggregator(Telling):
             ],
             notes=[
                 *filter(None, [native["note"]]),
+                *(f"{name}: {value}" for name, value in native.get("said", {}).items()),
                 *(f"Comment: {comment['text']}" for comment in native["comments"]),
             ],
         )

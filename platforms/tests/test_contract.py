@@ -927,7 +927,7 @@ def test_every_platform_can_be_practised():
 
 
 #: choices about people and covers -> what the practice network tells of them
-PEOPLED = [s for s in SLUGS if "collaborators" in registry.spec(s).options_by_key]
+PEOPLED = [s for s in SLUGS if "user_tags" in registry.spec(s).options_by_key]
 
 
 @pytest.mark.parametrize("platform", PEOPLED, indirect=True)

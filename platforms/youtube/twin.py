@@ -195,10 +195,12 @@ class YouTubeTwin(Login, Upload, Captions, Channels):
                 "thumbnail": video["thumbnail"],
                 "captions": [one["language"] for one in video.get("tracks", [])],
                 "privacy": self.privacy(video),
-                "license": video["license"],
-                "embeddable": video["embeddable"],
-                "figures_shown": video["publicStatsViewable"],
-                "recorded_at": video.get("recordingDate", ""),
+                "choices": {
+                    "license": video["license"],
+                    "no_embedding": not video["embeddable"],
+                    "hide_stats": not video["publicStatsViewable"],
+                    "recorded_on": video.get("recordingDate", "")[:10],
+                },
             }
             for id, video in self.all("video", deleted=False)
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,18 @@ from django.db.models import ProtectedError
 from django.utils import timezone
 
 from platforms import parts as parts_of
-from platforms.base import Look, RemotePost, Sighting, StepResult
+from platforms.base import (
+    UNNAMED,
+    CommentPage,
+    CommentRule,
+    Look,
+    RemotePost,
+    Sighting,
+    Step,
+    StepKind,
+    StepResult,
+    ThreadRule,
+)
 from platforms.errors import AmbiguousOutcome, InvalidContent, TransientError
 from publishing import twice
 from publishing.models import (
@@ -28,7 +40,7 @@ from publishing.models import (
 from publishing.sweeps import recover_abandoned
 from publishing.tests.test_engine import InlinePump, turn
 from publishing.wording import parts_words
-from tests.scripted_platform import ScriptedClient
+from tests.scripted_platform import Scripted, ScriptedClient
 
 pytestmark = pytest.mark.django_db
 Status = Delivery.Status
@@ -334,3 +346,71 @@ def test_a_refused_first_comment_leaves_the_post_out(commented, script, monkeypa
     assert ids(commented) == ["p1", "c1"]
     assert script.asked.count("post") == 1
     assert written == [("p1", "What do you think?")] * 2
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """The platform sends a thread with its first part."""
+    rule = ThreadRule(25, "POST /posts", at_once=True)
+    spec = replace(Scripted.spec, thread=rule)
+    usual, later = Scripted.next_step, []
+
+    def next_step(self, job, client):
+        if job.earlier:
+            number = f"{UNNAMED}{job.earlier[0].external_id}:{len(job.earlier) + 1}"
+            follows = StepResult(remote=RemotePost(number, ""))
+            return Step("follows", StepKind.REPEATABLE, lambda: follows)
+        later.append([part.text for part in job.later])
+        return usual(self, job, client)
+
+    monkeypatch.setattr(Scripted, "spec", spec)
+    monkeypatch.setattr(Scripted, "next_step", next_step)
+    return later
+
+
+def test_a_thread_that_goes_at_once_is_one_commit(thread, script, at_once):
+    script.answers["post"] = [out(1)]
+    turn(thread)
+    assert thread.status == Status.PUBLISHED
+    assert ids(thread) == ["p1", "unnamed:p1:2", "unnamed:p1:3"]
+    assert script.asked.count("post") == 1
+    assert thread.total_commit_count == 1
+    assert at_once[0] == ["Second", "Third"]
+    assert not thread.is_partly_out
+
+
+def test_what_went_at_once_stays_as_it_was_sent(thread, script, at_once):
+    script.answers["post"] = [out(1)]
+    turn(thread)
+    # As if the process had ended with the first part.
+    first = {parts_of.OUT: thread.witness[parts_of.OUT][:1]}
+    Delivery.objects.filter(pk=thread.pk).update(witness=first)
+    write(thread, ["Something else"])
+    thread.refresh_from_db()
+    said = [part.text for part in thread.draft_now().parts]
+    assert said == ["Second", "Third"]
+
+
+def test_a_comment_is_looked_for_when_lists_are_no_longer_old(
+    commented, script, monkeypatch
+):
+    rule = CommentRule("POST /posts", "POST /posts", 100, look_after_s=(7, 500, 600))
+    monkeypatch.setattr(Scripted, "spec", replace(Scripted.spec, first_comment=rule))
+    lost = AmbiguousOutcome("lost")
+    monkeypatch.setattr(ScriptedClient, "comment", lambda *_args: raise_it(lost))
+    monkeypatch.setattr(ScriptedClient, "comments", lambda *_args: CommentPage(()))
+    before = timezone.now()
+    turn(commented)
+    assert commented.status == Status.UNCERTAIN
+    assert commented.is_at_comment
+    waits = [(commented.next_attempt_at - before).total_seconds()]
+    for _look in range(2):
+        now = timezone.now()
+        again(commented)
+        if commented.next_attempt_at:
+            waits.append((commented.next_attempt_at - now).total_seconds())
+    assert [round(wait, -1) for wait in waits] == [10, 490, 100]
+
+
+def raise_it(error):
+    raise error

@@ -18,6 +18,7 @@ from accounts.models import ConnectedAccount
 from platforms import parts, registry
 from platforms.base import (
     Draft,
+    Finding,
     Level,
     MediaFile,
     MediaKind,
@@ -40,6 +41,7 @@ NOT_OFFERED = frozenset(
         Cause.TOO_MANY_MEDIA,
         Cause.MEDIA_MIXED,
         Cause.MEDIA_KIND,
+        Cause.COVER_MISSING,
         Cause.NOT_A_REEL,
         Cause.TEXT_NOT_SHOWN,
         Cause.LINK_REFUSED,
@@ -260,11 +262,13 @@ class Planner:
             yield tuple(next(rows[media]) for media in wanted)
 
     def _refusals(self, way: Way) -> set[Cause]:
+        return {f.cause for f in self._findings(way) if f.level is Level.REFUSED}
+
+    def _findings(self, way: Way) -> list[Finding]:
         account = way.sort.account
         draft = way.draft("Words of a drill", self.shelf, account)
         who, served = account.identity(), account.server_limits
-        findings = parts.check(self.platform, draft, who, served)
-        return {f.cause for f in findings if f.level is Level.REFUSED}
+        return parts.check(self.platform, draft, who, served)
 
     # -- captions
 
@@ -313,9 +317,14 @@ class Planner:
                 choices={**way.choices, option.key: value},
                 detail=f"{way.detail} {option.key}={value}",
             )
-            if not self._refusals(chosen):
+            if not self._refusals(chosen) and not self._is_left_out(chosen, option):
                 return chosen
         return None
+
+    def _is_left_out(self, way: Way, option: Option) -> bool:
+        """Whether the platform has no such thing with these files, or at this place."""
+        said = Cause.OPTION_LEFT_OUT, f"option:{option.key}"
+        return said in {(f.cause, f.field) for f in self._findings(way)}
 
 
 def _combinations(places: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:

@@ -1,5 +1,8 @@
 """Our client of Ayrshare: what its answers mean, and what is sent and looked for."""
 
+import base64
+import hashlib
+import hmac
 import json
 import logging
 from dataclasses import replace
@@ -11,6 +14,7 @@ from typing import Any
 import pytest
 import responses
 
+from platforms import parts
 from platforms.ayrshare.client import AyrshareClient
 from platforms.ayrshare.publish import Ayrshare
 from platforms.ayrshare.spec import SPEC
@@ -20,6 +24,8 @@ from platforms.base import (
     Draft,
     Environment,
     Figure,
+    Hook,
+    HookEvent,
     Identity,
     Level,
     MediaFile,
@@ -565,14 +571,273 @@ def test_what_a_reel_or_a_story_cannot_be_is_told_before(
     assert (level, cause, field) in {(f.level, f.cause, f.field) for f in found}
 
 
-def test_a_video_for_pinterest_is_refused_before_it_is_scheduled() -> None:
-    """It would have to come with the address of a picture for it."""
-    film = FILM
-    draft = Draft("Hello", media=(film,), options={"network": "pinterest"})
+def test_a_video_for_pinterest_has_an_image_beside_it_for_its_cover() -> None:
+    link = "https://acme.example/shop"
+    options = {"network": "pinterest", "title": "Loaves"}
+    draft = Draft("Hello", media=(FILM,), options=options, link_url=link)
     refused = {f.cause for f in AYRSHARE.check(draft, ME) if f.level is Level.REFUSED}
-    assert refused == {Cause.MEDIA_KIND}
+    assert refused == {Cause.COVER_MISSING}
+    whole = replace(draft, media=(PICTURE, FILM))
+    assert not [f for f in AYRSHARE.check(whole, ME) if f.level is Level.REFUSED]
+    body = AYRSHARE.body(job(draft=whole))
+    assert body["mediaUrls"] == [FILM.public_url]
+    assert body["pinterestOptions"] == {
+        "title": "Loaves",
+        "link": link,
+        "thumbNail": PICTURE.public_url,
+    }
+    assert AYRSHARE.shown(whole) == (FILM,)
     other = replace(draft, options={"network": "facebook"})
     assert not [f for f in AYRSHARE.check(other, ME) if f.level is Level.REFUSED]
+
+
+@pytest.mark.parametrize("network", ["facebook", "instagram", "tiktok"])
+def test_elsewhere_images_and_videos_do_not_mix(network: str) -> None:
+    draft = Draft("Hi", media=(PICTURE, FILM), options={"network": network})
+    refused = {f.cause for f in AYRSHARE.check(draft, ME) if f.level is Level.REFUSED}
+    assert refused == {Cause.MEDIA_MIXED}
+
+
+def test_a_link_of_pinterest_has_an_end() -> None:
+    link = "https://acme.example/" + "x" * 2_030
+    draft = Draft("", media=(PICTURE,), options={"network": "pinterest"}, link_url=link)
+    found = [(f.cause, f.field) for f in AYRSHARE.check(draft, ME)]
+    assert (Cause.LINK_REFUSED, "link") in found
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "sent"),
+    [
+        (
+            "instagram",
+            {"collaborators": ("@anna", "ben"), "keep_off_feed": True},
+            {"collaborators": ["anna", "ben"], "shareReelsFeed": False},
+        ),
+        ("instagram", {"tags": ("a",), "no_comments": True}, None),
+        (
+            "tiktok",
+            {"no_comments": True, "ai_generated": True},
+            {"disableComments": True, "isAIGenerated": True},
+        ),
+        (
+            "youtube",
+            {"title": "T", "visibility": "private", "shorts": True, "tags": ("a", " ")},
+            {"title": "T", "visibility": "private", "shorts": True, "tags": ["a"]},
+        ),
+        ("youtube", {"title": "T"}, {"title": "T", "visibility": "public"}),
+        ("facebook", {"title": "T"}, {"title": "T"}),
+    ],
+)
+def test_each_network_is_told_what_was_chosen_for_it_alone(
+    network: str, options: Words, sent: Words | None
+) -> None:
+    chosen = {"network": network, **options}
+    draft = Draft("Hi", media=(FILM,), options=chosen)
+    found = AYRSHARE.check(draft, ME)
+    assert not [f for f in found if f.level is Level.REFUSED]
+    body = AYRSHARE.body(job(draft=draft))
+    named = {
+        "facebook": "faceBookOptions",
+        "instagram": "instagramOptions",
+        "tiktok": "tikTokOptions",
+        "youtube": "youTubeOptions",
+    }
+    assert body.get(named[network]) == sent
+    left = {f.field for f in found if f.cause is Cause.OPTION_LEFT_OUT}
+    strange = {"option:tags", "option:no_comments"} if sent is None else set()
+    assert left == strange
+
+
+@pytest.mark.parametrize(
+    ("names", "cause"),
+    [
+        (("a", "b", "c"), None),
+        (("a", "b", "c", "d"), Cause.OPTION_TOO_LONG),
+        (("no name",), Cause.OPTION_UNKNOWN),
+    ],
+)
+def test_three_people_publish_together_at_most(
+    names: tuple[str, ...], cause: Cause | None
+) -> None:
+    options = {"network": "instagram", "collaborators": names}
+    draft = Draft("Hi", media=(PICTURE,), options=options)
+    refused = [f.cause for f in AYRSHARE.check(draft, ME) if f.level is Level.REFUSED]
+    assert refused == ([cause] if cause else [])
+
+
+# ---------------------------------------------------------------- first comments
+
+
+def below(network: str = "instagram", **changes: Any) -> PublishJob:
+    """A post that is out, and its first comment that is not."""
+    draft = Draft("Hi", options={"network": network}, first_comment="Recipe below")
+    out = {"id": "Rhrb", "link": "", "at": "", "extra": {}}
+    sent_at = datetime.now(UTC) - timedelta(seconds=changes.pop("ago_s", 60))
+    return job(
+        draft=draft, witness={parts.OUT: [out]}, first_sent_at=sent_at, **changes
+    )
+
+
+def test_a_first_comment_goes_to_the_network_of_the_post(
+    api: responses.RequestsMock,
+) -> None:
+    told = {"instagram": {"status": "success", "commentId": "c1"}, "status": "success"}
+    api.post(f"{API}/comments", json=told)
+    step = parts.next_step(AYRSHARE, below(), client())
+    assert (step.name, step.kind) == ("comment", StepKind.COMMIT)
+    result = step.run()
+    assert result.remote
+    assert result.remote.external_id == "instagram:c1"
+    assert json.loads(api.calls[0].request.body or "") == {
+        "id": "Rhrb",
+        "comment": "Recipe below",
+        "platforms": ["instagram"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("ago_s", "sighting"), [(30, Sighting.CANNOT_TELL), (1300, Sighting.ABSENT)]
+)
+def test_an_old_list_does_not_say_that_a_comment_is_not_there(
+    api: responses.RequestsMock, ago_s: int, sighting: Sighting
+) -> None:
+    """Lists are kept for ten minutes: a repeat would stand there twice."""
+    api.get(f"{API}/comments/Rhrb", json={"instagram": [], "status": "success"})
+    assert parts.look(AYRSHARE, below(ago_s=ago_s), client()).sighting is sighting
+
+
+def test_a_comment_that_is_listed_is_found(api: responses.RequestsMock) -> None:
+    row = {"comment": "Recipe below", "commentId": "c1"}
+    api.get(f"{API}/comments/Rhrb", json={"instagram": [row], "status": "success"})
+    look = parts.look(AYRSHARE, below(), client())
+    assert look.sighting is Sighting.FOUND
+    assert look.remote
+    assert look.remote.external_id == "instagram:c1"
+
+
+def test_a_plan_without_comments_stops_no_posts(api: responses.RequestsMock) -> None:
+    api.post(f"{API}/comments", json={"status": "error", "code": 169}, status=403)
+    with pytest.raises(PlatformError) as caught:
+        parts.next_step(AYRSHARE, below(), client()).run()
+    assert caught.value.outcome is Outcome.PERMISSION
+    assert caught.value.reach is Reach.POST
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "words", "cause"),
+    [
+        ("instagram", {}, "x", None),
+        ("instagram", {"placement": "story"}, "x", Cause.COMMENT_IMPOSSIBLE),
+        ("pinterest", {}, "x", Cause.COMMENT_IMPOSSIBLE),
+        ("gmb", {}, "x", Cause.COMMENT_IMPOSSIBLE),
+        ("twitter", {}, "x" * 280, None),
+        ("twitter", {}, "x" * 281, Cause.TEXT_TOO_LONG),
+    ],
+)
+def test_a_first_comment_is_possible_where_ayrshare_comments(
+    network: str, options: Words, words: str, cause: Cause | None
+) -> None:
+    chosen = {"network": {ME.external_id: network}, **options}
+    draft = Draft("", media=(PICTURE,), options=chosen, first_comment=words)
+    found = [f.cause for f in parts.check(AYRSHARE, draft, ME) if f.field == "comment"]
+    assert found == ([cause] if cause else [])
+
+
+# ---------------------------------------------------------------- events
+
+
+def test_events_are_asked_for_with_a_word_of_ours(api: responses.RequestsMock) -> None:
+    api.post(f"{API}/hook/webhook", json={"status": "success"})
+    until = client().ask_for_events("160c", "https://hub.example.com/h", "word")
+    assert until
+    assert until > datetime.now(UTC) + timedelta(days=1)
+    sent = [json.loads(call.request.body or "") for call in api.calls]
+    common = {"url": "https://hub.example.com/h", "secret": "word"}
+    assert sent == [
+        {"action": "scheduled", **common},
+        {"action": "social", **common},
+    ]
+    assert api.calls[0].request.headers["Profile-Key"] == "test-profile-key"
+
+
+NOW = datetime(2026, 2, 3, 9, 15, tzinfo=UTC)
+
+
+def told_of(
+    doc: Words, *, secret: str = "word", at: datetime = NOW, as_text: str = "hex"
+) -> tuple[bytes, dict[str, str]]:
+    body = json.dumps(doc).encode()
+    digest = hmac.new(secret.encode(), body, hashlib.sha256).digest()
+    shown = digest.hex() if as_text == "hex" else base64.b64encode(digest).decode()
+    return body, {
+        "x-authorization-timestamp": str(int(at.timestamp())),
+        "x-authorization-content-sha256": shown,
+        "x-ayrshare-delivery-id": "d1",
+    }
+
+
+PUBLISHED = {
+    "action": "scheduled",
+    "subAction": "tikTokPublished",
+    "refId": "160c",
+    "id": "Rhrb",
+    "status": "success",
+}
+UNLINKED = {
+    "action": "social",
+    "type": "unlink",
+    "refId": "160c",
+    "hookId": "TKLc30",
+    "platform": "instagram",
+}
+
+
+@pytest.mark.parametrize("as_text", ["hex", "base64"])
+@pytest.mark.parametrize(
+    ("doc", "expected"),
+    [
+        (PUBLISHED, [HookEvent("scheduled d1", Hook.PUBLISH, "160c", "Rhrb")]),
+        (UNLINKED, [HookEvent("social TKLc30", Hook.ACCESS, "160c")]),
+        ({"action": "feed", "refId": "160c"}, []),
+        ({"action": "social"}, []),
+    ],
+)
+def test_an_event_says_where_to_look(
+    doc: Words, expected: list[HookEvent], as_text: str
+) -> None:
+    body, headers = told_of(doc, as_text=as_text)
+    assert AYRSHARE.hook_events(body, headers, "word", NOW) == expected
+
+
+def test_while_a_secret_is_changed_the_second_signature_counts_as_well() -> None:
+    body, headers = told_of(PUBLISHED)
+    good = headers["x-authorization-content-sha256"]
+    both = {
+        **headers,
+        "x-authorization-content-sha256": "00" * 32,
+        "x-authorization-content-sha256-v2": good,
+    }
+    assert AYRSHARE.hook_events(body, both, "word", NOW)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda body, headers: (body + b" ", headers),
+        lambda body, headers: (body, {}),
+        lambda body, headers: (body, {**headers, "x-authorization-timestamp": "0"}),
+        lambda body, headers: (body, {**headers, "x-authorization-timestamp": ""}),
+        lambda body, headers: told_of(PUBLISHED, secret="another"),
+        lambda body, headers: (
+            body,
+            {**headers, "x-authorization-content-sha256": "é"},
+        ),
+    ],
+)
+def test_what_ayrshare_did_not_sign_is_refused(spoil: Any) -> None:
+    body, headers = spoil(*told_of(PUBLISHED))
+    with pytest.raises(ValueError, match="sign"):
+        AYRSHARE.hook_events(body, headers, "word", NOW)
 
 
 @pytest.mark.parametrize("status", [200, 400])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from platforms import registry
+from platforms import parts, registry
 from platforms.ayrshare.client import AyrshareClient
 from platforms.ayrshare.publish import Ayrshare
 from platforms.base import Access, Draft, PublishJob, Sighting
@@ -154,3 +154,36 @@ def test_what_is_out_can_be_counted_and_deleted(road: Road) -> None:
     road.client.delete_post(remote.external_id)
     road.client.delete_post(remote.external_id)
     assert road.posts() == []
+
+
+def test_a_first_comment_stands_once_below_the_post(road: Road) -> None:
+    one = road.job(network="facebook")
+    draft = replace(one.draft, first_comment="Recipe below")
+    job = replace(one, draft=draft)
+    for _ in range(10):
+        result = parts.next_step(road.ayrshare, job, road.client).run()
+        witness = {**job.witness, **result.witness}
+        if result.remote:
+            now = datetime.now(UTC)
+            witness = parts.arrived(draft, witness, result.remote, now)
+        job = replace(job, witness=witness)
+        if parts.all_out(draft, witness):
+            break
+    (post,) = road.posts()
+    with road.server.world.transaction():
+        (comment,) = road.twin.own_comments()
+    assert (comment["text"], comment["post"]) == ("Recipe below", post["id"])
+    assert parts.out(job.witness)[-1].external_id == f"facebook:{comment['id']}"
+    # As if its answer had been lost.
+    first = {**job.witness, parts.OUT: job.witness[parts.OUT][:1]}
+    look = parts.look(road.ayrshare, replace(job, witness=first), road.client)
+    assert look.sighting is Sighting.FOUND
+
+
+def test_a_profile_tells_us_what_became_of_it(road: Road) -> None:
+    url = "http://127.0.0.1:9/hook"
+    road.client.ask_for_events(road.me.external_id, url, "word")
+    with road.server.world.transaction():
+        hooks = road.twin.all("hook", profile=road.me.external_id)
+    assert {doc["action"] for _id, doc in hooks} == {"scheduled", "social"}
+    assert {(doc["url"], doc["secret"]) for _id, doc in hooks} == {(url, "word")}

@@ -416,6 +416,51 @@ def test_checking_publishes_nothing(net):
     assert net.twin.posts() == []
 
 
+@pytest.mark.parametrize(
+    ("network", "options"),
+    [
+        ("instagramOptions", {"collaborators": ["a", "b", "c", "d"]}),
+        ("instagramOptions", {"collaborators": "anna"}),
+        ("instagramOptions", {"shareReelsFeed": "no"}),
+        ("youTubeOptions", {"title": "T", "tags": "a,b"}),
+        ("pinterestOptions", {"thumbNail": "a.jpg"}),
+        ("pinterestOptions", {"link": "https://e.com/" + "x" * 2_048}),
+    ],
+)
+def test_an_option_is_what_it_should_be(net, network, options):
+    name = network.removesuffix("Options").lower()
+    net.connect("all", networks=[name])
+    file = net.film if name == "youtube" else net.image
+    answer = net.post(platforms=[name], mediaUrls=[file], **{network: options})
+    assert codes(answer) == [(name, 101)]
+
+
+def test_what_was_chosen_and_said_below_is_shown_with_the_post(net):
+    net.connect("all", networks=["youtube", "pinterest"])
+    options = {"title": "T", "visibility": "public", "tags": ["a"], "shorts": True}
+    answer = net.post(
+        platforms=["youtube"], mediaUrls=[net.film], youTubeOptions=options
+    )
+    body = {"id": inner(answer)["id"], "comment": "First", "platforms": ["youtube"]}
+    assert net.call("POST", "/comments", json=body).status_code == 200
+    (post,) = net.twin.posts()
+    assert post["choices"] == {"tags": ["a"], "shorts": True, "visibility": "public"}
+    (comment,) = net.twin.own_comments()
+    assert (comment["text"], comment["post"]) == ("First", post["id"])
+    pin = inner(net.post("Pin", ["pinterest"], mediaUrls=[net.image]))
+    refused = {"id": pin["id"], "comment": "First", "platforms": ["pinterest"]}
+    assert net.call("POST", "/comments", json=refused).status_code == 400
+
+
+def test_a_list_of_comments_is_ten_minutes_old(net):
+    id = inner(net.post())["id"]
+    assert net.call("GET", f"/comments/{id}").json()["facebook"] == []
+    net.call("POST", "/comments", json={"id": id, "comment": "First"})
+    assert net.call("GET", f"/comments/{id}").json()["facebook"] == []
+    net.later(601)
+    assert len(net.call("GET", f"/comments/{id}").json()["facebook"]) == 1
+
+
 # ---------------------------------------------------------------- history, figures
 
 

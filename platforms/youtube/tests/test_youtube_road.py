@@ -307,7 +307,7 @@ def test_a_video_goes_out_once_with_all_that_belongs_to_it(
     assert shown["status"]["license"] == "creativeCommon"
     assert shown["status"]["embeddable"] is False
     assert shown["status"]["publicStatsViewable"] is True
-    assert post["recorded_at"] == "2026-10-01T00:00:00Z"
+    assert post["choices"]["recorded_on"] == "2026-10-01"
     rows, _page = road.client.playlist_items(playlist)
     ids = [row["contentDetails"]["videoId"] for row in rows]
     assert ids == [remote.external_id]
