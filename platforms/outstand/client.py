@@ -190,6 +190,21 @@ class OutstandClient(PlatformClient):
             published_at=moment(row.get("publishedAt")),
         )
 
+    def comment(self, external_id: str, text: str) -> str:
+        """Its id, "" where the answer does not tell: what it looks like is not
+        documented."""
+        answer = self.send(
+            "POST /posts/:id/comments",
+            f"{self.host('api')}/posts/{quote(external_id, safe='')}/comments",
+            headers=self._headers(),
+            json={"text": text},
+        )
+        data = answer.data()
+        for row in (data.get("comment"), data.get("data"), data):
+            if isinstance(row, dict) and row.get("id"):
+                return str(row["id"])
+        return ""
+
     def delete_post(self, external_id: str) -> None:
         """At the network as well; not every network allows it."""
         try:

@@ -9,11 +9,15 @@ from typing import Any, cast
 from uuid import uuid4
 
 from ..base import (
+    UNNAMED,
     Count,
     Draft,
     Finding,
+    HookEvent,
     Identity,
+    Level,
     Look,
+    MediaKind,
     Observation,
     Platform,
     PlatformClient,
@@ -25,7 +29,7 @@ from ..base import (
     StepResult,
     chosen,
 )
-from ..behind import PLACEMENT, STORY, UNKNOWN, placement_findings
+from ..behind import PLACEMENT, STORY, UNKNOWN, placement_findings, read_name
 from ..checks import fetch_findings, link_findings, media_findings, option_findings
 from ..errors import (
     Cause,
@@ -36,8 +40,9 @@ from ..errors import (
 )
 from ..limits import header_number
 from ..text import with_link
+from . import hook
 from .client import LOOK_PAGE, OutstandClient, Sent, moment
-from .spec import KEY_LIFE, LOOK_BACK_S, NETWORKS, SPEC
+from .spec import KEY_LIFE, LOOK_BACK_S, NETWORKS, SPEC, THREADED
 
 #: Seconds between questions what became of a post: mostly it is there in ten.
 POLLS_S = (3, 5, 10, 30, 60, 120, 300)
@@ -70,6 +75,7 @@ class Outstand(Platform):
         behind = NETWORKS.get(account.kind if account else "", UNKNOWN)
         return [
             *behind.findings(self.text_as_sent(draft), draft),
+            *self._of_instagram(draft, account),
             *placement_findings(
                 draft,
                 str(chosen(SPEC, draft, account, PLACEMENT)),
@@ -81,6 +87,48 @@ class Outstand(Platform):
             *media_findings(draft, SPEC),
         ]
 
+    def _of_instagram(self, draft: Draft, account: Identity | None) -> list[Finding]:
+        """What Instagram alone has; a trial is refused where everybody would see it."""
+        found: list[Finding] = []
+        is_there = account is not None and account.kind == "instagram"
+        is_story = chosen(SPEC, draft, account, PLACEMENT) == STORY
+        is_film = [file.kind for file in draft.media] == [MediaKind.VIDEO]
+
+        def say(key: str, cause: Cause, level: Level = Level.REFUSED) -> None:
+            facts = {"option": SPEC.options_by_key[key].name}
+            found.append(Finding(level, cause, f"option:{key}", facts))
+
+        for key in ("collaborators", "location", "trial", "ai_generated"):
+            value = chosen(SPEC, draft, account, key)
+            if not value:
+                continue
+            if not is_there or (is_story and key in ("collaborators", "location")):
+                say(key, Cause.OPTION_LEFT_OUT, Level.WARNING)
+            elif (
+                (key == "trial" and draft.media and (is_story or not is_film))
+                or (key == "location" and not str(value).strip().isdecimal())
+                or (key == "collaborators" and not all(map(read_name, value)))
+            ):
+                say(key, Cause.OPTION_UNKNOWN)
+        return found
+
+    def takes_thread(self, draft: Draft, account: Identity | None) -> bool:
+        return account is None or account.kind in THREADED
+
+    def takes_comment(self, draft: Draft, account: Identity | None) -> bool:
+        """Below a thread it is not said where it would stand."""
+        return not draft.parts and super().takes_comment(draft, account)
+
+    def comment_limit(self, draft: Draft, account: Identity | None) -> int:
+        """Where no limit of comments is known, that of posts."""
+        behind = NETWORKS.get(account.kind if account else "", UNKNOWN)
+        return min(super().comment_limit(draft, account), behind.text)
+
+    def hook_events(
+        self, body: bytes, headers: Mapping[str, str], secret: str, now: datetime
+    ) -> Sequence[HookEvent]:
+        return hook.events(body, headers, secret)
+
     # --- steps
 
     def next_step(self, job: PublishJob, client: PlatformClient) -> Step:
@@ -88,15 +136,19 @@ class Outstand(Platform):
 
         Witness: "key" and "key_at" of the next try: the same one after a lost answer, a
         new one after a refusal. "post" Outstand's id, as soon as it is known: then
-        Outstand has it and sends it. "polls".
+        Outstand has it and sends it. "polls". A thread is handed over with its first
+        part; with that the others are out.
         """
         api = cast(OutstandClient, client)
+        if job.earlier:
+            return Step("follows", StepKind.REPEATABLE, lambda: _follows(job))
         if job.witness.get("post"):
             return Step("ask", StepKind.REPEATABLE, lambda: self._ask(job, api))
         if not job.witness.get("key"):
             made = {"key": str(uuid4()), "key_at": datetime.now(UTC).isoformat()}
             return Step("choose_key", StepKind.REPEATABLE, lambda: StepResult(made))
-        given = tuple(file.public_url for file in job.draft.media if file.public_url)
+        files = [file for part in _whole(job) for file in part.media]
+        given = tuple(file.public_url for file in files if file.public_url)
         return Step(
             "post", StepKind.COMMIT, lambda: self._post(job, api), gives_out=given
         )
@@ -112,16 +164,9 @@ class Outstand(Platform):
 
     def body(self, job: PublishJob) -> dict[str, Any]:
         draft = job.draft
-        media = [
-            {"url": file.public_url, "filename": file.file_name[:255]}
-            for file in draft.media
-        ]
-        container: dict[str, Any] = {"content": self.text_as_sent(draft)}
-        if media:
-            container["media"] = media
         body: dict[str, Any] = {
             "accounts": [job.account.external_id],
-            "containers": [container],
+            "containers": [self._container(part) for part in _whole(job)],
         }
         if job.account.kind == "tiktok":
             # Else it is a draft, which a person has to finish in the app.
@@ -135,9 +180,37 @@ class Outstand(Platform):
             facts: dict[str, Any] = {"publishAsStory": True} if is_story else {}
             if alts and alts[0]:
                 facts["altText"] = alts[0]
-            if facts and media:
+            facts |= self._labels(job, is_story)
+            if facts and draft.media:
                 body["instagram"] = facts
         return body
+
+    def _container(self, part: Draft) -> dict[str, Any]:
+        container: dict[str, Any] = {"content": self.text_as_sent(part)}
+        if part.media:
+            container["media"] = [
+                {"url": file.public_url, "filename": file.file_name[:255]}
+                for file in part.media
+            ]
+        return container
+
+    def _labels(self, job: PublishJob, is_story: bool) -> dict[str, Any]:
+        def choice(key: str) -> Any:
+            return chosen(SPEC, job.draft, job.account, key)
+
+        found: dict[str, Any] = {}
+        if choice("ai_generated"):
+            found["isAiGenerated"] = True
+        if is_story:
+            return found
+        names = [name for name in map(read_name, choice("collaborators") or ()) if name]
+        if names:
+            found["collaborators"] = list(dict.fromkeys(names))
+        if place := str(choice("location") or "").strip():
+            found["locationId"] = place
+        if trial := choice("trial"):
+            found["trialReel"] = {"graduationStrategy": str(trial)}
+        return found
 
     def _post(self, job: PublishJob, api: OutstandClient) -> StepResult:
         try:
@@ -187,6 +260,8 @@ class Outstand(Platform):
 
     def calls_ahead(self, job: PublishJob, *, looking: bool) -> Mapping[str, int]:
         """It is asked once per claim what became of a post."""
+        if job.earlier:
+            return {}
         if looking:
             return {"GET /posts": LOOK_PAGES}
         if job.witness.get("post"):
@@ -235,7 +310,20 @@ class Outstand(Platform):
     def _is_ours(self, job: PublishJob, row: Sent) -> bool:
         if row.post_id in job.taken or not row.status:
             return False
-        return row.text.split() == self.text_as_sent(job.draft).split()
+        said = " ".join(self.text_as_sent(part) for part in _whole(job))
+        return row.text.split() == said.split()
+
+
+def _whole(job: PublishJob) -> list[Draft]:
+    """This part and those that go out with it."""
+    later = [Draft(part.text, media=part.media) for part in job.later]
+    return [job.draft, *later]
+
+
+def _follows(job: PublishJob) -> StepResult:
+    """A part that is out with the first; nobody tells its number."""
+    number = f"{UNNAMED}{job.earlier[0].external_id}:{len(job.earlier) + 1}"
+    return StepResult(remote=RemotePost(number, ""))
 
 
 def _key_is_known(job: PublishJob) -> bool:

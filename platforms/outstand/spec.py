@@ -14,15 +14,17 @@ from ..base import (
     Absent,
     After,
     Call,
+    CommentRule,
     MediaKind,
     MediaRule,
     Option,
     OptionKind,
     PlatformSpec,
     SignIn,
+    ThreadRule,
     VideoRule,
 )
-from ..behind import FILE, POST, STORY, Behind, placement
+from ..behind import FILE, PLACEMENT, POST, STORY, Behind, placement
 from .windows import BUCKETS, CALL, DRAWS
 
 ORGANISATION = "organization"
@@ -55,6 +57,7 @@ _ROWS: tuple[tuple[str, str, Ability], ...] = (
     ("GET /posts", "Find a post again", _R),
     ("DELETE /posts/:id/remote", "Delete", _P),
     ("GET /posts/:id/analytics", "Figures", _F),
+    ("POST /posts/:id/comments", "First comment", _P),
     ("POST /social-networks/:network/auth-url", "Link networks", _R),
     ("GET /social-accounts/pending/:session", "Link networks", _R),
     ("POST /social-accounts/pending/:session/finalize", "Link networks", _R),
@@ -63,12 +66,16 @@ _ROWS: tuple[tuple[str, str, Ability], ...] = (
     ("POST /media/upload", "Files without a public address", _P),
     ("POST /media/:id/confirm", "Files without a public address", _P),
     ("GET /posts/:id/comments", "Comment inbox", _R),
-    ("POST /posts/:id/comments", "Comments", _R),
     ("GET /social-accounts/:id/metrics", "Figures of an account", _F),
 )
 MUTATING = frozenset({"POST /posts", "POST /posts/:id/comments"})
 #: No code makes these yet: the roadmap will.
-LATER = frozenset(key for key, *_rest in _ROWS[6:])
+LATER = frozenset(key for key, *_rest in _ROWS[7:])
+
+#: Networks where an answer to one's own post goes on with it: each container is a part.
+#: Outstand names none.
+THREADED = frozenset({"x", "threads", "bluesky"})
+MAX_COLLABORATORS = 3
 
 SPEC = PlatformSpec(
     slug="outstand",
@@ -110,9 +117,54 @@ SPEC = PlatformSpec(
     # What all networks take, more or less; each has its own limits besides.
     images=MediaRule(("image/jpeg", "image/png"), 8 * 1024**2, max_count=10),
     videos=VideoRule(("video/mp4", "video/quicktime"), 5_000_000_000),
+    thread=ThreadRule(25, "POST /posts", at_once=True),
+    # What its lists of comments look like is not documented: a lost answer is for a
+    # person to look at.
+    first_comment=CommentRule(
+        "POST /posts/:id/comments", "", 10_000, without=((PLACEMENT, STORY),)
+    ),
+    hook_name="Webhook URL",
+    hook_tells="what became of posts, and accounts whose access has ended",
+    hook_secret_name="Webhook secret",
+    hook_publish=("post",),
     options=(
         Option("board", "Board", OptionKind.TEXT, help="The board's id at Pinterest."),
         placement((POST, STORY), "Stories are of Instagram only."),
+        Option(
+            "collaborators",
+            "Published together with",
+            OptionKind.LIST,
+            default=(),
+            max_length=MAX_COLLABORATORS,
+            help="Of Instagram only: names of accounts, at most 3. They are asked there.",
+            is_read=True,
+        ),
+        Option(
+            "location",
+            "Place",
+            OptionKind.TEXT,
+            max_length=30,
+            help="Of Instagram only: the number of the place's Facebook Page, digits only.",
+            is_read=True,
+        ),
+        Option(
+            "trial",
+            "Trial reel",
+            OptionKind.CHOICE,
+            choices={
+                "MANUAL": "Yes: followers see it when you say so in Instagram",
+                "SS_PERFORMANCE": "Yes: followers see it by itself if it does well",
+            },
+            help="Of Instagram only. Shown first to people who do not follow the account.",
+            is_read=True,
+        ),
+        Option(
+            "ai_generated",
+            "Made with AI",
+            OptionKind.FLAG,
+            default=False,
+            help="Told to Instagram only.",
+        ),
     ),
     account_kinds=(ORGANISATION, *NETWORKS),
     commit_key="Idempotency-Key header",
@@ -122,6 +174,9 @@ SPEC = PlatformSpec(
         "As the name of the key enter anything: it is shown here only.",
         "Link the accounts of the networks in Outstand's dashboard. All of them are "
         "offered here when you connect.",
+        "To hear at once what became of posts, enter the address shown here under Webhooks, "
+        "with a secret of your own, and the same secret here. Choose the events "
+        "post.published, post.error and account.token_expired.",
     ),
     register_url="https://www.outstand.so",
 )

@@ -88,6 +88,9 @@ class OutstandTwin(Media):
                 return part
         return request.args.get("social_account_id", "")
 
+    def user_of(self, account: str) -> str:
+        return str((self.get("account", account) or {"username": ""})["username"])
+
     def name_of(self, account: str) -> str:
         return str((self.get("account", account) or {"nickname": account})["nickname"])
 

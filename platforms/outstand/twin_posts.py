@@ -32,6 +32,21 @@ KNOWN = {
     "processMedia",
     *NETWORKS,
 }
+#: of a network's object: what a post is told to be
+SAID = ("isAiGenerated", "collaborators", "locationId", "trialReel")
+INSTAGRAM = {
+    "publishAsStory",
+    "isAiGenerated",
+    "collaborators",
+    "userTags",
+    "locationId",
+    "altText",
+    "reelCoverUrl",
+    "reelThumbOffset",
+    "trialReel",
+    "content",
+}
+TRIALS = ("MANUAL", "SS_PERFORMANCE")
 POST_SWITCHES = (
     Switch("publish_after_s", "A post is published after (seconds)", 3),
     Switch("never_published", "Posts stay in the queue", False),
@@ -92,6 +107,7 @@ class Posts(Accounts):
             raise invalid(unknown[0], "Unrecognized key")
         accounts = self._resolved(body.get("accounts"))
         containers = self._containers(body)
+        self._check_instagram(body.get("instagram", {}))
         due = self._due_at(body.get("scheduledAt"))
         if body.get("processMedia") and "outstand.unusable" in request.environ:
             raise Refused(422, "Media cannot be used", "The video cannot be fixed.")
@@ -126,6 +142,24 @@ class Posts(Accounts):
         self.soon(post["due"])
         answer = {"success": True, "post": self.show_post(post), "warnings": []}
         return json_response(answer, int(self.setting("created_status")))
+
+    def _check_instagram(self, options: object) -> None:
+        if not isinstance(options, dict):
+            raise invalid("instagram", "Expected an object")
+        if unknown := sorted(set(options) - INSTAGRAM):
+            raise invalid(f"instagram.{unknown[0]}", "Unrecognized key")
+        names = options.get("collaborators", [])
+        if not isinstance(names, list) or len(names) > 3:
+            raise invalid("instagram.collaborators", "At most 3 names")
+        for name in ("publishAsStory", "isAiGenerated"):
+            if not isinstance(options.get(name, False), bool):
+                raise invalid(f"instagram.{name}", "Expected a boolean")
+        if not str(options.get("locationId", "0")).isdecimal():
+            raise invalid("instagram.locationId", "Expected a number")
+        trial = options.get("trialReel", {"graduationStrategy": TRIALS[0]})
+        known = [{"graduationStrategy": one} for one in TRIALS]
+        if trial not in known:
+            raise invalid("instagram.trialReel", "Invalid graduationStrategy")
 
     def _resolved(self, named: object) -> list[Doc]:
         """By id, network or user name. What is unknown is dropped without a word."""
@@ -292,10 +326,22 @@ class Posts(Accounts):
                 arrived=post["arrived_at"],
                 note=f"Part {number} of {count}" if count > 1 else "",
                 place="stories" if options.get("publishAsStory") is True else "",
+                said={name: options[name] for name in SAID if name in options},
             )
             for number, container in enumerate(post["containers"], 1)
         ]
         return made[0]
+
+    def choices_of(self, native: Doc) -> Doc:
+        if native["network"] != "instagram":
+            return {}
+        said = native.get("said", {})
+        return {
+            "collaborators": said.get("collaborators", []),
+            "location": said.get("locationId", ""),
+            "trial": said.get("trialReel", {}).get("graduationStrategy", ""),
+            "ai_generated": said.get("isAiGenerated", False),
+        }
 
     # ------------------------------------------------------------ telling
 

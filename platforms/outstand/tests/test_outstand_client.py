@@ -1,5 +1,7 @@
 """Our client of Outstand: what its answers mean, and what is sent and looked for."""
 
+import hashlib
+import hmac
 import json
 import logging
 from collections.abc import Iterator
@@ -11,15 +13,19 @@ from typing import Any
 import pytest
 import responses
 
+from platforms import parts
 from platforms.base import (
     Ability,
     Access,
     Draft,
     Environment,
     Figure,
+    Hook,
     Identity,
     Level,
     MediaFile,
+    MediaKind,
+    Part,
     PublishJob,
     Sighting,
     StepKind,
@@ -286,6 +292,255 @@ def test_a_story_is_instagrams_only() -> None:
     )
     (refused,) = [f for f in OUTSTAND.check(draft, ME) if f.level is Level.REFUSED]
     assert (refused.cause, refused.field) == (Cause.OPTION_UNKNOWN, "option:placement")
+
+
+INSTA = replace(ME, kind="instagram")
+FILM = MediaFile(
+    *("v1", "video/mp4", 1000, 540, 960, "", "", "a.mp4", BytesIO),
+    public_url="https://hub.example.com/a.mp4",
+    kind=MediaKind.VIDEO,
+)
+SAID = {
+    "collaborators": ("@anna", "ben"),
+    "location": "104923",
+    "trial": "MANUAL",
+    "ai_generated": True,
+}
+
+
+def test_what_instagram_is_told_of_a_reel() -> None:
+    draft = Draft("", media=(FILM,), options=SAID)
+    assert not [f for f in OUTSTAND.check(draft, INSTA) if f.level is Level.REFUSED]
+    assert OUTSTAND.body(job(draft=draft, account=INSTA))["instagram"] == {
+        "isAiGenerated": True,
+        "collaborators": ["anna", "ben"],
+        "locationId": "104923",
+        "trialReel": {"graduationStrategy": "MANUAL"},
+    }
+
+
+def test_other_networks_are_told_nothing_of_it_and_that_is_said() -> None:
+    draft = Draft("Hi", media=(FILM,), options=SAID)
+    found = {f.field for f in OUTSTAND.check(draft, ME) if f.level is Level.WARNING}
+    assert {f"option:{key}" for key in SAID} <= found
+    assert "instagram" not in OUTSTAND.body(job(draft=draft))
+
+
+@pytest.mark.parametrize(
+    ("options", "cause"),
+    [
+        ({"trial": "MANUAL", "placement": "story"}, Cause.OPTION_UNKNOWN),
+        ({"trial": "NEVER"}, Cause.OPTION_UNKNOWN),
+        ({"location": "Berlin"}, Cause.OPTION_UNKNOWN),
+        ({"collaborators": ("no name",)}, Cause.OPTION_UNKNOWN),
+        ({"collaborators": ("a", "b", "c", "d")}, Cause.OPTION_TOO_LONG),
+        ({"collaborators": ("a", "b", "c")}, None),
+    ],
+)
+def test_what_instagram_would_refuse_is_said_before(
+    options: Words, cause: Cause | None
+) -> None:
+    draft = Draft("", media=(FILM,), options=options)
+    refused = [
+        f.cause for f in OUTSTAND.check(draft, INSTA) if f.level is Level.REFUSED
+    ]
+    assert refused == ([cause] if cause else [])
+
+
+# ---------------------------------------------------------------- threads, comments
+
+BIRD = replace(ME, kind="x")
+THREAD = Draft("One", parts=(Part("Two"), Part("Three")))
+
+
+def test_a_thread_is_handed_over_at_once_and_its_parts_follow_without_a_call(
+    api: responses.RequestsMock,
+) -> None:
+    whole = job(draft=THREAD, account=BIRD)
+    out = {**post("published"), "containers": [{"content": t} for t in ("One", "Two")]}
+    api.post(f"{API}/posts", json={"success": True, "post": out})
+    result = parts.next_step(OUTSTAND, whole, client("x")).run()
+    sent = json.loads(api.calls[0].request.body or "")
+    assert sent["containers"] == [
+        {"content": "One"},
+        {"content": "Two"},
+        {"content": "Three"},
+    ]
+    now = datetime.now(UTC)
+    numbers = []
+    for _part in range(3):
+        assert result.remote
+        numbers.append(result.remote.external_id)
+        witness = {**whole.witness, **result.witness}
+        witness = parts.arrived(THREAD, witness, result.remote, now)
+        whole = replace(whole, witness=witness)
+        if parts.all_out(THREAD, witness):
+            break
+        step = parts.next_step(OUTSTAND, whole, client("x"))
+        assert step.kind is StepKind.REPEATABLE
+        result = step.run()
+    assert numbers == ["Kx7vQ", "unnamed:Kx7vQ:2", "unnamed:Kx7vQ:3"]
+    assert parts.all_out(THREAD, whole.witness)
+    assert len(api.calls) == 1
+
+
+def test_the_calls_of_a_thread_are_those_of_one_post() -> None:
+    whole = job(draft=THREAD, account=BIRD)
+    alone = job(draft=Draft("One"), account=BIRD)
+    for looking in (False, True):
+        wanted = parts.draws(OUTSTAND, alone, looking=looking)
+        assert parts.draws(OUTSTAND, whole, looking=looking) == wanted
+
+
+def test_a_thread_is_known_by_the_words_of_all_its_parts(
+    api: responses.RequestsMock,
+) -> None:
+    texts = [{"content": text} for text in ("One", "Two", "Three")]
+    for containers, sighting in ((texts, Sighting.FOUND), (texts[:1], Sighting.ABSENT)):
+        row = {**post("published"), "containers": containers}
+        api.get(f"{API}/posts", json={"success": True, "posts": [row]})
+        look = parts.look(OUTSTAND, job(draft=THREAD, account=BIRD), client("x"))
+        assert look.sighting is sighting
+        api.reset()
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause"),
+    [("x", None), ("bluesky", None), ("facebook", Cause.THREAD_IMPOSSIBLE)],
+)
+def test_threads_are_of_networks_where_a_post_goes_on(
+    kind: str, cause: Cause | None
+) -> None:
+    found = parts.check(OUTSTAND, THREAD, replace(ME, kind=kind))
+    refused = [f.cause for f in found if f.level is Level.REFUSED]
+    assert refused == ([cause] if cause else [])
+
+
+def test_each_part_has_the_limit_of_its_network() -> None:
+    long = replace(THREAD, parts=(Part("x" * 281),))
+    found = parts.check(OUTSTAND, long, BIRD)
+    assert [(f.cause, f.part) for f in found] == [(Cause.TEXT_TOO_LONG, 2)]
+
+
+def commented(**changes: Any) -> PublishJob:
+    out = {"id": "Kx7vQ", "link": LINK, "at": "", "extra": {}}
+    draft = Draft("One", first_comment="Recipe below")
+    return job(draft=draft, witness={parts.OUT: [out]}, **changes)
+
+
+@pytest.mark.parametrize(
+    ("told", "number"),
+    [
+        ({"success": True}, ""),
+        ({"success": True, "comment": {"id": "c1"}}, "c1"),
+        ({"success": True, "data": {"id": 7}}, "7"),
+    ],
+)
+def test_a_first_comment_is_written_below_the_post(
+    api: responses.RequestsMock, told: Words, number: str
+) -> None:
+    api.post(f"{API}/posts/Kx7vQ/comments", json=told, status=201)
+    step = parts.next_step(OUTSTAND, commented(), client())
+    assert step.kind is StepKind.COMMIT
+    result = step.run()
+    assert result.remote
+    assert result.remote.external_id == number
+    assert json.loads(api.calls[0].request.body or "") == {"text": "Recipe below"}
+
+
+def test_a_comment_whose_answer_was_lost_is_for_a_person_to_look_at() -> None:
+    """How its lists look is not documented, and a repeat would stand there twice."""
+    look = parts.look(OUTSTAND, commented(), client())
+    assert look.sighting is Sighting.CANNOT_TELL
+    assert not look.safe_to_repeat
+    assert parts.draws(OUTSTAND, commented(), looking=True) == {}
+    assert parts.draws(OUTSTAND, commented(), looking=False)
+
+
+@pytest.mark.parametrize(
+    ("draft", "kind", "cause"),
+    [
+        (Draft("One", first_comment="Two"), "facebook", None),
+        (
+            Draft("One", parts=(Part("Two"),), first_comment="Three"),
+            "x",
+            Cause.COMMENT_IMPOSSIBLE,
+        ),
+        (
+            Draft("", media=(FILM,), first_comment="x", options={"placement": "story"}),
+            "instagram",
+            Cause.COMMENT_IMPOSSIBLE,
+        ),
+        (Draft("One", first_comment="x" * 281), "x", Cause.TEXT_TOO_LONG),
+    ],
+)
+def test_where_a_first_comment_is_possible(
+    draft: Draft, kind: str, cause: Cause | None
+) -> None:
+    found = parts.check(OUTSTAND, draft, replace(ME, kind=kind))
+    said = [f.cause for f in found if f.field == "comment"]
+    assert said == ([cause] if cause else [])
+
+
+# ---------------------------------------------------------------- events
+
+
+def signed(doc: Any, secret: str = "word") -> tuple[bytes, dict[str, str]]:
+    body = json.dumps(doc).encode()
+    made = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return body, {"x-outstand-signature": f"sha256={made}"}
+
+
+AT = "2026-02-10T09:00:05.000Z"
+ROWS = [{"accountId": "9dyJS", "network": "x"}, {"accountId": "other"}]
+
+
+@pytest.mark.parametrize("event", ["post.published", "post.error"])
+def test_an_event_of_a_post_has_it_asked_for_whatever_it_says(event: str) -> None:
+    data = {"postId": "Kx7vQ", "socialAccounts": ROWS}
+    body, headers = signed({"event": event, "timestamp": AT, "data": data})
+    found = OUTSTAND.hook_events(body, headers, "word", datetime.now(UTC))
+    assert [(one.what, one.account_id, one.object_id) for one in found] == [
+        (Hook.PUBLISH, "9dyJS", "Kx7vQ"),
+        (Hook.PUBLISH, "other", "Kx7vQ"),
+    ]
+    again = OUTSTAND.hook_events(body, headers, "word", datetime.now(UTC))
+    assert [one.key for one in again] == [one.key for one in found]
+    assert len({one.key for one in found}) == 2
+
+
+@pytest.mark.parametrize("number", ["9", 9])
+def test_an_access_that_ended_is_told_with_a_text_or_a_number(number: Any) -> None:
+    data = {"accountId": number, "error": "expired"}
+    doc = {"event": "account.token_expired", "timestamp": AT, "data": data}
+    (found,) = OUTSTAND.hook_events(*signed(doc), "word", datetime.now(UTC))
+    assert (found.what, found.account_id) == (Hook.ACCESS, "9")
+
+
+@pytest.mark.parametrize(
+    "doc",
+    [
+        {"event": "test", "timestamp": AT, "data": {}},
+        {"event": "post.published", "data": {"postId": "Kx7vQ"}},
+        {"event": "post.published", "data": []},
+        {"event": "comment.received", "data": {"postId": "Kx7vQ"}},
+        {},
+    ],
+)
+def test_other_events_say_nothing_to_us(doc: Words) -> None:
+    assert OUTSTAND.hook_events(*signed(doc), "word", datetime.now(UTC)) == []
+
+
+def test_what_outstand_did_not_sign_is_refused() -> None:
+    body, headers = signed({"event": "test"})
+    for spoiled, told in (
+        (body + b" ", headers),
+        (body, {}),
+        (body, {"x-outstand-signature": "sha256=é"}),
+        signed({"event": "test"}, "another"),
+    ):
+        with pytest.raises(ValueError, match="signature"):
+            OUTSTAND.hook_events(spoiled, told, "word", datetime.now(UTC))
 
 
 @pytest.mark.trap("outstand", 6)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from platforms import registry
-from platforms.base import Access, Draft, PublishJob, Sighting
+from platforms import parts, registry
+from platforms.base import Access, Draft, Level, Part, PublishJob, Sighting
 from platforms.errors import AmbiguousOutcome, Cause, Outcome, PlatformError
 from platforms.outstand.client import OutstandClient
 from platforms.outstand.publish import Outstand
@@ -19,12 +19,12 @@ from platforms.practice.server import TWINS, PracticeServer, start_practice
 
 
 class Road:
-    def __init__(self, server: PracticeServer) -> None:
+    def __init__(self, server: PracticeServer, network: str = "facebook") -> None:
         self.server, self.twin = server, server.twins["outstand"]
         with server.world.transaction():
             server.world.clear()
             self.twin.seed()
-            made = self.twin.add_account("road", "Road")
+            made = self.twin.add_account("road", "Road", network=network)
             name, secret = self.twin.app_credentials()
         environment = registry.environment(
             "outstand", practice_url=server.url, client_id=name, client_secret=secret
@@ -63,6 +63,23 @@ class Road:
     def job(self, text: str = "Bread is out") -> PublishJob:
         assert self.outstand.check(Draft(text), self.me) == []
         return PublishJob("a" * 32, datetime.now(UTC), Draft(text), self.me)
+
+    def parts(self, draft: Draft) -> list[str]:
+        """All parts, each to its end; their ids."""
+        findings = parts.check(self.outstand, draft, self.me)
+        assert [f for f in findings if f.level is Level.REFUSED] == []
+        job = PublishJob("a" * 32, datetime.now(UTC), draft, self.me)
+        for _ in range(30):
+            result = parts.next_step(self.outstand, job, self.client).run()
+            witness = {**job.witness, **result.witness}
+            if result.remote:
+                now = datetime.now(UTC)
+                witness = parts.arrived(draft, witness, result.remote, now)
+                if parts.all_out(draft, witness):
+                    return [one.external_id for one in parts.out(witness)]
+            job = replace(job, witness=witness)
+            self.later(result.wait_s or 0)
+        raise AssertionError("no end")
 
     def publish(self, job: PublishJob) -> tuple[PublishJob, Any]:
         for _ in range(30):
@@ -154,3 +171,18 @@ def test_key_and_subscription_are_no_accounts_fault(
     _job, error = road.publish(road.job())
     assert error.cause is cause
     assert not error.ends_access
+
+
+def test_a_thread_goes_out_with_its_first_part(network: PracticeServer) -> None:
+    road = Road(network, "x")
+    ids = road.parts(Draft("One", parts=(Part("Two"), Part("Three"))))
+    assert [post["text"] for post in road.posts()] == ["One", "Two", "Three"]
+    assert len(set(ids)) == 3
+
+
+def test_a_first_comment_stands_below_the_post(road: Road) -> None:
+    road.parts(Draft("Bread is out", first_comment="Recipe below"))
+    (post,) = road.posts()
+    with road.server.world.transaction():
+        (comment,) = road.twin.own_comments()
+    assert (comment["text"], comment["post"]) == ("Recipe below", post["id"])
