@@ -176,6 +176,13 @@ def _judge_time(
         else row
         for row in panel.checks
     ]
+    elsewhere = composing.said_elsewhere(composition, when.due_at, form.post)
+    panel.checks = [
+        replace(row, lines=[*row.lines, line])
+        if (line := elsewhere.get(row.account.pk))
+        else row
+        for row in panel.checks
+    ]
     panel.close_by = slots.close_by(composition.accounts, when.due_at, form.post)
     panel.repeats = composing.repeats(composition, when.due_at, form.post)
     panel.native_repeats = composing.native_repeats(composition, when.due_at)

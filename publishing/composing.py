@@ -364,24 +364,58 @@ def _repeated_lines(
     same = [a for a in accounts if a.platform == account.platform and a != account]
     if not same:
         return []
-    return [
-        Line(
-            False,
-            _(
-                "%(network)s forbids the same text on several accounts: %(others)s as well"
-            )
-            % {
-                "network": account.spec.name,
-                "others": ", ".join(other.name for other in same),
-            },
-            _(
-                "Leave all but one out and write posts of their own for the others: the "
-                "network may suspend accounts that repeat each other."
-            ),
-            _("Accounts"),
-            "accounts",
-        )
-    ]
+    text = _(
+        "%(network)s forbids the same text on several accounts: %(others)s as well"
+    )
+    return [_several(text, account, [other.name for other in same])]
+
+
+def _several(text: str, account: ConnectedAccount, names: Iterable[str]) -> Line:
+    """text: of the network and the others."""
+    said = {"network": account.spec.name, "others": ", ".join(names)}
+    return Line(
+        False,
+        text % said,
+        _(
+            "Leave all but one out and write posts of their own for the others: the "
+            "network may suspend accounts that repeat each other."
+        ),
+        _("Accounts"),
+        "accounts",
+    )
+
+
+def said_elsewhere(
+    composition: Composition, due_at: datetime, post: Post | None
+) -> dict[int, Line]:
+    """By account: where another post says the same within a day on another account of
+    the brand, and the network forbids that. Two queries, where there is such a network."""
+    strict = [one for one in composition.accounts if one.spec.one_account_per_text]
+    if not strict:
+        return {}
+    says = {
+        slug: fingerprint(composition.draft_for(slug))
+        for slug in {account.platform for account in strict}
+    }
+    others = (
+        ConnectedAccount.objects.connected()
+        .filter(brand=composition.brand, platform__in=says)
+        .exclude(pk__in=[account.pk for account in strict])
+        .values_list("pk", "platform")
+    )
+    found: dict[str, dict[str, None]] = {}
+    words = [(pk, says[slug]) for pk, slug in others]
+    for row in twice.near(words, due_at, post.pk if post else None):
+        found.setdefault(row.account.platform, {})[row.account.name] = None
+    text = _(
+        "%(network)s forbids the same text on several accounts: within a day another "
+        "post says it on %(others)s"
+    )
+    return {
+        account.pk: _several(text, account, names)
+        for account in strict
+        if (names := found.get(account.platform))
+    }
 
 
 def option_anchor(option: Option, account: ConnectedAccount) -> str:

@@ -651,6 +651,9 @@ class Judge:
     def _repeats(self, made: Composition, found: Verdict) -> None:
         cure = _("Tick “import all the same” if that is meant.")
         if found.when is not None and not found.is_draft:
+            elsewhere = composing.said_elsewhere(made, found.when.due_at, None)
+            for line in elsewhere.values():
+                found.notes.append(Said("text", line.sentence, line.cure))
             for other in composing.repeats(made, found.when.due_at, None):
                 found.repeats.append(
                     Said(

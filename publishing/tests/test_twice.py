@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import Brand, ConnectedAccount
 from platforms.base import Draft, MediaFile, Poll
 from publishing import composing, twice
 from publishing.fingerprints import fingerprint
@@ -199,3 +202,43 @@ def test_several_accounts_that_would_say_the_same_are_named_where_that_is_forbid
     assert not said[pages[0]]
     made.accounts.remove(two)
     assert not [line for row in composing.check(made) for line in row.lines]
+
+
+def test_another_post_that_says_the_same_on_another_account_is_named_there_too(
+    brand, author, client, make_account, make_delivery
+):
+    one, two = (make_account("x", n, name=f"Acme {n}") for n in "12")
+    page, other_page = (make_account("linkedin", n, name=f"Page {n}") for n in "34")
+    elsewhere = Brand.objects.create(name="Elsewhere", time_zone="UTC")
+    foreign = make_account("x", "5", name="Foreign")
+    ConnectedAccount.objects.filter(pk=foreign.pk).update(brand=elsewhere)
+    near = timedelta(hours=3)
+    for account in (two, other_page, foreign):
+        make_delivery(account, "Hello", near)
+    make_delivery(two, "Another", near)
+    made = composing.Composition(brand, text="Hello", accounts=[one, page])
+    due = timezone.now() + timedelta(hours=5)
+    found = composing.said_elsewhere(made, due, None)
+    assert set(found) == {one.pk}
+    assert found[one.pk].sentence == (
+        "X forbids the same text on several accounts: within a day another post says it "
+        "on Acme 2"
+    )
+    assert not found[one.pk].refused
+    assert not composing.said_elsewhere(made, due + timedelta(days=2), None)
+    made.text = "Hello, X"
+    assert not composing.said_elsewhere(made, due, None)
+
+    client.force_login(author)
+    wall = timezone.localtime(due, ZoneInfo("Europe/Berlin"))
+    asked = {
+        "brand": brand.pk,
+        "text": "Hello",
+        "accounts": [one.pk],
+        "when": "at",
+        "date": f"{wall:%Y-%m-%d}",
+        "time": f"{wall:%H:%M}",
+        "zone": "Europe/Berlin",
+    }
+    said = client.post(reverse("compose_check"), asked).content.decode()
+    assert "another post says it on Acme 2" in said
