@@ -50,9 +50,9 @@ def test_no_mark_names_an_unknown_platform(proved):
     assert {slug for slug, _ in proved} <= set(registry.PLATFORMS)
 
 
-def test_the_document_names_the_tests_that_there_are():
+def test_the_document_names_the_tests_that_there_are(proved):
     written = traps.FILE.read_text(encoding="utf-8")
-    assert written == traps.page(), "run `manage.py write_coverage`"
+    assert written == traps.page(proved), "run `manage.py write_coverage`"
 
 
 def test_marks_of_a_test_and_of_its_parameters_are_read():

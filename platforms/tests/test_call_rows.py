@@ -8,6 +8,7 @@ needs say so.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from importlib import import_module
@@ -45,9 +46,14 @@ def modules(slug: str) -> list[Path]:
     return [*found, *{path for own in found for path in shared_by(own)}]
 
 
+@functools.cache
+def parsed(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
 def shared_by(path: Path) -> Iterator[Path]:
     """Modules of another platform that this one builds on (`from ..facebook.graph`)."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level == 2:
             inner = HOME.joinpath(*(node.module or "").split(".")).with_suffix(".py")
             if inner.exists() and inner.parent != HOME:
@@ -90,10 +96,11 @@ def template(node: ast.AST, names: dict[str, str]) -> str:
     return ""
 
 
+@functools.cache
 def keys_named(source: str) -> set[str]:
     """Regular expressions of the calls that the module's functions name."""
     found = set()
-    for function in functions(ast.parse(source)):
+    for function in functions(parsed(source)):
         names = names_in(function)
         inside = {
             id(part)
@@ -117,10 +124,11 @@ def keys_named(source: str) -> set[str]:
     return found
 
 
+@functools.cache
 def sends_without_key(source: str) -> list[int]:
     """Lines on which something is sent whose key cannot be traced to a text."""
     lines = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             continue
         key: ast.AST | None
@@ -138,9 +146,10 @@ def sends_without_key(source: str) -> list[int]:
     return lines
 
 
+@functools.cache
 def other_ways(source: str) -> list[str]:
     found = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level:
