@@ -1,8 +1,8 @@
-"""Tables that one process of a test run has made and the others copy.
+"""Tables and files that one process of a test run has made and the others copy.
 
 A test run fills two dozen databases: of its sandboxes, and of pytest's workers. To
-migrate each of them from zero costs seconds of a core; the first one does, and what it
-has made is kept for the run.
+migrate each of them from zero costs seconds of a core, as it does to compress the files
+of pages; the first one does, and what it has made is kept for the run.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from urllib.parse import urlsplit, urlunsplit
 FOLDER = "SOCIALHUB_READY_TABLES"
 #: What is kept: the tables as migrations leave them, and those that a sandbox starts with.
 MIGRATED, STARTED = "migrated", "started"
+STATIC = "static"
 
 
 @contextlib.contextmanager
@@ -58,6 +60,22 @@ def fill(url: str, make: Callable[[], None], kind: str = STARTED) -> None:
         if not copy(url, folder, kind, back=True):
             make()
             copy(url, folder, kind, back=False)
+
+
+def fill_folder(own: Path, make: Callable[[], None], kind: str = STATIC) -> None:
+    """Give a folder its files: a copy, or what `make` makes of it."""
+    folder = os.environ.get(FOLDER, "")
+    if not folder:
+        make()
+        return
+    ready = Path(folder) / kind
+    with (Path(folder) / f"{kind}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ready.exists():
+            make()
+            shutil.copytree(own, ready)
+            return
+    shutil.copytree(ready, own, dirs_exist_ok=True)
 
 
 def _copy_sqlite(url: str, folder: str, kind: str, *, back: bool) -> bool:

@@ -32,6 +32,11 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 NODE_DIR = BASE_DIR / "tests" / "node"
 #: Names the part of a sandbox that a process and its children belong to.
 PART = "SOCIALHUB_SANDBOX_PART"
+#: What its processes know of ours; a drill may make further sandboxes in one.
+INHERITED = {
+    *("PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV", "REDIS_URL"),
+    ready_tables.FOLDER,
+}
 
 
 class SandboxError(Exception):
@@ -82,11 +87,7 @@ class Sandbox:
         if database_url.startswith("postgres"):
             database_url = self._create_database(database_url)
         self.database_kind = "postgresql" if database_url else "sqlite"
-        inherited = {
-            k: v
-            for k, v in os.environ.items()
-            if k in {"PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV", "REDIS_URL"}
-        }
+        inherited = {k: v for k, v in os.environ.items() if k in INHERITED}
         self.env: dict[str, str] = {
             **inherited,
             "PYTHONPATH": str(BASE_DIR),
@@ -203,6 +204,13 @@ class Sandbox:
             self.manage("make_schedules")
 
         ready_tables.fill(url, make)
+
+    def collect_static(self) -> None:
+        """The files of pages, copied where this run has collected them already."""
+        ready_tables.fill_folder(
+            self.dir / "static",
+            lambda: self.manage("collectstatic", "--noinput", "--verbosity", "0"),
+        )
 
     def start_practice(self) -> None:
         self.spawn(

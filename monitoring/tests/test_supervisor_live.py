@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from monitoring.beat import host_name
-from socialhub import processes
+from socialhub import processes, ready_tables
 
 pytestmark = [
     pytest.mark.live,
@@ -63,8 +63,13 @@ def manage(data_dir, *arguments):
 @pytest.fixture(scope="module")
 def fresh_database(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fresh")
-    done = manage(folder, "migrate", "--skip-checks", "--verbosity", "0")
-    assert done.returncode == 0, done.stderr
+
+    def migrate():
+        done = manage(folder, "migrate", "--skip-checks", "--verbosity", "0")
+        assert done.returncode == 0, done.stderr
+
+    url = f"sqlite:///{folder / 'socialhub.sqlite3'}"
+    ready_tables.fill(url, migrate, ready_tables.MIGRATED)
     # Into the main file, so that it can be copied alone.
     with sqlite3.connect(folder / "socialhub.sqlite3") as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")

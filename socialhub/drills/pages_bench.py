@@ -128,7 +128,7 @@ class PagesBench(Part):
 
     def prepare(self, box: Sandbox, options: dict[str, Any]) -> None:
         box.migrate()
-        box.manage("collectstatic", "--noinput", "--verbosity", "0")
+        box.collect_static()
 
     def inside(self, options: dict[str, Any]) -> None:
         settings.ROOT_URLCONF = Addresses()

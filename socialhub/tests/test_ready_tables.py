@@ -88,6 +88,34 @@ def test_tables_that_could_not_be_made_are_not_kept(empty: Callable[[], str]) ->
     assert maker.made == [second]
 
 
+@pytest.mark.usefixtures("run")
+def test_the_first_folder_is_made_and_the_others_copy_it(tmp_path: Path) -> None:
+    made: list[Path] = []
+
+    def fill(own: Path) -> None:
+        def make() -> None:
+            made.append(own)
+            (own / "css").mkdir(parents=True)
+            (own / "css" / "a.css").write_text(f"{len(made)}")
+
+        ready_tables.fill_folder(own, make)
+
+    for name in ("first", "second", "third"):
+        fill(tmp_path / name)
+    assert made == [tmp_path / "first"]
+    (tmp_path / "second" / "css" / "a.css").write_text("changed")
+    texts = [path.read_text() for path in sorted(tmp_path.glob("*/css/a.css"))]
+    assert texts == ["1", "changed", "1"]
+
+
+def test_a_drill_hands_the_tables_of_a_run_on_to_its_own_sandboxes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(ready_tables.FOLDER, "/tmp/of-this-run")
+    with Sandbox() as box:
+        assert box.env[ready_tables.FOLDER] == "/tmp/of-this-run"
+
+
 def test_without_a_run_each_sandbox_makes_its_own(
     empty: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,15 +74,6 @@ class Site:
         return json.loads(done.stdout) if done.stdout.strip() else None
 
 
-#: Pages tell of an engine that was never seen until both clusters have beaten once.
-UNTIL_BOTH_BEAT = """
-import django, time; django.setup()
-from monitoring.models import Heartbeat
-end = time.monotonic() + 50
-while Heartbeat.objects.count() < 2 and time.monotonic() < end: time.sleep(0.2)
-"""
-
-
 @pytest.fixture(scope="module")
 def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     """The real thing: web, both clusters and the practice network, as `make run`.
@@ -92,13 +83,12 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     """
     with Sandbox(os.environ.get("DATABASE_URL", ""), {"DEBUG": "false"}) as box:
         box.migrate()
-        box.manage("collectstatic", "--noinput", "--verbosity", "0")
+        box.collect_static()
         box.start_practice()
         url = box.start_web()
-        box.run(sys.executable, str(HERE / "people.py"))
         box.start_clusters()
+        box.run(sys.executable, str(HERE / "people.py"))
         made = Site(box, url)
-        made.rows(UNTIL_BOTH_BEAT)
         try:
             yield made
         finally:
