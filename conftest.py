@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from datetime import timedelta
@@ -17,9 +18,9 @@ from django.utils import timezone, translation
 from accounts import breakers, limits
 from accounts.models import Brand, ConnectedAccount, Credential, Network, PlatformApp
 from publishing.models import Delivery, Post, schedule
-from socialhub import ready_tables
+from socialhub import ready_tables, settle
 from tests import needs
-from tests.run import ANOTHER_DATABASE, LONG_FIRST
+from tests.run import ANOTHER_DATABASE, LIVE, LIVE_MARKS, LONG_FIRST, has_live_tests
 
 ROOT = Path(__file__).parent
 PLATFORMS = ROOT / "platforms"
@@ -149,6 +150,28 @@ def make_delivery(brand: Brand, author: Any) -> Any:
     return make
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is imported for the tests lives as long as they run: to look through all of it
+    again and again for what may go would be an eighth of their work."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.set_threshold(settle.LOOK_AFTER, 10, 10)
+        gc.enable()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where nothing but live tests is wanted, files without any are not even read: each
+    worker would spend seconds on them."""
+    only_live = config.option.markexpr == LIVE
+    if only_live and collection_path.match("test_*.py"):
+        return None if has_live_tests(collection_path) else True
+    return None
+
+
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
@@ -162,6 +185,12 @@ def pytest_collection_modifyitems(
     missing = needs.missing()
     browser = missing.get("browser") or missing.get("axe")
     for item in items:
+        marked = [mark for mark in LIVE_MARKS if item.get_closest_marker(mark)]
+        if marked and not has_live_tests(item.path):
+            raise pytest.UsageError(
+                f"{item.nodeid} would be overlooked: its file has to say"
+                f" pytest.mark.{marked[0]}"
+            )
         if PLATFORMS in item.path.parents and needs.asks_for_database(item):
             # They run on one database only (tests/run.py): this one would be missed.
             raise pytest.UsageError(

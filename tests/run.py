@@ -25,7 +25,8 @@ from socialhub import ready_tables
 from tests import needs
 
 ROOT = Path(__file__).resolve().parent.parent
-LIVE = "live or browser or bluesky_server"
+LIVE_MARKS = ("live", "browser", "bluesky_server")
+LIVE = " or ".join(LIVE_MARKS)
 #: A file's tests share what it has started. Three files at once wait side by side on
 #: two cores.
 WAITING = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
@@ -77,6 +78,11 @@ SAME_ON_EVERY_DATABASE = [
     # Each page is opened on every database all the same, by the list of all pages.
     "--ignore-glob=publishing/tests/pages/*",
 ]
+
+
+def has_live_tests(path: Path) -> bool:
+    source = path.read_text(encoding="utf-8")
+    return any(f"pytest.mark.{mark}" in source for mark in LIVE_MARKS)
 
 
 #: Set where fast tests have run on one database and run on another: what asks for none

@@ -496,7 +496,8 @@ def test_the_plain_calendar_puts_them_on_the_same_days(world, sign_in):
 
 def kept() -> list[object]:
     """All that a process remembers of what it has drawn or worded."""
-    return [
+    gc.unfreeze()  # the root conftest.py
+    found = [
         one
         for one in gc.get_objects()
         if isinstance(one, functools._lru_cache_wrapper)
@@ -504,6 +505,9 @@ def kept() -> list[object]:
         and one.__module__.split(".")[0] in {"accounts", "publishing", "socialhub"}
         and one.__module__ != "accounts.zones"
     ]
+    gc.freeze()
+    assert "publishing.wording" in {one.__module__ for one in found}
+    return found
 
 
 def test_what_is_kept_of_one_reader_is_not_shown_to_another(hostile, world, sign_in):
@@ -540,10 +544,13 @@ def test_what_is_kept_of_one_reader_is_not_shown_to_another(hostile, world, sign
 
     clients = [sign_in(person) for person, _language, _zone in readers]
     for name, asked in pages:
-        alone = []
         for client in clients:
             draw(client, name, asked)
-            for one in kept():
+    caches = kept()
+    for name, asked in pages:
+        alone = []
+        for client in clients:
+            for one in caches:
                 one.cache_clear()
             alone.append(draw(client, name, asked))
         assert len(set(alone)) > 1
