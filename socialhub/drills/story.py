@@ -25,8 +25,8 @@ from publishing.tasks import running_pumps
 
 from ..sandbox import Sandbox, bluesky_installed, wait_for
 from .runner import Part, say
-from .visitor import Lost, Visitor
-from .world import Practice, make_people
+from .visitor import Lost, Visitor, consent
+from .world import APP_PASSWORD, Practice, make_people
 
 Status = Delivery.Status
 PLATFORMS = ("mastodon", "bluesky", "x", "linkedin")
@@ -114,31 +114,12 @@ class Teller:
         page.go(f"/accounts/connect/{slug}/?network=practice&brand={self.brand.pk}")
         values: dict[str, Any] = {"brand": self.brand.pk}
         if slug == "bluesky":
-            state = self.practice._ask("GET", "/api/state")
-            handle = state["platforms"]["bluesky"]["people"][0]["handle"]
-            values |= {"identifier": handle, "app_password": "prac-tice-pass-word"}
+            handle = self.practice.people("bluesky")[0]["handle"]
+            values |= {"identifier": handle, "app_password": APP_PASSWORD}
         page.submit(page.form("brand", action=""), **values)
-        self._consent()
+        consent(page, self.practice.url)
         if not ConnectedAccount.objects.filter(platform=slug).exists():
             raise Lost(f"{slug} was not connected: {page.page.url}")
-
-    def _consent(self) -> None:
-        """Allow at the platform, then take every profile that is offered."""
-        page = self.visitor
-        while page.page.url.startswith(self.practice.url):
-            form = page.form("decision")
-            values = {"decision": "allow"}
-            people = [value for name, value in form.choices if name == "person"]
-            if people:
-                values["person"] = people[0]
-            page.submit(form, **values)
-        if "/accounts/choose/" in page.page.url:
-            form = page.form(action="")
-            for candidate in page.forms():
-                if any(name.startswith("pick-") for name, _ in candidate.choices):
-                    form = candidate
-            picks = {n: v for n, v in form.choices if n.startswith("pick-")}
-            page.submit(form, **picks)
 
     def _connect_real_bluesky(self) -> None:
         assert self.bluesky is not None
@@ -243,7 +224,7 @@ class Teller:
             forms = [f for f in page.forms() if f.method == "post"]
             ours = [f for f in forms if f.action in {"", action}]
             page.submit((ours or forms)[-1])
-        self._consent()
+        consent(page, self.practice.url)
         self._until(post, Status.PUBLISHED)
         self.figures["released"] += 1
         self._wait(

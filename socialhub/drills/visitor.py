@@ -139,6 +139,25 @@ class Visitor:
         return self._checked()
 
 
+def consent(visitor: Visitor, practice_url: str, person: str = "") -> None:
+    """Allow at the platform as this person (the first, unless their id is given), then
+    take every profile that is offered."""
+    while visitor.page.url.startswith(practice_url):
+        form = visitor.form("decision")
+        values = {"decision": "allow"}
+        people = [value for name, value in form.choices if name == "person"]
+        if people:
+            values["person"] = person or people[0]
+        visitor.submit(form, **values)
+    if "/accounts/choose/" in visitor.page.url:
+        form = visitor.form(action="")
+        for candidate in visitor.forms():
+            if any(name.startswith("pick-") for name, _ in candidate.choices):
+                form = candidate
+        picks = {n: v for n, v in form.choices if n.startswith("pick-")}
+        visitor.submit(form, **picks)
+
+
 def visible(html: str) -> str:
     """The words of a page, for messages."""
 

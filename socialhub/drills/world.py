@@ -27,6 +27,8 @@ from platforms import registry
 from publishing.models import Delivery, Post, schedule
 
 HEADERS = {"X-Practice": "1"}
+#: of those of the practice network's people who sign in at Bluesky
+APP_PASSWORD = "prac-tice-pass-word"
 
 
 class Practice:
@@ -45,6 +47,11 @@ class Practice:
     def posts(self, platform: str) -> list[dict[str, Any]]:
         found = self._ask("GET", "/api/posts", params={"platform": platform})
         return list(found["posts"] if isinstance(found, dict) else found)
+
+    def people(self, platform: str) -> list[dict[str, Any]]:
+        """Who can sign in: id, name, handle, detail."""
+        state = self._ask("GET", "/api/state")
+        return list(state["platforms"][platform]["people"])
 
     def comments(self, platform: str) -> list[dict[str, Any]]:
         """What our accounts wrote below posts, where that is no post of its own."""

@@ -49,6 +49,38 @@ def heading(page: Page) -> Any:
     return expect(page.get_by_role("heading", level=1))
 
 
+@pytest.fixture(scope="module")
+def connected(opened: Callable[..., Any]) -> None:
+    """As everywhere, but by what a person sees."""
+    context, page, watch = opened("ada")
+    begin_connecting(page, "LinkedIn")
+    go_on(page, "LinkedIn")
+    consent(page, "Ana Lopez")
+    boxes = page.get_by_role("checkbox")
+    expect(boxes).to_have_count(3)
+    for box in boxes.all():
+        box.check()
+    page.get_by_role("button", name="Connect", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text("3 accounts are connected.")
+    for platform in ("Mastodon", "X"):
+        begin_connecting(page, platform)
+        go_on(page, platform)
+        consent(page, "Acme Tools")
+        words = "Acme Tools is connected in the brand Acme."
+        expect(page.get_by_role("status")).to_contain_text(words)
+    begin_connecting(page, "Bluesky")
+    # The page names the practice network's people and their app passwords.
+    people = page.get_by_role("region", name="People of the practice network")
+    acme = people.get_by_role("listitem").filter(has_text=BLUESKY[1]).inner_text()
+    handle, secret = re.findall(r"[\w-]+(?:\.[\w-]+)+|\w+(?:-\w+){3}", acme)
+    page.get_by_label("Handle").fill(handle)
+    page.get_by_label("App password").fill(secret)
+    page.get_by_role("button", name="Connect", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text(words)
+    context.close()
+    assert not watch.faults, "\n".join(watch.faults)
+
+
 # -- signing in
 
 
