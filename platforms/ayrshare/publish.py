@@ -57,6 +57,7 @@ from .spec import (
     WITHOUT_COMMENTS,
     Network,
 )
+from .windows import POST, TO_NETWORK
 
 #: Seconds between questions what became of a post.
 POLLS_S = (15, 30, 60, 120, 300)
@@ -338,6 +339,15 @@ class Ayrshare(Platform):
             return {"GET /post/:id": 1}
         more = {"GET /history": 1} if job.first_sent_at else {}
         return {"POST /post": 1, **more}
+
+    def price(self, key: str, job: PublishJob) -> Mapping[str, int]:
+        """A post draws on its own network's limits alone."""
+        if key != "POST /post":
+            return super().price(key, job)
+        network = network_of(job.draft, job.account)
+        place = chosen(SPEC, job.draft, job.account, PLACEMENT)
+        more = TO_NETWORK.get(network) or TO_NETWORK.get(f"{network} {place}", {})
+        return POST | more
 
     def observe(
         self, key: str, headers: Mapping[str, str], now: datetime

@@ -43,6 +43,7 @@ from ..text import with_link
 from . import hook
 from .client import LOOK_PAGE, OutstandClient, Sent, moment
 from .spec import KEY_LIFE, LOOK_BACK_S, NETWORKS, SPEC, THREADED
+from .windows import POST
 
 #: Seconds between questions what became of a post: mostly it is there in ten.
 POLLS_S = (3, 5, 10, 30, 60, 120, 300)
@@ -267,6 +268,12 @@ class Outstand(Platform):
         if job.witness.get("post"):
             return {"GET /posts/:id": 1}
         return {"POST /posts": 1}
+
+    def price(self, key: str, job: PublishJob) -> Mapping[str, int]:
+        """Instagram alone has a limit of its own that is known."""
+        if key == "POST /posts" and job.account.kind != "instagram":
+            return POST
+        return super().price(key, job)
 
     def observe(
         self, key: str, headers: Mapping[str, str], now: datetime

@@ -14,15 +14,22 @@ MONTH_S = 31 * DAY_S
 #: Where a window begins is not documented: a sliding one is right for any beginning.
 _SLIDING = WindowKind.ROLLING_LOG
 
+#: posts of an Instagram account through apps
+INSTAGRAM = "instagram_posts"
+
 BUCKETS = (
     # "Dynamic, 20 to 500": the least until the headers tell more.
     Bucket("requests_minute", "app", 20, _SLIDING, MINUTE_S, verified=False),
     Bucket("requests_day", "app", 50_000, _SLIDING, DAY_S, verified=False),
     # By plan; an admin sets it.
     Bucket("posts", "app", None, WindowKind.MONTH, MONTH_S, verified=False),
+    Bucket(
+        INSTAGRAM, "account", 100, _SLIDING, DAY_S, False, "Posts to Instagram", "posts"
+    ),
 )
 
 CALL = {"requests_minute": 1, "requests_day": 1}
+POST = CALL | {"posts": 1}
 
 #: call -> units per bucket. One post to one account is one unit, also when it fails.
 DRAWS: dict[str, dict[str, int]] = {
@@ -30,7 +37,7 @@ DRAWS: dict[str, dict[str, int]] = {
     "GET /social-accounts/pending/:session": CALL,
     "POST /social-accounts/pending/:session/finalize": CALL,
     "GET /social-accounts": CALL,
-    "POST /posts": CALL | {"posts": 1},
+    "POST /posts": POST | {INSTAGRAM: 1},
     "PATCH /posts/:id": CALL,
     "DELETE /posts/:id": CALL,
     "GET /posts/:id": CALL,

@@ -888,3 +888,30 @@ def test_looks_are_further_apart_than_the_history_is_old() -> None:
     looks = SPEC.look_after_s
     gaps = [timedelta(seconds=b - a) for a, b in pairwise(looks)]
     assert min(gaps) > timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("network", "place", "more"),
+    [
+        ("bluesky", "post", {}),
+        ("instagram", "post", {"instagram_posts": 1}),
+        ("tiktok", "post", {"tiktok_posts": 1, "tiktok_minute": 1}),
+        ("facebook", "post", {}),
+        ("facebook", "reel", {"facebook_reels": 1}),
+    ],
+)
+def test_a_post_draws_on_the_limits_of_its_own_network(
+    network: str, place: str, more: Words
+) -> None:
+    options = {"network": network, "placement": place}
+    one = job(draft=Draft("Hi", media=(FILM,), options=options))
+    drawn = AYRSHARE.draws(one, looking=False)
+    assert drawn == {"requests": 1, "posts": 1, **more}
+    sizes = {key: SPEC.rules[key].size for key in more}
+    known = {
+        "instagram_posts": 50,
+        "tiktok_posts": 15,
+        "tiktok_minute": 6,
+        "facebook_reels": 30,
+    }
+    assert sizes == {key: known[key] for key in more}

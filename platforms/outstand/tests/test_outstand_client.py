@@ -601,3 +601,13 @@ def test_figures_are_those_of_the_account(api: responses.RequestsMock) -> None:
     api.get(f"{API}/posts/Kx7vQ/analytics", json={"metrics_by_account": rows})
     values = client().figures("Kx7vQ").values
     assert values == {Figure.LIKES: 3, Figure.VIEWS: 120}
+
+
+@pytest.mark.parametrize(("kind", "units"), [("instagram", 1), ("facebook", None)])
+def test_a_post_to_instagram_is_one_of_its_hundred(
+    kind: str, units: int | None
+) -> None:
+    drawn = OUTSTAND.draws(job(account=replace(ME, kind=kind)), looking=False)
+    assert drawn.get("instagram_posts") == units
+    assert drawn["posts"] == 1
+    assert SPEC.rules["instagram_posts"].size == 100
