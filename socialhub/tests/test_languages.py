@@ -153,6 +153,13 @@ def test_without_a_choice_the_browser_decides(client, admin_user):
     assert 'lang="en"' in page.text
 
 
+def test_a_form_is_left_and_a_post_is_called_off(client, admin_user):
+    client.force_login(admin_user)
+    page = client.get(reverse("brand_add"), headers={"accept-language": "de"})
+    assert "Abbrechen" in page.text
+    assert "Absagen" not in page.text
+
+
 def test_an_unknown_language_is_refused(client, admin_user):
     client.force_login(admin_user)
     page = client.post(reverse("profile"), {"time_zone": "", "language": "xx"})
