@@ -158,6 +158,10 @@ class MediaKind(StrEnum):
     CAPTIONS = "captions"  # what is said in a video, to read along: SRT or WebVTT
 
 
+#: what runs for a while, and an image may stand for
+PLAYED = frozenset({MediaKind.VIDEO, MediaKind.AUDIO})
+
+
 @dataclass(frozen=True)
 class MediaRule:
     """What a platform takes of one kind of file; None: it has no such limit.
@@ -434,8 +438,8 @@ class PlatformSpec:
     card_picture: MediaRule | None = None
     #: None: no app may ask people there, or our code does not
     poll: PollRule | None = None
-    #: an image beside a video stands for it until it is played, and is none of the
-    #: post's files
+    #: an image beside a video (or sound) stands for it until it is played, and is none
+    #: of the post's files
     has_stills: bool = False
     #: what a person decides besides text, link and files, in the order of the form
     options: tuple[Option, ...] = ()
@@ -1463,9 +1467,10 @@ class Platform(abc.ABC):
         """What the platform would refuse or spoil, before anything is sent."""
 
     def shown(self, draft: Draft) -> tuple[MediaFile, ...]:
-        """The files that make up the post, without an image that stands for a video."""
-        films = tuple(f for f in draft.media if f.kind is MediaKind.VIDEO)
-        return films if films and self.spec.has_stills else draft.media
+        """The files that make up the post, without an image that stands for what is
+        played."""
+        played = tuple(file for file in draft.media if file.kind in PLAYED)
+        return played if played and self.spec.has_stills else draft.media
 
     def poll_rule(self, limits: Mapping[str, Any] | None = None) -> PollRule | None:
         """What it takes of a poll; limits: from server_limits()."""

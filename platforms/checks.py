@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .base import (
+    PLAYED,
     DocumentRule,
     Draft,
     Finding,
@@ -42,8 +43,8 @@ def media_findings(draft: Draft, spec: PlatformSpec) -> list[Finding]:
     spec: with its rules replaced where an account's own server announces others.
     """
     found = _number_of_files(draft, spec)
-    has_video = MediaKind.VIDEO in {file.kind for file in draft.media}
-    has_still = spec.has_stills and (has_video or spec.needs_video)
+    is_played = any(file.kind in PLAYED for file in draft.media)
+    has_still = spec.has_stills and (is_played or spec.needs_video)
     for number, media in enumerate(draft.media, 1):
         rule = _rule(spec, media.kind)
         if rule is None:
@@ -103,7 +104,7 @@ def _number_of_files(draft: Draft, spec: PlatformSpec) -> list[Finding]:
         if kinds[kind] > rule.max_count:
             values: dict[str, Any] = {"count": kinds[kind], "limit": rule.max_count}
             return [Finding(Level.REFUSED, Cause.TOO_MANY_MEDIA, "media", values)]
-    if spec.has_stills and MediaKind.VIDEO in rules:
+    if spec.has_stills and not PLAYED.isdisjoint(rules):
         if kinds[MediaKind.IMAGE] > 1:
             values = {"count": kinds[MediaKind.IMAGE], "limit": 1}
             return [Finding(Level.REFUSED, Cause.TOO_MANY_MEDIA, "media", values)]

@@ -358,7 +358,7 @@ class Http:
             raise NotStarted("the lease ends too soon")
         whole_s = self.total_s
         if upload is not None and not mutates:
-            whole_s += time_for(upload.length)
+            whole_s += time_for(upload.size)
             self.longest_s = max(self.longest_s, whole_s)
         until = start + whole_s
         status: int | None = None

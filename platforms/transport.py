@@ -162,6 +162,7 @@ class FilePart:
     """A file of a form: `length` bytes of the stream, from where it stands.
 
     field: name in the form. Sent as it is read, so that it never sits in memory.
+    after: another file of the same form, which follows.
     """
 
     field: str
@@ -169,6 +170,16 @@ class FilePart:
     length: int
     file_name: str
     mime_type: str
+    after: FilePart | None = None
+
+    @property
+    def files(self) -> list[FilePart]:
+        return [self, *(self.after.files if self.after else ())]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its files."""
+        return sum(part.length for part in self.files)
 
 
 @dataclass(frozen=True)
@@ -178,6 +189,10 @@ class WholeBody:
     stream: IO[bytes]
     length: int
     mime_type: str = "application/octet-stream"
+
+    @property
+    def size(self) -> int:
+        return self.length
 
 
 class FileBody:
@@ -205,19 +220,26 @@ class FileBody:
 
 
 class FormBody:
-    """A form with one file in it, read in blocks from first to last byte."""
+    """A form with its files, read in blocks from first to last byte."""
 
     def __init__(
         self, fields: Mapping[str, str], part: FilePart, watch: Watch | None = None
     ) -> None:
         self._boundary = secrets.token_hex(16)
-        texts = [self._text(name, value) for name, value in fields.items()]
-        self._part = part
-        self._before = io.BytesIO("".join([*texts, self._file_head()]).encode())
-        self._file = FileBody(WholeBody(part.stream, part.length), watch)
-        self._after = io.BytesIO(f"\r\n--{self._boundary}--\r\n".encode())
-        ends = len(self._before.getbuffer()) + len(self._after.getbuffer())
-        self.length = part.length + ends
+        before = "".join(self._text(name, value) for name, value in fields.items())
+        self._pieces: list[io.BytesIO | FileBody] = []
+        self.length = part.size
+        for file in part.files:
+            self._add(before + self._file_head(file))
+            whole = WholeBody(file.stream, file.length)
+            self._pieces.append(FileBody(whole, watch))
+            before = "\r\n"
+        self._add(f"\r\n--{self._boundary}--\r\n")
+
+    def _add(self, text: str) -> None:
+        data = text.encode()
+        self.length += len(data)
+        self._pieces.append(io.BytesIO(data))
 
     @property
     def content_type(self) -> str:
@@ -227,15 +249,16 @@ class FormBody:
         """The next bytes, b"" after the last; -1: all. Raises FileChanged."""
         if size < 0:
             return b"".join(iter(lambda: self.read(BLOCK), b""))
-        if block := self._before.read(size):
-            return block
-        return self._file.read(size) or self._after.read(size)
+        while self._pieces:
+            if block := self._pieces[0].read(size):
+                return block
+            self._pieces.pop(0)
+        return b""
 
     def _text(self, name: str, value: str) -> str:
         return self._head(f'name="{quoted(name)}"') + f"\r\n{value}\r\n"
 
-    def _file_head(self) -> str:
-        part = self._part
+    def _file_head(self, part: FilePart) -> str:
         names = f'name="{quoted(part.field)}"; filename="{quoted(part.file_name)}"'
         kind = BREAKS_A_HEADER.sub("", part.mime_type)
         return self._head(names) + f"Content-Type: {kind}\r\n\r\n"

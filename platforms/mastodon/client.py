@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -441,21 +442,29 @@ class MastodonClient(PlatformClient):
 
     # ------------------------------------------------------------ media
 
-    def upload_media(self, media: MediaFile) -> Media:
+    def upload_media(
+        self, media: MediaFile, thumbnail: MediaFile | None = None
+    ) -> Media:
         """Send a file with its alt text, as it is read from where it is stored.
 
         There are no parts and no resuming; a repeat makes a second, harmless one.
+        thumbnail: what stands for it until it is played.
         """
-        # An ASCII name: some front proxies refuse the encoded form of others.
-        name = re.sub(r"[^A-Za-z0-9._-]", "_", media.file_name) or "file"
-        with media.open() as stream:
+        with ExitStack() as opened:
+
+            def part(field: str, file: MediaFile, after: FilePart | None) -> FilePart:
+                # An ASCII name: some front proxies refuse the encoded form of others.
+                name = re.sub(r"[^A-Za-z0-9._-]", "_", file.file_name) or "file"
+                stream = opened.enter_context(file.open())
+                size, kind = file.size_bytes, file.mime_type
+                return FilePart(field, stream, size, name, kind, after)
+
+            still = part("thumbnail", thumbnail, None) if thumbnail else None
             answer = self.send(
                 "POST /api/v2/media",
                 self.base + "/api/v2/media",
                 headers=self._user(),
-                upload=FilePart(
-                    "file", stream, media.size_bytes, name, media.mime_type
-                ),
+                upload=part("file", media, still),
                 data=_said_of(media),
             )
         id = answer.data().get("id")

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import regex
 
-from .. import quotes
+from .. import quotes, without
 from ..base import (
     AudioRule,
     Count,
@@ -21,6 +21,7 @@ from ..base import (
     Identity,
     Level,
     Look,
+    MediaFile,
     MediaRule,
     Observation,
     Platform,
@@ -43,6 +44,7 @@ from ..errors import (
     InvalidContent,
     NotFound,
     PermissionMissing,
+    PlatformError,
     TransientError,
     as_kind,
 )
@@ -156,7 +158,8 @@ class Mastodon(Platform):
 
         Witness: media = [{"id", "ready", "at"}] in the order of the draft's files and
         when each was sent, media_polls how often the last was asked for, media_tries how
-        often the upload of the next failed, uploads:N how often a file was sent.
+        often the upload of the next failed, uploads:N how often a file was sent. What
+        stands for a video or sound goes along with it; "no_thumbnail": not any more.
         """
         assert isinstance(client, MastodonClient)
         media = kept_media(job)
@@ -167,10 +170,11 @@ class Mastodon(Platform):
                     StepKind.REPEATABLE,
                     lambda number=number: self._wait(job, client, number),  # type: ignore[misc]
                 )
-        if len(media) < len(job.draft.media):
+        files = self.shown(job.draft)
+        if len(media) < len(files):
             number = len(media) + 1
             return Step(
-                f"upload_{job.draft.media[number - 1].kind}:{number}",
+                f"upload_{files[number - 1].kind}:{number}",
                 StepKind.REPEATABLE,
                 lambda: self._upload(job, client, media),
             )
@@ -187,13 +191,19 @@ class Mastodon(Platform):
         self, job: PublishJob, client: MastodonClient, before: list[dict[str, Any]]
     ) -> StepResult:
         """Send the file that follows on those before."""
-        number = len(before) + 1
+        number, thumbnail = len(before) + 1, self._thumbnail(job)
         try:
-            media = client.upload_media(job.draft.media[number - 1])
+            media = client.upload_media(self.shown(job.draft)[number - 1], thumbnail)
+        except InvalidContent as error:
+            if thumbnail is None:
+                raise
+            return _without_thumbnail(job, error)
         except TransientError as error:
             if error.cause is not Cause.MEDIA_REFUSED:
                 raise
             tries = int(job.witness.get("media_tries", 0)) + 1
+            if tries >= MEDIA_TRIES and thumbnail is not None:
+                return _without_thumbnail(job, error)
             if tries >= MEDIA_TRIES:
                 raise InvalidContent(
                     error.detail,
@@ -213,6 +223,14 @@ class Mastodon(Platform):
             },
             wait_s=None if media.ready else POLL_S,
         )
+
+    def _thumbnail(self, job: PublishJob) -> MediaFile | None:
+        """What stands for the post's video or sound; it is tried until it is refused."""
+        if job.witness.get("no_thumbnail"):
+            return None
+        shown = self.shown(job.draft)
+        beside = (file for file in job.draft.media if file not in shown)
+        return next(beside, None)
 
     def _wait(self, job: PublishJob, client: MastodonClient, number: int) -> StepResult:
         items = stored_media(job)
@@ -257,7 +275,11 @@ class Mastodon(Platform):
             raise
         # Releases before 4.4 leave out files they no longer have, without a word.
         lost = len(ids) - len(status.media_ids)
-        return StepResult(remote=remote_post(status, media_missing=max(lost, 0)))
+        remote = remote_post(status, media_missing=max(lost, 0))
+        if said := job.witness.get("notes"):
+            notes = [*said, *remote.extra.get("notes", ())]
+            remote = replace(remote, extra={**remote.extra, "notes": notes})
+        return StepResult(remote=remote)
 
     def fields(self, job: PublishJob, client: MastodonClient) -> dict[str, Any]:
         """The body of POST /api/v1/statuses."""
@@ -307,7 +329,7 @@ class Mastodon(Platform):
             }
         calls = {"POST /api/v1/statuses": 1}
         media = kept_media(job)
-        if uploads := len(job.draft.media) - len(media):
+        if uploads := len(self.shown(job.draft)) - len(media):
             calls["POST /api/v2/media"] = uploads
         # Each file may take time: then it is asked for once per claim.
         if waits := uploads + sum(not item["ready"] for item in media):
@@ -409,7 +431,7 @@ class Mastodon(Platform):
         for status in possible:
             if ids and status.media_ids == ids:
                 return [status], "same media"
-        alts = tuple(tidy(media.alt_text) for media in job.draft.media)
+        alts = tuple(tidy(media.alt_text) for media in self.shown(job.draft))
         equal = [
             status
             for status in possible
@@ -464,6 +486,11 @@ class Mastodon(Platform):
 
 
 FORGET_MEDIA = "media"
+
+
+def _without_thumbnail(job: PublishJob, error: PlatformError) -> StepResult:
+    left = without.with_one_more(job.witness, without.THUMBNAIL, error)
+    return StepResult({**left, "no_thumbnail": True, "media_tries": 0})
 
 
 def _before(status: Status, at: datetime) -> bool:

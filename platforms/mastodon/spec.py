@@ -347,6 +347,11 @@ SPEC = PlatformSpec(
     videos=VIDEOS,
     audios=AUDIOS,
     poll=POLLS,
+    has_stills=True,
+    mixes=(
+        frozenset({MediaKind.VIDEO, MediaKind.IMAGE}),
+        frozenset({MediaKind.AUDIO, MediaKind.IMAGE}),
+    ),
     oauth=OAuthFacts(
         authorize_host="instance",
         authorize_path="/oauth/authorize",

@@ -294,6 +294,7 @@ class MastodonTwin(Figures):
                         "sensitive": doc["sensitive"],
                     },
                     "focus": [m["focus"] for m in media],
+                    "thumbnail": "".join(m.get("thumbnail", "") for m in media),
                 }
             )
         return found

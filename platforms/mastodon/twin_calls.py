@@ -67,6 +67,11 @@ SWITCHES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
             ("trouble", "Cannot begin (500)"),
         ],
     ),
+    "thumbnails": (
+        "Thumbnails of videos and sound",
+        "taken",
+        [("taken", "Taken"), ("refused", "Refused")],
+    ),
     "media_life_s": ("Files in no post are kept for (seconds; 0: always)", "86400", []),
     **VIDEO_LIMITS,
     "rate_limits": ("Limits on how often", "on", ON_OFF),

@@ -88,6 +88,7 @@ class Media(Calls):
         self._check_file(mime, len(body), found)
         if self._is("processing") == "trouble":
             raise ApiError(500, UNUSABLE)
+        thumbnail = self._thumbnail(request)
         kind = _kind(mime, found)
         later = kind != "image" or self._is("media") == "later"
         is_good = found is not None and self._is("processing") != "fails"
@@ -107,6 +108,7 @@ class Media(Calls):
             "rate": str(found.rate) if found else "0",
             "description": description,
             "focus": _focus(request.form.get("focus", "")),
+            "thumbnail": hashlib.sha256(thumbnail).hexdigest() if thumbnail else "",
             "state": "processing" if later and not self._gotosocial else "ready",
             "outcome": outcome,
             "polls_left": int(self._is("media_polls")),
@@ -117,6 +119,22 @@ class Media(Calls):
         if len(body) <= KEPT_BYTES or kind == "image":
             self.world.put_blob(self.slug, id, mime, body)
         return id, doc
+
+    def _thumbnail(self, request: Request) -> bytes:
+        """What stands for a video or sound until it is played; b"": the server's own.
+
+        Another file than an image is refused; the words are Mastodon's of other files.
+        """
+        file = request.files.get("thumbnail")
+        if file is None:
+            return b""
+        body = file.read()
+        image = animation(io.BytesIO(body))
+        mime = IMAGE_TYPES.get(image.container.upper(), "") if image else ""
+        if not mime or self._is("thumbnails") == "refused":
+            raise ApiError(422, "Validation failed: Thumbnail content type is invalid")
+        self._check_file(mime, len(body), image)
+        return body
 
     def _media_limits(self) -> dict[str, int]:
         """What the instance tells of itself, and holds files to."""

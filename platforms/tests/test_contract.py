@@ -687,14 +687,18 @@ STILLS = [s for s in SLUGS if registry.spec(s).has_stills]
 CAPTIONED = [s for s in SLUGS if registry.spec(s).captions]
 
 
-@pytest.mark.parametrize("platform", STILLS, indirect=True)
+PLAYED = [(s, MediaKind.VIDEO) for s in STILLS]
+PLAYED += [(s, MediaKind.AUDIO) for s in STILLS if registry.spec(s).audios]
+
+
+@pytest.mark.parametrize(("platform", "kind"), PLAYED, indirect=["platform"])
 @pytest.mark.parametrize("ended", ENDS)
-def test_the_image_beside_a_video_stands_for_it(
-    platform, connected, practice, ended, shelf
+def test_the_image_beside_what_is_played_stands_for_it(
+    platform, connected, practice, ended, shelf, kind
 ):
     client, me = connected
     still = picture(1, shelf)
-    film = clip(platform, MediaKind.VIDEO, shelf)
+    film = clip(platform, kind, shelf)
     options = decided(platform, client)
     draft = Draft("Hello", media=(still, film), options=options)
     assert {f.level for f in platform.check(draft, me)} <= {Level.WARNING}
@@ -702,7 +706,7 @@ def test_the_image_beside_a_video_stands_for_it(
     (post,) = posts_of(platform, practice)
     with still.open() as stream:
         laid = hashlib.sha256(stream.read()).hexdigest()
-    assert (post["media_kinds"], post["thumbnail"]) == (["video"], laid)
+    assert (post["media_kinds"], post["thumbnail"]) == ([kind], laid)
 
 
 @pytest.mark.parametrize("platform", CAPTIONED, indirect=True)

@@ -175,6 +175,25 @@ def test_a_file_is_sent_as_it_is_read_never_whole(server, size):
     assert all(0 < asked <= transport.FILE_BLOCK for asked in stream.asked)
 
 
+@pytest.mark.parametrize("sizes", [(5, 3), (0, 1), (1_000_000, 2_000_000)])
+def test_two_files_go_in_one_form_one_after_the_other(server, sizes):
+    datas = [bytes([n + 1]) * size for n, size in enumerate(sizes)]
+    streams = [Counting(data) for data in datas]
+    last = FilePart("thumbnail", streams[1], sizes[1], "b.png", "image/png")
+    part = FilePart("file", streams[0], sizes[0], "a.mp4", "video/mp4", last)
+    assert part.size == sum(sizes)
+    post(server, json=None, data={"description": "x"}, upload=part)
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    length = int(head.partition(b"Content-Length: ")[2].split(b"\r\n")[0])
+    assert length == len(body)
+    boundary = head.partition(b"boundary=")[2].split(b"\r\n")[0]
+    _, text, first, second, rest = body.split(b"--" + boundary)
+    assert text.endswith(b"\r\n\r\nx\r\n")
+    assert (b'name="file"' in first, first.endswith(datas[0] + b"\r\n")) == (True, True)
+    assert b'name="thumbnail"; filename="b.png"\r\nContent-Type: image/png' in second
+    assert (second.endswith(datas[1] + b"\r\n"), rest) == (True, b"--\r\n")
+
+
 @pytest.mark.parametrize("size", [0, 1, 2_000_000])
 def test_a_file_alone_is_the_whole_body_from_where_it_stands(server, size):
     data = bytes(range(251)) * (size // 251 + 2)

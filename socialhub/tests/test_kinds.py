@@ -43,6 +43,8 @@ def test_kinds_are_what_the_spec_has_rules_for():
         "gif",
         "video",
         "audio",
+        "image+video",
+        "image+audio",
     ]
     youtube = kinds_of(registry.spec("youtube"))
     assert list(youtube) == ["video", "image+video"]

@@ -11,6 +11,7 @@ import pytest
 import responses
 import time_machine
 
+from platforms import parts
 from platforms.base import (
     Draft,
     Level,
@@ -170,9 +171,17 @@ def test_a_server_that_names_no_type_of_video_takes_none(video: MakePicture) -> 
     ]
 
 
-def test_a_video_stands_alone(picture: MakePicture, video: MakePicture) -> None:
+def test_a_video_stands_alone_but_for_an_image_that_stands_for_it(
+    picture: MakePicture, video: MakePicture
+) -> None:
+    # It is shown until the video is played, and wants no words of its own.
+    still = picture(alt_text="")
+    assert causes(Draft("a", media=(still, video()))) == []
+    assert causes(Draft("a", media=(still, audio()))) == []
+    many = [(Level.REFUSED, Cause.TOO_MANY_MEDIA, "media")]
+    assert causes(Draft("a", media=(still, still, video()))) == many
     mixed = [(Level.REFUSED, Cause.MEDIA_MIXED, "media")]
-    assert causes(Draft("a", media=(picture(), video()))) == mixed
+    assert causes(Draft("a", media=(audio(), video()))) == mixed
     two = [(Level.REFUSED, Cause.TOO_MANY_MEDIA, "media")]
     assert causes(Draft("a", media=(video(), video()))) == two
 
@@ -974,3 +983,71 @@ def test_audio_stands_alone() -> None:
     draft = Draft("Listen", media=(audio(), audio()))
     (found,) = Mastodon().check(draft)
     assert (found.level, found.cause) == (Level.REFUSED, Cause.TOO_MANY_MEDIA)
+
+
+def with_still(make_job: Any, picture: MakePicture, **witness: Any) -> PublishJob:
+    draft = Draft("Listen", media=(picture(), audio()))
+    job: PublishJob = make_job(draft, witness=witness)
+    return job
+
+
+def test_the_image_beside_sound_goes_along_with_it(
+    make_job: Any, picture: MakePicture, client: MastodonClient, server: Any
+) -> None:
+    server.post(MEDIA, json={"id": "7"}, status=200)
+    job = with_still(make_job, picture)
+    ahead = Mastodon().calls_ahead(job, looking=False)
+    assert ahead["POST /api/v2/media"] == 1
+    step = Mastodon().next_step(job, client)
+    assert step.name == "upload_audio:1"
+    assert step.run().witness["media"][0]["id"] == "7"
+    body = server.calls[0].request.body
+    body = body if isinstance(body, bytes) else body.read()
+    sound_at, still_at = body.index(b'name="file"'), body.index(b'name="thumbnail"')
+    assert sound_at < still_at
+
+
+@pytest.mark.parametrize(
+    ("answer", "tries"),
+    [
+        ({"status": 422, "json": {"error": "Validation failed: Thumbnail"}}, 0),
+        ({"status": 500, "json": {"error": "Error processing thumbnail"}}, 2),
+    ],
+)
+def test_a_thumbnail_that_is_refused_stays_behind_and_it_is_told(
+    make_job: Any,
+    picture: MakePicture,
+    client: MastodonClient,
+    server: Any,
+    answer: dict,
+    tries: int,
+) -> None:
+    server.post(MEDIA, **answer)
+    job = with_still(make_job, picture, media_tries=tries)
+    left = Mastodon().next_step(job, client).run().witness
+    assert (left["no_thumbnail"], left["media_tries"]) == (True, 0)
+    server.replace(responses.POST, MEDIA, json={"id": "7"}, status=200)
+    job = replace(job, witness={**job.witness, **left})
+    there = Mastodon().next_step(job, client).run().witness
+    sent = server.calls[1].request.body
+    sent = sent if isinstance(sent, bytes) else sent.read()
+    assert b"thumbnail" not in sent
+    server.post(
+        f"{BASE}/api/v1/statuses",
+        json={"id": "1", "url": f"{BASE}/@acme/1", "media_attachments": [{"id": "7"}]},
+    )
+    done = replace(job, witness={**job.witness, **there})
+    remote = Mastodon().next_step(done, client).run().remote
+    assert remote is not None
+    assert "without thumbnail" in remote.extra["notes"][0]
+    assert [one.what for one in parts.left_out(done.witness)] == ["thumbnail"]
+
+
+def test_a_refused_file_is_refused_without_its_thumbnail_as_well(
+    make_job: Any, picture: MakePicture, client: MastodonClient, server: Any
+) -> None:
+    server.post(MEDIA, status=422, json={"error": "Validation failed: File"})
+    job = with_still(make_job, picture, no_thumbnail=True)
+    with pytest.raises(PlatformError) as caught:
+        Mastodon().next_step(job, client).run()
+    assert caught.value.permanent

@@ -247,3 +247,17 @@ def test_sound_is_worked_at_and_stands_alone(m, kind):
     (post,) = m.twin.posts()
     assert (post["media_kinds"], post["alt_texts"]) == (["audio"], ["A tone"])
     assert "<audio controls" in m.http.get(post["url"]).text
+
+
+def test_a_thumbnail_is_an_image_beside_the_file(m):
+    picture = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(picture, "PNG")
+
+    def upload(data):
+        files = {"file": ("a", sound(), "audio/mpeg"), "thumbnail": ("b", data, "x/y")}
+        return m.call("POST", "/api/v2/media", files=files)
+
+    assert upload(b"no image").status_code == 422
+    assert upload(picture.getvalue()).status_code == 202
+    m.twin.set_switch("thumbnails", "refused")
+    assert upload(picture.getvalue()).status_code == 422
