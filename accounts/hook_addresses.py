@@ -21,7 +21,7 @@ def verify_token(platform: str, network: str) -> str:
 
 def secret_of(app: PlatformApp) -> str:
     """What signs the events of an app; "": none can come yet."""
-    if app.spec.hook_by_account or app.spec.hook_own_secret:
+    if app.spec.hook_by_account:
         return verify_token(app.platform, app.network) if app.client_secret else ""
     return app.hook_secret if app.spec.hook_secret_name else app.client_secret
 

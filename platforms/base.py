@@ -517,9 +517,9 @@ class PlatformSpec:
     #: events come for each account for which we asked, until the time that the answer
     #: tells (`PlatformClient.ask_for_events`); the address is entered there as well
     hook_asked: bool = False
-    #: events are signed with a word of ours, which goes along where we ask for them
-    #: (`hook_asked`); nobody enters the address there
-    hook_own_secret: bool = False
+    #: asking for events (`hook_asked`) tells the address and the secret as well, in place
+    #: of any that stood there: nobody enters them there
+    hook_sets_address: bool = False
     #: where the number of a publish stands in a witness (`Hook.PUBLISH`)
     hook_publish: tuple[str, ...] = ("publish", "publish_id")
     #: kinds of account that have events; (): all
@@ -564,7 +564,7 @@ class PlatformSpec:
     def hook_is_entered(self) -> bool:
         """Somebody has to enter the address for its events at the platform."""
         return bool(self.hook_name) and not (
-            self.hook_by_account or self.hook_own_secret
+            self.hook_by_account or self.hook_sets_address
         )
 
     @property

@@ -170,7 +170,8 @@ SPEC = PlatformSpec(
     hook_name="Webhook",
     hook_tells="posts at TikTok, and networks that were linked or unlinked",
     hook_asked=True,
-    hook_own_secret=True,
+    hook_sets_address=True,
+    hook_secret_name="Webhook secret",
     hook_publish=("post",),
     options=(
         Option(
@@ -264,6 +265,9 @@ SPEC = PlatformSpec(
         "As the name of the key enter anything: it is shown here only.",
         "Each profile has a Profile key, shown once when the profile is made: keep it "
         "for connecting. Link the networks of the profile on Ayrshare's own pages.",
+        "To hear of posts at TikTok and of networks that are unlinked, enter a secret of "
+        "your own here. SocialHub then sets the webhooks “scheduled” and “social” of each "
+        "connected profile, in place of any that you have there.",
     ),
     register_url="https://app.ayrshare.com",
 )
