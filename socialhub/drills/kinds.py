@@ -271,6 +271,8 @@ class Drill:
             draft = way.draft("A drill", self.shelf, account)
             job = PublishJob("0" * 32, timezone.now(), draft, account.identity())
             calls = frozenset(platform.calls_ahead(job, looking=False))
+            if way.comment and (rule := platform.spec.first_comment):
+                calls |= {rule.call}
             found.setdefault((way.kind, calls), Flow()).ways.append(way)
         return list(found.values())
 
@@ -419,7 +421,11 @@ class Drill:
                     alt_text=self.shelf[name].alt_text,
                 )
             Variant.objects.create(
-                post=post, platform=way.platform, has_text=False, options=draft.options
+                post=post,
+                platform=way.platform,
+                has_text=False,
+                options=draft.options,
+                first_comment=way.comment,
             )
             delivery = schedule(post, [account])[0]
             if delivery.prepare_at:
@@ -487,6 +493,8 @@ class Drill:
         ).select_related("account")
         for row in asked:
             live = kinds_record.live_of(self.practice, row.account)
+            if row.is_at_comment and not kinds_record.below(self.practice, row.account):
+                live = []
             if live:
                 row.confirm_live(live[0]["url"])
             else:

@@ -51,6 +51,15 @@ def live_of(practice: Practice, account: ConnectedAccount) -> list[dict[str, Any
     ]
 
 
+def below(practice: Practice, account: ConnectedAccount) -> list[str]:
+    """What the account wrote below its posts."""
+    return [
+        str(comment["text"])
+        for comment in practice.comments(account.platform)
+        if str(comment["account"]) == account.external_id
+    ]
+
+
 def judge(
     practice: Practice, ways: Mapping[int, Way], assets: Mapping[str, MediaAsset]
 ) -> Verdict:
@@ -64,7 +73,19 @@ def judge(
     for row in rows.filter(pk__in=ways):
         there = live[row.account.platform, row.account.external_id]
         _judge_row(verdict, row, there, ways[row.pk], assets)
+        if ways[row.pk].comment:
+            _judge_comment(verdict, row, below(practice, row.account), ways[row.pk])
     return verdict
+
+
+def _judge_comment(verdict: Verdict, row: Delivery, said: list[str], way: Way) -> None:
+    if len(said) > 1:
+        verdict.doubled += len(said) - 1
+        verdict.wrong[row.pk] = f"commented {len(said)} times"
+    elif row.pk in verdict.published and said != [way.comment]:
+        verdict.published.discard(row.pk)
+        verdict.lost.add(row.pk)
+        verdict.wrong[row.pk] = f"published, but below it stands {said}"
 
 
 def _judge_row(

@@ -45,10 +45,14 @@ NOT_OFFERED = frozenset(
         Cause.NOT_A_REEL,
         Cause.TEXT_NOT_SHOWN,
         Cause.LINK_REFUSED,
+        Cause.OPTION_LEFT_OUT,
     }
 )
+#: what is chosen as the place is not there
+NO_SUCH_PLACE = Cause.OPTION_LEFT_OUT
 #: a poll that every platform with polls takes
 ASKED = Poll(("Tea", "Coffee", "Water"), question="What do you drink?")
+COMMENT = "What do you think?"
 #: option -> what a person might write into it; the specs tell only how long it may be
 SAMPLES: dict[str, Any] = {
     "title": "A drill",
@@ -95,6 +99,8 @@ class Way:
     link: bool = False
     text: bool = True
     poll: Poll | None = None
+    #: written below it when it is out; "": nothing
+    comment: str = ""
     choices: Mapping[str, Any] = field(default_factory=dict)
     #: what tells it from others of its kind, for people
     detail: str = ""
@@ -119,6 +125,7 @@ class Way:
             captions=tuple(shelf[name] for name in self.captions),
             options=self.options(account),
             poll=self.poll,
+            first_comment=self.comment,
         )
 
 
@@ -149,6 +156,8 @@ class Planner:
         self.sorts = sorts
         self.shelf = shelf
         self.kinds = kinds_of(self.spec)
+        #: options that are places for a post, once those are known
+        self.where: set[str] = set()
 
     def offer(self) -> Offer:
         found = Offer()
@@ -156,6 +165,7 @@ class Planner:
             places = self._places(sort)
             for kind in self.kinds:
                 ways, reasons = [], set()
+                self.where = set(places)
                 for place in _combinations(places):
                     way, why = self._way(kind, sort, place)
                     ways += [way] if way else []
@@ -168,11 +178,10 @@ class Planner:
                     found.missing.append(f"{kind} on {sort.name}: not at any place")
         self._try_captions(found)
         self._try_choices(found)
+        self._try_comment(found)
         # More posts than one on an account, which the drill's judge cannot tell apart.
         if self.spec.thread:
             found.missing.append("threads of several parts")
-        if self.spec.first_comment:
-            found.missing.append("a first comment")
         return found
 
     # -- the places for a post
@@ -262,7 +271,12 @@ class Planner:
             yield tuple(next(rows[media]) for media in wanted)
 
     def _refusals(self, way: Way) -> set[Cause]:
-        return {f.cause for f in self._findings(way) if f.level is Level.REFUSED}
+        refused = [f for f in self._findings(way) if f.level is Level.REFUSED]
+        return {
+            # A network behind an aggregator has not every place.
+            NO_SUCH_PLACE if f.field.removeprefix("option:") in self.where else f.cause
+            for f in refused
+        }
 
     def _findings(self, way: Way) -> list[Finding]:
         account = way.sort.account
@@ -286,6 +300,20 @@ class Planner:
                     found.ways.append(spoken)
                     return
         found.missing.append("captions: beside no video")
+
+    # -- a first comment
+
+    def _try_comment(self, found: Offer) -> None:
+        """Once, below the first way that may have one."""
+        if self.spec.first_comment is None:
+            return
+        for way in found.ways:
+            detail = f"{way.detail} comment"
+            said = replace(way, comment=COMMENT, detail=detail)
+            if not self._refusals(said):
+                found.ways.append(said)
+                return
+        found.missing.append("a first comment: below no post")
 
     # -- choices that change no kind
 
