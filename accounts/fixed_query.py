@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
 from itertools import chain
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import DateTimeField, Model, QuerySet
@@ -145,7 +145,11 @@ class _Maker(Generic[M]):
         return made
 
 
-@dataclass(frozen=True)
+#: (place, converter, column): what a field makes of what the database has.
+Converters = Sequence[tuple[int, Any, Any]]
+
+
+@dataclass(frozen=True, eq=False)
 class _Node:
     """One of the rows that a query joins: where its columns are, and how the one that
     names it gets it."""
@@ -154,12 +158,13 @@ class _Node:
     names: Sequence[str]
     places: Sequence[int]
     key: int
+    converters: Converters
     give: Callable[[Any, Any], None] | None
     below: Sequence[_Node]
 
 
 class _Joint(Generic[M]):
-    """As `_Maker`, of a query with `select_related`."""
+    """As `_Maker`, of a query with `select_related`. What many rows name is made once."""
 
     def __init__(self, queryset: QuerySet[M, Any]) -> None:
         compiler = queryset.query.get_compiler(DEFAULT_DB_ALIAS)
@@ -167,19 +172,24 @@ class _Joint(Generic[M]):
         self.columns = [column for column, _sql, _alias in compiler.select]
         self.top = self._node(compiler.klass_info, None)
         self.extras = list((compiler.annotation_col_map or {}).items())
-        self.converters: list[tuple[int, Any, Any]] = []
-        for place, column in enumerate(self.columns):
+        self.converters = self._converters([place for _name, place in self.extras])
+
+    def _converters(self, places: Sequence[int]) -> Converters:
+        found: list[tuple[int, Any, Any]] = []
+        for place in places:
+            column = self.columns[place]
             field = column.output_field
             if isinstance(field, DateTimeField) and connection.vendor == "sqlite":
-                self.converters.append((place, _read_utc, column))
-            else:
-                self.converters += [
-                    (place, convert, column)
-                    for convert in (
-                        *connection.ops.get_db_converters(column),
-                        *column.get_db_converters(connection),
-                    )
-                ]
+                found.append((place, _read_utc, column))
+                continue
+            found += [
+                (place, convert, column)
+                for convert in (
+                    *connection.ops.get_db_converters(column),
+                    *column.get_db_converters(connection),
+                )
+            ]
+        return found
 
     def _node(self, info: Any, give: Any) -> _Node:
         model, places = info["model"], info["select_fields"]
@@ -189,6 +199,7 @@ class _Joint(Generic[M]):
             names,
             places,
             places[names.index(model._meta.pk.attname)],
+            self._converters(places),
             give,
             [
                 self._node(below, below["local_setter"])
@@ -196,24 +207,38 @@ class _Joint(Generic[M]):
             ],
         )
 
-    def make(self, row: tuple[Any, ...]) -> M:
-        values = list(row)
-        for place, convert, column in self.converters:
-            values[place] = convert(values[place], column, connection)
-        made: Any = self._made(self.top, values)
-        for name, place in self.extras:
-            setattr(made, name, values[place])
-        return cast(M, made)
+    def made(self, rows: Sequence[tuple[Any, ...]]) -> list[M]:
+        found = []
+        named: dict[tuple[_Node, Any], Model] = {}
+        for row in rows:
+            values = list(row)
+            one: Any = _made(self.top, values, named)
+            for place, convert, column in self.converters:
+                values[place] = convert(values[place], column, connection)
+            for name, place in self.extras:
+                setattr(one, name, values[place])
+            found.append(one)
+        return found
 
-    def _made(self, node: _Node, values: list[Any]) -> Model | None:
-        if values[node.key] is None:
-            return None
-        found = zip(node.names, (values[n] for n in node.places), strict=True)
-        made = instance(node.model, dict(found))
-        for below in node.below:
-            assert below.give is not None
-            below.give(made, self._made(below, values))
-        return made
+
+def _made(
+    node: _Node, values: list[Any], named: dict[tuple[_Node, Any], Model]
+) -> Model | None:
+    """named: what other rows have named."""
+    key = values[node.key]
+    if key is None:
+        return None
+    if node.give is not None and (known := named.get((node, key))) is not None:
+        return known
+    for place, convert, column in node.converters:
+        values[place] = convert(values[place], column, connection)
+    found = zip(node.names, [values[place] for place in node.places], strict=True)
+    made = instance(node.model, dict(found))
+    named[node, key] = made
+    for below in node.below:
+        assert below.give is not None
+        below.give(made, _made(below, values, named))
+    return made
 
 
 class FixedQuery(Generic[M]):
@@ -247,7 +272,7 @@ class FixedQuery(Generic[M]):
     def objects(self, *values: Any) -> list[M]:
         """Instances, without the fields that the queryset leaves out (`only`)."""
         if (joint := self._joint()) is not None:
-            return [joint.make(row) for row in self.rows(*values)]
+            return joint.made(self.rows(*values))
         maker, rows = self._made_of(values)
         return [maker.make(row) for row in rows] if maker else []
 

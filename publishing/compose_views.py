@@ -739,7 +739,8 @@ def _blank(request: HttpRequest) -> dict[str, Any]:
     else:
         brands = Brand.objects.visible_to(request.user).distinct()
         wanted = request.GET.get("brand", "")
-        brand = (brands.filter(pk=row_number(wanted)).first()) or brands.first()
+        chosen = brands.filter(pk=row_number(wanted)).first() if wanted else None
+        brand = chosen or brands.first()
         initial["brand"] = brand.pk if brand else None
         initial["accounts"] = request.GET.getlist("account")
         if picked := row_number(request.GET.get("media", "")):

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from accounts import budgets
 from accounts.causes import explain, finding_sentence
+from accounts.fixed_query import SAMPLE_KEY, FixedQuery
 from accounts.models import AuditEvent, Brand, ConnectedAccount
 from accounts.zones import zone_called
 from platforms import parts, registry
@@ -894,6 +895,24 @@ def saved_files(post: Post) -> list[tuple[MediaAsset, str]]:
     return [(use.asset, use.alt_text) for use in post.media.select_related("asset")]
 
 
+_accounts_of = FixedQuery(
+    lambda post: ConnectedAccount.objects.filter(
+        pk__in=Post.accounts.through.objects.filter(post=post).values(
+            "connectedaccount"
+        )
+    ).with_health(),
+    SAMPLE_KEY,
+)
+
+
+_labels_of = FixedQuery(
+    lambda post: Label.objects.filter(
+        pk__in=Post.labels.through.objects.filter(post=post).values("label")
+    ).values_list("name"),
+    SAMPLE_KEY,
+)
+
+
 def saved_composition(post: Post) -> Composition:
     """A post as it stands, for showing its checks or copying it."""
     prefetch_related_objects([post], "variants")
@@ -913,8 +932,8 @@ def saved_composition(post: Post) -> Composition:
         comments={
             v.platform: v.first_comment for v in post.variants.all() if v.first_comment
         },
-        accounts=list(post.accounts.with_health()),
-        labels=sorted(label.name for label in post.labels.all()),
+        accounts=_accounts_of.objects(post.pk),
+        labels=sorted(name for (name,) in _labels_of.rows(post.pk)),
     )
 
 

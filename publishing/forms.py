@@ -18,6 +18,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.fixed_query import SAMPLE_KEY, FixedQuery
 from accounts.models import Brand, ConnectedAccount
 from accounts.zones import zone_names
 from platforms import registry
@@ -40,6 +41,30 @@ from .wording import parts_words
 NOW, AT = "now", "at"
 #: Above the longest text of any network; counting takes seconds for millions.
 MAX_TEXT = 50_000
+
+
+#: What a brand has, by its key.
+_accounts_of = FixedQuery(
+    lambda brand: ConnectedAccount.objects.filter(brand=brand).with_health(), SAMPLE_KEY
+)
+_queues = FixedQuery(lambda brand: Queue.objects.filter(brand=brand), SAMPLE_KEY)
+_in_queues = FixedQuery(
+    lambda brand: (
+        Queue.accounts.through.objects.filter(queue__brand=brand)
+        .order_by("connectedaccount__platform", "connectedaccount__name")
+        .values_list("queue", "connectedaccount")
+    ),
+    SAMPLE_KEY,
+)
+_rules = FixedQuery(lambda brand: LinkRule.objects.filter(brand=brand), SAMPLE_KEY)
+_snippets = FixedQuery(lambda brand: Snippet.objects.filter(brand=brand), SAMPLE_KEY)
+_of_post = FixedQuery(
+    lambda post: Post.accounts.through.objects.filter(post=post).values_list(
+        "connectedaccount"
+    ),
+    SAMPLE_KEY,
+)
+_labels = FixedQuery(lambda brand: Label.objects.filter(brand=brand), SAMPLE_KEY)
 
 
 class PostForm(forms.Form):
@@ -173,7 +198,7 @@ class PostForm(forms.Form):
         """The brand's connected accounts, and those of the post that are no longer."""
         if self.brand_now is None:
             return []
-        rows = ConnectedAccount.objects.filter(brand=self.brand_now).with_health()
+        rows = _accounts_of.objects(self.brand_now.pk)
         used = self._used_accounts
         return [row for row in rows if row.disconnected_at is None or row.pk in used]
 
@@ -181,9 +206,7 @@ class PostForm(forms.Form):
     def _used_accounts(self) -> set[int]:
         if self.post is None:
             return set()
-        return set(self.post.accounts.values_list("pk", flat=True)) | set(
-            self.deliveries
-        )
+        return {pk for (pk,) in _of_post.rows(self.post.pk)} | set(self.deliveries)
 
     @cached_property
     def deliveries(self) -> dict[int, Delivery]:
@@ -363,16 +386,14 @@ class PostForm(forms.Form):
 
     @cached_property
     def queues(self) -> list[Queue]:
-        """The brand's, with their accounts."""
-        if self.brand_now is None:
-            return []
-        return list(self.brand_now.queues.prefetch_related("accounts"))
+        """The brand's."""
+        return _queues.objects(self.brand_now.pk) if self.brand_now else []
 
     @cached_property
     def link_rule(self) -> LinkRule | None:
         if self.brand_now is None:
             return None
-        return LinkRule.objects.filter(brand=self.brand_now).first()
+        return next(iter(_rules.objects(self.brand_now.pk)), None)
 
     @property
     def link_tags(self) -> dict[str, Any]:
@@ -392,16 +413,22 @@ class PostForm(forms.Form):
     @cached_property
     def snippets(self) -> list[Snippet]:
         """Text templates and hashtag sets of the brand."""
-        return list(self.brand_now.snippets.all()) if self.brand_now else []
+        return _snippets.objects(self.brand_now.pk) if self.brand_now else []
 
-    @property
-    def groups(self) -> list[Queue]:
-        """Queues whose accounts can be ticked at once."""
-        return [queue for queue in self.queues if queue.accounts.all()]
+    @cached_property
+    def groups(self) -> list[tuple[str, str]]:
+        """Queues whose accounts can be ticked at once: their names, and the keys of the
+        accounts, with spaces between."""
+        if self.brand_now is None:
+            return []
+        keys: dict[int, list[str]] = {}
+        for queue, account in _in_queues.rows(self.brand_now.pk):
+            keys.setdefault(queue, []).append(str(account))
+        return [(q.name, " ".join(keys[q.pk])) for q in self.queues if q.pk in keys]
 
     @cached_property
     def known_labels(self) -> list[Label]:
-        return list(self.brand_now.labels.all()) if self.brand_now else []
+        return _labels.objects(self.brand_now.pk) if self.brand_now else []
 
     # -- rules
 
@@ -540,6 +567,11 @@ class NetworkSection:
     options: list[own_choices.Field]
     parts: list[part_forms.PartText]
     comment: str
+
+    @property
+    def all_accounts(self) -> str:
+        """What its button ticks."""
+        return _("accounts on %(name)s") % {"name": self.spec.name}
 
     @property
     def is_open(self) -> bool:

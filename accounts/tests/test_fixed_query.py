@@ -262,6 +262,23 @@ def test_computed_times_are_aware(rows):
     }
 
 
+def test_what_many_rows_name_is_one_object(make_account):
+    rows = [make_account("mastodon", str(n)) for n in range(3)]
+    query = FixedQuery(
+        lambda keys: (
+            ConnectedAccount.objects.filter(pk__in=keys)
+            .select_related("credential__app", "brand")
+            .order_by("pk")
+        ),
+        [-7],
+    )
+    found = query.objects([row.pk for row in rows])
+    assert found == rows
+    assert len({id(row.brand) for row in found}) == 1
+    assert len({id(row.credential) for row in found}) == 3
+    assert [row.credential.app for row in found] == [r.credential.app for r in rows]
+
+
 def test_rows_that_a_query_joins_come_with_it(make_account, author):
     account = make_account("mastodon", "1")
     alone = make_account("bluesky", "2")

@@ -23,10 +23,16 @@ from accounts.markup import NOTHING, fill, fill_each, joined
 from accounts.reading import told
 from publishing import looks
 from publishing.cards import Card, NativeCard
-from publishing.forms import NetworkSection
+from publishing.forms import Choice, NetworkSection
 from publishing.listing import Calendar, Day, Filters, NativeRow, Row
 from publishing.models import Delivery
-from socialhub.templatetags.socialhub import chip, platform_icon, state_chip
+from socialhub.templatetags.socialhub import (
+    chip,
+    health_chip,
+    platform_icon,
+    practice_chip,
+    state_chip,
+)
 
 register = template.Library()
 
@@ -237,3 +243,61 @@ def _section_as_before(wanted: _Section) -> SafeString:
 
 def _why(words: str) -> SafeString:
     return fill('<span class="pub-card__why">{}</span>', words)
+
+
+@register.simple_tag
+def account_choices(section: NetworkSection) -> SafeString:
+    """The accounts of one network in the composer, each with its box."""
+    return joined(
+        _account_choice(choice, section.spec.slug) for choice in section.choices
+    )
+
+
+def _account_choice(choice: Choice, slug: str) -> SafeString:
+    account = choice.account
+    return fill(
+        '<label class="sh-check"><input type="checkbox" name="accounts" value="{}" '
+        'data-network="{}"{}{}>{}<span>{}{} {} {}{}</span></label>',
+        account.pk,
+        slug,
+        _checked if choice.is_ticked else "",
+        _disabled if choice.locked else "",
+        fill('<input type="hidden" name="open" value="{}">', account.pk)
+        if choice.is_open
+        else "",
+        account.name,
+        fill(' <span class="sh-muted">@{}</span>', account.handle)
+        if account.handle
+        else "",
+        practice_chip(account),
+        _able() if account.health == "healthy" else health_chip(account),
+        fill_each(
+            ' <span class="sh-help">{}</span>', ([said] for said in _said(choice))
+        ),
+    )
+
+
+_checked, _disabled = SafeString(" checked"), SafeString(" disabled")
+
+
+def _able() -> SafeString:
+    words = _("Able to post")
+    return fill(
+        '<span class="material-symbols-outlined sh-icon pub-ok" aria-hidden="true" '
+        'title="{0}">check_circle</span><span class="sh-hidden">{0}</span>',
+        words,
+    )
+
+
+def _said(choice: Choice) -> Iterable[str]:
+    """What a person should know of an account that is chosen."""
+    if choice.held:
+        yield choice.held
+    if choice.partly and not choice.locked:
+        yield _("%(words)s: what is out stays, the rest goes on when you save.") % {
+            "words": choice.partly
+        }
+    elif choice.is_failed:
+        yield _("Failed: it is sent again when you save.")
+    if choice.locked:
+        yield choice.locked
