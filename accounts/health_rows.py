@@ -13,7 +13,7 @@ from functools import cache, cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
-from django.db.models import DateTimeField
+from django.db.models import Case, DateTimeField, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -205,7 +205,7 @@ _JUDGED_BY = (
     "trouble",
     "credential_id",
 )
-_ACCESS_JUDGED_BY = ("app_id", *ACCESS_TOLD_BY, "granted_scopes")
+_ACCESS_JUDGED_BY = ("app_id", *ACCESS_TOLD_BY)
 #: What else a row of the list shows.
 _SHOWN = ("id", "handle", "brand_id", "brand__name", "owner_id")
 _ACCESS_SHOWN = ("abilities", "granted_scopes", "connected_at", "next_proof_at")
@@ -217,17 +217,31 @@ _TIMES = {
     if isinstance(field, DateTimeField)
 }
 
-_to_judge = FixedQuery(
-    lambda keys: (
+#: Of a renewal's token only whether there is one: it is long, and a secret.
+_IS_RENEWED = Case(
+    When(credential__refresh_token__gt="", then=Value("…")), default=Value("")
+)
+
+
+def _judged(keys: list[int], *more: str) -> Any:
+    return (
         ConnectedAccount.objects.filter(pk__in=keys)
         .order_by("platform", "name")
         .values_list(
             *_JUDGED_BY,
-            *(f"credential__{name}" for name in _ACCESS_JUDGED_BY),
+            *(
+                _IS_RENEWED if name == "refresh_token" else f"credential__{name}"
+                for name in _ACCESS_JUDGED_BY
+            ),
             *(f"credential__app__{name}" for name in APP_TOLD_BY),
+            *more,
         )
-    ),
-    [-7],
+    )
+
+
+_to_judge = FixedQuery(_judged, [-7])
+_with_scopes = FixedQuery(
+    lambda keys: _judged(keys, "credential__granted_scopes"), [-7]
 )
 _to_show = FixedQuery(
     lambda keys: (
@@ -287,17 +301,16 @@ def to_judge(keys: Sequence[int], *, scopes: bool = False) -> list[ConnectedAcco
     apps: dict[int, PlatformApp] = {}
     found = []
     first, second = len(_JUDGED_BY), len(_JUDGED_BY) + len(_ACCESS_JUDGED_BY)
-    for row in _to_judge.rows(list(keys)):
+    third = second + len(APP_TOLD_BY)
+    for row in (_with_scopes if scopes else _to_judge).rows(list(keys)):
         account = instance(ConnectedAccount, _read(_JUDGED_BY, row[:first]))
         if account.credential_id is not None:
             access = _read(_ACCESS_JUDGED_BY, row[first:second])
-            granted = access.pop("granted_scopes")
             if scopes:
-                access["granted_scopes"] = _document(granted)
-            access["refresh_token"] = "…" if access["refresh_token"] else ""
+                access["granted_scopes"] = _document(row[third])
             key = access["app_id"]
             if key not in apps:
-                of_app = dict(zip(APP_TOLD_BY, row[second:], strict=True))
+                of_app = dict(zip(APP_TOLD_BY, row[second:third], strict=True))
                 apps[key] = instance(PlatformApp, {"id": key, **of_app})
             access["id"] = account.credential_id
             credential = instance(Credential, access)
