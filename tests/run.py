@@ -33,21 +33,27 @@ WAITING = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
 #: The long ones among them come first, by their measured lengths, so that none is left
 #: over at the end (the root conftest.py sorts).
 LONG_FIRST = [
-    "tests/live/test_health_bench.py",
-    "tests/browser/test_story.py",
-    "tests/browser/test_pages.py",
     "tests/browser/test_composer.py",
-    "tests/browser/test_lists.py",
+    "tests/live/test_health_bench.py",
     "tests/browser/test_keys.py",
+    "tests/browser/test_pages.py",
     "tests/browser/test_rounds.py",
-    "tests/browser/test_afterwards.py",
+    "tests/live/test_platforms_drill.py",
+    "tests/browser/test_story.py",
     "publishing/tests/test_faults_live.py",
-    "tests/live/test_crash.py",
+    "tests/live/test_health_drill.py",
+    "tests/browser/test_afterwards.py",
+    "tests/browser/test_lists.py",
     "tests/browser/test_calendar.py",
     "tests/browser/test_files.py",
+    "socialhub/tests/test_start.py",
+    "monitoring/tests/test_supervisor_live.py",
+    "tests/live/test_crash.py",
+    "tests/live/test_story.py",
+    "publishing/tests/test_jobs.py",
+    "publishing/tests/pages/test_recoding.py",
     "accounts/tests/test_connect_practice.py",
     "accounts/tests/test_wrong_sign_ins.py",
-    "tests/live/test_story.py",
 ]
 #: What does not know of DATABASE_URL, and so would only be repeated: platforms are plain
 #: Python (the root conftest.py refuses tests there that ask for a database), what the
