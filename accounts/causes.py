@@ -782,8 +782,8 @@ EXPLANATIONS: dict[str, Explanation] = {
     ),
     Cause.ALT_TEXT_MISSING: _e(
         _("It has no alternative text"),
-        _("People who cannot see it will not know what it shows."),
-        _("Describe in a sentence what it shows."),
+        _("People who cannot see or hear it will not know what it is."),
+        _("Describe in a sentence what is seen or heard."),
         Action.EDIT,
     ),
     Cause.DUPLICATE_TEXT: _e(

@@ -453,7 +453,8 @@ def _line(
         anchor, label = "media", _("Files")
     return Line(
         finding.level == Level.REFUSED,
-        finding_sentence(finding.cause, finding.values),
+        # The line names its field, as the sentence does where it stands alone.
+        finding_sentence(finding.cause, finding.values).removeprefix(f"{label}: "),
         str(explain(finding.cause).cure),
         label,
         anchor,

@@ -272,7 +272,7 @@ class YouTubeClient(PlatformClient):
         snippet = _dict(row, "snippet")
         number = str(row["id"])
         uploads = _dict(row, "contentDetails", "relatedPlaylists").get("uploads")
-        handle = str(snippet.get("customUrl") or "")
+        handle = str(snippet.get("customUrl") or "").removeprefix("@")
         return Identity(
             external_id=number,
             kind="channel",

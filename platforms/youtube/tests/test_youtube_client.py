@@ -185,7 +185,7 @@ def test_the_chosen_channel_is_the_account(
     api.get(f"{V3}/channels", json=listed("channel", channel()))
     (one,) = client.identities()
     assert (one.external_id, one.kind, one.name) == ("UCabc123", "channel", "Ada")
-    assert (one.handle, one.url) == ("@ada", "https://www.youtube.com/channel/UCabc123")
+    assert (one.handle, one.url) == ("ada", "https://www.youtube.com/channel/UCabc123")
     assert one.extra == {"uploads": "UUabc123", "long_uploads": "allowed"}
 
 
