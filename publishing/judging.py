@@ -767,6 +767,8 @@ def _matching(word: str, have: Sequence[ConnectedAccount]) -> list[ConnectedAcco
     if sep and (slug := network(head)):
         have = [account for account in have if account.platform == slug]
         word = rest.strip()
+    elif by_name := [account for account in have if str(account) == word]:
+        return by_name  # as pages write it, "Acme Tools (X)"
     same = [account for account in have if account.external_id == word]
     if same:
         return same

@@ -514,6 +514,14 @@ def test_drafts_queues_labels_networks_and_comments(world, ana):
     assert kept.due_at is not None
 
 
+def test_accounts_may_be_written_as_pages_name_them(world, ana):
+    table = send(ana, csv_of(good(accounts=f"{world.x}; {world.mastodon}")))
+    assert [said(row) for row in table.rows.all()] == [""]
+    do(ana, table, "write")
+    post = Post.objects.get(text="Hello")
+    assert {d.account for d in post.deliveries.all()} == {world.mastodon, world.x}
+
+
 def test_files_come_from_the_zip_or_the_library(world, ana):
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as files:
