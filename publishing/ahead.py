@@ -186,19 +186,21 @@ def _peak(times: Sequence[float], length: float) -> int:
 
 @cache
 def _most(platform: str) -> Mapping[str, int]:
-    """Units per bucket that one post draws at most, whatever it shows and wherever."""
+    """Units per bucket that one post draws at most, whatever it shows and wherever, and
+    whatever is chosen for it."""
     spec, most = registry.spec(platform), Counter[str]()
-    jobs = [_images(platform)]
-    place = spec.options_by_key.get("placement")
+    choices = [{row.key: value} for row in spec.options for value in row.choices]
+    jobs = []
     for kind, rule in (
+        (MediaKind.IMAGE, spec.images),
         (MediaKind.GIF, spec.gifs),
         (MediaKind.VIDEO, spec.videos),
         (MediaKind.AUDIO, spec.audios),
         (MediaKind.DOCUMENT, spec.documents),
     ):
-        for where in place.choices if rule and place else [""]:
-            options = {"placement": where} if where else {}
-            jobs += [_showing(platform, rule, kind, options)] if rule else []
+        if rule is not None:
+            every = [{}, *choices]
+            jobs += [_showing(platform, rule, kind, options) for options in every]
     for job in jobs:
         most |= Counter(registry.platform(platform).draws(job, looking=False))
     return most

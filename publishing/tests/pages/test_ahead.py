@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -172,6 +173,20 @@ def test_a_post_of_images_counts_no_less_than_they_draw(platform):
     images = registry.platform(platform).draws(ahead._images(platform), looking=False)
     most = ahead._most(platform)
     assert all(most[bucket] >= units for bucket, units in images.items())
+
+
+@pytest.mark.parametrize("slug", registry.PLATFORMS)
+def test_a_post_counts_with_every_choice_that_makes_calls(slug):
+    """Who may reply on Bluesky is a record of its own, and costs as much as a post."""
+    platform, most = registry.platform(slug), ahead._most(slug)
+    for option in platform.spec.options:
+        for value in option.choices:
+            job = ahead._images(slug)
+            job = replace(job, draft=replace(job.draft, options={option.key: value}))
+            drawn = platform.draws(job, looking=False)
+            assert all(units <= most[key] for key, units in drawn.items())
+    if slug == "bluesky":
+        assert most["writes_hour"] == 4
 
 
 def test_without_a_scheduled_row_nothing_is_asked(world, linkedin):
