@@ -77,6 +77,8 @@ class Piece:
     counts: Sequence[Count]
     card: Card | None = None
     poll: Ballot | None = None
+    #: an image that is shown in the place of what is played
+    still: MediaAsset | None = None
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,11 @@ def _preview(
     files += [list(part.files) for part in composition.parts.get(slug, ())]
     made = []
     for number, all_of_it in enumerate(files, 1):
-        mine = [one for one in all_of_it if not one[0].is_captions]
         piece = parts.piece(draft, number)
+        keys = {file.key for file in platform.shown(piece)}
+        laid = [one for one in all_of_it if not one[0].is_captions]
+        mine = [one for one in laid if f"a{one[0].pk}" in keys]
+        stills = [asset for asset, _alt in laid if f"a{asset.pk}" not in keys]
         text = platform.text_as_sent(piece)
         shown, rest = folded(text, platform.spec.folds_after)
         made.append(
@@ -136,6 +141,7 @@ def _preview(
                 rows[0].counts[number - 1],
                 card_of(piece, platform.spec, facts) if number == 1 else None,
                 ballot_of(piece, platform.spec.poll),
+                stills[0] if stills else None,
             )
         )
     return Preview(

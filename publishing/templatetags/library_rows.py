@@ -69,8 +69,9 @@ def _use(asset: MediaAsset, used: int) -> SafeString:
 
 
 @register.simple_tag
-def small_picture(asset: MediaAsset, alt: str) -> SafeString:
-    """A file as it stands in a list; an icon where it has no picture."""
+def small_picture(asset: MediaAsset, alt: str, plays: bool = False) -> SafeString:
+    """A file as it stands in a list; an icon where it has no picture. plays: it is an
+    image that stands for something else, which is played."""
     is_video = asset.kind == Kind.VIDEO
     icon = ""
     if asset.kind == Kind.DOCUMENT:
@@ -98,5 +99,5 @@ def small_picture(asset: MediaAsset, alt: str) -> SafeString:
         alt,
         asset.width,
         asset.height,
-        play if is_video else NOTHING,
+        play if is_video or plays else NOTHING,
     )

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from platforms.practice.tests.made_video import sound
 from publishing.tests.made_files import pdf, picture, video
 from tests.browser.conftest import Site
-from tests.browser.guide import X, account_box, load_until
+from tests.browser.guide import MASTODON, X, account_box, load_until
 from tests.browser.inspection import DESKTOP, PHONE
 
 pytestmark = pytest.mark.browser
@@ -126,6 +127,26 @@ def test_a_video_plays_when_it_is_opened(
     page.wait_for_url(re.compile(r"/posts/\d+/$"))
     page.get_by_role("link", name="Video: open.webm").click()
     expect(page.locator("video")).to_have_js_property("videoWidth", 64)
+
+
+def test_sound_is_heard_where_it_is_shown(
+    visit: Visit, connected: None, tmp_path: Path, inspect: Inspect
+) -> None:
+    (tmp_path / "rain.mp3").write_bytes(sound("mp3", 3.0, 8000))
+    (tmp_path / "cloud.jpg").write_bytes(picture("JPEG", (400, 300)))
+    page = visit("mara")
+    page.goto("/posts/new/")
+    account_box(page, MASTODON).check()
+    add = page.get_by_label("Add files")
+    add.set_input_files([tmp_path / "rain.mp3", tmp_path / "cloud.jpg"])
+    heard = page.get_by_role("region", name="Files").locator("audio")
+    expect(heard).to_have_js_property("paused", True)
+    heard.evaluate("sound => sound.play()")
+    expect(heard).to_have_js_property("duration", 3)
+    shown = page.locator("#previews")
+    expect(shown.locator("audio")).to_be_visible()
+    expect(shown.locator("img")).to_have_js_property("naturalWidth", 400)
+    inspect(page, "compose-sound")
 
 
 def test_a_file_of_the_library_is_cut_and_picked_for_a_post(

@@ -8,6 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from platforms.practice.tests.made_video import sound
 from publishing.media import take_upload
+from publishing.tests.made_files import picture, video
 
 CHECK = "/posts/check/"
 
@@ -49,3 +50,25 @@ def test_the_composer_plays_it_and_says_who_takes_none(ana, world, rain):
     assert "Mastodon takes no audio files" not in panel
     preview = panel[panel.index('id="previews"') :]
     assert 'aria-label="Rain on a roof"></audio>' in preview
+
+
+def test_a_preview_shows_the_image_that_stands_for_it(ana, world, rain):
+    cloud = take_upload(SimpleUploadedFile("a.jpg", picture()), world.brand, world.ana)
+    film = take_upload(SimpleUploadedFile("b.mp4", video()), world.brand, world.ana)
+    for played, mark in ((rain, "<audio"), (film, "play_arrow")):
+        data = {
+            "brand": world.brand.pk,
+            "text": "Listen",
+            "accounts": [world.mastodon.pk],
+            "media": [cloud.pk, played.pk],
+        }
+        answer = ana.post(CHECK, data)
+        ((piece,),) = [one.pieces for one in answer.context["panel"].previews]
+        assert ([asset for asset, _alt in piece.files], piece.still) == (
+            [played],
+            cloud,
+        )
+        panel = answer.content.decode()
+        shown = panel[panel.index('id="previews"') :]
+        assert f"/media/{cloud.pk}/preview/" in shown
+        assert mark in shown
