@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -38,6 +39,15 @@ class Line:
     tone: str
     icon: str
     cancel_note: str
+
+    @property
+    def counted(self) -> str:
+        """ "(1,200 of 5,000)", as the reader's language groups digits."""
+        done, total = (
+            number_format(number, force_grouping=True)
+            for number in (self.job.done, self.job.total)
+        )
+        return _("(%(done)s of %(total)s)") % {"done": done, "total": total}
 
 
 def line(job: Job) -> Line:

@@ -16,6 +16,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_list_or_404, get_object_or_404, redirect, render
 from django.urls import get_script_prefix, get_urlconf, reverse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -171,8 +172,10 @@ class Group:
 
 
 def amount(units: int, unit: str) -> str:
-    """ "1,234", or "$12.40" for money."""
-    return budgets.dollars(units) if unit == MONEY else f"{units:,}"
+    """ "1,234" as the reader's language groups digits, or "$12.40" for money."""
+    if unit == MONEY:
+        return budgets.dollars(units)
+    return number_format(units, force_grouping=True) if units >= 1000 else str(units)
 
 
 @role_required(lambda user: bool(roles_of(user)))

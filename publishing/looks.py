@@ -65,8 +65,12 @@ def of_delivery(delivery: Delivery) -> Look:
     if delivery.is_partly_out and delivery.status in (Status.FAILED, Status.PUBLISHED):
         tone, _icon = DELIVERY_LOOKS[delivery.status]
         return Look(tone, "clock_loader_60", parts_words(delivery))
-    # Django's own way puts all choices into words each time, 50 times on a page.
-    return Look(*DELIVERY_LOOKS[delivery.status], str(Status(delivery.status).label))
+    return _of_status(delivery.status, translation.get_language())
+
+
+@lru_cache(maxsize=100)
+def _of_status(status: str, _language: str | None) -> Look:
+    return Look(*DELIVERY_LOOKS[status], str(Status(status).label))
 
 
 def waiting(delivery: Delivery) -> Look:

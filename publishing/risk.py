@@ -237,7 +237,7 @@ def judge(
     if not scheduled:
         return {}
     read_access(scheduled)
-    _read_files([row.post for row in scheduled])
+    read_files([row.post for row in scheduled])
     # Posts go to many accounts, and what a platform says of one draft it says to all
     # that are alike.
     drafts: dict[Hashable, Draft] = {}
@@ -350,8 +350,9 @@ def read_variants(posts: Sequence[Post]) -> None:
     _read_below(posts, "variants", _variants, "post_id")
 
 
-def _read_files(posts: Sequence[Post]) -> None:
-    """The same of variants, files, and files of what follows in threads."""
+def read_files(posts: Sequence[Post]) -> None:
+    """The same of variants, files, and files of what follows in threads. Three queries
+    at most."""
     read_variants(posts)
     threads = [v for post in posts for v in post.variants.all() if v.parts]
     # Where files are asked for, these are even if there are none: so that a page asks

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
-from django.db.models import Case, F, Prefetch, Q, QuerySet, Value, When
+from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from accounts.fixed_query import SAMPLE_TIME, FixedQuery, Reader, Seen
@@ -22,8 +22,8 @@ from accounts.models import ConnectedAccount
 
 from . import ahead, stops
 from .judgements import BELIEVED, doubted
-from .models import Delivery, DeliveryQuerySet, Judgement, PostMedia, Stop
-from .risk import ACCESS, UNREAD, Risk, Sky, gravest, judge
+from .models import Delivery, DeliveryQuerySet, Judgement, Stop
+from .risk import ACCESS, UNREAD, Risk, Sky, gravest, judge, read_files
 
 logger = logging.getLogger(__name__)
 
@@ -221,6 +221,19 @@ class Group:
     accounts: int
 
 
+_firsts = FixedQuery(
+    lambda keys: (
+        Delivery.objects.filter(pk__in=keys)
+        .order_by()
+        .select_related(
+            "post__brand", *(f"account__credential__{name}" for name in ACCESS)
+        )
+        .defer(*(f"account__credential__{name}" for name in UNREAD))
+    ),
+    [-7],
+)
+
+
 def by_root(found: Iterable[Found], most: int, sky: Sky | None = None) -> list[Group]:
     """What has to be mended, that whose first post is due first on top.
 
@@ -232,13 +245,8 @@ def by_root(found: Iterable[Found], most: int, sky: Sky | None = None) -> list[G
         roots.setdefault(one.root, []).append(one)
     chosen = list(roots.values())[:most]
     heads = [members[0] for members in chosen]
-    media = Prefetch("post__media", PostMedia.objects.select_related("asset"))
-    rows = Delivery.objects.select_related(
-        "post__brand", *(f"account__credential__{name}" for name in ACCESS)
-    ).defer(*(f"account__credential__{name}" for name in UNREAD))
-    firsts = rows.prefetch_related("post__variants", media).in_bulk(
-        [one.pk for one in heads]
-    )
+    firsts = {row.pk: row for row in _firsts.objects([one.pk for one in heads])}
+    read_files([row.post for row in firsts.values()])
     kept = {one.pk: one.root for one in heads if one.root}
     sky = sky or Sky.now_seen(timezone.now())
     why = gravest(list(firsts.values()), kept, sky)

@@ -14,3 +14,5 @@ urlpatterns = [
     path("", include("publishing.urls")),
     path("", include("socialhub.urls_shell")),
 ]
+
+handler500 = "socialhub.broken.broken"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +19,7 @@ from django.utils import timezone, translation
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from accounts.addresses import address
 from accounts.markup import NOTHING, fill, fill_each, joined
 from accounts.reading import told
 from publishing import looks
@@ -127,14 +128,25 @@ def _native_card(row: NativeRow) -> SafeString:
 
 
 def _clock(at: datetime) -> SafeString:
-    written = timezone.localtime(at).isoformat()
+    return _clock_in(at, timezone.get_current_timezone())
+
+
+# The cards of a period are shown again and again.
+@lru_cache(maxsize=10_000)
+def _clock_in(at: datetime, zone: tzinfo) -> SafeString:
+    written = at.astimezone(zone).isoformat()
     return fill(
         '<time class="sh-time" datetime="{}">{}</time>', written, written[11:16]
     )
 
 
 def _who(account: Any) -> SafeString:
-    return fill("{} {}", platform_icon(account.platform), _name(account.name))
+    return _who_named(account.platform, account.name)
+
+
+@lru_cache(maxsize=2_000)
+def _who_named(platform: str, name: str) -> SafeString:
+    return fill("{} {}", platform_icon(platform), _name(name))
 
 
 def _name(name: str) -> SafeString:
@@ -145,7 +157,7 @@ def _picture(asset: int) -> SafeString:
     return fill(
         '<img class="pub-card__picture" src="{}" alt="" width="48" height="48" '
         'loading="lazy">',
-        reverse("media_preview", args=[asset]),
+        address("media_preview", asset),
     )
 
 

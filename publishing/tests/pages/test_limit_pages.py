@@ -10,12 +10,13 @@ import time_machine
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts.limit_pages import roomy, windows
 from accounts.limits import BucketId, Importance, Need, reserve, set_size
 from accounts.models import AuditEvent, Brand, CircuitBreaker, RateBucket
-from publishing.limit_views import SHOWN_FROM_SHARE, stands_out
+from platforms.base import MONEY
+from publishing.limit_views import SHOWN_FROM_SHARE, amount, stands_out
 from publishing.models import Delivery
 from publishing.tests.pages.conftest import make_account, make_delivery, make_person
 
@@ -365,3 +366,13 @@ def test_only_admins_set_sizes(world, sign_in, who):
     assert client.get(url).status_code == 403
     assert client.post(url, {"size": "1", "reason": "x"}).status_code == 403
     assert not RateBucket.objects.exclude(size_set=None).exists()
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", ["0", "999", "12,345"]), ("de", ["0", "999", "12.345"])],
+)
+def test_units_are_grouped_as_the_language_groups_digits(language, words):
+    with translation.override(language):
+        assert [amount(units, "calls") for units in (0, 999, 12_345)] == words
+        assert amount(12_400, MONEY) == "$12.40"
