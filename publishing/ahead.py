@@ -114,7 +114,7 @@ def _concerned(times: Mapping[int, Sequence[Any]], now: datetime) -> set[int]:
                 going[pk] = sorted((as_time(at) or now).timestamp() for at in times[pk])
         merged = sorted(at for pk in accounts for at in going[pk])
         length = rules(bucket.platform)[bucket.key].window_s
-        if _peak(merged, length) * units[bucket] > free:
+        if _are_crowded(merged, length, free // units[bucket]):
             found.update(accounts)
     return found
 
@@ -173,15 +173,12 @@ _accesses = FixedQuery(
 )
 
 
-def _peak(times: Sequence[float], length: float) -> int:
-    """The most of these times, in order, that lie within any span of that length; both
-    in seconds."""
-    most = first = 0
-    for last, at in enumerate(times):
-        while times[first] < at - length:
-            first += 1
-        most = max(most, last - first + 1)
-    return most
+def _are_crowded(times: Sequence[float], length: float, most: int) -> bool:
+    """Whether more than so many of these times, in order, lie within any span of that
+    length; both in seconds."""
+    return any(
+        last - first <= length for first, last in zip(times, times[most:], strict=False)
+    )
 
 
 @cache

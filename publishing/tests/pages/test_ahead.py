@@ -147,11 +147,16 @@ def test_far_from_any_limit_no_post_is_worked_out(world, linkedin, monkeypatch):
     assert ahead.forecasts(rows) == {}
 
 
-def test_the_most_within_a_span_is_counted():
+def test_more_than_are_free_within_a_span_are_a_crowd():
     times = [0.0, 1.0, 2.0, 30.0, 31.0, 90.0]
-    assert ahead._peak(times, 5) == 3
-    assert ahead._peak(times, 31) == 5
-    assert ahead._peak([], 5) == 0
+    assert ahead._are_crowded(times, 5, 2)
+    assert not ahead._are_crowded(times, 5, 3)
+    assert ahead._are_crowded(times, 31, 4)
+    assert not ahead._are_crowded(times, 31, 5)
+    assert ahead._are_crowded(times, 1, 1)  # both ends belong to the span
+    assert ahead._are_crowded(times, 5, 0)
+    assert not ahead._are_crowded(times, 1000, 6)
+    assert not ahead._are_crowded([], 5, 0)
 
 
 @pytest.mark.parametrize(
