@@ -68,13 +68,18 @@ def judge(
     for platform in {way.platform for way in ways.values()}:
         for post in practice.posts(platform):
             live[platform, str(post["account"])].append(post)
+    said: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for platform in {way.platform for way in ways.values() if way.comment}:
+        for comment in practice.comments(platform):
+            said[platform, str(comment["account"])].append(str(comment["text"]))
     verdict = Verdict()
     rows = Delivery.objects.select_related("post", "account")
     for row in rows.filter(pk__in=ways):
         there = live[row.account.platform, row.account.external_id]
         _judge_row(verdict, row, there, ways[row.pk], assets)
         if ways[row.pk].comment:
-            _judge_comment(verdict, row, below(practice, row.account), ways[row.pk])
+            words = said[row.account.platform, row.account.external_id]
+            _judge_comment(verdict, row, words, ways[row.pk])
     return verdict
 
 

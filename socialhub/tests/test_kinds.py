@@ -62,7 +62,7 @@ def test_the_sorts_of_account_are_those_of_the_specs():
 @pytest.mark.parametrize("slug", registry.PLATFORMS)
 def test_every_text_to_choose_has_a_sample(slug):
     for option in registry.spec(slug).options:
-        if option.kind in ("text", "list"):
+        if option.kind in ("text", "list", "date"):
             # What is quoted the drill makes itself.
             assert option.key in {*SAMPLES, QUOTE}
 
@@ -144,12 +144,16 @@ class Network:
     def __init__(self) -> None:
         self.live: list[dict[str, Any]] = []
         self.removed: list[str] = []
+        self.said: list[dict[str, Any]] = []
 
     def remove_fault(self, id: str) -> None:
         self.removed.append(id)
 
     def posts(self, platform: str) -> list[dict[str, Any]]:
         return self.live
+
+    def comments(self, platform: str) -> list[dict[str, Any]]:
+        return self.said
 
 
 @pytest.fixture
@@ -193,8 +197,8 @@ def judge(network, row, asset):
         ]
         return again()
 
-    def again() -> kinds_record.Verdict:
-        way = Way("mastodon", "image", None, ("image0",))
+    def again(comment: str = "") -> kinds_record.Verdict:
+        way = Way("mastodon", "image", None, ("image0",), comment=comment)
         return kinds_record.judge(network, {row.pk: way}, {"image0": asset})
 
     look.again = again
@@ -250,3 +254,25 @@ def test_what_came_to_no_end_has_failed(judge, row):
     verdict = judge()
     assert verdict.failed == {row.pk}
     assert verdict.published == set()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("said", "published", "lost", "doubled"),
+    [
+        (["Hi"], 1, 0, 0),
+        ([], 0, 1, 0),
+        (["Something else"], 0, 1, 0),
+        (["Hi", "Hi"], 1, 0, 1),
+    ],
+)
+def test_a_first_comment_stands_once_below_its_post(
+    judge, network, row, said, published, lost, doubled
+):
+    judge()
+    mine, other = row.account.external_id, "somebody else"
+    network.said = [{"account": mine, "text": text} for text in said]
+    network.said.append({"account": other, "text": "Hi"})
+    verdict = judge.again(comment="Hi")
+    found = len(verdict.published), len(verdict.lost), verdict.doubled
+    assert found == (published, lost, doubled)
