@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.core import mail
-from django.db.models import F
 
 from accounts.ends import End, EndKind
 from accounts.models import Credential, PlatformApp
@@ -141,7 +140,7 @@ def test_many_accounts_of_one_person_are_one_mail(
         make_account("scripted", f"b{number}", name=f"B{number}", expires_at=ENDS)
     tree = make_tree(pages=4)
     Credential.objects.filter(pk=tree.root.pk).update(expires_at=ENDS)
-    Credential.objects.update(issued_at=F("connected_at") - timedelta(days=60))
+    Credential.objects.update(issued_at=ENDS - timedelta(days=60))
     day(7)
     assert Incident.objects.filter(kind="ends").count() == 5
     (sent,) = mail.outbox
