@@ -261,6 +261,19 @@ def test_the_page_shows_the_weeks(reader: Client, filled: Brand) -> None:
     assert f"Reliability: {filled.name}" in one.content.decode()
 
 
+def test_a_brand_may_be_called_anything(reader: Client, filled: Brand) -> None:
+    odd = '<b>{0} & "x"</b>{'
+    Brand.objects.filter(pk=filled.pk).update(name=odd)
+    page = reader.get(PAGE).content.decode()
+    assert odd not in page
+    assert (
+        '<td data-label="Brand">&lt;b&gt;{0} &amp; &quot;x&quot;&lt;/b&gt;{</td>'
+        in page
+    )
+    rows = page.rpartition("<tbody>")[2].partition("</tbody>")[0]
+    assert rows.count("<td ") == 9 * rows.count("<tr>") > 0
+
+
 def test_a_fresh_installation_says_why_there_is_nothing(brand: Brand) -> None:
     client = signed_in(person("rita", roles.REVIEWER, brand))
     assert "Nothing was due in this time" in client.get(PAGE).content.decode()

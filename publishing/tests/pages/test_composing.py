@@ -12,9 +12,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import AuditEvent, Brand
+from accounts.models import AuditEvent, Brand, Profile
 from publishing import composing
-from publishing.models import Delivery, MediaAsset, Post
+from publishing.models import Delivery, MediaAsset, Post, Queue
 from publishing.tests.pages.conftest import (
     make_account,
     make_delivery,
@@ -541,3 +541,28 @@ def test_without_a_brand_the_page_says_the_next_step(db, sign_in):
     person = make_person("nobody", "Marketing")
     page = page_of(sign_in(person).get(NEW))
     assert "Ask an admin to add you to a brand." in page
+
+
+def test_an_account_may_be_called_anything_in_the_composer(world, ana):
+    odd = '<b>{0} & "x"</b>'
+    account = make_account(world.brand, "mastodon", "Odd")
+    account.name = account.handle = odd
+    account.save(update_fields=["name", "handle"])
+    queue = Queue.objects.create(brand=world.brand, name=odd, zone="Europe/Berlin")
+    Queue.objects.create(brand=world.brand, name="Empty", zone="Europe/Berlin")
+    queue.accounts.add(account)
+    for language, able in (("en", "Able to post"), ("de", "Sendebereit")):
+        Profile.objects.update_or_create(
+            user=world.ana, defaults={"language": language}
+        )
+        page = ana.get(f"{reverse('compose')}?account={account.pk}").content.decode()
+        assert odd not in page
+        escaped = "&lt;b&gt;{0} &amp; &quot;x&quot;&lt;/b&gt;"
+        assert (
+            f'<input type="checkbox" name="accounts" value="{account.pk}" '
+            f'data-network="mastodon" checked><span>{escaped} '
+            f'<span class="sh-muted">@{escaped}</span>'
+        ) in page
+        assert f'title="{able}">check_circle</span>' in page
+        assert f'data-tick="{account.pk}">{escaped}</button>' in page
+        assert page.count("data-tick=") == 1
