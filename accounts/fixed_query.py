@@ -103,6 +103,8 @@ class _Maker(Generic[M]):
         # `from_db` wants the values in the order of the model's fields.
         self.names: list[str] = []
         self.places: list[int] = []
+        #: where times are that have to be read
+        self.times: list[int] = []
         self.converters: list[tuple[int, Any, Any]] = []
         for field in model._meta.concrete_fields:
             if field.column in columns:
@@ -112,7 +114,7 @@ class _Maker(Generic[M]):
                 self.places.append(place)
                 if isinstance(field, DateTimeField) and connection.vendor == "sqlite":
                     # Django's own way to the same takes ten times as long.
-                    self.converters.append((place, _read_utc, column))
+                    self.times.append(place)
                     continue
                 if texts and isinstance(field, DateTimeField):
                     self.converters.append((place, _read_time, column))
@@ -127,6 +129,9 @@ class _Maker(Generic[M]):
 
     def values(self, row: tuple[Any, ...]) -> list[Any]:
         values = list(row)
+        for place in self.times:
+            if values[place] is not None:
+                values[place] = as_time(values[place])
         for place, convert, column in self.converters:
             values[place] = convert(values[place], column, connection)
         return values

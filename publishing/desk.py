@@ -397,7 +397,8 @@ def _read(user: Any, tab: str, whose: str) -> list[Delivery]:
     times = Times.at(timezone.now())
     asked = {"solved": times[1:], NEEDS_ME: times[:1]}.get(tab, ())
     read = _rows_of(tab, whose if tab == NEEDS_ME else "").objects(user, *asked)
-    accounts = _accounts().in_bulk({row.account_id for row in read}) if read else {}
+    keys = {row.account_id for row in read}
+    accounts = {one.pk: one for one in _by_key.objects(list(keys))} if read else {}
     # What went away between the two queries is not there.
     read = [row for row in read if row.account_id in accounts]
     for row in read:
@@ -437,21 +438,28 @@ GROUPED_BY = (
 )
 
 
-def _accounts() -> Any:
-    """As much of them as groups and their rows show, and what tells whether they are
-    able to post."""
-    return ConnectedAccount.objects.select_related("credential").only(
-        "brand",
-        "platform",
-        "network",
-        "external_id",
-        "name",
-        "handle",
-        "disconnected_at",
-        "trouble",
-        "credential__state",
-        "credential__cause",
-    )
+#: As much of accounts as groups and their rows show, and what tells whether they are
+#: able to post.
+_by_key = FixedQuery(
+    lambda keys: (
+        ConnectedAccount.objects.filter(pk__in=keys)
+        .order_by()
+        .select_related("credential")
+        .only(
+            "brand",
+            "platform",
+            "network",
+            "external_id",
+            "name",
+            "handle",
+            "disconnected_at",
+            "trouble",
+            "credential__state",
+            "credential__cause",
+        )
+    ),
+    [-7],
+)
 
 
 class Line(NamedTuple):
