@@ -94,6 +94,7 @@ class Comments(Posts):
                 "text": doc["text"],
             }
             for id, doc in self.all("comment", deleted=False, by="")
+            if "page" in doc  # Instagram's stand beside them
         ]
 
     def comment_as_reader(self, post: str, by: str, text: str, under: str = "") -> str:

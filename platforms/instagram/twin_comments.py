@@ -88,6 +88,7 @@ class Comments(Media):
                 "text": doc["text"],
             }
             for id, doc in self.all("comment", deleted=False, by="")
+            if "ig" in doc  # Facebook's stand beside them
         ]
 
     def comment_as_reader(self, post: str, by: str, text: str, under: str = "") -> str:

@@ -940,3 +940,17 @@ def test_a_trial_may_not_be_for_everybody_nor_in_the_list(call):
     call.switch("trials_allowed", "no")
     refused = call.of(account, "POST", "{ig}/media", **fields)
     assert call.refusal(refused) == (100, 2207081)
+
+
+def test_comments_of_instagram_and_facebook_are_told_apart(call):
+    """Both keep them in the same world."""
+    account = call.account("cake")
+    id = call.post(account)
+    made = call.of(account, "POST", f"{id}/comments", message="First")
+    assert made.status_code == 200, made.text
+    facebook = call.server.twins["facebook"]
+    page = {"id": "1_2", "page": "1"}
+    with call.server.world.transaction():
+        below = facebook._new_comment(page, "Below a Page", None)
+        assert [one["id"] for one in facebook.own_comments()] == [below]
+        assert [one["text"] for one in call.twin.own_comments()] == ["First"]
