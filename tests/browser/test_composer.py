@@ -609,6 +609,7 @@ def test_a_press_is_heard_although_the_checks_come_meanwhile(
 
     def press_while_checks_come(text: str) -> None:
         page.wait_for_load_state("networkidle")
+        expect(preview).to_be_visible()
         words.fill(text)
         draft.hover()
         with page.expect_response("**/posts/check/") as checked:
