@@ -133,6 +133,13 @@ class Field:
         return self.option.kind is OptionKind.LINES
 
     @property
+    def goes_with(self) -> str:
+        """Kinds of files, or "poll", without which it is out of sight; "": never is."""
+        if self.is_asked:
+            return ""
+        return "poll" if self.option.of_poll else " ".join(self.option.media)
+
+    @property
     def is_asked(self) -> bool:
         """A person has to decide, so it must not be overlooked."""
         return self.option.required and self.option.default is None

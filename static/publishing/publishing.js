@@ -16,9 +16,28 @@ function readComposer(form) {
     const box = form.querySelector(`input[name="accounts"][value="${field.dataset.accountOption}"]`);
     field.hidden = !box.checked;
   }
+  readChoices(form);
   const now = form.querySelector('input[name="when"][value="now"]');
   for (const part of form.querySelectorAll('[data-when="at"]')) {
     part.hidden = now.checked;
+  }
+}
+
+// What makes sense with other files than these is out of sight, unless something is chosen.
+function readChoices(form) {
+  const there = new Set(Array.from(form.querySelectorAll("[data-kind]"), (file) => file.dataset.kind));
+  if (Array.from(form.querySelectorAll("[name^=poll_option_]")).some((answer) => answer.value.trim())) there.add("poll");
+  for (const field of form.querySelectorAll("[data-goes-with]")) {
+    const box = form.querySelector(`input[name="accounts"][value="${field.dataset.accountOption}"]`);
+    const control = field.querySelector("input, select, textarea");
+    const isChosen = control.matches("[type=checkbox]")
+      ? control.checked
+      : control.matches("select")
+        ? control.selectedIndex > 0
+        : control.value.trim() !== "";
+    const makesSense = field.dataset.goesWith.split(" ").some((kind) => there.has(kind));
+    const isFocused = field.contains(document.activeElement);
+    field.hidden = Boolean(box && !box.checked) || !(makesSense || isChosen || isFocused);
   }
 }
 

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
+from publishing.tests.made_files import picture
 from tests.browser.conftest import Site, Window
 from tests.browser.guide import (
     BLUESKY,
@@ -298,6 +299,15 @@ def test_each_network_asks_for_what_it_needs_and_keeps_the_answers(
     expect(board).to_be_focused()
     expect(pinterest.get_by_label("Board · Cakes")).to_be_hidden()
     board.select_option(label="Shops")
+
+    # What goes with files of a kind comes into sight with the first of them.
+    of_images = pinterest.get_by_label("Titles of the images")
+    of_videos = pinterest.get_by_label("Cover: second of the video")
+    expect(of_images).to_be_hidden()
+    image = {"name": "loaf.png", "mimeType": "image/png", "buffer": picture("PNG")}
+    page.get_by_label("Add files").set_input_files(image)
+    expect(of_images).to_be_visible()
+    expect(of_videos).to_be_hidden()
 
     for name in ("Cakes", "Bakery live", "Bakery films"):
         page.get_by_role("checkbox", name=name).check()
