@@ -69,15 +69,15 @@ class Round:
 
 def current(user: Any) -> Round | None:
     """The round that was begun and not ended."""
-    began = own_events(user, BEGAN, ENDED).first()
+    began = next(iter(own_events(user, BEGAN, ENDED)), None)
     if began is None or began.verb == ENDED:
         return None
     account = accounts_of(user).filter(pk=began.detail["account"]).first()
     if account is None:
         return None
     found = Round(user, began, account)
-    event = own_events(user, STAGED).filter(at__gte=began.at).first()
-    if event is not None:
+    event = next(iter(own_events(user, STAGED)), None)
+    if event is not None and event.at >= began.at:
         posts = Post.objects.filter(pk=event.detail["post"], author=user)
         found.staged = posts.first()
         found.fault = str(event.detail["fault"])
