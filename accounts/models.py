@@ -706,6 +706,11 @@ class AccountQuerySet(models.QuerySet["ConnectedAccount"]):
             Q(credential__state=Credential.State.BROKEN) | ~Q(trouble="")
         )
 
+    def unable(self) -> AccountQuerySet:
+        """Those that nothing can go out of: broken, disconnected or without access."""
+        gone = Q(disconnected_at__isnull=False) | Q(credential=None)
+        return self.broken() | self.filter(gone)
+
     def without_access(self) -> AccountQuerySet:
         """Broken ones whose standby access lives."""
         return (

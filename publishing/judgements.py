@@ -23,13 +23,18 @@ BELIEVED = timedelta(minutes=5)
 
 def doubted(now: datetime) -> Q:
     """Over deliveries: those whose judgement is not believed, or that have none."""
+    # Reconnected or renewed since.
+    renewed = Q(account__credential__issued_at__gte=F("judgement__judged_at"))
+    return doubted_by_itself(now) | renewed
+
+
+def doubted_by_itself(now: datetime) -> Q:
+    """The same without regard to their accounts."""
     return (
         Q(judgement=None)
         | Q(judgement__judged_at__lte=now - BELIEVED)
         | ~Q(judgement__due_at=F("due_at"))
         | Q(post__changed_at__gte=F("judgement__judged_at"))
-        # Reconnected or renewed since.
-        | Q(account__credential__issued_at__gte=F("judgement__judged_at"))
     )
 
 

@@ -21,7 +21,7 @@ from accounts.fixed_query import SAMPLE_TIME, FixedQuery, Reader, Seen
 from accounts.models import ConnectedAccount
 
 from . import ahead, stops
-from .judgements import BELIEVED, doubted
+from .judgements import BELIEVED, doubted, doubted_by_itself
 from .models import Delivery, DeliveryQuerySet, Judgement, Stop
 from .risk import ACCESS, UNREAD, Risk, Sky, gravest, judge, read_files
 
@@ -35,6 +35,8 @@ ROUND_S = 30.0
 #: What a round leaves alone, because another has judged it a moment ago: rounds begin
 #: each minute, and each judges about half.
 LATELY = timedelta(seconds=90)
+#: In the place of a root: nothing puts it at risk.
+GOES = "goes"
 
 Status = Delivery.Status
 
@@ -102,17 +104,34 @@ def threatened_for(reader: Any, until: datetime, sky: Sky) -> list[Found]:
 def _listed(
     deliveries: DeliveryQuerySet, now: datetime, active: Sequence[Stop]
 ) -> QuerySet[Delivery, Any]:
-    """What `Found` begins with, of those at risk and those that are doubted."""
-    doubt = doubted(now)
+    """What `Found` begins with, of those at risk and those that are doubted, and of
+    some that will go (`GOES`): of accounts that were renewed a moment ago."""
+    # Said by lists of accounts: to look at the account of each row, and its access,
+    # would take as long as all else.
+    unable = ConnectedAccount.objects.unable()
+    renewed = ConnectedAccount.objects.filter(credential__issued_at__gt=now - BELIEVED)
+    stopped = _is_stopped(now, active)
+    at_risk = ~Q(judgement__root="")
     return (
         deliveries.filter(status=Status.SCHEDULED)
-        .filter(doubt | ~Q(judgement__root="") | _is_plain(now, active))
+        .filter(
+            doubted_by_itself(now)
+            | at_risk
+            | Q(account__in=(unable | renewed).values("pk"))
+            | stopped
+        )
         .order_by("due_at", "pk")
         .values_list(
             "pk",
             "due_at",
             "account",
-            Case(When(doubt, then=Value(None)), default=F("judgement__root")),
+            Case(
+                When(doubted(now), then=Value(None)),
+                When(at_risk, then=F("judgement__root")),
+                # What needs no judging, for the account or a stop says it.
+                When(Q(account__in=unable.values("pk")) | stopped, then=Value("")),
+                default=Value(GOES),
+            ),
         )
     )
 
@@ -170,7 +189,7 @@ _of_reader = FixedQuery(
 
 
 def _judged(rows: Iterable[Sequence[Any]], now: datetime) -> list[Found]:
-    listed = [Found(*row) for row in rows]
+    listed = [Found(*row) for row in rows if row[3] != GOES]
     unknown = [row for row in listed if not row.root][:MOST_DOUBTED]
     if unknown:
         why = _why(unknown, now)
@@ -201,11 +220,9 @@ def explained(found: Sequence[Found], sky: Sky | None = None) -> dict[int, Risk]
     return why | _why(unknown, timezone.now(), sky) if unknown else why
 
 
-def _is_plain(now: datetime, active: Sequence[Stop]) -> Q:
-    """Over deliveries: what needs no judging, for the account or a stop says it."""
-    broken = ConnectedAccount.objects.broken().values("pk")
-    gone = Q(account__disconnected_at__isnull=False) | Q(account__credential=None)
-    found = Q(account__in=broken) | gone
+def _is_stopped(now: datetime, active: Sequence[Stop]) -> Q:
+    """Over deliveries: what a stop will hold, if it lasts."""
+    found = Q()
     for stop in active:
         found |= stop.covered() & Q(due_at__lt=now + stops.AHEAD)
     return found

@@ -161,3 +161,15 @@ def test_pages_ask_little_where_all_is_kept(
     assert facts[ended.pk]["at_risk"] == 3
     assert facts[ended.pk]["risk"].cause == Cause.TOKEN_EXPIRED
     assert facts[row.account_id]["at_risk"] == 0
+
+
+def test_what_was_judged_since_its_access_was_renewed_is_believed(
+    row: Delivery, noon: Any
+) -> None:
+    Credential.objects.update(issued_at=NOON)
+    with CaptureQueriesContext(connection) as seen:
+        assert threatened(Delivery.objects.all()) == []
+    assert len(seen) == 2
+    # With a break in the access that pages tell at once.
+    ConnectedAccount.objects.update(trouble=Cause.ROLE_LOST)
+    assert found() == [row.pk]
