@@ -7,6 +7,7 @@ by the primary key, counts to a bound, and offers filters that need no look at a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -27,6 +28,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from platforms import registry
 
+from .fixed_query import FixedQuery, Seen
 from .models import AuditEvent, Brand
 from .roles import is_admin
 from .selects import LongSelect
@@ -36,6 +38,8 @@ COUNTED = 1000
 #: A filter offers values of so many of the newest rows, and so many people.
 LOOKED_AT = 1000
 PEOPLE_OFFERED = 50
+#: Found again in a query; unlike the sample for a reader.
+AN_OWNER = -8
 #: Networks are known without a look at any row.
 PLATFORM = "platform"
 
@@ -143,6 +147,8 @@ class FastAdmin(ModelAdmin):
 
     #: by what an index finds the newest rows
     newest: ClassVar[str] = "-pk"
+    #: what a page of one row asks of the rows that its columns name
+    named_further: ClassVar[Sequence[str]] = ()
     ordering: ClassVar[Any] = ("-pk",)
     list_per_page = 25
     list_max_show_all = 0
@@ -194,7 +200,8 @@ class FastAdmin(ModelAdmin):
         if from_field:
             return super().get_object(request, object_id, from_field)
         columns = flatten_fieldsets(self.get_fieldsets(request))
-        rows = self.get_queryset(request).select_related(*_named(self.model, columns))
+        named = [*_named(self.model, columns), *self.named_further]
+        rows = self.get_queryset(request).select_related(*named)
         many = [f.name for f in self.model._meta.many_to_many if f.name in columns]
         rows = rows.prefetch_related(*many)
         try:
@@ -311,21 +318,28 @@ class Table:
     has_links: ClassVar[bool] = False
     verbose_name_plural: ClassVar[Any] = ""
 
-    def __init__(self, owner: models.Model, request: HttpRequest) -> None:
-        self.owner, self.request = owner, request
+    #: who reads decides which rows there are
+    is_of_reader: ClassVar[bool] = False
 
-    def get_queryset(self) -> QuerySet[Any]:
-        rows: QuerySet[Any] = self.model._default_manager.all()
-        named = _named(self.model, self.fields)
+    def __init__(self, owner: models.Model, request: HttpRequest) -> None:
+        self.owner, self.reader = owner, request.user
+
+    @classmethod
+    def seen_by(cls, reader: Any) -> QuerySet[Any]:
+        """reader: None unless the table is of its reader; all else stays as it is when
+        it is first asked."""
+        rows: QuerySet[Any] = cls.model._default_manager.all()
+        named = _named(cls.model, cls.fields)
         return rows.select_related(*named) if named else rows
 
     @cached_property
     def rows(self) -> list[Any]:
+        asked = _hanging_on(type(self), type(self.owner))  # type: ignore[arg-type]
+        if isinstance(asked, Seen):
+            found = asked.objects(self.reader, self.owner.pk)
+        else:
+            found = asked.objects(self.owner.pk)
         key: Any = _get_foreign_key(type(self.owner), self.model)
-        rows = self.get_queryset().filter(**{key.name: self.owner})
-        if self.ordering:
-            rows = rows.order_by(*self.ordering)
-        found = list(rows if rows.ordered else rows.order_by("pk"))
         for row in found:
             setattr(row, key.name, self.owner)
         return found
@@ -333,6 +347,24 @@ class Table:
     @property
     def title(self) -> str:
         return str(self.verbose_name_plural or self.model._meta.verbose_name_plural)
+
+
+@cache
+def _hanging_on(
+    table: type[Table], owner: type[models.Model]
+) -> FixedQuery[Any] | Seen[Any]:
+    """The rows of such a table, by the key of the row that a page shows."""
+    key: Any = _get_foreign_key(owner, table.model)
+
+    def rows(reader: Any, pk: int) -> QuerySet[Any]:
+        found = table.seen_by(reader).filter(**{key.name: pk})
+        if table.ordering:
+            return found.order_by(*table.ordering)
+        return found if found.ordered else found.order_by("pk")
+
+    if table.is_of_reader:
+        return Seen(rows, AN_OWNER, for_all=True)
+    return FixedQuery(lambda pk: rows(None, pk), AN_OWNER)
 
 
 def run_verb(

@@ -63,9 +63,11 @@ class AlertTable(Table):
     model = Alert
     #: no subject: it may name an account of a brand that the reader does not see
     fields = ["user", "channel", "kind", "created_at", "sent_at", "error"]
+    is_of_reader = True
 
-    def get_queryset(self) -> QuerySet[Any]:
-        seen = Alert.objects.within_sight_of(self.request.user)
+    @classmethod
+    def seen_by(cls, reader: Any) -> QuerySet[Any]:
+        seen = Alert.objects.within_sight_of(reader)
         named = seen.select_related("user", "channel")
         return named.defer("channel__url", "channel__secret")
 

@@ -79,6 +79,8 @@ class PostAdmin(RoleAdmin):
     list_filter = ["state", "brand", "author", "due_at"]
     search_fields = ["text", "link_url", "author__username"]
     more_fields = ["accounts"]
+    #: a series is called like its pattern
+    named_further = ["series__pattern"]
     tables = [VariantTable, PostMediaTable, DeliveryTable]
 
 

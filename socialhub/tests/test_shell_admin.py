@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -44,6 +45,7 @@ from monitoring.models import (
     PostComment,
     Watch,
 )
+from publishing.admin import DeliveryTable
 from publishing.models import (
     Attempt,
     Delivery,
@@ -529,6 +531,46 @@ def test_rows_that_hang_on_another_are_read_in_one_query(
         text = root.get(url).content.decode()
     assert text.count('class="form-row"') == 11
     assert len(many) == len(few)
+
+
+def test_only_what_hangs_on_a_row_stands_below_it_and_in_its_order(
+    root: Client, world: Any, make_account: Any, make_delivery: Any
+) -> None:
+    other = make_delivery(make_account("mastodon"), "Another")
+    post = world["delivery"].post
+    second = make_delivery(other.account, "Another still")
+    Delivery.objects.filter(pk=second.pk).update(post=post)
+    # Asked for twice: by one question, with another key.
+    for shown in (post, other.post):
+        tables = root.get(url_of(Post, "change", shown.pk)).context["tables"]
+        for table in tables:
+            owned = table.model._default_manager.filter(post=shown)
+            assert table.rows == list(owned if owned.ordered else owned.order_by("pk"))
+            assert all(row.post is table.owner for row in table.rows)
+    deliveries = DeliveryTable(post, SimpleNamespace(user=None)).rows
+    assert [row.pk for row in deliveries] == [world["delivery"].pk, second.pk]
+    assert deliveries[0].due_at == world["delivery"].due_at
+    assert deliveries[0].witness == {"url": "upload-url"}
+
+
+def test_a_page_of_an_incident_names_nobody_whom_its_reader_does_not_see(
+    root: Client, as_admin: Client, world: Any, brand: Brand
+) -> None:
+    """A superuser and an admin ask after each other."""
+    adam, stranger = User.objects.get(username="adam"), User.objects.create_user("sam")
+    brand.members.add(adam)
+    incident = Incident.objects.get()
+    incident.accounts.add(world["account"])
+    own, others = (
+        Alert.objects.create(incident=incident, user=user) for user in (adam, stranger)
+    )
+    url = url_of(Incident, "change", incident.pk)
+    (table,) = as_admin.get(url).context["tables"]
+    assert own in table.rows
+    assert others not in table.rows
+    as_admin.force_login(User.objects.get(is_superuser=True))
+    (table,) = as_admin.get(url).context["tables"]
+    assert {own, others} <= set(table.rows)
 
 
 def test_what_hangs_on_a_row_cannot_hold_markup(root: Client, world: Any) -> None:
