@@ -18,8 +18,9 @@ from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection
-from django.db.models import DateTimeField, Model, QuerySet
+from django.db.models import DateTimeField, JSONField, Model, QuerySet
 from django.db.models.base import ModelState
+from django.db.models.expressions import Col
 from django.utils.dateparse import parse_datetime
 
 #: Found again among the values of the query that was put together with it.
@@ -118,13 +119,7 @@ class _Maker(Generic[M]):
                     continue
                 if texts and isinstance(field, DateTimeField):
                     self.converters.append((place, _read_time, column))
-                self.converters += [
-                    (place, convert, column)
-                    for convert in (
-                        *connection.ops.get_db_converters(column),
-                        *column.get_db_converters(connection),
-                    )
-                ]
+                self.converters += _converters_of(column, place)
         self.extras = [(n, name) for n, name in enumerate(columns) if name not in known]
 
     def values(self, row: tuple[Any, ...]) -> list[Any]:
@@ -152,6 +147,24 @@ class _Maker(Generic[M]):
 
 #: (place, converter, column): what a field makes of what the database has.
 Converters = Sequence[tuple[int, Any, Any]]
+
+
+def _converters_of(column: Any, place: int) -> Converters:
+    field = column.output_field
+    if (
+        type(column) is Col
+        and type(field) is JSONField
+        and field.decoder is None
+        and connection.vendor == "sqlite"
+    ):
+        return [(place, _read_document, column)]
+    return [
+        (place, convert, column)
+        for convert in (
+            *connection.ops.get_db_converters(column),
+            *column.get_db_converters(connection),
+        )
+    ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,13 +200,7 @@ class _Joint(Generic[M]):
             if isinstance(field, DateTimeField) and connection.vendor == "sqlite":
                 found.append((place, _read_utc, column))
                 continue
-            found += [
-                (place, convert, column)
-                for convert in (
-                    *connection.ops.get_db_converters(column),
-                    *column.get_db_converters(connection),
-                )
-            ]
+            found += _converters_of(column, place)
         return found
 
     def _node(self, info: Any, give: Any) -> _Node:
@@ -487,6 +494,15 @@ def as_day(value: Any) -> Any:
 
 def _read_utc(value: Any, _column: Any, _connection: Any) -> Any:
     return as_time(value)
+
+
+def _read_document(value: Any, _column: Any, _connection: Any) -> Any:
+    # Most are empty.
+    if value == "{}":
+        return {}
+    if value == "[]":
+        return []
+    return None if value is None else json.loads(value)
 
 
 def _read_time(value: Any, _column: Any, _connection: Any) -> Any:

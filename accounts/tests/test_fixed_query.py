@@ -318,3 +318,22 @@ def test_rows_that_a_query_joins_come_with_it(make_account, author):
     assert access.app.may_mention is expected.app.may_mention is False
     # What was left out is read when it is asked for.
     assert access.access_token == expected.access_token
+
+
+@pytest.mark.parametrize("joined", [(), ("credential",)])
+def test_documents_are_what_the_orm_makes_of_them_and_each_its_own(
+    make_account, joined
+):
+    rows = [make_account("mastodon", str(n)) for n in range(4)]
+    for row, extra in zip(rows, [{}, {"a": [1, "ü"]}, {}, []], strict=True):
+        row.extra = extra
+        row.save(update_fields=["extra"])
+
+    def wanted(keys):
+        found = ConnectedAccount.objects.filter(pk__in=keys).order_by("pk")
+        return found.select_related(*joined) if joined else found
+
+    keys = [row.pk for row in rows]
+    found = FixedQuery(wanted, [-7]).objects(keys)
+    assert [one.extra for one in found] == [one.extra for one in wanted(keys)]
+    assert found[0].extra is not found[2].extra
