@@ -8,11 +8,11 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.translation import gettext_lazy as _
 
+from accounts.addresses import address
 from accounts.models import Brand, ConnectedAccount
 
 
@@ -80,7 +80,7 @@ class SavedView(models.Model):
         return self.name
 
     def get_absolute_url(self) -> str:
-        return f"{reverse(self.page)}?{self.query}"
+        return f"{address(self.page)}?{self.query}"
 
 
 class QueueQuerySet(models.QuerySet["Queue"]):

@@ -13,6 +13,8 @@ from functools import lru_cache
 from typing import Any
 
 from django import template
+from django.template import Context
+from django.template.defaulttags import CsrfTokenNode
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -26,7 +28,7 @@ from publishing import looks
 from publishing.cards import Card, NativeCard
 from publishing.forms import Choice, NetworkSection
 from publishing.listing import Calendar, Day, Filters, NativeRow, Row
-from publishing.models import Delivery
+from publishing.models import Delivery, SavedView
 from socialhub.templatetags.socialhub import (
     chip,
     health_chip,
@@ -91,6 +93,43 @@ def calendar_weeks(calendar: Calendar, may_write: bool, filters: Filters) -> Saf
 
     return fill_each(
         "<tr>{}</tr>", ([joined(map(cell, week))] for week in calendar.weeks)
+    )
+
+
+@register.simple_tag(takes_context=True)
+def saved_views(context: Context, views: Iterable[SavedView]) -> SafeString:
+    """Views of a page that the reader may open; those of their own can be forgotten."""
+    reader = context["request"].user.pk
+    token = CsrfTokenNode().render(context)
+    shared = fill(' <span class="sh-muted">{}</span>', _("(shared)"))
+    forget = _("Forget the view %(name)s")
+    return fill(
+        '<ul class="sh-row pub-views-kept" aria-label="{}">{}</ul>',
+        _("Saved views"),
+        fill_each(
+            '<li class="sh-row"><a class="sh-btn sh-btn--small" href="{}"><span '
+            'class="material-symbols-outlined sh-icon" aria-hidden="true">bookmark</span>'
+            "{}{}</a>{}</li>",
+            (
+                (
+                    view.get_absolute_url(),
+                    view.name,
+                    NOTHING if view.brand_id is None else shared,
+                    fill(
+                        '<form method="post" action="{}">{}<button class="sh-btn '
+                        'sh-btn--small sh-btn--quiet" aria-label="{}"><span class='
+                        '"material-symbols-outlined sh-icon" aria-hidden="true">close'
+                        "</span></button></form>",
+                        address("view_forget", view.pk),
+                        token,
+                        forget % {"name": view.name},
+                    )
+                    if view.person_id == reader
+                    else NOTHING,
+                )
+                for view in views
+            ),
+        ),
     )
 
 

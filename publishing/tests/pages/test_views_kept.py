@@ -80,6 +80,22 @@ def test_a_view_is_kept_and_replaced_under_its_name(world, ana):
     assert "Name of the view" in save(ana, name=" ").content.decode()
 
 
+def test_only_own_views_can_be_forgotten(world, ana, sign_in):
+    save(ana, share=world.brand.pk, name="<b>Ours</b>")
+    forget = reverse("view_forget", args=[SavedView.objects.get().pk])
+    button = f'<form method="post" action="{forget}">'
+    for page in ("calendar", "post_list"):
+        SavedView.objects.update(page=page)
+        own = ana.get(reverse(page)).content.decode()
+        assert f'{button}<input type="hidden" name="csrfmiddlewaretoken"' in own
+        assert 'aria-label="Forget the view &lt;b&gt;Ours&lt;/b&gt;"' in own
+        others = sign_in(world.rita).get(reverse(page)).content.decode()
+        assert button not in others
+        for shown in (own, others):
+            assert f"?{SavedView.objects.get().query}".replace("&", "&amp;") in shown
+            assert '&lt;b&gt;Ours&lt;/b&gt; <span class="sh-muted">(shared)<' in shown
+
+
 def test_a_view_is_shared_with_one_brand_only(world, ana, sign_in):
     save(ana, share=world.brand.pk)
     save(ana, name="Mine alone")
