@@ -15,10 +15,12 @@ from math import ceil
 from typing import Any
 from urllib.parse import urlencode
 
+from django.db.models import Min
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.causes import finding_sentence
+from accounts.fixed_query import SAMPLE_KEY, FixedQuery
 from accounts.models import ConnectedAccount
 from platforms import parts, registry
 from platforms.base import Draft, Finding, Level, MediaFile, MediaKind, PlatformSpec
@@ -479,6 +481,31 @@ def _doing_to_video(recipe: recoding.Recipe, facts: Mapping[str, Any]) -> str:
     if facts.get("interlaced"):
         words.append(_("whole pictures"))
     return ", ".join([*words, kind])
+
+
+#: What an account's `identity` is made of.
+IDENTITY = ("external_id", "kind", "name", "handle", "url", "avatar_url", "extra")
+#: The first account of each network, with what networks ask of one.
+_first_of_each = FixedQuery(
+    lambda brand: (
+        ConnectedAccount.objects.filter(
+            pk__in=ConnectedAccount.objects.connected()
+            .filter(brand=brand)
+            .order_by()
+            .values("platform")
+            .annotate(first=Min("pk"))
+            .values("first")
+        )
+        .only("platform", "server_limits", *IDENTITY)
+        .order_by("platform")
+    ),
+    SAMPLE_KEY,
+)
+
+
+def fits_of_brand(asset: MediaAsset) -> list[Fit]:
+    """`fits` of all that its brand has connected."""
+    return fits(asset, _first_of_each.objects(asset.brand_id))
 
 
 def fits(asset: MediaAsset, accounts: Sequence[ConnectedAccount]) -> list[Fit]:

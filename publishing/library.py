@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from django.db.models import Q, Sum
 
+from accounts.fixed_query import SAMPLE_KEY, FixedQuery, Seen
 from accounts.models import Brand
 from platforms.text import tidy
 
@@ -75,10 +76,21 @@ class LibraryFilters:
         return rows
 
 
+_folders = Seen(
+    lambda reader: (
+        MediaAsset.objects.visible_to(reader)
+        .exclude(folder="")
+        .order_by("folder")
+        .values_list("folder")
+        .distinct()
+    ),
+    for_all=True,
+)
+
+
 def folders(user: Any) -> list[str]:
     """Names of folders in the person's brands."""
-    rows = MediaAsset.objects.visible_to(user).exclude(folder="").order_by("folder")
-    return list(dict.fromkeys(rows.values_list("folder", flat=True).distinct()))
+    return [name for (name,) in _folders.rows(user)]
 
 
 def posts_with(asset: MediaAsset) -> PostQuerySet:
@@ -88,6 +100,29 @@ def posts_with(asset: MediaAsset) -> PostQuerySet:
         found = places._default_manager.filter(asset=asset)
         where |= Q(pk__in=found.values(places.POST))
     return Post.objects.filter(where).order_by("-pk")
+
+
+SHOWN_POSTS = 20
+_newest_with = FixedQuery(
+    lambda asset: posts_with(MediaAsset(pk=asset))[:SHOWN_POSTS], SAMPLE_KEY
+)
+_made_of = FixedQuery(
+    lambda asset: MediaAsset.objects.filter(original=asset).values_list("pk", "name"),
+    SAMPLE_KEY,
+)
+
+
+def newest_with(asset: MediaAsset) -> tuple[list[Post], int]:
+    """The newest posts in which a file stands, and how many there are."""
+    shown = _newest_with.objects(asset.pk)
+    if len(shown) < SHOWN_POSTS:
+        return shown, len(shown)
+    return shown, posts_with(asset).count()
+
+
+def made_of(asset: MediaAsset) -> list[tuple[int, str]]:
+    """(key, name) of the files that were made of this one, newest first."""
+    return [(pk, name) for pk, name in _made_of.rows(asset.pk)]
 
 
 def uses(assets: Iterable[MediaAsset]) -> dict[int, int]:

@@ -19,7 +19,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 from PIL import Image
 
-from accounts.models import Brand, ConnectedAccount
+from accounts.models import Brand
 from accounts.roles import can_write
 from platforms.text import tidy
 
@@ -35,7 +35,6 @@ from .upload_views import PART_BYTES, arrivals
 
 PAGE_SIZE = 48
 #: Posts that a file's page names; the rest are counted.
-SHOWN_POSTS = 20
 
 
 @role_required(can_write)
@@ -208,20 +207,13 @@ def media_details(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("media_details", pk)
     if action == "delete" and _delete(request, [asset]):
         return redirect("media_library")
-    accounts = list(
-        ConnectedAccount.objects.connected()
-        .filter(brand=asset.brand)
-        .select_related("credential__app")
-        .order_by("platform", "pk")
-    )
-    fits = fitting.fits(asset, accounts)
+    fits = fitting.fits_of_brand(asset)
     if action.startswith("fit:"):
         wanted = [fit for fit in fits if fit.spec.slug == action.removeprefix("fit:")]
         recipe = wanted[0].recipe if wanted else None
         if recipe and (answer := _make(request, asset, recipe)):
             return answer
-    posts = library.posts_with(asset)
-    shown = list(posts[:SHOWN_POSTS])
+    posts, number = library.newest_with(asset)
     if request.method == "POST":
         # What was typed, and refused, stands in the form alone.
         asset = _asset(request, pk)
@@ -231,9 +223,9 @@ def media_details(request: HttpRequest, pk: int) -> HttpResponse:
         "make": make,
         "jobs": [line(job) for job in recoding.to_show(asset, request.user)],
         "fits": fits,
-        "made": asset.made.all(),
-        "posts": shown,
-        "number": len(shown) if len(shown) < SHOWN_POSTS else posts.count(),
+        "made": library.made_of(asset),
+        "posts": posts,
+        "number": number,
         "folders": library.folders(request.user),
     }
     refused = action in {"save", "make"} and not (
@@ -301,4 +293,5 @@ def _ratio(said: str) -> float | None:
 
 def _asset(request: HttpRequest, pk: int) -> MediaAsset:
     assets = MediaAsset.objects.visible_to(request.user)
-    return get_object_or_404(assets.select_related("brand", "original"), pk=pk)
+    named = assets.select_related("brand", "original", "uploaded_by")
+    return get_object_or_404(named, pk=pk)

@@ -23,6 +23,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.fixed_query import SAMPLE_KEY, SAMPLE_TIME, FixedQuery, Reader
+
 from . import incoming, jobs, leftovers, media, recode
 from .crash_points import crash_point
 from .job_models import Job
@@ -83,25 +85,36 @@ def start(asset: MediaAsset, recipe: Recipe, person: Any) -> Job:
     return jobs.start(KIND, person, asset.brand, **asked)
 
 
+_live = FixedQuery(
+    lambda brand: (
+        Job.objects.live().filter(kind=KIND, brand=brand).select_related("brand")
+    ),
+    SAMPLE_KEY,
+)
+_broken = FixedQuery(
+    lambda person, since: (
+        Job.objects.of(Reader(person))
+        .filter(kind=KIND, state=Job.State.FAILED, ended_at__gt=since)
+        .select_related("brand")
+    ),
+    SAMPLE_KEY,
+    SAMPLE_TIME,
+)
+
+
 def going_on(asset: MediaAsset) -> list[Job]:
     """What is made of it just now, for anybody."""
-    return [
-        job
-        for job in Job.objects.live()
-        .filter(kind=KIND, brand=asset.brand_id)
-        .select_related("brand")
-        if job.asked["asset"] == asset.pk
-    ]
+    return _of(asset, _live.objects(asset.brand_id))
 
 
 def to_show(asset: MediaAsset, person: Any) -> list[Job]:
     """What is made of it just now, and what a person asked for and did not get lately."""
-    broken = Job.objects.of(person).filter(
-        kind=KIND, state=Job.State.FAILED, ended_at__gt=timezone.now() - TOLD_FOR
-    )
-    return going_on(asset) + [
-        job for job in broken.select_related("brand") if job.asked["asset"] == asset.pk
-    ]
+    broken = _broken.objects(person.pk, timezone.now() - TOLD_FOR)
+    return going_on(asset) + _of(asset, broken)
+
+
+def _of(asset: MediaAsset, found: list[Job]) -> list[Job]:
+    return [job for job in found if job.asked["asset"] == asset.pk]
 
 
 # ---------------------------------------------------------------- the work

@@ -152,6 +152,42 @@ def test_files_of_parts_count_as_used(world, keep):
     assert not MediaAsset.objects.unused().exists()
 
 
+def test_a_file_is_judged_by_the_first_connected_account_of_each_network(
+    world, keep, django_assert_num_queries
+):
+    gone = make_account(world.brand, "bluesky", "gone")
+    gone.disconnected_at = timezone.now()
+    gone.save(update_fields=["disconnected_at"])
+    world.mastodon.server_limits = {"image_size_limit": 1}
+    world.mastodon.save(update_fields=["server_limits"])
+    make_account(world.brand, "mastodon", "mild")
+    make_account(Brand.objects.create(name="Another"), "pinterest", "theirs")
+    asset = keep()
+    fitting.fits_of_brand(asset)
+    with django_assert_num_queries(1):
+        found = fitting.fits_of_brand(asset)
+    taken = {fit.spec.slug: not fit.problems for fit in found}
+    assert taken == {"mastodon": False, "x": True}
+
+
+def test_the_page_of_a_file_shows_the_newest_posts_with_it_and_counts_them_all(
+    ana, world, keep
+):
+    asset, other = keep(), keep("b.jpg", (50, 30))
+    posts = [
+        Post.objects.create(brand=world.brand, author=world.ana, text=f"Post {n}")
+        for n in range(library.SHOWN_POSTS + 2)
+    ]
+    for post in posts:
+        PostMedia.objects.create(post=post, asset=asset, position=0)
+    PostMedia.objects.create(post=posts[0], asset=other, position=1)
+    shown = ana.get(page_of(asset)).context
+    assert shown["posts"] == posts[: -library.SHOWN_POSTS - 1 : -1]
+    assert shown["number"] == len(posts)
+    few = ana.get(page_of(other)).context
+    assert (few["posts"], few["number"]) == ([posts[0]], 1)
+
+
 def test_words_are_kept_and_an_empty_name_is_refused(ana, keep):
     asset = keep()
     said = {
