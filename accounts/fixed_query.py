@@ -76,18 +76,23 @@ class _Words(Generic[M]):
         return [always if n is None else bound[n] for n, always in self.places]
 
 
-def instance(model: type[M], values: dict[str, Any]) -> M:
+def instance(
+    model: type[M], values: dict[str, Any], named: dict[str, Model] | None = None
+) -> M:
     """What the database has of a row, by attribute; the rest is read when it is asked
     for. As `from_db` makes it, which asks each field whether it is there: of some
     hundred rows that is most of what they cost.
 
-    For models whose making nobody listens to.
+    named: rows that it names, by field; their keys stand in `values`. For models whose
+    making nobody listens to.
     """
     made = model.__new__(model)
     made.__dict__ = values
     made._state = state = ModelState()
     state.adding = False
     state.db = DEFAULT_DB_ALIAS
+    if named is not None:
+        state.fields_cache = named
     return made
 
 

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from functools import cached_property
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from . import looks, slots
+from . import light, looks, slots
 from .composing import CHANGEABLE
 from .listing import (
     Filters,
@@ -112,7 +112,7 @@ class NativeCard(Timed):
     def address(self) -> str:
         return self.row.address
 
-    def light(self) -> dict[str, Any]:
+    def light(self, language: str | None) -> dict[str, Any]:
         """As `Card.light`. u: where it leads instead of to a post of ours."""
         look = self.look
         return {
@@ -136,6 +136,9 @@ class Card(Timed):
     rows: Sequence[Row]
     at: datetime
     local: datetime
+    #: of those of its rows that have one
+    _sent: list[Delivery] = field(init=False, repr=False)
+    statuses: list[str] = field(init=False, repr=False)
 
     @property
     def excerpt(self) -> str:
@@ -149,11 +152,11 @@ class Card(Timed):
     def address(self) -> str:
         return self.post.get_absolute_url()
 
-    @cached_property
+    @property
     def platforms(self) -> list[str]:
-        return list(dict.fromkeys(one.account.platform for one in self._sent))
+        return list(dict.fromkeys([one.account.platform for one in self._sent]))
 
-    @cached_property
+    @property
     def who(self) -> str:
         if len(self._sent) == 1:
             return self._sent[0].account.name
@@ -163,17 +166,21 @@ class Card(Timed):
         text = ngettext("%(n)s account", "%(n)s accounts", len(self.rows))
         return text % {"n": len(self.rows)} if len(names) > 1 else names[0]
 
-    @cached_property
-    def _sent(self) -> list[Delivery]:
-        return [row.delivery for row in self.rows if row.delivery]
+    def __post_init__(self) -> None:
+        # Read a dozen times each, by hundreds of cards.
+        sent = [row.delivery for row in self.rows if row.delivery]
+        object.__setattr__(self, "_sent", sent)
+        object.__setattr__(self, "statuses", [one.status for one in sent])
 
-    @cached_property
-    def statuses(self) -> list[str]:
-        return [one.status for one in self._sent]
-
-    @cached_property
+    @property
     def look(self) -> looks.Look:
-        found, worst = looks.together(self.post, self.statuses, short=True)
+        return self.look_in(translation.get_language())
+
+    def look_in(self, language: str | None) -> looks.Look:
+        """language: the active one."""
+        found, worst = looks.together(
+            self.post, self.statuses, short=True, language=language
+        )
         if worst == Status.HELD and self._unapproved:
             return looks.waiting(self._unapproved)
         if worst == Status.SCHEDULED and self._risky:
@@ -185,11 +192,11 @@ class Card(Timed):
         holds = (one for one in self._sent if one.hold == Delivery.Hold.APPROVAL)
         return next(holds, None)
 
-    @cached_property
+    @property
     def _risky(self) -> Row | None:
         return next((row for row in self.rows if row.risks), None)
 
-    @cached_property
+    @property
     def why(self) -> str:
         """Why it will not go, does not go or did not go; "" when there is nothing to say."""
         if risky := self._risky:
@@ -219,9 +226,12 @@ class Card(Timed):
     def seen(self) -> str:
         return self.post.due_at.isoformat() if self.post.due_at else ""
 
-    def light(self) -> dict[str, Any]:
-        """For the calendar's script. s: the reader's wall clock, which it reckons with."""
-        look = self.look
+    def light(self, language: str | None) -> dict[str, Any]:
+        """For the calendar's script. s: the reader's wall clock, which it reckons with.
+
+        language: the active one.
+        """
+        look = self.look_in(language)
         found: dict[str, Any] = {
             "id": self.post.pk,
             "s": self.minute,
@@ -232,10 +242,10 @@ class Card(Timed):
             "c": look[:2],
             "w": look.word,
         }
-        if self.why:
-            found["y"] = self.why
-        if self.picture:
-            found["m"] = self.picture
+        if why := self.why:
+            found["y"] = why
+        if picture := self.picture:
+            found["m"] = picture
         if self.post.series_id:
             found["r"] = 1
         if self.can_move:
@@ -268,10 +278,7 @@ def cards_of(places: Iterable[Place]) -> list[Card | NativeCard]:
     if made_there := [place.native for place in places if place.native]:
         found_there = native_rows(NativePost.objects.filter(pk__in=made_there))
         natives = {row.native.pk: row for row in found_there}
-    posts: list[Post] = []
-    if drafts:
-        posts = list(Post.objects.filter(pk__in=drafts).select_related("brand"))
-    found = light_rows(keys, posts)
+    found = light_rows(keys, light.drafts(drafts))
     rows = {row.delivery.pk: row for row in found if row.delivery}
     drafted = {row.post.pk: row for row in found if row.delivery is None}
     cards: list[Card | NativeCard] = []
@@ -294,9 +301,14 @@ def cards_of(places: Iterable[Place]) -> list[Card | NativeCard]:
     return cards
 
 
-def _cells(view: str, first: date, last: date) -> tuple[list[str], list[str]]:
+# The same weeks are looked at again and again.
+@lru_cache(maxsize=500)
+def _cells(
+    view: str, first: date, last: date, zone: tzinfo
+) -> tuple[list[str], list[str]]:
     """When each cell begins (`listing.in_order`), and how the script calls it: hours of a
-    week, days else. An hour that a clock change repeats has one name twice."""
+    week, days else. An hour that a clock change repeats has one name twice. zone: the
+    active one."""
     begins: list[str] = []
     names: list[str] = []
     if view != "week":
@@ -306,7 +318,6 @@ def _cells(view: str, first: date, last: date) -> tuple[list[str], list[str]]:
             names.append(day.isoformat())
         return begins, names
     start, stop = instants(first, last)
-    zone = timezone.get_current_timezone()
     # Zones differ from UTC by quarters of an hour.
     quarter = timedelta(minutes=15)
     for n in range((stop - start) // quarter):
@@ -324,7 +335,7 @@ def answer(
     """What the calendar's script draws: cards, and how many a cell has no room for."""
     room = ROOM[view]
     cells: dict[str, list[Place]] = {}
-    begins, names = _cells(view, first, last)
+    begins, names = _cells(view, first, last, timezone.get_current_timezone())
     for place in period(user, first, last, filters):
         cell = names[bisect_right(begins, place.when) - 1]
         cells.setdefault(cell, []).append(place)
@@ -338,8 +349,9 @@ def answer(
         shown += sorted(sorted(places, key=lambda place: bool(place.native))[:fits])
         if len(places) > fits:
             more.append([cell, len(places) - fits])
+    language = translation.get_language()
     found: dict[str, Any] = {
-        "cards": [card.light() for card in cards_of(shown)],
+        "cards": [card.light(language) for card in cards_of(shown)],
         "more": more,
         "total": sum(map(len, cells.values())),
     }

@@ -52,6 +52,9 @@ _shown = FixedQuery(
     ),
     [-7],
 )
+_drafts = FixedQuery(
+    lambda keys: Post.objects.filter(pk__in=keys).select_related("brand"), [-7]
+)
 _wordings = FixedQuery(
     lambda posts: (
         Variant.objects.filter(post__in=posts, has_text=True)
@@ -102,10 +105,12 @@ def deliveries(
         if post_id not in posts:
             of_post: dict[str, Any] = dict(zip(_OF_POST, row[18:], strict=True))
             of_post["due_at"] = as_time(of_post["due_at"])
-            post = posts[post_id] = instance(Post, {"id": post_id, **of_post})
             # The number of steps is all that is shown of it.
-            post.brand = instance(
+            brand = instance(
                 Brand, {"id": of_post["brand_id"], "approval_steps": steps}
+            )
+            posts[post_id] = instance(
+                Post, {"id": post_id, **of_post}, {"brand": brand}
             )
         made = instance(
             Delivery,
@@ -126,8 +131,8 @@ def deliveries(
                 # thread is out, and these are none.
                 "witness": {},
             },
+            {"post": posts[post_id], "account": accounts[account_id]},
         )
-        made.post, made.account = posts[post_id], accounts[account_id]
         found.append((made, str(text) if text and status in LEFT else ""))
     stops.name_holds([row for row, _text in found])
     scheduled = [
@@ -135,6 +140,11 @@ def deliveries(
     ]
     why = reasons_among(scheduled, sky) if scheduled else {}
     return [Shown(row, text, why.get(row.pk)) for row, text in found], partly
+
+
+def drafts(keys: Sequence[int]) -> list[Post]:
+    """These posts with their brands; no query without any."""
+    return _drafts.objects(list(keys)) if keys else []
 
 
 def wordings(posts: Sequence[int]) -> dict[tuple[int, str], str]:

@@ -350,31 +350,25 @@ def light_rows(
     Without those that are no more. A fixed number of queries, and hardly more than the
     columns that cards show.
     """
-    rows = [Row(post) for post in drafts]
-    sent: dict[int, str] = {}
+    unsent = list(drafts)
+    shown: list[light.Shown] = []
     if keys:
         shown, partly = light.deliveries(list(keys), sky)
-        for one in shown:
-            risks_of = (one.risk,) if one.risk else ()
-            rows.append(Row(one.delivery.post, one.delivery, risks_of))
-            sent[one.delivery.pk] = one.text
         if partly:
             whole = list(Delivery.objects.filter(pk__in=partly).for_pages())
             stops.name_holds(whole)
-            rows += [Row(row.post, row) for row in whole]
-            sent |= {row.pk: wording_as_sent(row) for row in whole}
-    posts = list({row.post.pk for row in rows})
+            shown += [light.Shown(row, wording_as_sent(row), None) for row in whole]
+    posts = list({one.delivery.post_id for one in shown} | {one.pk for one in unsent})
     if not posts:
-        return rows
+        return []
     own = light.wordings(posts)
     pictures = light.pictures(posts)
-    found = []
-    for row in rows:
-        text = row.post.text
-        if row.delivery:
-            text = own.get((row.post.pk, row.delivery.account.platform), text)
-            text = sent[row.delivery.pk] or text
-        found.append(replace(row, beside=(text, pictures.get(row.post.pk))))
+    found = [Row(post, beside=(post.text, pictures.get(post.pk))) for post in unsent]
+    for delivery, sent, risk in shown:
+        post = delivery.post
+        text = sent or own.get((post.pk, delivery.account.platform), post.text)
+        beside = (text, pictures.get(post.pk))
+        found.append(Row(post, delivery, (risk,) if risk else (), beside))
     return found
 
 
@@ -642,11 +636,8 @@ def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
     def day_of(at: datetime | None) -> Day:
         return ordered[bisect_right(begins, in_order(at or start)) - 1]
 
-    wanted = (
-        Post.objects.filter(pk__in=unsent).select_related("brand") if unsent else ()
-    )
     sky = Sky.now_seen(timezone.now())
-    for row in light_rows(keys, wanted, sky):
+    for row in light_rows(keys, light.drafts(unsent), sky):
         day_of(row.at).cards.append(row)
     if beside:
         for native in native_rows(NativePost.objects.filter(pk__in=beside)):

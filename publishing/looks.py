@@ -113,16 +113,19 @@ def ended(deliveries: Sequence[Delivery], worst: str) -> Look | None:
 
 
 def together(
-    post: Post, statuses: Iterable[str], *, short: bool = False
+    post: Post,
+    statuses: Iterable[str],
+    *,
+    short: bool = False,
+    language: str | None = None,
 ) -> tuple[Look, str]:
     """A post's state as its deliveries make it: Published, Partly published 2/3 ...
 
     And the status that decides, "" where that is the post's own. short: words that fit
-    a card.
+    a card. language: the active one, where somebody knows it already.
     """
-    return _together(
-        post.state, tuple(statuses), short=short, language=translation.get_language()
-    )
+    language = language or translation.get_language()
+    return _together(post.state, tuple(statuses), short=short, language=language)
 
 
 # Of the hundreds on a page most are alike, and each would be put into words anew.

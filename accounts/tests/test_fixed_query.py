@@ -16,9 +16,10 @@ from accounts.fixed_query import (
     as_time,
     at_once,
     in_one_row,
+    instance,
     out_of_one,
 )
-from accounts.models import CircuitBreaker, ConnectedAccount
+from accounts.models import Brand, CircuitBreaker, ConnectedAccount
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
@@ -81,6 +82,16 @@ def test_its_objects_have_real_values_and_leave_the_rest_for_later(rows):
     assert found.failures == [[3, 3, "trouble"]]
     assert "state" in found.get_deferred_fields()
     assert found.state == State.OPEN
+
+
+def test_an_instance_comes_with_the_rows_that_it_names(django_assert_num_queries):
+    brand = instance(Brand, {"id": 3, "name": "Acme"})
+    account = instance(ConnectedAccount, {"id": 7, "brand_id": 3}, {"brand": brand})
+    with django_assert_num_queries(0):
+        assert account.brand is brand
+        assert account.pk == 7
+    account.brand = other = Brand(pk=4)
+    assert (account.brand_id, account.brand) == (4, other)
 
 
 def test_rows_are_what_the_driver_gives(rows):

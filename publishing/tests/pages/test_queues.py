@@ -112,6 +112,27 @@ def test_a_queue_of_many_slots_is_asked_about_by_two_queries(
     assert found.due_at == now.replace(hour=21)
 
 
+@pytest.mark.parametrize(
+    ("apart", "is_free"),
+    [
+        (slots.NEAR, False),
+        (slots.NEAR + timedelta(seconds=1), True),
+        (-slots.NEAR, False),
+        (-slots.NEAR - timedelta(seconds=1), True),
+    ],
+)
+def test_a_slot_is_taken_by_what_goes_near_it_among_other_posts(world, apart, is_free):
+    now = datetime.combine(timezone.localdate() + timedelta(days=3), time(6), UTC)
+    queue = make_queue(world.brand, "09:00")
+    at = now.replace(hour=9)
+    # Written down in no order.
+    for hours in (8, -2, 5, 2):
+        put(world, at + timedelta(hours=hours), f"Beside {hours}")
+    assert slots.next_free(queue, [world.x.pk], now).due_at == at
+    put(world, at + apart)
+    assert (slots.next_free(queue, [world.x.pk], now).due_at == at) == is_free
+
+
 def test_no_slot_is_free_beyond_the_horizon(world):
     queue = make_queue(world.brand, "09:00", accounts=[world.x])
     now = datetime.combine(timezone.localdate() + timedelta(days=3), time(8), UTC)
