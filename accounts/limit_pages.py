@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import F, QuerySet
+from django.db.models import Count, F, Max, Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
@@ -20,7 +20,7 @@ from platforms import registry
 from platforms.base import MONEY, Bucket, WindowKind
 from platforms.limits import CLOCK_SLACK_S, Counts, Window
 
-from .fixed_query import FixedQuery, as_time, at_once, instance
+from .fixed_query import SAMPLE_TIME, FixedQuery, as_time, at_once, instance
 from .limits import BucketId, rules
 from .models import ConnectedAccount, Credential, Network, PlatformApp, RateBucket
 
@@ -92,7 +92,8 @@ def windows(
             row.set_by = instance(get_user_model(), {"id": row.set_by_id, **who})
     if whose is None:
         whose = _names({row.subject for row in found})
-    lines = [_line(row, whose, now) for row in found]
+    language = get_language()
+    lines = [_line(row, whose, now, language) for row in found]
     shown = [line for line in lines if line.used or line.source in ("set", "told")]
     return sorted(
         shown,
@@ -154,6 +155,7 @@ class Used:
         ]
 
     def _told(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[WindowLine]:
+        language = get_language()
         for row in rows:
             # Beside what is counted no more is told of these than the names.
             _pk, platform, key, subject, used, *times, log, told, by_hand = row
@@ -167,7 +169,8 @@ class Used:
                 told,
                 by_hand,
             )
-            line = _told_line(BucketId(platform, key, subject), counts, {}, self._now)
+            bucket = BucketId(platform, key, subject)
+            line = _told_line(bucket, counts, {}, self._now, language)
             if line.used and line.size is not None:
                 yield line
 
@@ -216,23 +219,32 @@ def roomy(
     subjects: Collection[str] | None,
     *,
     below: int,
-    besides: Container[BucketId] = (),
+    besides: Collection[BucketId] = (),
     not_of: str = "",
 ) -> tuple[Counter[str], list[int]]:
     """How many windows each platform has of which something is used, but less than
-    `below` hundredths; and the keys of all other rows, for `windows`. One query.
+    `below` hundredths; and the keys of all other rows, for `windows`. Two queries.
 
-    Most windows of many accounts are such, and no more need be known of them. subjects:
-    as in `windows`. Not counted with them are those `besides`, those `not_of` a
-    platform, money, and what an admin has set.
+    Most windows of many accounts are such, and no more need be known of them: rule by
+    rule the database tells how many there are, and of the fullest. subjects: as in
+    `windows`. Not counted with them are those `besides`, those `not_of` a platform,
+    money, and what an admin has set.
     """
-    if subjects is None:
-        rows = _all_used.rows()
-    else:
-        rows = _used_by.rows(list(subjects))
-    counted, others = Counter[str](), []
     at = now.timestamp()
+    since = now - timedelta(seconds=CLOCK_SLACK_S)
+    counted, others = Counter[str](), []
+    #: rules of which each window is looked at, because one of them has not much room
+    closely = {bucket.key for bucket in besides}
     known: dict[tuple[str, str], _Rule | None] = {}
+    ordinary = _ordinary_of(subjects, since)
+    for platform, key, number, most_used in ordinary:
+        rule = known[platform, key] = _rule_of(platform, key, below)
+        if platform == not_of or rule is None or not rule.has_room(most_used):
+            closely.add(key)
+    for platform, key, number, _most_used in ordinary:
+        if key not in closely:
+            counted[platform] += number
+    rows = _others_of(subjects, since, closely)
     ends: dict[Any, float | None] = {None: None}
     for pk, platform, key, subject, used, resets_at, log, told, by_hand in rows:
         if (platform, key) not in known:
@@ -249,15 +261,11 @@ def roomy(
         is_used, is_sure = rule.is_used(used, ends[resets_at], log, at)
         if not is_used and told is None and by_hand is None:
             continue
-        most = rule.most
-        if told is not None and not rule.is_of_address:
-            most = (below - 1) * told // 100 if told else -1
         if (
             is_used
             and is_sure
             and by_hand is None
-            and (most is None or used <= most)
-            and not rule.is_money
+            and rule.has_room(used, told)
             and (platform, key, subject) not in besides
         ):
             counted[platform] += 1
@@ -269,13 +277,21 @@ def roomy(
 @dataclass(frozen=True, slots=True)
 class _Rule:
     """As much of a rule as many rows are judged by. most: units of which a window has
-    much room; None: whatever is used."""
+    much room, in whose size so many hundredths are `below`; None: whatever is used."""
 
     is_rolling: bool
     is_money: bool
     is_of_address: bool
     window_s: float
     most: int | None
+    below: int
+
+    def has_room(self, used: int, told: int | None = None) -> bool:
+        """told: the size, where the platform tells one."""
+        most = self.most
+        if told is not None and not self.is_of_address:
+            most = _most(told, self.below)
+        return not self.is_money and (most is None or used <= most)
 
     def is_used(
         self, used: int, end: float | None, log: Any, at: float
@@ -305,16 +321,19 @@ def _rule_of(platform: str, key: str, below: int) -> _Rule | None:
     rule = rules(platform).get(key)
     if rule is None:
         return None
-    most = None
-    if rule.size is not None:
-        most = (below - 1) * rule.size // 100 if rule.size else -1
     return _Rule(
         rule.window == WindowKind.ROLLING_LOG,
         rule.unit == MONEY,
         rule.partition == "ip",
         rule.window_s,
-        most,
+        None if rule.size is None else _most(rule.size, below),
+        below,
     )
+
+
+def _most(size: int, below: int) -> int:
+    """Units that are less than so many hundredths of it; -1: not even none."""
+    return (below - 1) * size // 100 if size else -1
 
 
 _FIGURES = (
@@ -328,24 +347,80 @@ _FIGURES = (
     "size_told",
     "size_set",
 )
-_all_used = FixedQuery(lambda: RateBucket.objects.order_by().values_list(*_FIGURES))
-_used_by = FixedQuery(
-    lambda subjects: (
-        RateBucket.objects.filter(subject__in=subjects)
+
+
+def _ordinary(since: datetime) -> Q:
+    """Over rows: those that differ in nothing but what is used, and something is: their
+    windows last, and their size is the rule's."""
+    return Q(
+        used__gt=0,
+        resets_at__gt=since,
+        log=[],
+        size_told__isnull=True,
+        size_set__isnull=True,
+    )
+
+
+def _by_rule(rows: QuerySet[RateBucket], since: datetime) -> Any:
+    return (
+        rows.filter(_ordinary(since))
         .order_by()
-        .values_list(*_FIGURES)
+        .values_list("platform", "key")
+        .annotate(number=Count("pk"), most=Max("used"))
+    )
+
+
+def _one_by_one(rows: QuerySet[RateBucket], since: datetime, keys: list[str]) -> Any:
+    wanted = rows.filter(Q(key__in=keys) | ~_ordinary(since))
+    return wanted.order_by().values_list(*_FIGURES)
+
+
+_every_ordinary = FixedQuery(
+    lambda since: _by_rule(RateBucket.objects.all(), since), SAMPLE_TIME
+)
+_ordinary_by = FixedQuery(
+    lambda since, subjects: _by_rule(
+        RateBucket.objects.filter(subject__in=subjects), since
     ),
+    SAMPLE_TIME,
+    ["sample"],
+)
+_every_other = FixedQuery(
+    lambda since, keys: _one_by_one(RateBucket.objects.all(), since, keys),
+    SAMPLE_TIME,
+    ["other"],
+)
+_others_by = FixedQuery(
+    lambda since, keys, subjects: _one_by_one(
+        RateBucket.objects.filter(subject__in=subjects), since, keys
+    ),
+    SAMPLE_TIME,
+    ["other"],
     ["sample"],
 )
 
 
+def _ordinary_of(subjects: Collection[str] | None, since: datetime) -> list[Any]:
+    if subjects is None:
+        return _every_ordinary.rows(since)
+    return _ordinary_by.rows(since, list(subjects))
+
+
+def _others_of(
+    subjects: Collection[str] | None, since: datetime, keys: Collection[str]
+) -> list[Any]:
+    if subjects is None:
+        return _every_other.rows(since, list(keys))
+    return _others_by.rows(since, list(keys), list(subjects))
+
+
 @lru_cache(maxsize=2000)
 def _unused(
-    platform: str, rule: Bucket, subject: str, whose: str, _language: str | None
+    platform: str, rule: Bucket, subject: str, whose: str, language: str | None
 ) -> WindowLine:
     """A window of which nothing was counted: the same at any time."""
     row = RateBucket(platform=platform, key=rule.key, subject=subject)
-    return _line(row, {subject: whose}, datetime.now(UTC))
+    return _line(row, {subject: whose}, datetime.now(UTC), language)
 
 
 def unsized() -> list[WindowLine]:
@@ -394,7 +469,8 @@ def line_of(bucket: BucketId, now: datetime) -> WindowLine | None:
     if bucket.subject not in whose:
         return None
     row = RateBucket.objects.filter(**bucket._asdict()).select_related("set_by").first()
-    return _line(row or RateBucket(**bucket._asdict()), whose, now)
+    row = row or RateBucket(**bucket._asdict())
+    return _line(row, whose, now, get_language())
 
 
 def subjects_of(accounts: Iterable[ConnectedAccount]) -> set[str]:
@@ -500,9 +576,11 @@ def _rule(row: RateBucket) -> Bucket | None:
         return None
 
 
-def _line(row: RateBucket, whose: Mapping[str, str], now: datetime) -> WindowLine:
+def _line(
+    row: RateBucket, whose: Mapping[str, str], now: datetime, language: str | None
+) -> WindowLine:
     bucket = BucketId(row.platform, row.key, row.subject)
-    return _told_line(bucket, row.counts(), whose, now, row)
+    return _told_line(bucket, row.counts(), whose, now, language, row)
 
 
 def _told_line(
@@ -510,11 +588,12 @@ def _told_line(
     counts: Counts,
     whose: Mapping[str, str],
     now: datetime,
+    language: str | None,
     row: RateBucket | None = None,
 ) -> WindowLine:
-    """row: of which is told who set its size, if that is told."""
+    """language: the reader's; row: of which is told who set its size, if that is told."""
     rule = rules(bucket.platform)[bucket.key]
-    name, kind = _said(bucket.platform, rule, get_language())
+    name, kind = _said(bucket.platform, rule, language)
     # The first two name the row; the others are what is counted.
     window = Window(rule, counts)
     at = now.timestamp()

@@ -72,15 +72,17 @@ def foresee(
     """Of all that goes out by itself before `until`, and besides: what will be held.
 
     By delivery's key, or the ref of what comes besides. without: a post whose
-    deliveries do not count, because it is being changed. Nine queries at most.
+    deliveries do not count, because it is being changed. Ten queries at most.
     """
     until = min(until, now + HORIZON)
     rows = waiting(until)
     if without is None:
         going = _going.rows(until)
+        if len(going) == MAX_COUNTED:
+            going = _first_going.rows(until)
     else:
         rows = rows.exclude(post=without)
-        going = list(_times_of(rows))
+        going = list(_in_order(_times_of(rows)))
     besides = list(besides)
     concerned = _concerned(_times(going, besides), now)
     if not concerned:
@@ -107,11 +109,17 @@ def _concerned(times: Mapping[int, Sequence[Any]], now: datetime) -> set[int]:
     }
     found: set[int] = set()
     going: dict[int, list[float]] = {}
+    # Many posts go at the same times.
+    seconds: dict[Any, float] = {}
     for bucket, free in scarce(at_once, now).items():
         accounts = drawing[bucket]
         for pk in accounts:
-            if pk not in going:
-                going[pk] = sorted((as_time(at) or now).timestamp() for at in times[pk])
+            if pk in going:
+                continue
+            for at in times[pk]:
+                if at not in seconds:
+                    seconds[at] = (as_time(at) or now).timestamp()
+            going[pk] = [seconds[at] for at in times[pk]]
         merged = sorted(at for pk in accounts for at in going[pk])
         length = rules(bucket.platform)[bucket.key].window_s
         if _are_crowded(merged, length, free // units[bucket]):
@@ -121,10 +129,19 @@ def _concerned(times: Mapping[int, Sequence[Any]], now: datetime) -> set[int]:
 
 def _times_of(rows: DeliveryQuerySet) -> Any:
     next_ones = rows.annotate(at=Coalesce("next_attempt_at", "release_at", "due_at"))
-    return next_ones.order_by("at").values_list("account_id", "at")[:MAX_COUNTED]
+    return next_ones.order_by().values_list("account_id", "at")
 
 
-_going = FixedQuery(lambda until: _times_of(waiting(until)), SAMPLE_TIME)
+def _in_order(times: Any) -> Any:
+    """The first of them."""
+    return times.order_by("at")[:MAX_COUNTED]
+
+
+#: In any order, for to sort them takes the database as long as to find them.
+_going = FixedQuery(lambda until: _times_of(waiting(until))[:MAX_COUNTED], SAMPLE_TIME)
+_first_going = FixedQuery(
+    lambda until: _in_order(_times_of(waiting(until))), SAMPLE_TIME
+)
 
 
 def _times(

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from django.contrib import messages
@@ -198,6 +198,7 @@ def limits_page(request: HttpRequest) -> HttpResponse:
     )
     lines = windows(now, among=others)
     needed = budgets.needed(lines, now)
+    teller = _Teller(admin)
     groups: dict[str, Group] = {}
     for line in lines:
         wait = waits.get(line.bucket, 0)
@@ -206,7 +207,7 @@ def limits_page(request: HttpRequest) -> HttpResponse:
         if not stands_out(line, wait):
             group.quiet.append(line)
             continue
-        entry = _entry(line, wait, first.get(line.bucket), admin)
+        entry = teller.entry(line, wait, first.get(line.bucket))
         if line.bucket in needed:
             entry.planned = amount(needed[line.bucket], line.unit)
         group.open.append(entry)
@@ -217,7 +218,7 @@ def limits_page(request: HttpRequest) -> HttpResponse:
     page, quiet = None, []
     if only is not None:
         page = leaf(only.quiet, len(only.quiet), QUIET_SIZE, request.GET.get("page"))
-        quiet = [_entry(line, 0, None, admin) for line in page.rows]
+        quiet = [teller.entry(line) for line in page.rows]
     context = {
         "pauses": _pauses(user, now),
         "groups": [only]
@@ -329,9 +330,32 @@ def _full(found: Forecast) -> float:
     return found.full_at.timestamp() if found.full_at else 0.0
 
 
-def _entry(line: WindowLine, wait: int, first: Forecast | None, admin: bool) -> Entry:
-    url = edit_url_of(line.bucket) if admin else ""
-    return Entry(line, source_words(line), _by_itself(line, wait, first), url, wait)
+class _Teller:
+    """Says what stands beside the windows of one page; what most of them share is put
+    into the reader's language once. admin: who may change their sizes."""
+
+    def __init__(self, admin: bool) -> None:
+        self._admin = admin
+        self._sources: dict[tuple[str, bool], str] = {}
+
+    def entry(
+        self, line: WindowLine, wait: int = 0, first: Forecast | None = None
+    ) -> Entry:
+        url = edit_url_of(line.bucket) if self._admin else ""
+        by_itself = _by_itself(line, wait, first) or self._in_time
+        return Entry(line, self._source(line), by_itself, url, wait)
+
+    def _source(self, line: WindowLine) -> str:
+        if line.source == "set":
+            return source_words(line)
+        key = line.source, line.verified
+        if key not in self._sources:
+            self._sources[key] = source_words(line)
+        return self._sources[key]
+
+    @cached_property
+    def _in_time(self) -> str:
+        return _("Posts go when they are due.")
 
 
 def edit_url_of(bucket: BucketId) -> str:
@@ -360,7 +384,7 @@ def source_words(line: WindowLine) -> str:
 
 
 def _by_itself(line: WindowLine, wait: int, first: Forecast | None) -> str:
-    """What will happen without anybody doing anything."""
+    """What will happen without anybody doing anything; "": posts go when they are due."""
     if line.size == 0:
         return _("Nothing goes out until an admin sets another size.")
     words = []
@@ -382,7 +406,7 @@ def _by_itself(line: WindowLine, wait: int, first: Forecast | None) -> str:
             words.append(
                 _("The first goes at %(when)s.") % {"when": clock(first.goes_at)}
             )
-    return " ".join(words) or _("Posts go when they are due.")
+    return " ".join(words)
 
 
 # ---------------------------------------------------------------- by hand
@@ -419,7 +443,7 @@ def limit_size(request: HttpRequest) -> HttpResponse:
             return redirect("limits")
     context = {
         "form": form,
-        "entry": _entry(line, 0, None, admin=True),
+        "entry": _Teller(admin=True).entry(line),
         "line": line,
     }
     return render(request, "publishing/limit_size.html", context)

@@ -282,10 +282,11 @@ def _account_row(
 
 
 @register.simple_tag
-def limit_row(entry: Any) -> SafeString:
-    """A window on the page of limits (`publishing.limit_views.Entry`). Most are as they
+def limit_rows(entries: Iterable[Any]) -> SafeString:
+    """Windows on the page of limits (`publishing.limit_views.Entry`). Most are as they
     were when last shown."""
-    return _limit_row(entry.shown, zone_name(), get_language())
+    zone, language = zone_name(), get_language()
+    return joined(_limit_row(entry.shown, zone, language) for entry in entries)
 
 
 @lru_cache(maxsize=1000)

@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts.fixed_query import SAMPLE_TIME, FixedQuery, as_time
 from accounts.limits import BucketId, set_size
 from platforms import registry
 from publishing import ahead
@@ -145,6 +146,23 @@ def test_far_from_any_limit_no_post_is_worked_out(world, linkedin, monkeypatch):
     monkeypatch.setattr(ahead, "outlook", never)
     rows = [make_delivery(linkedin, world.ana, hours=n) for n in (1, 2)]
     assert ahead.forecasts(rows) == {}
+
+
+def test_of_too_many_those_that_are_due_first_are_looked_at(
+    world, linkedin, monkeypatch
+):
+    monkeypatch.setattr(ahead, "MAX_COUNTED", 2)
+    for name in ("_going", "_first_going"):
+        again = FixedQuery(getattr(ahead, name)._make, SAMPLE_TIME)
+        monkeypatch.setattr(ahead, name, again)
+    seen = []
+    monkeypatch.setattr(ahead, "_concerned", lambda times, now: seen.append(times))
+    rows = [make_delivery(linkedin, world.ana, hours=n) for n in (9, 2, 1)]
+    later = NOON + timedelta(hours=5)
+    Delivery.objects.filter(pk=rows[2].pk).update(next_attempt_at=later)
+    ahead.forecasts(rows)
+    times = [as_time(at) for at in seen[0][linkedin.pk]]
+    assert times == [rows[1].due_at, later]
 
 
 def test_more_than_are_free_within_a_span_are_a_crowd():

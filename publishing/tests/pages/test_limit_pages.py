@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -225,6 +226,30 @@ def test_what_is_only_counted_is_what_would_not_be_shown(world, later):
     assert {line for line in windows(at, among=others)} >= {
         line for line in lines if line.bucket.platform == "x"
     }
+
+
+@pytest.mark.parametrize("what", ["size_set", "size_told", "besides", "not_of", "log"])
+def test_a_window_is_looked_at_where_its_rule_does_not_say_all(world, what):
+    first, second = (make_account(world.brand, "x", name) for name in ("A", "B"))
+    for account in (first, second):
+        use(account, **{f"{POST}:user": 3})
+    bucket = user_window(second)
+    row = RateBucket.objects.filter(**bucket._asdict())
+    asked: dict[str, Any] = {}
+    if what == "besides":
+        asked = {"besides": {bucket}}
+    elif what == "not_of":
+        asked = {"not_of": "x"}
+    else:
+        change = [[timezone.now().timestamp() - 60, 3]] if what == "log" else 5
+        row.update(**{what: change})
+    counted, others = roomy(timezone.now(), None, below=SHOWN_FROM_SHARE, **asked)
+    if what == "log":  # it has as much room, whatever is carried on
+        assert (counted["x"], others) == (2, [])
+    elif what == "not_of":
+        assert (counted["x"], len(others)) == (0, 2)
+    else:
+        assert (counted["x"], others) == (1, [row.get().pk])
 
 
 # ---------------------------------------------------------------- paused
