@@ -237,7 +237,7 @@ def roomy(
     closely = {bucket.key for bucket in besides}
     known: dict[tuple[str, str], _Rule | None] = {}
     ordinary = _ordinary_of(subjects, since)
-    for platform, key, number, most_used in ordinary:
+    for platform, key, _number, most_used in ordinary:
         rule = known[platform, key] = _rule_of(platform, key, below)
         if platform == not_of or rule is None or not rule.has_room(most_used):
             closely.add(key)
