@@ -94,9 +94,10 @@ class Shown(NamedTuple):
     needs_reconnect: bool
 
 
-@dataclass(frozen=True)
+# Not frozen: of hundreds that are judged a page shows a few, and such are made slowly.
+@dataclass
 class Row:
-    """One account as the list shows it."""
+    """One account as the list shows it. Nothing of it is changed."""
 
     account: ConnectedAccount
     #: the account's: healthy, broken or disconnected
@@ -303,28 +304,29 @@ def to_judge(keys: Sequence[int], *, scopes: bool = False) -> list[ConnectedAcco
     first, second = len(_JUDGED_BY), len(_JUDGED_BY) + len(_ACCESS_JUDGED_BY)
     third = second + len(APP_TOLD_BY)
     for row in (_with_scopes if scopes else _to_judge).rows(list(keys)):
-        account = instance(ConnectedAccount, _read(_JUDGED_BY, row[:first]))
-        if account.credential_id is not None:
-            access = _read(_ACCESS_JUDGED_BY, row[first:second])
-            if scopes:
-                access["granted_scopes"] = _document(row[third])
-            key = access["app_id"]
-            if key not in apps:
-                of_app = dict(zip(APP_TOLD_BY, row[second:third], strict=True))
-                apps[key] = instance(PlatformApp, {"id": key, **of_app})
-            access["id"] = account.credential_id
-            credential = instance(Credential, access)
-            credential.app = apps[key]
-            account.credential = credential
-        found.append(account)
+        of_account = _read(_JUDGED_BY, row[:first])
+        if (key := of_account["credential_id"]) is None:
+            found.append(instance(ConnectedAccount, of_account))
+            continue
+        access = _read(_ACCESS_JUDGED_BY, row[first:second])
+        access["id"] = key
+        if scopes:
+            access["granted_scopes"] = _document(row[third])
+        app = access["app_id"]
+        if app not in apps:
+            of_app = dict(zip(APP_TOLD_BY, row[second:third], strict=True))
+            apps[app] = instance(PlatformApp, {"id": app, **of_app})
+        credential = instance(Credential, access, {"app": apps[app]})
+        found.append(instance(ConnectedAccount, of_account, {"credential": credential}))
     return found
 
 
 def in_full(rows: Sequence[Row], windows: Used) -> list[Row]:
-    """The same rows with all that is shown of their accounts. One query.
+    """The same rows with all that is shown of their accounts. Two queries.
 
-    windows: of these accounts, as `used_by_posts` has them.
+    windows: as `used_by_posts` has them.
     """
+    fullest = _fullest(windows.of(subjects_of(row.account for row in rows)))
     known = {row[0]: row for row in _to_show.rows([row.account.pk for row in rows])}
     full = []
     first, second = len(_SHOWN), len(_SHOWN) + len(_ACCESS_SHOWN)
@@ -335,26 +337,26 @@ def in_full(rows: Sequence[Row], windows: Used) -> list[Row]:
             continue
         _pk, account.handle, brand_id, brand, owner_id = values[:first]
         account.brand = instance(Brand, {"id": brand_id, "name": brand})
-        if account.credential is not None:
+        if (credential := account.credential) is not None:
             access = _read(_ACCESS_SHOWN, values[first:second])
             for name in ("abilities", "granted_scopes"):
                 access[name] = _document(access[name])
-            account.credential.__dict__ |= access
+            credential.__dict__ |= access
         account.owner = None
         if owner_id is not None:
             person = dict(zip(_OF_OWNER, values[second:], strict=True))
             account.owner = instance(get_user_model(), {"id": owner_id, **person})
         window = None
         if row.health != "disconnected":
-            window = _window_of(account, _fullest(windows.of(subjects_of([account]))))
+            window = _window_of(account, fullest)
         full.append(replace(row, window=window))
     return full
 
 
 def used_by_posts(now: datetime, accounts: Sequence[ConnectedAccount]) -> Used:
-    """Windows of these accounts that posts draw on. Needs their credentials. One query."""
+    """Windows that posts of such accounts draw on."""
     drawn = {slug: _drawn_by_posts(slug) for slug in {a.platform for a in accounts}}
-    return Used(now, subjects_of(accounts), drawn)
+    return Used(now, drawn)
 
 
 def make_rows(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -20,7 +20,13 @@ from platforms import registry
 from platforms.base import MONEY, Bucket, WindowKind
 from platforms.limits import CLOCK_SLACK_S, Counts, Window
 
-from .fixed_query import SAMPLE_TIME, FixedQuery, as_time, at_once, instance
+from .fixed_query import (
+    SAMPLE_TIME,
+    FixedQuery,
+    as_time,
+    at_once,
+    instance,
+)
 from .limits import BucketId, rules
 from .models import ConnectedAccount, Credential, Network, PlatformApp, RateBucket
 
@@ -121,44 +127,36 @@ _with_subjects = FixedQuery(
 
 
 class Used:
-    """Windows of which something is used, of these subjects and keys (by platform).
+    """Windows of which something is used, of these keys (by platform)."""
 
-    Read at once, and told where they are asked for: of thousands a page shows a few.
-    One query.
-    """
-
-    def __init__(
-        self,
-        now: datetime,
-        subjects: Collection[str],
-        drawn: Mapping[str, Collection[str]],
-    ) -> None:
+    def __init__(self, now: datetime, drawn: Mapping[str, Collection[str]]) -> None:
         self._now, self._drawn = now, drawn
-        keys = sorted({key for keys in drawn.values() for key in keys})
-        rows = _used_of.rows(list(subjects), keys)
-        self._by_subject: dict[str, list[tuple[Any, ...]]] = {}
-        for row in rows:
-            _pk, platform, key, subject, *_rest = row
-            if key in drawn.get(platform, ()):
-                self._by_subject.setdefault(subject, []).append(row)
+        self._keys = sorted({key for keys in drawn.values() for key in keys})
 
     def of(self, subjects: Iterable[str]) -> list[WindowLine]:
-        """Those of these subjects."""
-        rows = (row for one in subjects for row in self._by_subject.get(one, ()))
-        return list(self._told(rows))
+        """Those of these subjects. One query."""
+        return self._told(_used_of.rows(list(subjects), self._keys))
 
-    def full(self) -> list[WindowLine]:
-        """Those in which nothing is free now."""
-        rows = (row for some in self._by_subject.values() for row in some)
+    def full(self, subjects: Iterable[str]) -> list[WindowLine]:
+        """Those of these subjects in which nothing is free now. One query."""
+        sizes = [
+            rule.size
+            for platform, keys in self._drawn.items()
+            for key in keys
+            if (rule := rules(platform).get(key)) and rule.size is not None
+        ]
+        rows = _much_used_of.rows(list(subjects), self._keys, min(sizes, default=0))
         return [
             line for line in self._told(filter(_may_be_full, rows)) if not line.free
         ]
 
-    def _told(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[WindowLine]:
-        language = get_language()
+    def _told(self, rows: Iterable[tuple[Any, ...]]) -> list[WindowLine]:
+        language, lines = get_language(), []
         for row in rows:
             # Beside what is counted no more is told of these than the names.
             _pk, platform, key, subject, used, *times, log, told, by_hand = row
+            if key not in self._drawn.get(platform, ()):
+                continue
             started, opened, resets = map(_seconds, times)
             counts = Counts(
                 used,
@@ -172,7 +170,8 @@ class Used:
             bucket = BucketId(platform, key, subject)
             line = _told_line(bucket, counts, {}, self._now, language)
             if line.used and line.size is not None:
-                yield line
+                lines.append(line)
+        return lines
 
 
 def _seconds(value: Any) -> float | None:
@@ -191,8 +190,8 @@ def _may_be_full(row: tuple[Any, ...]) -> bool:
     return size is not None and used >= size
 
 
-_used_of = FixedQuery(
-    lambda subjects, keys: (
+def _counts_of(subjects: list[str], keys: list[str]) -> Any:
+    return (
         RateBucket.objects.filter(subject__in=subjects, key__in=keys, used__gt=0)
         .order_by()
         .values_list(
@@ -208,9 +207,18 @@ _used_of = FixedQuery(
             "size_told",
             "size_set",
         )
+    )
+
+
+_used_of = FixedQuery(_counts_of, ["sample"], ["other"])
+#: least: the smallest size that a rule has
+_much_used_of = FixedQuery(
+    lambda subjects, keys, least: _counts_of(subjects, keys).filter(
+        Q(used__gte=least) | Q(size_told__isnull=False) | Q(size_set__isnull=False)
     ),
     ["sample"],
     ["other"],
+    777_777,  # a number that such a column may hold
 )
 
 

@@ -813,9 +813,9 @@ class ConnectedAccount(models.Model):
     @property
     def health(self) -> str:
         """healthy, broken, disconnected: the one word that pages colour by."""
-        if self.disconnected_at or self.credential is None:
+        if self.disconnected_at or (credential := self.credential) is None:
             return "disconnected"
-        healthy = self.credential.is_active and not self.trouble
+        healthy = credential.is_active and not self.trouble
         return "healthy" if healthy else "broken"
 
     @property
@@ -841,11 +841,11 @@ class ConnectedAccount(models.Model):
 
         Credential and its app should have been selected.
         """
-        if self.credential is None:
+        if (credential := self.credential) is None:
             return []
-        found = self.credential.ends(self.platform, now)
-        version = self.credential.app.version_end(self.platform)
-        return sorted([*found, *([version] if version else [])])
+        found = credential.ends(self.platform, now)
+        version = credential.app.version_end(self.platform)
+        return sorted([*found, version]) if version else found
 
     def set_trouble(self, cause: str, detail: str) -> bool:
         """What keeps its living credential from posting for it; "": nothing any more.

@@ -103,7 +103,8 @@ def account_list(request: HttpRequest) -> HttpResponse:
     if lacked:
         found = [account for account in found if is_lacking(account, lacked)]
     windows_of = used_by_posts(now, found)
-    rows = make_rows(found, now, why=False, lines=windows_of.full())
+    full = windows_of.full(subjects_of(found))
+    rows = make_rows(found, now, why=False, lines=full)
     live = [row for row in rows if row.health != "disconnected"]
     gone = [row for row in rows if row.health == "disconnected"]
     tiles = [

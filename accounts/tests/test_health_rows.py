@@ -298,6 +298,44 @@ def test_an_account_with_a_full_window_is_listed_as_limited(
     assert "Paused until" in answer.content.decode()
 
 
+@pytest.mark.parametrize(
+    ("used", "sizes", "is_full"),
+    [
+        (2, {}, False),
+        (2, {"size_told": 2}, True),
+        (2, {"size_set": 1}, True),
+        (2, {"size_told": 2, "size_set": 3}, False),
+        (100, {}, True),
+        (100, {"size_set": 101}, False),
+    ],
+)
+def test_a_window_is_full_by_the_size_that_counts_for_it(
+    proven: Any,
+    client: Client,
+    author: Any,
+    used: int,
+    sizes: dict[str, int],
+    is_full: bool,
+) -> None:
+    account = proven("x")
+    RateBucket.objects.create(
+        platform="x",
+        key="POST /2/tweets:user",
+        subject=f"account:{account.pk}",
+        used=used,
+        started_at=NOON,
+        opened_by=NOON,
+        resets_at=NOON + timedelta(minutes=15),
+        **sizes,
+    )
+    client.force_login(author)
+    answer = client.get(reverse(LIST), {"health": "limited"})
+    assert bool(answer.context["rows"]) == is_full
+    (row,) = client.get(reverse(LIST)).context["rows"]
+    assert row.window.used == used
+    assert (row.window.free == 0) == is_full
+
+
 def test_what_a_row_says_follows_its_account(
     proven: Any, client: Client, author: Any, make_delivery: Any
 ) -> None:

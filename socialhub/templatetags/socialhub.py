@@ -266,11 +266,10 @@ def _table_line(
 
 
 @register.simple_tag
-def account_row(row: Row, may_connect: bool) -> SafeString:
-    """A line of the accounts page. Most accounts are as they were when it was last
-    shown."""
-    site = get_urlconf(), get_script_prefix()
-    return _account_row(row.shown, may_connect, zone_name(), get_language(), site)
+def account_rows(rows: Iterable[Row], may_connect: bool) -> SafeString:
+    """Lines of the accounts page. Most accounts are as they were when last shown."""
+    place = zone_name(), get_language(), (get_urlconf(), get_script_prefix())
+    return joined(_account_row(row.shown, may_connect, *place) for row in rows)
 
 
 @lru_cache(maxsize=1000)
