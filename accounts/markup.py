@@ -35,8 +35,12 @@ def joined(parts: Iterable[SafeString]) -> SafeString:
 
 def safe(value: Any) -> str:
     """Escaped, unless it is markup."""
-    if type(value) is str:
+    # Most are one of these, and to ask what else they might be takes longer.
+    kind = type(value)
+    if kind is str:
         return escape(value)
+    if kind is SafeString:
+        return value
     if isinstance(value, Promise):
         value = str(value)
     return value.__html__() if hasattr(value, "__html__") else escape(str(value))

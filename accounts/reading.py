@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -31,6 +32,13 @@ def told(at: date, pattern: str) -> str:
     """A day, or a time by the reader's clock: `date_format`, of which lists show
     hundreds, and most of them each time that they are shown."""
     return _told(at, pattern, timezone.get_current_timezone_name(), get_language())
+
+
+def telling() -> Callable[[date, str], str]:
+    """`told`, for a page that tells hundreds: whose clock and language is asked for
+    once."""
+    zone, language = timezone.get_current_timezone_name(), get_language()
+    return lambda at, pattern: _told(at, pattern, zone, language)
 
 
 @lru_cache(maxsize=10_000)

@@ -57,7 +57,8 @@ URGENCY = (
 )
 
 
-def of_delivery(delivery: Delivery) -> Look:
+def of_delivery(delivery: Delivery, language: str | None = None) -> Look:
+    """language: the active one, where somebody knows it already."""
     if delivery.taken_down_at is not None:
         return Look("muted", "delete", _("Deleted at the platform"))
     if delivery.hold == Delivery.Hold.APPROVAL:
@@ -65,7 +66,7 @@ def of_delivery(delivery: Delivery) -> Look:
     if delivery.is_partly_out and delivery.status in (Status.FAILED, Status.PUBLISHED):
         tone, _icon = DELIVERY_LOOKS[delivery.status]
         return Look(tone, "clock_loader_60", parts_words(delivery))
-    return _of_status(delivery.status, translation.get_language())
+    return _of_status(delivery.status, language or translation.get_language())
 
 
 @lru_cache(maxsize=100)

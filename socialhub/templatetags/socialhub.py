@@ -76,9 +76,14 @@ def state_chip(row: Delivery | Post) -> SafeString:
     """A delivery's or post's state as icon and word."""
     if isinstance(row, Post):
         return chip(*looks.of_post(row))
+    return delivery_chip(row)
+
+
+def delivery_chip(row: Delivery, language: str | None = None) -> SafeString:
+    """language: the active one, where somebody knows it already."""
     held = row.status == Status.HELD and row.hold not in ("", row.Hold.APPROVAL)
     note = str(row.Hold(row.hold).label) if held else ""
-    return chip(*looks.of_delivery(row), note)
+    return chip(*looks.of_delivery(row, language), note)
 
 
 @register.simple_tag
