@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
+from accounts.addresses import address
 from accounts.causes import Action, explain
 from accounts.models import AuditEvent, ConnectedAccount
 from accounts.permissions import missing_to_post
@@ -90,14 +91,14 @@ class Card:
         self.reconnect = self.links = self.standby = self.account = self.paused = ""
         if incident.kind == Incident.Kind.STANDBY_LOST:
             if account and incident.is_open and is_admin(reader):
-                self.standby = reverse("account_standby", args=[account])
+                self.standby = address("account_standby", account)
         elif account and incident.is_open and words.action == Action.RECONNECT:
             if is_admin(reader):
-                self.reconnect = reverse("account_reconnect", args=[account])
-            self.links = reverse("account_links", args=[account])
+                self.reconnect = address("account_reconnect", account)
+            self.links = address("account_links", account)
         elif account and incident.is_open and words.action == Action.DECIDE:
             if incident.account_count == 1:
-                self.account = reverse("account_detail", args=[account])
+                self.account = address("account_detail", account)
         elif incident.kind == Incident.Kind.BREAKER and incident.is_open:
             if is_admin(reader):
                 self.paused = reverse("admin:accounts_circuitbreaker_changelist")

@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.addresses import address
 from accounts.fixed_query import FixedQuery
 from accounts.models import ConnectedAccount, Credential
 
@@ -182,9 +183,7 @@ class Incident(models.Model):
         return f"{self.kind}: {self.cause}"
 
     def get_absolute_url(self) -> str:
-        from django.urls import reverse
-
-        return reverse("incident_detail", args=[self.pk])
+        return address("incident_detail", self.pk)
 
     @property
     def is_open(self) -> bool:

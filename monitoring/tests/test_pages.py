@@ -112,6 +112,26 @@ def test_i_am_on_it_names_the_person(
     assert incident.acknowledged_by == mia
 
 
+@pytest.mark.parametrize("name", ["incident_list", "account_list"])
+def test_a_card_says_what_a_person_can_do_and_brings_them_back(
+    client: Client, incident: Incident, mia: Any, name: str
+) -> None:
+    Incident.objects.update(subject="<b>Acme</b>")
+    page = page_of(client, mia, name)
+    head = "&lt;b&gt;Acme&lt;/b&gt;: Access was withdrawn"
+    assert f'<a class="sh-link" href="{incident.get_absolute_url()}">{head}</a>' in page
+    assert "<b>Acme" not in page
+    url = reverse("incident_acknowledge", args=[incident.pk])
+    form = page.partition(f'<form method="post" action="{url}">')[2]
+    form = form.partition("</form>")[0]
+    assert 'name="csrfmiddlewaretoken"' in form
+    assert f'name="next" value="{reverse(name)}"' in form
+    assert f'I am on it<span class="sh-hidden">: {head}</span>' in form
+    assert "no post waits · since <time" in page
+    incident.resolve()
+    assert url not in page_of(client, mia, name)
+
+
 def test_the_banner_is_on_every_page_until_its_reader_dismisses_it(
     client: Client, incident: Incident, mia: Any, person: Any
 ) -> None:
