@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property, lru_cache
+from operator import itemgetter
 from typing import Any
 from urllib.parse import urlencode
 
@@ -534,15 +535,27 @@ def in_order(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
-def _ours(reader: Any, start: datetime, stop: datetime, filters: Filters) -> Any:
+def _going(
+    reader: Any, start: datetime, stop: datetime, filters: Filters
+) -> DeliveryQuerySet:
     # Naming every status leads by the index of states and due times.
     rows = filters.deliveries(
         Delivery.objects.visible_to(reader).filter(
             status__in=Delivery.Status.values, due_at__gte=start, due_at__lt=stop
         )
     )
-    found = narrowed(rows, filters).order_by("due_at", "pk")
+    return narrowed(rows, filters)
+
+
+def _ours(reader: Any, start: datetime, stop: datetime, filters: Filters) -> Any:
+    found = _going(reader, start, stop, filters).order_by("due_at", "pk")
     return found.values_list(written("due_at"), "post", "pk")
+
+
+def _keys(reader: Any, start: datetime, stop: datetime, filters: Filters) -> Any:
+    """In no order: to put thousands in order takes the database longer than us."""
+    found = _going(reader, start, stop, filters).order_by()
+    return found.values_list(written("due_at"), "pk")
 
 
 def _drafts(reader: Any, start: datetime, stop: datetime, filters: Filters) -> Any:
@@ -569,7 +582,7 @@ _unfiltered = {
         _STOP,
         for_all=True,
     )
-    for rows_of in _KINDS
+    for rows_of in (*_KINDS, _keys)
 }
 
 
@@ -579,11 +592,16 @@ def in_period(
     """What stands in the calendar between these times, each as `written` has it:
     deliveries (time, post, key) in order, drafts (time, post), and posts made at the
     network (time, key). Three queries."""
-    if filters.any:
-        ours, drafts, natives = (f(user, start, stop, filters) for f in _KINDS)
-    else:
-        ours, drafts, natives = (_unfiltered[f].rows(user, start, stop) for f in _KINDS)
+    ours, drafts, natives = (_of(f, user, start, stop, filters) for f in _KINDS)
     return ours, drafts, natives
+
+
+def _of(
+    kind: Any, user: Any, start: datetime, stop: datetime, filters: Filters
+) -> Sequence[Any]:
+    if filters.any:
+        return list(kind(user, start, stop, filters))
+    return _unfiltered[kind].rows(user, start, stop)
 
 
 def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
@@ -610,27 +628,28 @@ def calendar(user: Any, view: str, day: date, filters: Filters) -> Calendar:
         at: Day(at, at == today, at < today, view == "week" or at.month == day.month)
         for at in (first + timedelta(days=n) for n in range((last - first).days + 1))
     }
-    ours, drafts, natives = in_period(user, start, stop, filters)
-    # Only what has room is read and judged: a month may have thousands.
-    entries = [*ours, *((when, post, None) for when, post in drafts)]
-    entries.sort()
-    foreign = sorted(natives)
     ordered = list(days.values())
     begins = [in_order(instants(one.date, one.date)[0]) for one in ordered]
+    # Only what has room is read and judged: a month may have thousands.
+    ours, drafts, natives = (
+        _cut(sorted(_of(kind, user, start, stop, filters)), begins)
+        for kind in (_keys, _drafts, _natives)
+    )
     keys: list[int] = []
     unsent: list[int] = []
     beside: list[int] = []
-    for one, mine, theirs in zip(
-        ordered, _cut(entries, begins), _cut(foreign, begins), strict=True
+    for one, sent, unfinished, theirs in zip(
+        ordered, ours, drafts, natives, strict=True
     ):
-        one.count = len(mine) + len(theirs)
-        for _when, post, key in mine[:CARDS_PER_DAY]:
-            if key is None:
-                unsent.append(post)
-            else:
-                keys.append(key)
+        mine = len(sent) + len(unfinished)
+        one.count = mine + len(theirs)
+        soonest = [(when, keys, key) for when, key in sent[:CARDS_PER_DAY]]
+        soonest += [(when, unsent, post) for when, post in unfinished[:CARDS_PER_DAY]]
+        soonest.sort(key=itemgetter(0))
+        for _when, among, key in soonest[:CARDS_PER_DAY]:
+            among.append(key)
         # What is our own comes first where there is no room for all.
-        left = max(0, CARDS_PER_DAY - len(mine))
+        left = max(0, CARDS_PER_DAY - mine)
         beside += [key for _when, key in theirs[:left]]
 
     def day_of(at: datetime | None) -> Day:

@@ -159,6 +159,39 @@ def test_a_cell_shows_three_and_counts_the_rest(world, ana):
     assert "&amp;zone=Asia%2FTokyo" in shown.content.decode()
 
 
+@pytest.mark.parametrize("query", [{}, {"brand": "own"}])
+def test_the_plain_calendar_shows_the_first_of_a_day_and_counts_all(world, ana, query):
+    """Drafts and deliveries in one order; whether they are filtered or not."""
+    noon = (timezone.now() + timedelta(days=2)).replace(hour=12, minute=0, second=0)
+    late, early, third = (
+        make_delivery(
+            world.x, world.ana, text=text, due_at=noon + timedelta(minutes=minutes)
+        )
+        for text, minutes in (("Late", 50), ("Early", 10), ("Third", 30))
+    )
+    second, later = (
+        Post.objects.create(
+            brand=world.brand,
+            author=world.ana,
+            text=text,
+            due_at=noon + timedelta(minutes=minutes),
+        )
+        for text, minutes in (("Second", 20), ("Later", 40))
+    )
+    if query:
+        query = {"brand": world.brand.pk}
+    address = reverse("calendar"), {"plain": 1, "day": noon.date().isoformat(), **query}
+    weeks = ana.get(*address).context["calendar"].weeks
+    [day] = [day for week in weeks for day in week if day.date == noon.date()]
+    assert [row.post for row in day.cards] == [early.post, second, third.post]
+    assert [row.delivery for row in day.cards] == [early, None, third]
+    assert (day.count, day.more) == (5, 2)
+    Post.objects.filter(pk__in=[second.pk, later.pk]).delete()
+    weeks = ana.get(*address).context["calendar"].weeks
+    [day] = [day for week in weeks for day in week if day.date == noon.date()]
+    assert [row.delivery for row in day.cards] == [early, third, late]
+
+
 def test_drafts_with_a_time_are_on_the_calendar(world, ana):
     post = Post.objects.create(brand=world.brand, author=world.ana, text="Half")
     due = timezone.now() + timedelta(days=1)
