@@ -6,6 +6,7 @@ Written in Python, as the cards of the plain calendar are, and for the same reas
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 from django import template
@@ -31,24 +32,49 @@ from socialhub.templatetags.socialhub import (
 register = template.Library()
 
 
+class _Page:
+    """What rows share; put into the reader's language once. is_admin: may press what
+    only admins may."""
+
+    def __init__(self, may_write: bool, is_admin: bool) -> None:
+        self.may_write, self.is_admin = may_write, is_admin
+
+    @cached_property
+    def at_risk(self) -> SafeString:
+        return chip(*looks.at_risk())
+
+    @cached_property
+    def by_admin(self) -> str:
+        return " " + _("Only an admin can do that.")
+
+    @cached_property
+    def details(self) -> str:
+        return _("Details")
+
+    @cached_property
+    def published(self) -> str:
+        return _("Published")
+
+
 @register.simple_tag
 def post_rows(
     rows: Iterable[Row], may_write: bool, says_why: bool, is_admin: bool
 ) -> SafeString:
     """is_admin: may press what only admins may."""
+    page = _Page(may_write, is_admin)
     columns = [
         (_("Choose"), "", _tick) if may_write else None,
-        (_("Time"), "pub-time", _time),
+        (_("Time"), "pub-time", lambda row: _time(row, page)),
         (_("Account"), "pub-account", _account),
         (_("Text"), "pub-wide", _text),
-        (_("State"), "", _state),
+        (_("State"), "", lambda row: _state(row, page)),
         (
-            (_("Why / next step"), "pub-wide", lambda row: why(row, is_admin))
+            (_("Why / next step"), "pub-wide", lambda row: _why(row, page))
             if says_why
             else None
         ),
         (_("Owner"), "", lambda row: row.looked_after_by),
-        (_("Actions"), "", lambda row: _actions(row, may_write)),
+        (_("Actions"), "", lambda row: _actions(row, page)),
     ]
     cells = [
         (
@@ -80,14 +106,14 @@ def _tick(row: Row) -> SafeString:
     )
 
 
-def _time(row: Row) -> SafeString:
+def _time(row: Row, page: _Page) -> SafeString:
     delivery = row.delivery
     if delivery is None or delivery.published_at is None:
         return when(row.at)
     return fill(
         '{}<br><span class="sh-muted">{} {}</span>',
         when(row.at),
-        _("Published"),
+        page.published,
         when(delivery.published_at),
     )
 
@@ -108,19 +134,19 @@ def _text(row: Row) -> SafeString:
     return fill('<a href="{}">{}</a>', row.post.get_absolute_url(), row.excerpt)
 
 
-def _state(row: Row) -> SafeString:
+def _state(row: Row, page: _Page) -> SafeString:
     if row.risk:
-        return chip(*looks.at_risk())
+        return page.at_risk
     return state_chip(row.delivery or row.post)
 
 
-def why(row: Row, is_admin: bool) -> SafeString:
+def _why(row: Row, page: _Page) -> SafeString:
     """Why it does not go out, or what happens next."""
     delivery = row.delivery
     head = NOTHING
     if delivery and delivery.status != Delivery.Status.SCHEDULED and row.trouble:
         head = fill("<strong>{}.</strong> ", row.trouble.head)
-    said = risk_lines(row.risks, is_admin) if row.risks else row.next_step
+    said = _risk_lines(row.risks, page) if row.risks else row.next_step
     return fill("{}{}", head, said)
 
 
@@ -128,7 +154,11 @@ def why(row: Row, is_admin: bool) -> SafeString:
 def risk_lines(risks: Sequence[Risk], is_admin: bool) -> SafeString:
     """Why a post will not go out when due: one line per reason, with its cure and its
     button."""
-    by_admin = " " + _("Only an admin can do that.")
+    return _risk_lines(risks, _Page(may_write=False, is_admin=is_admin))
+
+
+def _risk_lines(risks: Sequence[Risk], page: _Page) -> SafeString:
+    is_admin = page.is_admin
     return fill(
         '<ul class="pub-lines">{}</ul>',
         fill_each(
@@ -139,7 +169,7 @@ def risk_lines(risks: Sequence[Risk], is_admin: bool) -> SafeString:
                 (
                     risk.sentence,
                     risk.cure,
-                    "" if is_admin or not risk.for_admins else by_admin,
+                    "" if is_admin or not risk.for_admins else page.by_admin,
                     _way_out(risk, is_admin),
                 )
                 for risk in risks
@@ -160,10 +190,10 @@ def _way_out(risk: Risk, is_admin: bool) -> SafeString:
     )
 
 
-def _actions(row: Row, may_write: bool) -> SafeString:
+def _actions(row: Row, page: _Page) -> SafeString:
     delivery = row.delivery
     if delivery is None:
-        if not may_write:
+        if not page.may_write:
             return NOTHING
         return fill(
             '<a class="sh-btn sh-btn--small" href="{}">{}</a>',
@@ -184,6 +214,6 @@ def _actions(row: Row, may_write: bool) -> SafeString:
         '<span class="sh-hidden"> {}</span></a></span>',
         seen,
         delivery.get_absolute_url(),
-        _("Decide") if decides else _("Details"),
+        _("Decide") if decides else page.details,
         delivery.account.name,
     )
