@@ -489,13 +489,12 @@ def _clock(at: datetime, now: datetime) -> str:
 def _pause_of(account: ConnectedAccount, pauses: Mapping[Key, Paused]) -> Paused | None:
     credential = account.credential
     assert credential is not None
-    app = credential.app
-    keys = (
-        (account.platform, f"token:{credential.pk}"),
-        *_shared(account.platform, app.network, credential.app_id),
-    )
-    found = [pauses[key] for key in keys if key in pauses]
-    return next((pause for pause in found if pause.is_current), None)
+    token = (account.platform, f"token:{account.credential_id}")
+    shared = _shared(account.platform, credential.app.network, credential.app_id)
+    for key in (token, *shared):
+        if (pause := pauses.get(key)) is not None and pause.is_current:
+            return pause
+    return None
 
 
 @lru_cache(maxsize=1000)
