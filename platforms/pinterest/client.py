@@ -8,9 +8,10 @@ Source: https://developers.pinterest.com/docs/api/v5/ (5.23, 2025-12).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import IO, Any, cast
 from urllib.parse import quote
 
 from ..base import (
@@ -45,8 +46,9 @@ from ..errors import (
     as_kind,
 )
 from ..http import Answer, redact
+from ..json_files import JsonWithFiles
 from ..limits import header_number
-from ..transport import FilePart
+from ..transport import FilePart, WholeBody
 from .spec import LIMIT_WAIT_S, NEEDED, SPAM_WAIT_S, SPEC
 
 BOARDS_PAGE = 250
@@ -350,10 +352,14 @@ class PinterestClient(PlatformClient):
     def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Publish a Pin; the Pin as Pinterest has it. There is no key against doubles.
 
-        NotFound(OPTION_UNKNOWN): the board is gone.
+        body: files stand in it as they are. NotFound(OPTION_UNKNOWN): the board is gone.
         """
+        document = JsonWithFiles(body)
+        stream = cast(IO[bytes], document)
+        upload = WholeBody(stream, document.length, "application/json")
         try:
-            answer = self.api("POST /pins", "pins", json=dict(body))
+            with closing(document):
+                answer = self.api("POST /pins", "pins", upload=upload)
         except NotFound as error:
             if error.cause is Cause.NOT_THERE:
                 raise _not_ready(error) from error

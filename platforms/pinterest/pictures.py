@@ -7,7 +7,6 @@ Source: https://developers.pinterest.com/docs/api/v5/pins-create/ (media_source,
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -75,7 +74,8 @@ def are_sent(job: PublishJob) -> bool:
 
 
 def source(job: PublishJob, *, sent: bool) -> dict[str, Any]:
-    """The `media_source` of the Pin. sent: with the images themselves."""
+    """The `media_source` of the Pin. sent: with the images themselves, as files
+    (`json_files`)."""
     draft, images = job.draft, images_of(job.draft)
     if film := film_of(draft):
         return _video(job, film, images[:1], sent)
@@ -99,15 +99,10 @@ def source(job: PublishJob, *, sent: bool) -> dict[str, Any]:
     }
 
 
-def _image(file: MediaFile, sent: bool) -> dict[str, str]:
+def _image(file: MediaFile, sent: bool) -> dict[str, Any]:
     if not sent:
         return {"url": file.public_url}
-    return {"content_type": file.mime_type, "data": _base64(file)}
-
-
-def _base64(file: MediaFile) -> str:
-    with file.open() as stream:
-        return base64.b64encode(stream.read()).decode()
+    return {"content_type": file.mime_type, "data": file}
 
 
 def _video(
@@ -122,7 +117,7 @@ def _video(
             return {**made, "cover_image_url": still.public_url}
         cover = {
             "cover_image_content_type": still.mime_type,
-            "cover_image_data": _base64(still),
+            "cover_image_data": still,
         }
         return {**made, **cover}
     typed = chosen(SPEC, job.draft, job.account, COVER_AT)

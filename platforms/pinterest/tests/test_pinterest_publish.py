@@ -1,8 +1,12 @@
+import base64
+import hashlib
 import json
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from io import RawIOBase
+from typing import IO, Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -19,8 +23,10 @@ from platforms.base import (
     StepKind,
 )
 from platforms.errors import Cause, Outcome, PlatformError
+from platforms.http import Answer
 from platforms.pinterest.client import PinterestClient
 from platforms.pinterest.publish import MAX_POLLS, Pinterest
+from platforms.transport import FileBody, WholeBody
 
 API = "https://api.pinterest.com/v5"
 PINS, MEDIA, BOARD = f"{API}/pins", f"{API}/media", "549755885000"
@@ -645,6 +651,72 @@ def test_without_a_public_address_images_are_sent(
         "items": [one, one],
         "index": 0,
     }
+
+
+class Nine(RawIOBase):
+    """So many MB, of which none is kept. turn: where its pattern begins."""
+
+    size = 9_000_001
+
+    def __init__(self, turn: int) -> None:
+        self.at, self.turn = 0, turn
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        left = self.size - self.at
+        # Not as much as was asked for: what is left over of three bytes is carried on.
+        count = min(left, size - 1) if size > 1 else left
+        first = self.turn + self.at
+        self.at += count
+        pattern = bytes(range(256))
+        start = first % 256
+        return (pattern[start:] + pattern * (count // 256 + 1))[:count]
+
+
+def test_images_that_are_sent_are_never_whole_in_memory(
+    pinterest: Pinterest,
+    client: PinterestClient,
+    job: Jobs,
+    draft: Drafts,
+    image: Files,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Several such Pins leave at once, each from a thread of its own."""
+    monkeypatch.setattr("platforms.pinterest.pictures.MAX_SENT", 4 * Nine.size)
+    files = tuple(
+        image(
+            public_url=LOCAL,
+            size_bytes=Nine.size,
+            open=lambda turn=turn: cast(IO[bytes], Nine(turn)),
+        )
+        for turn in range(2)
+    )
+    read = hashlib.sha256()
+
+    def take(method: str, url: str, *, upload: WholeBody, **kwargs: Any) -> Answer:
+        assert (method, url, kwargs["mutates"]) == ("POST", PINS, True)
+        body = FileBody(upload)
+        while block := body.read(65_536):
+            read.update(block)
+        return Answer(201, {}, json.dumps(PIN).encode())
+
+    monkeypatch.setattr(client.http, "request", take)
+    step = pinterest.next_step(job(draft=draft(media=files)), client)
+    tracemalloc.start()
+    try:
+        assert step.run().remote is not None
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2_000_000
+    body = pinterest.body(job(draft=draft(media=files)), sent=True)
+    for item in body["media_source"]["items"]:
+        with item["data"].open() as stream:
+            whole = b"".join(iter(lambda: stream.read(65_536), b""))
+        item["data"] = base64.b64encode(whole).decode()
+    assert read.digest() == hashlib.sha256(json.dumps(body).encode()).digest()
 
 
 def test_images_that_are_sent_have_room_for_so_much_only(
