@@ -351,8 +351,10 @@ class Bluesky(Platform):
         try:
             record = client.put_post(rkey, self.record(job))
         except DuplicateContent as error:
-            error.extra["external_id"] = f"at://{client.did}/{POST}/{rkey}"
-            error.extra["permalink"] = self._permalink(job, client, rkey)
+            if not _has_gate(job):
+                # Else a look finds it, which tells what is still to be done to it.
+                error.extra["external_id"] = f"at://{client.did}/{POST}/{rkey}"
+                error.extra["permalink"] = self._permalink(job, client, rkey)
             raise
         except TransientError as error:
             if error.cause is Cause.MEDIA_EXPIRED:

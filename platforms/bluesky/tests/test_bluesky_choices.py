@@ -181,6 +181,24 @@ def test_a_post_that_is_found_afterwards_still_gets_its_gate(
     assert step.name == "put_gate"
 
 
+@pytest.mark.parametrize("options", [{}, {"reply_control": "nobody"}])
+def test_a_post_that_is_there_already_is_not_taken_for_whole_without_its_gate(
+    client: BlueskyClient,
+    server: responses.RequestsMock,
+    make_job: MakeJob,
+    options: dict[str, str],
+) -> None:
+    """What names the post ends the delivery: with a gate to come a look finds it."""
+    witness = {"created_at": datetime.now(UTC).isoformat()}
+    job = make_job(Draft("Hello", options=options), witness=witness)
+    there = {"error": "InvalidSwap", "message": "Record was at bafyother"}
+    server.post(PUT, json=there, status=400)
+    with pytest.raises(PlatformError) as caught:
+        BLUESKY.next_step(job, client).run()
+    assert caught.value.outcome is Outcome.DUPLICATE
+    assert ("external_id" in caught.value.extra) == (not options)
+
+
 def test_only_the_beginning_of_a_thread_has_a_gate_and_hashtags(
     client: BlueskyClient, make_job: MakeJob
 ) -> None:
