@@ -480,6 +480,9 @@ class SnapchatClient(PlatformClient):
             return TransientError(text, reach=Reach.PLATFORM, **facts)
         if status == 408 or 300 <= status < 400:
             return TransientError(text, **facts)
+        if mutates and data.get("request_status") == "PARTIAL" and not code:
+            # Of what some of it came about nobody tells.
+            return AmbiguousOutcome(text, cause=Cause.ANSWER_UNREADABLE, **facts)
         cause = Cause.TEXT_REFUSED if _is_snaps(answer) else Cause.UNKNOWN_REFUSAL
         return InvalidContent(text, cause=cause, **facts)
 

@@ -300,6 +300,17 @@ def test_one_item_that_failed_is_a_refusal_although_the_request_is_none(
     assert error.cause is Cause.MEDIA_NOT_READY
 
 
+def test_a_story_of_which_a_part_is_told_to_be_there_is_looked_for(
+    client: SnapchatClient, api: responses.RequestsMock
+) -> None:
+    """Of several snaps one may be missing from a story that everybody sees."""
+    made = {"sub_request_status": "SUCCESS", "saved_story": {"id": "ss-1"}}
+    body = {"request_status": "PARTIAL", "request_id": "r", "saved_stories": [made]}
+    api.post(ME + "/saved_stories", json=body)
+    error = refused(lambda: client.save_story("Spring", ["m-1", "m-2"]))
+    assert error.outcome is Outcome.AMBIGUOUS
+
+
 def test_a_lost_answer_to_a_post_is_ambiguous(
     client: SnapchatClient, api: responses.RequestsMock
 ) -> None:
