@@ -47,8 +47,9 @@ def events(
     if kind is None or not profile:
         return []
     number = str(said.get("id") or "") if kind is Hook.PUBLISH else ""
-    key = str(said.get("hookId") or headers.get("x-ayrshare-delivery-id") or "")
-    key = key or hashlib.sha256(body).hexdigest()
+    # Of what is signed: the number of a delivery stands in a header, which is not, so
+    # that whoever has one event could send it as many.
+    key = str(said.get("hookId") or hashlib.sha256(body).hexdigest())
     return [HookEvent(f"{said['action']} {key}", kind, profile, number)]
 
 

@@ -455,5 +455,5 @@ def _failure(sent: Sent) -> PlatformError:
         said,
         cause=Cause.TEXT_REFUSED,
         code=str(sent.error.get("code") or ""),
-        extra={"forget": "key,post"},
+        extra={"forget": "key,post,polls"},
     )

@@ -397,6 +397,9 @@ def test_a_key_that_was_seen_leads_to_what_became_of_the_first_try(
     with pytest.raises(PlatformError) as caught:
         step.run()
     assert caught.value.outcome is outcome
+    if outcome is Outcome.INVALID_CONTENT:
+        # What is sent anew is followed anew, or it counts as out at once.
+        assert set(caught.value.extra["forget"].split(",")) == {"key", "post", "polls"}
 
 
 def test_a_post_without_its_id_is_asked_for_until_it_has_one(
@@ -783,6 +786,7 @@ PUBLISHED = {
     "id": "Rhrb",
     "status": "success",
 }
+SCHEDULED = f"scheduled {hashlib.sha256(json.dumps(PUBLISHED).encode()).hexdigest()}"
 UNLINKED = {
     "action": "social",
     "type": "unlink",
@@ -796,7 +800,7 @@ UNLINKED = {
 @pytest.mark.parametrize(
     ("doc", "expected"),
     [
-        (PUBLISHED, [HookEvent("scheduled d1", Hook.PUBLISH, "160c", "Rhrb")]),
+        (PUBLISHED, [HookEvent(SCHEDULED, Hook.PUBLISH, "160c", "Rhrb")]),
         (UNLINKED, [HookEvent("social TKLc30", Hook.ACCESS, "160c")]),
         ({"action": "feed", "refId": "160c"}, []),
         ({"action": "social"}, []),
@@ -807,6 +811,13 @@ def test_an_event_says_where_to_look(
 ) -> None:
     body, headers = told_of(doc, as_text=as_text)
     assert AYRSHARE.hook_events(body, headers, "word", NOW) == expected
+
+
+def test_an_event_that_comes_again_is_the_same_whatever_its_unsigned_headers() -> None:
+    body, headers = told_of(PUBLISHED)
+    (event,) = AYRSHARE.hook_events(body, headers, "word", NOW)
+    other = {**headers, "x-ayrshare-delivery-id": "d2"}
+    assert AYRSHARE.hook_events(body, other, "word", NOW) == [event]
 
 
 def test_while_a_secret_is_changed_the_second_signature_counts_as_well() -> None:
