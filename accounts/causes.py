@@ -442,6 +442,18 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("Remove the other parts."),
         Action.EDIT,
     ),
+    Cause.THREAD_HALTED: _e(
+        _("The thread was refused"),
+        _(
+            "The service that passes it on does not say at which part: its first parts "
+            "may be live."
+        ),
+        _(
+            "Look at the account first, and delete there what is live: sent again, the "
+            "whole thread goes out."
+        ),
+        Action.EDIT,
+    ),
     Cause.TOO_MANY_PARTS: _e(
         _("Too many parts"),
         _("The thread has more parts than we send to this platform."),

@@ -154,6 +154,8 @@ class Cause(StrEnum):
     POLL_LENGTH = "poll_length"
     POLL_LENGTH_LOST = "poll_length_lost"
     THREAD_IMPOSSIBLE = "thread_impossible"
+    #: refused as a whole, and nobody tells at which of its parts
+    THREAD_HALTED = "thread_halted"
     TOO_MANY_PARTS = "too_many_parts"
     COMMENT_IMPOSSIBLE = "comment_impossible"
     # a part of a post that the platform has not got (any more)

@@ -18,6 +18,7 @@ from typing import Any
 
 from . import mentions, polls, without
 from .base import (
+    UNNAMED,
     CommentRule,
     Count,
     Draft,
@@ -206,6 +207,19 @@ def arrived(
         "extra": extra,
     }
     return {OUT: [*witness.get(OUT, ()), part]}
+
+
+def followed(
+    draft: Draft, witness: Mapping[str, Any], remote: RemotePost, now: datetime
+) -> dict[str, Any]:
+    """The witness of a thread that goes out at once, of which the first part is seen
+    there: the others are below it, and nobody tells their numbers."""
+    witness = dict(witness)
+    while (number := len(witness[OUT]) + 1) <= 1 + len(draft.parts):
+        named = f"{UNNAMED}{remote.external_id}:{number}"
+        part = RemotePost(named, "", published_at=remote.published_at)
+        witness = arrived(draft, witness, part, now)
+    return witness
 
 
 def left_out(witness: Mapping[str, Any]) -> tuple[without.Left, ...]:

@@ -1175,6 +1175,9 @@ class Delivery(models.Model):
         at = self.first_sent_at or now
         remote = RemotePost(number or permalink[:300], permalink, published_at=at)
         witness = parts_of.arrived(draft, self.witness, remote, now)
+        thread = platform.spec.thread
+        if thread and thread.at_once:
+            witness = parts_of.followed(draft, witness, remote, now)
         changes = self.part_arrived(remote, now)
         if number and not parts_of.all_out(draft, witness):
             to, changes["next_attempt_at"] = self.Status.SCHEDULED, now

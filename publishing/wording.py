@@ -234,6 +234,11 @@ def state_sentence(delivery: Delivery) -> str:
             return waits
     if delivery.status == Status.HELD and delivery.is_out:
         return _("It was sent. Afterwards the platform is asked what became of it.")
+    if delivery.status == Status.FAILED and delivery.is_out:
+        return _(
+            "It was sent, and what comes after that failed. Trying again does not send "
+            "it a second time."
+        )
     return {
         Status.PUBLISHING: _("It is being sent right now."),
         Status.PROCESSING: _("It was sent; the platform is still working on it."),

@@ -245,10 +245,12 @@ class Outstand(Platform):
         if sent.status == "published" or late:
             return StepResult(witness, remote=_remote(sent))
         if sent.status == "failed":
+            # Of a thread, at which part is not told: those before it may be out.
+            cause = Cause.THREAD_HALTED if job.later else Cause.TEXT_REFUSED
             raise InvalidContent(
                 sent.error or "failed",
-                cause=Cause.TEXT_REFUSED,
-                extra={"forget": "key,key_at,post"},
+                cause=cause,
+                extra={"forget": "key,key_at,post,polls"},
             )
         return self._again(job, witness)
 

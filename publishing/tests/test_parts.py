@@ -39,7 +39,7 @@ from publishing.models import (
 )
 from publishing.sweeps import recover_abandoned
 from publishing.tests.test_engine import InlinePump, turn
-from publishing.wording import parts_words
+from publishing.wording import parts_words, state_sentence
 from tests.scripted_platform import Scripted, ScriptedClient
 
 pytestmark = pytest.mark.django_db
@@ -318,6 +318,42 @@ def test_a_person_tells_where_a_part_is(thread, script):
     assert thread.status == Status.PUBLISHED
     assert thread.external_id == "p1"
     assert thread.is_partly_out
+
+
+def test_a_thread_that_goes_out_at_once_is_whole_where_a_person_saw_it(
+    thread, script, monkeypatch
+):
+    """Else the page asks for the rest, which stands below the first part already."""
+    spec = replace(Scripted.spec, thread=ThreadRule(9, "POST /posts", at_once=True))
+    monkeypatch.setattr(Scripted, "spec", spec)
+    monkeypatch.setattr(ScriptedClient, "spec", spec)
+    script.answers["post"] = [AmbiguousOutcome("lost")]
+    script.answers["look"] = [Look(Sighting.CANNOT_TELL)]
+    turn(thread)
+    for _ in range(4):
+        again(thread)
+    Delivery.objects.update(next_attempt_at=None)
+    thread.refresh_from_db()
+    thread.confirm_live("https://scripted.example/seen")
+    assert thread.status == Status.PUBLISHED
+    assert thread.permalink == "https://scripted.example/seen"
+    assert (thread.parts_out, thread.is_partly_out) == (3, False)
+    assert parts_words(thread) == ""
+    assert script.asked.count("post") == 1
+
+
+def test_what_is_out_is_not_said_to_have_failed_as_a_whole(delivery, script):
+    """People would write it anew, and it would be there twice."""
+    script.answers["post"] = [StepResult({"post": "p1"})]
+    script.answers["address"] = [InvalidContent("no")]
+    turn(delivery)
+    assert (delivery.status, delivery.is_out) == (Status.FAILED, True)
+    assert state_sentence(delivery).startswith("It was sent")
+    script.answers["address"] = [out(1)]
+    delivery.retry()
+    turn(delivery)
+    assert delivery.status == Status.PUBLISHED
+    assert script.asked.count("post") == 1
 
 
 @pytest.fixture

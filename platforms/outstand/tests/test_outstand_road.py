@@ -180,6 +180,25 @@ def test_a_thread_goes_out_with_its_first_part(network: PracticeServer) -> None:
     assert len(set(ids)) == 3
 
 
+def test_of_a_refused_thread_it_is_said_that_parts_may_be_live(
+    network: PracticeServer,
+) -> None:
+    road = Road(network, "x")
+    road.set("failing_networks", road.me.kind)
+    draft = Draft("One", parts=(Part("Two"),))
+    job = PublishJob("a" * 32, datetime.now(UTC), draft, road.me)
+    _job, error = road.publish(parts.turn(job))
+    assert error.outcome is Outcome.INVALID_CONTENT
+    assert error.cause is Cause.THREAD_HALTED
+
+
+def test_what_was_refused_is_followed_anew_when_it_is_sent_again(road: Road) -> None:
+    """With the questions of the first time it would count as out at once."""
+    road.set("failing_networks", road.me.kind)
+    job, _error = road.publish(road.job())
+    assert job.witness == {}
+
+
 def test_a_first_comment_stands_below_the_post(road: Road) -> None:
     road.parts(Draft("Bread is out", first_comment="Recipe below"))
     (post,) = road.posts()
