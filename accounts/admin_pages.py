@@ -147,6 +147,8 @@ class FastAdmin(ModelAdmin):
 
     #: by what an index finds the newest rows
     newest: ClassVar[str] = "-pk"
+    #: columns that a list reads, its own and of the rows that it names; (): all
+    list_only: ClassVar[Sequence[str]] = ()
     #: what a page of one row asks of the rows that its columns name
     named_further: ClassVar[Sequence[str]] = ()
     ordering: ClassVar[Any] = ("-pk",)
@@ -213,6 +215,9 @@ class FastAdmin(ModelAdmin):
         self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any
     ) -> BoundedPaginator:
         """The bound moves on with the page, so that each row can be reached."""
+        # The history of a row is paged here, too.
+        if self.list_only and queryset.model is self.model:
+            queryset = queryset.only(*self.list_only)
         paginator = BoundedPaginator(queryset, *args, **kwargs)
         page = request.GET.get(PAGE_VAR, "")
         if page.isdecimal():

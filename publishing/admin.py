@@ -194,6 +194,19 @@ class DeliveryAdmin(RoleAdmin):
         "attempt_count",
     ]
     list_select_related = ["post", "account"]
+    list_only = [
+        "status",
+        "due_at",
+        "hold",
+        "cause",
+        "next_attempt_at",
+        "published_at",
+        "attempt_count",
+        "post__text",
+        "post__link_url",
+        "account__name",
+        "account__platform",
+    ]
     list_filter = [
         "status",
         "hold",

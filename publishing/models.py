@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import IO, Any, ClassVar
+from unicodedata import combining, is_normalized
 
 from django.conf import settings
 from django.db import models, transaction
@@ -62,6 +63,14 @@ def at_wall(day: date, wall: time, zone: str) -> datetime:
     the instant that the same offset as before would give (one hour later on the wall).
     """
     return datetime.combine(day, wall, zone_called(zone)).astimezone(UTC)
+
+
+def _in_short(text: str) -> str:
+    """Its first 60 characters. Lists have hundreds; Django looks at each character."""
+    head = text[:61]
+    if not is_normalized("NFC", text) or any(map(combining, head)):
+        return Truncator(text).chars(60)
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 class Post(models.Model):
@@ -152,7 +161,7 @@ class Post(models.Model):
         indexes = [models.Index(fields=["state", "due_at"], name="post_by_state")]
 
     def __str__(self) -> str:
-        return Truncator(self.text.strip() or self.link_url or str(_("Post"))).chars(60)
+        return _in_short(self.text.strip() or self.link_url or str(_("Post")))
 
     def get_absolute_url(self) -> str:
         return address("post_detail", self.pk)

@@ -42,8 +42,8 @@ from unfold.templatetags import unfold_list
 from unfold.utils import display_for_field, display_for_label, display_for_value
 from unfold.widgets import LABEL_CLASSES
 
-from accounts.markup import fill, fill_each
-from accounts.reading import told
+from accounts.markup import NOTHING, fill, fill_each, safe
+from accounts.reading import telling, told
 from socialhub.pretty import pretty_json
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class _Link:
     told_as: str
 
     def open(self, row: Any) -> str:
-        key = escape(quote(getattr(row, self.key)))
+        key = safe(quote(getattr(row, self.key)))
         popup = ""
         if self.told_as:
             value = escape(row.serializable_value(self.told_as))
@@ -183,7 +183,8 @@ def _link(cl: ChangeList) -> _Link:
 def _shown(cl: ChangeList, name: Any) -> tuple[Show, str]:
     """What a column shows of a row, as HTML, and what its class is besides."""
     if name == "action_checkbox":
-        return _ticked, ""
+        box = _checkbox(get_language())
+        return lambda row: box.replace(A_KEY, safe(row.pk)), ""
     empty = cl.model_admin.get_empty_value_display()
     try:
         field: Any = None if callable(name) else cl.lookup_opts.get_field(name)
@@ -201,10 +202,6 @@ def _shown(cl: ChangeList, name: Any) -> tuple[Show, str]:
     return show, " nowrap" if nowrap and not field.auto_created else ""
 
 
-def _ticked(row: Any) -> str:
-    return _checkbox(get_language()).replace(A_KEY, escape(row.pk))
-
-
 @lru_cache(maxsize=20)
 def _checkbox(_language: str | None) -> str:
     # Which makes its own while it loads, and templates with it.
@@ -219,7 +216,7 @@ def _of(name: str, said: Callable[[Any], Any], empty: str = "") -> Show:
             value = getattr(row, name)
         except ObjectDoesNotExist:
             return str(conditional_escape(empty))
-        return str(conditional_escape(said(value)))
+        return safe(said(value))
 
     return show
 
@@ -233,8 +230,8 @@ def _by_kind(field: Any, empty: str) -> Callable[[Any], Any]:
         language = get_language()
         return lambda value: _icon(value, language)
     if isinstance(field, models.DateTimeField):
-        pattern = get_format("DATETIME_FORMAT")
-        return lambda value: empty if value is None else told(value, pattern)
+        pattern, tell = get_format("DATETIME_FORMAT"), telling()
+        return lambda value: empty if value is None else tell(value, pattern)
     return lambda value: display_for_field(value, field, empty)
 
 
@@ -243,12 +240,27 @@ def _icon(value: bool | None, _language: str | None) -> str:
     return display_for_value(value, "", boolean=True)
 
 
+def _found(cl: ChangeList, name: Any) -> Callable[[Any], tuple[Any, Any]]:
+    """What computes a column, and what comes of it for a row: Django's `lookup_field`
+    for what is no field. Methods are found once."""
+    method = None
+    if isinstance(name, str) and name != "__str__":
+        method = getattr(cl.model_admin, name, None)
+    if method is not None:
+        return lambda row: (method, method(row))
+    if name == "__str__":
+        attr = cl.model.__str__
+        return lambda row: (attr, str(row))
+    return lambda row: lookup_field(name, row, cl.model_admin)[1:]
+
+
 def _computed(cl: ChangeList, name: Any, empty: str) -> Show:
     """A method of the list's, or of the row."""
+    found = _found(cl, name)
 
     def show(row: Any) -> str:
         try:
-            _field, attr, value = lookup_field(name, row, cl.model_admin)
+            attr, value = found(row)
         except ObjectDoesNotExist:
             return str(conditional_escape(empty))
         nothing = getattr(attr, "empty_value_display", empty)
@@ -256,6 +268,8 @@ def _computed(cl: ChangeList, name: Any, empty: str) -> Show:
             return str(display_for_label(value, nothing, label))
         if getattr(attr, "boolean", False):
             return _icon(value, get_language())
+        if isinstance(value, str) and value:
+            return safe(value)
         if isinstance(value, datetime.datetime):
             return told(value, get_format("DATETIME_FORMAT"))
         return str(conditional_escape(display_for_value(value, nothing)))
@@ -271,13 +285,50 @@ CHOSEN = "font-semibold text-primary-600 dark:text-primary-500 "
 HOVER = "hover:text-primary-600 dark:hover:text-primary-500"
 
 
+WIDE = (
+    "dark:bg-base-900 border border-base-200 flex min-w-20 rounded-default shadow-xs "
+    "text-font-default-light dark:border-base-700 dark:text-font-default-dark w-full"
+)
+HIGH = "border border-base-200 flex flex-col rounded-default shadow-xs dark:border-base-700"
+
+
 @register.simple_tag
-def filter_lines(choices: Iterable[dict[str, Any]], item: str, link: str) -> SafeString:
+def filter_box(title: Any, choices: Sequence[dict[str, Any]], spec: Any) -> SafeString:
+    """All of unfold's filter: its name, and a line for each choice."""
+    heading = safe(gettext(" By %(filter_title)s ") % {"filter_title": title})
+    values = getattr(spec, "lookup_val", None) or ()
+    kept = NOTHING
+    if values and values[0]:
+        kept = fill_each(
+            '<input type="hidden" name="{}" value="{}">',
+            (
+                (spec.lookup_kwarg, values[0])
+                for choice in choices
+                if choice["selected"]
+            ),
+        )
+    if isinstance(spec, admin.BooleanFieldListFilter) or getattr(
+        spec, "horizontal", False
+    ):
+        item = "basis-1/3 border-r grow truncate last:border-r-0"
+        look, lines = WIDE, _filter_lines(choices, item, "text-center")
+    else:
+        look, lines = HIGH, _filter_lines(choices, "border-b last:border-b-0", "px-3")
+    return mark_safe(  # noqa: S308
+        '<div><h3 class="font-semibold mb-2 text-font-important-light '
+        f'dark:text-font-important-dark">{heading}</h3>{kept}'
+        f'<ul class="{look}">{lines}</ul></div>'
+    )
+
+
+def _filter_lines(
+    choices: Iterable[dict[str, Any]], item: str, link: str
+) -> SafeString:
     """item and link: what else stands in their classes."""
     lines = []
     for choice in choices:
-        words = conditional_escape(choice["display"])
-        url = conditional_escape(iri_to_uri(choice["query_string"]) or "")
+        words = safe(choice["display"])
+        url = safe(iri_to_uri(choice["query_string"]) or "")
         look = CHOSEN if choice["selected"] else PLAIN
         lines.append(
             f'<li class="border-base-200 {item} {LINE}{look}"><a href="{url}" '
