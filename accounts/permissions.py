@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from django.db import models
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
 
 from platforms import registry
 from platforms.base import Ability, Call, PlatformSpec, Scope
@@ -448,6 +448,12 @@ _YES = {
     Ability.READ: gettext_lazy("Yes"),
     Ability.FIGURES: gettext_lazy("Yes"),
 }
+#: What is said of many accounts alike: icon, words.
+_ALIKE = {
+    "gone": ("power_off", gettext_lazy("Disconnected")),
+    "not_offered": ("remove", gettext_lazy("Not offered there")),
+    "not_yet": ("help", gettext_lazy("Not told yet")),
+}
 
 
 def abilities(account: ConnectedAccount) -> dict[Ability, Able]:
@@ -457,14 +463,28 @@ def abilities(account: ConnectedAccount) -> dict[Ability, Able]:
     platform may answer a call without its permission with nothing at all, and "no
     figures" would then be a lie.
     """
-    return {ability: _able(account, ability) for ability in Ability}
+    health, language = account.health, get_language()
+    return {ability: _able(account, health, ability, language) for ability in Ability}
 
 
-def _able(account: ConnectedAccount, ability: Ability) -> Able:
+@lru_cache(maxsize=200)
+def _yes(ability: Ability, _language: str | None) -> Able:
+    return Able(ability, "ok", "check_circle", str(_YES[ability]))
+
+
+@lru_cache(maxsize=200)
+def _alike(ability: Ability, which: str, _language: str | None) -> Able:
+    icon, words = _ALIKE[which]
+    return Able(ability, "muted", icon, str(words))
+
+
+def _able(
+    account: ConnectedAccount, health: str, ability: Ability, language: str | None
+) -> Able:
     credential = account.credential
-    if credential is None or account.health == "disconnected":
-        return Able(ability, "muted", "power_off", _("Disconnected"))
-    if account.health == "broken":
+    if credential is None or health == "disconnected":
+        return _alike(ability, "gone", language)
+    if health == "broken":
         note = str(explain(account.cause).head)
         if ability is Ability.PUBLISH:
             return Able(ability, "bad", "link_off", broken_words(account.cause), note)
@@ -478,10 +498,10 @@ def _able(account: ConnectedAccount, ability: Ability) -> Able:
         return Able(ability, "bad", "close", str(explain(told.get("cause", "")).head))
     if told.get("ok") or ability is Ability.PUBLISH:
         # A look that could not tell of posting has found nothing against it.
-        return Able(ability, "ok", "check_circle", str(_YES[ability]))
+        return _yes(ability, language)
     if not any(call.ability is ability for call in account.spec.calls):
-        return Able(ability, "muted", "remove", _("Not offered there"))
-    return Able(ability, "muted", "help", _("Not told yet"))
+        return _alike(ability, "not_offered", language)
+    return _alike(ability, "not_yet", language)
 
 
 def _was_told_apart(credential: Credential) -> bool:

@@ -9,6 +9,7 @@ from django.template import Context
 from django.template.defaulttags import CsrfTokenNode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.addresses import address
 from accounts.markup import NOTHING, fill, joined
@@ -20,6 +21,13 @@ from socialhub.templatetags.socialhub import chip, when
 register = template.Library()
 
 State = Incident.State
+_WORDS = {
+    "reconnect": gettext_lazy("Reconnect"),
+    "standby": gettext_lazy("Add standby access"),
+    "account": gettext_lazy("Open the account"),
+    "paused": gettext_lazy("Show what is paused"),
+    "links": gettext_lazy("Send a link"),
+}
 
 
 @register.simple_tag(takes_context=True)
@@ -85,11 +93,11 @@ def incident_buttons(context: Context, card: Card) -> SafeString:
             card.head,
         )
         for url, words, is_first in (
-            (card.reconnect, _("Reconnect"), True),
-            (card.standby, _("Add standby access"), True),
-            (card.account, _("Open the account"), True),
-            (card.paused, _("Show what is paused"), True),
-            (card.links, _("Send a link"), False),
+            (card.reconnect, _WORDS["reconnect"], True),
+            (card.standby, _WORDS["standby"], True),
+            (card.account, _WORDS["account"], True),
+            (card.paused, _WORDS["paused"], True),
+            (card.links, _WORDS["links"], False),
         )
         if url
     ]
