@@ -963,6 +963,8 @@ class Finding:
 
 #: Begins what stands for the id of a post that is out, and whose id nobody has told.
 UNNAMED = "unnamed:"
+#: In a witness: when a person looked and the post was not there.
+ABSENT_AT = "absent_at"
 
 
 def is_id(number: str) -> bool:

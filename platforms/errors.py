@@ -189,6 +189,9 @@ ABOUT_ACCESS = {Outcome.AUTH_EXPIRED, Outcome.AUTH_REVOKED, Outcome.PERMISSION}
 class PlatformError(Exception):
     """What a call came to when it did not succeed. Never holds a token.
 
+    `extra`: "forget" names what of a witness is of no use any more; "of_commit" says that
+    an ambiguous outcome is of the commit before, whichever step found it out.
+
     `code` is the platform's own word, `detail` its own text (redacted, at most 2,000
     characters) for the Details fold; `retry_after` is seconds from now, `reset_at`
     an aware UTC time: both None when the platform did not say.

@@ -22,7 +22,15 @@ from accounts.models import Brand, ConnectedAccount
 from accounts.zones import zone_called
 from platforms import captions, registry
 from platforms import parts as parts_of
-from platforms.base import CENTRE, Draft, MediaFile, MediaKind, Part, RemotePost
+from platforms.base import (
+    ABSENT_AT,
+    CENTRE,
+    Draft,
+    MediaFile,
+    MediaKind,
+    Part,
+    RemotePost,
+)
 
 from . import carrying, languages, polls, public_media, tagging
 from .fingerprints import fingerprint
@@ -1207,6 +1215,7 @@ class Delivery(models.Model):
             intent_at=None,
             look_count=0,
             absent_count=0,
+            witness={**self.witness, ABSENT_AT: timezone.now().isoformat()},
             **self._no_lease(),
             **self._no_error(),
         )

@@ -231,7 +231,8 @@ class Settlement:
         self._close(error.outcome, error.cause, error)
         self._forget(error)
         outcome = error.outcome
-        if outcome == Outcome.AMBIGUOUS and not self.committing:
+        of_commit = self.committing or "of_commit" in error.extra
+        if outcome == Outcome.AMBIGUOUS and not of_commit:
             outcome = Outcome.TRANSIENT
         if outcome == Outcome.AMBIGUOUS:
             self._uncertain(error)

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from .. import without
 from ..base import (
+    ABSENT_AT,
     UNNAMED,
     Count,
     Draft,
@@ -396,11 +397,12 @@ class Instagram(Platform):
                     listed = self._listed(job, api, job.first_sent_at)
                     if listed is not None:
                         return listed
-                    if _trial(job.draft):
-                        # Whether lists tell of trials is not known.
+                    if _trial(job.draft) and not _is_said_absent(job, name):
+                        # Whether lists tell of trials is not known: a person looks.
                         raise AmbiguousOutcome(
                             f"container {number} is gone, and its trial reel not listed",
                             cause=Cause.NOT_THERE,
+                            extra={"of_commit": "yes"},
                         ) from error
                 unknown = int(job.witness.get(f"unknown:{name}") or 0) + 1
                 if unknown > MAX_UNKNOWN:
@@ -739,6 +741,14 @@ def _container(job: PublishJob, name: str) -> str:
         return ""
     ends_at = datetime.fromisoformat(stored["made_at"]) + CONTAINER_LIFE
     return str(stored["id"]) if ends_at > datetime.now(UTC) else ""
+
+
+def _is_said_absent(job: PublishJob, name: str) -> bool:
+    """A person has looked for what this container came to."""
+    if not (said := job.witness.get(ABSENT_AT)):
+        return False
+    made_at = str(job.witness[name]["made_at"])
+    return datetime.fromisoformat(made_at) < datetime.fromisoformat(str(said))
 
 
 def _is_ready(job: PublishJob, name: str) -> bool:

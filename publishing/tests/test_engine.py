@@ -345,6 +345,23 @@ def test_where_nobody_can_tell_a_person_decides(delivery, script):
         other.confirm_live("https://e/p1")
 
 
+def test_a_step_that_finds_a_lost_commit_out_leaves_it_to_a_person(delivery, script):
+    """Tried again it would only fail in the end, as if nothing had been sent."""
+    lost = AmbiguousOutcome("gone", extra={"of_commit": "yes"})
+    script.answers["post"] = [TransientError("busy", status=503)]
+    turn(delivery)
+    assert delivery.first_sent_at is not None
+    script.steps, script.answers["wait"] = ["wait"], [lost]
+    script.answers["look"] = [Look(Sighting.CANNOT_TELL)]
+    look_soon(delivery)
+    assert delivery.status == Status.UNCERTAIN
+    for _ in range(3):
+        look_soon(delivery)
+    assert delivery.waits_for_person
+    delivery.confirm_absent()
+    assert delivery.witness["absent_at"]
+
+
 def test_a_duplicate_refusal_after_our_own_attempt_is_success(delivery, script):
     script.answers["post"] = [
         AmbiguousOutcome(),

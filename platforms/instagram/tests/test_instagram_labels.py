@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
@@ -211,3 +212,15 @@ def test_a_trial_reel_whose_container_is_gone_is_not_made_anew(
     with pytest.raises(PlatformError) as caught:
         step.run()
     assert caught.value.outcome is Outcome.AMBIGUOUS
+    # Whichever step it was: nobody but a person can tell what the commit came to.
+    assert "of_commit" in caught.value.extra
+    # Whose word counts for this container, and for no later one.
+    for minutes, is_asked in ((-1, True), (1, False)):
+        said = (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat()
+        told = replace(sent, witness={**sent.witness, "absent_at": said})
+        step = instagram.next_step(told, client)
+        if is_asked:
+            with pytest.raises(PlatformError):
+                step.run()
+        else:
+            assert step.run().witness == {"unknown:container": 1}
