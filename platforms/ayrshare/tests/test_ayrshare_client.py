@@ -101,17 +101,24 @@ def test_without_a_profile_key_our_own_profile_is_meant() -> None:
 
 
 @pytest.mark.trap("ayrshare", 11)
+@pytest.mark.parametrize("status", [200, 403])
 def test_neither_an_answer_nor_the_log_tells_a_key(
-    api: responses.RequestsMock, caplog: pytest.LogCaptureFixture
+    api: responses.RequestsMock, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
+    """Nor one that refuses although its status does not."""
     caplog.set_level(logging.DEBUG)
-    words = {"status": "error", "message": "bad key test-profile-key"}
-    api.get(f"{API}/user", json=words, status=403)
+    said = "bad key test-profile-key of test-api-key, signed with our-long-word"
+    words = {"status": "error", "message": said}
+    api.post(f"{API}/hook/webhook", json=words, status=status)
     acting = client()
     with pytest.raises(PlatformError) as caught:
-        acting.user()
+        acting.ask_for_events("160c", "https://hub.example.com/h", "our-long-word")
+    assert "our-long-word" not in caught.value.detail
+    api.post(f"{API}/comments", json=words, status=status)
+    with pytest.raises(PlatformError) as caught:
+        acting.comment("Rhrb", "Hi", "facebook")
     told = caught.value.detail + repr(caught.value) + repr(acting.access) + caplog.text
-    assert "GET /user" in caplog.text
+    assert "POST /comments" in caplog.text
     assert "test-profile-key" not in told
     assert "test-api-key" not in told
 
