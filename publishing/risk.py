@@ -245,14 +245,14 @@ def judge(
     found = {}
     for row in scheduled:
         account = row.account
-        # Links may name the account.
-        apart = account.pk if row.post.link_tags else None
-        key = (row.post_id, account.platform, apart)
-        draft = drafts.get(key)
-        if draft is None:
-            draft = drafts[key] = row.post.draft_for(account.platform, account)
         reasons = _access(account, row.due_at, sky)
         if account.health == "healthy":
+            # Links may name the account.
+            apart = account.pk if row.post.link_tags else None
+            key = (row.post_id, account.platform, apart)
+            draft = drafts.get(key)
+            if draft is None:
+                draft = drafts[key] = row.post.draft_for(account.platform, account)
             reasons += _permitted(account, row.due_at, _job(row, draft), sky)
             alike = (*key, account.kind, repr(account.extra), repr(_limits(account)))
             if alike not in refusals:

@@ -409,3 +409,26 @@ def test_the_account_pages_count_what_is_judged_here(
     assert facts["at_risk"] == 2
     assert facts["first_at_risk_at"] == first.due_at
     assert facts["risk"].cause == Cause.TOKEN_EXPIRED
+
+
+def test_what_an_account_cannot_send_anyhow_is_not_put_together(
+    make_account: Any, make_delivery: Any, monkeypatch: Any
+) -> None:
+    broken = make_account("mastodon", "1", trouble=Cause.ROLE_LOST)
+    able = make_account("mastodon", "2")
+    rows = [
+        make_delivery(broken, "x" * 9000, timedelta(hours=1)),
+        make_delivery(able, "y" * 9000, timedelta(hours=1)),
+    ]
+    drafted = []
+    draft_for = Post.draft_for
+
+    def spy(post: Post, *args: Any) -> Any:
+        drafted.append(post.pk)
+        return draft_for(post, *args)
+
+    monkeypatch.setattr(Post, "draft_for", spy)
+    found = risks(rows)
+    causes = [found[row.pk][0].cause for row in rows]
+    assert causes == [Cause.ROLE_LOST, Cause.TEXT_REFUSED]
+    assert drafted == [rows[1].post_id]
