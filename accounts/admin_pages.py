@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import flatten_fieldsets, get_fields_from_path
 from django.contrib.admin.views.main import PAGE_VAR
@@ -22,13 +23,16 @@ from django.db.models.constants import LOOKUP_SEP
 from django.forms.models import _get_foreign_key
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from unfold.admin import ModelAdmin
+from unfold.forms import ActionForm
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from platforms import registry
 
 from .fixed_query import FixedQuery, Seen
+from .markup import fill
 from .models import AuditEvent, Brand
 from .roles import is_admin
 from .selects import LongSelect
@@ -142,6 +146,24 @@ class AdminSelect(LongSelect, UnfoldAdminSelectWidget):
     """A select of rows, in unfold's skin."""
 
 
+class ActionSelect(AdminSelect):
+    """The select of a list's actions, as unfold's template for it shows one."""
+
+    def render(self, *args: Any, **kwargs: Any) -> SafeString:
+        return fill(
+            '<div class="grow relative max-w-2xl">{}<span class="material-symbols-outlined '
+            "absolute group-[.primary]:text-white pointer-events-none mr-[12px] right-0 "
+            "text-base-400 top-0 top-1/2 hover:text-base-700 dark:text-base-500 "
+            'dark:hover:text-base-200 -translate-y-1/2">expand_more</span></div>',
+            super().render(*args, **kwargs),
+        )
+
+
+class ListActions(ActionForm):
+    action = forms.ChoiceField(label="", widget=ActionSelect())
+    action.widget.attrs = ActionForm.base_fields["action"].widget.attrs
+
+
 class FastAdmin(ModelAdmin):
     """Newest first unless a class says otherwise: the primary key has an index."""
 
@@ -153,6 +175,7 @@ class FastAdmin(ModelAdmin):
     named_further: ClassVar[Sequence[str]] = ()
     ordering: ClassVar[Any] = ("-pk",)
     list_per_page = 25
+    action_form = ListActions
     list_max_show_all = 0
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER

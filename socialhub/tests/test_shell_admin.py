@@ -21,6 +21,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone, translation
+from unfold.forms import ActionForm
 from unfold.templatetags import unfold_list
 
 from accounts.admin_pages import BoundedPaginator, FastAdmin
@@ -490,6 +491,28 @@ def test_a_filter_shows_what_is_chosen_and_keeps_it(root: Client, world: Any) ->
             as_theirs = theirs.render(Context(said)).replace(" />", ">")
             assert _in_order(drawn) == _in_order(as_theirs)
     assert '<input type="hidden" name="status__exact" value="scheduled">' in text
+
+
+def test_the_actions_of_a_list_are_drawn_as_unfold_would_draw_them(
+    root: Client, world: Any
+) -> None:
+    page = root.get(url_of(Delivery, "changelist"))
+    own = page.context["action_form"]
+    theirs = ActionForm(auto_id=None, initial=own.initial)
+    theirs.fields["action"].choices = own.fields["action"].choices
+    with translation.override("en"):
+        drawn = str(own["action"])
+        assert _attributes(drawn) == _attributes(str(theirs["action"]))
+    assert drawn in page.content.decode()
+    assert "Cancel</option>" in drawn
+
+
+def _attributes(html: str) -> list[list[str]]:
+    """Each tag and what stands between two, with its attributes in one order."""
+    return [
+        [re.sub("[ /].*", "", part), *sorted(re.findall('[a-z-]+(?:="[^"]*")?', part))]
+        for part in re.split("[<>]", squeezed(html))
+    ]
 
 
 def _in_order(html: str) -> str:
