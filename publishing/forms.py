@@ -586,8 +586,9 @@ class NetworkSection:
         made again; None where files are among it."""
         if self.parts:
             return None
+        # What a network asks of all is told by its name.
         options = tuple(
-            (field.name, field.label, field.text, tuple(field.choices))
+            (field.name, field.text, field.account and (field.label, *field.choices))
             for field in self.options
         )
         own = (self.has_own, self.own_text, self.comment)
