@@ -82,6 +82,8 @@ class UserAdmin(SuperuserOnly, django.contrib.auth.admin.UserAdmin):
         (name, {"fields": [f for f in part["fields"] if f != "user_permissions"]})
         for name, part in django.contrib.auth.admin.UserAdmin.fieldsets or ()
     ]
+    # What happened is no matter of opinion.
+    readonly_fields = ["last_login", "date_joined"]
     # Plain lists: the two-sided ones have labels that screen readers cannot use.
     filter_horizontal = ()
 

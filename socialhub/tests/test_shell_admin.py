@@ -340,6 +340,16 @@ def test_an_admin_finds_only_rows_of_their_own_brands(
     assert as_admin.get(url_of(model, "changelist")).context["cl"].result_count == 1
 
 
+def test_when_somebody_came_and_was_here_last_is_no_field(
+    root: Client, author: Any
+) -> None:
+    page = root.get(url_of(User, "change", author.pk)).content.decode()
+    assert 'name="email"' in page
+    assert 'name="date_joined_0"' not in page
+    assert 'name="last_login_0"' not in page
+    assert "Date joined" in page
+
+
 @pytest.mark.parametrize("model", [User, Group, Authenticator])
 def test_people_and_groups_are_for_superusers(as_admin: Client, model: Any) -> None:
     assert as_admin.get(url_of(model, "changelist")).status_code == 403
