@@ -3,6 +3,8 @@ out, is found again when its answer is lost, and can be counted and deleted."""
 
 from __future__ import annotations
 
+import hashlib
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,6 +12,7 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from platforms.base import Draft, MediaFile, Sighting
 from platforms.errors import AmbiguousOutcome, Cause, Outcome, PlatformError, Reach
@@ -147,6 +150,28 @@ def test_images_that_cannot_be_fetched_are_sent(
     assert error is None
     (post,) = road.posts()
     assert post["sent_images"] == files.count("image")
+
+
+def test_images_that_are_read_while_they_are_sent_arrive_as_they_are(
+    road: Road, pin: Callable[..., Draft]
+) -> None:
+    made = pin("image", "image")
+    files = []
+    for number, file in enumerate(made.media):
+        noise = random.Random(number).randbytes(3 * 700 * 500)
+        out = BytesIO()
+        Image.frombytes("RGB", (700, 500), noise).save(out, "PNG")
+        data = out.getvalue()
+        facts = {"width": 700, "height": 500, "mime_type": "image/png"}
+        sent = replace(file, public_url="", size_bytes=len(data), **facts)
+        files.append(replace(sent, open=lambda data=data: BytesIO(data)))
+    road.post(replace(made, media=tuple(files)))
+    (post,) = road.posts()
+    sums = []
+    for file in files:
+        with file.open() as stream:
+            sums.append(hashlib.sha256(stream.read()).hexdigest())
+    assert post["media_sha256"] == sums
 
 
 def test_words_of_a_carousel_arrive_with_their_images(
