@@ -678,8 +678,9 @@ def _names(subjects: Collection[str]) -> dict[str, str]:
     )
     for pk, name in accounts.rows:
         names[f"account:{pk}"] = name
+    access_of = _("Access of %(name)s")
     for pk, name in credentials.rows:
-        names[f"token:{pk}"] = _access_of(name)
+        names[f"token:{pk}"] = access_of % {"name": name}
     for app in apps.objects():
         names[f"app:{app.pk}"] = _app_name(app)
     return names
