@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.db import IntegrityError
+from django.db.models import prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -21,6 +22,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import budgets
+from accounts.fixed_query import SAMPLE_KEY, Seen
 from accounts.models import Brand
 from accounts.roles import can_write, is_admin
 from accounts.selects import options
@@ -224,12 +226,26 @@ def compose(request: HttpRequest) -> HttpResponse:
     return _page(request, PostForm(user=request.user, initial=_blank(request)), None)
 
 
+#: A post to be shown; one that is written is read by itself.
+_opened = Seen(
+    lambda reader, pk: (
+        Post.objects.visible_to(reader).filter(pk=pk).select_related("brand")
+    ),
+    SAMPLE_KEY - 1,  # another one than the reader's
+    for_all=True,
+)
+
+
 @role_required(can_write)
 def post_edit(request: HttpRequest, pk: int) -> HttpResponse:
-    posts = Post.objects.visible_to(request.user).select_related("brand")
-    if request.method != "POST":  # which changes them
-        posts = posts.prefetch_related("deliveries")
-    post = get_object_or_404(posts, pk=pk)
+    if request.method == "POST":
+        posts = Post.objects.visible_to(request.user).select_related("brand")
+        post = get_object_or_404(posts, pk=pk)
+    elif found := _opened.objects(request.user, pk):
+        [post] = found
+        prefetch_related_objects([post], "deliveries")
+    else:
+        raise Http404
     if not _may_change(post):
         messages.info(
             request,

@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 from django.db import transaction
-from django.db.models import prefetch_related_objects
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -58,7 +57,7 @@ from .models import (
     schedule,
 )
 from .part_forms import PartText
-from .risk import Risk
+from .risk import Risk, files_of, read_variants
 
 #: More than any network takes in one post that we send there.
 MAX_FILES = 20
@@ -893,7 +892,7 @@ def close_if_cancelled(post: Post) -> None:
 
 
 def saved_files(post: Post) -> list[tuple[MediaAsset, str]]:
-    return [(use.asset, use.alt_text) for use in post.media.select_related("asset")]
+    return [(use.asset, use.alt_text) for use in files_of(post)]
 
 
 _accounts_of = FixedQuery(
@@ -916,7 +915,7 @@ _labels_of = FixedQuery(
 
 def saved_composition(post: Post) -> Composition:
     """A post as it stands, for showing its checks or copying it."""
-    prefetch_related_objects([post], "variants")
+    read_variants([post])
     return Composition(
         brand=post.brand,
         text=post.text,

@@ -361,6 +361,11 @@ def read_files(posts: Sequence[Post]) -> None:
         _read_below(threads, "part_media", _part_media, "variant_id")
 
 
+def files_of(post: Post) -> list[PostMedia]:
+    """Its files as the database has them now, each with its asset. One query."""
+    return _media.objects([post.pk])
+
+
 def _read_below(
     rows: Sequence[Model], name: str, below: FixedQuery[Any], key: str
 ) -> bool:
