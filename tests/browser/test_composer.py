@@ -664,6 +664,25 @@ def test_a_press_counts_although_the_check_of_an_empty_form_comes_upon_it(
     expect(page.get_by_role("status")).to_contain_text("1 post is scheduled")
 
 
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desk", "phone"])
+def test_names_of_people_are_looked_up_from_the_composer(
+    size: tuple[int, int], visit: Visit, connected: None, inspect: Inspect
+) -> None:
+    page = visit("mara", size=size)
+    page.goto("/posts/new/")
+    account_box(page, BLUESKY).check()
+    known, unknown = "@acme.practice.example", f"@nobody{size[0]}.practice.example"
+    page.get_by_label("Text for all networks").fill(f"With {known} and {unknown}")
+    panel = page.locator("#panel")
+    # What was looked up once is known from then on.
+    expect(panel).to_contain_text(re.compile(f"Not looked up yet: .*{unknown}"))
+    panel.get_by_role("button", name="Look the names up").click()
+    expect(panel).not_to_contain_text("Not looked up yet")
+    expect(panel).to_contain_text(unknown)
+    expect(panel).not_to_contain_text(known)
+    inspect(page, f"compose-names-{size[0]}")
+
+
 #: Somebody posted it by hand, where no test's own post comes near.
 #: Until tomorrow the network is not read, which does not know of it.
 MADE_THERE = """
