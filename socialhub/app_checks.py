@@ -5,12 +5,14 @@ Read from rows alone; never the secret itself: an unreadable one has its own lin
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.db.models import OuterRef, Subquery
 from django.urls import reverse
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from accounts import budgets, data_requests, hook_addresses
@@ -173,15 +175,30 @@ def _copies(spec: PlatformSpec, app: PlatformApp | None) -> list[tuple[str, str]
 def _tell_permissions(check: AppCheck, app: PlatformApp) -> None:
     """What code needs today against what the network gave to our app."""
     for scope in app.spec.scopes:
-        calls = _today(app, scope)
-        if not calls or not scope.asked:
+        closed = _closed(app, scope) if scope.asked else ""
+        if not closed:
             continue
         check.needed += 1
         review = review_of(app, scope)
         if not scope.needs_review or review.state == ReviewState.GRANTED:
             check.granted += 1
         else:
-            check.missing.append(Missing(scope, effect(calls), review.words))
+            check.missing.append(Missing(scope, closed, review.words))
+
+
+#: What specs say does not change: the specs themselves, and the sentence.
+_sentences: dict[tuple[Any, ...], tuple[Sequence[PlatformSpec], str]] = {}
+
+
+def _closed(app: PlatformApp, scope: Scope) -> str:
+    """What is closed without this scope, in a sentence; "": nothing that exists."""
+    specs = specs_of(app)
+    key = (get_language(), scope.name, *map(id, specs))
+    if (known := _sentences.get(key)) is None:
+        calls = _today(app, scope)
+        # With the specs, so that none of them goes and leaves its number to another.
+        known = _sentences[key] = (specs, effect(calls) if calls else "")
+    return known[1]
 
 
 def _today(app: PlatformApp, scope: Scope) -> list[Call]:
