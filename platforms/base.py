@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import json
 from collections.abc import (
     Callable,
     Collection,
@@ -775,6 +776,17 @@ class HookEvent:
     what: Hook
     account_id: str = ""
     object_id: str = ""
+
+
+def json_object(text: str | bytes) -> dict[str, Any]:
+    """What an event's body says. ValueError: it is none."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        raise ValueError("it is no JSON") from None
+    if not isinstance(found, dict):
+        raise ValueError("it is no JSON object")
+    return found
 
 
 @dataclass(frozen=True)

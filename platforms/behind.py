@@ -59,6 +59,8 @@ UNKNOWN = Behind()
 #: where a post appears, as both of Meta's networks have it
 POST, REEL, STORY = "post", "reel", "story"
 PLACEMENT = "placement"
+#: of a post on Instagram
+MAX_COLLABORATORS = 3
 PLACES = {POST: "Post", REEL: "Reel", STORY: "Story (24 hours)"}
 
 
@@ -70,6 +72,18 @@ def read_name(typed: object) -> str:
     """Without its @; "": it is no name."""
     found = _NAME.fullmatch(str(typed).strip())
     return found[1] if found else ""
+
+
+def collaborators() -> Option:
+    return Option(
+        "collaborators",
+        "Published together with",
+        OptionKind.LIST,
+        default=(),
+        max_length=MAX_COLLABORATORS,
+        help="Of Instagram only: names of accounts, at most 3. They are asked there.",
+        is_read=True,
+    )
 
 
 def placement(places: Collection[str], help: str) -> Option:

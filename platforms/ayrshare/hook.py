@@ -11,12 +11,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
-from ..base import Hook, HookEvent
+from ..base import Hook, HookEvent, json_object
 
 #: The time is no part of what is signed, and deliveries go on for more than an hour.
 TOLERANCE_S = 24 * 3600
@@ -41,7 +39,7 @@ def events(
     at = headers.get("x-authorization-timestamp", "")
     if not at.isdecimal() or abs(now.timestamp() - int(at)) > TOLERANCE_S:
         raise ValueError("it was signed too long ago")
-    said = _dict(body)
+    said = json_object(body)
     kind = ACTIONS.get(str(said.get("action")))
     profile = str(said.get("refId") or "")
     if kind is None or not profile:
@@ -55,13 +53,3 @@ def events(
 
 def _same(one: str, other: str) -> bool:
     return hmac.compare_digest(one.encode(), other.encode())
-
-
-def _dict(body: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(body)
-    except ValueError:
-        raise ValueError("it is no JSON") from None
-    if not isinstance(found, dict):
-        raise ValueError("it is no JSON object")
-    return found

@@ -33,6 +33,7 @@ from ..behind import (
     STORY,
     UNKNOWN,
     Behind,
+    collaborators,
     placement,
 )
 from .windows import BUCKETS, CALL, DRAWS
@@ -76,7 +77,6 @@ WITH_TITLE = TITLED | {"pinterest", "facebook", "linkedin"}
 WITH_COVER = frozenset({"youtube", "pinterest"})
 #: Networks whose posts Ayrshare does not comment.
 WITHOUT_COMMENTS = frozenset({"pinterest", "gmb"})
-MAX_COLLABORATORS = 3
 #: of a Pin's link
 LINK_LIMIT = 2_048
 #: Lists of comments are so old at most.
@@ -201,15 +201,7 @@ SPEC = PlatformSpec(
             help="Of Instagram only.",
             media=(MediaKind.VIDEO,),
         ),
-        Option(
-            "collaborators",
-            "Published together with",
-            OptionKind.LIST,
-            default=(),
-            max_length=MAX_COLLABORATORS,
-            help="Of Instagram only: names of accounts, at most 3. They are asked there.",
-            is_read=True,
-        ),
+        collaborators(),
         Option(
             "tags",
             "Tags",

@@ -12,9 +12,8 @@ import hmac
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
 
-from ..base import Hook, HookEvent
+from ..base import Hook, HookEvent, json_object
 
 SIGNATURE = re.compile(r"sha256=([0-9a-f]{64})")
 POSTS = frozenset({"post.published", "post.error"})
@@ -29,7 +28,7 @@ def events(body: bytes, headers: Mapping[str, str], secret: str) -> list[HookEve
     wanted = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     if not hmac.compare_digest(wanted, match[1]):
         raise ValueError("the signature is another one's")
-    told = _dict(body)
+    told = json_object(body)
     event, data = str(told.get("event")), told.get("data")
     if not isinstance(data, dict):
         return []
@@ -51,13 +50,3 @@ def events(body: bytes, headers: Mapping[str, str], secret: str) -> list[HookEve
         HookEvent(json.dumps([event, post, account, at]), Hook.PUBLISH, account, post)
         for account in accounts
     ]
-
-
-def _dict(body: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(body)
-    except ValueError:
-        raise ValueError("it is no JSON") from None
-    if not isinstance(found, dict):
-        raise ValueError("it is no JSON object")
-    return found

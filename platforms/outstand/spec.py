@@ -24,7 +24,7 @@ from ..base import (
     ThreadRule,
     VideoRule,
 )
-from ..behind import FILE, PLACEMENT, POST, STORY, Behind, placement
+from ..behind import FILE, PLACEMENT, POST, STORY, Behind, collaborators, placement
 from .windows import BUCKETS, CALL, DRAWS
 
 ORGANISATION = "organization"
@@ -75,7 +75,6 @@ LATER = frozenset(key for key, *_rest in _ROWS[7:])
 #: Networks where an answer to one's own post goes on with it: each container is a part.
 #: Outstand names none.
 THREADED = frozenset({"x", "threads", "bluesky"})
-MAX_COLLABORATORS = 3
 
 SPEC = PlatformSpec(
     slug="outstand",
@@ -130,15 +129,7 @@ SPEC = PlatformSpec(
     options=(
         Option("board", "Board", OptionKind.TEXT, help="The board's id at Pinterest."),
         placement((POST, STORY), "Stories are of Instagram only."),
-        Option(
-            "collaborators",
-            "Published together with",
-            OptionKind.LIST,
-            default=(),
-            max_length=MAX_COLLABORATORS,
-            help="Of Instagram only: names of accounts, at most 3. They are asked there.",
-            is_read=True,
-        ),
+        collaborators(),
         Option(
             "location",
             "Place",

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from ..base import Hook, HookEvent
+from ..base import Hook, HookEvent, json_object
 
 #: field -> what it is about
 FIELDS = {"replies": Hook.COMMENTS, "delete": Hook.POST}
@@ -30,12 +30,7 @@ def events(
     told_signature = headers.get("x-hub-signature-256", "")
     if not hmac.compare_digest(wanted.encode(), told_signature.encode()):
         raise ValueError("the signature is another app's")
-    try:
-        told = json.loads(body)
-    except ValueError:
-        raise ValueError("it is no JSON") from None
-    if not isinstance(told, dict):
-        raise ValueError("it is no JSON object")
+    told = json_object(body)
     values = told.get("values")
     found = []
     for one in values if isinstance(values, list) else [values]:

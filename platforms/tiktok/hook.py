@@ -12,9 +12,8 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
-from ..base import Hook, HookEvent
+from ..base import Hook, HookEvent, json_object
 
 SIGNATURE = re.compile(r"t=(\d{1,12}),\s*s=([0-9a-f]{64})")
 #: How far the time that was signed may be from ours.
@@ -45,24 +44,14 @@ def events(
         raise ValueError("the signature is another app's")
     if abs(now.timestamp() - int(match[1])) > TOLERANCE_S:
         raise ValueError("it was signed too long ago")
-    told = _dict(body)
+    told = json_object(body)
     kind = KINDS.get(str(told.get("event")))
     if kind is None:
         return []
-    content = _dict(str(told.get("content") or "{}"))
+    content = json_object(str(told.get("content") or "{}"))
     user = str(told.get("user_openid") or "")
     publish, post = str(content.get("publish_id") or ""), content.get("post_id")
     post_id = str(post) if post else ""
     parts = (told["event"], user, publish, post_id, told.get("create_time"))
     about = post_id if kind is Hook.POST else publish
     return [HookEvent(json.dumps(parts), kind, user, about)]
-
-
-def _dict(text: str | bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        raise ValueError("it is no JSON") from None
-    if not isinstance(found, dict):
-        raise ValueError("it is no JSON object")
-    return found
