@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.template import Context, Origin, Template
+from django.template import Context, Origin, Template, TemplateDoesNotExist
 from django.template.base import FilterExpression, Node, NodeList, TextNode
 from django.template.defaulttags import (
     CommentNode,
@@ -27,6 +27,8 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
 from accounts.addresses import address
+
+from .quick_templates import QuickTemplate
 
 SILENT = (LoadNode, CommentNode)
 
@@ -56,12 +58,25 @@ class Joined(Node):
 
 
 class _Joining(base.Loader):
+    """As Django's own, but for the kind of template that it makes."""
+
     def get_template(
         self, template_name: str, skip: list[Origin] | None = None
     ) -> Template:
-        template = super().get_template(template_name, skip)
-        join(template.nodelist)
-        return template
+        tried = []
+        for origin in self.get_template_sources(template_name):
+            if skip is not None and origin in skip:
+                tried.append((origin, "Skipped to avoid recursion"))
+                continue
+            try:
+                source = self.get_contents(origin)  # type: ignore[attr-defined]
+            except TemplateDoesNotExist:
+                tried.append((origin, "Source does not exist"))
+                continue
+            template = QuickTemplate(source, origin, template_name, self.engine)
+            join(template.nodelist)
+            return template
+        raise TemplateDoesNotExist(template_name, tried=tried)
 
 
 class Loader(cached.Loader, _Joining):
