@@ -80,13 +80,18 @@ def pk_of(model: type[Model], **of: Any) -> Callable[[], Mapping[str, Any]]:
 
 def visible_period(query: str) -> dict[str, str]:
     """What the calendar asks for: its month view five weeks from this Monday on, the
-    others the next week."""
+    others the week that begins tomorrow, as the posts to come do."""
     today = timezone.localdate()
-    monday = today - timedelta(days=today.weekday())
-    if query != "view=month":
-        monday += timedelta(days=7)
-    end = monday + timedelta(days=35 if query == "view=month" else 7)
-    return {"start": monday.isoformat(), "end": end.isoformat()}
+    if query == "view=month":
+        start, days = today - timedelta(days=today.weekday()), 35
+    else:
+        start, days = today + timedelta(days=1), 7
+    end = start + timedelta(days=days)
+    return {"start": start.isoformat(), "end": end.isoformat()}
+
+
+def _tomorrow(_query: str) -> dict[str, str]:
+    return {"day": (timezone.localdate() + timedelta(days=1)).isoformat()}
 
 
 def _a_size(_query: str) -> dict[str, str]:
@@ -121,7 +126,7 @@ SHELL: dict[str, Page] = {
         queries=("view=month", "view=week", "view=list"), more=visible_period
     ),
     "calendar_notes": Page(),
-    "calendar_day": Page(),
+    "calendar_day": Page(more=_tomorrow),
     "post_list": Page(
         queries=(
             *tuple(
