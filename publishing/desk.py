@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache, cached_property
 from typing import Any, NamedTuple
 
-from django.db.models import Count, F, OuterRef, Q, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Count, F, OuterRef, Q, Subquery, Value, Window
+from django.db.models.functions import Coalesce, RowNumber
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -30,7 +31,8 @@ from .wording import Trouble, clock, trouble
 
 Status = Delivery.Status
 SOLVED_DAYS = 30
-#: So many rows are grouped; the rest is said.
+#: So many rows are grouped, some of each kind; and so many of a group can be repaired
+#: at once. The rest is counted and said.
 MAX_ROWS = 300
 #: Groups of one page, and how many rows of each stand there; a group alone shows all.
 MOST_GROUPS = 8
@@ -165,6 +167,12 @@ class Group:
     trouble: Trouble
     who: str
     deliveries: list[Delivery] = field(default_factory=list)
+    #: of the same kinds, and too many to be read with the others
+    unread: int = 0
+
+    @property
+    def total(self) -> int:
+        return len(self.deliveries) + self.unread
 
     @cached_property
     def accounts(self) -> list[ConnectedAccount]:
@@ -276,6 +284,15 @@ class Group:
         }
 
 
+Kind = tuple[str, str, str, int]
+#: Rows that are alike in these stand in one group, but for those that stops hold.
+KIND = ("status", "hold", "cause", "account_id")
+
+
+def kind_of(row: Delivery) -> Kind:
+    return row.status, row.hold, row.cause, row.account_id
+
+
 def happened_at(delivery: Delivery) -> datetime:
     return delivery.failed_at or delivery.first_sent_at or delivery.due_at
 
@@ -322,6 +339,7 @@ def who_ends(stop: Stop) -> str:
 def groups(rows: Iterable[Delivery]) -> list[Group]:
     """Grouped by cause and credential, largest first."""
     found: dict[str, Group] = {}
+    of_kind: dict[Kind, list[tuple[Delivery, Group]]] = defaultdict(list)
     rows = list(rows)
     stops.name_holds(rows)
     for row in rows:
@@ -344,7 +362,11 @@ def groups(rows: Iterable[Delivery]) -> list[Group]:
                 who = who_ends(stop) if stop and lasts else _("A reviewer")
             found[key] = Group(key, what, who)
         found[key].deliveries.append(row)
-    return sorted(found.values(), key=lambda group: -len(group.deliveries))
+        of_kind[kind_of(row)].append((row, found[key]))
+    for alike in of_kind.values():
+        row, group = alike[-1]
+        group.unread += max(0, getattr(row, "of_kind", 0) - len(alike))
+    return sorted(found.values(), key=lambda group: -group.total)
 
 
 def _settled(row: Delivery) -> Trouble:
@@ -386,7 +408,12 @@ def desk(
     found = groups(read)
     only = next((group for group in found if group.key == alone), None)
     listed = leaf([only] if only else found, len(found), MOST_GROUPS, page)
-    left_out = max(0, count - len(read))
+    left_out = max(0, count - sum(group.total for group in found))
+    if any(group.unread for group in listed.rows):
+        rows = _rest(user, tab, whose, listed.rows)
+        fuller = {group.key: group for group in groups(rows)}
+        listed.rows[:] = [fuller.get(group.key, group) for group in listed.rows]
+        only = listed.rows[0] if only else None
     rest = MAX_ROWS if only else MOST_OF_GROUP
     whole = _complete([row for one in listed.rows for row in one.deliveries[:rest]])
     return Desk(tab, all_tabs, parts, listed.rows, listed, only, left_out, whole)
@@ -397,6 +424,38 @@ def _read(user: Any, tab: str, whose: str) -> list[Delivery]:
     times = Times.at(timezone.now())
     asked = {"solved": times[1:], NEEDS_ME: times[:1]}.get(tab, ())
     read = _rows_of(tab, whose if tab == NEEDS_ME else "").objects(user, *asked)
+    if tab != "solved":
+        read.sort(key=lambda row: (row.due_at, row.pk))
+    return _with_accounts(read)
+
+
+def _rest(user: Any, tab: str, whose: str, wanted: Sequence[Group]) -> list[Delivery]:
+    """Of these groups as many rows as can be repaired at once, oldest first.
+
+    Where hundreds have failed, and then alone.
+    """
+    kinds = {kind_of(row) for group in wanted for row in group.deliveries}
+    same = Q()
+    for kind in kinds:
+        same |= Q(**dict(zip(KIND, kind, strict=True)))
+    rows = tab_rows(Delivery.objects.visible_to(user), tab, Times.at(timezone.now()))
+    if tab == NEEDS_ME:
+        rows = whose_rows(rows, user, whose, timezone.now())
+    read = list(_in_turn(rows).filter(same, turn__lte=MAX_ROWS).only(*GROUPED_BY))
+    read.sort(key=lambda row: (row.due_at, row.pk))
+    return _with_accounts(read)
+
+
+def _in_turn(rows: Any) -> Any:
+    """turn: its place in its kind, oldest first; of_kind: how many that has."""
+    alike = [F(name) for name in KIND]
+    return rows.annotate(
+        turn=Window(RowNumber(), partition_by=alike, order_by=["due_at", "pk"]),
+        of_kind=Window(Count("pk"), partition_by=alike),
+    )
+
+
+def _with_accounts(read: list[Delivery]) -> list[Delivery]:
     keys = {row.account_id for row in read}
     accounts = {one.pk: one for one in _by_key.objects(list(keys))} if read else {}
     # What went away between the two queries is not there.
@@ -413,8 +472,11 @@ def _rows_of(tab: str, whose: str) -> Seen[Delivery]:
         wanted = tab_rows(Delivery.objects.visible_to(reader), tab, times)
         if tab == NEEDS_ME:
             wanted = whose_rows(wanted, reader, whose, times.now)
-        newest = "-published_at" if tab == "solved" else "due_at"
-        return wanted.only(*GROUPED_BY).order_by(newest, "pk")[:MAX_ROWS]
+        wanted = wanted.only(*GROUPED_BY)
+        if tab == "solved":
+            return wanted.order_by("-published_at", "pk")[:MAX_ROWS]
+        # Some of each kind: what failed five hundred times must not hide the rest.
+        return _in_turn(wanted).order_by("turn", "due_at", "pk")[:MAX_ROWS]
 
     samples = {"solved": _SAMPLES[1:], NEEDS_ME: _SAMPLES[:1]}.get(tab, ())
     return Seen(rows, *samples, for_all=whose != "mine")

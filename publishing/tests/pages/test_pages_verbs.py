@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import AuditEvent
 from publishing import desk
 from publishing.desk import GAP, can_send_again, groups
-from publishing.models import Delivery, InvalidTransition
+from publishing.models import Delivery, InvalidTransition, Stop
 from publishing.tests.pages.conftest import make_account, make_delivery
 
 Status = Delivery.Status
@@ -377,6 +377,53 @@ def test_a_long_group_stands_alone_on_a_page_and_many_groups_on_several(
     page = rita.get(reverse("failure_desk")).content.decode()
     listed = ",".join(str(row.pk) for row in rows)
     assert f'name="delivery" value="{listed}"' in page
+
+
+def test_what_failed_often_hides_no_other_trouble_and_is_counted_whole(
+    world, rita, monkeypatch
+):
+    monkeypatch.setattr(desk, "MAX_ROWS", 6)
+    desk._rows_of.cache_clear()
+    often = [
+        make_delivery(world.x, world.ana, hours=-9, status="failed", cause="timed_out")
+        for _n in range(9)
+    ]
+    other = make_delivery(
+        world.mastodon, world.ana, hours=-1, status="failed", cause="scope_missing"
+    )
+    try:
+        page = rita.get(reverse("failure_desk"))
+        shown = page.context["desk"]
+        assert [group.total for group in shown.groups] == [9, 1]
+        assert [row.pk for row in shown.groups[1].deliveries] == [other.pk]
+        assert shown.left_out == 0
+        # Of the long group so many as can be repaired at once, oldest first.
+        oldest = [row.pk for row in often[:6]]
+        assert [row.pk for row in shown.groups[0].deliveries] == oldest
+        assert "9 posts" in page.content.decode()
+        assert "The oldest 6 stand here" in page.content.decode()
+        alone = rita.get(reverse("failure_desk"), {"group": shown.groups[0].key})
+        only = alone.context["desk"].only
+        assert (only.total, len(only.deliveries)) == (9, 6)
+    finally:
+        desk._rows_of.cache_clear()
+
+
+def test_what_two_stops_hold_on_one_account_is_counted_for_each(world, rita):
+    for hours, number in ((30, 1), (3, 2)):
+        at = timezone.now() - timedelta(hours=hours)
+        Stop.objects.create(
+            scope="everything",
+            reason="A storm",
+            started_by=world.adam,
+            started_at=at,
+            ended_at=at + timedelta(hours=1),
+        )
+        fields = {"hold": "stopped", "held_at": at + timedelta(minutes=9)}
+        for _n in range(number):
+            make_delivery(world.x, world.ana, status="held", hours=-hours, **fields)
+    groups = rita.get(reverse("failure_desk")).context["desk"].groups
+    assert [group.total for group in groups] == [2, 1]
 
 
 def test_a_group_goes_again_a_minute_apart_without_the_late_ones(world, rita):
