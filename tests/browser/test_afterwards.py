@@ -295,8 +295,9 @@ def test_a_reviewer_repairs_many_at_once(
     group.get_by_role("button", name=re.compile("^Choose what to do")).click()
     boxes = rhea.get_by_role("checkbox", name=re.compile("of the week|^Old"))
     expect(boxes).to_have_count(3)
+    rhea.get_by_role("checkbox", name="Choose all").check()
     for box in boxes.all():
-        box.check()
+        expect(box).to_be_checked()
     rhea.get_by_label("Reason").fill("The week is over")
     rhea.get_by_role("button", name="Dismiss what is chosen").click()
     expect(rhea.get_by_role("status")).to_contain_text(

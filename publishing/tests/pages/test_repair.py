@@ -118,6 +118,13 @@ def test_the_number_of_queries_does_not_grow(world, rita):
     assert count([*first, *others]) == before
 
 
+def test_a_long_list_scrolls_by_itself_so_that_its_buttons_stay_near(world, rita):
+    rows = failed(world, 13)
+    region = 'tabindex="0" role="region" aria-labelledby="list-words"'
+    assert region in words(repair(rita, rows))
+    assert region not in words(repair(rita, rows[:12]))
+
+
 # ---------------------------------------------------------------- from the desk
 
 
