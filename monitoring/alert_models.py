@@ -123,6 +123,14 @@ class AlertQuerySet(models.QuerySet["Alert"]):
         waits = Q(tries__gt=0, send_after__gt=now)
         return self.pending().exclude(waits)
 
+    def broke(self) -> AlertQuerySet:
+        """That something is wrong: not that it will be, or is solved."""
+        return self.filter(kind__in=(Alert.Kind.OPENED, Alert.Kind.ESCALATED))
+
+    def gone_out(self) -> AlertQuerySet:
+        """By mail or to a channel, not only onto the pages (`Alert.left`)."""
+        return self.filter(sent_at__isnull=False, tries__gt=0)
+
     def within_sight_of(self, reader: Any) -> AlertQuerySet:
         """To people and rooms of the reader's brands, to superusers, and to rooms of all
         brands; the others are nobody's business."""

@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import F, Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.fixed_query import FixedQuery, at_once
 from accounts.models import (
@@ -22,8 +22,10 @@ from accounts.models import (
     ConnectedAccount,
     Network,
 )
-from monitoring.models import Incident
+from accounts.names import name_of
+from monitoring.models import Alert, Incident
 from publishing.models import Delivery, DeliveryQuerySet
+from publishing.wording import clock
 
 from .shell_rows import Seen
 
@@ -39,6 +41,8 @@ class Step:
     url: str = ""
     post: str = ""
     opens_new_page: bool = False
+    #: what really happened at it
+    found: str = ""
 
 
 #: Who dismissed the checklist stands in the trail; showing it again does, too.
@@ -212,13 +216,58 @@ def _marks(incident: Incident, posts: DeliveryQuerySet) -> tuple[bool, bool, boo
 
     After it was held: what was released may be out before the incident is closed.
     """
-    mailed = incident.alerts.exclude(sent_at=None).exists()
+    mailed = incident.alerts.broke().gone_out().exists()
     held = posts.filter(held_at__gte=incident.opened_at)
     went_out = (
         bool(incident.resolved_at)
         and held.filter(published_at__gte=F("held_at")).exists()
     )
     return mailed, held.exists(), went_out
+
+
+def _who_heard(user: Any, incident: Incident) -> str:
+    """What became of each message that the access was lost, and why one did not leave."""
+    alerts = Alert.objects.within_sight_of(user).filter(incident=incident).broke()
+    told = [_heard(one) for one in alerts.select_related("user", "channel").reverse()]
+    if told:
+        return " ".join(told)
+    if incident.state == Incident.State.RESOLVED:
+        return _("Nobody was told before it was solved.")
+    return _(
+        "Nobody is told yet: all that hangs together with it is looked at first, which "
+        "takes up to five minutes."
+    )
+
+
+def _heard(alert: Alert) -> str:
+    channel, person = alert.channel, alert.user
+    who = channel.name if channel else name_of(person)
+    words = {"who": who, "n": alert.tries, "why": alert.error}
+    if alert.sent_at and alert.left:
+        words["when"] = clock(alert.sent_at)
+        return (_("Told %(who)s at %(when)s.") if channel else _MAILED) % words
+    if alert.sent_at:
+        return (_UNWANTED if person and person.email else _NO_ADDRESS) % words
+    if alert.error:
+        text = ngettext(
+            "Did not reach %(who)s after %(n)s try (%(why)s). It is tried again.",
+            "Did not reach %(who)s after %(n)s tries (%(why)s). It is tried again.",
+            alert.tries,
+        )
+        return text % words
+    if alert.send_after and not alert.tries:
+        words["when"] = clock(alert.send_after)
+        return _("The mail to %(who)s waits until %(when)s, as they chose.") % words
+    return _("The message to %(who)s leaves in a moment.") % words
+
+
+_MAILED = gettext_lazy("Mailed to %(who)s at %(when)s.")
+_UNWANTED = gettext_lazy(
+    "%(who)s wants no mails: it stands on the pages here, and nowhere else."
+)
+_NO_ADDRESS = gettext_lazy(
+    "%(who)s has no mail address, so no mail was sent. Enter one under People."
+)
 
 
 def drill_was_done(user: Any) -> bool:
@@ -250,7 +299,9 @@ def drill(user: Any) -> list[Step]:
     incident = _losses(accounts).order_by("-opened_at").first()
     posts = Delivery.objects.visible_to(user).filter(account__in=accounts)
     mailed = was_held = went_out = False
+    heard = ""
     if incident is not None:
+        heard = _who_heard(user, incident)
         # One loss may be of a whole tree of accounts: the post is of any of them.
         lost = accounts.filter(incidents=incident)
         concerned = posts.filter(account__in=lost)
@@ -306,8 +357,9 @@ def drill(user: Any) -> list[Step]:
                 "it lies in the folder that the system check names."
             ),
             mailed,
-            _("See the account"),
-            page,
+            _("See who was told") if incident else _("See the account"),
+            f"{incident.get_absolute_url()}#told" if incident else page,
+            found=heard,
         ),
         Step(
             _("The post is held"),

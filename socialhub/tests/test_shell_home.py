@@ -219,7 +219,8 @@ def test_the_drill_follows_what_really_happens(
     delivery = make_delivery(account)
     assert marks(author) == [True, True, *[False] * 6]
     incident = break_access(account)
-    Alert.objects.create(incident=incident, user=author, sent_at=timezone.now())
+    sent = {"sent_at": timezone.now(), "tries": 1}
+    Alert.objects.create(incident=incident, user=author, **sent)
     delivery.hold_for(Delivery.Hold.ACCESS)
     assert marks(author) == [*[True] * 6, False, False]
     incident.resolve()
@@ -238,7 +239,8 @@ def test_the_drill_follows_the_post_where_one_loss_takes_several_accounts(
     delivery = make_delivery(account)
     incident = break_access(other)
     incident.accounts.add(account)
-    Alert.objects.create(incident=incident, user=author, sent_at=timezone.now())
+    sent = {"sent_at": timezone.now(), "tries": 1}
+    Alert.objects.create(incident=incident, user=author, **sent)
     delivery.hold_for(Delivery.Hold.ACCESS)
     assert marks(author) == [*[True] * 6, False, False]
     page = reverse("account_reconnect", args=[account.pk])
