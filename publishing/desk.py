@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache, cached_property
 from typing import Any, NamedTuple
@@ -410,12 +410,13 @@ def desk(
     listed = leaf([only] if only else found, len(found), MOST_GROUPS, page)
     left_out = max(0, count - sum(group.total for group in found))
     if any(group.unread for group in listed.rows):
-        rows = _rest(user, tab, whose, listed.rows)
-        fuller = {group.key: group for group in groups(rows)}
-        listed.rows[:] = [fuller.get(group.key, group) for group in listed.rows]
+        rest = groups(_rest(user, tab, whose, listed.rows))
+        fuller = {group.key: group for group in rest}
+        fuller_rows = [fuller.get(group.key, group) for group in listed.rows]
+        listed = replace(listed, rows=fuller_rows)
         only = listed.rows[0] if only else None
-    rest = MAX_ROWS if only else MOST_OF_GROUP
-    whole = _complete([row for one in listed.rows for row in one.deliveries[:rest]])
+    most = MAX_ROWS if only else MOST_OF_GROUP
+    whole = _complete([row for one in listed.rows for row in one.deliveries[:most]])
     return Desk(tab, all_tabs, parts, listed.rows, listed, only, left_out, whole)
 
 
