@@ -109,7 +109,11 @@ CALENDAR_WORDS = {
     "undoKey": gettext_lazy("Press Z to undo."),
     "edit": gettext_lazy("Open it in the composer"),
     "close": gettext_lazy("Close"),
-    "noAnswer": gettext_lazy("Nobody answered. Nothing was moved."),
+    "noAnswer": gettext_lazy(
+        "Nobody answered: it may have been moved or not. Look at it before you try again."
+    ),
+    "out": gettext_lazy("You are no longer signed in, so nothing was done."),
+    "signIn": gettext_lazy("Sign in"),
     "stays": gettext_lazy("This post cannot be moved."),
     "moveKey": gettext_lazy("M moves it."),
 }

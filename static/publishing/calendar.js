@@ -19,14 +19,23 @@ function el(name, attributes = {}, ...children) {
 const icon = (name) =>
   el("span", { class: "material-symbols-outlined sh-icon", "aria-hidden": "true" }, name);
 const fill = (words, values) => words.replace(/\{(\w+)\}/g, (_all, key) => values[key]);
+// Before that hour a week shows nothing, unless something stands there.
+const MORNING = 6;
 const dayOf = (date) => date.toISOString().slice(0, 10);
+
+class SignedOut extends Error {}
+
+async function reach(url, options) {
+  const answer = await fetch(url, options);
+  if (answer.redirected || answer.status === 403) throw new SignedOut();
+  return answer;
+}
 
 class Calendar {
   constructor(root) {
     this.root = root;
     this.data = root.dataset;
     this.words = JSON.parse(document.getElementById("cal-words").textContent);
-    this.token = document.querySelector("[name=csrfmiddlewaretoken]").value;
     // "28 Nov", as everywhere on these pages.
     const lang = document.documentElement.lang || "en";
     this.lang = lang === "en" ? "en-GB" : lang;
@@ -54,9 +63,12 @@ class Calendar {
       initialDate: this.data.date,
       now: () => this.now().toISOString().slice(0, 19),
       nowIndicator: true,
+      // Each view has cards of its own: a month cuts its days, a week stacks its hours.
+      lazyFetching: false,
       height: "auto",
       allDaySlot: false,
       slotDuration: "01:00",
+      slotMinTime: `0${MORNING}:00:00`,
       snapDuration: "01:00",
       slotEventOverlap: false,
       forceEventDuration: true,
@@ -223,25 +235,30 @@ class Calendar {
   async load(period, done, failed) {
     this.root.setAttribute("aria-busy", "true");
     this.empty.textContent = this.words.loading;
+    const { view } = this;
     const query = new URLSearchParams(this.data.filters);
-    query.set("view", this.view);
+    query.set("view", view);
     query.set("start", period.startStr.slice(0, 10));
     query.set("end", period.endStr.slice(0, 10));
     try {
-      const answer = await fetch(`${this.data.posts}?${query}`, { headers: { Accept: "application/json" } });
-      const type = answer.headers.get("Content-Type") || "";
-      if (!answer.ok || !type.includes("json")) throw new Error(String(answer.status));
+      const answer = await reach(`${this.data.posts}?${query}`, { headers: { Accept: "application/json" } });
+      if (!answer.ok) throw new Error(String(answer.status));
       const found = await answer.json();
       const events = [
         ...found.cards.map((row, place) => this.event(row, place)),
         ...found.more.map((row) => this.moreEvent(row)),
         ...(this.data.compose ? found.open || [] : []).map((row) => this.openEvent(row)),
       ];
-      done(this.view === "week" ? this.stacked(events) : events);
+      if (view === "week") this.beginDays(events);
+      done(view === "week" ? this.stacked(events) : events);
       const none = this.data.filters ? this.words.nothingFiltered : this.words.nothing;
       this.empty.textContent = found.total ? "" : none;
     } catch (error) {
       failed(error);
+      if (error instanceof SignedOut) {
+        this.empty.replaceChildren(`${this.words.out} `, this.signIn());
+        return;
+      }
       const again = el("button", { type: "button", class: "sh-btn sh-btn--small" }, this.words.again);
       again.addEventListener("click", () => this.calendar.refetchEvents());
       this.empty.replaceChildren(`${this.words.failed} `, again);
@@ -261,6 +278,16 @@ class Calendar {
       order: 0,
       row,
     };
+  }
+
+  // The nights of a week are mostly empty, and would stand before all else.
+  beginDays(events) {
+    const hours = events.map((event) => Number(event.start.slice(11, 13)));
+    const { activeStart, activeEnd } = this.calendar.view;
+    const now = this.now();
+    if (activeStart <= now && now < activeEnd) hours.push(now.getUTCHours());
+    const first = String(Math.min(MORNING, ...hours)).padStart(2, "0");
+    this.calendar.setOption("slotMinTime", `${first}:00:00`);
   }
 
   // In the week, what stands in one hour shares its height, over the whole width of the
@@ -417,8 +444,7 @@ class Calendar {
     const found = await this.move(id, { date, time, seen });
     button.disabled = false;
     if (!found.undo) {
-      said.replaceChildren(found.said);
-      if (found.edit) said.append(" ", el("a", { href: found.edit }, this.words.edit));
+      said.replaceChildren(found.said, " ", this.wayOut(found));
       return;
     }
     this.dialog.close();
@@ -436,7 +462,7 @@ class Calendar {
     const found = await this.move(row.id, { date: at.slice(0, 10), time, seen: row.v });
     if (!found.undo) {
       revert();
-      return this.say(found.said, { bad: true, edit: found.edit });
+      return this.say(found.said, { bad: true, way: this.wayOut(found) });
     }
     this.moved(row.id, found);
   }
@@ -445,17 +471,35 @@ class Calendar {
     return this.post(this.data.move.replace("0", id), fields);
   }
 
+  // After a new sign-in the page's own token is an old one.
+  token() {
+    const fresh = /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1];
+    return fresh || document.querySelector("[name=csrfmiddlewaretoken]").value;
+  }
+
   async post(url, fields) {
     try {
-      const answer = await fetch(url, {
+      const answer = await reach(url, {
         method: "POST",
-        headers: { "X-CSRFToken": this.token, Accept: "application/json" },
+        headers: { "X-CSRFToken": this.token(), Accept: "application/json" },
         body: new URLSearchParams({ ...fields, zone: this.data.zone }),
       });
       return await answer.json();
-    } catch {
-      return { said: this.words.noAnswer };
+    } catch (error) {
+      if (error instanceof SignedOut) return { said: this.words.out, isOut: true };
+      this.calendar.refetchEvents(); // it may have arrived
+      return { said: this.words.noAnswer, isOpen: true };
     }
+  }
+
+  // Back here afterwards: the address tells view and day.
+  signIn() {
+    return el("a", { class: "sh-btn sh-btn--small", href: window.location.href }, this.words.signIn);
+  }
+
+  wayOut({ edit, isOut }) {
+    if (isOut) return this.signIn();
+    return edit ? el("a", { class: "sh-btn sh-btn--small", href: edit }, this.words.edit) : "";
   }
 
   moved(id, found) {
@@ -471,6 +515,10 @@ class Calendar {
     if (!key) return;
     this.undoKey = "";
     const found = await this.post(this.data.undo, { undo: key });
+    if (found.isOut || found.isOpen) {
+      this.undoKey = key;
+      return this.say(found.said, { undo: true, bad: true, way: this.wayOut(found) });
+    }
     this.wanted = found.id;
     this.calendar.refetchEvents();
     this.readNotes();
@@ -499,14 +547,14 @@ class Calendar {
     requestAnimationFrame(look);
   }
 
-  say(words, { undo = false, bad = false, edit = "" } = {}) {
+  say(words, { undo = false, bad = false, way = "" } = {}) {
     const box = this.toast;
     clearTimeout(this.timer);
     box.hidden = false;
     box.className = `pub-toast${bad ? " pub-toast--bad" : ""}`;
     box.setAttribute("role", bad ? "alert" : "status");
     box.replaceChildren(el("span", {}, words, undo ? el("span", { class: "sh-hidden" }, ` ${this.words.undoKey}`) : ""));
-    if (edit) box.append(el("a", { class: "sh-btn sh-btn--small", href: edit }, this.words.edit));
+    box.append(way);
     if (undo) {
       const button = el("button", { type: "button", class: "sh-btn sh-btn--small" }, icon("undo"), this.words.undo);
       button.addEventListener("click", () => this.undo());
@@ -538,8 +586,14 @@ class Calendar {
   async openDay(day) {
     const query = new URLSearchParams(this.data.filters);
     query.set("day", day);
-    const answer = await fetch(`${this.data.day}?${query}`).catch(() => null);
-    if (!answer || !answer.ok) return this.say(this.words.failed, { bad: true });
+    let answer;
+    try {
+      answer = await reach(`${this.data.day}?${query}`);
+      if (!answer.ok) throw new Error(String(answer.status));
+    } catch (error) {
+      const isOut = error instanceof SignedOut;
+      return this.say(isOut ? this.words.out : this.words.failed, { bad: true, way: this.wayOut({ isOut }) });
+    }
     this.panel.innerHTML = await answer.text();
     this.panel.showModal();
     this.panel.querySelector("h2").focus();

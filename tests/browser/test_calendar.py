@@ -144,6 +144,21 @@ def test_a_full_day_opens_beside_the_calendar_and_a_phone_shows_a_list(
     page.keyboard.press("Escape")
     expect(panel).to_be_hidden()
 
+    # Another view asks anew: a month's cell has cards for three of its posts, and no
+    # height for an hour. What is early is shown, and no empty night before it.
+    for view in ("List", "Week"):
+        page.get_by_role("button", name=view, exact=True).click()
+        expect(card(page, "Full day, number 3")).to_be_visible()
+        expect(page.locator("#cal")).to_have_attribute("aria-busy", "false")
+    box = card(page, "Full day, number 1").bounding_box()
+    assert box
+    assert box["height"] > 60
+    hour = page.locator("#cal .fc-timegrid-slot-lane")
+    expect(hour.first).to_have_attribute("data-time", "06:00:00")
+    write(page, "Up before dawn", MASTODON, at=(MONDAY.isoformat(), "04:20"))
+    see(page, "week")
+    expect(card(page, "Up before dawn")).to_be_visible()
+
     # The same posts in the list, many at once.
     page.goto(f"/posts/?tab=upcoming&day={day.isoformat()}")
     page.get_by_role("checkbox", name=re.compile("Full day, number 1")).check()
@@ -161,6 +176,48 @@ def test_a_full_day_opens_beside_the_calendar_and_a_phone_shows_a_list(
     expect(pressed).to_have_attribute("aria-pressed", "true")
     expect(card(phone, "Full day, number 3")).to_be_visible()
     expect(card(phone, "Full day, number 3")).to_have_count(1)  # late, on its day alone
+
+
+def test_a_session_that_ended_and_a_lost_answer_are_told_in_the_calendar(
+    visit: Visit, furnished: Any
+) -> None:
+    page = visit("toni", expected={403})
+    day, next_day = MONDAY + timedelta(days=5), MONDAY + timedelta(days=6)
+    write(page, "Moved once more", X, at=(day.isoformat(), "12:00"))
+    see(page, "month")
+    said = page.locator("#cal-toast")
+    target = card(page, "Moved once more")
+    target.drag_to(day_of(page, next_day))
+    expect(said).to_contain_text("Moved to Sun")
+    # The way back stays where nobody has heard of it.
+    page.route("**/undo-move/", lambda route: route.abort("aborted"), times=1)
+    said.get_by_role("button", name="Undo").click()
+    expect(said).to_contain_text("it may have been moved or not")
+    said.get_by_role("button", name="Undo").click()
+    expect(said).to_contain_text("Back at Sat")
+
+    cookies = page.context.cookies()
+    page.context.clear_cookies(name="sessionid")
+    page.locator(f'a[data-day="{day.isoformat()}"]').click()
+    expect(said).to_contain_text("You are no longer signed in")
+    expect(page.locator("#cal-day")).to_be_hidden()
+    target.focus()
+    page.keyboard.press("m")
+    dialog = page.get_by_role("dialog", name="Move the post")
+    dialog.get_by_label("Date").fill(next_day.isoformat())
+    page.keyboard.press("Enter")
+    told = dialog.get_by_role("alert")
+    expect(told).to_contain_text("You are no longer signed in")
+    # Signed in again in another tab, the same press counts; its page's token is new.
+    page.context.add_cookies(cookies)
+    page.keyboard.press("Enter")
+    expect(said).to_contain_text("Moved to Sun")
+
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Next").click()
+    expect(page.locator("#cal-empty")).to_contain_text("You are no longer signed in")
+    page.locator("#cal-empty").get_by_role("link", name="Sign in").click()
+    expect(page).to_have_url(re.compile(r"/sign-in/login/\?next="))
 
 
 # -- a table of posts
