@@ -63,8 +63,7 @@ class _Expression(FilterExpression):
 
     def __init__(self, token: str, parser: Parser) -> None:
         super().__init__(token, parser)
-        plain = self.is_var and not self.var.translate
-        lookups: tuple[str, ...] = (self.var.lookups or ()) if plain else ()
+        lookups: tuple[str, ...] = (self.var.lookups or ()) if self.is_var else ()
         self.first = lookups[0] if lookups else None
         self.bits = lookups[1:]
         self.steps = [
@@ -82,10 +81,10 @@ class _Expression(FilterExpression):
         ]
 
     def resolve(self, context: Context, ignore_failures: bool = False) -> Any:
-        if self.first is None:
-            if self.is_var:
-                return super().resolve(context, ignore_failures)
+        if not self.is_var:
             value = self.var
+        elif self.first is None or self.var.translate:
+            return super().resolve(context, ignore_failures)
         else:
             value = _found(context, self.first, self.bits)
             if value is UNUSUAL:

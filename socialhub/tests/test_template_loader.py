@@ -88,6 +88,8 @@ def test_what_depends_on_the_page_is_made_for_each(render):
     assert render("key.html", value=1) != render("key.html", value=2)
     assert render("word.html", value="Time") == "<p>Time</p>"
     assert render("word.html", value="Other") == "<p>Other</p>"
+    with translation.override("de"):
+        assert render("word.html", value="Time") == "<p>Uhrzeit</p>"
     assert render("kept.html") == "<p>Time</p>"
 
 
