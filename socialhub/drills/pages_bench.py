@@ -34,7 +34,7 @@ from .runner import Part, say
 SMALL = Size(accounts=40, deliveries=1_000, posts=100)
 #: Finished deliveries, unless `--rows` says otherwise.
 FINISHED = 100_000
-TURNS = 5
+TURNS = 9
 #: As often as the monitor cluster does it, which does not run here.
 JUDGED_EACH_S = 60
 EMPTY = "/an-empty-view/"
