@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,6 +41,7 @@ from ..errors import (
     Reach,
     TransientError,
 )
+from ..facebook.containers import Container
 from ..facebook.graph import (
     HOUR_S,
     Fault,
@@ -134,14 +135,6 @@ CONTAINER_UNKNOWN = 2207008
 PLACE_UNKNOWN = "INVALID_LOCATION_ID"
 #: How much of the account's newest posts is read at a time.
 RECENT_PAGES, RECENT_PAGE = 3, 50
-
-
-@dataclass(frozen=True)
-class Container:
-    """status: IN_PROGRESS, FINISHED, PUBLISHED, ERROR or EXPIRED; said: in words."""
-
-    status: str
-    said: str
 
 
 class InstagramClient(UploadClient):

@@ -12,28 +12,24 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from .. import without
 from ..base import (
     ABSENT_AT,
-    UNNAMED,
     Count,
     Draft,
     Finding,
     Identity,
     Level,
-    Look,
     MediaFile,
     MediaKind,
     Observation,
     PersonLeft,
-    Platform,
     PlatformClient,
     PublishJob,
     RemotePost,
-    Sighting,
     Step,
     StepKind,
     StepResult,
@@ -54,6 +50,14 @@ from ..errors import (
     PlatformError,
     TransientError,
 )
+from ..facebook.containers import (
+    LOOK_COUNT,
+    LOOK_PAGES,
+    TOP,
+    Container,
+    Containers,
+    since_of,
+)
 from ..facebook.graph import full_windows, graph_time
 from ..facebook.signed_request import person_left
 from ..facebook.upload import send_rest
@@ -63,15 +67,12 @@ from .client import (
     PLACE_UNKNOWN,
     QUOTA,
     SUBCODES,
-    Container,
     InstagramClient,
     remote_of,
 )
 from .spec import (
     CAPTION_LIMIT,
-    CONTAINER_LIFE,
     FACEBOOK,
-    LOOK_BACK_S,
     MAX_HASHTAGS,
     MAX_MENTIONS,
     MAX_TAGGED,
@@ -87,8 +88,6 @@ HASHTAG = re.compile(r"(?<![\w&#])#(?=\w*[^\W\d])\w+")
 MENTION = re.compile(r"(?<![\w.@])@[A-Za-z0-9_](?:[A-Za-z0-9_.]*[A-Za-z0-9_])?")
 #: The subcode in the words of a container that failed.
 SUBCODE = re.compile(r"\b(22\d{5})\b")
-LOOK_COUNT = 25
-LOOK_PAGES = 5
 #: Seconds until a container is asked for again: images are there at once, mostly.
 POLLS_S = (5, 5, 10, 15, 30, 60)
 #: Asked so often in vain, a container is given up and made anew; one with a video is
@@ -99,14 +98,7 @@ MAX_POLLS, MAX_VIDEO_POLLS = 12, 30
 MAX_UNKNOWN, UNKNOWN_S = 2, 45
 #: Polls of one container that are foreseen.
 POLLS_AHEAD, VIDEO_POLLS_AHEAD = 3, 7
-#: Files are fetched in vain at times, and the next time well.
-MAX_TRIES = 3
-#: After so long a published container is found without its post in the list.
-LISTED_AFTER = timedelta(seconds=100)
-#: Until then the list is read again after so many seconds.
-LIST_AGAIN_S = 20
 
-TOP = "container"
 #: fields of a container that name an address from which a file is fetched
 FETCHED = ("image_url", "video_url", "cover_url")
 UPRIGHT = 9 / 16
@@ -116,7 +108,8 @@ PLACE = re.compile(r"[0-9]{1,30}")
 FLAGS = {"ai_generated": "is_ai_generated", "paid_partnership": "is_paid_partnership"}
 
 
-class Instagram(Platform):
+class Instagram(Containers):
+    compared = "content"
     spec = SPEC
     client_class = InstagramClient
 
@@ -211,25 +204,18 @@ class Instagram(Platform):
         """
         api = cast(InstagramClient, client)
         if media_id := job.witness.get("media_id"):
-            return Step(
-                "permalink",
-                StepKind.REPEATABLE,
-                lambda: StepResult(remote=self._remote(api, str(media_id))),
-            )
+            return self._permalink(api, str(media_id))
         children = [name for name, _file in _children(job)]
         for names in (children, [TOP]):
             for name in names:
-                if not _container(job, name):
+                if not self._container(job, name):
                     return self._make(job, api, name)
                 if _left(job, name):
                     return self._send(job, api, name)
             for name in names:
-                if not _is_ready(job, name):
+                if not self._is_ready(job, name):
                     return self._wait(job, api, name)
-        return Step("publish", StepKind.COMMIT, lambda: self._publish(job, api))
-
-    def is_out(self, witness: Mapping[str, Any]) -> bool:
-        return bool(witness.get("media_id"))
+        return Step("publish", StepKind.COMMIT, lambda: self._publish_top(job, api))
 
     def form(self, job: PublishJob, name: str, through_page: bool) -> dict[str, str]:
         """What creates a container; the caption belongs to the one that is published."""
@@ -242,7 +228,7 @@ class Instagram(Platform):
         if name == TOP:
             form |= self._labels(job, where)
         if _is_carousel(job, name):
-            ids = [_container(job, child) for child, _file in _children(job)]
+            ids = [self._container(job, child) for child, _file in _children(job)]
             return form | {"media_type": "CAROUSEL", "children": ",".join(ids)}
         file = _file(job, name)
         form |= self._tags(job, name, file)
@@ -303,6 +289,17 @@ class Instagram(Platform):
         at_ms = None if typed is None else cover_ms(typed, file.duration_s)
         return {} if at_ms is None else {"thumb_offset": str(at_ms)}
 
+    def _of(self, job: PublishJob, name: str) -> str:
+        """Its files, and for a carousel its children."""
+        if _is_carousel(job, name):
+            ids = (self._container(job, child) for child, _file in _children(job))
+            return ",".join(ids)
+        if not job.draft.media:
+            return ""
+        cover = cover_of(job.draft)
+        sums = (_file(job, name).sha256, cover.sha256 if cover else "")
+        return "+".join(filter(None, sums))
+
     def _make(self, job: PublishJob, api: InstagramClient, name: str) -> Step:
         fetched: tuple[str, ...] = ()
         if job.draft.media:
@@ -340,34 +337,15 @@ class Instagram(Platform):
                     without.with_one_more(job.witness, without.PLACE, error)
                 )
             raise
-        made: dict[str, Any] = {
-            "id": number,
-            "of": _of(job, name),
-            "made_at": datetime.now(UTC).isoformat(),
-        }
+        made = self._made(job, name, number)
         if is_sent:
             made["bytes"] = file.size_bytes
         fresh = {f"ready:{name}": "", f"polls:{name}": 0, f"unknown:{name}": 0}
         return StepResult({name: made, **fresh})
 
-    def _again(self, job: PublishJob, name: str, error: PlatformError) -> StepResult:
-        """Make a container anew after a while, but not without end."""
-        tries = int(job.witness.get(f"tries:{name}", 0)) + 1
-        if tries >= MAX_TRIES:
-            raise InvalidContent(
-                error.detail,
-                cause=error.cause,
-                status=error.status,
-                code=error.code,
-                request_id=error.request_id,
-            ) from error
-        return StepResult(
-            {name: {}, f"ready:{name}": "", f"tries:{name}": tries}, wait_s=10
-        )
-
     def _send(self, job: PublishJob, api: InstagramClient, name: str) -> Step:
         """The bytes of a video, from where they stopped; a session that is over anew."""
-        number, file = _container(job, name), _file(job, name)
+        number, file = self._container(job, name), _file(job, name)
         offset = file.size_bytes - _left(job, name)
 
         def run() -> StepResult:
@@ -388,7 +366,7 @@ class Instagram(Platform):
 
     def _wait(self, job: PublishJob, api: InstagramClient, name: str) -> Step:
         def run() -> StepResult:
-            number = _container(job, name)
+            number = self._container(job, name)
             try:
                 seen = api.container(number)
             except NotFound as error:
@@ -423,44 +401,13 @@ class Instagram(Platform):
 
         return Step(f"wait:{name}", StepKind.REPEATABLE, run)
 
-    def _published(
-        self, job: PublishJob, api: InstagramClient, name: str, number: str
-    ) -> StepResult:
-        """It is out already: by a call whose answer was lost."""
-        if name != TOP:
-            return StepResult({f"ready:{name}": number})
-        listed = self._listed(job, api, job.first_sent_at or job.created_at)
-        return listed or StepResult(remote=RemotePost(f"{UNNAMED}{number}", ""))
-
-    def _listed(
-        self, job: PublishJob, api: InstagramClient, sent_at: datetime
-    ) -> StepResult | None:
-        """The post that a lost call has published, or a wait; None: not in the list."""
-        found, _seen = self._search(job, api)
-        if found is not None:
-            return StepResult({"media_id": found.external_id})
-        if datetime.now(UTC) - sent_at < LISTED_AFTER:
-            return StepResult(wait_s=LIST_AGAIN_S)
-        return None
-
-    def _publish(self, job: PublishJob, api: InstagramClient) -> StepResult:
+    def _publish_top(self, job: PublishJob, api: InstagramClient) -> StepResult:
         try:
-            media_id = api.publish(_container(job, TOP))
-        except (AmbiguousOutcome, TransientError) as error:
-            # Before the next try its status is read: one that is over is made anew.
-            error.extra["forget"] = f"ready:{TOP}"
-            if error.cause is Cause.MEDIA_EXPIRED and isinstance(error, TransientError):
+            return self._publish(lambda: api.publish(self._container(job, TOP)))
+        except TransientError as error:
+            if error.cause is Cause.MEDIA_EXPIRED:
                 error.extra["forget"] += f",{TOP}"
             raise
-        return StepResult({"media_id": media_id})
-
-    def _remote(self, api: InstagramClient, media_id: str) -> RemotePost:
-        """The post with its address, or without it when that cannot be read."""
-        try:
-            data = api.media(media_id)
-        except PlatformError:
-            data = {}
-        return remote_of({**data, "id": media_id})
 
     # --- limits
 
@@ -478,14 +425,16 @@ class Instagram(Platform):
         # Not known here is who sends bytes; they draw on nothing.
         films = [name for name in names if _has_video(job, name)]
         calls = {"POST /:ig/media_publish": 1, "GET /:media": 1}
-        if creates := sum(not _container(job, name) for name in names):
+        if creates := sum(not self._container(job, name) for name in names):
             calls["POST /:ig/media"] = creates
-        waits = [name for name in names if not _is_ready(job, name)]
+        waits = [name for name in names if not self._is_ready(job, name)]
         if polls := sum(
             VIDEO_POLLS_AHEAD if name in films else POLLS_AHEAD for name in waits
         ):
             calls["GET /:container"] = polls
-        if sends := sum(not _container(job, n) or bool(_left(job, n)) for n in films):
+        if sends := sum(
+            not self._container(job, n) or bool(_left(job, n)) for n in films
+        ):
             calls["POST rupload /ig-api-upload/:container"] = sends
         return calls
 
@@ -502,71 +451,42 @@ class Instagram(Platform):
 
     # --- reconciliation
 
-    def look(self, job: PublishJob, client: PlatformClient) -> Look:
-        """The container's status decides; the list only tells which post it became."""
-        api = cast(InstagramClient, client)
-        if media_id := job.witness.get("media_id"):
-            remote = self._remote(api, str(media_id))
-            return Look(Sighting.FOUND, remote, "its id was told")
-        number = str((job.witness.get(TOP) or {}).get("id") or "")
+    def _seen(self, api: InstagramClient, number: str) -> Container:
         try:
-            seen = api.container(number) if number else Container("", "")
+            return api.container(number)
         except NotFound:
-            seen = Container("", "")
-        if seen.status not in {"", "PUBLISHED"}:
-            return Look(
-                Sighting.ABSENT,
-                evidence=f"container {number} is {seen.status}: not published",
-            )
-        found, complete = self._search(job, api)
-        if found is not None and not seen.status and _placement(job.draft) == STORY:
-            # Without a caption it may be anybody's.
-            return Look(Sighting.CANNOT_TELL, evidence="a story may be this one")
+            return Container("", "")
+
+    def _why_unclear(
+        self, job: PublishJob, found: RemotePost | None, complete: bool
+    ) -> str:
         if found is not None:
-            what = f"container {number} is published; " if seen.status else ""
-            return Look(
-                Sighting.FOUND, found, f"{what}{found.external_id} has the same content"
-            )
-        if seen.status == "PUBLISHED":
-            sent_at = job.first_sent_at or job.created_at
-            evidence = f"container {number} is published; its post is not listed"
-            if datetime.now(UTC) - sent_at < LISTED_AFTER:
-                return Look(Sighting.CANNOT_TELL, evidence=f"{evidence} yet")
-            return Look(Sighting.FOUND, RemotePost(f"{UNNAMED}{number}", ""), evidence)
+            # Without a caption it may be anybody's.
+            is_story = _placement(job.draft) == STORY
+            return "a story may be this one" if is_story else ""
         if not complete:
-            return Look(
-                Sighting.CANNOT_TELL, evidence="not all posts since then are listed"
-            )
+            return "not all posts since then are listed"
         if _trial(job.draft):
-            evidence = "its container is gone, and trial reels may not be listed"
-            return Look(Sighting.CANNOT_TELL, evidence=evidence)
-        return Look(Sighting.ABSENT, evidence="no post since then has the same content")
+            return "its container is gone, and trial reels may not be listed"
+        return ""
 
     def _search(
         self, job: PublishJob, api: InstagramClient
     ) -> tuple[RemotePost | None, bool]:
-        """The oldest post since the first commit that looks like ours, and whether all
-        of them were read."""
-        since = (job.first_sent_at or job.created_at) - timedelta(seconds=LOOK_BACK_S)
-        if _placement(job.draft) == STORY:
-            rows = [row for row in api.stories() if self._matches(job, row, since)]
-            # One that has ended is listed no more.
-            complete = len(rows) < 2 and since > datetime.now(UTC) - STORY_LIFE
-            return (remote_of(rows[0]) if len(rows) == 1 else None), complete
-        found: RemotePost | None = None
-        cursor = ""
-        for number in range(LOOK_PAGES):
-            rows, cursor = api.media_since(since, LOOK_COUNT, cursor)
-            if number == 0 and api.clock_offset < -timedelta(seconds=LOOK_BACK_S / 2):
-                # Times are Meta's; look further back, for our clock is ahead.
-                since += api.clock_offset
-                rows, cursor = api.media_since(since, LOOK_COUNT)
-            for row in rows:
-                if self._matches(job, row, since):
-                    found = remote_of(row)
-            if not cursor:
-                break
-        return found, not cursor
+        if _placement(job.draft) != STORY:
+            return self._oldest(
+                job,
+                api,
+                lambda since, cursor: api.media_since(since, LOOK_COUNT, cursor),
+            )
+        since = since_of(job)
+        rows = [row for row in api.stories() if self._matches(job, row, since)]
+        # One that has ended is listed no more.
+        complete = len(rows) < 2 and since > datetime.now(UTC) - STORY_LIFE
+        return (remote_of(rows[0]) if len(rows) == 1 else None), complete
+
+    def _named(self, row: Mapping[str, Any]) -> RemotePost:
+        return remote_of(row)
 
     def _matches(
         self, job: PublishJob, row: Mapping[str, Any], since: datetime
@@ -723,37 +643,12 @@ def _file(job: PublishJob, name: str) -> MediaFile:
     return dict(_children(job)).get(name) or shown(job.draft)[0]
 
 
-def _of(job: PublishJob, name: str) -> str:
-    """What a container was made of: files, and for a carousel its children."""
-    if _is_carousel(job, name):
-        return ",".join(_container(job, child) for child, _file in _children(job))
-    if not job.draft.media:
-        return ""
-    cover = cover_of(job.draft)
-    sums = (_file(job, name).sha256, cover.sha256 if cover else "")
-    return "+".join(filter(None, sums))
-
-
-def _container(job: PublishJob, name: str) -> str:
-    """The id of a container that can still be used; "" when it has to be made."""
-    stored = job.witness.get(name) or {}
-    if not stored.get("id") or stored.get("of") != _of(job, name):
-        return ""
-    ends_at = datetime.fromisoformat(stored["made_at"]) + CONTAINER_LIFE
-    return str(stored["id"]) if ends_at > datetime.now(UTC) else ""
-
-
 def _is_said_absent(job: PublishJob, name: str) -> bool:
     """A person has looked for what this container came to."""
     if not (said := job.witness.get(ABSENT_AT)):
         return False
     made_at = str(job.witness[name]["made_at"])
     return datetime.fromisoformat(made_at) < datetime.fromisoformat(str(said))
-
-
-def _is_ready(job: PublishJob, name: str) -> bool:
-    number = _container(job, name)
-    return bool(number) and job.witness.get(f"ready:{name}") == number
 
 
 def _failure(seen: Container) -> PlatformError:

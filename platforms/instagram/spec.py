@@ -43,8 +43,6 @@ MAX_TAGGED = 20
 MAX_MENTIONS = 20
 #: width : height, from upright to wide
 MIN_RATIO, MAX_RATIO = 4 / 5, 1.91
-#: A container lives 24 h; one that ends within the hour is not worth starting with.
-CONTAINER_LIFE = timedelta(hours=23)
 STORY_LIFE = timedelta(hours=24)
 POST, REEL, STORY = "post", "reel", "story"
 #: A video alone is a reel; in a carousel the same is asked of it.
@@ -72,8 +70,6 @@ VIDEOS = VideoRule(
 STORY_VIDEOS = replace(
     VIDEOS, max_bytes=100_000_000, max_count=1, max_s=60, min_ratio=0.1
 )
-#: Clock differences allowed for when looking for a post of ours.
-LOOK_BACK_S = 120
 
 MESSAGES = "Messages"
 _BASIC, _PUBLISH, _FIGURES, _COMMENTS, _MESSAGES = (

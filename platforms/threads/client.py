@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -39,6 +39,7 @@ from ..errors import (
     TransientError,
     as_kind,
 )
+from ..facebook.containers import Container
 from ..facebook.graph import (
     HOUR_S,
     Fault,
@@ -118,14 +119,6 @@ RECENT_PAGES, RECENT_PAGE = 3, 50
 QUOTE_PAGES, QUOTE_PAGE = 5, 100
 #: Threads takes no earlier time.
 FIRST_POSTS = datetime.fromtimestamp(1_688_540_400, UTC)
-
-
-@dataclass(frozen=True)
-class Container:
-    """status: IN_PROGRESS, FINISHED, PUBLISHED, ERROR or EXPIRED; said: why."""
-
-    status: str
-    said: str
 
 
 class ThreadsClient(GraphClient):

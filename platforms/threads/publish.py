@@ -11,12 +11,11 @@ import json
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, cast
 
 from .. import quotes
 from ..base import (
-    UNNAMED,
     Count,
     Draft,
     Finding,
@@ -24,16 +23,13 @@ from ..base import (
     HookEvent,
     Identity,
     Level,
-    Look,
     MediaFile,
     MediaKind,
     Observation,
     PersonLeft,
-    Platform,
     PlatformClient,
     PublishJob,
     RemotePost,
-    Sighting,
     Step,
     StepKind,
     StepResult,
@@ -46,15 +42,14 @@ from ..checks import (
     option_findings,
 )
 from ..errors import (
-    AmbiguousOutcome,
     Cause,
     InvalidContent,
     NotFound,
     PermissionMissing,
     PlatformError,
     TransientError,
-    as_kind,
 )
+from ..facebook.containers import LOOK_COUNT, LOOK_PAGES, TOP, Container, Containers
 from ..facebook.graph import full_windows, graph_time
 from ..facebook.signed_request import person_left
 from ..text import find_urls, tidy, with_link
@@ -63,14 +58,11 @@ from .client import (
     QUOTA,
     QUOTE_PAGES,
     REPOST,
-    Container,
     ThreadsClient,
     remote_of,
 )
 from .counting import length
 from .spec import (
-    CONTAINER_LIFE,
-    LOOK_BACK_S,
     MAX_LINKS,
     MAX_RATIO,
     SPEC,
@@ -79,8 +71,6 @@ from .spec import (
     USAGE_TYPES,
 )
 
-LOOK_COUNT = 25
-LOOK_PAGES = 5
 #: Seconds until a container is asked for again: texts and images are there at once,
 #: mostly; of videos Threads advises to ask once a minute.
 POLLS_S = (3, 5, 10, 20, 30, 60)
@@ -90,14 +80,7 @@ MAX_POLLS = 15
 MAX_POLLS_UNKNOWN = 5
 #: Polls of one container that are foreseen.
 POLLS_AHEAD, POLLS_AHEAD_OF_VIDEO = 3, 6
-#: Files are fetched in vain at times, and the next time well.
-MAX_TRIES = 3
-#: After so long a published container is found without its post in the list.
-LISTED_AFTER = timedelta(seconds=100)
-#: Until then the list is read again after so many seconds.
-LIST_AGAIN_S = 20
 
-TOP = "container"
 MEDIA_TYPES = {MediaKind.IMAGE: "IMAGE", MediaKind.VIDEO: "VIDEO"}
 #: what a container was made as -> what its post is called
 LISTED_TYPES = {
@@ -119,7 +102,7 @@ FAULTS = {
 }
 
 
-class Threads(Platform):
+class Threads(Containers):
     spec = SPEC
     client_class = ThreadsClient
 
@@ -209,11 +192,7 @@ class Threads(Platform):
         """
         api = cast(ThreadsClient, client)
         if media_id := job.witness.get("media_id"):
-            return Step(
-                "permalink",
-                StepKind.REPEATABLE,
-                lambda: StepResult(remote=self._remote(api, str(media_id))),
-            )
+            return self._permalink(api, str(media_id))
         if quotes.is_to_read(job):
             return Step(
                 "read_quote",
@@ -231,10 +210,15 @@ class Threads(Platform):
             return self._make(job, api, TOP)
         if not self._is_ready(job, TOP):
             return self._wait(job, api, TOP)
-        return Step("publish", StepKind.COMMIT, lambda: self._publish(job, api))
-
-    def is_out(self, witness: Mapping[str, Any]) -> bool:
-        return bool(witness.get("media_id"))
+        return Step(
+            "publish",
+            StepKind.COMMIT,
+            lambda: self._publish(
+                lambda: api.publish(
+                    self._container(job, TOP), is_reply=bool(job.replies_to)
+                )
+            ),
+        )
 
     def form(self, job: PublishJob, name: str) -> dict[str, str]:
         """What creates a container; text and choices are of the one that goes out."""
@@ -281,29 +265,16 @@ class Threads(Platform):
                 if error.cause is Cause.MEDIA_NOT_PUBLIC:
                     return self._again(job, name, error)
                 raise
-            made = {
-                "id": number,
-                "of": self._of(job, name),
-                "made_at": datetime.now(UTC).isoformat(),
-            }
+            made = self._made(job, name, number)
             return StepResult({name: made, f"ready:{name}": "", f"polls:{name}": 0})
 
         fetched = tuple(form[k] for k in ("image_url", "video_url") if form.get(k))
         return Step(name, StepKind.REPEATABLE, run, gives_out=fetched)
 
-    def _again(self, job: PublishJob, name: str, error: PlatformError) -> StepResult:
-        """Make a container anew after a while, but not without end."""
-        tries = int(job.witness.get(f"tries:{name}", 0)) + 1
-        if tries >= MAX_TRIES:
-            raise as_kind(InvalidContent, error, cause=error.cause) from error
-        return StepResult(
-            {name: {}, f"ready:{name}": "", f"tries:{name}": tries}, wait_s=10
-        )
-
     def _wait(self, job: PublishJob, api: ThreadsClient, name: str) -> Step:
         def run() -> StepResult:
             number = self._container(job, name)
-            seen = _seen(api, number)
+            seen = self._seen(api, number)
             if seen.status == "FINISHED":
                 return StepResult({f"ready:{name}": number})
             if seen.status == "PUBLISHED":
@@ -324,45 +295,6 @@ class Threads(Platform):
 
         return Step(f"wait:{name}", StepKind.REPEATABLE, run)
 
-    def _published(
-        self, job: PublishJob, api: ThreadsClient, name: str, number: str
-    ) -> StepResult:
-        """It is out already: by a call whose answer was lost."""
-        if name != TOP:
-            return StepResult({f"ready:{name}": number})
-        listed = self._listed(job, api, job.first_sent_at or job.created_at)
-        return listed or StepResult(remote=RemotePost(f"{UNNAMED}{number}", ""))
-
-    def _listed(
-        self, job: PublishJob, api: ThreadsClient, sent_at: datetime
-    ) -> StepResult | None:
-        """The post that a lost call has published, or a wait; None: not in the list."""
-        found, _complete = self._search(job, api)
-        if found is not None:
-            return StepResult({"media_id": found.external_id})
-        if datetime.now(UTC) - sent_at < LISTED_AFTER:
-            return StepResult(wait_s=LIST_AGAIN_S)
-        return None
-
-    def _publish(self, job: PublishJob, api: ThreadsClient) -> StepResult:
-        try:
-            media_id = api.publish(
-                self._container(job, TOP), is_reply=bool(job.replies_to)
-            )
-        except (AmbiguousOutcome, TransientError) as error:
-            # Before the next try its status is read: one that is over is made anew.
-            error.extra["forget"] = f"ready:{TOP}"
-            raise
-        return StepResult({"media_id": media_id})
-
-    def _remote(self, api: ThreadsClient, media_id: str) -> RemotePost:
-        """The post with its address, or without it when that cannot be read."""
-        try:
-            data = api.media(media_id)
-        except PlatformError:
-            data = {}
-        return remote_of({**data, "id": media_id})
-
     # --- the witness
 
     def _of(self, job: PublishJob, name: str) -> str:
@@ -372,18 +304,6 @@ class Threads(Platform):
         if job.draft.media and "children" not in form:
             facts["sha256"] = _file(job, name).sha256
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-    def _container(self, job: PublishJob, name: str) -> str:
-        """The id of a container that can still be used; "" when it has to be made."""
-        stored = job.witness.get(name) or {}
-        if not stored.get("id") or stored.get("of") != self._of(job, name):
-            return ""
-        ends_at = datetime.fromisoformat(stored["made_at"]) + CONTAINER_LIFE
-        return str(stored["id"]) if ends_at > datetime.now(UTC) else ""
-
-    def _is_ready(self, job: PublishJob, name: str) -> bool:
-        number = self._container(job, name)
-        return bool(number) and job.witness.get(f"ready:{name}") == number
 
     # --- limits
 
@@ -424,63 +344,35 @@ class Threads(Platform):
 
     # --- reconciliation
 
-    def look(self, job: PublishJob, client: PlatformClient) -> Look:
-        """The container's status decides; the list only tells which post it became."""
-        api = cast(ThreadsClient, client)
-        if media_id := job.witness.get("media_id"):
-            remote = self._remote(api, str(media_id))
-            return Look(Sighting.FOUND, remote, "its id was told")
-        number = str((job.witness.get(TOP) or {}).get("id") or "")
-        seen = _seen(api, number) if number else Container("", "")
-        if seen.status not in {"", "PUBLISHED"}:
-            return Look(
-                Sighting.ABSENT,
-                evidence=f"container {number} is {seen.status}: not published",
-            )
-        found, complete = self._search(job, api)
-        if found is not None:
-            what = f"container {number} is published; " if seen.status else ""
-            return Look(
-                Sighting.FOUND, found, f"{what}{found.external_id} has the same text"
-            )
-        if seen.status == "PUBLISHED":
-            sent_at = job.first_sent_at or job.created_at
-            evidence = f"container {number} is published; its post is not listed"
-            if datetime.now(UTC) - sent_at < LISTED_AFTER:
-                return Look(Sighting.CANNOT_TELL, evidence=f"{evidence} yet")
-            return Look(Sighting.FOUND, RemotePost(f"{UNNAMED}{number}", ""), evidence)
-        if not complete:
-            return Look(Sighting.CANNOT_TELL, evidence="too many posts since then")
-        return Look(Sighting.ABSENT, evidence="no post since then has the same text")
+    def _seen(self, api: ThreadsClient, number: str) -> Container:
+        try:
+            return api.container(number)
+        except NotFound:
+            return Container("", "")
+        except TransientError as error:
+            if error.cause is Cause.MEDIA_NOT_READY:
+                return Container("", "")
+            raise
 
     def _search(
         self, job: PublishJob, api: ThreadsClient
     ) -> tuple[RemotePost | None, bool]:
-        """The oldest post since the first commit that looks like ours, and whether all
-        of them were read."""
-        since = (job.first_sent_at or job.created_at) - timedelta(seconds=LOOK_BACK_S)
         is_reply = bool(job.replies_to)
-        found: RemotePost | None = None
-        cursor = ""
-        for number in range(LOOK_PAGES):
-            try:
-                rows, cursor = api.posts_since(
+        try:
+            return self._oldest(
+                job,
+                api,
+                lambda since, cursor: api.posts_since(
                     since, LOOK_COUNT, cursor, replies=is_reply
-                )
-            except PermissionMissing:
-                if not is_reply:
-                    raise
-                return None, False  # replies are not ours to read
-            if number == 0 and api.clock_offset < -timedelta(seconds=LOOK_BACK_S / 2):
-                # Times are Threads'; look further back, for our clock is ahead.
-                since += api.clock_offset
-                rows, cursor = api.posts_since(since, LOOK_COUNT, replies=is_reply)
-            for row in rows:
-                if self._matches(job, row, since):
-                    found = remote_of(row)
-            if not cursor:
-                break
-        return found, not cursor
+                ),
+            )
+        except PermissionMissing:
+            if not is_reply:
+                raise
+            return None, False  # replies are not ours to read
+
+    def _named(self, row: Mapping[str, Any]) -> RemotePost:
+        return remote_of(row)
 
     def _matches(
         self, job: PublishJob, row: Mapping[str, Any], since: datetime
@@ -540,18 +432,6 @@ def _polls_ahead(job: PublishJob, name: str) -> int:
     of_file = name != TOP or len(job.draft.media) == 1
     is_video = of_file and _file(job, name).kind is MediaKind.VIDEO
     return POLLS_AHEAD_OF_VIDEO if is_video else POLLS_AHEAD
-
-
-def _seen(api: ThreadsClient, number: str) -> Container:
-    """A container; without a status when it is not known, or not yet."""
-    try:
-        return api.container(number)
-    except NotFound:
-        return Container("", "")
-    except TransientError as error:
-        if error.cause is Cause.MEDIA_NOT_READY:
-            return Container("", "")
-        raise
 
 
 def _failure(seen: Container) -> PlatformError:

@@ -38,10 +38,6 @@ TAG_REFUSES = ".&"
 #: Wide to high, and high to wide.
 MAX_RATIO = 10
 MAX_FILES = 20
-#: A container lives 24 h; one that ends within the hour is not worth starting with.
-CONTAINER_LIFE = timedelta(hours=23)
-#: Clock differences allowed for when looking for a post of ours.
-LOOK_BACK_S = 120
 TOKEN_LIFE_S = 60 * 86_400
 #: A person's permission ends so long after its last renewal, whatever its tokens say.
 GRANT_LIFE = timedelta(days=90)
