@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -92,6 +92,10 @@ class Panel:
     conflict: conflicts.Conflict | None = None
 
     @property
+    def alike(self) -> Sequence[composing.Alike]:
+        return composing.alike(self.checks)
+
+    @property
     def price(self) -> str:
         """What all networks together take for it; "" where one account says it all."""
         costs = [row.cost for row in self.checks if row.cost]
@@ -119,15 +123,25 @@ def build_panel(form: PostForm, now: datetime) -> Panel:
         panel.reasons.append(_reason(_("Choose at least one account."), "accounts"))
     panel.checks = composing.check(composition, cures=True, active=form.active_stops)
     panel.previews = previews.of_checks(composition, panel.checks)
-    for row in panel.checks:
-        for line in row.refused:
-            who = f"{row.account.spec.name} · {row.account.name}"
-            panel.reasons.append(
-                _reason(f"{who}: {line.sentence}.", line.anchor, line.field, line.cure)
-            )
+    panel.reasons += _refusals(panel.checks)
     if form.is_bound and not form.errors:
         _judge_time(form, panel, composition, now)
     return panel
+
+
+def _refusals(checks: Sequence[AccountChecks]) -> Iterator[Line]:
+    """What accounts refuse; said once where several of a network say the same."""
+    found: dict[tuple[str, Line], list[str]] = {}
+    for row in checks:
+        for line in row.refused:
+            said = _reason(line.sentence, line.anchor, line.field, line.cure)
+            found.setdefault((row.account.spec.name, said), []).append(row.account.name)
+    for (network, line), names in found.items():
+        who = names[0]
+        if len(names) > 1:
+            number = {"n": len(names)}
+            who = ngettext("%(n)s account", "%(n)s accounts", len(names)) % number
+        yield replace(line, sentence=f"{network} · {who}: {line.sentence}.")
 
 
 def _judge_time(
@@ -366,8 +380,9 @@ def _submit(request: HttpRequest, post: Post | None) -> HttpResponse:
     if action.startswith("theirs:") and post is not None:
         conflicts.take(data, action.partition(":")[2], post)
     if action.startswith("leave_out:"):
-        out = action.partition(":")[2]
-        data.setlist("accounts", [pk for pk in data.getlist("accounts") if pk != out])
+        out = action.partition(":")[2].split()
+        kept = [pk for pk in data.getlist("accounts") if pk not in out]
+        data.setlist("accounts", kept)
     if action == "slot":
         problems += _take_slot(request, data, post)
     if action.startswith("fit:"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -196,6 +196,45 @@ class AccountChecks:
     @property
     def refused(self) -> list[Line]:
         return [line for line in self.lines if line.refused]
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Accounts of one network of which the checks say the same; `row` is of the first."""
+
+    row: AccountChecks
+    accounts: Sequence[ConnectedAccount]
+
+    @property
+    def others(self) -> Sequence[ConnectedAccount]:
+        return self.accounts[1:]
+
+    @property
+    def keys(self) -> str:
+        return " ".join(str(account.pk) for account in self.accounts)
+
+
+def alike(rows: Sequence[AccountChecks]) -> list[Alike]:
+    """Of sixty accounts a person reads once what holds for them all."""
+    found: dict[Hashable, tuple[AccountChecks, list[ConnectedAccount]]] = {}
+    for row in rows:
+        said = (
+            row.account.platform,
+            tuple(tuple(counts) for counts in row.counts),
+            tuple(_but_for_whom(line) for line in row.lines),
+            row.held,
+            tuple(row.risks),
+            tuple(row.not_looked_up),
+            row.cost,
+            row.cost_without_links,
+        )
+        found.setdefault(said, (row, []))[1].append(row.account)
+    return [Alike(row, accounts) for row, accounts in found.values()]
+
+
+def _but_for_whom(line: Line) -> Line:
+    """What it says and offers, whichever account asked for it."""
+    return replace(line, fit=line.fit and replace(line.fit, account=0))
 
 
 def check(

@@ -35,6 +35,7 @@ from .composing import (
     timing,
     will_be_held,
 )
+from .listing import FIRST_YEAR, LAST_YEAR
 from .models import Delivery, Label, LinkRule, MediaAsset, Post, Queue, Snippet, Stop
 from .wording import parts_words
 
@@ -163,6 +164,16 @@ class PostForm(forms.Form):
         if text:
             raise forms.ValidationError(_("Write it as 2026-11-24 18:00."))
         return None
+
+    def clean_date(self) -> dt.date | None:
+        day: dt.date | None = self.cleaned_data["date"]
+        _want_this_century(day)
+        return day
+
+    def clean_useful_until(self) -> dt.datetime | None:
+        until: dt.datetime | None = self.cleaned_data["useful_until"]
+        _want_this_century(until)
+        return until
 
     # -- the typed values, valid or not
 
@@ -603,6 +614,12 @@ def _locked(delivery: Delivery | None) -> str:
     if delivery.status == Delivery.Status.CANCELLED:
         return _("Cancelled: copy the post to send it here.")
     return _("Sending has begun: it stays as it is.")
+
+
+def _want_this_century(day: dt.date | None) -> None:
+    """Far beyond it no instant can be worked out."""
+    if day and not FIRST_YEAR <= day.year < LAST_YEAR:
+        raise forms.ValidationError(_("Choose a date of this century."))
 
 
 def new_token() -> str:

@@ -10,6 +10,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from .listing import FIRST_YEAR, LAST_YEAR
+
 YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
 YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2\s?(\d{4})")
 CLOCK = re.compile(
@@ -125,7 +127,13 @@ def moment(text: str, order: str) -> tuple[date, time | None]:
             _("Write date and time without the Z, and UTC as its zone."),
         )
     first, _sep, rest = text.partition(" ")
-    return day(first, order), clock(rest) if rest else None
+    found = day(first, order)
+    if not FIRST_YEAR <= found.year < LAST_YEAR:
+        raise Unclear(
+            _("“%(text)s” is too far away.") % {"text": first[:40]},
+            _("Choose a date of this century."),
+        )
+    return found, clock(rest) if rest else None
 
 
 def naive(text: str, order: str) -> datetime:

@@ -81,11 +81,12 @@
   // A cure of the checks, without a new page.
   form.addEventListener("click", (event) => {
     const button = event.target.closest("[data-leave-out]");
-    const box = button && form.querySelector(`input[name="accounts"][value="${button.dataset.leaveOut}"]`);
-    if (!box) return;
+    const keys = button ? button.dataset.leaveOut.split(" ") : [];
+    const out = boxes().filter((box) => box.checked && keys.includes(box.value));
+    if (!out.length) return;
     event.preventDefault();
-    box.click();
-    box.focus();
+    for (const box of out) box.click();
+    out[0].focus();
   });
 
   // A reason leads to its field, on whichever tab that is, and into it.
@@ -195,10 +196,23 @@
   document.addEventListener("keydown", (event) => event.key === " " && startPress(event));
   document.addEventListener("keyup", (event) => event.key === " " && endPress());
   window.addEventListener("blur", endPress);
+  // What somebody has unfolded there stays so.
+  let unfolded = [];
+
   panel.addEventListener("htmx:beforeSwap", (event) => {
-    if (!isPressed || event.target !== panel) return;
-    event.detail.shouldSwap = false;
-    waits = true;
+    if (event.target !== panel) return;
+    if (isPressed) {
+      event.detail.shouldSwap = false;
+      waits = true;
+      return;
+    }
+    unfolded = [...document.querySelectorAll("#panel details[id][open], #previews details[id][open]")];
+  });
+  panel.addEventListener("htmx:afterSwap", () => {
+    for (const { id } of unfolded) {
+      const details = document.getElementById(id);
+      if (details) details.open = true;
+    }
   });
 
   // ---- templates and hashtag sets: into the text that is shown, where the cursor stands

@@ -168,6 +168,20 @@ def test_a_time_in_the_past_is_refused_with_the_cure(ana, filled):
     assert not Post.objects.exists()
 
 
+@pytest.mark.parametrize("year", ["0007", "9999"])
+def test_a_time_of_which_there_is_no_instant_is_refused_and_the_text_is_kept(
+    ana, filled, year
+):
+    form = filled(date=f"{year}-12-31", time="23:59", zone="America/Sao_Paulo")
+    page = ana.post(reverse("compose_check"), form).content.decode()
+    assert "Date: Choose a date of this century." in page
+    kept = ana.post(reverse("compose_keep"), form).json()
+    assert kept["state"] == "saved"
+    assert Post.objects.get().text == form["text"]
+    form = filled(useful_until=f"{year}-12-31T23:59")
+    assert "Useful until: Choose a date" in ana.post(NEW, form).content.decode()
+
+
 def test_now_sends_at_once_whatever_the_date_says(ana, filled):
     before = timezone.now() - timedelta(seconds=2)
     ana.post(NEW, filled(when="now", date="2020-01-01"))

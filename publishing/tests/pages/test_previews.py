@@ -95,6 +95,41 @@ def test_an_account_that_refuses_is_left_out_by_one_click(ana, world):
     assert page.context["form"]["text"].value() == "x" * 300
 
 
+def test_what_holds_for_many_accounts_is_said_once_and_cured_by_one_click(ana, world):
+    shops = [make_account(world.brand, "threads", f"Shop {n}") for n in range(4)]
+    keys = [account.pk for account in shops]
+    data = {
+        "brand": world.brand.pk,
+        "text": "x" * 600,
+        "accounts": [*keys, world.mastodon.pk],
+    }
+    answer = ana.post(reverse("compose_check"), data)
+    page, panel = answer.content.decode(), answer.context["panel"]
+    said = [line.sentence for line in panel.reasons]
+    assert "Threads · 4 accounts: The text is too long: 600 / 500." in said
+    assert page.count('class="pub-check"') == 2
+    assert "and 3 more accounts" in page
+    assert "<li>Shop 3</li>" in page
+    assert "Leave these 4 accounts out" in page
+    out = f"leave_out:{' '.join(map(str, keys))}"
+    assert f'value="{out}"' in page
+    page = ana.post(reverse("compose"), data | {"action": out})
+    assert [one.platform for one in page.context["form"].chosen] == ["mastodon"]
+
+
+def test_what_holds_for_one_account_alone_is_said_beside_it(ana, world):
+    held = make_account(world.brand, "x", "Asleep")
+    held.credential.state = held.credential.State.BROKEN
+    held.credential.save()
+    data = {
+        "brand": world.brand.pk,
+        "text": "Hi",
+        "accounts": [world.x.pk, held.pk],
+    }
+    page = ana.post(reverse("compose_check"), data).content.decode()
+    assert page.count('class="pub-check"') == 2
+
+
 def test_a_preview_names_what_readers_see_beside_the_text(ana, world):
     account = make_account(world.brand, "instagram", "Acme I", kind="instagram")
     answer = ana.post(
