@@ -385,17 +385,21 @@ def _check(table: Import, job: Job, turn: Turn) -> bool:
     open_states = (RowState.NEW, RowState.GOOD, RowState.BAD)
     rows = table.rows.filter(number__gt=after, state__in=open_states)
     done = table.rows.filter(number__lte=after).count()
-    for place, row in enumerate(rows.iterator(chunk_size=200), 1):
-        judge_row(judge, row, seen)
-        if place % STEP == 0:
-            turn.store(
-                at={"stage": "check", "after": row.number},
-                done=done + place,
-                total=table.rows.count(),
-            )
-            if turn.is_over:
-                return True
     total = table.rows.count()
+    # Whole pieces, never a cursor that stays open: SQLite lets nobody write who is
+    # half-way through reading while others write.
+    keys = list(rows.values_list("pk", flat=True))
+    for start in range(0, len(keys), STEP):
+        piece = list(table.rows.filter(pk__in=keys[start : start + STEP]))
+        for row in piece:
+            judge_row(judge, row, seen)
+        turn.store(
+            at={"stage": "check", "after": piece[-1].number},
+            done=done + start + len(piece),
+            total=total,
+        )
+        if turn.is_over:
+            return True
     turn.store(done=total, total=total)
     return False
 

@@ -74,8 +74,11 @@ def over(now: datetime) -> DeliveryQuerySet:
 
 def note_all(now: datetime) -> int:
     """Note what is left of deliveries that are over. Safe to run twice; how many."""
-    rows = over(now).select_related("account").order_by("pk")
-    return sum(_note(row, now) for row in rows.iterator())
+    rows = over(now).select_related("account")
+    # Row by row, and no cursor that stays open while they are written (SQLite).
+    keys = list(rows.order_by("pk").values_list("pk", flat=True))
+    found = (rows.filter(pk=key).first() for key in keys)
+    return sum(_note(row, now) for row in found if row is not None)
 
 
 def _note(row: Delivery, now: datetime) -> int:

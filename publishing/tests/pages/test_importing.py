@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import zipfile
 from datetime import timedelta
 
@@ -90,6 +91,31 @@ def do(client, table: Import, action: str, **fields):
     finish()
     table.refresh_from_db()
     return answer
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_rows_are_read_while_others_write(world, ana, monkeypatch):
+    """On SQLite a reader that is half-way through its rows may not write any more, once
+    another process has written: each larger table was given up so."""
+    judge = importing.judge_row
+
+    def beat() -> None:
+        try:
+            Brand.objects.create(name="Meanwhile")
+        finally:
+            connection.close()
+
+    def meanwhile(*arguments):
+        if arguments[1].number == 5:
+            other = threading.Thread(target=beat)
+            other.start()
+            other.join()
+        return judge(*arguments)
+
+    monkeypatch.setattr(importing, "judge_row", meanwhile)
+    table = send(ana, csv_of(*(good(text=f"Hello {n}") for n in range(210))))
+    assert table.state == "looked", table.problem
+    assert not table.rows.filter(state="new").exists()
 
 
 # ---------------------------------------------------------------- ways to save
