@@ -461,9 +461,13 @@ def forget(table: Import) -> None:
     table.delete()
 
 
+#: What two rows may differ in and still say the same: how it is found and measured.
+_ASIDE = {"labels", "campaign", "link tags", "useful until", "state", "alt text"}
+
+
 def _key(cells: dict[str, str]) -> tuple[str, ...]:
-    names = ("brand", "accounts", "date", WHEN, "time", "zone", "text", "link", "queue")
-    return tuple(cells.get(name, "").strip() for name in names)
+    names = sorted(cells.keys() - _ASIDE)
+    return tuple(f"{name}={text}" for name in names if (text := cells[name].strip()))
 
 
 def judge_row(judge: Judge, row: ImportRow, seen: Seen | None = None) -> Verdict:

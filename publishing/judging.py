@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import Brand, ConnectedAccount
-from accounts.zones import zone_names
+from accounts.zones import zone_called, zone_names
 from platforms import registry
 from platforms.base import Poll
 from platforms.text import tidy
@@ -209,20 +209,21 @@ class Judge:
                 )
             )
             zone = self.table.zone
+        clock = zone_called(zone)
         day = wall = useful = None
         column = "date"
         try:
             if cells.get(WHEN):
                 column = WHEN
-                day, wall = table_cells.moment(cells[WHEN], order)
+                day, wall = table_cells.moment(cells[WHEN], order, clock)
             elif cells.get("date"):
-                day, wall = table_cells.moment(cells["date"], order)
+                day, wall = table_cells.moment(cells["date"], order, clock)
             if cells.get("time"):
                 column = "time"
                 wall = table_cells.clock(cells["time"])
             if cells.get("useful until"):
                 column = "useful until"
-                useful = table_cells.naive(cells["useful until"], order)
+                useful = table_cells.naive(cells["useful until"], order, clock)
         except Unclear as unclear:
             found.problems.append(Said(column, str(unclear), unclear.cure))
         except Ambiguous as two:
@@ -693,9 +694,13 @@ class Judge:
 YES = {"yes", "ja", "true", "wahr", "1", "x"}
 NO = {"", "no", "nein", "false", "falsch", "0"}
 #: These stay drafts, although they have a time.
-DRAFTS = {Post.State.DRAFT.value, Post.State.CANCELLED.value}
+DRAFTS = {Post.State.DRAFT.value, Post.State.CANCELLED.value, "entwurf"}
 #: What an export says in its column "state".
-STATES = {*Post.State.values, *(str(label).lower() for label in Post.State.labels)}
+STATES = {
+    *Post.State.values,
+    *(str(label).lower() for label in Post.State.labels),
+    *DRAFTS,
+}
 
 
 def file_names(cells: Mapping[str, str]) -> list[str]:

@@ -5,7 +5,8 @@
 A few KB of XML can keep the library that reads it busy for hours, or fill the memory:
 here both are bounded, as `examine` bounds them, whose answer this is. Its facts: `sheet`,
 the title, and `rows`, each its number as a spreadsheet counts and its cells: texts, and
-null for a formula that no spreadsheet has worked out. Empty rows are left out. It stops
+null for a formula that no spreadsheet has worked out; what is merged over rows stands in
+each of them. Empty rows are left out. It stops
 with what is more than MOST_ROWS rows or MOST_TEXT characters. What the library cannot
 read is refused ("no_sheet").
 """
@@ -20,6 +21,8 @@ from typing import Any
 
 #: No program makes a sheet with more rows.
 LAST_ROW = 1_048_576
+#: More merged cells than this are taken as they are written: the first row alone has them.
+MOST_MERGED = 20_000
 
 
 def cell_text(value: Any) -> str:
@@ -41,6 +44,29 @@ def cell_text(value: Any) -> str:
     return str(value)
 
 
+def merged(sheet: Any) -> dict[int, list[tuple[int, int]]]:
+    """Cells that are merged over rows: first row -> (column from 0, last row).
+
+    Of a sheet that is only read the library does not tell them.
+    """
+    from openpyxl.utils.cell import range_boundaries
+    from openpyxl.xml.functions import iterparse
+
+    found: dict[int, list[tuple[int, int]]] = {}
+    number = 0
+    with sheet._get_source() as source:
+        for _event, element in iterparse(source):
+            if element.tag.endswith("}mergeCell"):
+                left, top, _right, bottom = range_boundaries(element.get("ref", ""))
+                if None not in (left, top, bottom) and bottom > top:
+                    found.setdefault(top, []).append((left - 1, bottom))
+                    number += 1
+                if number > MOST_MERGED:
+                    return {}
+            element.clear()
+    return found
+
+
 def sheet(path: Path, most_rows: int, most_columns: int, most_text: int) -> Any:
     from openpyxl import load_workbook
 
@@ -57,6 +83,7 @@ def sheet(path: Path, most_rows: int, most_columns: int, most_text: int) -> Any:
             written.worksheets[0].iter_rows(**columns),
             strict=False,
         )
+        starts, above = merged(first), dict[int, tuple[int, Any]]()
         rows, size = [], 0
         for number, (values, formulas) in enumerate(pairs, 1):
             if number > LAST_ROW:
@@ -65,6 +92,13 @@ def sheet(path: Path, most_rows: int, most_columns: int, most_text: int) -> Any:
                 None if value is None and formula is not None else cell_text(value)
                 for value, formula in zip(values, formulas, strict=False)
             ]
+            if any(cell != "" for cell in cells):
+                for column, (last, cell) in above.items():
+                    if number <= last and cells[column] == "":
+                        cells[column] = cell
+            for column, last in starts.get(number, ()):
+                if column < len(cells):
+                    above[column] = (last, cells[column])
             while cells and cells[-1] == "":
                 cells.pop()
             if not cells:

@@ -8,6 +8,7 @@ import os
 import threading
 import zipfile
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -172,6 +173,34 @@ def test_a_spreadsheet_gives_dates_and_values_of_formulas(world, ana):
             new.writestr(part, body)
     table = send(ana, packed.getvalue(), "plan.xlsx")
     assert table.rows.all()[1].cells["text"] == "never worked out"
+
+
+def test_a_merged_cell_counts_for_each_of_its_rows(world, ana):
+    from openpyxl import Workbook
+
+    book = Workbook()
+    sheet = book.active
+    sheet.append(["accounts", "date", "time", "text", "labels"])
+    for hour in (9, 11, 13):
+        sheet.append([None, None, f"{hour}:00", f"At {hour}"])
+    sheet["A2"], sheet["B2"] = "acmem", SOON
+    sheet.append([None, None, None, None])
+    sheet.append(["acmex", DAY, "09:00", "Alone"])
+    # Over a row without anything of its own, and over columns.
+    for merged in ("A2:A5", "B2:B5", "D6:E6"):
+        sheet.merge_cells(merged)
+    out = io.BytesIO()
+    book.save(out)
+    rows = list(send(ana, out.getvalue(), "plan.xlsx").rows.all())
+    assert [(row.number, said(row)) for row in rows] == [
+        (2, ""),
+        (3, ""),
+        (4, ""),
+        (6, ""),
+    ]
+    assert {row.cells["date"] for row in rows} == {DAY}
+    assert [row.cells["accounts"] for row in rows] == [*["acmem"] * 3, "acmex"]
+    assert "labels" not in rows[3].cells
 
 
 def test_what_fills_the_memory_is_refused_before_it_is_unpacked(
@@ -453,6 +482,29 @@ def test_what_says_the_same_needs_a_yes(world, ana):
     ana.post(address, {**typed, "repeat_ok": "1", "action": "save"})
     do(ana, again, "write", again="1")
     assert Delivery.objects.filter(twice_allowed=True).count() == 1
+
+
+@pytest.mark.parametrize(
+    "column", ["media", "text:mastodon", "thread:mastodon", "poll"]
+)
+def test_rows_that_differ_in_one_thing_are_no_repeats(world, ana, column):
+    """Posts of pictures alone, or with one text and other wordings, are not the same."""
+    values = ["a.jpg", "b.jpg"] if column == "media" else ["one|two", "three|four"]
+    rows = [
+        {**good(date="", time="", state="draft"), column: value} for value in values
+    ]
+    files = io.BytesIO()
+    with zipfile.ZipFile(files, "w") as packed:
+        for place, name in enumerate(("a.jpg", "b.jpg")):
+            packed.writestr(name, picture(size=(40 + place, 40)))
+    table = send(ana, csv_of(*rows), files=files.getvalue())
+    assert [(row.state, said(row)) for row in table.rows.all()] == [("good", "")] * 2
+    same = send(
+        ana,
+        csv_of(*[rows[0]] * 2, {**rows[0], "labels": "spring"}),
+        files=files.getvalue(),
+    )
+    assert [row.state for row in same.rows.all()] == ["good", "bad", "bad"]
 
 
 def test_the_same_file_again_needs_a_yes(world, ana, sign_in):
@@ -841,3 +893,71 @@ def test_a_row_says_what_was_sent_and_never_as_markup(world, ana):
     assert fresh.count("<article ") == 1
     assert "import-write" in fresh
     assert "import-tabs" in fresh
+
+
+def test_tables_may_be_written_as_germans_do(world, ana):
+    text = (
+        "Konten;Datum;Uhrzeit;Beitrag;Zustand\n"
+        "acmem;3.12.2099;9.30 Uhr;Eins;\n"
+        "acmem;3.12.99;9 Uhr;Zwei;\n"
+        "acmem;3. Dezember 2099;17:05;Drei;\n"
+        "acmem;3. Dez. 2099;17:05;Vier;Entwurf\n"
+        "acmem;3. März 2099;17:05;Fünf;\n"
+    )
+    table = send(ana, text.encode("cp1252"))
+    assert table.facts["ignored"] == []
+    rows = list(table.rows.all())
+    assert [said(row) for row in rows] == [""] * 5
+    walls = [timezone.localtime(row.due_at, ZoneInfo("Europe/Berlin")) for row in rows]
+    assert [f"{wall:%d.%m.%Y %H:%M}" for wall in walls] == [
+        "03.12.2099 09:30",
+        "03.12.2099 09:00",
+        "03.12.2099 17:05",
+        "03.12.2099 17:05",
+        "03.03.2099 17:05",
+    ]
+    assert rows[3].becomes == "draft"
+
+
+@pytest.mark.parametrize(
+    ("cell", "found"),
+    [
+        ("2099-12-03T08:30:00Z", "2099-12-03 08:30"),
+        ("2099-12-03T08:30:00+02:00", "2099-12-03 06:30"),
+        ("2099-12-03 10:30", "2099-12-03 09:30"),
+        ("Dec 3, 2099 10:30 am", "2099-12-03 09:30"),
+        ("3rd of December", ""),
+        ("73022.4375", "2099-12-03 09:30"),
+        # an hour that Berlin's clock shows twice: the first, and the second
+        ("2099-10-25T00:30:00Z", "2099-10-25 00:30"),
+        ("2099-10-25T01:30:00Z", "The clock shows 02:30 twice that day"),
+    ],
+)
+def test_a_moment_is_read_as_machines_and_people_write_it(world, ana, cell, found):
+    line = {"accounts": "acmem", "scheduled at": cell, "text": "Hello"}
+    row = send(ana, csv_of(line)).rows.get()
+    if found[:1].isdecimal():
+        assert (said(row), f"{row.due_at:%Y-%m-%d %H:%M}") == ("", found)
+    else:
+        assert found in said(row)
+        assert row.state == "bad"
+
+
+@pytest.mark.parametrize(
+    ("cell", "found"),
+    [
+        ("0.395833333333333", "08:30"),
+        ("0.5", "11:00"),
+        ("0.25", ""),
+        ("14h30", "13:30"),
+    ],
+)
+def test_a_time_without_its_format_is_a_part_of_the_day(world, ana, cell, found):
+    row = send(ana, csv_of(good(date="73022", time=cell))).rows.get()
+    if found:
+        assert (said(row), f"{row.due_at:%Y-%m-%d %H:%M}") == (
+            "",
+            f"2099-12-03 {found}",
+        )
+    else:
+        assert "is no time" in said(row)
