@@ -69,8 +69,8 @@ def day(text: str, order: str) -> date:
         return _date(text, 2000 + int(match[3]), int(match[2]), int(match[1]))
     if match := SERIAL.fullmatch(text):
         return SERIAL_FROM + timedelta(days=int(match[1]))
-    if found := _named(text):
-        return _date(text, *found)
+    if named := _named(text):
+        return _date(text, *named)
     match = YEAR_LAST.fullmatch(text)
     if match is None:
         raise Unclear(
