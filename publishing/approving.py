@@ -7,7 +7,7 @@ which the engine compares with what it is about to send.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import SequenceMatcher
@@ -22,7 +22,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts.models import AuditEvent, Brand
+from accounts.models import AuditEvent, Brand, ConnectedAccount
 from accounts.roles import ROLES, can_review
 from platforms import registry
 
@@ -38,6 +38,7 @@ from .models import (
     draft_doc,
     drafts,
 )
+from .option_words import option_words
 from .review_models import Approval, Remark, Review
 from .waking import wake_review
 from .wording import person
@@ -583,21 +584,43 @@ class Change:
 
 def changes(reviews: Sequence[Review]) -> dict[int, list[Change]]:
     """By review: what is different from what was approved of its post last; empty where
-    nothing was. One query."""
+    nothing was. Two queries."""
     keys = [review.post_id for review in reviews]
     approved = Review.objects.filter(post__in=keys, state=State.APPROVED)
     last = {one.post_id: one for one in approved.order_by("decided_at")}
+    known = accounts_of([*reviews, *last.values()]) if last else {}
     found: dict[int, list[Change]] = {}
     for review in reviews:
         before = last.get(review.post_id)
         found[review.pk] = []
         if before is not None and before.pk != review.pk:
-            found[review.pk] = differences(before.says, review.says)
+            accounts = {**accounts_in(before, known), **accounts_in(review, known)}
+            found[review.pk] = differences(before.says, review.says, accounts.values())
     return found
 
 
-def differences(was: dict[str, Any], now: dict[str, Any]) -> list[Change]:
+def accounts_of(reviews: Iterable[Review]) -> dict[int, ConnectedAccount]:
+    """All that they are to be sent to, by key; one query."""
+    keys = {int(key) for review in reviews for key in review.says["accounts"]}
+    return ConnectedAccount.objects.defer("credential").in_bulk(keys)
+
+
+def accounts_in(
+    review: Review, known: Mapping[int, ConnectedAccount]
+) -> dict[int, ConnectedAccount]:
+    """Of those `known` what the review names, in the order of their names."""
+    named = sorted(review.says["accounts"].items(), key=lambda pair: pair[1])
+    return {int(key): known[int(key)] for key, _name in named if int(key) in known}
+
+
+def differences(
+    was: dict[str, Any],
+    now: dict[str, Any],
+    accounts: Iterable[ConnectedAccount] = (),
+) -> list[Change]:
+    """accounts: for choices that are an account's own."""
     found = []
+    accounts = list(accounts)
     if was["due_at"] != now["due_at"]:
         times = [_clock(parse_datetime(one["due_at"])) for one in (was, now)]
         found.append(Change(_("Time"), _pair(*times)))
@@ -615,6 +638,13 @@ def differences(was: dict[str, Any], now: dict[str, Any]) -> list[Change]:
             if before != after:
                 label = f"{name}: {what()}"
                 found.append(Change(label, _words(before, after)))
+        of_network = [one for one in accounts if one.platform == slug]
+        had = dict(option_words(slug, old.get("options", {}), of_network))
+        has = dict(option_words(slug, draft.get("options", {}), of_network))
+        for choice in {**had, **has}:
+            words = had.get(choice, ""), has.get(choice, "")
+            if words[0] != words[1]:
+                found.append(Change(f"{name}: {choice}", _pair(*words)))
         if len(found) == known:
             found.append(Change(name, [("new", _("its options were changed"))]))
     return found

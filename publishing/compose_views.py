@@ -576,6 +576,7 @@ def _tell(
         return
     when = panel.timing
     assert when is not None
+    waits = result.post.deliveries.filter(approvals_missing__gt=0).exists()
     if result.made:
         local = when.due_at.astimezone(ZoneInfo(when.zone))
         words = ngettext(
@@ -583,7 +584,7 @@ def _tell(
             "%(n)s posts are scheduled for %(when)s (%(zone)s).",
             result.made,
         )
-        if result.post.deliveries.filter(approvals_missing__gt=0).exists():
+        if waits:
             words = ngettext(
                 "%(n)s post waits for approval, planned for %(when)s (%(zone)s).",
                 "%(n)s posts wait for approval, planned for %(when)s (%(zone)s).",
@@ -598,6 +599,9 @@ def _tell(
                 "zone": when.zone,
             },
         )
+    elif waits:
+        text = _("Your changes are saved. Nothing is sent before they are approved.")
+        messages.success(request, text)
     else:
         messages.success(request, _("Your changes are saved."))
     if panel.clock_note:

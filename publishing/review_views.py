@@ -15,11 +15,14 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from accounts.models import ConnectedAccount
 from accounts.roles import can_review, can_write
+from platforms import registry
 
 from . import approving
 from .access import role_required
 from .models import Post
+from .option_words import option_words
 from .review_models import Review
 
 #: Posts on one page, the first due first.
@@ -36,25 +39,70 @@ class Card:
     changes: Sequence[approving.Change]
     why_not: str
     is_late: bool
+    #: where it goes, by name
+    accounts: Sequence[ConnectedAccount]
 
     @property
     def step(self) -> int:
         return self.given + 1
 
     @property
-    def accounts(self) -> list[str]:
-        return sorted(self.review.says["accounts"].values())
+    def wordings(self) -> list[Wording]:
+        """Each different text once, as it will be sent."""
+        found: dict[str, Wording] = {}
+        for slug, draft in self._drafts.items():
+            if draft["text"]:
+                found.setdefault(draft["text"], Wording(draft["text"], [])).of(slug)
+        return list(found.values())
 
     @property
-    def wordings(self) -> list[str]:
-        """Each different text once, as it will be sent."""
-        drafts = self.review.says["drafts"].values()
-        return list(dict.fromkeys(draft["text"] for draft in drafts if draft["text"]))
+    def follows(self) -> list[tuple[str, str]]:
+        """(network and what, words): the parts of a thread, and the first comment."""
+        found = []
+        for slug, draft in self._drafts.items():
+            name = registry.spec(slug).name
+            for number, part in enumerate(draft.get("parts", ()), start=2):
+                what = _("Part %(n)s") % {"n": number}
+                found.append((f"{name}: {what}", part["text"]))
+            if draft.get("first_comment"):
+                what = _("First comment")
+                found.append((f"{name}: {what}", draft["first_comment"]))
+        return found
+
+    @property
+    def options(self) -> list[tuple[str, str]]:
+        """(network and what, words): what was chosen for a network besides."""
+        return [
+            (f"{registry.spec(slug).name}: {what}", words)
+            for slug, draft in self._drafts.items()
+            for what, words in option_words(
+                slug,
+                draft.get("options", {}),
+                [one for one in self.accounts if one.platform == slug],
+            )
+        ]
+
+    @property
+    def _drafts(self) -> dict[str, Any]:
+        drafts: dict[str, Any] = self.review.says["drafts"]
+        return drafts
+
+
+@dataclass(frozen=True)
+class Wording:
+    """A text, and the networks that get it."""
+
+    text: str
+    networks: list[str]
+
+    def of(self, slug: str) -> None:
+        self.networks.append(registry.spec(slug).name)
 
 
 def cards(reviews: Sequence[Review], user: Any) -> list[Card]:
     """Needs reviews with post, its brand, and their approvals."""
     changed = approving.changes(reviews)
+    known = approving.accounts_of(reviews)
     now = timezone.now()
     return [
         Card(
@@ -64,6 +112,7 @@ def cards(reviews: Sequence[Review], user: Any) -> list[Card]:
             changed[review.pk],
             approving.why_not(review, user, review.post.brand),
             bool(review.post.due_at and review.post.due_at < now),
+            list(approving.accounts_in(review, known).values()),
         )
         for review in reviews
     ]

@@ -24,6 +24,7 @@ from publishing.models import (
     Post,
     PostMedia,
     Review,
+    Variant,
 )
 
 from .test_gates import turn
@@ -382,6 +383,55 @@ def test_a_reviewer_decides_on_the_page(ask: Any, person: Any, client: Client) -
     assert "approved by rita" in page
     client.post(f"/posts/{post.pk}/remark/", {"text": "Well done"})
     assert "Well done" in client.get(f"/posts/{post.pk}/").content.decode()
+
+
+def test_all_that_is_approved_is_told_before_and_what_changes_after(
+    ask: Any, person: Any, client: Client, author: Any, make_account: Any
+) -> None:
+    ask()
+    post = ask.edit(None, author, [make_account("x", "9")], "Summer sale")
+
+    def choose(**options: Any) -> Any:
+        variant = Variant.objects.get_or_create(
+            post=post, platform="x", defaults={"has_text": False}
+        )[0]
+        variant.first_comment, variant.options = "Until Sunday", options
+        variant.save()
+        approving.bind(post, author)
+        return post.reviews.get(is_current=True)
+
+    with transaction.atomic():
+        choose(reply_settings="following", made_with_ai=True)
+    client.force_login(person("rita"))
+    page = " ".join(client.get("/reviews/").content.decode().split())
+    for words in (
+        "<dt>X: Who may reply</dt><dd>Accounts that you follow</dd>",
+        "<dt>X: Made with AI</dt><dd>Yes</dd>",
+        '<dt>X: First comment</dt><dd class="pub-text">Until Sunday</dd>',
+    ):
+        assert words in page, words
+    approving.approve(person("rolf"), post.pk, mark(post))
+    with transaction.atomic():
+        review = choose(reply_settings="verified", made_with_ai=True)
+    (change,) = approving.changes([review])[review.pk]
+    assert change.what == "X: Who may reply"
+    words = ("Accounts that you follow", "Verified accounts")
+    assert list(change.pieces) == list(zip(("gone", "new"), words, strict=True))
+
+
+def test_networks_with_words_of_their_own_are_named_beside_them(
+    ask: Any, person: Any, client: Client, make_account: Any, author: Any
+) -> None:
+    ask()
+    accounts = [make_account("x", "9"), make_account("mastodon", "77")]
+    post = ask.edit(None, author, accounts, "Winter sale")
+    Variant.objects.create(post=post, platform="mastodon", text="Toot", has_text=True)
+    with transaction.atomic():
+        approving.bind(post, author)
+    client.force_login(person("rita"))
+    page = " ".join(client.get("/reviews/").content.decode().split())
+    assert 'Mastodon</p><p class="pub-text">Toot</p>' in page
+    assert 'X</p><p class="pub-text">Winter sale</p>' in page
 
 
 def test_a_stranger_decides_nothing(

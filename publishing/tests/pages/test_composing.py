@@ -82,6 +82,19 @@ def test_what_waits_for_approval_is_not_called_scheduled(
     assert said in page_of(ana.post(NEW, filled(), follow=True))
 
 
+def test_who_changes_what_is_approved_reads_that_it_has_to_be_approved_again(
+    ana, world, filled
+):
+    delivery = make_delivery(world.x, world.ana)
+    address = reverse("post_edit", args=[delivery.post_id])
+    assert "has to be approved again" not in page_of(ana.get(address))
+    world.brand.approval_steps = 1
+    world.brand.save()
+    assert "What you change has to be approved again." in page_of(ana.get(address))
+    page = page_of(edit_form(ana, delivery, filled, text="Mine"))
+    assert "Nothing is sent before they are approved." in page
+
+
 def test_a_draft_needs_nothing_but_a_brand_and_is_not_sent(ana, filled):
     ana.post(NEW, filled(action="draft", accounts=[], date="", text="Half"))
     post = Post.objects.get()
