@@ -151,12 +151,13 @@ def tabs(user: Any, tab: str, whose: str = "") -> tuple[list[Tab], list[Tab]]:
 @dataclass(frozen=True)
 class Button:
     """One main button: a link, or with `sends` the group's own form; `asks`: it first
-    shows what would happen."""
+    shows what would happen; `gives`: it leads to where a group is given to somebody."""
 
     label: str
     url: str = ""
     sends: bool = False
     asks: bool = False
+    gives: bool = False
 
 
 @dataclass
@@ -221,6 +222,13 @@ class Group:
         return len(self.sendable) - len(self.in_time)
 
     @property
+    def cure(self) -> str:
+        """What to do, as things stand now: the account may be mended by now."""
+        if self.sendable and self.trouble.action == Action.RECONNECT:
+            return _("The account is able to post again: send what has failed.")
+        return self.trouble.cure
+
+    @property
     def waits_for_account(self) -> bool:
         """Failed for another reason, and cannot go before the account is mended."""
         return (
@@ -251,6 +259,8 @@ class Group:
         if action == Action.EDIT and can_write(user):
             label = _("Edit") if len(self.deliveries) == 1 else _("Edit the first post")
             return Button(label, reverse("post_edit", args=[first.post_id]))
+        if action == Action.EDIT and can_review(user):
+            return Button(_("Give to whoever writes it"), gives=True)
         if action == Action.DECIDE:
             if first.status == Status.FAILED:
                 url = reverse("account_detail", args=[first.account_id])

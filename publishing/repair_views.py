@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -61,6 +62,8 @@ def desk_repair(request: HttpRequest) -> HttpResponse:
     if not shown:
         messages.info(request, _("These posts need nobody any more."))
         return redirect("failure_desk")
+    if is_first:
+        form.initial["person"] = _whose(shown)
     now = timezone.now()
     lines = repair.lines(shown, picked, form.gap, now)
     going = [line for line in lines if line.is_picked and line.sends]
@@ -84,6 +87,17 @@ def desk_repair(request: HttpRequest) -> HttpResponse:
         "may_dismiss": any(line.dismisses for line in lines),
     }
     return render(request, "publishing/desk_repair.html", context)
+
+
+def _whose(rows: Sequence[Delivery]) -> int | None:
+    """Who has them or, before they were given to anybody, looks after or wrote them: the
+    person, where it is the same of all."""
+    found = set()
+    for row in rows:
+        care = getattr(row, "care", None)
+        given = care.assignee_id if care else None
+        found.add(given or row.post.owner_id or row.post.author_id)
+    return found.pop() if len(found) == 1 else None
 
 
 def _why(line: repair.Line) -> str:

@@ -370,6 +370,8 @@ def test_a_reviewer_decides_on_the_page(ask: Any, person: Any, client: Client) -
     rita = person("rita")
     post = ask()
     client.force_login(rita)
+    home = client.get("/").content.decode()
+    assert "1 post waits for your approval" in home
     page = client.get("/reviews/").content.decode()
     assert "Spring sale" in page
     assert "Waiting for approval" in page
@@ -379,6 +381,8 @@ def test_a_reviewer_decides_on_the_page(ask: Any, person: Any, client: Client) -
         follow=True,
     )
     assert "Nothing waits for you" in answer.content.decode()
+    home = client.get("/").content.decode()
+    assert "your approval" not in home
     page = client.get(f"/posts/{post.pk}/").content.decode()
     assert "approved by rita" in page
     client.post(f"/posts/{post.pk}/remark/", {"text": "Well done"})

@@ -105,6 +105,8 @@ def unclear(visit: Visit, site: Any, text: str) -> tuple[Page, Page, str]:
     site.rows(COULD_NOT_TELL.format(text=text))
     rhea.goto("/desk/")
     row = row_of(rhea, LINKEDIN, text)
+    # Nobody is looking any more: it must not say so.
+    expect(row).to_contain_text("Perhaps live: somebody has to look")
     row.get_by_role("link", name=re.compile(f"^{text[:-1]}")).first.click()
     return mara, rhea, post
 

@@ -324,6 +324,14 @@ def test_each_group_has_its_one_main_button(world, ana, sign_in, fields, admin, 
         assert label in page.partition('id="group-1"')[2]
 
 
+def test_what_failed_before_the_reconnect_is_sent_and_not_reconnected(world, rita):
+    make_delivery(world.x, world.ana, status="failed", cause="scope_missing")
+    group = rita.get(reverse("failure_desk")).content.decode()
+    assert "The account is able to post again: send what has failed." in group
+    assert "Reconnect the account" not in group
+    assert "Send 1 again" in group
+
+
 def test_a_limit_needs_no_button_and_says_when_it_goes(world, ana):
     release = timezone.now() + timedelta(hours=2)
     make_delivery(world.x, world.ana, status="held", hold="limit", release_at=release)

@@ -125,6 +125,17 @@ def test_a_long_list_scrolls_by_itself_so_that_its_buttons_stay_near(world, rita
     assert region not in words(repair(rita, rows[:12]))
 
 
+def test_what_only_its_writer_can_mend_is_given_to_them(world, rita):
+    rows = failed(world, 2, cause="text_refused")
+    desk = words(rita.get(reverse("failure_desk")))
+    assert "Give to whoever writes it" in desk
+    writer = f'<option value="{world.ana.pk}" selected>'
+    assert writer in words(repair(rita, rows))
+    # To nobody by itself where they are of several people.
+    Post.objects.filter(pk=rows[0].post_id).update(author=world.adam)
+    assert writer not in words(repair(rita, rows))
+
+
 # ---------------------------------------------------------------- from the desk
 
 
