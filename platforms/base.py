@@ -318,6 +318,8 @@ class Option:
     of_poll: bool = False
     #: readers see it beside the post, and so does who looks at a preview
     is_read: bool = False
+    #: few posts want it: folded away in the composer until it is chosen
+    is_rare: bool = False
     #: key of a row whose permissions a choice needs besides those of the post
     call: str = ""
     #: key of the row of the call that makes one more choice (`PlatformClient.make_choice`)

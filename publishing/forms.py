@@ -587,9 +587,21 @@ class NetworkSection:
     @property
     def is_open(self) -> bool:
         more = self.parts or self.comment
-        return bool(
-            self.has_own or more or any(field.is_asked for field in self.options)
-        )
+        decided = (field.is_asked or field.is_chosen for field in self.options)
+        return bool(self.has_own or more or any(decided))
+
+    @property
+    def common(self) -> list[own_choices.Field]:
+        return [field for field in self.options if not field.option.is_rare]
+
+    @property
+    def rare(self) -> list[own_choices.Field]:
+        return [field for field in self.options if field.option.is_rare]
+
+    @property
+    def is_rare_open(self) -> bool:
+        """Nothing that is chosen is folded away."""
+        return any(field.is_chosen for field in self.rare)
 
     @property
     def is_shown_by(self) -> Hashable:

@@ -80,11 +80,19 @@ class Field:
 
     @property
     def text(self) -> str:
+        return self._written(self.value)
+
+    @property
+    def usual(self) -> str:
+        """What stands in it when nothing is chosen."""
+        return self._written(self.option.default)
+
+    def _written(self, value: Any) -> str:
         if self.option.kind is OptionKind.LIST:
-            return ", ".join(self.value or ())
+            return ", ".join(value or ())
         if self.is_lines:
-            return "\n".join(lines_of(self.value))
-        return str(self.value or "")
+            return "\n".join(lines_of(value))
+        return str(value or "")
 
     @property
     def help(self) -> str:
@@ -138,6 +146,10 @@ class Field:
         if self.is_asked:
             return ""
         return "poll" if self.option.of_poll else " ".join(self.option.media)
+
+    @property
+    def is_chosen(self) -> bool:
+        return self.text != self.usual
 
     @property
     def is_asked(self) -> bool:

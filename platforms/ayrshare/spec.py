@@ -200,6 +200,7 @@ SPEC = PlatformSpec(
             default=False,
             help="Of Instagram only.",
             media=(MediaKind.VIDEO,),
+            is_rare=True,
         ),
         collaborators(),
         Option(
@@ -209,6 +210,7 @@ SPEC = PlatformSpec(
             default=(),
             help="Of YouTube only.",
             media=(MediaKind.VIDEO,),
+            is_rare=True,
         ),
         Option(
             "visibility",
@@ -217,6 +219,7 @@ SPEC = PlatformSpec(
             {"public": "Everybody", "private": "Nobody but the channel"},
             default="public",
             media=(MediaKind.VIDEO,),
+            is_rare=True,
         ),
         Option(
             "shorts",
@@ -224,12 +227,14 @@ SPEC = PlatformSpec(
             OptionKind.FLAG,
             default=False,
             media=(MediaKind.VIDEO,),
+            is_rare=True,
         ),
         Option(
             "no_comments",
             "Nobody may comment at TikTok",
             OptionKind.FLAG,
             default=False,
+            is_rare=True,
         ),
         Option(
             "ai_generated",

@@ -262,6 +262,7 @@ SPEC = PlatformSpec(
             help="Such as 1.5; without it the first picture.",
             media=(MediaKind.VIDEO,),
             is_read=True,
+            is_rare=True,
         ),
         Option(
             "collaborators",
@@ -281,6 +282,7 @@ SPEC = PlatformSpec(
             "is 30 per cent from the left and 70 from the top. “2: @anna” is in the second "
             "file.",
             is_read=True,
+            is_rare=True,
         ),
         Option(
             "location",
@@ -288,6 +290,7 @@ SPEC = PlatformSpec(
             OptionKind.TEXT,
             help="The number of the place's Facebook Page, digits only.",
             is_read=True,
+            is_rare=True,
         ),
         Option(
             "audio_name",
@@ -296,6 +299,7 @@ SPEC = PlatformSpec(
             help="Shown in place of “Original audio”.",
             media=(MediaKind.VIDEO,),
             is_read=True,
+            is_rare=True,
         ),
         Option(
             "trial",
@@ -308,6 +312,7 @@ SPEC = PlatformSpec(
             help="Shown first to people who do not follow the account. Not every account "
             "may do that.",
             is_read=True,
+            is_rare=True,
         ),
         Option("ai_generated", "Made with AI", OptionKind.FLAG, default=False),
         Option(

@@ -137,6 +137,7 @@ SPEC = PlatformSpec(
             max_length=30,
             help="Of Instagram only: the number of the place's Facebook Page, digits only.",
             is_read=True,
+            is_rare=True,
         ),
         Option(
             "trial",
@@ -148,6 +149,7 @@ SPEC = PlatformSpec(
             },
             help="Of Instagram only. Shown first to people who do not follow the account.",
             is_read=True,
+            is_rare=True,
         ),
         Option(
             "ai_generated",

@@ -133,6 +133,7 @@ OPTIONS = (
         help="Whole seconds: 2.7 is taken for 2. Without it the picture at the first "
         "second; an image beside the video is its cover instead.",
         media=(MediaKind.VIDEO,),
+        is_rare=True,
     ),
     Option(
         COVER_PHOTO,
@@ -141,6 +142,7 @@ OPTIONS = (
         max_length=2,
         help="Of several images; without it the first.",
         media=(MediaKind.IMAGE,),
+        is_rare=True,
     ),
     Option(
         "item_titles",
@@ -150,6 +152,7 @@ OPTIONS = (
         help="Of several images, for who turns to each.",
         media=(MediaKind.IMAGE,),
         is_read=True,
+        is_rare=True,
     ),
     Option(
         "item_descriptions",
@@ -159,6 +162,7 @@ OPTIONS = (
         help="Of several images, for who turns to each.",
         media=(MediaKind.IMAGE,),
         is_read=True,
+        is_rare=True,
     ),
     Option(
         ITEM_LINKS,
@@ -168,6 +172,7 @@ OPTIONS = (
         help="Of several images; an image without one leads where the Pin does.",
         media=(MediaKind.IMAGE,),
         is_read=True,
+        is_rare=True,
     ),
     Option(
         COLOUR,
@@ -175,6 +180,7 @@ OPTIONS = (
         OptionKind.TEXT,
         max_length=7,
         help="As #6E7874. Without it Pinterest takes one of the image.",
+        is_rare=True,
     ),
     Option(
         "mark_link",
@@ -183,6 +189,7 @@ OPTIONS = (
         default=False,
         help="So that a Pin whose answer was lost is recognised for certain. Readers "
         "see it in the address that the link leads to.",
+        is_rare=True,
     ),
 )
 

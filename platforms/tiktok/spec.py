@@ -132,6 +132,7 @@ OPTIONS = (
         max_length=8,
         help="Such as 1.5; without it the first picture.",
         media=_VIDEO,
+        is_rare=True,
     ),
     Option(
         "cover_photo",
@@ -140,6 +141,7 @@ OPTIONS = (
         max_length=2,
         help="Without it the first.",
         media=_PHOTO,
+        is_rare=True,
     ),
     Option(
         "add_music",
@@ -147,6 +149,7 @@ OPTIONS = (
         OptionKind.FLAG,
         default=False,
         media=_PHOTO,
+        is_rare=True,
     ),
 )
 

@@ -202,7 +202,13 @@ OPTIONS = (
         help="At most 500 characters together.",
     ),
     Option("playlist", "Playlist", OptionKind.CHOICE, choices_from="playlists"),
-    Option("notify", "Notify subscribers", OptionKind.FLAG, default=True),
+    Option(
+        "notify",
+        "Notify subscribers",
+        OptionKind.FLAG,
+        default=True,
+        is_rare=True,
+    ),
     Option(
         "synthetic",
         "Shows people or events that were altered or made up (AI)",
@@ -220,18 +226,21 @@ OPTIONS = (
         default="youtube",
         help="With Creative Commons others may use the video in videos of their own.",
         is_read=True,
+        is_rare=True,
     ),
     Option(
         "no_embedding",
         "Other websites must not show the video (no embedding)",
         OptionKind.FLAG,
         default=False,
+        is_rare=True,
     ),
     Option(
         "hide_stats",
         "Hide the figures of the video from others",
         OptionKind.FLAG,
         default=False,
+        is_rare=True,
     ),
     Option(
         "recorded_on",
@@ -239,6 +248,7 @@ OPTIONS = (
         OptionKind.DATE,
         help="The day on which the video was recorded.",
         is_read=True,
+        is_rare=True,
     ),
 )
 

@@ -17,6 +17,8 @@
   function differs(slug) {
     const panel = panelOf(slug);
     if (panel.querySelector("[data-own]").checked) return true;
+    const options = [...panel.querySelectorAll("[data-usual]")];
+    if (options.some((field) => !field.hidden && isChosen(field))) return true;
     return [...panel.querySelectorAll(".pub-part, [name^=comment_]")].some(
       (field) => field.matches(".pub-part") || field.value.trim(),
     );

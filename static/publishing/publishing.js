@@ -29,16 +29,20 @@ function readChoices(form) {
   if (Array.from(form.querySelectorAll("[name^=poll_option_]")).some((answer) => answer.value.trim())) there.add("poll");
   for (const field of form.querySelectorAll("[data-goes-with]")) {
     const box = form.querySelector(`input[name="accounts"][value="${field.dataset.accountOption}"]`);
-    const control = field.querySelector("input, select, textarea");
-    const isChosen = control.matches("[type=checkbox]")
-      ? control.checked
-      : control.matches("select")
-        ? control.selectedIndex > 0
-        : control.value.trim() !== "";
     const makesSense = field.dataset.goesWith.split(" ").some((kind) => there.has(kind));
     const isFocused = field.contains(document.activeElement);
-    field.hidden = Boolean(box && !box.checked) || !(makesSense || isChosen || isFocused);
+    field.hidden = Boolean(box && !box.checked) || !(makesSense || isChosen(field) || isFocused);
   }
+  for (const more of form.querySelectorAll("[data-more]")) {
+    more.hidden = [...more.querySelectorAll("[data-usual]")].every((field) => field.hidden);
+  }
+}
+
+// Another answer than the usual one stands in this field of a network.
+function isChosen(field) {
+  const control = field.querySelector("input, select, textarea");
+  const value = control.matches("[type=checkbox]") ? (control.checked ? "True" : "") : control.value.trim();
+  return value !== field.dataset.usual;
 }
 
 function startComposer(form) {

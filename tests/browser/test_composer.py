@@ -303,6 +303,7 @@ def test_each_network_asks_for_what_it_needs_and_keeps_the_answers(
     # What goes with files of a kind comes into sight with the first of them.
     of_images = pinterest.get_by_label("Titles of the images")
     of_videos = pinterest.get_by_label("Cover: second of the video")
+    pinterest.get_by_text("More choices").click()
     expect(of_images).to_be_hidden()
     image = {"name": "loaf.png", "mimeType": "image/png", "buffer": picture("PNG")}
     page.get_by_label("Add files").set_input_files(image)
@@ -312,10 +313,15 @@ def test_each_network_asks_for_what_it_needs_and_keeps_the_answers(
     for name in ("Cakes", "Bakery live", "Bakery films"):
         page.get_by_role("checkbox", name=name).check()
     youtube = own.locator('[data-network-section="youtube"]')
-    page.get_by_role("tab", name="YouTube").click()
+    tab = page.get_by_role("tab", name="YouTube")
+    tab.click()
+    expect(tab).not_to_have_accessible_name(re.compile("differs"))
     youtube.get_by_label("Title", exact=False).fill("Rye bread in a day")
     youtube.get_by_label("Tags").fill("bread, rye")
+    expect(youtube.get_by_label("Notify subscribers")).to_be_hidden()
+    youtube.get_by_text("More choices").click()
     youtube.get_by_label("Notify subscribers").uncheck()
+    expect(tab).to_have_accessible_name(re.compile("differs"))
     page.get_by_role("tab", name="All").click()
     page.get_by_label("Text for all networks").fill("Rye bread.")
     inspect(page, "compose-options")
@@ -325,6 +331,8 @@ def test_each_network_asks_for_what_it_needs_and_keeps_the_answers(
     expect(board).to_have_value("b2")
     expect(youtube.get_by_label("Tags")).to_have_value("bread, rye")
     expect(youtube.get_by_label("Notify subscribers")).not_to_be_checked()
+    tab.click()
+    expect(youtube.get_by_label("Notify subscribers")).to_be_visible()  # chosen
     expect(youtube.get_by_label("Text for YouTube", exact=True)).to_have_value("")
 
 

@@ -9,6 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
 
+from platforms import registry
 from publishing.media import take_upload
 from publishing.models import Post
 from publishing.tests.pages.conftest import make_account, picture
@@ -129,6 +130,32 @@ def test_a_flag_that_is_on_by_itself_can_be_turned_off(ana, world, filled):
     youtube = make_account(world.brand, "youtube", "Acme Y")
     ana.post(NEW, filled(youtube, action="draft"))
     assert Post.objects.get().draft_for("youtube").options == {"notify": False}
+
+
+def test_what_few_posts_want_is_folded_until_it_is_chosen(ana, world, filled):
+    youtube = make_account(world.brand, "youtube", "Acme Y")
+    data = filled(youtube, action="draft", option_youtube_notify="1")
+    fold = 'id="more-youtube" data-more'
+    ana.post(NEW, data)
+    page = ana.get(f"/posts/{Post.objects.get().pk}/edit/").content.decode()
+    assert f"{fold}>" in page
+    folded = page[page.index(fold) :].split("</details>")[0]
+    assert "id_option_youtube_license" in folded
+    assert "id_option_youtube_title" not in folded
+    for chosen in ({"option_youtube_license": "creativeCommon"}, {}):
+        data = filled(youtube, option_youtube_notify="1", **chosen)
+        if not chosen:
+            del data["option_youtube_notify"]  # on by itself
+        page = ana.post(NEW, {**data, "action": "check"}).content.decode()
+        assert f"{fold} open>" in page
+        assert '<details class="sh-details" id="network-youtube" ' in page
+        assert 'data-network-section="youtube" open>' in page
+
+
+def test_nothing_that_has_to_be_decided_is_folded():
+    for spec in registry.all_specs():
+        for option in spec.options:
+            assert not (option.is_rare and option.required), (spec.slug, option.key)
 
 
 def test_a_copy_takes_the_choices_along(ana, filled, threads):
