@@ -12,6 +12,7 @@ from unicodedata import combining, is_normalized
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.text import Truncator
 from django.utils.translation import gettext, ngettext
@@ -678,7 +679,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         """What waits for a decision of a person (the failure desk's first tab)."""
         return self.filter(Delivery.needs_person_if())
 
-    def awake(self, now: datetime) -> DeliveryQuerySet:
+    def awake(self, now: datetime | Now) -> DeliveryQuerySet:
         """Without those that somebody put aside for a while."""
         return self.exclude(care__snoozed_until__gt=now)
 

@@ -354,3 +354,19 @@ def test_a_stranger_repairs_nothing(world, sign_in):
 def test_numbers_without_end_are_rows_that_are_not_there(rita):
     page = repair(rita, [Post(pk=int("9" * 30))], "send")
     assert "These posts need nobody any more." in words(page)
+
+
+def test_what_was_put_aside_is_counted_nowhere_as_needing_somebody(world, rita):
+    away, here = failed(world, 2)
+    Care.objects.create(
+        delivery=away, snoozed_until=timezone.now() + timedelta(minutes=5)
+    )
+    for asked in ({}, {"status": "needs_me"}):
+        page = rita.get(reverse("post_list"), {"tab": "needs_me", **asked})
+        counts = {tab.key: tab.count for tab, _url in page.context["tabs"]}
+        assert counts["needs_me"] == 1
+        assert here.get_absolute_url() in words(page)
+        assert away.get_absolute_url() not in words(page)
+    Care.objects.update(snoozed_until=timezone.now() - timedelta(seconds=2))
+    page = rita.get(reverse("post_list"), {"tab": "needs_me"})
+    assert away.get_absolute_url() in words(page)
