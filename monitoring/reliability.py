@@ -247,6 +247,13 @@ class Report:
             named[cause_words(cause)] += count
         return named.most_common()
 
+    @property
+    def drawn_causes(self) -> list[tuple[str, int]]:
+        """The same for a chart: those that are rare are summed up."""
+        most = self.causes[:NAMED_CAUSES]
+        rest = sum(count for _name, count in self.causes[NAMED_CAUSES:])
+        return [*most, (_("Others"), rest)] if rest else most
+
 
 def report(
     brands: Iterable[Brand],
@@ -420,9 +427,7 @@ def charts(found: Report) -> list[tuple[str, str, Chart]]:
     ]
     causes = found.causes
     if causes:
-        most = causes[:NAMED_CAUSES]
-        rest = sum(count for _name, count in causes[NAMED_CAUSES:])
-        most += [(_("Others"), rest)] if rest else []
+        most = found.drawn_causes
         data = {
             "type": "bar",
             "across": True,  # the names are sentences

@@ -8,6 +8,7 @@ import io
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from accounts.models import Network
 from publishing.csv_cells import safe
 
 from .reliability import Report
@@ -55,9 +56,16 @@ def to_csv(found: Report) -> bytes:
 
 
 def title_of(found: Report) -> str:
-    return _("Reliability of %(brand)s") % {
-        "brand": found.brand.name if found.brand else _("all brands")
-    }
+    words = {"brand": found.brand.name if found.brand else _("all brands")}
+    if found.network == Network.PRACTICE:
+        return _("Reliability of %(brand)s, on the practice network") % words
+    return _("Reliability of %(brand)s") % words
+
+
+def file_name(found: Report) -> str:
+    """Without its ending."""
+    practice = "practice-" if found.network == Network.PRACTICE else ""
+    return f"reliability-{practice}{found.first}-{found.last}"
 
 
 def period_of(found: Report) -> str:

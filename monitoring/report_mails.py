@@ -66,6 +66,7 @@ def _send(row: ReportMail, now: datetime) -> bool:
     )
     from .report_pdf import to_pdf  # heavy: see there
 
+    query = f"?brand={row.brand.pk}" if row.brand else ""
     title = report_csv.title_of(found)
     period = report_csv.period_of(found)
     context = {
@@ -74,7 +75,7 @@ def _send(row: ReportMail, now: datetime) -> bool:
         "period": period,
         "summary": reliability.summary(found),
         "causes": found.causes[:5],
-        "link": settings.SITE_URL + reverse("reliability"),
+        "link": settings.SITE_URL + reverse("reliability") + query,
     }
     message = EmailMessage(
         f"{title}: {period}",
@@ -82,7 +83,7 @@ def _send(row: ReportMail, now: datetime) -> bool:
         to=[person.email],
         headers={"Auto-Submitted": "auto-generated"},
     )
-    name = f"reliability-{found.last.isoformat()}"
+    name = report_csv.file_name(found)
     message.attach(f"{name}.pdf", to_pdf(found), "application/pdf")
     message.attach(f"{name}.csv", report_csv.to_csv(found), "text/csv")
     message.send()

@@ -20,7 +20,6 @@ from reportlab.platypus import Paragraph, Spacer, Table, TableStyle
 from publishing import pdf
 
 from .reliability import (
-    NAMED_CAUSES,
     Line,
     Report,
     cause_words,
@@ -76,7 +75,7 @@ def _share_chart(found: Report) -> Drawing:
 
 
 def _cause_chart(found: Report) -> Any:
-    causes = found.causes[:NAMED_CAUSES]
+    causes = found.drawn_causes
     if not causes:
         return Paragraph(_("There was no trouble."), pdf.TEXT)
     drawing = Drawing(125 * mm, 48 * mm)

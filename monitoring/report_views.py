@@ -117,7 +117,7 @@ def reliability_pdf(request: HttpRequest) -> HttpResponse:
 
 def _file(data: bytes, found: Report, suffix: str, mime: str) -> HttpResponse:
     response = HttpResponse(data, content_type=mime)
-    name = f"reliability-{found.first}-{found.last}.{suffix}"
+    name = f"{report_csv.file_name(found)}.{suffix}"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["Cache-Control"] = "private, no-store"
     return response

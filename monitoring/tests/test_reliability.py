@@ -21,7 +21,7 @@ from django.urls import reverse
 from pypdf import PdfReader
 
 from accounts import roles
-from accounts.models import Brand
+from accounts.models import Brand, Network
 from monitoring import reliability, report_mails, report_pdf
 from monitoring.models import ReportMail, WeekFigures
 from monitoring.tasks import count_weeks, mail_reports
@@ -357,6 +357,29 @@ def test_the_pdf_can_be_read_with_names_of_every_script(
     assert len(answer.content) < 300_000
 
 
+def test_files_of_the_practice_network_say_so(reader: Client, filled: Brand) -> None:
+    WeekFigures.objects.update(network=Network.PRACTICE)
+    query = {"network": Network.PRACTICE, "brand": filled.pk}
+    answer = reader.get(reverse("reliability_pdf"), query)
+    assert "on the practice network" in pdf_text(answer.content)
+    assert "reliability-practice-" in answer["Content-Disposition"]
+    answer = reader.get(reverse("reliability_pdf"), {"brand": filled.pk})
+    assert "practice" not in pdf_text(answer.content) + answer["Content-Disposition"]
+
+
+def test_the_pdf_sums_up_rare_causes_as_the_page_does(
+    reader: Client, filled: Brand
+) -> None:
+    names = [
+        *("timed_out", "text_refused", "text_too_long", "media_type", "scope_missing"),
+        *("token_revoked", "daily_limit", "unreachable", "account_gone", "app_gone"),
+    ]
+    WeekFigures.objects.update(causes={name: 1 for name in names})
+    page = reader.get(reverse("reliability"))
+    assert "Others" in page.content.decode()
+    assert "Others" in pdf_text(reader.get(reverse("reliability_pdf")).content)
+
+
 def test_a_year_of_many_brands_fits_on_pages(filled: Brand) -> None:
     found = reliability.report([filled], None, 52, "live", MONDAY)
     long = found.lines[0]
@@ -394,11 +417,22 @@ def test_the_report_comes_by_mail_once_a_week(reader: Client, filled: Brand) -> 
     assert "Weeks of 7 Sep 2026 to 23 Nov 2026" in message.subject
     assert "7 posts were due" in message.body
     names = [name for name, _data, _mime in message.attachments]
-    assert names == ["reliability-2026-11-23.pdf", "reliability-2026-11-23.csv"]
+    name = "reliability-2026-09-07-2026-11-23"
+    assert names == [f"{name}.pdf", f"{name}.csv"]
+    assert message.body.count("/health/reports/reliability/") == 1
     assert message.attachments[0][1][:5] == b"%PDF-"
     row.refresh_from_db()
     assert row.next_at == datetime(2026, 12, 7, 8, tzinfo=UTC)
     assert row.sent_at
+
+
+def test_the_mail_of_one_brand_leads_to_its_page(reader: Client, filled: Brand) -> None:
+    row = wish(reader)
+    ReportMail.objects.update(brand=filled)
+    with time_machine.travel(row.next_at + MINUTE, tick=False):
+        mail_reports()
+    (message,) = mail.outbox
+    assert f"/health/reports/reliability/?brand={filled.pk}\n" in message.body
 
 
 def test_a_refused_mail_is_tried_again(reader: Client, monkeypatch: Any) -> None:
