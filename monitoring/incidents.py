@@ -40,8 +40,8 @@ def review(now: datetime | None = None) -> None:
     known = {incident.dedup_key for incident in open_with(found)}
     for key in found.keys() - known:
         _open(found[key], now)
-    _close_gone(found, pauses, now)
     _keep_up_to_date(found)
+    _close_gone(found, pauses, now)
     _tell(found, now)
     takeovers.review(now)
     lost_standbys.review(now)
@@ -111,7 +111,8 @@ def _close_gone(
         within = {covers.get(pk) for pk in theirs}
         larger = within.pop() if len(within) == 1 else None
         if larger is None:
-            incident.resolve(now)
+            if not incident.give_way(now):
+                incident.resolve(now)
             continue
         key, since = larger
         into = Incident.objects.open().filter(dedup_key=key).first()

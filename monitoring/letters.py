@@ -176,6 +176,9 @@ class _Composer:
         accounts = list(rows.order_by("name", "pk"))
         if alert.kind in (Kind.OPENED, Kind.ESCALATED):
             accounts = [one for one in accounts if not self._is_well(one)] or accounts
+        elif alert.kind == Kind.RESOLVED:
+            # What is broken for another cause by now is told with that one.
+            accounts = [one for one in accounts if one.health == "healthy"]
         if self.person is not None:
             accounts = people.own_part(self.person, accounts)
         elif alert.channel and alert.channel.brand_id:

@@ -249,6 +249,17 @@ class Incident(models.Model):
             Incident.objects.filter(pk=self.pk).update(dedup_key=self.dedup_key)
         return closed
 
+    def give_way(self, now: datetime) -> bool:
+        """Close it in silence where all that it concerned is broken for another cause by
+        now, which another one tells of. False: something is well again, or none does.
+        """
+        broken = self.accounts.broken()
+        if self.accounts.healthy().exists():
+            return False
+        others = Incident.objects.open().exclude(pk=self.pk).filter(accounts__in=broken)
+        other = others.filter(kind__in=[self.Kind.ACCESS, self.Kind.APP]).first()
+        return other is not None and self.become_part_of(other.dedup_key, now)
+
     def name_accounts(self, wanted: set[int], stored: set[int] | None = None) -> None:
         """Keep the accounts that it concerns; two workers may do so at once.
 

@@ -148,8 +148,31 @@ def test_a_role_that_stays_lost_after_the_reconnect_is_told_anew(
     review(1)
     subjects = [m.subject for m in mail.outbox]
     assert len(subjects) == 3
-    assert "Solved: 3 accounts of Jo Weber (Scripted)" in subjects
+    # What is still lost is not called well again.
+    assert "Solved: 2 accounts of Jo Weber (Scripted)" in subjects
     assert any("role on the page was lost" in words for words in subjects)
+
+
+def test_what_breaks_for_another_cause_is_not_called_solved(
+    make_account: Any, review: Any
+) -> None:
+    account = make_account("scripted", "a")
+    account.set_trouble(Cause.FILES_NOT_ALLOWED, "")
+    review()
+    account.set_trouble(Cause.ROLE_LOST, "")
+    Credential.objects.update(
+        state=Credential.State.BROKEN,
+        cause=Cause.ACCOUNT_SUSPENDED,
+        broken_at=timezone.now(),
+        looked_at=timezone.now(),
+    )
+    review(6)
+    review(7)
+    assert [m.subject for m in mail.outbox] == [
+        "Acme Tools (Scripted): The role on the page is not enough for files",
+        "Acme Tools (Scripted): The account is suspended",
+    ]
+    assert not Alert.objects.filter(sent_at=None).exists()
 
 
 def test_a_users_token_that_only_ran_out_concerns_no_living_page(
