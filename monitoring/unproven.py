@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from accounts.health_rows import STALE
-from accounts.models import ConnectedAccount
+from accounts.models import AccountQuerySet, ConnectedAccount
 from platforms.errors import Cause
 
 from . import people, telling, waiting
@@ -41,8 +41,9 @@ def review(now: datetime) -> None:
     found = _find(now)
     rows = {row.dedup_key: row for row in open_of(UNPROVEN)}
     for key, row in rows.items():
-        if key not in found:
-            row.resolve(now)
+        if key not in found and not _stood_still(row, now):
+            if not row.give_way(now):
+                row.resolve(now)
     told = {row.dedup_key.split(":")[1] for row in open_of(*TOLD_BY)}
     for key, silent in found.items():
         incident = rows.get(key)
@@ -53,15 +54,27 @@ def review(now: datetime) -> None:
             _tell(incident, silent.accounts, now)
 
 
-def _find(now: datetime) -> Mapping[str, Silent]:
+def _unproven(now: datetime) -> AccountQuerySet:
     since = now - STALE
+    return ConnectedAccount.objects.healthy().filter(
+        Q(credential__proven_at__lt=since)
+        | Q(credential__proven_at=None, connected_at__lt=since)
+    )
+
+
+def _stood_still(row: Incident, now: datetime) -> bool:
+    """Nothing was proven since, because nothing was looked at."""
+    named = row.accounts.values("pk")
+    before = now - LOOKED_WITHIN
+    return (
+        _unproven(now).filter(pk__in=named, credential__looked_at__lt=before).exists()
+    )
+
+
+def _find(now: datetime) -> Mapping[str, Silent]:
     rows = (
-        ConnectedAccount.objects.healthy()
-        .filter(
-            Q(credential__proven_at__lt=since)
-            | Q(credential__proven_at=None, connected_at__lt=since),
-            credential__looked_at__gte=now - LOOKED_WITHIN,
-        )
+        _unproven(now)
+        .filter(credential__looked_at__gte=now - LOOKED_WITHIN)
         .select_related("brand", "credential")
         .defer("credential__access_token", "credential__refresh_token")
         .order_by("name", "pk")

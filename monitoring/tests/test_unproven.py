@@ -63,6 +63,37 @@ def test_it_is_one_incident_for_admins_and_closes_by_itself(
     assert len(to_admin) == 2, "who was told of it hears that it is over"
 
 
+def test_what_turns_out_to_be_broken_is_not_called_solved(
+    silent: Any, admin: Any
+) -> None:
+    tasks.note_health()
+    incidents.review()
+    Credential.objects.update(
+        state=Credential.State.BROKEN,
+        cause="token_revoked",
+        broken_at=timezone.now(),
+        looked_at=timezone.now(),
+    )
+    tasks.note_health()
+    assert not Incident.objects.open().filter(kind=UNPROVEN).exists()
+    incidents.review()
+    assert not [one for one in mail.outbox if one.subject.startswith("Solved")]
+
+
+def test_a_standstill_of_ours_solves_nothing(silent: Any, admin: Any) -> None:
+    tasks.note_health()
+    incidents.review()
+    later = timezone.now() + 3 * DAY
+    unproven.review(later)
+    incidents.review(later)
+    # The looks go on, and prove as little as before.
+    Credential.objects.update(looked_at=later)
+    unproven.review(later + timedelta(hours=1))
+    incidents.review(later + timedelta(hours=1))
+    assert Incident.objects.filter(kind=UNPROVEN).count() == 1
+    assert len([one for one in mail.outbox if one.to == [admin.email]]) == 1
+
+
 @pytest.mark.parametrize("why", ["stood still", "new", "broken", "told"])
 def test_what_is_known_otherwise_is_not_told(silent: Any, why: str) -> None:
     now = timezone.now()
