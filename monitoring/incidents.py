@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.models import ConnectedAccount
 from accounts.paused import Paused
+from platforms.errors import Cause
 
 from . import (
     escalation,
@@ -39,7 +40,8 @@ def review(now: datetime | None = None) -> None:
     outages.review(pauses, now)
     known = {incident.dedup_key for incident in open_with(found)}
     for key in found.keys() - known:
-        _open(found[key], now)
+        if not _goes_on(found, key):
+            _open(found[key], now)
     _keep_up_to_date(found)
     _close_gone(found, pauses, now)
     _tell(found, now)
@@ -68,6 +70,22 @@ def close_mended(accounts: Sequence[ConnectedAccount]) -> None:
 
 def _find(pauses: Sequence[Paused]) -> dict[str, Root]:
     return roots.find([pause for pause in pauses if pause.needs_admin])
+
+
+def _goes_on(found: Mapping[str, Root], key: str) -> bool:
+    """Of roles that were lost at once, the one that was found first is back: what is
+    open about them goes on, under the name of the next."""
+    root = found[key]
+    if root.cause != Cause.ROLE_LOST:
+        return False
+    rows = Incident.objects.open().filter(kind=Incident.Kind.ACCESS, cause=root.cause)
+    others = rows.exclude(dedup_key__in=found).filter(accounts__in=root.accounts)
+    pk = others.values_list("pk", flat=True).first()
+    if pk is None:
+        return False
+    with contextlib.suppress(IntegrityError), transaction.atomic():
+        rows.filter(pk=pk).update(dedup_key=key)
+    return True
 
 
 def _open(root: Root, now: datetime) -> None:

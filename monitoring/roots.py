@@ -62,6 +62,10 @@ OUR_APP = frozenset(
 )
 #: What was found so long before its root broke may be the first sign of it.
 SAME_TIME = timedelta(hours=1)
+#: Roles of one person that are found lost within so long were taken at once.
+AT_ONCE = timedelta(minutes=5)
+#: All that one token acts for is asked about within so long.
+ASKED_WITHIN = timedelta(minutes=1)
 
 #: What nobody needs who only wants to know what hangs together.
 _members = Credential.objects.defer(
@@ -229,7 +233,7 @@ def find(pauses: Sequence[Paused] = ()) -> dict[str, Root]:
     search = _Search(pauses, taken_back)
     for tree in {id(tree): tree for tree in by_member.values()}.values():
         search.judge(tree)
-    for account in troubled:
+    for account in sorted(troubled, key=_found_at):
         assert account.credential_id is not None
         search.judge_account(account, by_member[account.credential_id])
     return {key: root for key, root in search.found.items() if root.accounts}
@@ -240,6 +244,8 @@ class _Search:
         self, pauses: Sequence[Paused], taken_back: Sequence[CircuitBreaker]
     ) -> None:
         self.found: dict[str, Root] = {}
+        #: roles that were found lost last, by the topmost credential
+        self.lost: dict[int, Root] = {}
         self.refused = {
             pause.breaker.subject_id: pause.breaker
             for pause in pauses
@@ -252,7 +258,7 @@ class _Search:
         root_is_dead = not root.is_active and root.cause in CONSENT_ENDED
         dead = [m for m in tree.members if m.state == Credential.State.BROKEN]
         ended: list[Credential] = []
-        for member in dead:
+        for member in sorted(dead, key=lambda one: (_about(one), one.pk)):
             if self._is_covered(member):
                 continue
             if member.cause in CONSENT_ENDED or (
@@ -264,6 +270,11 @@ class _Search:
             elif member.cause in OF_THE_CONSENT:
                 key = f"access:{root.pk}:{member.cause}"
                 self._take(key, member.cause, member, root, [member], tree)
+            elif member.cause == Cause.ROLE_LOST:
+                with_it = self._lost_with(tree, _about(member), member.proven_at)
+                key = with_it.key if with_it else f"access:{member.pk}"
+                self._take(key, member.cause, member, root, [member], tree)
+                self.lost[root.pk] = self.found[key]
             else:
                 key = f"access:{member.pk}"
                 self._take(key, member.cause, member, member, [member], tree)
@@ -291,6 +302,8 @@ class _Search:
             key, kind = _app_key(credential, cause), Incident.Kind.APP
         elif cause in OF_THE_CONSENT:
             key = f"access:{tree.root.pk}:{cause}"
+        elif cause == Cause.ROLE_LOST and (with_it := self._lost_with(tree, since)):
+            key = with_it.key
         # What a person's consent lacks is told as theirs, not as one Page's.
         of: Credential | None = credential
         if kind == Incident.Kind.APP:
@@ -303,6 +316,20 @@ class _Search:
         if cause in OF_THE_CONSENT:
             found.since = min(found.since, since)
             found.is_complete = tree.is_single or tree.was_seen_since(found.since)
+        elif cause == Cause.ROLE_LOST:
+            self.lost[tree.root.pk] = found
+            alone = len(tree.accounts[credential.pk]) == 1
+            found.is_complete = alone or since < timezone.now() - ASKED_WITHIN
+
+    def _lost_with(
+        self, tree: Tree, at: datetime, proven_at: datetime | None = None
+    ) -> Root | None:
+        """The roles of the same person that one act took with this one: whoever leaves a
+        company loses all of its pages. Not with one that was proven in between."""
+        found = self.lost.get(tree.root.pk)
+        if found is None or at > found.since + AT_ONCE:
+            return None
+        return None if proven_at and proven_at > found.since else found
 
     def _is_covered(self, member: Credential) -> bool:
         """Our app's breaker tells of it: the accounts are not at fault.
@@ -356,6 +383,10 @@ class _Search:
         else:
             # Unless its root is found dead as well, it is a trouble of its own.
             found.is_complete = tree.root_was_seen_since(found.since)
+
+
+def _found_at(account: ConnectedAccount) -> tuple[datetime, int]:
+    return account.trouble_at or timezone.now(), account.pk
 
 
 def _about(credential: Credential) -> datetime:

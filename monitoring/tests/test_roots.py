@@ -97,7 +97,7 @@ def test_a_page_that_lost_its_role_is_its_own_incident(
 ) -> None:
     tree = make_tree(pages=3)
     tree.kill(tree.pages[0].credential, Cause.ROLE_LOST)
-    tree.prove(tree.root)
+    tree.prove(tree.root, *(page.credential for page in tree.pages[1:]))
     review()
     incident = Incident.objects.get()
     assert incident.dedup_key == f"access:{tree.pages[0].credential_id}"
@@ -110,6 +110,85 @@ def test_a_page_that_lost_its_role_is_its_own_incident(
     heads = [letters.incident_head(row) for row in Incident.objects.order_by("pk")]
     assert heads == [
         f"Page {n} (Scripted): The role on the page was lost" for n in (0, 1)
+    ]
+
+
+def test_roles_that_are_lost_at_once_are_one_mail_and_one_incident(
+    make_tree: Any, review: Any
+) -> None:
+    """Somebody was taken out of the company's Business, which half of the Pages are of."""
+    tree = make_tree(pages=40, behind=12)
+    first, *rest = tree.pages[:20]
+    tree.kill(first.credential, Cause.ROLE_LOST)
+    tree.prove(tree.root)
+    review()
+    assert mail.outbox == [], "the others are being looked at"
+    for page in rest:
+        tree.kill(page.credential, Cause.ROLE_LOST)
+    tree.prove(*(page.credential for page in tree.pages[20:40]))
+    review(1)
+    incident = Incident.objects.get()
+    assert incident.account_count == 32
+    subject = "32 accounts of Jo Weber (Scripted): The role on the page was lost"
+    assert [m.subject for m in mail.outbox] == [subject]
+    assert "One reconnect renews all of them." in mail.outbox[0].body
+    # The first one comes back alone: of the others nothing new is to be said.
+    tree.prove(first.credential)
+    review(2)
+    assert Incident.objects.get().state == Incident.State.OPEN
+    assert Incident.objects.get().account_count == 30
+    review(3)
+    assert len(mail.outbox) == 1
+    tree.mend()
+    review(4)
+    assert [m.subject for m in mail.outbox[1:]] == [
+        "Solved: 32 accounts of Jo Weber (Scripted)"
+    ]
+
+
+@pytest.mark.parametrize("how", ["later", "well in between"])
+def test_a_role_that_is_lost_another_time_is_told_anew(
+    make_tree: Any, review: Any, how: str
+) -> None:
+    tree = make_tree(pages=3)
+    one, two, three = (page.credential for page in tree.pages)
+    tree.kill(one, Cause.ROLE_LOST)
+    tree.prove(tree.root, two, three)
+    review()
+    assert len(mail.outbox) == 1
+    if how == "later":
+        Credential.objects.update(proven_at=None)
+        Credential.objects.filter(pk=one.pk).update(
+            broken_at=timezone.now() - timedelta(minutes=10)
+        )
+    tree.kill(two, Cause.ROLE_LOST)
+    tree.prove(tree.root, three)
+    review(1)
+    assert [m.subject[:6] for m in mail.outbox] == ["Page 0", "Page 1"]
+
+
+def test_pages_without_tokens_of_their_own_that_lose_their_role_are_one_mail(
+    make_account: Any, review: Any
+) -> None:
+    first = make_account("scripted", "page-0", name="Page 0")
+    pages = [first]
+    for number in range(1, 12):
+        page = make_account("scripted", f"page-{number}", name=f"Page {number}")
+        spare, page.credential = page.credential, first.credential
+        page.save(update_fields=["credential"])
+        spare.delete()
+        pages.append(page)
+    for page in pages[:8]:
+        page.set_trouble(Cause.ROLE_LOST, "")
+    review()
+    assert mail.outbox == [], "the rest is being asked about"
+    for page in pages[8:]:
+        page.set_trouble(Cause.ROLE_LOST, "")
+    review(1)
+    review(6)
+    assert Incident.objects.get().account_count == 12
+    assert [m.subject for m in mail.outbox] == [
+        "12 accounts of Acme (Scripted): The role on the page was lost"
     ]
 
 
@@ -142,9 +221,8 @@ def test_a_role_that_stays_lost_after_the_reconnect_is_told_anew(
     tree = make_tree(pages=3)
     tree.kill_all()
     review()
-    tree.mend()
     tree.kill(tree.pages[0].credential, Cause.ROLE_LOST)
-    tree.prove(tree.root)
+    tree.prove(tree.root, *(page.credential for page in tree.pages[1:]))
     review(1)
     subjects = [m.subject for m in mail.outbox]
     assert len(subjects) == 3
