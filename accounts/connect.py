@@ -529,21 +529,31 @@ def _by_page(grant: Grant) -> list[Identity]:
 
 
 def lacking(grant: Grant) -> list[ConnectedAccount]:
-    """Connected accounts of the same consent that it does not cover any more.
+    """Connected accounts of the same consent that it does not cover any more, also those
+    that it stands by for.
 
     Where pages have tokens of their own, a new consent ends those that it leaves out.
     """
     before = grant.credential()
     if before is None or not grant.has_pages:
         return []
-    rows = ConnectedAccount.objects.connected().filter(credential__parent=before)
-    rows = rows.select_related("credential").order_by("platform", "name")
+    mine = Q(credential__parent=before) | Q(standby__parent=before)
+    rows = ConnectedAccount.objects.connected().filter(mine)
+    rows = rows.select_related("credential", "standby").order_by("platform", "name")
     return [
         row
         for row in rows
         if not ((own := grant.find(row.external_id, row.platform)) and own.can_publish)
-        and row.cause != Cause.ROLE_LOST
+        and not _is_known_lost(row, before)
     ]
+
+
+def _is_known_lost(account: ConnectedAccount, consent: Credential) -> bool:
+    """The role behind what this consent gave to the account."""
+    standby = account.standby
+    if standby is not None and standby.parent_id == consent.pk:
+        return standby.cause == Cause.ROLE_LOST
+    return account.cause == Cause.ROLE_LOST
 
 
 def connect(
@@ -773,7 +783,7 @@ def _change(grant: Grant, account: ConnectedAccount) -> _Change:
         .select_related("credential__parent")
         .order_by("platform", "name")
     )
-    mends, lacking = [(account, identity)], []
+    mends, left_out = [(account, identity)], []
     for sibling in siblings:
         own = grant.find(sibling.external_id, sibling.platform)
         if before and (account.health == "healthy" or _is_well(sibling)):
@@ -783,8 +793,11 @@ def _change(grant: Grant, account: ConnectedAccount) -> _Change:
         if own is not None and own.can_publish:
             mends.append((sibling, own))
         elif not before:
-            lacking.append(sibling)
-    return _Change(mends, lacking, before)
+            left_out.append(sibling)
+    # Somebody else than before may have pages of their own here.
+    known = {other.pk for other, _ in mends} | {other.pk for other in left_out}
+    left_out += [other for other in lacking(grant) if other.pk not in known]
+    return _Change(mends, left_out, before)
 
 
 def _is_well(account: ConnectedAccount) -> bool:
@@ -920,16 +933,26 @@ def may_have_standby(account: ConnectedAccount) -> bool:
     )
 
 
+def doubts_to_stand_by(grant: Grant) -> AsksFirst | None:
+    """What the second person gave us before, and would not any more."""
+    lost, left_out = grant.lost(grant.credential()), lacking(grant)
+    if not (lost or left_out):
+        return None
+    return AsksFirst(_called(grant.subject), lost=lost, lacking=left_out)
+
+
 def add_standby(
     grant: Grant,
     account: ConnectedAccount,
     user: Any,
     *,
+    yes: bool = False,
     link: ReconnectLink | None = None,
 ) -> list[ConnectedAccount]:
     """Keep a second person's access for the day on which the first one's ends.
 
-    Proven before it is stored. Where pages have their own tokens, accounts that act
+    Proven before it is stored; what that person gave us before is lost no more than in
+    `reconnect` without a yes. Where pages have their own tokens, accounts that act
     through the same page get it as well; returns all, this one first.
     """
     identity = grant.identity_of(account)
@@ -940,6 +963,9 @@ def add_standby(
         raise SamePerson(_called(grant.subject))
     if not identity.can_publish:
         raise CannotPost(Cause.ROLE_LOST)
+    question = doubts_to_stand_by(grant)
+    if question is not None and not yes:
+        raise question
     looks = look_at(grant, [identity])
     if refusal := looks.refusal:
         raise refusal

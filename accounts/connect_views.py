@@ -41,6 +41,7 @@ from .connect import (
     app_for,
     connect,
     doubts,
+    doubts_to_stand_by,
     lacking,
     may_have_standby,
     network_of,
@@ -612,7 +613,8 @@ def _park(request: HttpRequest, grant: Grant, plan: Plan) -> HttpResponse:
         grant, request.user, brand=plan.brand, account=plan.account, link=plan.link
     )
     page = "reconnect_link_choose" if plan.link else "connect_choose"
-    return redirect(f"{reverse(page)}?{urlencode({'id': row.pk})}")
+    query = {"id": row.pk} | ({"standby": 1} if plan.standby else {})
+    return redirect(f"{reverse(page)}?{urlencode(query)}")
 
 
 def _connected(request: HttpRequest, accounts: list[ConnectedAccount]) -> HttpResponse:
@@ -645,10 +647,12 @@ def _reconnected(
     return _told(request, plan, words_of(done), bool(done.lacking))
 
 
-def _stands_by(request: HttpRequest, grant: Grant, plan: Plan) -> HttpResponse:
+def _stands_by(
+    request: HttpRequest, grant: Grant, plan: Plan, *, yes: bool = False
+) -> HttpResponse:
     account = plan.account
     assert account is not None
-    served = add_standby(grant, account, request.user, link=plan.link)
+    served = add_standby(grant, account, request.user, yes=yes, link=plan.link)
     text = ngettext(
         "The access of %(who)s stands by for %(name)s and takes over when the present "
         "one ends.",
@@ -685,7 +689,8 @@ def connect_choose(request: HttpRequest) -> HttpResponse:
     row, grant = waiting
     plan = Plan(grant.spec, Network(row.app.network), row.brand)
     if row.account_id is not None:
-        plan = Plan.again(_for_admin(request, row.account_id))
+        account = _for_admin(request, row.account_id)
+        plan = Plan.again(account, standby="standby" in request.GET)
         return decide(request, row, grant, plan)
     if request.method == "POST" and request.POST.get("do") == "stop":
         row.delete()
@@ -729,11 +734,14 @@ def decide(
             messages.info(request, _("Nothing was changed."))
             return redirect(plan.url if plan.link else account)
         if do == "standby":
-            answer = _stands_by(request, grant, plan)
+            answer = _stands_by(request, grant, plan, yes=True)
         elif do is not None:
             answer = _reconnected(request, grant, plan, yes=True)
         else:
-            question = doubts(grant, account)
+            if plan.standby:
+                question = doubts_to_stand_by(grant)
+            else:
+                question = doubts(grant, account)
             context = {
                 "plan": plan,
                 "account": account,

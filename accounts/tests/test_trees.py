@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts import health
@@ -328,6 +329,74 @@ def test_a_second_person_stands_by_for_a_page_and_what_acts_through_it(
     )
     assert one.standby.parent.subject_id == "ben"
     assert reread(planted["page2"]).standby is None
+
+
+@pytest.fixture
+def bens(planted, sign_in, brand, author):
+    """Ben's own two pages, and Ana's third, for which he stands by."""
+    grant = sign_in(BEN, pages=(4, 5), photos=())
+    picks = [(i, brand) for i in grant.identities if i.can_publish]
+    accounts = connect(grant, picks, author)
+    with_third = sign_in(BEN, pages=(3, 4, 5), photos=(), by="ben-too")
+    add_standby(with_third, reread(planted["page3"]), author)
+    return {account.external_id: account for account in accounts}
+
+
+def test_who_stands_by_and_leaves_their_own_pages_out_is_asked_first(
+    planted, bens, sign_in, author
+):
+    grant = sign_in(BEN, pages=(1, 4), by="ben-new")
+    with pytest.raises(AsksFirst) as asked:
+        add_standby(grant, reread(planted["page1"]), author)
+    assert [a.name for a in asked.value.lacking] == ["Page 3", "Page 5"]
+    assert reread(planted["page1"]).standby is None
+    assert token_of(bens["page4"]) == "ben-too-page4"
+    assert reread(bens["page5"]).health == "healthy"
+    add_standby(grant, reread(planted["page1"]), author, yes=True)
+    assert reread(planted["page1"]).standby.access_token == "ben-new-page1"
+    assert reread(bens["page5"]).cause == Cause.ROLE_LOST
+    # It is known by now: nobody is asked the same again.
+    add_standby(grant, reread(planted["page1"]), author)
+
+
+def test_who_stands_by_with_less_than_they_had_is_asked_first(
+    planted, bens, sign_in, author
+):
+    Credential.objects.filter(subject_id="ben").update(granted_scopes=["all", "more"])
+    grant = sign_in(BEN, pages=(1, 3, 4, 5), by="ben-new")
+    with pytest.raises(AsksFirst) as asked:
+        add_standby(grant, reread(planted["page1"]), author)
+    assert [scope.name for scope in asked.value.lost] == ["more"]
+    assert token_of(bens["page4"]) == "ben-too-page4"
+
+
+def test_who_takes_a_page_over_and_leaves_their_own_out_reads_which(
+    planted, bens, sign_in, author
+):
+    grant = sign_in(BEN, pages=(1, 4), by="ben-new")
+    question = doubts(grant, reread(planted["page1"]))
+    assert question.before == "Ana Lopez"
+    assert [a.name for a in question.lacking] == ["Page 3", "Page 5"]
+    done = reconnect(grant, reread(planted["page1"]), author, yes=True)
+    assert [a.name for a in done.accounts] == ["Page 1", "Photo 1"]
+    assert [a.name for a in done.lacking] == ["Page 3", "Page 5"]
+
+
+def test_the_question_to_who_stands_by_has_its_own_buttons(
+    planted, bens, sign_in, author, client
+):
+    account = planted["page1"]
+    row = park(sign_in(BEN, pages=(1, 4), by="ben-new"), author, account=account)
+    client.force_login(author)
+    url = f"{reverse('connect_choose')}?id={row.pk}&standby=1"
+    page = client.get(url).content.decode()
+    assert "Other accounts would lose their access" in page
+    assert "Page 5" in page
+    assert 'value="replace"' not in page
+    assert reverse("account_standby", args=[account.pk]) in page
+    client.post(url, {"do": "standby"})
+    assert reread(account).standby.parent.subject_id == "ben"
+    assert token_of(account) == "ana-page1"
 
 
 def test_standby_access_is_proven_before_it_is_stored(tree, planted, sign_in, author):
