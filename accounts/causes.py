@@ -209,6 +209,15 @@ EXPLANATIONS: dict[str, Explanation] = {
         _("Sign in at the platform, unlock the account, then check again here."),
         Action.DECIDE,
     ),
+    Cause.OTHER_ACCOUNT: _e(
+        _("The access belongs to another account"),
+        _(
+            "What the platform renewed acts for somebody else, so nothing is sent with "
+            "it."
+        ),
+        _RECONNECT,
+        Action.RECONNECT,
+    ),
     Cause.ACCOUNT_MOVED: _e(
         _("The account has moved"),
         _("This account has moved to another server and cannot post from the old one."),

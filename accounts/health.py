@@ -35,7 +35,13 @@ from platforms.base import (
     TokenSet,
     Verdict,
 )
-from platforms.errors import ABOUT_ACCESS, Cause, Outcome, PlatformError
+from platforms.errors import (
+    ABOUT_ACCESS,
+    Cause,
+    Outcome,
+    PermissionMissing,
+    PlatformError,
+)
 
 from . import limits, refresh
 from .breakers import AUTH, Admission, Caller, Refusal
@@ -313,6 +319,10 @@ class Question:
 
     def call(self) -> Proof | PlatformError:
         found = asking(self.client.prove)()
+        if isinstance(found, Proof) and self._is_of_another(found):
+            return PermissionMissing(
+                "the access is another account's", cause=Cause.OTHER_ACCOUNT
+            )
         if isinstance(found, PlatformError) and self.account is None:
             found = self.client.of_proof(found)
         if self.asks_limits and isinstance(found, Proof) and found.limits is None:
@@ -320,6 +330,12 @@ class Question:
             if not isinstance(told, PlatformError):  # says nothing of the access
                 found = replace(found, limits=told)
         return found
+
+    def _is_of_another(self, proof: Proof) -> bool:
+        """Whose token it is, where the look told: a platform may mix up what it renews."""
+        if self.account is not None or proof.identity is None:
+            return False
+        return proof.identity.external_id not in ("", self.credential.subject_id)
 
     def answered(self, result: Proof | PlatformError, hearing: Hearing) -> None:
         """Count what was called, and tell breakers."""

@@ -62,6 +62,8 @@ class Cause(StrEnum):
     ACCOUNT_LOCKED = "account_locked"
     ACCOUNT_MOVED = "account_moved"
     ACCOUNT_GONE = "account_gone"
+    #: the tokens are somebody else's
+    OTHER_ACCOUNT = "other_account"
     NOT_ALLOWED = "not_allowed"
     # our app
     APP_REFUSED = "app_refused"

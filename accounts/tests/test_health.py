@@ -22,6 +22,7 @@ from platforms.base import (
     Ability,
     Bucket,
     Call,
+    Identity,
     Proof,
     TokenSet,
     Verdict,
@@ -367,6 +368,20 @@ def test_a_last_token_that_is_taken_back_by_the_platform_is_alive(last_token, sc
     assert health.check(last_token).verdict == "proven"
     assert last_token.is_active
     assert last_token.ends_at() == last_token.expires_at
+
+
+def test_a_renewal_that_brings_the_access_of_somebody_else_is_found(renewable, script):
+    """Nothing goes out in another name: neither now nor after the next look."""
+    other = Identity("somebody", "user", "Somebody Else", "", "")
+    script.answers["prove"] = [Proof({Ability.PUBLISH: Verdict(True)}, other)] * 2
+    finding = health.check(renewable)
+    assert (finding.verdict, finding.cause) == ("failing", Cause.OTHER_ACCOUNT)
+    renewable.refresh_from_db()
+    assert (renewable.state, renewable.cause) == ("broken", Cause.OTHER_ACCOUNT)
+    assert health.check(renewable).verdict == "failing"
+    me = replace(other, external_id="me")
+    script.answers["prove"] = [Proof({Ability.PUBLISH: Verdict(True)}, me)]
+    assert health.check(renewable).verdict == "proven"
 
 
 @pytest.mark.parametrize("life", [timedelta(hours=2), timedelta(hours=23)])

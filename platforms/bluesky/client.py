@@ -298,7 +298,9 @@ class BlueskyClient(PlatformClient):
                 request_id=error.request_id,
             ) from error
         if self.did and session.get("did") not in {None, self.did}:
-            raise PermissionMissing("the session belongs to another account")
+            raise PermissionMissing(
+                "the session belongs to another account", cause=Cause.OTHER_ACCOUNT
+            )
         return self._tokens(session, self._pds_of(session.get("didDoc")) or self.pds)
 
     def revoke(self) -> None:
