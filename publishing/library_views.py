@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import Count, Min
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -34,32 +35,40 @@ from .upload_models import UploadBusy
 from .upload_views import PART_BYTES, arrivals
 
 PAGE_SIZE = 48
-#: Posts that a file's page names; the rest are counted.
 
 
 @role_required(can_write)
 @require_safe
 def media_library(request: HttpRequest) -> HttpResponse:
-    filters = LibraryFilters.read(request.GET.dict())
     brands = list(Brand.objects.visible_to(request.user).distinct().order_by("name"))
+    context = _listed(request, request.GET, brands)
+    context |= {
+        "folders": library.folders(request.user),
+        "kinds": MediaAsset.Kind.choices,
+        **_adding(brands, context["filters"].brand),
+    }
+    return render(request, "publishing/media_library.html", context)
+
+
+def _listed(
+    request: HttpRequest, query: QueryDict, brands: list[Brand]
+) -> dict[str, Any]:
+    """The files that the page of this query shows."""
+    filters = LibraryFilters.read(query.dict())
     rows = filters.apply(MediaAsset.objects.visible_to(request.user))
     paginator = Paginator(rows.select_related("brand"), PAGE_SIZE)
-    page = paginator.get_page(request.GET.get("page"))
+    page = paginator.get_page(query.get("page"))
     used = library.uses(page.object_list)
-    context = {
+    return {
         "page": page,
         "page_query": filters.query(),
         "rows": [(asset, used.get(asset.pk, 0)) for asset in page.object_list],
         "filters": filters,
         "brands": brands,
         "several_brands": len(brands) > 1,
-        "folders": library.folders(request.user),
-        "kinds": MediaAsset.Kind.choices,
         "room": library.room(brands),
         **_going(request),
-        **_adding(brands, filters.brand),
     }
-    return render(request, "publishing/media_library.html", context)
 
 
 def _going(request: HttpRequest) -> dict[str, Any]:
@@ -116,6 +125,11 @@ def media_add(request: HttpRequest) -> HttpResponse:
             "file_problems": problems,
             "added": added,
         }
+        if added:
+            # The list of the page from which they came has them, too.
+            shown = urlsplit(request.headers.get("HX-Current-URL", "")).query
+            context |= _listed(request, QueryDict(shown), brands)
+            context |= {"folders": library.folders(request.user), "is_fresh": True}
         return render(request, "publishing/_library_files.html", context)
     for problem in problems:
         messages.error(request, problem)

@@ -128,7 +128,7 @@ function ask(method, url, { token, body, headers = {}, progress, signal }) {
 }
 
 class FileUpload {
-  constructor(list, form, file) {
+  constructor(list, form, file, goOn) {
     this.list = list;
     this.form = form;
     this.file = file;
@@ -140,6 +140,7 @@ class FileUpload {
     this.bar.setAttribute("aria-label", file.name);
     this.said = this.row.querySelector("[data-said]");
     this.goOn = this.row.querySelector("[data-go-on]");
+    this.goOn.addEventListener("click", goOn);
     this.row.querySelector("[data-cancel]").addEventListener("click", () => this.cancel());
     list.append(this.row);
   }
@@ -154,20 +155,16 @@ class FileUpload {
     this.bar.textContent = `${Math.floor(this.bar.value * 100)} %`;
   }
 
-  // Resolves to the id of the upload; throws Stopped when it was cancelled.
+  // True when it is whole; else its line says why, and whether it can go on. Throws
+  // Stopped when it was cancelled.
   async run() {
-    for (;;) {
-      const problem = await this.tryOnce();
-      if (!problem) return this.id;
-      this.said.textContent = problem.sentence;
-      this.goOn.hidden = !problem.again;
-      await new Promise((again, stop) => {
-        this.goOn.onclick = again;
-        this.stop.signal.addEventListener("abort", () => stop(new Stopped()));
-      });
-      this.goOn.hidden = true;
-      this.said.textContent = "";
-    }
+    this.goOn.hidden = true;
+    this.said.textContent = "";
+    const problem = await this.tryOnce();
+    if (!problem) return true;
+    this.said.textContent = problem.sentence;
+    this.goOn.hidden = !problem.again;
+    return false;
   }
 
   async tryOnce() {
@@ -215,6 +212,7 @@ class FileUpload {
   cancel() {
     this.stop.abort();
     this.row.remove();
+    this.list.hidden = !this.list.children.length;
     if (!this.address) return;
     const token = this.form.querySelector("[name=csrfmiddlewaretoken]").value;
     fetch(this.address, { method: "DELETE", headers: { "X-CSRFToken": token } });
@@ -225,65 +223,86 @@ function startUploads(form) {
   const list = document.getElementById("uploads");
   const wait = document.getElementById("uploads-wait");
   const media = document.getElementById("media");
-  const waiting = [];
+  const waiting = []; // to be sent, in order
+  const stuck = []; // wait for a person
+  const arrived = []; // are whole; to be taken in
+  let taken = []; // whose taking in has been asked for
   let busy = false;
   const take = () => document.getElementById("id_files").dispatchEvent(new CustomEvent("whole"));
+  const isUnfinished = () => busy || arrived.length || stuck.some((one) => one.row.isConnected);
 
+  // One answer at a time: it replaces the fields, and so would lose those of another.
+  const takeArrived = () => {
+    if (taken.length || !arrived.length) return;
+    taken = arrived.splice(0);
+    for (const upload of taken) {
+      const field = document.createElement("input");
+      Object.assign(field, { type: "hidden", name: "upload", value: upload.id });
+      media.append(field);
+    }
+    take();
+  };
+
+  // A file that is refused or broke off keeps none of the others from going on.
   const work = async () => {
     if (busy) return;
     busy = true;
-    const arrived = [];
     while (waiting.length) {
       const upload = waiting.shift();
       try {
-        const id = await upload.run();
-        arrived.push(upload);
-        const field = document.createElement("input");
-        Object.assign(field, { type: "hidden", name: "upload", value: id });
-        media.append(field);
+        if (await upload.run()) arrived.push(upload);
+        else if (!upload.goOn.hidden) stuck.push(upload);
       } catch (error) {
         if (!(error instanceof Stopped)) throw error;
       }
+      takeArrived();
     }
     busy = false;
-    if (arrived.length) {
-      const done = (event) => {
-        // The panel settles as well; and what was refused has its sentence by then.
-        if (event.target !== media) return;
-        document.removeEventListener("htmx:afterSettle", done);
-        for (const upload of arrived) upload.row.remove();
-        list.hidden = !list.children.length;
-      };
-      document.addEventListener("htmx:afterSettle", done);
-      take();
-    }
     list.hidden = !list.children.length;
     wait.hidden = true;
   };
 
+  // What broke one off broke the others off as well.
+  const goOn = () => {
+    waiting.push(...stuck.splice(0));
+    work();
+  };
+
   form.addEventListener("change", (event) => {
     if (event.target.id !== "id_files") return;
-    for (const file of event.target.files) waiting.push(new FileUpload(list, form, file));
+    for (const file of event.target.files) waiting.push(new FileUpload(list, form, file, goOn));
     // They go on their own road; the form must not send them a second time.
     event.target.value = "";
     list.hidden = !list.children.length;
     work();
   });
   form.addEventListener("submit", (event) => {
-    if (!busy) return;
+    if (!isUnfinished()) return;
     event.preventDefault();
     wait.textContent = list.dataset.wait;
     wait.hidden = false;
   });
   window.addEventListener("beforeunload", (event) => {
-    if (busy) event.preventDefault();
+    if (isUnfinished() || taken.length) event.preventDefault();
   });
   // A button that is gone after the swap takes the focus with it.
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.target !== media) return;
+    for (const upload of taken) upload.row.remove();
+    taken = [];
+    list.hidden = !list.children.length;
     if (document.activeElement === document.body) media.focus();
+    const listed = document.querySelector("#library-list [data-pick-all][hidden]");
+    if (listed) startPicking(listed.form);
+    if (arrived.length) takeArrived();
     // Another tab, or the page as it was before, is just having it looked into.
-    if (!busy && media.querySelector('input[name="upload"]')) setTimeout(take, AGAIN_MS);
+    else if (media.querySelector('input[name="upload"]')) setTimeout(take, AGAIN_MS);
+  });
+  // The files are whole and kept: a server that was away takes them in when it is back.
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const { elt, successful, xhr } = event.detail;
+    if (elt.id !== "id_files" || successful) return;
+    if (!xhr.status || xhr.status >= 500) setTimeout(take, AGAIN_MS);
   });
 }
 

@@ -112,6 +112,47 @@ def test_a_large_file_survives_a_break_and_a_page_that_was_left(
     inspect(page, "post-files")
 
 
+def test_a_refused_file_holds_no_other_up(
+    visit: Visit, connected: None, clip: Path, tmp_path: Path
+) -> None:
+    """Nor does one that broke off: what is whole is taken in while others are sent."""
+    page = visit("mara", expected={404, 422})
+    (tmp_path / "nothing.jpg").write_bytes(b"")
+    (tmp_path / "sky.jpg").write_bytes(picture("JPEG"))
+    (tmp_path / "sea.jpg").write_bytes(picture("JPEG", (50, 30)))
+    page.goto("/media/")
+    add = page.get_by_label("Add files")
+    if not add.is_visible():
+        page.get_by_text("Add files", exact=True).first.click()
+    is_away = True
+
+    def on_the_way(route: Route) -> None:
+        # The clip's parts find nobody, until somebody says "Go on".
+        if is_away and route.request.method == "PUT":
+            if route.request.headers["upload-offset"] != "0":
+                return route.fulfill(status=404)
+        return route.continue_()
+
+    page.route(PARTS, on_the_way)
+    names = ["nothing.jpg", "sky.jpg", clip.name, "sea.jpg"]
+    add.set_input_files([clip if n == clip.name else tmp_path / n for n in names])
+    added = page.locator("#media")
+    lines = page.locator("#uploads").get_by_role("listitem")
+    expect(lines.filter(has_text="nothing.jpg is empty.")).to_be_visible()
+    expect(added.get_by_role("link", name="sea.jpg")).to_be_visible()
+    expect(lines).to_have_count(2)
+    is_away = False
+    lines.filter(has_text=clip.name).get_by_role("button", name="Go on").click()
+    expect(added.get_by_role("link", name=clip.name)).to_be_visible()
+    lines.get_by_role("button", name="Cancel").click()
+    expect(lines).to_have_count(0)
+    listed = page.locator("#library-list")
+    for name in ("sky.jpg", "sea.jpg", clip.name):
+        expect(listed.get_by_role("link", name=name)).to_be_visible()
+    listed.get_by_role("checkbox", name="All on this page").check()
+    expect(listed.get_by_role("checkbox", checked=False)).to_have_count(0)
+
+
 def test_a_video_plays_when_it_is_opened(
     visit: Visit, connected: None, tmp_path: Path
 ) -> None:
@@ -160,7 +201,7 @@ def test_a_file_of_the_library_is_cut_and_picked_for_a_post(
     if not page.get_by_label("Add files").is_visible():
         add.click()
     page.get_by_label("Add files").set_input_files(path)
-    page.get_by_role("link", name="meadow.png").click()
+    page.locator("#media").get_by_role("link", name="meadow.png").click()
 
     page.get_by_label("Shape").select_option(label="Square, 1:1")
     left = page.get_by_role("img", name="What will be left")

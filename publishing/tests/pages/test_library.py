@@ -85,6 +85,24 @@ def test_the_page_that_sends_parts_gets_them_named(ana, world):
     assert page_of(MediaAsset.objects.get()) in answer.content.decode()
 
 
+@pytest.mark.parametrize(("query", "names"), [("", 2), ("?kind=video", 0)])
+def test_what_was_added_stands_in_the_list_of_the_page_at_once(
+    ana, world, keep, query, names
+):
+    keep()
+    answer = ana.post(
+        ADD,
+        {"brand": world.brand.pk, "files": [upload("a.jpg", picture(size=(50, 50)))]},
+        headers={
+            "HX-Request": "true",
+            "HX-Current-URL": f"http://testserver{reverse('media_library')}{query}",
+        },
+    )
+    listed = answer.content.decode().partition('id="library-list"')[2]
+    assert 'hx-swap-oob="true"' in listed[:60]
+    assert listed.count('name="pick"') == names
+
+
 def test_only_writers_of_the_brand_see_its_files(world, keep, sign_in, client):
     asset = keep()
     for user, status in ((world.rita, 403), (world.guest, 403), (world.stranger, 404)):
