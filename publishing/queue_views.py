@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import time
 from typing import Any
 
@@ -26,7 +26,7 @@ from accounts.zones import zone_names
 
 from . import moving, slots
 from .access import role_required, row_number
-from .models import Queue, QueueSlot
+from .models import Post, Queue, QueueSlot
 
 #: Slots of one weekday; more are no queue.
 MOST_A_DAY = 24
@@ -53,7 +53,16 @@ class QueueForm(forms.ModelForm):
         self.fields["brand"].queryset = brands  # type: ignore[attr-defined]
         field = self.fields["accounts"]
         field.queryset = accounts  # type: ignore[attr-defined]
-        field.widget = forms.CheckboxSelectMultiple(choices=field.choices)  # type: ignore[attr-defined]
+        names = {brand.pk: brand.name for brand in brands}
+        choices: Any = field.choices  # type: ignore[attr-defined]
+        if len(names) > 1:
+            choices = [
+                (row.pk, f"{names[pk]}: {row}")
+                for pk in names
+                for row in accounts
+                if row.brand_id == pk
+            ]
+        field.widget = forms.CheckboxSelectMultiple(choices=choices)
         field.help_text = gettext_lazy("Their posts take the slots of this queue.")
         have: dict[int, list[str]] = {}
         if self.instance.pk:
@@ -149,9 +158,12 @@ def queue_edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
         rows = Queue.objects.visible_to(request.user).distinct()
         queue = get_object_or_404(rows, pk=pk)
     else:
-        brands = Brand.objects.visible_to(request.user).distinct()
-        wanted = brands.filter(pk=row_number(request.GET.get("brand", ""))).first()
-        brand = wanted or brands.first()
+        brands = list(Brand.objects.visible_to(request.user).distinct())
+        asked = row_number(request.GET.get("brand", ""))
+        wanted = next((brand for brand in brands if brand.pk == asked), None)
+        if len(brands) == 1:
+            wanted = brands[0]
+        brand = wanted or next(iter(brands), None)
         queue.zone = brand.time_zone if brand else "UTC"
         if wanted is not None:
             queue.brand = wanted
@@ -187,34 +199,57 @@ def queue_shuffle(request: HttpRequest, pk: int) -> HttpResponse:
     """What another order would be; POST with its seed makes it so."""
     rows = Queue.objects.visible_to(request.user).distinct()
     queue = get_object_or_404(rows.prefetch_related("slots", "accounts"), pk=pk)
-    seed = request.POST.get("seed", "")[:40] or uuid.uuid4().hex
     posts = slots.queued(request.user, queue, timezone.now())
-    swaps = slots.shuffled(posts, seed)
+    # A post of a series has its day from the series: it stays, unless a person says so.
+    kept = {post.pk for post in posts if post.series_id}
+    seed = uuid.uuid4().hex
     if request.method == "POST":
-        if request.POST.get("posts", "") != _mark(posts):
-            messages.error(
-                request, _("The queue has changed meanwhile: look at the new order.")
-            )
-            return redirect("queue_shuffle", pk=pk)
-        try:
-            number = slots.reshuffle(request.user, queue, swaps)
-        except moving.Refused as refused:
-            messages.error(
-                request, _("Nothing was moved. %(why)s") % {"why": str(refused)}
-            )
-            return redirect("queue_shuffle", pk=pk)
-        text = ngettext("%(n)s post is moved.", "%(n)s posts are moved.", number)
-        messages.success(request, text % {"n": number})
-        return redirect("queue_list")
+        kept = {row_number(text) for text in request.POST.getlist("keep")}
+        if request.POST.get("action") == "take":
+            seed = request.POST.get("seed", "")[:40]
+            if answer := _take_order(request, queue, posts, seed, kept):
+                return answer
+    swaps = slots.shuffled(posts, seed, kept)
     context = {
         "queue": queue,
         "swaps": sorted(swaps, key=lambda swap: swap.when.due_at),
         "seed": seed,
-        "posts": _mark(posts),
+        "kept": kept,
+        "posts": _mark(posts, kept),
     }
     return render(request, "publishing/queue_shuffle.html", context)
 
 
-def _mark(posts: Sequence[Any]) -> str:
-    """What the preview showed: the same posts at the same times."""
-    return ",".join(f"{post.pk}@{post.due_at.timestamp():.0f}" for post in posts)
+def _take_order(
+    request: HttpRequest,
+    queue: Queue,
+    posts: Sequence[Post],
+    seed: str,
+    kept: Collection[int],
+) -> HttpResponse | None:
+    """Write the order that was shown; None: it has to be looked at once more, and a
+    message says why."""
+    if request.POST.get("posts", "") != _mark(posts, kept):
+        messages.error(
+            request,
+            _("The order is another one by now, so nothing was moved: look at it."),
+        )
+        return None
+    try:
+        number = slots.reshuffle(request.user, queue, slots.shuffled(posts, seed, kept))
+    except moving.Refused as refused:
+        words = _("Nothing was moved. %(why)s Keep that post in its place to go on.")
+        messages.error(request, words % {"why": str(refused)})
+        return None
+    text = ngettext("%(n)s post is moved.", "%(n)s posts are moved.", number)
+    messages.success(request, text % {"n": number})
+    return redirect("queue_list")
+
+
+def _mark(posts: Sequence[Post], kept: Collection[int]) -> str:
+    """What the preview showed: these posts at these times, and which stay there."""
+    return ",".join(
+        f"{post.pk}@{post.due_at.timestamp():.0f}{'=' if post.pk in kept else ''}"
+        for post in posts
+        if post.due_at
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
@@ -378,14 +378,18 @@ _going = FixedQuery(
 )
 
 
-def shuffled(posts: Sequence[Post], seed: str) -> list[Swap]:
-    """The same slots in another order; the same seed gives the same order."""
+def shuffled(posts: Sequence[Post], seed: str, kept: Container[int] = ()) -> list[Swap]:
+    """The same slots in another order; the same seed gives the same order.
+
+    kept: keys of those that stay in their place.
+    """
     whole = [
         post for post in posts if post.due_at and post.local_date and post.local_time
     ]
-    places = list(whole)
+    places = [post for post in whole if post.pk not in kept]
     random.Random(seed).shuffle(places)  # noqa: S311
-    return [_swap(post, place) for post, place in zip(whole, places, strict=True)]
+    coming = iter(places)
+    return [_swap(post, post if post.pk in kept else next(coming)) for post in whole]
 
 
 def _swap(post: Post, place: Post) -> Swap:
@@ -410,8 +414,13 @@ def reshuffle(user: Any, queue: Queue, swaps: Sequence[Swap]) -> int:
     with transaction.atomic():
         number = 0
         for swap in swaps:
-            if swap.moves:
+            if not swap.moves:
+                continue
+            try:
                 moving.put(user, swap.post.pk, swap.when, seen=swap.post.due_at)
-                number += 1
+            except moving.Refused as refused:
+                words = {"post": str(swap.post), "why": str(refused)}
+                raise moving.Refused(_("“%(post)s”: %(why)s") % words) from None
+            number += 1
         AuditEvent.write(user, "queue.reshuffled", queue, posts=number)
     return number

@@ -12,8 +12,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import Brand
 from publishing import moving, slots
-from publishing.models import Delivery, Post, Queue, QueueSlot, schedule
+from publishing.models import Delivery, Post, Queue, QueueSlot, Series, schedule
 
 from .conftest import make_account
 from .test_calendar import ask
@@ -282,6 +283,11 @@ def waiting(world, number=5):
     return queue, posts
 
 
+def take(page, **fields):
+    shown = {name: page.context[name] for name in ("seed", "posts")}
+    return {"action": "take", "keep": list(page.context["kept"]), **shown, **fields}
+
+
 def test_a_reshuffle_is_looked_at_first_and_keeps_the_slots(world, ana):
     queue, posts = waiting(world)
     address = reverse("queue_shuffle", args=[queue.pk])
@@ -291,7 +297,7 @@ def test_a_reshuffle_is_looked_at_first_and_keeps_the_slots(world, ana):
     assert len(page.context["swaps"]) == len(posts)
     planned = {swap.post.pk: swap.when.due_at for swap in page.context["swaps"]}
     assert sorted(planned.values()) == sorted(before.values())
-    ana.post(address, {"seed": page.context["seed"], "posts": page.context["posts"]})
+    ana.post(address, take(page))
     after = dict(Post.objects.filter(pk__in=before).values_list("pk", "due_at"))
     assert after == planned
     rows = Delivery.objects.filter(post__in=before)
@@ -304,12 +310,73 @@ def test_a_queue_that_changed_meanwhile_is_not_reshuffled(world, ana):
     page = ana.get(address)
     day = timezone.localdate() + timedelta(days=30)
     moving.move(world.ana, posts[0].pk, day)
-    said = ana.post(
-        address,
-        {"seed": page.context["seed"], "posts": page.context["posts"]},
-        follow=True,
-    ).content.decode()
-    assert "has changed meanwhile" in said
+    said = ana.post(address, take(page), follow=True).content.decode()
+    assert "The order is another one by now" in said
+
+
+def test_what_is_to_keep_its_place_is_not_reshuffled(world, ana):
+    queue, posts = waiting(world, 6)
+    address = reverse("queue_shuffle", args=[queue.pk])
+    kept = [posts[0].pk, posts[3].pk]
+    before = dict(Post.objects.values_list("pk", "due_at"))
+    # Ticked after the order was worked out: the new one is shown first.
+    said = ana.post(address, take(ana.get(address), keep=kept))
+    assert "The order is another one by now" in said.content.decode()
+    assert dict(Post.objects.values_list("pk", "due_at")) == before
+    for _look in range(5):
+        page = ana.post(address, {"action": "look", "keep": kept})
+        stays = {swap.post.pk for swap in page.context["swaps"] if not swap.moves}
+        assert set(kept) <= stays
+    ana.post(address, take(page))
+    after = dict(Post.objects.values_list("pk", "due_at"))
+    assert all(after[pk] == before[pk] for pk in kept)
+    assert sorted(after.values()) == sorted(before.values())
+
+
+def test_a_post_of_a_series_keeps_its_place_unless_a_person_says_so(world, ana):
+    queue, posts = waiting(world)
+    Post.objects.filter(pk=posts[2].pk).update(
+        series=Series.objects.create(
+            brand=world.brand,
+            author=world.ana,
+            pattern=posts[4],
+            kind="weekly",
+            wall=time(9),
+            zone="UTC",
+            first_on=timezone.localdate(),
+        )
+    )
+    page = ana.get(reverse("queue_shuffle", args=[queue.pk]))
+    assert page.context["kept"] == {posts[2].pk}
+    assert "(of a series)" in page.content.decode()
+
+
+def test_a_refused_order_names_the_post_and_the_way_out(world, ana, monkeypatch):
+    queue, _posts = waiting(world)
+    address = reverse("queue_shuffle", args=[queue.pk])
+    page = ana.get(address)
+    stuck = next(swap for swap in page.context["swaps"] if swap.moves).post
+    put_one = moving.put
+
+    def put(user, pk, when, **more):
+        if pk == stuck.pk:
+            raise moving.Refused("LinkedIn access ends before.")
+        return put_one(user, pk, when, **more)
+
+    monkeypatch.setattr(moving, "put", put)
+    said = ana.post(address, take(page)).content.decode()
+    assert f"“{stuck}”: LinkedIn access ends before. Keep that post" in said
+    assert ana.post(address, {"action": "look", "keep": [stuck.pk]}).status_code == 200
+
+
+def test_the_only_brand_is_chosen_for_a_new_queue(world, ana, sign_in):
+    page = ana.get(reverse("queue_new")).content.decode()
+    assert f'<option value="{world.brand.pk}" selected>' in page
+    make_account(Brand.objects.create(name="Globex"), "x", "Globex X")
+    Brand.objects.get(name="Globex").members.add(world.ana)
+    page = ana.get(reverse("queue_new")).content.decode()
+    assert f'<option value="{world.brand.pk}" selected>' not in page
+    assert "Globex: Globex X (X)" in page
 
 
 def test_all_of_a_reshuffle_is_written_or_nothing(world):
