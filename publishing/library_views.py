@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import Count, Min
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -41,7 +41,7 @@ PAGE_SIZE = 48
 @require_safe
 def media_library(request: HttpRequest) -> HttpResponse:
     brands = list(Brand.objects.visible_to(request.user).distinct().order_by("name"))
-    context = _listed(request, request.GET, brands)
+    context = _listed(request, request.GET.dict(), brands)
     context |= {
         "folders": library.folders(request.user),
         "kinds": MediaAsset.Kind.choices,
@@ -51,10 +51,10 @@ def media_library(request: HttpRequest) -> HttpResponse:
 
 
 def _listed(
-    request: HttpRequest, query: QueryDict, brands: list[Brand]
+    request: HttpRequest, query: dict[str, str], brands: list[Brand]
 ) -> dict[str, Any]:
     """The files that the page of this query shows."""
-    filters = LibraryFilters.read(query.dict())
+    filters = LibraryFilters.read(query)
     rows = filters.apply(MediaAsset.objects.visible_to(request.user))
     paginator = Paginator(rows.select_related("brand"), PAGE_SIZE)
     page = paginator.get_page(query.get("page"))
@@ -128,7 +128,7 @@ def media_add(request: HttpRequest) -> HttpResponse:
         if added:
             # The list of the page from which they came has them, too.
             shown = urlsplit(request.headers.get("HX-Current-URL", "")).query
-            context |= _listed(request, QueryDict(shown), brands)
+            context |= _listed(request, dict(parse_qsl(shown)), brands)
             context |= {"folders": library.folders(request.user), "is_fresh": True}
         return render(request, "publishing/_library_files.html", context)
     for problem in problems:
