@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce, RowNumber
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.causes import Action, explain
 from accounts.fixed_query import SAMPLE_TIME, FixedQuery, Seen, as_time
@@ -27,7 +27,7 @@ from .composing import wording_as_sent
 from .listing import NEEDS_ME, Tab
 from .long_lists import Leaf, leaf
 from .models import Attempt, Delivery, DeliveryQuerySet, Note, Post, Stop
-from .wording import Trouble, clock, trouble
+from .wording import Trouble, clock, comes_too_late, trouble
 
 Status = Delivery.Status
 SOLVED_DAYS = 30
@@ -226,6 +226,8 @@ class Group:
         """What to do, as things stand now: the account may be mended by now."""
         if self.sendable and self.trouble.action == Action.RECONNECT:
             return _("The account is able to post again: send what has failed.")
+        if self.turns and all(comes_too_late(row, at) for row, at in self.turns):
+            return ""  # `by_itself` says what becomes of them
         return self.trouble.cure
 
     @property
@@ -284,14 +286,30 @@ class Group:
             query += f"&stop={first.stop.pk}"
         return Button(_("Choose what goes out"), reverse("held_posts") + query)
 
+    @cached_property
+    def turns(self) -> list[tuple[Delivery, datetime]]:
+        """Those that go on by themselves, and when."""
+        return [(row, at) for row in self.deliveries if (at := comes_at(row))]
+
     def by_itself(self) -> str:
-        """ "Goes by itself at 14:30 (Europe/Berlin)"; "" when a person is needed."""
-        times = [at for row in self.deliveries if (at := comes_at(row))]
-        if not times:
-            return ""
-        return _("Nothing to do: it goes on by itself at %(when)s.") % {
-            "when": clock(min(times))
-        }
+        """ "Goes by itself at 14:30 (Europe/Berlin)", and how many are of no use by then;
+        "" when a person is needed."""
+        late = sum(comes_too_late(row, at) for row, at in self.turns)
+        said = []
+        if late < len(self.turns):
+            first = min(at for row, at in self.turns if not comes_too_late(row, at))
+            text = _("Nothing to do: it goes on by itself at %(when)s.")
+            said.append(text % {"when": clock(first)})
+        if late:
+            text = ngettext(
+                "%(n)s post is past its useful time before its turn comes: somebody has to "
+                "decide then.",
+                "%(n)s posts are past their useful time before their turn comes: somebody "
+                "has to decide then.",
+                late,
+            )
+            said.append(text % {"n": late})
+        return " ".join(said)
 
 
 Kind = tuple[str, str, str, int]

@@ -68,7 +68,7 @@ def of_delivery(delivery: Delivery, language: str | None = None) -> Look:
         return Look(tone, "clock_loader_60", parts_words(delivery))
     if delivery.status == Status.UNCERTAIN and delivery.waits_for_person:
         # Nobody is looking any more, so it must not say so.
-        return Look("warn", "help", _("Perhaps live: somebody has to look"))
+        return Look("warn", "help", _("Perhaps live: look there"))
     return _of_status(delivery.status, language or translation.get_language())
 
 

@@ -318,6 +318,22 @@ def waits_for_turn(delivery: Delivery) -> bool:
     return bool(at and at > timezone.now() and at > delivery.due_at)
 
 
+def comes_too_late(delivery: Delivery, at: datetime) -> bool:
+    """When its turn comes its useful time is over: somebody is asked instead."""
+    will_be_sent = delivery.status in (Status.HELD, Status.SCHEDULED)
+    return will_be_sent and at > delivery.useful_until
+
+
+def _by_itself(delivery: Delivery, at: datetime, words: Any) -> str:
+    """words: those with `when`, where it is still useful by then."""
+    if not comes_too_late(delivery, at) or delivery.is_out or delivery.repeat_is_safe:
+        return str(words) % {"when": clock(at)}
+    return _(
+        "It could go at %(when)s, but is useful until %(until)s only: somebody has to "
+        "decide then."
+    ) % {"when": clock(at), "until": clock(delivery.useful_until)}
+
+
 def next_sentence(delivery: Delivery, risk: Risk | None = None) -> str:
     """What happens next by itself and when, or what a person has to do; "" at the end."""
     found = trouble(delivery)
@@ -327,9 +343,10 @@ def next_sentence(delivery: Delivery, risk: Risk | None = None) -> str:
         if delivery.hold == Hold.TOO_LATE:
             until = ""
         if delivery.release_at:
-            first = _("It goes by itself at %(when)s.") % {
-                "when": clock(delivery.release_at)
-            }
+            words = _("It goes by itself at %(when)s.")
+            first = _by_itself(delivery, delivery.release_at, words)
+            if comes_too_late(delivery, delivery.release_at):
+                until = ""
         else:
             first = found.cure if found else ""
         return f"{first} {until}".strip()
@@ -343,7 +360,7 @@ def next_sentence(delivery: Delivery, risk: Risk | None = None) -> str:
         if risk:
             return risk.sentence
         if delivery.transient_count and at:
-            return _("Tried again by itself at %(when)s.") % {"when": clock(at)}
+            return _by_itself(delivery, at, _("Tried again by itself at %(when)s."))
         if delivery.cause and found:
             # Its files were refused ahead of time: there is time to mend them.
             return f"{found.sentence} {found.cure}"

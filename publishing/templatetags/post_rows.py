@@ -67,7 +67,7 @@ def post_rows(
         (_("Time"), "pub-time", lambda row: _time(row, page)),
         (_("Account"), "pub-account", _account),
         (_("Text"), "pub-wide", _text),
-        (_("State"), "", lambda row: _state(row, page)),
+        (_("State"), "pub-state", lambda row: _state(row, page)),
         (
             (_("Why / next step"), "pub-wide", lambda row: _why(row, page))
             if says_why

@@ -341,6 +341,25 @@ def test_a_limit_needs_no_button_and_says_when_it_goes(world, ana):
     assert "sh-btn--primary" not in group
 
 
+def test_what_is_of_no_use_when_its_turn_comes_is_not_said_to_go_by_itself(world, ana):
+    fields = {"status": "held", "hold": "limit", "cause": "daily_limit"}
+    late = make_delivery(
+        world.x, world.ana, **fields, release_at=timezone.now() + timedelta(days=3)
+    )
+    address = reverse("failure_desk")
+    page = ana.get(address, {"tab": "retrying"}).content.decode()
+    group = page.partition('id="group-1"')[2]
+    assert "1 post is past its useful time before its turn comes" in group
+    assert "goes on by itself" not in group
+    assert "It could go at" in ana.get(late.get_absolute_url()).content.decode()
+    soon = timezone.now() + timedelta(hours=1)
+    make_delivery(world.x, world.ana, **fields, release_at=soon)
+    page = ana.get(address, {"tab": "retrying"}).content.decode()
+    group = page.partition('id="group-1"')[2]
+    assert "it goes on by itself at" in group
+    assert "1 post is past its useful time before its turn comes" in group
+
+
 def test_the_tabs_tell_what_goes_by_itself_from_what_does_not(world, rita):
     now = timezone.now()
     make_delivery(world.x, world.ana, transient_count=2, cause="unreachable")
