@@ -210,6 +210,7 @@ SPEC = PlatformSpec(
     look_after_s=(60, 180, 420),
     # Documented; older pages and clients have half an hour. The answer counts.
     token_life_s=3_600,
+    renewal_rotates=True,
     register_steps=(
         "As an admin of the organization open Snap Business Manager, Business Details, "
         "OAuth Apps. Apps of the developer portal (Login Kit) do not work here.",

@@ -20,6 +20,7 @@ from PIL import Image
 
 from platforms.practice.server import start_practice
 from platforms.practice.tests.made_video import video
+from platforms.snapchat.spec import SPEC
 from platforms.snapchat.twin import SnapchatTwin
 from platforms.snapchat.twin_login import CLIENT_ID, CLIENT_SECRET
 
@@ -278,6 +279,8 @@ def test_a_code_lives_ten_minutes_and_a_refresh_may_bring_a_new_token(snapchat):
     snapchat.switch(rotation="new_and_old_ends", invalid_grant_status=401)
     assert snapchat.refresh(old)["refresh_token"]
     assert snapchat.refresh(old) == (401, "invalid_grant")
+    # So an answer that is lost may have taken the old one along.
+    assert SPEC.renewal_rotates
 
 
 @pytest.mark.parametrize(
