@@ -46,6 +46,9 @@ LEASE = timedelta(seconds=90)
 #: Waits between tries that proved nothing double from the first to the longest.
 FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=1)
+#: A platform's own word is followed for so long at most: tokens that renew themselves
+#: have a week left, and longer windows of renewals there are none.
+LONGEST_WORD = timedelta(days=1)
 #: Outcome of an attempt whose process died before it stored the answer.
 LOST = "lost"
 #: The platform may have done it although we got no answer that we could use. What never
@@ -235,10 +238,11 @@ def was_refused(credential: Credential) -> bool:
 
 
 def _wait(credential: Credential, retry_after: float | None) -> timedelta:
-    """Doubling and jittered; never before the platform's own word."""
+    """Doubling and jittered; not before the platform's own word, which counts a day."""
     tries = min(_tries(credential).count(), 20)
     base = min(FIRST_WAIT * 2 ** max(tries - 1, 0), LONGEST_WAIT)
-    return max(_jittered(base), timedelta(seconds=retry_after or 0))
+    word = timedelta(seconds=retry_after or 0)
+    return max(_jittered(base), min(word, LONGEST_WORD))
 
 
 def _jittered(wait: timedelta) -> timedelta:

@@ -112,6 +112,16 @@ def test_the_platform_s_own_word_outlasts_our_wait(renewable, script):
 
 
 @pytest.mark.django_db
+def test_no_word_of_a_platform_puts_a_renewal_off_past_the_end(renewable, script):
+    """A page for maintenance may name a day weeks ahead, when nothing is left to renew."""
+    Credential.objects.update(expires_at=timezone.now() + timedelta(days=7))
+    script.answers["refresh"] = [TransientError(retry_after=31 * 86_400)]
+    again(renewable)
+    renewable.refresh_from_db()
+    assert renewable.refresh_after < timezone.now() + timedelta(days=1, minutes=1)
+
+
+@pytest.mark.django_db
 def test_an_interrupted_renewal_is_closed_as_lost_and_tried_at_once(renewable, script):
     attempt = die_in_a_renewal(renewable)
     Credential.objects.update(refresh_after=timezone.now() + DAY)
