@@ -455,7 +455,7 @@ class MediaAsset(models.Model):
         if pages := facts.get("pages"):
             parts.append(ngettext("%(n)s page", "%(n)s pages", pages) % {"n": pages})
         parts += [
-            str(facts[codec]).upper()
+            str(facts[codec]).upper().partition("_")[0]
             for codec in ("video_codec", "audio_codec")
             if facts.get(codec)
         ]

@@ -420,7 +420,7 @@ class Calendar {
     if (!found) return;
     event.preventDefault();
     const { row } = found.extendedProps;
-    if (!row.v) return this.say(row.y || this.words.stays, { bad: true });
+    if (!row.v) return this.say(`${this.words.stays} ${row.y || ""}`, { bad: true });
     this.ask({ id: row.id, seen: row.v, at: row.s, text: row.x });
   }
 

@@ -279,19 +279,24 @@
     return true;
   }
 
+  // There the Alt key writes characters, [ and ] among them, and steps over words.
+  const isMac = /Mac|iPad|iPhone/.test(navigator.platform);
+  document.getElementById("keys-mac").hidden = !isMac;
+
   document.addEventListener("keydown", (event) => {
     if (dialog.open) return;
     const typing = event.target.matches?.("input:not([type=checkbox], [type=radio]), textarea, select");
     const ctrl = event.ctrlKey || event.metaKey;
+    const alt = event.altKey && !ctrl && !(isMac && typing);
     if (event.key === "?" && !typing && !ctrl && !event.altKey) {
       dialog.showModal();
-    } else if (event.altKey && !ctrl && TO[event.code]) {
+    } else if (alt && TO[event.code]) {
       const field = TO[event.code]();
       if (!field) return;
       if (!field.matches("input, textarea, [tabindex]")) field.tabIndex = -1;
       field.focus();
       field.scrollIntoView({ block: "nearest" });
-    } else if (event.altKey && !ctrl && !tabs.hidden && ["ArrowLeft", "ArrowRight"].includes(event.key)) {
+    } else if (alt && !tabs.hidden && ["ArrowLeft", "ArrowRight"].includes(event.key)) {
       step(event.key === "ArrowRight" ? 1 : -1);
       panelOf(chosen).querySelector("textarea").focus();
     } else if (ctrl && !event.altKey && event.key.toLowerCase() === "s") {

@@ -53,6 +53,7 @@
   const { keepUrl, person } = form.dataset;
   const state = document.getElementById("saved-state");
   const trouble = document.getElementById("saved-trouble");
+  const compare = document.getElementById("compare-two");
   const value = (name) => form.elements[name]?.value ?? "";
   const mine = `${PREFIX}${person}:${value("token")}`;
 
@@ -86,10 +87,11 @@
     });
   }
 
-  function say(sentence, problem = "") {
+  function say(sentence, problem = "", isConflict = false) {
     state.textContent = sentence;
     if (trouble.textContent !== problem) trouble.textContent = problem;
     trouble.hidden = !problem;
+    compare.hidden = !isConflict;
   }
 
   function set(name, content) {
@@ -151,8 +153,9 @@
       if (!dirty()) drop(mine);
       say(answer.words);
     } else {
-      say(answer.state === "kept" ? answer.words : "", answer.state === "kept" ? "" : answer.words);
-      if (answer.state === "kept") stored = fields;
+      const isKept = answer.state === "kept";
+      say(isKept ? answer.words : "", isKept ? "" : answer.words, answer.state === "conflict");
+      if (isKept) stored = fields;
     }
     return answer.state;
   }

@@ -9,6 +9,8 @@ function readComposer(form) {
     const slug = section.dataset.networkSection;
     const own = form.querySelector(`[data-own="${slug}"]`);
     section.hidden = !chosen.has(slug) && !own.checked;
+    const words = section.querySelector("[data-same]");
+    words.placeholder = own.checked ? "" : words.dataset.same;
     section.querySelector('[data-wording="own"]').hidden = !own.checked;
     section.querySelector('[data-wording="same"]').hidden = own.checked;
   }

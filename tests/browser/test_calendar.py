@@ -58,7 +58,7 @@ def test_a_post_is_moved_by_keyboard_and_by_mouse_and_back(
     visit: Visit, furnished: Any, inspect: Inspect
 ) -> None:
     page = visit("mara")
-    write(page, "Moves about", X, at=(MONDAY.isoformat(), "09:07"))
+    write(page, f"Moves about {'W' * 44}", X, at=(MONDAY.isoformat(), "09:07"))
     see(page, "month")
     tuesday, thursday = MONDAY + timedelta(days=1), MONDAY + timedelta(days=3)
 
@@ -68,6 +68,7 @@ def test_a_post_is_moved_by_keyboard_and_by_mouse_and_back(
     dialog = page.get_by_role("dialog", name="Move the post")
     expect(dialog.get_by_label("Date")).to_be_focused()
     inspect(page, "calendar-move")
+    assert dialog.evaluate("node => node.scrollWidth <= node.clientWidth")
     dialog.get_by_label("Date").fill(tuesday.isoformat())
     page.keyboard.press("Enter")
     said = page.locator("#cal-toast")

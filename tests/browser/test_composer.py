@@ -208,7 +208,9 @@ def test_two_people_edit_one_post(
     expect(mara.locator("#saved-trouble")).to_contain_text(
         "Toni Token changed this post"
     )
-    mara.get_by_role("button", name="Compare the two").click()
+    # Beside the sentence that asks for it, wherever on the page one writes.
+    bar = mara.locator(".pub-footer")
+    bar.get_by_role("button", name="Compare the two").click()
     versions = mara.get_by_role("region", name="Two versions")
     expect(versions).to_contain_text("Toni's words")
     expect(versions).to_contain_text("Mara's words")
@@ -670,6 +672,47 @@ def test_a_press_counts_although_the_check_of_an_empty_form_comes_upon_it(
         one.continue_()
     page.wait_for_url(re.compile(r"/posts/\d+/$"))
     expect(page.get_by_role("status")).to_contain_text("1 post is scheduled")
+
+
+def test_on_a_mac_the_alt_key_writes_what_it_writes_there(
+    visit: Visit, connected: None
+) -> None:
+    page = visit("mara")
+    platform = "Object.defineProperty(navigator, 'platform', {value: 'MacIntel'})"
+    page.add_init_script(platform)
+    page.goto("/posts/new/")
+    account_box(page, X).check()
+    text_field(page).fill("Two words")
+    for key in ("Alt+Digit5", "Alt+ArrowLeft"):  # [ on German keyboards; a word back
+        page.keyboard.press(key)
+        expect(text_field(page)).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Alt+Digit2")
+    expect(text_field(page)).to_be_focused()
+    page.get_by_role("button", name="Shortcuts").click()
+    expect(page.get_by_role("dialog", name="Shortcuts")).to_contain_text("Option key")
+
+
+#: How far what is seen has moved by itself since the page began, as browsers count it.
+SHIFTED = """() => new Promise((done) => {
+  let sum = 0;
+  const add = (list) => list.getEntries().forEach((entry) => { sum += entry.value; });
+  const options = { type: "layout-shift", buffered: true };
+  new PerformanceObserver(add).observe(options);
+  setTimeout(() => done(sum), 300);
+})"""
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desk", "phone"])
+def test_the_composer_stands_still_while_it_loads(
+    size: tuple[int, int], visit: Visit, furnished: dict[str, str]
+) -> None:
+    page = visit("mara", size=size)
+    for url in ("/posts/new/", f"{furnished['draft']}edit/"):
+        page.goto(url)
+        expect(page.locator("#compose-footer")).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate(SHIFTED) < 0.02, url
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desk", "phone"])

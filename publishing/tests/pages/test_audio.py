@@ -19,8 +19,10 @@ def rain(world):
     return take_upload(file, world.brand, world.ana)
 
 
-def test_what_was_measured_of_it_is_told_and_it_can_be_heard(ana, rain):
+def test_what_was_measured_of_it_is_told_and_it_can_be_heard(ana, world, rain):
     assert (rain.kind, rain.details) == ("audio", "0:02, MP3")
+    plain = SimpleUploadedFile("rain.wav", sound("wav", 2.0))
+    assert take_upload(plain, world.brand, world.ana).details == "0:02, PCM"
     page = ana.get(f"/media/{rain.pk}/details/").content.decode()
     player = '<audio class="pub-file__sound" controls preload="metadata" src="/media/'
     assert f'{player}{rain.pk}/"' in page
