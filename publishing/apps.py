@@ -7,7 +7,7 @@ class PublishingConfig(AppConfig):
     def ready(self) -> None:
         from accounts import hooks, limits
 
-        from . import exporting, importing, natives, recoding
+        from . import bulk_runs, exporting, importing, natives, recoding
         from .account_facts import account_queue
         from .kept import kept_for_posts
 
@@ -17,3 +17,4 @@ class PublishingConfig(AppConfig):
         importing.register()
         recoding.register()
         exporting.register()
+        bulk_runs.register()

@@ -283,6 +283,30 @@ def reassign(user: Any, chosen: Picked, to: Any, *, do: bool) -> list[Effect]:
     return effects
 
 
+# ---------------------------------------------------------------- any of these
+
+
+def effects(
+    user: Any,
+    action: str,
+    asked: Mapping[str, Any],
+    chosen: Picked,
+    *,
+    do: bool,
+    seen: Mapping[int, datetime] | None = None,
+) -> list[Effect]:
+    """asked: "days" and "wall" (text) of a move, "person" (key) who is given posts."""
+    if action == "move":
+        wall = time.fromisoformat(asked["wall"]) if asked["wall"] else None
+        return move(user, chosen, asked["days"], wall, do=do, seen=seen)
+    if action == "cancel":
+        return cancel(user, chosen, do=do)
+    if action == "ask":
+        return ask(user, chosen, do=do)
+    to = get_user_model().objects.get(pk=asked["person"])
+    return reassign(user, chosen, to, do=do)
+
+
 # ---------------------------------------------------------------- taking it back
 
 #: A move's own seal ends as soon as this one.

@@ -4,34 +4,34 @@ from __future__ import annotations
 
 from datetime import datetime, time
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from django.contrib import messages
-from django.contrib.auth import get_user_model
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from accounts.roles import can_write
 
-from . import bulk
+from . import bulk, bulk_runs
 from .access import role_required, row_number
 from .bulk import Effect
+from .bulk_runs import WORDS
+from .job_models import Job
+from .job_views import line
+from .models import Post
 
 MOST_DAYS = 366
+#: Posts that the page of all of a list names one by one.
+SHOWN = 50
 #: in the session: {"at": seconds since 1970, "seals": [...]}
 UNDO = "bulk_undo"
-#: action -> what the page says, and its button
-WORDS = {
-    "move": (gettext_lazy("Move posts"), gettext_lazy("Move")),
-    "cancel": (gettext_lazy("Cancel posts"), gettext_lazy("Do not send")),
-    "ask": (gettext_lazy("Ask for approval"), gettext_lazy("Ask for approval")),
-    "reassign": (gettext_lazy("Give posts to somebody"), gettext_lazy("Give")),
-}
 
 
 class _Problem(Exception):
@@ -51,11 +51,14 @@ def post_bulk(request: HttpRequest) -> HttpResponse:
     action = request.POST.get("action", "")
     do = bool(request.POST.get("do"))
     try:
-        if not chosen.posts:
-            raise _Problem(_("Tick at least one post."))
         if action not in WORDS:
             raise _Problem(_("Choose what to do with the posts."))
-        effects = _effects(request, action, chosen, do)
+        if request.POST.get("every"):
+            return redirect("bulk_run", pk=_look_at_all(request, action, back).pk)
+        if not chosen.posts:
+            raise _Problem(_("Tick at least one post."))
+        asked, seen = _asked(request, action), _seen(request.POST.getlist("seen"))
+        effects = bulk.effects(request.user, action, asked, chosen, do=do, seen=seen)
     except _Problem as problem:
         messages.error(request, str(problem))
         return redirect(back)
@@ -130,26 +133,78 @@ def post_bulk_undo(request: HttpRequest) -> HttpResponse:
     return redirect("post_list")
 
 
-def _effects(
-    request: HttpRequest, action: str, chosen: bulk.Picked, do: bool
-) -> list[Effect]:
+def _asked(request: HttpRequest, action: str) -> dict[str, Any]:
+    """What `bulk.effects` wants to know of the action."""
     if action == "move":
         days, wall = _days(request), _time(request)
         if not days and wall is None:
             raise _Problem(_("Days: write a number other than 0, or choose a time."))
-        seen = _seen(request.POST.getlist("seen"))
-        return bulk.move(request.user, chosen, days, wall, do=do, seen=seen)
-    if action == "cancel":
-        return bulk.cancel(request.user, chosen, do=do)
-    if action == "ask":
-        return bulk.ask(request.user, chosen, do=do)
+        return {"days": days, "wall": wall.isoformat() if wall else ""}
+    if action != "reassign":
+        return {}
     key = row_number(request.POST.get("person", ""))
     allowed: list[Any] = bulk.owners_for(request.user)
     if key not in {person.pk for person in allowed}:
         raise _Problem(_("New owner: choose somebody of your brands."))
-    return bulk.reassign(
-        request.user, chosen, get_user_model().objects.get(pk=key), do=do
-    )
+    return {"person": key}
+
+
+# ---------------------------------------------------------------- all of a list
+
+
+def _look_at_all(request: HttpRequest, action: str, back: str) -> Job:
+    asked = _asked(request, action)
+    groups = bulk_runs.every(request.user, dict(parse_qsl(urlsplit(back).query)))
+    number = sum(map(len, groups))
+    if not number:
+        raise _Problem(_("This list has no posts with which that can be done."))
+    if number > bulk_runs.MOST:
+        raise _Problem(
+            _("These are more than %(n)s: narrow the list down by its filters.")
+            % {"n": number_format(bulk_runs.MOST, force_grouping=True)}
+        )
+    return bulk_runs.look(request.user, action, asked, groups, back)
+
+
+@role_required(can_write)
+def bulk_run(request: HttpRequest, pk: int) -> HttpResponse:
+    """What would happen to all posts of a list, and then what did; POST does it."""
+    rows = Job.objects.of(request.user)
+    job = get_object_or_404(rows, pk=pk, kind__in=(bulk_runs.LOOK, bulk_runs.DO))
+    if request.method == "POST":
+        done = bulk_runs.carry_out(job)
+        if done is None:
+            messages.error(request, _("It is begun already, or was not looked at."))
+        return redirect("bulk_run", pk=done.pk if done else pk)
+    if job.kind == bulk_runs.LOOK and "job" in job.result:
+        return redirect("bulk_run", pk=job.result["job"])
+    title, button = WORDS[job.asked["action"]]
+    effects = job.result.get("effects", [])
+    stays = [(post, why) for post, _then, why, _due in effects if why]
+    stays = stays or job.result.get("stays", [])
+    goes = [(post, then) for post, then, _why, _due in effects if then]
+    reasons: dict[str, list[int]] = {}
+    for post, why in stays:
+        reasons.setdefault(why, []).append(post)
+    shown = [post for post, _then in goes[:SHOWN]]
+    shown += [keys[0] for keys in reasons.values()]
+    posts = Post.objects.visible_to(request.user).in_bulk(set(shown))
+    context = {
+        "job": job,
+        "line": line(job),
+        "is_look": job.kind == bulk_runs.LOOK,
+        "title": title,
+        "button": button,
+        "number": len(goes) if effects else job.result.get("number", 0),
+        "goes": [(posts[key], then) for key, then in goes[:SHOWN] if key in posts],
+        "more": max(0, len(goes) - SHOWN),
+        "reasons": [
+            (why, len(keys), posts.get(keys[0])) for why, keys in reasons.items()
+        ],
+        "is_final": job.asked["action"] == "cancel",
+        "back": job.asked["back"],
+    }
+    return render(request, "publishing/bulk_run.html", context)
 
 
 def _seen(typed: list[str]) -> dict[int, datetime]:

@@ -52,7 +52,7 @@ from .composing import (
 )
 from .forms import LiveForm
 from .listing import Filters
-from .long_lists import leaf
+from .long_lists import in_words, leaf
 from .models import (
     Delivery,
     InvalidTransition,
@@ -257,6 +257,9 @@ def post_list(request: HttpRequest) -> HttpResponse:
         "page_name": SavedView.Page.POSTS,
         "undoable": len(bulk_views.kept_undo(request)),
         "people": choices.people,
+        "every_words": (
+            in_words(counted) if page.is_one_of_many and at_risk is None else ""
+        ),
         "clear_url": f"?tab={tab}",
         "day": day,
         "filters": filters,

@@ -8,7 +8,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from publishing.models import Delivery, Post, Review
+from publishing import bulk_runs, jobs, moving
+from publishing.models import Delivery, Job, Post, Review
 
 from .conftest import make_delivery, make_person
 
@@ -241,3 +242,133 @@ def test_what_was_done_with_many_is_taken_back_where_nobody_changed_it(world, an
     assert (
         "can be taken back" not in bulk(ana, [one], "cancel", do="1").content.decode()
     )
+
+
+# ---------------------------------------------------------------- all of a list
+
+LIST = "/posts/?tab=upcoming"
+
+
+@pytest.fixture
+def turns(monkeypatch):
+    """Long work, a turn at a time: `turns()` does all of it."""
+    monkeypatch.setattr(jobs, "wake", lambda: None)
+
+    def finish() -> None:
+        for _turn in range(100):
+            if not jobs.take_turn():
+                return
+        pytest.fail("long work has no end")
+
+    return finish
+
+
+def many(world, number=30):
+    return [
+        make_delivery(world.x, world.ana, text=f"Waits {n}", hours=100 + n)
+        for n in range(number)
+    ]
+
+
+def all_of(client, action, address=LIST, **fields):
+    values = {"every": "1", "action": action, "next": address, **fields}
+    return client.post(reverse("post_bulk"), values, follow=True)
+
+
+def test_all_of_a_list_is_looked_at_and_moved_as_long_work(world, ana, turns):
+    rows = many(world)
+    stays = make_delivery(
+        world.x, world.ana, text="Leaves", hours=101, status="publishing"
+    )
+    page = ana.get(LIST).content.decode()
+    assert "All 31 of this list" in " ".join(page.split())
+    due = {row.pk: row.due_at for row in Delivery.objects.all()}
+    address = all_of(ana, "move", days="7").redirect_chain[-1][0]
+    assert "Waits for its turn" in ana.get(address).content.decode()
+    turns()
+    look = " ".join(ana.get(address).content.decode().split())
+    assert "Move: 30 posts" in look
+    assert "1 × Sending to Acme X has begun" in look
+    assert dict(Delivery.objects.values_list("pk", "due_at")) == due
+    # Meanwhile somebody moves one of them.
+    moving.move(world.ana, rows[3].post_id, timezone.localdate() + timedelta(days=40))
+    ana.post(address)
+    ana.post(address)
+    turns()
+    done = " ".join(ana.get(address, follow=True).content.decode().split())
+    assert "29 posts are done." in done
+    assert "Somebody has moved it meanwhile" in done
+    week = timedelta(days=7)
+    after = dict(Delivery.objects.values_list("pk", "due_at"))
+    assert sum(after[row.pk] - due[row.pk] == week for row in rows) == 29
+    assert after[stays.pk] == due[stays.pk]
+    assert Job.objects.filter(kind="bulk_do").count() == 1
+
+
+def test_work_on_all_of_a_list_goes_on_after_a_kill_and_can_be_stopped(
+    world, ana, turns, monkeypatch
+):
+    rows = many(world)
+    address = all_of(ana, "cancel").redirect_chain[-1][0]
+    turns()
+    ana.post(address)
+    job = Job.objects.get(kind="bulk_do")
+    count = iter(range(1000))
+
+    def die(name):
+        if next(count) in (4, 9):
+            raise SystemExit("killed")
+
+    monkeypatch.setattr(bulk_runs, "crash_point", die)
+    for _death in range(2):
+        with pytest.raises(SystemExit):
+            jobs.take_turn()
+        Job.objects.update(lease_expires_at=None)
+    job.refresh_from_db()
+    gone = Delivery.objects.filter(status="cancelled")
+    assert (job.done, gone.count()) == (10, 10)
+    ana.post(reverse("job_cancel", args=[job.pk]))
+    turns()
+    job.refresh_from_db()
+    assert (job.state, gone.count()) == ("cancelled", 10)
+    page = " ".join(ana.get(address, follow=True).content.decode().split())
+    assert "10 posts are done." in page
+    assert len(rows) - gone.count() == 20
+
+
+def test_a_list_of_drafts_is_given_away_and_nobody_elses_page_shows_it(
+    world, ana, turns, sign_in
+):
+    other = make_person("otto", "Marketing", brand=world.brand)
+    for n in range(3):
+        Post.objects.create(brand=world.brand, author=world.ana, text=f"Draft {n}")
+    answer = all_of(ana, "reassign", "/posts/?tab=drafts", person=other.pk)
+    address = answer.redirect_chain[-1][0]
+    turns()
+    assert sign_in(other).get(address).status_code == 404
+    ana.post(address)
+    turns()
+    assert Post.objects.filter(owner=other).count() == 3
+
+
+@pytest.mark.parametrize(
+    ("address", "action", "fields", "said"),
+    [
+        (LIST, "move", {"days": "0"}, "write a number other than 0"),
+        (LIST, "", {}, "Choose what to do"),
+        ("/posts/?tab=upcoming&account=999", "cancel", {}, "This list has no posts"),
+        ("/posts/?tab=native", "cancel", {}, "This list has no posts"),
+    ],
+)
+def test_what_cannot_be_done_with_a_list_is_said(
+    world, ana, turns, address, action, fields, said
+):
+    many(world, 2)
+    assert said in all_of(ana, action, address, **fields).content.decode()
+    assert not Job.objects.exists()
+
+
+def test_a_list_that_is_too_long_is_refused(world, ana, turns, monkeypatch):
+    monkeypatch.setattr(bulk_runs, "MOST", 2)
+    many(world, 3)
+    assert "more than 2: narrow" in all_of(ana, "cancel").content.decode()
