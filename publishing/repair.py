@@ -67,6 +67,8 @@ class Line:
     dismisses: bool
     is_stopped: bool
     is_late: bool
+    #: its brand began to ask for approval since, and nobody was asked about it
+    is_unapproved: bool
     goes_at: datetime | None = None
 
     @property
@@ -102,6 +104,7 @@ def lines(
                 dismisses=can_dismiss(row),
                 is_stopped=stopped,
                 is_late=late,
+                is_unapproved=sends and _is_unapproved(row),
             )
         )
     if picked is None and not any(line.is_picked for line in found):
@@ -112,6 +115,13 @@ def lines(
     for line in found:
         line.goes_at = plan.at.get(line.delivery.pk)
     return found
+
+
+def _is_unapproved(row: Delivery) -> bool:
+    """As the engine will find: then people are asked before it goes."""
+    if row.approved_as or row.repeat_is_safe or row.parts_out or row.is_out:
+        return False
+    return bool(row.post.brand.approval_steps)
 
 
 def rules(gap: timedelta) -> valve.Rules:

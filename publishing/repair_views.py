@@ -80,6 +80,7 @@ def desk_repair(request: HttpRequest) -> HttpResponse:
             line.sends and line.is_late and not line.is_picked for line in lines
         ),
         "late_chosen": sum(line.is_late or line.gets_late for line in going),
+        "unapproved": sum(line.is_unapproved for line in going),
         "last_at": max((line.goes_at for line in going if line.goes_at), default=None),
         "first_at": min((line.goes_at for line in going if line.goes_at), default=None),
         "may_send": any(line.sends for line in lines),

@@ -118,6 +118,17 @@ def test_the_number_of_queries_does_not_grow(world, rita):
     assert count([*first, *others]) == before
 
 
+def test_the_preview_says_what_has_to_be_approved_before_it_goes(world, rita):
+    rows = failed(world, 2)
+    Delivery.objects.filter(pk=rows[0].pk).update(approved_as=Delivery.LET_GO)
+    assert "once it is approved" not in words(repair(rita, rows))
+    world.brand.approval_steps = 1
+    world.brand.save()
+    page = words(repair(rita, rows))
+    assert page.count("once it is approved") == 1
+    assert "1 of them was never approved, and its brand asks for that now" in page
+
+
 def test_a_long_list_scrolls_by_itself_so_that_its_buttons_stay_near(world, rita):
     rows = failed(world, 13)
     region = 'tabindex="0" role="region" aria-labelledby="list-words"'
