@@ -9,8 +9,18 @@ from datetime import datetime, timedelta
 from functools import cache, cached_property
 from typing import Any, NamedTuple
 
-from django.db.models import Count, F, OuterRef, Q, Subquery, Value, Window
-from django.db.models.functions import Coalesce, RowNumber
+from django.db.models import (
+    Case,
+    Count,
+    F,
+    OuterRef,
+    Q,
+    Subquery,
+    Value,
+    When,
+    Window,
+)
+from django.db.models.functions import Coalesce, Now, RowNumber
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -459,7 +469,7 @@ def _read(user: Any, tab: str, whose: str) -> list[Delivery]:
 
 
 def _rest(user: Any, tab: str, whose: str, wanted: Sequence[Group]) -> list[Delivery]:
-    """Of these groups as many rows as can be repaired at once, oldest first.
+    """Of these groups as many rows as can be repaired at once.
 
     Where hundreds have failed, and then alone.
     """
@@ -476,10 +486,13 @@ def _rest(user: Any, tab: str, whose: str, wanted: Sequence[Group]) -> list[Deli
 
 
 def _in_turn(rows: Any) -> Any:
-    """turn: its place in its kind, oldest first; of_kind: how many that has."""
+    """turn: its place in its kind, what is still useful first, then the oldest; of_kind:
+    how many that has."""
     alike = [F(name) for name in KIND]
+    is_over = Case(When(useful_until__gt=Now(), then=0), default=1)
+    order: list[Any] = [is_over, "due_at", "pk"]
     return rows.annotate(
-        turn=Window(RowNumber(), partition_by=alike, order_by=["due_at", "pk"]),
+        turn=Window(RowNumber(), partition_by=alike, order_by=order),
         of_kind=Window(Count("pk"), partition_by=alike),
     )
 
