@@ -69,6 +69,8 @@ class Line:
     is_late: bool
     #: its brand began to ask for approval since, and nobody was asked about it
     is_unapproved: bool
+    #: left out at first, because its turn would come after its useful time
+    is_too_slow: bool = False
     goes_at: datetime | None = None
 
     @property
@@ -84,7 +86,8 @@ def lines(
     gap: timedelta,
     now: datetime,
 ) -> list[Line]:
-    """picked None: what can be sent and is in time; if none can, everything.
+    """picked None: what can be sent and is in time, when its turn comes too; if none can
+    be sent, everything.
 
     A fixed number of queries.
     """
@@ -110,11 +113,21 @@ def lines(
     if picked is None and not any(line.is_picked for line in found):
         for line in found:
             line.is_picked = not line.sends
-    going = [line.delivery for line in found if line.is_picked and line.sends]
-    plan = valve.plan(going, rules(gap), now)
-    for line in found:
-        line.goes_at = plan.at.get(line.delivery.pk)
+    _plan(found, gap, now)
+    if picked is None and any(line.gets_late for line in found):
+        for line in found:
+            if line.gets_late:
+                line.is_picked, line.is_too_slow = False, True
+        _plan(found, gap, now)
     return found
+
+
+def _plan(lines: Sequence[Line], gap: timedelta, now: datetime) -> None:
+    """Write down when each chosen one would go."""
+    going = [line.delivery for line in lines if line.is_picked and line.sends]
+    plan = valve.plan(going, rules(gap), now)
+    for line in lines:
+        line.goes_at = plan.at.get(line.delivery.pk)
 
 
 def _is_unapproved(row: Delivery) -> bool:

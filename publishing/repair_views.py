@@ -79,6 +79,7 @@ def desk_repair(request: HttpRequest) -> HttpResponse:
         "late_left": sum(
             line.sends and line.is_late and not line.is_picked for line in lines
         ),
+        "too_slow": sum(line.is_too_slow for line in lines),
         "late_chosen": sum(line.is_late or line.gets_late for line in going),
         "unapproved": sum(line.is_unapproved for line in going),
         "last_at": max((line.goes_at for line in going if line.goes_at), default=None),

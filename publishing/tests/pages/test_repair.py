@@ -76,6 +76,23 @@ def test_the_preview_changes_nothing_and_leaves_out_what_is_late(world, rita):
     assert not AuditEvent.objects.exists()
 
 
+def test_what_its_turn_would_find_too_late_is_chosen_by_nobody_but_a_person(
+    world, rita
+):
+    rows = failed(world, 4, hours=-1.9)
+    now = timezone.now()
+    Delivery.objects.update(useful_until=now + timedelta(minutes=8))
+    page = repair(rita, rows)
+    lines = [line for line, _text, _why in page.context["lines"]]
+    assert [line.is_picked for line in lines] == [True, True, False, False]
+    assert "2 posts would go out" in words(page)
+    assert "The turn of 2 would come after their useful time" in words(page)
+    assert words(page).count('name="late"') == 2
+    # Who chooses them has seen it.
+    repair(rita, rows, "send", late=rows[2:])
+    assert {row.status for row in fresh(rows)} == {Status.SCHEDULED}
+
+
 def test_the_preview_shows_the_times_of_another_gap(world, rita):
     rows = failed(world, 2)
     page = repair(rita, rows, "preview", gap_min="45")
