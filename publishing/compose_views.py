@@ -16,6 +16,7 @@ from django.db.models import prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -161,7 +162,7 @@ def _judge_time(
                     _("%(time)s on %(date)s in %(zone)s is past.")
                     % {
                         "time": f"{when.wall:%H:%M}",
-                        "date": when.day.isoformat(),
+                        "date": date_format(when.day, _("D j M Y")),
                         "zone": when.zone,
                     },
                     "id_date",
@@ -169,7 +170,8 @@ def _judge_time(
                     _("Choose a later time, or choose Now."),
                 )
             )
-    if when.useful_until <= max(when.due_at, now) and not _kept(form, when):
+    chosen = form.cleaned_data.get("useful_until")
+    if chosen and when.useful_until <= max(when.due_at, now) and not _kept(form, when):
         panel.reasons.append(
             _reason(
                 _("It would no longer be useful when it goes out."),
@@ -595,7 +597,7 @@ def _tell(
             words
             % {
                 "n": result.made,
-                "when": f"{local:%Y-%m-%d %H:%M}",
+                "when": date_format(local, _("D j M Y, H:i")),
                 "zone": when.zone,
             },
         )

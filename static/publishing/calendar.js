@@ -407,10 +407,11 @@ class Calendar {
   }
 
   key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const isUndo = event.key.toLowerCase() === "z" && !event.shiftKey;
+    if (event.altKey || ((event.ctrlKey || event.metaKey) && !isUndo)) return;
     const at = document.activeElement;
     if (at && at.matches("input, textarea, select")) return;
-    if (event.key.toLowerCase() === "z" && this.undoKey) {
+    if (isUndo && this.undoKey) {
       event.preventDefault();
       this.undo();
     }

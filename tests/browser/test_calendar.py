@@ -111,7 +111,7 @@ def test_a_post_is_moved_by_keyboard_and_by_mouse_and_back(
     page.mouse.move(x, y + hour["height"], steps=10)
     page.mouse.up()
     expect(said).to_contain_text(f"{hour_was + 1:02}:07 (UTC)")
-    said.get_by_role("button", name="Undo").click()
+    page.keyboard.press("Control+z")
     expect(said).to_contain_text("Back at Mon")
     see(page, "month")
 
@@ -144,6 +144,9 @@ def test_a_full_day_opens_beside_the_calendar_and_a_phone_shows_a_list(
     inspect(page, "calendar-day")
     page.keyboard.press("Escape")
     expect(panel).to_be_hidden()
+    page.goto("/calendar/?platform=mastodon")
+    inspect(page, "calendar-filtered")
+    see(page, "month")
 
     # Another view asks anew: a month's cell has cards for three of its posts, and no
     # height for an hour. What is early is shown, and no empty night before it.

@@ -72,14 +72,18 @@ def test_scheduling_makes_one_delivery_per_account_at_the_wall_time(ana, world, 
 
 @pytest.mark.parametrize(
     ("steps", "said"),
-    [(0, "2 posts are scheduled for"), (1, "2 posts wait for approval, planned for")],
+    [
+        (0, "2 posts are scheduled for Mon 1 Jul 2030, 09:00 (Europe/Berlin)."),
+        (1, "2 posts wait for approval, planned for Mon 1 Jul 2030, 09:00"),
+    ],
 )
 def test_what_waits_for_approval_is_not_called_scheduled(
     ana, world, filled, steps, said
 ):
     world.brand.approval_steps = steps
     world.brand.save()
-    assert said in page_of(ana.post(NEW, filled(), follow=True))
+    form = filled(date="2030-07-01")
+    assert said in page_of(ana.post(NEW, form, follow=True))
 
 
 def test_who_changes_what_is_approved_reads_that_it_has_to_be_approved_again(
