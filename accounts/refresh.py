@@ -126,10 +126,11 @@ def begin(
 
 def finish(ticket: Ticket, result: TokenSet | PlatformError) -> bool:
     """Store the new tokens, or what hinders. True when the credential was renewed."""
+    renewed = _store(ticket, result)
     asked = Credential.objects.select_related("app").filter(pk=ticket.credential_id)
     if credential := asked.first():
         limits.count(ticket.client, credential)
-    return _store(ticket, result)
+    return renewed
 
 
 def _store(ticket: Ticket, result: TokenSet | PlatformError) -> bool:

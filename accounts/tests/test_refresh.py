@@ -315,6 +315,21 @@ def test_new_tokens_outwait_a_database_that_does_not_answer(
 
 
 @pytest.mark.django_db
+def test_new_tokens_are_stored_before_anything_else_may_fail(
+    renewable, script, monkeypatch
+):
+    def broken(*args):
+        raise ValueError("a row of the ledger is odd")
+
+    monkeypatch.setattr(refresh.limits, "count", broken)
+    old = (renewable.access_token, renewable.refresh_token)
+    with pytest.raises(ValueError, match="odd"):
+        refresh.refresh(renewable.pk)
+    renewable.refresh_from_db()
+    assert not {renewable.access_token, renewable.refresh_token} & {*old}
+
+
+@pytest.mark.django_db
 def test_an_account_s_timeline_tells_of_an_interrupted_renewal(
     renewable, client, author
 ):
