@@ -701,6 +701,20 @@ class TokenSet:
     data_access_ends_at: datetime | None = None
 
 
+#: Ten years: no token's life is longer.
+LONGEST_LIFE_S = 315_360_000
+
+
+def life_s(told: Any, usual_s: int | None = None) -> int:
+    """Seconds that a token lives, as its platform told; `usual_s` (or 0) for what makes no
+    sense. A token that came is not lost over it: the one before may be over by then."""
+    try:
+        seconds = int(told)
+    except (TypeError, ValueError, OverflowError):
+        seconds = 0
+    return seconds if 0 < seconds < LONGEST_LIFE_S else usual_s or 0
+
+
 @dataclass(frozen=True)
 class Identity:
     """One profile or page that a credential may act for.

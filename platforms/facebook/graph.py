@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..base import Observation, PlatformClient, TokenSet
+from ..base import Observation, PlatformClient, TokenSet, life_s
 from ..errors import (
     ABOUT_ACCESS,
     AmbiguousOutcome,
@@ -325,11 +325,11 @@ class GraphClient(PlatformClient):
     ) -> TokenSet:
         if not data.get("access_token"):
             raise unreadable(answer, mutates=False)
-        life_s = _number(data.get("expires_in"))
+        lives_s = life_s(data.get("expires_in"), self.spec.token_life_s)
         return TokenSet(
             access_token=str(data["access_token"]),
             issued_at=now,
-            expires_at=now + timedelta(seconds=life_s) if life_s else None,
+            expires_at=now + timedelta(seconds=lives_s) if lives_s else None,
         )
 
     def trade_code(self, key: str, url: str, code: str, redirect_uri: str) -> Answer:

@@ -345,6 +345,7 @@ SPEC = PlatformSpec(
     api_version="v26.0",
     account_kinds=("instagram",),
     # Of its own sign-in: each renewal brings another 60 days.
+    token_life_s=60 * 86_400,
     renewal_rotates=True,
     # Its permissions are not exempt from the end of data access, as those of Pages are.
     data_access_stops=tuple(Ability),

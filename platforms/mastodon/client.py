@@ -37,6 +37,7 @@ from ..base import (
     TokenSet,
     Verdict,
     Vote,
+    life_s,
     read_recent,
 )
 from ..errors import (
@@ -69,8 +70,6 @@ METRICS = {
 RECENT_PAGES = 3
 #: From where everybody may read it to where only those named may.
 VISIBILITIES = ("public", "unlisted", "private", "direct")
-#: Ten years: no token's life is longer.
-LONGEST_LIFE_S = 315_360_000
 #: "4.2.1 (compatible; Foo 1.0)" names the software that answers.
 COMPATIBLE = re.compile(r"\(compatible; ([A-Za-z]+)")
 
@@ -352,9 +351,7 @@ class MastodonClient(PlatformClient):
                 "no access token in the answer", cause=Cause.ANSWER_UNREADABLE
             )
         issued = _instant(data.get("created_at")) or datetime.now(UTC)
-        life = _int(data.get("expires_in"), 0)
-        if not 0 < life < LONGEST_LIFE_S:
-            life = 0  # it says nothing that could be counted with
+        life = life_s(data.get("expires_in"))
         return TokenSet(
             access_token=token,
             refresh_token=str(data.get("refresh_token") or ""),

@@ -28,6 +28,7 @@ from ..base import (
     RemotePost,
     TokenSet,
     Verdict,
+    life_s,
     read_recent,
 )
 from ..errors import (
@@ -142,14 +143,14 @@ class PinterestClient(PlatformClient):
         data = answer.data()
         if not data.get("access_token"):
             raise unreadable(answer, mutates=False)
-        life_s = _seconds(data.get("expires_in")) or self.spec.token_life_s or 0
-        left_s = _seconds(data.get("refresh_token_expires_in"))
+        lives_s = life_s(data.get("expires_in"), self.spec.token_life_s)
+        left_s = life_s(data.get("refresh_token_expires_in"))
         words = str(data.get("scope") or "").replace(",", " ")
         return TokenSet(
             access_token=str(data["access_token"]),
             refresh_token=str(data.get("refresh_token") or ""),
             issued_at=now,
-            expires_at=now + timedelta(seconds=life_s),
+            expires_at=now + timedelta(seconds=lives_s),
             refresh_expires_at=now + timedelta(seconds=left_s) if left_s else None,
             scopes=tuple(words.split()),
         )
@@ -545,10 +546,6 @@ def _board_name(row: Mapping[str, Any], handle: str) -> str:
 def _used_at(row: Mapping[str, Any]) -> str:
     """ISO times, which stand in their order as text."""
     return str(row.get("board_pins_modified_at") or row.get("created_at") or "")
-
-
-def _seconds(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
 
 
 def remote_of(row: Mapping[str, Any], api: PinterestClient) -> RemotePost:

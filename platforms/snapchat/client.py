@@ -27,6 +27,7 @@ from ..base import (
     RemotePost,
     TokenSet,
     Verdict,
+    life_s,
 )
 from ..errors import (
     AmbiguousOutcome,
@@ -131,12 +132,12 @@ class SnapchatClient(PlatformClient):
             raise self.error_from(answer, mutates)
         if not data.get("access_token"):
             raise _unreadable(answer, mutates)
-        life_s = _number(data.get("expires_in")) or self.spec.token_life_s or 0
+        lives_s = life_s(data.get("expires_in"), self.spec.token_life_s)
         return TokenSet(
             access_token=str(data["access_token"]),
             refresh_token=str(data.get("refresh_token") or ""),
             issued_at=now,
-            expires_at=now + timedelta(seconds=life_s),
+            expires_at=now + timedelta(seconds=lives_s),
             scopes=tuple(str(data.get("scope") or "").split()),
         )
 
@@ -601,10 +602,3 @@ def _moment(value: Any) -> datetime | None:
     except ValueError:
         return None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
-def _number(value: Any) -> int:
-    try:
-        return max(0, int(value))
-    except (TypeError, ValueError, OverflowError):
-        return 0

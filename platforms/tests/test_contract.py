@@ -16,6 +16,7 @@ from math import ceil
 from pathlib import Path
 
 import pytest
+import responses
 from PIL import Image
 from pypdf import PdfWriter
 
@@ -1075,3 +1076,27 @@ def test_every_choice_that_its_code_reads_is_offered_to_people(platform):
     )
     read = set(re.findall(r"options\.get\(\s*\"(\w+)\"", source))
     assert read <= spec.options_by_key.keys()
+
+
+#: Those that renew by one call whose answer has a token and its life.
+RENEWED = [slug for slug in SLUGS if registry.spec(slug).oauth and slug != "facebook"]
+
+
+@pytest.mark.parametrize("slug", RENEWED)
+@pytest.mark.parametrize(
+    "odd", ["7200.0", "soon", -5, 10**12, 10**30, [3600], {}, None], ids=str
+)
+def test_what_makes_no_sense_beside_a_renewed_token_does_not_lose_it(slug, odd):
+    """The one that it was made with may be over by then."""
+    beside = ("expires_in", "refresh_token_expires_in", "refresh_expires_in")
+    odds = dict.fromkeys((*beside, "scope", "permissions", "created_at"), odd)
+    body = {"access_token": "new", "refresh_token": "next", **odds}
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as api:
+        for method in ("GET", "POST"):
+            api.add(method, re.compile("https://.*"), json=body)
+        tokens = client(registry.platform(slug)).refresh()
+    assert tokens.access_token == "new"
+    assert tokens.refresh_token in {"new", "next"}
+    now = datetime.now(UTC)
+    for end in (tokens.expires_at, tokens.refresh_expires_at):
+        assert end is None or now < end < now + timedelta(days=3660)

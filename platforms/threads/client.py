@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from ..base import (
@@ -60,7 +60,6 @@ from .spec import (
     NEEDED,
     PUBLISH,
     SPEC,
-    TOKEN_LIFE_S,
 )
 
 PROFILE = "id,username,name,threads_profile_picture_url,threads_biography,is_verified"
@@ -185,8 +184,7 @@ class ThreadsClient(GraphClient):
         now = datetime.now(UTC)
         answer = self.send(key, f"{self.host('graph')}/{path}", params=dict(params))
         tokens = self.tokens_from(answer, answer.data(), now)
-        ends_at = tokens.expires_at or now + timedelta(seconds=TOKEN_LIFE_S)
-        return self.renewing_itself(replace(tokens, expires_at=ends_at))
+        return self.renewing_itself(tokens)
 
     def identities(self) -> Sequence[Identity]:
         return [self.profile()]

@@ -25,6 +25,7 @@ from ..base import (
     RemotePost,
     TokenSet,
     Verdict,
+    life_s,
     read_recent,
 )
 from ..errors import (
@@ -222,14 +223,14 @@ class TikTokClient(PlatformClient):
         data = answer.data()
         if not data.get("access_token"):
             raise _unreadable(answer, mutates)
-        life_s = _number(data.get("expires_in")) or self.spec.token_life_s or 0
+        lives_s = life_s(data.get("expires_in"), self.spec.token_life_s)
         # Both count what is left, also of a renewal: not the whole life of the grant.
-        refresh_s = _number(data.get("refresh_expires_in"))
+        refresh_s = life_s(data.get("refresh_expires_in"))
         return TokenSet(
             access_token=str(data["access_token"]),
             refresh_token=str(data.get("refresh_token") or ""),
             issued_at=now,
-            expires_at=now + timedelta(seconds=life_s),
+            expires_at=now + timedelta(seconds=lives_s),
             refresh_expires_at=now + timedelta(seconds=refresh_s)
             if refresh_s
             else None,

@@ -28,6 +28,7 @@ from ..base import (
     RemotePost,
     TokenSet,
     Verdict,
+    life_s,
     read_recent,
 )
 from ..captions import language_name
@@ -185,12 +186,12 @@ class XClient(PlatformClient):
         data = answer.data()
         if not data.get("access_token"):
             raise _unreadable(answer, mutates)
-        life_s = int(data.get("expires_in") or self.spec.token_life_s or 0)
+        lives_s = life_s(data.get("expires_in"), self.spec.token_life_s)
         return TokenSet(
             access_token=str(data["access_token"]),
             refresh_token=str(data.get("refresh_token") or ""),
             issued_at=now,
-            expires_at=now + timedelta(seconds=life_s),
+            expires_at=now + timedelta(seconds=lives_s),
             scopes=tuple(str(data.get("scope") or "").split()),
         )
 
