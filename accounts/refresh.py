@@ -59,6 +59,8 @@ UNANSWERED = {
     Cause.UNREACHABLE,
     Cause.ANSWER_LOST,
     Cause.ANSWER_UNREADABLE,
+    # As a transient error, it is what `asking` calls a bug of ours after the answer.
+    Cause.UNKNOWN_REFUSAL,
 }
 #: The platform says no more than no: there the time that the permission had tells.
 NO_REASON = {Cause.REFRESH_REFUSED, Cause.TOKEN_INVALID}

@@ -164,8 +164,9 @@ def test_an_interrupted_renewal_says_nothing_of_newer_tokens(renewable, script):
         AmbiguousOutcome(),
         TransientError(cause=Cause.TIMED_OUT),
         TransientError("closed without an answer", cause=Cause.UNREACHABLE),
+        ValueError("an answer that nobody thought of"),
     ],
-    ids=["death", "silence", "time-out", "cut"],
+    ids=["death", "silence", "time-out", "cut", "bug"],
 )
 def test_a_refusal_after_a_lost_rotation_says_what_was_lost(
     renewable, script, rotating, lost_by
