@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from . import spreadsheet
 from .csv_cells import plain
@@ -33,7 +34,12 @@ MOST_TEXT = 10_000_000
 #: How much of a CSV file decides on its separator.
 SAMPLE = 64 * 1024
 XLSX = "[Content_Types].xml"
-SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
+SEPARATORS = {
+    ",": gettext_noop("comma"),
+    ";": gettext_noop("semicolon"),
+    "\t": gettext_noop("tab"),
+    "|": gettext_noop("pipe"),
+}
 #: A formula that no spreadsheet has worked out: there is no value to take. It begins with
 #: a character that stands in no text, and that a database takes (PostgreSQL no NUL).
 NO_VALUE = "\ufdd0formula"
