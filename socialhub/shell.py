@@ -13,7 +13,7 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from accounts.models import Network
@@ -197,8 +197,20 @@ class Shell:
             asked = str(self.review_count or "")
             desk = self.desk_words if self.desk_count else ""
             waiting += [
-                ("review_list", asked, _("wait for your approval")),
-                ("failure_desk", desk, _("need a person")),
+                (
+                    "review_list",
+                    asked,
+                    ngettext(
+                        "waits for your approval",
+                        "wait for your approval",
+                        self.review_count,
+                    ),
+                ),
+                (
+                    "failure_desk",
+                    desk,
+                    ngettext("needs a person", "need a person", self.desk_count),
+                ),
             ]
         return Side(
             language=language,

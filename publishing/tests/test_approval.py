@@ -372,6 +372,7 @@ def test_a_reviewer_decides_on_the_page(ask: Any, person: Any, client: Client) -
     client.force_login(rita)
     home = client.get("/").content.decode()
     assert "1 post waits for your approval" in home
+    assert "wait for your approval" not in home
     page = client.get("/reviews/").content.decode()
     assert "Spring sale" in page
     assert "Waiting for approval" in page
