@@ -471,13 +471,13 @@ class SnapchatClient(PlatformClient):
         ):
             words = f"{DENIED}. {text}"
             return PermissionMissing(words, cause=Cause.NOT_ALLOWED, **facts)
-        if code == "E3003" or status in (404, 410):
+        if code == "E3003" or status == 410 or (status == 404 and _is_snaps(answer)):
             return NotFound(text, **facts)
         if status == 409:
             return DuplicateContent(text, **facts)
         if status == 413:
             return InvalidContent(text, cause=Cause.MEDIA_TOO_LARGE, **facts)
-        if status in (401, 403):  # not in Snap's words: something in between
+        if status in (401, 403, 404):  # not in Snap's words: something in between
             return TransientError(text, reach=Reach.PLATFORM, **facts)
         if status == 408 or 300 <= status < 400:
             return TransientError(text, **facts)

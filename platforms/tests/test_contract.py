@@ -1100,3 +1100,19 @@ def test_what_makes_no_sense_beside_a_renewed_token_does_not_lose_it(slug, odd):
     now = datetime.now(UTC)
     for end in (tokens.expires_at, tokens.refresh_expires_at):
         assert end is None or now < end < now + timedelta(days=3660)
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 407, 410, 451])
+def test_a_page_of_something_in_between_ends_no_access(platform, status):
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as api:
+        for method in ("GET", "POST", "HEAD"):
+            api.add(
+                method,
+                re.compile("https://.*"),
+                body="<!doctype html><title>Sign in to the hotel's network</title>",
+                status=status,
+                content_type="text/html",
+            )
+        with pytest.raises(PlatformError) as refused:
+            client(platform).prove()
+    assert not refused.value.ends_access
