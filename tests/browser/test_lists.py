@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import Site
 from tests.browser.guide import (
     BLUESKY,
     MASTODON,
+    PATIENCE_MS,
     X,
     row_of,
     wait_for_state,
@@ -120,6 +122,45 @@ def test_many_posts_are_moved_and_put_back(
     rows.first.get_by_role("link").first.click()
     expect(page.get_by_role("main")).to_contain_text("looked after by Rhea Reviewer")
     expect(row_of(page, X, "Cancelled")).to_be_visible()
+
+
+#: More drafts than a page of the list has.
+DRAFTS = """
+import django; django.setup()
+from django.contrib.auth import get_user_model
+from accounts.models import Brand
+from publishing.models import Post
+brand, ana = Brand.objects.get(name="Acme"), get_user_model().objects.get(username="mara")
+label = brand.labels.create(name={name!r})
+for number in range(30):
+    Post.objects.create(brand=brand, author=ana, text=f"{name} {{number}}").labels.add(label)
+print(label.pk)
+"""
+
+
+@SIZES
+def test_a_whole_list_is_looked_at_and_then_given_away(
+    size: Size, site: Site, visit: Visit, connected: None, inspect: Inspect
+) -> None:
+    name = f"Whole list at {size[0]}"
+    label = site.rows(DRAFTS.format(name=name))
+    page = visit("mara", size=size)
+    page.goto(f"/posts/?tab=drafts&label={label}")
+    page.locator("summary").filter(has_text="Many posts at once").press("Enter")
+    page.get_by_label("With the ticked posts").select_option(label="Give to somebody")
+    page.get_by_label("New owner").select_option(label="Rhea Reviewer")
+    page.get_by_role("checkbox", name="All 30 of this list").press("Space")
+    inspect(page, f"posts-bulk-all-{size[0]}")
+    page.get_by_role("button", name="Show what happens").press("Enter")
+    give = page.get_by_role("button", name="Give: 30 posts")
+    expect(give).to_be_visible(timeout=PATIENCE_MS)
+    inspect(page, f"bulk-looked-{size[0]}")
+    give.press("Enter")
+    expect(page.get_by_text("30 posts are done.")).to_be_visible(timeout=PATIENCE_MS)
+    inspect(page, f"bulk-done-{size[0]}")
+    page.get_by_role("link", name="Back to the list").press("Enter")
+    rows = page.get_by_role("row").filter(has_text=name)
+    expect(rows.filter(has_text="Rhea Reviewer")).to_have_count(25)
 
 
 @SIZES
