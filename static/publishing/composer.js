@@ -121,7 +121,6 @@
 
   function filterAccounts() {
     const words = search.value.trim().toLowerCase();
-    let found = 0;
     for (const group of form.querySelectorAll("#accounts .pub-network")) {
       const network = group.querySelector("legend").textContent.toLowerCase();
       let here = 0;
@@ -131,10 +130,22 @@
         here += !label.hidden;
       }
       group.hidden = !here;
-      found += here;
     }
+    countAccounts();
+  }
+
+  // What the search hides is chosen still.
+  function countAccounts() {
+    const all = boxes();
+    const chosen = all.filter((box) => box.checked).length;
+    const shown = all.filter((box) => !box.closest("label").hidden).length;
     const said = document.getElementById("account-found");
-    said.textContent = words ? `${found} / ${boxes().length}` : "";
+    const fill = (words, n) => words.replace("{n}", n).replace("{all}", all.length);
+    const parts = [
+      chosen && fill(said.dataset.chosen, chosen),
+      search.value.trim() && fill(said.dataset.shown, shown),
+    ];
+    said.textContent = parts.filter(Boolean).join(" · ");
   }
 
   // All of them, or none where all are ticked.
@@ -156,6 +167,10 @@
       search.addEventListener("keydown", (event) => {
         if (event.key === "Enter") event.preventDefault();
       });
+      form.addEventListener("change", ({ target }) => {
+        if (target.name === "accounts") countAccounts();
+      });
+      countAccounts();
     }
     const groups = document.getElementById("account-groups");
     if (groups) groups.hidden = false;

@@ -50,7 +50,7 @@ def test_a_post_is_written_and_scheduled_by_keys_alone(
 
     press("Alt+Digit1")
     page.keyboard.type("acme tools")
-    found = page.get_by_role("status").filter(has_text=re.compile(r"^\d / \d$"))
+    found = page.get_by_role("status").filter(has_text=re.compile(r"\d of \d+ shown"))
     expect(found).to_be_visible()
     expect(page.get_by_role("checkbox", name="Ana Lopez")).to_be_hidden()
     for account in (X, BLUESKY, MASTODON):
@@ -691,6 +691,26 @@ def test_on_a_mac_the_alt_key_writes_what_it_writes_there(
     expect(text_field(page)).to_be_focused()
     page.get_by_role("button", name="Shortcuts").click()
     expect(page.get_by_role("dialog", name="Shortcuts")).to_contain_text("Option key")
+
+
+def test_accounts_are_searched_and_what_is_chosen_is_counted(
+    visit: Visit, connected: None
+) -> None:
+    page = visit("mara", size=(390, 500))
+    page.goto("/posts/new/")
+    # Many of them scroll in a box of their own: the text is not far below.
+    accounts = page.locator("#accounts").bounding_box()
+    assert accounts
+    assert accounts["height"] == 300
+    found = page.locator("#account-found")
+    search = page.get_by_label("Search accounts")
+    expect(search).to_be_visible()
+    expect(found).to_be_empty()
+    account_box(page, X).check()
+    expect(found).to_have_text("1 chosen")
+    search.fill("mastodon")
+    expect(found).to_have_text(re.compile(r"^1 chosen · 1 of \d+ shown$"))
+    expect(account_box(page, X)).to_be_hidden()
 
 
 #: How far what is seen has moved by itself since the page began, as browsers count it.
