@@ -172,7 +172,8 @@ def queue_edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
         saved = form.write(request.user)
         messages.success(request, _("“%(name)s” is saved.") % {"name": saved.name})
         walls = [(day, wall) for day, some in form.walls.items() for wall in some]
-        for words in slots.advice(walls):
+        notes = slots.clock_notes(saved, timezone.localdate())
+        for words in [*slots.advice(walls), *notes[:4]]:
             messages.info(request, words)
         return redirect("queue_list")
     status = 422 if request.method == "POST" else 200

@@ -95,12 +95,14 @@ def end_words(series: Series) -> str:
 
 @dataclass(frozen=True)
 class Preview:
-    """What a rule comes to. clock: what clock changes of the year make of it in UTC."""
+    """What a rule comes to. clock: what clock changes of the year make of it in UTC;
+    notes: days whose clock shows its time not at all, or twice."""
 
     rule: str
     coming: list[Timing]
     clock: list[str]
     dense: bool
+    notes: list[str]
 
     @property
     def sentence(self) -> str:
@@ -111,6 +113,7 @@ class Preview:
 def preview(series: Series, now: datetime) -> Preview:
     coming: list[Timing] = []
     clock: list[str] = []
+    notes: list[str] = []
     before = ""
     today = now.astimezone(zone_called(series.zone)).date()
     for day in series.days(today + YEAR):
@@ -119,6 +122,10 @@ def preview(series: Series, now: datetime) -> Preview:
             continue
         if len(coming) < NAMED:
             coming.append(when)
+        if note := composing.clock_note(day, series.wall, series.zone):
+            # It has the hour of that day alone, and its own again after it.
+            notes.append(note)
+            continue
         utc = f"{when.due_at:%H:%M}"
         if not before:
             clock.append(_("now this is %(utc)s UTC") % {"utc": utc})
@@ -126,7 +133,7 @@ def preview(series: Series, now: datetime) -> Preview:
             words = {"day": date_format(day, _("j M Y")), "utc": utc}
             clock.append(_("from %(day)s this is %(utc)s UTC") % words)
         before = utc
-    return Preview(rule_words(series), coming, clock, series.is_dense)
+    return Preview(rule_words(series), coming, clock, series.is_dense, notes)
 
 
 def timing(series: Series, day: date) -> Timing:

@@ -27,7 +27,7 @@ from accounts.models import AuditEvent, ConnectedAccount
 from accounts.zones import zone_called
 
 from . import moving, natives
-from .composing import CHANGEABLE, Timing, timing
+from .composing import CHANGEABLE, Timing, clock_note, timing
 from .listing import Filters, instants
 from .models import USEFUL_FOR, Delivery, DeliveryQuerySet, Post, Queue, QueueSlot
 
@@ -317,6 +317,19 @@ def advice(slots: Iterable[tuple[int, Any]]) -> list[str]:
         )
         % {"n": near}
     ]
+
+
+def clock_notes(queue: Queue, first: date) -> list[str]:
+    """Slots of the coming year that a clock does not show, or shows twice, in words."""
+    walls = [(slot.weekday, slot.wall) for slot in queue.slots.all()]
+    days = [first + timedelta(days=n) for n in range(366)]
+    told = (
+        clock_note(day, wall, queue.zone)
+        for day in days
+        for weekday, wall in walls
+        if weekday == day.weekday()
+    )
+    return [note for note in told if note]
 
 
 # ---------------------------------------------------------------- reshuffling

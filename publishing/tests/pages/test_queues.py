@@ -244,6 +244,14 @@ def test_a_queue_is_written_and_changed(world, ana):
     assert not Queue.objects.exists()
 
 
+def test_a_slot_in_an_hour_that_clocks_skip_or_repeat_is_told(world, ana):
+    page = save(ana, world, day0="", day6="02:30").content.decode()
+    assert page.count("in Europe/Berlin") >= 2
+    assert "The clocks go forward: 02:30 does not exist on" in page
+    assert "The clocks go back: 02:30 comes twice on" in page
+    assert "The clocks" not in save(ana, world, name="Later").content.decode()
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [

@@ -96,6 +96,23 @@ def test_the_preview_tells_what_clock_changes_do(zone, now, said):
     assert repeating.preview(rule(zone=zone), now).sentence == said
 
 
+def test_the_preview_names_days_whose_clock_shows_its_hour_not_at_all_or_twice():
+    sundays = rule(
+        zone="Australia/Sydney",
+        weekdays="6",
+        wall=time(2, 30),
+        first_on=date(2027, 3, 28),
+    )
+    shown = repeating.preview(sundays, datetime(2027, 3, 1, tzinfo=UTC))
+    assert shown.sentence.partition("; ")[2] == (
+        "now this is 15:30 UTC; from 11 Apr 2027 this is 16:30 UTC; "
+        "from 10 Oct 2027 this is 15:30 UTC"
+    )
+    back, forward = shown.notes
+    assert "02:30 comes twice on 4 April 2027 in Australia/Sydney" in back
+    assert "02:30 does not exist on 3 October 2027" in forward
+
+
 def test_the_preview_comes_first_and_makes_nothing(world, ana):
     post = plan(world)
     page = begin(ana, post, action="look").content.decode()
