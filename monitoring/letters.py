@@ -191,6 +191,8 @@ class _Composer:
         self.first = min((first for _count, first in waits.values()), default=None)
 
     def compose(self) -> Letter | None:
+        if self.person is not None and not self.person.is_active:
+            return None  # left while it waited
         if self.incident.kind == Incident.Kind.BREAKER:
             return self._outage()
         if not self.accounts:

@@ -121,6 +121,27 @@ def test_what_is_solved_before_the_quiet_hours_end_is_not_mailed(
     assert not Alert.objects.exists()
 
 
+def test_who_has_left_while_a_message_waits_is_not_mailed(
+    broken: Any, author: Any
+) -> None:
+    wants(author, quiet_from=time(21), quiet_until=time(7))
+    incidents.review(EVENING)
+    type(author).objects.update(is_active=False)
+    incidents.review(EVENING + timedelta(hours=9))
+    assert mail.outbox == []
+    assert not Alert.objects.exists()
+
+
+def test_who_has_left_does_not_read_that_it_is_solved(
+    broken: Any, author: Any
+) -> None:
+    incidents.review()
+    type(author).objects.update(is_active=False)
+    mend()
+    incidents.review()
+    assert len(mail.outbox) == 1
+
+
 def test_a_digest_is_one_mail_of_all(
     broken: Any, author: Any, make_account: Any
 ) -> None:
