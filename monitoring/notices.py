@@ -35,7 +35,7 @@ class Ending:
     """The first end of one tree of accesses, or of the version that our app speaks.
 
     from_at: since when it was to end so; None: nobody knows. root: None for a version,
-    which is the admins' matter.
+    which is the admins' matter. may_move: a renewal that puts it off is due right now.
     """
 
     key: str
@@ -46,6 +46,7 @@ class Ending:
     accounts: dict[int, ConnectedAccount] = field(default_factory=dict)
     #: of a version: key and platform
     app: tuple[int, str] = (0, "")
+    may_move: bool = False
 
     def was_never_further(self, days: int) -> bool:
         since = self.from_at
@@ -81,6 +82,8 @@ def tell(now: datetime) -> None:
         step = next((step for step in DAYS if days <= step), None)
         if step is None or ending.was_never_further(step):
             continue  # far away, or it never was any further
+        if ending.may_move and not _is_told(ending):
+            continue  # after a standstill of ours, it is tried first
         incident = _open(ending, now)
         if incident is None:
             continue
@@ -155,8 +158,16 @@ def _endings(now: datetime, only: Sequence[int] = ()) -> list[Ending]:
             if end.at < ending.ends_at:
                 ending.ends_at, ending.from_at = end.at, from_at
                 ending.cause = cause
+            if end.at == ending.ends_at:
+                ending.may_move = _may_move(row, end, now)
             ending.accounts.update((account.pk, account) for account in accounts)
     return [ending for ending in found.values() if ending.accounts]
+
+
+def _may_move(credential: Credential, end: End, now: datetime) -> bool:
+    due = credential.refresh_after
+    renews = end.kind == EndKind.RENEWAL and credential.app.spec.renewal_rotates
+    return renews and due is not None and due <= now
 
 
 def _ends_of(
@@ -239,6 +250,10 @@ def _made_from(credential: Credential, tree: Tree) -> Iterable[Credential]:
 def _is_other(ending: Ending, row: Incident) -> bool:
     assert row.ends_at is not None
     return abs(ending.ends_at - row.ends_at) > SAME_END
+
+
+def _is_told(ending: Ending) -> bool:
+    return Incident.objects.open().filter(dedup_key=ending.key).exists()
 
 
 def _open(ending: Ending, now: datetime) -> Incident | None:

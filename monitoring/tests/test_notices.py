@@ -198,6 +198,31 @@ def test_an_end_that_a_refused_renewal_brings_is_told_at_once(account: Any) -> N
     assert not Incident.objects.open().exists()
 
 
+def test_after_a_standstill_a_renewal_that_is_due_is_tried_first(
+    account: Any, make_account: Any
+) -> None:
+    """Nothing was renewed for three days, because we were not there."""
+    account.delete()
+    row = make_account("threads", "t", refresh_token="r", expires_at=ENDS).credential
+    due = ENDS - timedelta(days=7)
+    Credential.objects.update(
+        issued_at=ENDS - timedelta(days=60),
+        connected_at=ENDS - timedelta(days=90),
+        refresh_expires_at=ENDS,
+        refresh_after=due,
+    )
+    assert row.ends() == []
+    day(4)
+    assert told() == []
+    # It was tried, and did not come about.
+    Credential.objects.update(refresh_after=ENDS - timedelta(days=4, hours=2))
+    day(4)
+    assert told() == [7]
+    # What is told stays told while the next try is due.
+    day(3.9)
+    assert Incident.objects.open().count() == 1
+
+
 @pytest.fixture
 def photos(account: Any, make_account: Any) -> Any:
     """An Instagram account that acts with the token of a person's Page."""

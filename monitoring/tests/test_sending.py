@@ -132,9 +132,7 @@ def test_who_has_left_while_a_message_waits_is_not_mailed(
     assert not Alert.objects.exists()
 
 
-def test_who_has_left_does_not_read_that_it_is_solved(
-    broken: Any, author: Any
-) -> None:
+def test_who_has_left_does_not_read_that_it_is_solved(broken: Any, author: Any) -> None:
     incidents.review()
     type(author).objects.update(is_active=False)
     mend()
