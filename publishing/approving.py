@@ -7,7 +7,8 @@ which the engine compares with what it is about to send.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import SequenceMatcher
@@ -584,19 +585,42 @@ class Change:
 
 def changes(reviews: Sequence[Review]) -> dict[int, list[Change]]:
     """By review: what is different from what was approved of its post last; empty where
-    nothing was. Two queries."""
+    nothing was. Three queries."""
     keys = [review.post_id for review in reviews]
     approved = Review.objects.filter(post__in=keys, state=State.APPROVED)
     last = {one.post_id: one for one in approved.order_by("decided_at")}
     known = accounts_of([*reviews, *last.values()]) if last else {}
+    names = _file_names([*reviews, *last.values()]) if last else {}
     found: dict[int, list[Change]] = {}
     for review in reviews:
         before = last.get(review.post_id)
         found[review.pk] = []
         if before is not None and before.pk != review.pk:
             accounts = {**accounts_in(before, known), **accounts_in(review, known)}
-            found[review.pk] = differences(before.says, review.says, accounts.values())
+            was, now = (_as_named(one.says, names) for one in (before, review))
+            found[review.pk] = differences(was, now, accounts.values())
     return found
+
+
+def _files(says: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for draft in says["drafts"].values():
+        for said in (draft, *draft.get("parts", ())):
+            yield from said["media"]
+
+
+def _file_names(reviews: Iterable[Review]) -> dict[str, str]:
+    """What people called the files, by key; one query. What is deleted has none."""
+    keys = {file["key"] for one in reviews for file in _files(one.says)}
+    assets = MediaAsset.objects.filter(pk__in={key[1:] for key in keys})
+    return {f"a{pk}": name for pk, name in assets.values_list("pk", "name") if name}
+
+
+def _as_named(says: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """The same with the names that people gave, not those that platforms get."""
+    said = deepcopy(says)
+    for file in _files(said):
+        file["file_name"] = names.get(file["key"], file["file_name"])
+    return said
 
 
 def accounts_of(reviews: Iterable[Review]) -> dict[int, ConnectedAccount]:
@@ -624,9 +648,19 @@ def differences(
     if was["due_at"] != now["due_at"]:
         times = [_clock(parse_datetime(one["due_at"])) for one in (was, now)]
         found.append(Change(_("Time"), _pair(*times)))
-    names = [", ".join(sorted(one["accounts"].values())) for one in (was, now)]
     if set(was["accounts"]) != set(now["accounts"]):
-        found.append(Change(_("Accounts"), _pair(*names)))
+        networks = {str(one.pk): one.spec.name for one in accounts}
+        lost, added = (
+            ", ".join(
+                f"{name} ({networks[key]})" if key in networks else name
+                for key, name in sorted(
+                    one["accounts"].items(), key=lambda pair: pair[1]
+                )
+                if key not in other["accounts"]
+            )
+            for one, other in ((was, now), (now, was))
+        )
+        found.append(Change(_("Accounts"), _pair(lost, added)))
     for slug, draft in now["drafts"].items():
         old = was["drafts"].get(slug)
         if old is None or old == draft:

@@ -310,6 +310,10 @@ def test_what_a_file_is_said_to_show_is_asked_for_at_once_and_not_of_who_said_it
     page = f"/media/{asset.pk}/details/"
     client.post(page, {"action": "save", "name": "a.png", "alt_text": "A lie"})
     assert row_of(post).hold == Hold.APPROVAL
+    review = post.reviews.get(is_current=True)
+    (change,) = approving.changes([review])[review.pk]
+    # By the name that people know, not the one that platforms get.
+    assert " ".join(text for _kind, text in change.pieces).startswith("a.png ")
     with pytest.raises(approving.Refused, match="somebody else"):
         approving.approve(bob, post.pk, mark(post))
     approving.approve(rita, post.pk, mark(post))
@@ -422,6 +426,22 @@ def test_all_that_is_approved_is_told_before_and_what_changes_after(
     assert change.what == "X: Who may reply"
     words = ("Accounts that you follow", "Verified accounts")
     assert list(change.pieces) == list(zip(("gone", "new"), words, strict=True))
+
+
+def test_an_account_that_came_or_went_is_named_with_its_network(
+    ask: Any, person: Any, make_account: Any, author: Any
+) -> None:
+    ask()
+    x, mastodon = make_account("x", "9"), make_account("mastodon", "77")
+    bluesky = make_account("bluesky", "5")
+    post = ask.edit(None, author, [x, mastodon], "Autumn sale")
+    approving.approve(person("rita"), post.pk, mark(post))
+    ask.edit(post, author, [x, bluesky], "Autumn sale")
+    review = post.reviews.get(is_current=True)
+    change = approving.changes([review])[review.pk][0]
+    assert change.what == "Accounts"
+    names = (f"{mastodon.name} (Mastodon)", f"{bluesky.name} (Bluesky)")
+    assert list(change.pieces) == list(zip(("gone", "new"), names, strict=True))
 
 
 def test_networks_with_words_of_their_own_are_named_beside_them(
