@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from platforms.errors import Outcome, PlatformError
@@ -162,8 +163,21 @@ def revoke(credential: Credential) -> bool | None:
         )
         return False
     # Not when the person has come back meanwhile: then there are other tokens.
-    rows.update(access_token="", refresh_token="", revoke_after=None, revoke_tries=0)
+    ended = rows.update(
+        access_token="", refresh_token="", revoke_after=None, revoke_tries=0
+    )
+    if ended and told is False:
+        _note_not_told(credential)
     return told
+
+
+def _note_not_told(credential: Credential) -> None:
+    """What lives on there only the person can end: their accounts' history says so."""
+    mine = Q(credential=credential) | Q(credential__parent=credential)
+    accounts = ConnectedAccount.objects.filter(mine).exclude(disconnected_at=None)
+    AuditEvent.objects.bulk_create(
+        AuditEvent.about(None, "not_told", account) for account in accounts
+    )
 
 
 _due = FixedQuery(

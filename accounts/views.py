@@ -321,6 +321,10 @@ AUDIT_WORDS = {
     "link_withdrawn": gettext_lazy("Reconnect link to %(to)s withdrawn by %(who)s"),
     "standby_added": gettext_lazy("Standby access of %(as)s added"),
     "standby_removed": gettext_lazy("Standby access of %(as)s removed by %(who)s"),
+    "not_told": gettext_lazy(
+        "The network did not hear that access has ended; the token was deleted here. To "
+        "end it there too, remove SocialHub in its settings"
+    ),
     "access_withdrawn": gettext_lazy("The platform said that access was withdrawn"),
     "data_deleted": gettext_lazy(
         "The platform asked for it: data of the person who gave access were deleted"

@@ -476,7 +476,9 @@ def test_a_platform_that_cannot_be_told_is_told_later(tree, planted, author):
     assert (root.access_token, root.revoke_after) == ("", None)
 
 
-def test_a_token_is_forgotten_when_the_platform_never_answers(tree, planted, author):
+def test_a_token_is_forgotten_when_the_platform_never_answers(
+    tree, planted, author, client
+):
     tree.answers["revoke"] = PlatformDown()
     for account in planted.values():
         disconnect(reread(account), author)
@@ -484,6 +486,12 @@ def test_a_token_is_forgotten_when_the_platform_never_answers(tree, planted, aut
         revoke_due(timezone.now() + timedelta(days=10 * number))
     assert len(tree.revoked) == 1 + len(WAITS)
     assert Credential.objects.get(parent=None).access_token == ""
+    # The history says what is left to do there, and says it once.
+    page = planted["page1"]
+    assert AuditEvent.objects.filter(verb="not_told", target_id=page.pk).count() == 1
+    client.force_login(author)
+    shown = client.get(page.get_absolute_url()).content.decode()
+    assert "remove SocialHub in its settings" in shown
 
 
 def test_who_comes_back_before_the_platform_is_told_keeps_the_new_access(
