@@ -244,6 +244,7 @@ def import_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "rows": [RowCard.of(table, row) for row in page.object_list],
         "sizes": sizes,
         "again": _again(table),
+        "repeats": _repeats(table),
         "goes": goes,
         "stays": sorted(stays.items()),
         "staying": sum(stays.values()),
@@ -294,6 +295,11 @@ def _again(table: Import) -> str:
         _("%(name)s has imported this very file into %(brand)s, sent on %(when)s.")
         % words
     )
+
+
+def _repeats(table: Import) -> int:
+    """How many rows wait because something says the same already."""
+    return table.rows.filter(state=ImportRow.State.BAD, is_repeat=True).count()
 
 
 def _order(table: Import) -> dict[str, Any]:
@@ -412,6 +418,7 @@ def import_row(request: HttpRequest, pk: int, number: int) -> HttpResponse:
         "tabs": _tabs(sizes, tab),
         "sizes": sizes,
         "again": _again(table),
+        "repeats": _repeats(table),
         "is_fresh": True,
     }
     return render(request, "publishing/_import_row.html", context)
@@ -454,7 +461,8 @@ def _is_column(name: str) -> bool:
 @require_POST
 @role_required(can_write)
 def import_do(request: HttpRequest, pk: int) -> HttpResponse:
-    """POST action: "settings" (judge anew), "write", "undo" or "forget"."""
+    """POST action: "settings" (judge anew), "write", "undo", "forget", "leave_repeats"
+    or "take_repeats"."""
     table = _table(request, pk)
     action = request.POST.get("action", "")
     if action == "settings":
@@ -471,6 +479,10 @@ def import_do(request: HttpRequest, pk: int) -> HttpResponse:
             return redirect(table)
     elif action == "undo":
         done = importing.undo(table)
+    elif action == "leave_repeats":
+        done = importing.leave_repeats(table)
+    elif action == "take_repeats":
+        done = importing.take_repeats(table)
     elif action == "forget":
         return _forget(request, table)
     else:

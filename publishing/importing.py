@@ -419,6 +419,29 @@ def leave_out(table: Import, row: ImportRow) -> bool:
     return still
 
 
+def leave_repeats(table: Import) -> bool:
+    """Leave out all rows that say what another one or a post says. False: it is busy."""
+    return _change_repeats(table, (State.LOOKED, State.DONE), state=RowState.LEFT)
+
+
+def take_repeats(table: Import) -> bool:
+    """A person wants all of them all the same. False: it is busy, or rows of it were
+    imported already."""
+    with transaction.atomic():
+        taken = _change_repeats(table, (State.LOOKED,), repeat_ok=True)
+        return taken and look_again(table)
+
+
+def _change_repeats(table: Import, states: Iterable[str], **changes: Any) -> bool:
+    with transaction.atomic():
+        # Whoever sets it to work says so in this row first.
+        rows = Import.objects.select_for_update().filter(pk=table.pk)
+        if not rows.filter(state__in=list(states)).exists():
+            return False
+        table.rows.filter(state=RowState.BAD, is_repeat=True).update(**changes)
+    return True
+
+
 def mend(table: Import, row: ImportRow, cells: dict[str, str], repeat_ok: bool) -> bool:
     """Give it these cells, and look at it again. False as for `leave_out`."""
     row.cells, row.repeat_ok = cells, repeat_ok

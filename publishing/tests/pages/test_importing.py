@@ -485,6 +485,31 @@ def test_what_says_the_same_needs_a_yes(world, ana):
 
 
 @pytest.mark.parametrize(
+    ("action", "states"),
+    [
+        ("leave_repeats", ["left", "left", "good", "bad"]),
+        ("take_repeats", ["good", "good", "good", "bad"]),
+    ],
+)
+def test_all_that_says_the_same_is_left_out_or_taken_at_once(
+    world, ana, action, states
+):
+    """A table that was sent before, with more rows in it now."""
+    rows = [good(text="One"), good(text="Two")]
+    do(ana, send(ana, csv_of(*rows)), "write")
+    again = send(ana, csv_of(*rows, good(text="Three"), good(time="25:00")))
+    page = ana.get(again.get_absolute_url()).content.decode()
+    assert "2 rows say what is there already:" in page
+    do(ana, again, action)
+    assert [row.state for row in again.rows.all()] == states
+    do(ana, again, "write")
+    made = 1 if action == "leave_repeats" else 3
+    assert Post.objects.count() == 2 + made
+    page = ana.get(again.get_absolute_url()).content.decode()
+    assert "rows say what is there already" not in page
+
+
+@pytest.mark.parametrize(
     "column", ["media", "text:mastodon", "thread:mastodon", "poll"]
 )
 def test_rows_that_differ_in_one_thing_are_no_repeats(world, ana, column):
