@@ -27,6 +27,7 @@ from accounts.models import (
     ReconnectCampaign,
 )
 from monitoring.models import AlertChannel, Incident
+from publishing import bulk_runs
 from publishing.models import (
     Delivery,
     Import,
@@ -151,6 +152,7 @@ SHELL: dict[str, Page] = {
     "delivery_detail": Page(failed),
     "job_list": Page(),
     "job_row": Page(pk_of(Job)),
+    "bulk_run": Page(pk_of(Job, kind=bulk_runs.LOOK)),
     "import_list": Page(),
     "export_list": Page(),
     "import_detail": Page(pk_of(Import), ("tab=all",)),

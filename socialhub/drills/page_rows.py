@@ -62,7 +62,7 @@ from monitoring.models import (
 from platforms import parts, registry
 from platforms.base import Draft, Level
 from platforms.errors import Cause, Outcome
-from publishing import threatened
+from publishing import bulk_runs, threatened
 from publishing.models import (
     Approval,
     Attempt,
@@ -776,6 +776,7 @@ class World:
 
     def _tables(self, rows: int) -> None:
         """Tables that were imported: the newest with so many rows, and the work."""
+        self._whole_list()
         for number in range(3):
             table = Import.objects.create(
                 person=self.reader,
@@ -803,6 +804,29 @@ class World:
                 becomes="scheduled",
             )
             for number in range(2, max(5, rows) + 2)
+        )
+
+    def _whole_list(self) -> None:
+        """What would happen to all posts of a list, as many as one look takes."""
+        keys = list(Post.objects.values_list("pk", flat=True)[: bulk_runs.MOST])
+        due = self.now.isoformat()
+        why = "It is published: what is out stays where it is."
+        Job.objects.create(
+            kind=bulk_runs.LOOK,
+            person=self.reader,
+            state=Job.State.DONE,
+            asked={"action": "move", "back": "/posts/"},
+            result={
+                "effects": [
+                    [
+                        key,
+                        *(("", why) if place % 5 == 0 else ("Tue 1 Dec, 10:00", "")),
+                        due,
+                    ]
+                    for place, key in enumerate(keys)
+                ]
+            },
+            ended_at=self.now,
         )
 
     def _records(self, accounts: Sequence[ConnectedAccount], count: int) -> None:
