@@ -283,9 +283,9 @@ class Calendar {
   // The nights of a week are mostly empty, and would stand before all else.
   beginDays(events) {
     const hours = events.map((event) => Number(event.start.slice(11, 13)));
-    const { activeStart, activeEnd } = this.calendar.view;
+    const { currentStart, currentEnd } = this.calendar.view;
     const now = this.now();
-    if (activeStart <= now && now < activeEnd) hours.push(now.getUTCHours());
+    if (currentStart <= now && now < currentEnd) hours.push(now.getUTCHours());
     const first = String(Math.min(MORNING, ...hours)).padStart(2, "0");
     this.calendar.setOption("slotMinTime", `${first}:00:00`);
   }
@@ -489,7 +489,7 @@ class Calendar {
     } catch (error) {
       if (error instanceof SignedOut) return { said: this.words.out, isOut: true };
       this.calendar.refetchEvents(); // it may have arrived
-      return { said: this.words.noAnswer, isOpen: true };
+      return { said: this.words.noAnswer, isUnknown: true };
     }
   }
 
@@ -516,7 +516,7 @@ class Calendar {
     if (!key) return;
     this.undoKey = "";
     const found = await this.post(this.data.undo, { undo: key });
-    if (found.isOut || found.isOpen) {
+    if (found.isOut || found.isUnknown) {
       this.undoKey = key;
       return this.say(found.said, { undo: true, bad: true, way: this.wayOut(found) });
     }

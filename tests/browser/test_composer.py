@@ -713,6 +713,30 @@ def test_accounts_are_searched_and_what_is_chosen_is_counted(
     expect(account_box(page, X)).to_be_hidden()
 
 
+#: Whether the first letter of a text stands at its right end.
+STARTS_RIGHT = """(node) => {
+  const letter = document.createRange();
+  letter.setStart(node.firstChild, 0);
+  letter.setEnd(node.firstChild, 1);
+  const box = node.getBoundingClientRect();
+  return letter.getBoundingClientRect().left > box.left + box.width / 2;
+}"""
+
+
+def test_hebrew_and_arabic_run_from_right_to_left(
+    visit: Visit, connected: None
+) -> None:
+    page = visit("mara")
+    page.goto("/posts/new/")
+    account_box(page, X).check()
+    shown = page.get_by_label("Preview for X").locator(".pub-text")
+    for text, is_right in (("שלום!", True), ("Hello!", False)):
+        text_field(page).fill(text)
+        expect(shown).to_have_text(text)
+        assert shown.evaluate(STARTS_RIGHT) is is_right
+    expect(text_field(page)).to_have_css("unicode-bidi", "plaintext")
+
+
 #: How far what is seen has moved by itself since the page began, as browsers count it.
 SHIFTED = """() => new Promise((done) => {
   let sum = 0;
