@@ -149,7 +149,7 @@ class Field:
 
     @property
     def is_chosen(self) -> bool:
-        return self.text != self.usual
+        return (self.value or None) != (self.option.default or None)
 
     @property
     def is_asked(self) -> bool:
