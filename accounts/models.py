@@ -500,13 +500,14 @@ class Credential(models.Model):
         """Take a whole new token set over; an empty refresh token overwrites nothing."""
         now = now or timezone.now()
         self.access_token = tokens.access_token
-        if tokens.refresh_token:
+        is_another = tokens.refresh_token not in ("", self.refresh_token)
+        if is_another:
             self.refresh_token = tokens.refresh_token
         if tokens.scopes:
             self.granted_scopes = list(tokens.scopes)
         self.issued_at = tokens.issued_at or now
         self.expires_at = tokens.expires_at
-        if tokens.refresh_expires_at or tokens.refresh_token:
+        if tokens.refresh_expires_at or is_another:
             self.refresh_expires_at = tokens.refresh_expires_at
         if tokens.data_access_ends_at:
             self.data_access_ends_at = tokens.data_access_ends_at

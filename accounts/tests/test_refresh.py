@@ -294,6 +294,23 @@ def test_tokens_that_come_after_a_disconnect_are_revoked_as_well(
 @pytest.mark.trap("x", 1)
 @pytest.mark.trap("tiktok", 2)
 @pytest.mark.django_db
+def test_a_renewal_that_names_no_end_of_the_same_permission_leaves_the_end_that_is_known(
+    renewable, script
+):
+    """LinkedIn's permission to renew stays the same for a year, and its end with it."""
+    end = timezone.now() + timedelta(days=20)
+    Credential.objects.update(refresh_expires_at=end)
+    script.answers["refresh"] = [TokenSet("second", "first")]
+    assert again(renewable)
+    renewable.refresh_from_db()
+    assert (renewable.access_token, renewable.refresh_expires_at) == ("second", end)
+    script.answers["refresh"] = [TokenSet("third", "another")]
+    assert again(renewable)
+    renewable.refresh_from_db()
+    assert renewable.refresh_expires_at is None, "of this one nothing is known"
+
+
+@pytest.mark.django_db
 def test_new_tokens_outwait_a_database_that_does_not_answer(
     renewable, script, monkeypatch
 ):
