@@ -150,7 +150,6 @@ ALIASES: Mapping[str, str] = {
     "beitrag": "text",
     "beitragstext": "text",
     "nachricht": "text",
-    "adresse": "link",
     "bild": "media",
     "bilder": "media",
     "datei": "media",
@@ -167,8 +166,6 @@ ALIASES: Mapping[str, str] = {
     "sinnvoll bis": "useful until",
     "umfrage": "poll",
     "zustand": "state",
-    "status": "state",
-    "stand": "state",
 }
 
 

@@ -944,6 +944,12 @@ def test_tables_may_be_written_as_germans_do(world, ana):
     assert rows[3].becomes == "draft"
 
 
+def test_what_other_products_say_of_a_state_is_passed_over(world, ana):
+    table = send(ana, csv_of(good(Status="Approved by Kim")))
+    assert table.facts["ignored"] == ["Status"]
+    assert table.rows.get().state == "good"
+
+
 @pytest.mark.parametrize(
     ("cell", "found"),
     [
