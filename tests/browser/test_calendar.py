@@ -286,6 +286,7 @@ def two_steps(visit: Visit, furnished: dict[str, str]) -> Iterator[None]:
         save.click()
         # What becomes of posts that are scheduled already is asked then.
         planned = page.get_by_role("radio", name=re.compile("^Let these go as planned"))
+        expect(planned.or_(page.get_by_role("status")).first).to_be_visible()
         if planned.is_visible():
             planned.check()
             save.click()
