@@ -957,6 +957,17 @@ class Delivery(models.Model):
             ),
             models.Index(fields=["account", "fingerprint"], name="delivery_same_again"),
             models.Index(fields=["status", "due_at"], name="delivery_by_status"),
+            # The few that needed more than one try, for the failure desk.
+            models.Index(
+                fields=["status", "due_at"],
+                name="delivery_tried_again",
+                condition=Q(attempt_count__gt=1),
+            ),
+            models.Index(
+                fields=["status", "due_at"],
+                name="delivery_put_off",
+                condition=Q(transient_count__gt=0),
+            ),
             # The list of all, newest first, whatever their state.
             models.Index(fields=["due_at"], name="delivery_by_time"),
             models.Index(fields=["account", "due_at"], name="delivery_by_account"),

@@ -302,6 +302,18 @@ def test_a_page_of_a_long_list_is_read_in_the_order_of_an_index(member, tab, ind
     assert lists[0] in found
 
 
+@pytest.mark.parametrize("tab", ["needs_me", "solved"])
+def test_the_desk_finds_the_few_that_were_tried_again_among_all(member, tab):
+    """Of all that went out in two months, and of all that is to come."""
+    plans = plans_of(member, f"{reverse('failure_desk')}?tab={tab}")
+    solved = [plan for sql, plan in plans.items() if '"attempt_count" >' in sql]
+    assert len(solved) == 1 + (tab == "solved")
+    for plan in solved:
+        assert any("delivery_tried_again" in line for line in plan), plan
+    [counted] = [plan for sql, plan in plans.items() if "FILTER (WHERE" in sql]
+    assert any("delivery_put_off" in line for line in counted), counted
+
+
 # ---------------------------------------------------------------- looks
 
 CREDENTIALS = 50_000
@@ -350,11 +362,19 @@ def many_credentials(accounts):
 
 
 def test_no_query_of_looks_and_renewals_reads_all_credentials(many_credentials):
-    due = list(Credential.objects.values_list("pk", flat=True)[:DUE])
-    Credential.objects.filter(pk__in=due).update(next_proof_at=timezone.now())
+    for number, due in enumerate(Credential.objects.order_by("pk")[:DUE], CREDENTIALS):
+        due.access_token = f"token-{number}"
+        due.subject_id = f"{STUB.partition('://')[2]}/{number}"
+        due.next_proof_at = timezone.now()
+        due.save()
+
+    def answer(request: Any) -> tuple[int, dict[str, str], str]:
+        number = request.headers["Authorization"].rpartition("-")[2]
+        return 200, {}, f'{{"id": "{number}"}}'
+
     plans: dict[str, list[str]] = {}
     with responses.RequestsMock() as mock:
-        mock.get(f"{STUB}/api/v1/accounts/verify_credentials", json={"id": "1"})
+        mock.add_callback("GET", f"{STUB}/api/v1/accounts/verify_credentials", answer)
         with explained(plans):
             tasks.check_credentials()
             tasks.refresh_credentials()
