@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: package, version, licence
 ICONS = ("simple-icons", "13.21.0", "CC0-1.0")
 CALENDAR = ("fullcalendar", "6.1.21", "MIT")
-MARKS_TO = ROOT / "templates" / "_partials" / "platforms"
+MARKS_TO = ROOT / "static" / "vendor" / "simple-icons"
 CALENDAR_TO = ROOT / "static" / "vendor" / "fullcalendar"
 #: what PDF reports are written with: each carries the letters that it uses
 FONTS = ("dejavu-fonts-ttf", "2.37.3", "Bitstream-Vera")
@@ -44,14 +44,16 @@ MARKS = {
 
 def main() -> int:
     with fetched(ICONS, MARKS_TO) as package:
+        marks = ['<svg xmlns="http://www.w3.org/2000/svg">']
         for slug, name in MARKS.items():
             drawing = package(f"icons/{name}.svg").decode()
             found = re.search(r'<path d="([^"]+)"', drawing)
             assert found is not None
-            (MARKS_TO / f"{slug}.svg").write_text(
-                '<svg viewBox="0 0 24 24" aria-hidden="true" focusable="false">'
-                f'<path d="{found.group(1)}"/></svg>\n'
+            marks.append(
+                f'<symbol id="{slug}" viewBox="0 0 24 24">'
+                f'<path d="{found.group(1)}"/></symbol>'
             )
+        (MARKS_TO / "marks.svg").write_text("\n".join([*marks, "</svg>\n"]))
     with fetched(CALENDAR, CALENDAR_TO) as package:
         # Its own icons are not used, and our policy refuses a font inside a style.
         font = r"@font-face\{font-family:fcicons;[^}]*\}"

@@ -34,6 +34,14 @@ STICKING_OUT = """() => {
     ...out.slice(0, 5).map((node) => node.outerHTML.slice(0, 160))];
 }"""
 
+#: Marks that the browser has not found in the file of drawings, which it may be reading.
+UNDRAWN = """async () => {
+  const out = () => [...document.querySelectorAll("svg use")].filter((use) =>
+    use.checkVisibility() && !use.getBBox().width);
+  for (let n = 0; out().length && n < 50; n++) await new Promise((r) => setTimeout(r, 100));
+  return out().slice(0, 5).map((use) => `not drawn: ${use.href.baseVal}`);
+}"""
+
 #: The theme's class is what the switch in the sidebar sets.
 THEME = "dark => document.documentElement.classList.toggle('dark', dark)"
 
@@ -64,6 +72,7 @@ def faults_of(page: Page, name: str, shots: Any = None) -> list[str]:
                 for node in rule["nodes"][:4]
             ]
             words += page.evaluate(STICKING_OUT)
+            words += page.evaluate(UNDRAWN)
             for fault in words:
                 found.setdefault(fault, []).append(f"{width} {theme}")
             if shots and (words or os.environ.get("SCREENSHOTS") == "1"):
