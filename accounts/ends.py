@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING
 
 from django.utils import timezone
@@ -85,8 +86,11 @@ def of_version(spec: PlatformSpec, version: str = "") -> End | None:
     version: as the app has it; "" is the one that we tested with.
     """
     day = spec.version_end(version)
-    if day is None:
-        return None
+    return _of_day(day) if day else None
+
+
+@cache
+def _of_day(day: date) -> End:
     return End(datetime.combine(day, time(), UTC), EndKind.VERSION)
 
 

@@ -489,9 +489,9 @@ def subjects_of(accounts: Iterable[ConnectedAccount]) -> set[str]:
     subjects = set()
     for account in accounts:
         subjects.add(f"account:{account.pk}")
-        if account.credential is not None:
-            subjects.add(f"token:{account.credential_id}")
-            subjects.add(f"app:{account.credential.app_id}")
+        if (credential := account.credential) is not None:
+            subjects.add(f"token:{credential.pk}")
+            subjects.add(f"app:{credential.app_id}")
     return subjects
 
 

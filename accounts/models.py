@@ -846,7 +846,9 @@ class ConnectedAccount(models.Model):
             return []
         found = credential.ends(self.platform, now)
         version = credential.app.version_end(self.platform)
-        return sorted([*found, version]) if version else found
+        if version is None:
+            return found
+        return sorted([*found, version]) if found else [version]
 
     def set_trouble(self, cause: str, detail: str) -> bool:
         """What keeps its living credential from posting for it; "": nothing any more.
