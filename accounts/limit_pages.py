@@ -190,9 +190,14 @@ def _may_be_full(row: tuple[Any, ...]) -> bool:
     return size is not None and used >= size
 
 
-def _counts_of(subjects: list[str], keys: list[str]) -> Any:
+def _counts_of(subjects: list[str], keys: list[str], *first: Q) -> Any:
+    """first: what is looked at before SQLite makes tables of the two long lists; where
+    no row passes it, it makes none."""
     return (
-        RateBucket.objects.filter(subject__in=subjects, key__in=keys, used__gt=0)
+        RateBucket.objects.filter(*first)
+        .filter(used__gt=0)
+        .filter(key__in=keys)
+        .filter(subject__in=subjects)
         .order_by()
         .values_list(
             "pk",
@@ -213,8 +218,10 @@ def _counts_of(subjects: list[str], keys: list[str]) -> Any:
 _used_of = FixedQuery(_counts_of, ["sample"], ["other"])
 #: least: the smallest size that a rule has
 _much_used_of = FixedQuery(
-    lambda subjects, keys, least: _counts_of(subjects, keys).filter(
-        Q(used__gte=least) | Q(size_told__isnull=False) | Q(size_set__isnull=False)
+    lambda subjects, keys, least: _counts_of(
+        subjects,
+        keys,
+        Q(used__gte=least) | Q(size_told__isnull=False) | Q(size_set__isnull=False),
     ),
     ["sample"],
     ["other"],
