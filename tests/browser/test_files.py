@@ -180,7 +180,10 @@ def test_sound_is_heard_where_it_is_shown(
     account_box(page, MASTODON).check()
     add = page.get_by_label("Add files")
     add.set_input_files([tmp_path / "rain.mp3", tmp_path / "cloud.jpg"])
-    heard = page.get_by_role("region", name="Files").locator("audio")
+    files = page.get_by_role("region", name="Files")
+    # The list comes anew with each file that is taken in.
+    expect(files).to_contain_text("cloud.jpg")
+    heard = files.locator("audio")
     expect(heard).to_have_js_property("paused", True)
     heard.evaluate("sound => sound.play()")
     expect(heard).to_have_js_property("duration", 3)
