@@ -264,11 +264,15 @@ def owners_for(user: Any) -> list[Any]:
 
 
 def reassign(user: Any, chosen: Picked, to: Any, *, do: bool) -> list[Effect]:
-    """Give the posts to somebody who sees their brand."""
-    brands = set(to.brands.values_list("pk", flat=True))
+    """Give the posts to somebody who sees their brand. to: None: who has left."""
+    brands = set(to.brands.values_list("pk", flat=True)) if to else set()
     effects = []
     for post in chosen.posts:
         was = person(post.looked_after_by)
+        if to is None:
+            why = _("Who was to get it has left.")
+            effects.append(Effect(post, was, refused=why))
+            continue
         if post.brand_id not in brands and not to.is_superuser:
             why = _("%(name)s does not see this brand.") % {"name": person(to)}
             effects.append(Effect(post, was, refused=why))
@@ -303,8 +307,8 @@ def effects(
         return cancel(user, chosen, do=do)
     if action == "ask":
         return ask(user, chosen, do=do)
-    to = get_user_model().objects.get(pk=asked["person"])
-    return reassign(user, chosen, to, do=do)
+    people = get_user_model().objects.filter(is_active=True)
+    return reassign(user, chosen, people.filter(pk=asked["person"]).first(), do=do)
 
 
 # ---------------------------------------------------------------- taking it back

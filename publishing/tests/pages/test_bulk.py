@@ -351,6 +351,22 @@ def test_a_list_of_drafts_is_given_away_and_nobody_elses_page_shows_it(
     assert Post.objects.filter(owner=other).count() == 3
 
 
+def test_posts_stay_with_whom_they_are_when_the_other_has_left_meanwhile(
+    world, ana, turns
+):
+    many(world, 3)
+    other = make_person("otto", "Marketing", brand=world.brand)
+    address = all_of(ana, "reassign", person=other.pk).redirect_chain[-1][0]
+    turns()
+    type(other).objects.filter(pk=other.pk).update(is_active=False)
+    ana.post(address)
+    turns()
+    page = " ".join(ana.get(address, follow=True).content.decode().split())
+    assert "0 posts are done." in page
+    assert "3 × Who was to get it has left" in page
+    assert not Post.objects.filter(owner=other).exists()
+
+
 @pytest.mark.parametrize(
     ("address", "action", "fields", "said"),
     [
