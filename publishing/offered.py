@@ -97,11 +97,12 @@ def _parts(reader: Reader, page: str, with_people: bool) -> Iterator[QuerySet[An
     yield _lines(BRANDS, Brand.objects.filter(pk__in=brands), "name", "", "time_zone")
     accounts = ConnectedAccount.objects.filter(brand__in=brands)
     yield _lines(ACCOUNTS, accounts, "name", "", "platform")
-    # Whether there is any post of theirs: a join would read all posts there are.
+    # Whether there is any post of theirs: a join would read all posts there are. Asked
+    # of those alone who are no members: PostgreSQL may look for it among all posts.
     wrote = Post.objects.filter(author=OuterRef("pk"), brand__in=brands)
     theirs = Brand.members.through.objects.filter(brand__in=brands).values("user")
     people = get_user_model().objects.all()
-    owners = people.filter(Exists(wrote.order_by()) | Q(pk__in=theirs))
+    owners = people.filter(Q(pk__in=theirs) | Exists(wrote.order_by()))
     yield _lines(OWNERS, owners, *_PERSON)
     labels = Label.objects.filter(brand__in=brands)
     yield _lines(LABELS, labels, "name", "", "brand__name")
