@@ -34,7 +34,7 @@ from accounts.roles import can_review, can_write, is_admin
 
 from . import light, stops, valve
 from .composing import wording_as_sent
-from .listing import NEEDS_ME, Tab
+from .listing import NEEDS_ME, Tab, WhenDue
 from .long_lists import Leaf, leaf
 from .models import Attempt, Delivery, DeliveryQuerySet, Note, Post, Stop
 from .wording import Trouble, clock, comes_too_late, trouble
@@ -522,7 +522,7 @@ def _rows_of(tab: str, whose: str, some: bool) -> Seen[Delivery]:
         if tab == "solved":
             return wanted.order_by("-published_at", "pk")[:MAX_ROWS]
         if not some:
-            return wanted.order_by("due_at", "pk")[:MAX_ROWS]
+            return wanted.order_by(WhenDue("due_at"), "pk")[:MAX_ROWS]
         # What failed five hundred times must not hide the rest.
         return _in_turn(wanted).order_by("turn", "due_at", "pk")[:MAX_ROWS]
 

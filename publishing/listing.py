@@ -720,7 +720,7 @@ def _needs_me(rows: DeliveryQuerySet) -> DeliveryQuerySet:
     return rows.needs_person().awake(Now())
 
 
-class _WhenDue(Func):
+class WhenDue(Func):
     """The due time, by which PostgreSQL sorts what it has found.
 
     By the column itself it walks the index of all due times to the first page of a list,
@@ -738,9 +738,9 @@ class _WhenDue(Func):
 
 def tab_deliveries(rows: DeliveryQuerySet, tab: str) -> DeliveryQuerySet:
     if tab == NEEDS_ME:
-        return _needs_me(rows).order_by(_WhenDue("due_at"), "pk")
+        return _needs_me(rows).order_by(WhenDue("due_at"), "pk")
     if tab == "upcoming":
-        return rows.open().order_by(_WhenDue("due_at"), "pk")
+        return rows.open().order_by(WhenDue("due_at"), "pk")
     if tab == "published":
         return _published(rows).order_by("-published_at", "-pk")
     return rows.order_by("-due_at", "-pk")

@@ -13,6 +13,7 @@ from accounts.fixed_query import SAMPLE_TIME, at_once
 from accounts.models import Brand
 from monitoring.incident_views import rows_for
 from monitoring.models import Answer, Incident, Intervention
+from publishing.listing import WhenDue
 from publishing.models import Delivery, DeliveryQuerySet
 
 from .shell_rows import Seen
@@ -81,7 +82,7 @@ _went_keys, _went_count, _comes_keys, _comes_count = (
     for make in (
         lambda reader, since: _keys(_went(reader, since), "-published_at"),
         lambda reader, since: _number(_went(reader, since)),
-        lambda reader, until: _keys(_comes(reader, until), "due_at"),
+        lambda reader, until: _keys(_comes(reader, until), WhenDue("due_at")),
         lambda reader, until: _number(_comes(reader, until)),
     )
 )
