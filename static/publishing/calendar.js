@@ -104,7 +104,9 @@ class Calendar {
       eventDrop: (arg) => this.dropped(arg),
       dateClick: (arg) => this.write(arg),
       datesSet: (arg) => this.shown(arg),
-      events: (period, done, failed) => this.load(period, done, failed),
+      events: (period, done, failed) => {
+        this.reading = this.load(period, done, failed);
+      },
     };
   }
 
@@ -224,7 +226,6 @@ class Calendar {
     }
     if (Date.parse(`${row.s}Z`) < this.now()) node.classList.add("pub-event--past");
     node.dataset.post = row.id;
-    focus.dataset.key = event.id;
     if (row.v && this.data.move) focus.setAttribute("aria-keyshortcuts", "M");
     const title = [row.t, row.a, row.x, row.w, row.y].filter(Boolean).join(" · ");
     node.title = row.v && this.data.move ? `${title} · ${this.words.moveKey}` : title;
@@ -382,6 +383,9 @@ class Calendar {
       this.openDay(day.dataset.day);
     });
     document.addEventListener("keydown", (event) => this.key(event));
+    // The post whose card has the focus, or had it when the card was drawn anew.
+    document.addEventListener("pointerdown", () => { this.held = null; });
+    document.addEventListener("focusin", ({ target }) => { this.held = this.postAt(target); });
     for (const dialog of [this.panel, this.dialog]) {
       dialog.addEventListener("click", (event) => {
         if (event.target === dialog || event.target.closest("[data-close]")) dialog.close();
@@ -416,11 +420,22 @@ class Calendar {
       this.undo();
     }
     if (event.key.toLowerCase() !== "m" || !this.data.move) return;
-    const key = at && at.dataset.key;
-    const found = key && this.calendar.getEventById(key);
-    if (!found) return;
+    const post = at === document.body ? this.held : this.postAt(at);
+    if (!post) return;
     event.preventDefault();
-    const { row } = found.extendedProps;
+    this.askFor(post);
+  }
+
+  postAt(node) {
+    const card = node?.closest?.("[data-post]");
+    return card && this.root.contains(card) ? card.dataset.post : null;
+  }
+
+  async askFor(post) {
+    await this.reading; // or it would be asked about where the post stood before
+    const events = this.calendar.getEvents().map(({ extendedProps }) => extendedProps);
+    const row = events.find((event) => String(event.row?.id) === post)?.row;
+    if (!row || document.querySelector("dialog[open]")) return;
     if (!row.v) return this.say(`${this.words.stays} ${row.y || ""}`, { bad: true });
     this.ask({ id: row.id, seen: row.v, at: row.s, text: row.x });
   }
@@ -532,6 +547,7 @@ class Calendar {
     if (!this.wanted) return;
     const wanted = this.wanted;
     this.wanted = null;
+    this.held = String(wanted);
     const end = performance.now() + 2000;
     let shown = null;
     const look = () => {

@@ -326,12 +326,10 @@
   show.hidden = false;
   show.addEventListener("click", () => dialog.showModal());
 
-  document.addEventListener("DOMContentLoaded", () => {
-    // publishing.js has read the form by now, and reads it again with each change.
-    startAccounts();
-    startTabs();
-    startInserting();
-    form.addEventListener("change", readTabs);
-    form.addEventListener("input", readTabs);
-  });
+  // publishing.js has read the form by now, and reads it again with each change.
+  startAccounts();
+  startTabs();
+  startInserting();
+  form.addEventListener("change", readTabs);
+  form.addEventListener("input", readTabs);
 })();

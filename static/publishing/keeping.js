@@ -308,8 +308,6 @@
     back.submit();
   }
 
-  document.addEventListener("DOMContentLoaded", () => {
-    offer();
-    if (form.dataset.bound) changed();
-  });
+  offer();
+  if (form.dataset.bound) changed();
 })();

@@ -391,7 +391,8 @@ function startPlaying(form) {
   });
 }
 
-document.addEventListener("DOMContentLoaded", () => {
+// Deferred: the page is read, and nothing of it may have been painted.
+(() => {
   const form = document.getElementById("compose");
   if (form) {
     startComposer(form);
@@ -407,7 +408,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const make = document.getElementById("make");
   if (make) startCutting(make);
   for (const list of document.querySelectorAll("#held, [data-picking]")) startPicking(list);
-});
+})();
 
 // A row of an import was mended: on to the row that has a problem still, else to what says
 // how many can be imported. Swapped out, the button that was pressed has lost the focus.

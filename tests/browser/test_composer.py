@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 
@@ -752,6 +753,13 @@ def test_the_composer_stands_still_while_it_loads(
     size: tuple[int, int], visit: Visit, furnished: dict[str, str]
 ) -> None:
     page = visit("mara", size=size)
+
+    def late(route: Route) -> None:
+        time.sleep(2)
+        route.continue_()
+
+    # The script that puts tabs in place of what stands below each other.
+    page.route("**/composer*.js", late)
     for url in ("/posts/new/", f"{furnished['draft']}edit/"):
         page.goto(url)
         expect(page.locator("#compose-footer")).to_be_visible()

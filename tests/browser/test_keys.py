@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.guide import BLUESKY, MASTODON, Account, X, account_box, row_of
 from tests.browser.inspection import DESKTOP, PHONE
@@ -267,6 +267,57 @@ def test_the_calendar_is_looked_through_and_posts_are_moved_and_put_back(
     press("Enter")
     page.wait_for_url(re.compile(r"/posts/\d+/$"))
     expect(main).to_contain_text(text)
+
+
+def test_a_key_pressed_while_the_calendar_reads_is_not_lost(
+    visit: Visit, connected: None
+) -> None:
+    page = visit("mara")
+    press, type_ = page.keyboard.press, page.keyboard.type
+    monday = MONDAY + timedelta(days=21)
+    thursday = monday + timedelta(days=3)
+    text = "Moved while it reads"
+    page.goto(f"/posts/new/?date={monday.isoformat()}")
+    ready(page)
+    press("Alt+Digit1")
+    tick(page, X)
+    press("Alt+Digit2")
+    type_(text)
+    expect(page.get_by_role("button", name="Schedule 1 post")).to_be_enabled()
+    press("Control+Enter")
+    page.wait_for_url(re.compile(r"/posts/\d+/$"))
+    page.goto(f"/calendar/?view=month&date={monday.isoformat()}")
+    calendar = page.locator("#cal")
+    expect(calendar).to_have_attribute("aria-busy", "false")
+    card = calendar.get_by_role("link").filter(has_text=text)
+    move(page, card, thursday)
+
+    # What is read anew tells where the post stands; until then its card is the old one.
+    held: list[Route] = []
+    page.route("**/calendar/posts/**", lambda route: held.append(route))
+    press("z")
+    expect(page.locator("#cal-toast")).to_contain_text(f"Back at {monday:%a}")
+    expect(calendar).to_have_attribute("aria-busy", "true")
+    press("m")
+    dialog = page.get_by_role("dialog", name="Move the post")
+    expect(dialog).to_be_hidden()
+    for route in held:
+        route.continue_()
+    page.unroute("**/calendar/posts/**")
+    expect(dialog.get_by_label("Date")).to_have_value(monday.isoformat())
+    press("Escape")
+    expect(card).to_be_focused()
+
+    # The card is drawn anew, and what had the focus is gone: it is meant still.
+    card.evaluate("node => node.blur()")
+    press("m")
+    expect(dialog.get_by_label("Date")).to_be_focused()
+    press("Escape")
+
+    # Whoever goes on to something else does not mean it any more.
+    page.mouse.click(2, 2)
+    press("m")
+    expect(dialog).to_be_hidden()
 
 
 def move(page: Page, card: Locator, day: date) -> None:
