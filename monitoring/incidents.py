@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -27,6 +28,8 @@ from . import (
 from .models import Alert, Incident, named_accounts, open_of, open_with
 from .roots import Root
 
+Waits = Mapping[int, tuple[int, datetime]]
+
 
 def review(now: datetime | None = None) -> None:
     """Open what is wrong, close what is well again, tell and send what is due.
@@ -39,10 +42,11 @@ def review(now: datetime | None = None) -> None:
     found = _find(pauses)
     outages.review(pauses, now)
     known = {incident.dedup_key for incident in open_with(found)}
+    waits = waiting.by_account({pk for root in found.values() for pk in root.accounts})
     for key in found.keys() - known:
         if not _goes_on(found, key):
-            _open(found[key], now)
-    _keep_up_to_date(found)
+            _open(found[key], waits, now)
+    _keep_up_to_date(found, waits)
     _close_gone(found, pauses, now)
     _tell(found, now)
     takeovers.review(now)
@@ -88,21 +92,29 @@ def _goes_on(found: Mapping[str, Root], key: str) -> bool:
     return True
 
 
-def _open(root: Root, now: datetime) -> None:
-    try:
-        with transaction.atomic():
-            Incident.objects.create(
-                dedup_key=root.key,
-                kind=root.kind,
-                credential=root.credential,
-                cause=root.cause,
-                detail=root.detail,
-                opened_at=now,
-                # Where only admins can act, they are told first: there is no way up.
-                level=2 if root.needs_admin else 0,
-            )
-    except IntegrityError:
-        pass  # another worker was first
+def _open(root: Root, waits: Waits, now: datetime) -> None:
+    Incident.objects.begin(
+        root.accounts,
+        dedup_key=root.key,
+        kind=root.kind,
+        credential=root.credential,
+        opened_at=now,
+        # Where only admins can act, they are told first: there is no way up.
+        level=2 if root.needs_admin else 0,
+        **_facts(root, waits),
+    )
+
+
+def _facts(root: Root, waits: Waits) -> dict[str, Any]:
+    """What is stored of it besides its accounts, and may change while it is open."""
+    theirs = [waits[pk] for pk in root.accounts if pk in waits]
+    return {
+        "subject": root.subject,
+        "post_count": sum(count for count, _first in theirs),
+        "first_due_at": min((first for _count, first in theirs), default=None),
+        "cause": root.cause,
+        "detail": root.detail,
+    }
 
 
 def _close_gone(
@@ -162,25 +174,15 @@ def _absorb(part: Incident, into: Incident, now: datetime) -> None:
             part.delete()
 
 
-def _keep_up_to_date(found: Mapping[str, Root]) -> None:
+def _keep_up_to_date(found: Mapping[str, Root], waits: Waits) -> None:
+    """The cause as well: the first finding may have been one member's, before the
+    root's."""
     rows = open_with(found)
     named = named_accounts(rows)
-    waits = waiting.by_account(
-        {pk for row in rows for pk in found[row.dedup_key].accounts}
-    )
     for row in rows:
         root = found[row.dedup_key]
         row.name_accounts(set(root.accounts), named[row.pk])
-        theirs = [waits[pk] for pk in root.accounts if pk in waits]
-        row.note(
-            subject=root.subject,
-            account_count=len(root.accounts),
-            post_count=sum(count for count, _first in theirs),
-            first_due_at=min((first for _count, first in theirs), default=None),
-            # The first finding may have been one member's, before the root's.
-            cause=root.cause,
-            detail=root.detail,
-        )
+        row.note(account_count=len(root.accounts), **_facts(root, waits))
 
 
 def _tell(found: Mapping[str, Root], now: datetime) -> None:

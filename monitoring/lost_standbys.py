@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db import IntegrityError, transaction
-
 from accounts.fixed_query import FixedQuery
 from accounts.models import AuditEvent, ConnectedAccount, Credential
 
@@ -44,10 +42,14 @@ def review(now: datetime) -> None:
         if key not in found:
             row.resolve(now)
     for key, lost in found.items():
-        incident = rows.get(key) or _open(key, lost, now)
+        keys = {account.pk for account in lost.accounts}
+        incident = rows.get(key)
+        if incident is None:
+            incident = _open(key, lost, keys, now)
+        else:
+            incident.name_accounts(keys)
+            incident.note(account_count=len(keys), cause=lost.credential.cause)
         if incident is not None:
-            incident.name_accounts({account.pk for account in lost.accounts})
-            incident.note(account_count=len(lost.accounts), cause=lost.credential.cause)
             # The rest of a tree is looked at within minutes: one message for all.
             if now >= incident.opened_at + telling.SETTLE:
                 _tell(incident, lost.accounts, now)
@@ -93,19 +95,16 @@ def _gave_way(accounts: Iterable[ConnectedAccount]) -> set[int]:
     return former
 
 
-def _open(key: str, lost: Lost, now: datetime) -> Incident | None:
+def _open(key: str, lost: Lost, keys: set[int], now: datetime) -> Incident | None:
     """None when another worker was first."""
-    try:
-        with transaction.atomic():
-            return Incident.objects.create(
-                dedup_key=key,
-                kind=LOST,
-                credential=lost.credential,
-                cause=lost.credential.cause,
-                opened_at=now,
-            )
-    except IntegrityError:
-        return None
+    return Incident.objects.begin(
+        keys,
+        dedup_key=key,
+        kind=LOST,
+        credential=lost.credential,
+        cause=lost.credential.cause,
+        opened_at=now,
+    )
 
 
 def _tell(

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -73,6 +73,17 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
     def open(self) -> IncidentQuerySet:
         # Said by what it is: resolved ones grow for ever, and the index leads past them.
         return self.filter(state__in=[Incident.State.OPEN, Incident.State.ACKNOWLEDGED])
+
+    def begin(self, accounts: Collection[int], **values: Any) -> Incident | None:
+        """Open one together with the accounts that it concerns, so that nobody reads it
+        without its numbers. None when another worker was first."""
+        try:
+            with transaction.atomic():
+                incident = self.create(account_count=len(accounts), **values)
+                incident.name_accounts(set(accounts), set())
+                return incident
+        except IntegrityError:
+            return None
 
     def visible_to(self, user: Any) -> IncidentQuerySet:
         """Those of the person's brands; a platform's own trouble concerns everybody."""

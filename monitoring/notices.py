@@ -9,7 +9,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 
 from accounts import versions
@@ -88,15 +87,6 @@ def tell(now: datetime) -> None:
         if incident is None:
             continue
         accounts = list(ending.accounts.values())
-        incident.name_accounts(set(ending.accounts))
-        count, first = waiting.figures(list(ending.accounts), since=ending.ends_at)
-        incident.note(
-            ends_at=ending.ends_at,
-            cause=ending.cause,
-            account_count=len(accounts),
-            post_count=count,
-            first_due_at=first,
-        )
         new = [
             Alert(incident=incident, user=person, kind=Alert.Kind.NOTICE, days=step)
             for person in _audience(incident, accounts, step, now)
@@ -257,23 +247,31 @@ def _is_told(ending: Ending) -> bool:
 
 
 def _open(ending: Ending, now: datetime) -> Incident | None:
-    """The open incident of this end; None when another worker was just first."""
+    """The open incident of this end, with what is known of it now; None when another
+    worker was just first and has closed it."""
     rows = Incident.objects.open().filter(dedup_key=ending.key)
-    if row := rows.first():
-        return row
-    try:
-        with transaction.atomic():
-            return Incident.objects.create(
-                dedup_key=ending.key,
-                kind=ENDS,
-                credential=ending.root,
-                cause=ending.cause,
-                level=0 if ending.root else 2,
-                ends_at=ending.ends_at,
-                opened_at=now,
-            )
-    except IntegrityError:
-        return rows.first()
+    count, first = waiting.figures(list(ending.accounts), since=ending.ends_at)
+    facts = {
+        "ends_at": ending.ends_at,
+        "cause": ending.cause,
+        "post_count": count,
+        "first_due_at": first,
+    }
+    row = rows.first()
+    if row is None:
+        row = Incident.objects.begin(
+            ending.accounts,
+            dedup_key=ending.key,
+            kind=ENDS,
+            credential=ending.root,
+            level=0 if ending.root else 2,
+            opened_at=now,
+            **facts,
+        )
+        return row or rows.first()
+    row.name_accounts(set(ending.accounts))
+    row.note(account_count=len(ending.accounts), **facts)
+    return row
 
 
 def _audience(

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from accounts.health_rows import STALE
@@ -48,9 +47,10 @@ def review(now: datetime) -> None:
     for key, silent in found.items():
         incident = rows.get(key)
         if incident is None and silent.platform not in told:
-            incident = _open(key, now)
-        if incident is not None:
+            incident = _open(key, silent.accounts, now)
+        elif incident is not None:
             _keep_up_to_date(incident, silent.accounts)
+        if incident is not None:
             _tell(incident, silent.accounts, now)
 
 
@@ -87,19 +87,22 @@ def _find(now: datetime) -> Mapping[str, Silent]:
     return {key: Silent(some[0].platform, some) for key, some in groups.items()}
 
 
-def _open(key: str, now: datetime) -> Incident | None:
+def _open(
+    key: str, accounts: Sequence[ConnectedAccount], now: datetime
+) -> Incident | None:
     """None when another worker was first."""
-    try:
-        with transaction.atomic():
-            return Incident.objects.create(
-                dedup_key=key,
-                kind=UNPROVEN,
-                cause=Cause.NOT_PROVEN,
-                opened_at=now,
-                level=2,
-            )
-    except IntegrityError:
-        return None
+    keys = [account.pk for account in accounts]
+    count, first = waiting.figures(keys)
+    return Incident.objects.begin(
+        keys,
+        dedup_key=key,
+        kind=UNPROVEN,
+        cause=Cause.NOT_PROVEN,
+        post_count=count,
+        first_due_at=first,
+        opened_at=now,
+        level=2,
+    )
 
 
 def _keep_up_to_date(incident: Incident, accounts: Sequence[ConnectedAccount]) -> None:
