@@ -7,6 +7,7 @@ reconnects, and reminders stop with them.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,8 +29,12 @@ from .models import (
     ReconnectLink,
 )
 
+logger = logging.getLogger(__name__)
+
 State = CampaignItem.State
 OPEN = (State.WAITING, State.ASKED)
+#: A mail is in one worker's hands for so long: longer than its task may take.
+LEASE = timedelta(minutes=5)
 
 # ---------------------------------------------------------------- what to ask for
 
@@ -173,8 +178,8 @@ def with_progress(rows: Any) -> Any:
 def run(now: datetime) -> int:
     """Settle, ask whoever was not asked yet, remind the others; how many mails left.
 
-    Safe to run twice and side by side: items are marked before a mail is sent, and
-    unmarked when it did not leave.
+    Safe to run twice and side by side: items are taken for a while, and marked when
+    their mail has left. What a dead worker took is asked for again, with new links.
     """
     settle(now)
     sent = 0
@@ -215,45 +220,49 @@ def _mail_each(
         brand=OuterRef("account__brand"), user=OuterRef("person")
     )
     rows = rows.filter(Q(person__is_superuser=True) | Exists(member))
+    rows = rows.filter(Q(sending_until=None) | Q(sending_until__lte=now))
     people = rows.exclude(person=None).values_list("person", flat=True)
     sent = 0
     for pk in sorted(set(people)):
-        taken = _take(rows.filter(person=pk), now, is_reminder)
-        if not taken:
+        items = _take(rows.filter(person=pk), now)
+        if not items:
             continue
-        if _mail(campaign, [item for item, _before in taken], is_reminder):
-            sent += 1
+        try:
+            went = _mail(campaign, items, is_reminder)
+        except Exception:
+            # One odd mail must not hold up the others.
+            logger.exception("campaign %s: mail to person %s", campaign.pk, pk)
+            went = False
+        # Who was handed over meanwhile is nobody's of these any more.
+        still = CampaignItem.objects.filter(
+            pk__in=[item.pk for item in items],
+            person=pk,
+            state__in=OPEN,
+            sending_until=now + LEASE,
+        )
+        if not went:
+            still.update(sending_until=None)
+        elif is_reminder:
+            still.update(
+                sending_until=None, reminded_at=now, reminders=F("reminders") + 1
+            )
         else:
-            _give_back(taken)
+            still.update(sending_until=None, state=State.ASKED, asked_at=now)
+        sent += went
     return sent
 
 
-def _take(
-    rows: Any, now: datetime, is_reminder: bool
-) -> list[tuple[CampaignItem, dict[str, Any]]]:
-    """Mark the items; each comes with what stood in it before."""
-    fields = ("state", "asked_at", "reminded_at", "reminders")
+def _take(rows: Any, now: datetime) -> list[CampaignItem]:
+    """Take the items for one mail; none where another worker has them."""
     with transaction.atomic():
         items = list(
             rows.select_for_update(of=("self",))
             .select_related("account__credential__parent", "account__brand", "person")
             .order_by("account__platform", "account__name")
         )
-        taken = []
-        for item in items:
-            taken.append((item, {name: getattr(item, name) for name in fields}))
-            if is_reminder:
-                item.reminded_at = now
-                item.reminders += 1
-            else:
-                item.state, item.asked_at = State.ASKED, now
-            item.save(update_fields=fields)
-    return taken
-
-
-def _give_back(taken: Iterable[tuple[CampaignItem, dict[str, Any]]]) -> None:
-    for item, before in taken:
-        CampaignItem.objects.filter(pk=item.pk, state__in=OPEN).update(**before)
+        keys = [item.pk for item in items]
+        CampaignItem.objects.filter(pk__in=keys).update(sending_until=now + LEASE)
+    return items
 
 
 def _mail(
@@ -309,6 +318,7 @@ def hand_over(items: Iterable[CampaignItem], person: Any, now: datetime) -> int:
         changed = CampaignItem.objects.filter(pk=item.pk, state__in=OPEN).update(
             person=person,
             state=State.WAITING,
+            sending_until=None,
             asked_at=None,
             reminded_at=None,
             reminders=0,

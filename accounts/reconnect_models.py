@@ -62,6 +62,8 @@ class CampaignItem(models.Model):
     state = models.CharField(
         max_length=10, choices=State.choices, default=State.WAITING
     )
+    #: until then one worker has its mail in hand; past it, that worker died
+    sending_until = models.DateTimeField(null=True, blank=True)
     asked_at = models.DateTimeField(null=True, blank=True)
     reminded_at = models.DateTimeField(null=True, blank=True)
     reminders = models.PositiveSmallIntegerField(default=0)

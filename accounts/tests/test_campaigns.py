@@ -223,6 +223,110 @@ def test_a_mail_that_does_not_leave_is_tried_again(campaign, monkeypatch):
     assert ReconnectLink.objects.open(timezone.now()).count() == 5
 
 
+def test_what_a_worker_sends_just_now_no_other_one_sends(campaign, monkeypatch):
+    now = timezone.now()
+    others = []
+    send = mail.EmailMultiAlternatives.send
+
+    def look(self, *args):
+        if self.to not in others:
+            others.append(self.to)
+            campaigns.run(now)
+        return send(self, *args)
+
+    monkeypatch.setattr("django.core.mail.EmailMultiAlternatives.send", look)
+    campaigns.run(now)
+    assert sorted(m.to for m in mail.outbox) == [
+        ["eva@example.com"],
+        ["tom@example.com"],
+    ]
+    assert states(campaign) == [State.ASKED] * 5
+
+
+@pytest.mark.parametrize("had_left", [False, True])
+@pytest.mark.parametrize("every_days", [0, 3])
+def test_a_worker_that_dies_while_it_sends_loses_no_mail(
+    campaign, monkeypatch, had_left, every_days
+):
+    ReconnectCampaign.objects.update(remind_every_days=every_days)
+    now = timezone.now()
+    send = mail.EmailMultiAlternatives.send
+
+    def die(self, *args):
+        if had_left:
+            send(self, *args)
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr("django.core.mail.EmailMultiAlternatives.send", die)
+        with pytest.raises(SystemExit):
+            campaigns.run(now)
+    del mail.outbox[:]
+    later = now + timedelta(hours=1)
+    assert campaigns.run(later) == 2
+    assert {m.subject for m in mail.outbox} == {
+        "Please reconnect 3 accounts",
+        "Please reconnect 2 accounts",
+    }
+    assert states(campaign) == [State.ASKED] * 5
+    assert ReconnectLink.objects.open(now).count() == 5, "of the last mails alone"
+    assert campaigns.run(later + timedelta(hours=1)) == 0
+
+
+def test_a_worker_that_dies_while_it_reminds_loses_no_reminder(campaign, monkeypatch):
+    now = timezone.now()
+    campaigns.run(now)
+    due = now + timedelta(days=3)
+
+    def die(self, *args):
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr("django.core.mail.EmailMultiAlternatives.send", die)
+        with pytest.raises(SystemExit):
+            campaigns.run(due)
+    assert campaigns.run(due + timedelta(hours=1)) == 2
+    assert set(campaign.items.values_list("reminders", flat=True)) == {1}
+
+
+def test_who_is_asked_instead_while_a_mail_leaves_is_asked_for_all(
+    campaign, ending, monkeypatch
+):
+    tom, eva = ending[0].owner, ending[3].owner
+    now = timezone.now()
+    send = mail.EmailMultiAlternatives.send
+
+    def hand_over(self, *args):
+        if self.to == [tom.email]:
+            theirs = campaign.items.filter(person=tom).select_related("account__brand")
+            campaigns.hand_over(list(theirs), eva, now)
+        return send(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("django.core.mail.EmailMultiAlternatives.send", hand_over)
+        campaigns.run(now)
+    assert (mail.outbox[-1].to, mail.outbox[-1].subject) == (
+        [eva.email],
+        "Please reconnect 5 accounts",
+    )
+    assert campaign.items.filter(person=eva, state=State.ASKED).count() == 5
+
+
+def test_one_odd_mail_holds_up_none_of_the_others(campaign, monkeypatch):
+    send = mail.EmailMultiAlternatives.send
+
+    def fail(self, *args):
+        if self.to == ["tom@example.com"]:
+            raise ValueError("odd")
+        return send(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("django.core.mail.EmailMultiAlternatives.send", fail)
+        assert campaigns.run(timezone.now()) == 1
+    assert campaigns.run(timezone.now()) == 1
+    assert states(campaign) == [State.ASKED] * 5
+
+
 def test_reminders_come_every_so_many_days_and_replace_the_links(campaign):
     now = timezone.now()
     campaigns.run(now)
