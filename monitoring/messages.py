@@ -93,16 +93,21 @@ def _tell_missed(now: datetime) -> None:
 def send(now: datetime) -> None:
     """Mail what waits, each by one worker."""
     rows = Message.objects.filter(sent_at=None, tries__lt=Message.MAX_TRIES).filter(
-        Q(send_after=None) | Q(send_after__lte=now)
+        # What waits for its reader's hour is asked anew: who moves, or changes that
+        # hour, takes it along.
+        Q(tries=0) | Q(send_after=None) | Q(send_after__lte=now)
     )
-    found = list(rows.select_related("user__profile").order_by("created_at")[:MOST])
+    found = list(rows.select_related("user__profile").order_by("created_at"))
     if not found:
         return
     people = {row.user_id for row in found}
     prefs = {
         pref.user_id: pref for pref in AlertPreference.objects.filter(user__in=people)
     }
+    sent = 0
     for row in found:
+        if sent == MOST:
+            break
         pref = prefs.get(row.user_id) or AlertPreference(user=row.user)
         person: Any = row.user
         if pref.mail == Mail.NEVER or not person.email or not person.is_active:
@@ -111,8 +116,10 @@ def send(now: datetime) -> None:
             continue
         until = _not_before(row, pref, now)
         if until is not None:
-            Message.objects.filter(pk=row.pk, tries=0).update(send_after=until)
+            if until != row.send_after:
+                Message.objects.filter(pk=row.pk, tries=0).update(send_after=until)
         elif row.take(now):
+            sent += 1
             _send(row, person, now)
 
 

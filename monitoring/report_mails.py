@@ -24,19 +24,21 @@ logger = logging.getLogger(__name__)
 WEEKS = 12
 #: Mails of one run; the rest comes with the next one.
 MOST = 50
-#: after the mail server refused
+#: after the mail server refused, or a worker died; longer than a task may take
 AGAIN_AFTER = timedelta(minutes=15)
 
 
 def send_due(now: datetime) -> int:
     """Send what is due; how many went out. Two workers never send the same one."""
+    _follow_readers()
     rows = ReportMail.objects.filter(is_on=True, next_at__lte=now)
     sent = 0
     for row in rows.select_related("user__profile", "brand").order_by("next_at")[:MOST]:
         zone = zone_of(row.user)
-        then = row.after(now, zone)
+        again = now + AGAIN_AFTER
         mine = ReportMail.objects.filter(pk=row.pk, next_at=row.next_at)
-        if not mine.update(next_at=then):
+        # What a worker takes and does not send, because it dies, is tried again as well.
+        if not mine.update(next_at=again):
             continue
         try:
             language = language_of(row.user)
@@ -44,12 +46,26 @@ def send_due(now: datetime) -> int:
                 went = _send(row, now)
         except OSError as exc:  # smtplib's errors are OSErrors as well
             logger.warning("a report was not mailed: %s", type(exc).__name__)
-            ReportMail.objects.filter(pk=row.pk).update(next_at=now + AGAIN_AFTER)
             continue
+        except Exception:
+            # One odd report must not hold up the others; it is asked for next week.
+            logger.exception("report to person %s", row.user_id)
+            went = False
+        taken = ReportMail.objects.filter(pk=row.pk)
+        # Unless its reader has just chosen another time.
+        taken.filter(next_at=again).update(next_at=row.after(now, zone))
         if went:
-            ReportMail.objects.filter(pk=row.pk).update(sent_at=now)
+            taken.update(sent_at=now)
             sent += 1
     return sent
+
+
+def _follow_readers() -> None:
+    rows = ReportMail.objects.filter(is_on=True, next_at__isnull=False)
+    for row in rows.select_related("user__profile"):
+        zone = zone_of(row.user)
+        if row.zone != zone.key:
+            row.move_to(zone)
 
 
 def _send(row: ReportMail, now: datetime) -> bool:

@@ -79,6 +79,8 @@ class ReportMail(models.Model):
         related_name="+",
     )
     next_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    #: whose clock `next_at` goes by; "": not said
+    zone = models.CharField(max_length=64, blank=True, editable=False)
     sent_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -87,6 +89,20 @@ class ReportMail(models.Model):
 
     def __str__(self) -> str:
         return f"report for {self.user_id}"
+
+    def plan(self, now: datetime, zone: ZoneInfo) -> None:
+        """Set the next time, or none where it is switched off; not saved."""
+        self.next_at = self.after(now, zone) if self.is_on else None
+        self.zone = zone.key
+
+    def move_to(self, zone: ZoneInfo) -> bool:
+        """Its reader lives by another clock by now: the same day and hour over there.
+        False: another worker was first."""
+        assert self.next_at is not None
+        # Zones are a day apart at most, and its times a week.
+        at = self.after(self.next_at - timedelta(days=3, hours=12), zone)
+        mine = ReportMail.objects.filter(pk=self.pk, next_at=self.next_at)
+        return bool(mine.update(next_at=at, zone=zone.key))
 
     def after(self, now: datetime, zone: ZoneInfo) -> datetime:
         """The next time for it after `now`, by the wall clock of the person's zone."""

@@ -135,8 +135,7 @@ def reliability_mail(request: HttpRequest) -> HttpResponse:
         context |= {"form": form, "wish": None, "email": reader.email}
         return render(request, "monitoring/reliability.html", context, status=422)
     wish = form.save(commit=False)
-    zone = zone_of(reader)
-    wish.next_at = wish.after(timezone.now(), zone) if wish.is_on else None
+    wish.plan(timezone.now(), zone_of(reader))
     wish.save()
     if wish.next_at:
         text = _("The report comes by mail, the next one on %(when)s.")

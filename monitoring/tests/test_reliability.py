@@ -21,7 +21,7 @@ from django.urls import reverse
 from pypdf import PdfReader
 
 from accounts import roles
-from accounts.models import Brand, Network
+from accounts.models import Brand, Network, Profile
 from monitoring import reliability, report_mails, report_pdf
 from monitoring.models import ReportMail, WeekFigures
 from monitoring.tasks import count_weeks, mail_reports
@@ -452,6 +452,100 @@ def test_a_refused_mail_is_tried_again(reader: Client, monkeypatch: Any) -> None
     with time_machine.travel(due + HOUR, tick=False):
         mail_reports()
     assert len(mail.outbox) == 1
+
+
+def test_what_a_dead_worker_took_is_sent_by_another(
+    reader: Client, filled: Brand, monkeypatch: Any
+) -> None:
+    row = wish(reader)
+    due = row.next_at
+    assert due
+
+    def die(self: EmailMessage) -> int:
+        raise SystemExit
+
+    with time_machine.travel(due, tick=False):
+        with monkeypatch.context() as patched:
+            patched.setattr(EmailMessage, "send", die)
+            with pytest.raises(SystemExit):
+                mail_reports()
+        mail_reports()  # the dead one has it still, by all that is known
+    assert mail.outbox == []
+    with time_machine.travel(due + HOUR, tick=False):
+        mail_reports()
+        mail_reports()
+    assert len(mail.outbox) == 1
+
+
+def move(person: Any, zone: str) -> None:
+    Profile.objects.update_or_create(user=person, defaults={"time_zone": zone})
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour_utc"),
+    [("America/New_York", 13), ("Asia/Tokyo", -1), ("Pacific/Kiritimati", -6)],
+)
+def test_the_report_follows_its_reader_into_another_zone(
+    reader: Client, filled: Brand, zone: str, hour_utc: int
+) -> None:
+    """At eight on Monday by the clock over there, once that week."""
+    row = wish(reader)
+    monday = datetime(2026, 11, 30, tzinfo=UTC)
+    move(row.user, zone)
+    there = monday + hour_utc * HOUR
+    with time_machine.travel(there - MINUTE, tick=False):
+        mail_reports()
+    assert mail.outbox == []
+    with time_machine.travel(there + MINUTE, tick=False):
+        mail_reports()
+    assert len(mail.outbox) == 1
+    with time_machine.travel(monday + 6 * DAY - 9 * HOUR, tick=False):
+        mail_reports()
+    assert len(mail.outbox) == 1
+    row.refresh_from_db()
+    assert row.next_at == there + 7 * DAY
+
+
+def test_who_moves_when_it_came_does_not_get_it_twice_that_day(
+    reader: Client, filled: Brand
+) -> None:
+    row = wish(reader)
+    with time_machine.travel(row.next_at + MINUTE, tick=False):
+        mail_reports()
+        move(row.user, "America/New_York")
+        mail_reports()
+    with time_machine.travel(datetime(2026, 12, 1, tzinfo=UTC), tick=False):
+        mail_reports()
+    assert len(mail.outbox) == 1
+    row.refresh_from_db()
+    assert row.next_at == datetime(2026, 12, 7, 13, tzinfo=UTC)
+
+
+def test_who_moves_past_the_hour_gets_it_at_once(reader: Client, filled: Brand) -> None:
+    row = wish(reader)
+    with time_machine.travel(datetime(2026, 11, 30, 5, tzinfo=UTC), tick=False):
+        move(row.user, "Asia/Tokyo")  # where it is two in the afternoon
+        mail_reports()
+    assert len(mail.outbox) == 1
+
+
+def test_an_odd_report_holds_up_none_of_the_others(
+    reader: Client, filled: Brand, monkeypatch: Any
+) -> None:
+    odd = wish(reader).user
+    ruth = person("ruth", roles.REVIEWER, filled)
+    signed_in(ruth).post(reverse("reliability_mail"), WISH)
+    send = EmailMessage.send
+
+    def fail(self: EmailMessage) -> int:
+        if self.to == [odd.email]:
+            raise ValueError("odd")
+        return send(self)
+
+    monkeypatch.setattr(EmailMessage, "send", fail)
+    with time_machine.travel(NOW + 7 * DAY, tick=False):
+        mail_reports()
+    assert [message.to for message in mail.outbox] == [["ruth@example.com"]]
 
 
 @pytest.mark.parametrize("lost", ["role", "brand", "mail", "account"])
