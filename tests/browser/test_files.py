@@ -173,7 +173,7 @@ def test_a_video_plays_when_it_is_opened(
 def test_sound_is_heard_where_it_is_shown(
     visit: Visit, connected: None, tmp_path: Path, inspect: Inspect
 ) -> None:
-    (tmp_path / "rain.mp3").write_bytes(sound("mp3", 3.0, 8000))
+    (tmp_path / "rain.mp3").write_bytes(sound("mp3", 90.0, 8000))
     (tmp_path / "cloud.jpg").write_bytes(picture("JPEG", (400, 300)))
     page = visit("mara")
     page.goto("/posts/new/")
@@ -181,16 +181,39 @@ def test_sound_is_heard_where_it_is_shown(
     add = page.get_by_label("Add files")
     add.set_input_files([tmp_path / "rain.mp3", tmp_path / "cloud.jpg"])
     files = page.get_by_role("region", name="Files")
-    # The list comes anew with each file that is taken in.
-    expect(files).to_contain_text("cloud.jpg")
     heard = files.locator("audio")
     expect(heard).to_have_js_property("paused", True)
     heard.evaluate("sound => sound.play()")
-    expect(heard).to_have_js_property("duration", 3)
+    # The list comes anew with each file that is taken in, and each time they change.
+    expect(files).to_contain_text("Image 2: cloud.jpg")
+    files.get_by_role("button", name="Move forward cloud.jpg").click()
+    expect(files).to_contain_text("Image 1: cloud.jpg")
+    expect(heard).to_have_js_property("paused", False)
+    expect(heard).to_have_js_property("duration", 90)
     shown = page.locator("#previews")
-    expect(shown.locator("audio")).to_be_visible()
     expect(shown.locator("img")).to_have_js_property("naturalWidth", 400)
     inspect(page, "compose-sound")
+
+
+def test_sound_of_a_preview_goes_on_while_its_post_is_written(
+    visit: Visit, connected: None, tmp_path: Path
+) -> None:
+    (tmp_path / "rain.mp3").write_bytes(sound("mp3", 90.0, 8000))
+    page = visit("mara")
+    page.goto("/posts/new/")
+    account_box(page, MASTODON).check()
+    page.get_by_label("Add files").set_input_files(tmp_path / "rain.mp3")
+    shown = page.locator("#previews")
+    heard = shown.locator("audio")
+    heard.evaluate("sound => sound.play()")
+    page.get_by_label("Text for all networks").fill("How rain sounds")
+    expect(shown).to_contain_text("How rain sounds")
+    expect(heard).to_have_js_property("paused", False)
+    page.get_by_label("Alternative text").fill("Rain on a tin roof")
+    # Its name follows, though it is the same one that plays.
+    expect(shown.get_by_label("Rain on a tin roof")).to_have_js_property(
+        "paused", False
+    )
 
 
 def test_a_file_of_the_library_is_cut_and_picked_for_a_post(
