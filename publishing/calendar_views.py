@@ -60,21 +60,26 @@ def _period(request: HttpRequest) -> tuple[date | None, date | None]:
 @require_safe
 @in_chosen_zone
 def calendar_notes(request: HttpRequest) -> HttpResponse:
+    """The notes anew, after a move."""
+    filters = Filters.read(request.GET.dict())
+    return JsonResponse({"notes": notes(request.user, filters)})
+
+
+def notes(reader: Any, filters: Filters) -> list[dict[str, str]]:
     """What stands above the calendar when there is something to say: posts at risk in
     the next seven days, and platforms that have trouble."""
-    filters = Filters.read(request.GET.dict())
     now = timezone.now()
-    notes = [
+    found = [
         {
             "icon": "cloud_off",
             "said": _("%(head)s since %(when)s: retries are slowed.")
             % {"head": pause.words.head, "when": moving.said(pause.since or now)},
             "url": reverse("limits"),
         }
-        for pause in paused.not_closed(request.user, now)
+        for pause in paused.not_closed(reader, now)
         if pause.scope == "platform" and pause.is_current
     ]
-    number = listing.risks_ahead(request.user, filters)
+    number = listing.risks_ahead(reader, filters)
     if number:
         text = ngettext(
             "%(n)s post at risk in the next 7 days.",
@@ -83,8 +88,8 @@ def calendar_notes(request: HttpRequest) -> HttpResponse:
         )
         query = replace(filters, status=listing.AT_RISK).query(tab="upcoming")
         url = f"{reverse('post_list')}?{query}"
-        notes.append({"icon": "warning", "said": text % {"n": number}, "url": url})
-    return JsonResponse({"notes": notes})
+        found.append({"icon": "warning", "said": text % {"n": number}, "url": url})
+    return found
 
 
 @login_required

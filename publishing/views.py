@@ -41,7 +41,7 @@ from . import (
 from . import desk as desks
 from . import proof as proofs
 from .access import in_chosen_zone, role_required, row_numbers
-from .calendar_views import VIEWS
+from .calendar_views import VIEWS, notes
 from .composing import (
     CANCELLABLE,
     CHANGEABLE,
@@ -137,6 +137,7 @@ def calendar(request: HttpRequest) -> HttpResponse:
         "now": timezone.localtime().strftime("%Y-%m-%dT%H:%M:%S"),
         "filters": filters,
         "filter_query": filters.query(),
+        "notes": notes(request.user, filters),
         "choices": listing.choices(request.user),
         "may_hide_natives": True,
         "zone": timezone.get_current_timezone_name(),

@@ -50,7 +50,6 @@ class Calendar {
     this.calendar = new FullCalendar.Calendar(root, this.options());
     this.calendar.render();
     this.listen();
-    this.readNotes();
   }
 
   options() {
@@ -327,6 +326,7 @@ class Calendar {
     return { id: `open-${start}-${open}`, title: "", start, url, startEditable: false, order: 2, open };
   }
 
+  // They come with the page; what is moved may change them.
   async readNotes() {
     const spot = document.getElementById("cal-notes");
     try {

@@ -19,6 +19,15 @@ RUN = """async (rules) => (await axe.run(document, {
 })).violations"""
 COLOURS = ["color-contrast", "link-in-text-block"]
 
+#: How far what is seen has moved by itself since the page began, as browsers count it.
+SHIFTED = """() => new Promise((done) => {
+  let sum = 0;
+  const add = (list) => list.getEntries().forEach((entry) => { sum += entry.value; });
+  const options = { type: "layout-shift", buffered: true };
+  new PerformanceObserver(add).observe(options);
+  setTimeout(() => done(sum), 300);
+})"""
+
 #: What sticks out to the right, unless something around it scrolls or cuts it off.
 STICKING_OUT = """() => {
   const root = document.documentElement;

@@ -5,12 +5,13 @@ posts that two people approve."""
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.guide import (
     BLUESKY,
@@ -21,7 +22,7 @@ from tests.browser.guide import (
     submit,
     write,
 )
-from tests.browser.inspection import DESKTOP, PHONE
+from tests.browser.inspection import DESKTOP, PHONE, SHIFTED
 
 pytestmark = pytest.mark.browser
 
@@ -52,6 +53,23 @@ def see(page: Page, view: str) -> None:
 
 def card(page: Page, text: str) -> Locator:
     return page.locator("#cal").get_by_role("link").filter(has_text=text)
+
+
+@SIZES
+def test_the_calendar_stands_still_while_it_loads(
+    size: Size, visit: Visit, furnished: Any
+) -> None:
+    page = visit("mara", size=size)
+
+    def late(route: Route) -> None:
+        time.sleep(2)
+        route.continue_()
+
+    page.route("**/calendar/notes/**", late)
+    see(page, "list" if size == PHONE else "month")
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("#cal-notes")).to_contain_text("X is having trouble")
+    assert page.evaluate(SHIFTED) < 0.02
 
 
 def test_a_post_is_moved_by_keyboard_and_by_mouse_and_back(

@@ -26,7 +26,7 @@ from tests.browser.guide import (
     schedule_button,
     submit,
 )
-from tests.browser.inspection import DESKTOP, PHONE
+from tests.browser.inspection import DESKTOP, PHONE, SHIFTED
 
 pytestmark = pytest.mark.browser
 
@@ -736,16 +736,6 @@ def test_hebrew_and_arabic_run_from_right_to_left(
         expect(shown).to_have_text(text)
         assert shown.evaluate(STARTS_RIGHT) is is_right
     expect(text_field(page)).to_have_css("unicode-bidi", "plaintext")
-
-
-#: How far what is seen has moved by itself since the page began, as browsers count it.
-SHIFTED = """() => new Promise((done) => {
-  let sum = 0;
-  const add = (list) => list.getEntries().forEach((entry) => { sum += entry.value; });
-  const options = { type: "layout-shift", buffered: true };
-  new PerformanceObserver(add).observe(options);
-  setTimeout(() => done(sum), 300);
-})"""
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desk", "phone"])

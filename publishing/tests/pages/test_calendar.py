@@ -123,6 +123,22 @@ def test_a_post_at_risk_says_why_and_can_be_asked_for(world, ana):
     assert "status=at_risk" in note["url"]
 
 
+def test_what_is_to_be_said_above_the_calendar_comes_with_its_page(world, ana):
+    """Or it would push down what is read and pressed already when it arrives."""
+    world.x.credential.expires_at = timezone.now() + timedelta(hours=1)
+    world.x.credential.save()
+    make_delivery(world.x, world.ana, hours=5)
+    for query in ({}, {"platform": "x"}):
+        page = ana.get(reverse("calendar"), query).content.decode()
+        (note,) = ana.get(reverse("calendar_notes"), query).json()["notes"]
+        line = page.partition('id="cal-notes"')[2].partition("</p>")[0]
+        assert f'href="{note["url"].replace("&", "&amp;")}"' in line
+        assert note["said"] in line
+    page = ana.get(reverse("calendar"), {"platform": "mastodon"}).content.decode()
+    line = page.partition('id="cal-notes"')[2].partition("</p>")[0]
+    assert "<a" not in line
+
+
 def test_a_platform_in_trouble_is_named_above_the_calendar(world, ana):
     now = timezone.now()
     CircuitBreaker.objects.create(
