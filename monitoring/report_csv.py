@@ -56,8 +56,13 @@ def to_csv(found: Report) -> bytes:
 
 
 def title_of(found: Report) -> str:
-    words = {"brand": found.brand.name if found.brand else _("all brands")}
-    if found.network == Network.PRACTICE:
+    is_practice = found.network == Network.PRACTICE
+    if found.brand is None:  # a sentence of its own: other languages bend "all brands"
+        if is_practice:
+            return _("Reliability of all brands, on the practice network")
+        return _("Reliability of all brands")
+    words = {"brand": found.brand.name}
+    if is_practice:
         return _("Reliability of %(brand)s, on the practice network") % words
     return _("Reliability of %(brand)s") % words
 

@@ -5,7 +5,7 @@ Imported where one is made: what writes PDFs takes 18 MB and half a second to lo
 
 from __future__ import annotations
 
-from html import escape
+from collections import Counter
 from typing import Any
 
 from django.utils.formats import date_format
@@ -15,6 +15,7 @@ from reportlab.graphics.shapes import Drawing
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4, landscape
 from reportlab.lib.units import mm
+from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.platypus import Paragraph, Spacer, Table, TableStyle
 
 from publishing import pdf
@@ -29,6 +30,9 @@ from .reliability import (
 )
 from .report_csv import period_of, title_of
 
+#: More of them would touch each other below the chart.
+MOST_DAYS_NAMED = 8
+PADDING = 2
 GREEN, RED = colors.HexColor("#2f855a"), colors.HexColor("#b83232")
 
 
@@ -36,10 +40,10 @@ def to_pdf(found: Report) -> bytes:
     """Pages in A4 across: what it says in a sentence, two charts, the table."""
     pdf.fonts()
     story: list[Any] = [
-        Paragraph(escape(title_of(found)), pdf.HEAD),
-        Paragraph(escape(period_of(found)), pdf.TEXT),
+        Paragraph(pdf.words(title_of(found)), pdf.HEAD),
+        Paragraph(pdf.words(period_of(found)), pdf.TEXT),
         Spacer(1, 3 * mm),
-        Paragraph(escape(summary(found)), pdf.TEXT),
+        Paragraph(pdf.words(summary(found)), pdf.TEXT),
         Spacer(1, 4 * mm),
     ]
     if found.total.due:
@@ -62,7 +66,7 @@ def _share_chart(found: Report) -> Drawing:
     chart.width, chart.height = 112 * mm, 36 * mm
     weeks = found.weeks
     chart.data = [[line.share or 0 for line in weeks]]
-    every = max(1, len(weeks) // 9)
+    every = -(-len(weeks) // MOST_DAYS_NAMED)
     chart.categoryAxis.categoryNames = [
         date_format(line.week, _("j M")) if number % every == 0 else ""
         for number, line in enumerate(weeks)
@@ -113,13 +117,12 @@ def _table(found: Report) -> Table:
         *(_("Not out"), _("Median delay"), _("Repaired"), _("Time to repair")),
         _("Causes"),
     ]
-    rows = [[Paragraph(escape(head), pdf.SMALL_BOLD) for head in heads]]
+    rows = [[Paragraph(pdf.words(head), pdf.SMALL_BOLD) for head in heads]]
     rows += [
-        [Paragraph(escape(cell), pdf.SMALL) for cell in _cells(line)]
+        [Paragraph(pdf.words(cell), pdf.SMALL) for cell in _cells(line)]
         for line in found.lines
     ]
-    widths = [22, 34, 13, 17, 14, 15, 15, 22, 18, 22, 75]
-    table = Table(rows, colWidths=[width * mm for width in widths], repeatRows=1)
+    table = Table(rows, colWidths=_widths(heads), repeatRows=1)
     table.setStyle(
         TableStyle(
             [
@@ -127,16 +130,37 @@ def _table(found: Report) -> Table:
                 ("VALIGN", (0, 0), (-1, -1), "TOP"),
                 ("TOPPADDING", (0, 0), (-1, -1), 2),
                 ("BOTTOMPADDING", (0, 0), (-1, -1), 2),
-                ("LEFTPADDING", (0, 0), (-1, -1), 2),
-                ("RIGHTPADDING", (0, 0), (-1, -1), 2),
+                ("LEFTPADDING", (0, 0), (-1, -1), PADDING),
+                ("RIGHTPADDING", (0, 0), (-1, -1), PADDING),
             ]
         )
     )
     return table
 
 
+def _widths(heads: list[str]) -> list[float]:
+    """No word of a heading is broken, in whatever language; causes get the rest."""
+    style = pdf.SMALL_BOLD
+    usual = [22, 34, 13, 17, 14, 15, 15, 20, 15, 20]
+    widths = [
+        max(
+            width * mm,
+            max(
+                stringWidth(word, style.fontName, style.fontSize)
+                for word in head.split()
+            )
+            + 2 * PADDING
+            + 1,
+        )
+        for width, head in zip(usual, heads, strict=False)
+    ]
+    return [*widths, 267 * mm - sum(widths)]
+
+
 def _cells(line: Line) -> list[str]:
-    causes = sorted(line.causes.items(), key=lambda pair: -pair[1])
+    causes = Counter[str]()
+    for name, count in line.causes.items():
+        causes[cause_words(name)] += count
     return [
         date_format(line.week, _("j M Y")),
         line.brand,
@@ -148,5 +172,5 @@ def _cells(line: Line) -> list[str]:
         span_words(line.median_delay_s),
         str(line.repaired),
         span_words(line.median_repair_s),
-        ", ".join(f"{cause_words(name)} ({count})" for name, count in causes) or "–",
+        ", ".join(f"{name} ({count})" for name, count in causes.most_common()) or "–",
     ]

@@ -5,7 +5,6 @@ Imported where one is made: what writes PDFs takes 18 MB and half a second to lo
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -40,7 +39,10 @@ def to_pdf(found: Proof) -> bytes:
         (_("SHA-256 of this proof"), doc["sha256"]),
     ]
     cells = [
-        [Paragraph(escape(head), pdf.SMALL_BOLD), Paragraph(escape(text), pdf.SMALL)]
+        [
+            Paragraph(pdf.words(head), pdf.SMALL_BOLD),
+            Paragraph(pdf.words(text), pdf.SMALL),
+        ]
         for head, text in rows
     ]
     story: list[Any] = [
@@ -54,7 +56,7 @@ def to_pdf(found: Proof) -> bytes:
         ),
     ]
     for text in found.texts:
-        lines = [escape(line) for line in text.split("\n")]
+        lines = [pdf.words(line) for line in text.split("\n")]
         story += [Paragraph("<br/>".join(lines) or "–", pdf.TEXT), Spacer(1, 2 * mm)]
     if found.files:
         story += [Paragraph(_("Files"), pdf.PART)]
@@ -62,7 +64,7 @@ def to_pdf(found: Proof) -> bytes:
         table = [[Paragraph(head, pdf.SMALL_BOLD) for head in heads]]
         table += [
             [
-                Paragraph(escape(cell), pdf.SMALL)
+                Paragraph(pdf.words(cell), pdf.SMALL)
                 for cell in (one.name, one.mime_type, str(one.size_bytes), one.sha256)
             ]
             for one in found.files

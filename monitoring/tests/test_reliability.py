@@ -357,6 +357,39 @@ def test_the_pdf_can_be_read_with_names_of_every_script(
     assert len(answer.content) < 300_000
 
 
+def test_the_pdf_has_no_empty_boxes_in_place_of_signs(
+    reader: Client, filled: Brand
+) -> None:
+    Brand.objects.update(name="Café 🥐 👍🏽 🇩🇪 東京ベーカリー")
+    text = pdf_text(reader.get(reverse("reliability_pdf")).content)
+    # What no font here draws is named; what readers have fonts for is left to these.
+    assert "Café [croissant] [thumbs up sign] DE 東京ベーカリー" in text
+
+
+def test_the_german_pdf_breaks_no_word_of_a_heading_and_says_its_language(
+    reader: Client, filled: Brand
+) -> None:
+    Profile.objects.update_or_create(
+        user=User.objects.get(username="rita"), defaults={"language": "de"}
+    )
+    data = reader.get(reverse("reliability_pdf")).content
+    text = pdf_text(data)
+    for word in ("Verspätet", "Fehlgeschlagen", "Pünktlich"):
+        assert f" {word} " in text
+    assert "Zuverlässigkeit aller Marken" in text
+    assert PdfReader(io.BytesIO(data)).trailer["/Root"]["/Lang"] == "de"
+
+
+def test_the_pdf_names_a_cause_once_however_many_answers_mean_it(
+    reader: Client, filled: Brand
+) -> None:
+    names = ("one_we_do_not_know", "another_one")
+    (words,) = {reliability.cause_words(name) for name in names}
+    WeekFigures.objects.update(causes=dict(zip(names, (2, 3), strict=True)))
+    text = pdf_text(reader.get(reverse("reliability_pdf")).content)
+    assert f"{words} (5)" in text
+
+
 def test_files_of_the_practice_network_say_so(reader: Client, filled: Brand) -> None:
     WeekFigures.objects.update(network=Network.PRACTICE)
     query = {"network": Network.PRACTICE, "brand": filled.pk}
