@@ -39,6 +39,43 @@ def said(page: Page, words: str) -> None:
     expect(page.get_by_role("status").filter(has_text=words).first).to_be_visible()
 
 
+#: Accounts in trouble, whose words are the longest, for a person who reads German; or as
+#: they were.
+IN_TROUBLE = """
+import django; django.setup()
+from datetime import timedelta
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+from accounts.models import Credential, Profile
+now, bad = timezone.now(), {bad}
+ada = get_user_model().objects.get(username="ada")
+get_user_model().objects.filter(pk=ada.pk).update(
+    last_name="Admin-Hohenstein" if bad else "Admin")
+Profile.objects.update_or_create(
+    user=ada, defaults=dict(language="de" if bad else "", time_zone="Europe/Berlin"))
+rows = Credential.objects.filter(accounts__platform="x")
+rows.update(state="broken" if bad else "active", broken_at=now if bad else None,
+    cause="token_revoked" if bad else "", next_proof_at=now + timedelta(days=1))
+"""
+
+
+def test_the_german_table_of_accounts_covers_nothing_with_its_buttons(
+    visit: Visit, furnished: Any, site: Site, inspect: Inspect
+) -> None:
+    page = visit("ada", size=DESKTOP)
+    site.rows(IN_TROUBLE.format(bad=True))
+    try:
+        page.goto("/accounts/")
+        table = page.locator(".sh-scroll").filter(has=page.locator("[id^=account-]"))
+        row = table.get_by_role("row").filter(has_text="Neu verbinden nötig").first
+        expect(row).to_contain_text("Admin-Hohenstein")
+        inspect(page, "accounts-german")
+        wider = "node => node.scrollWidth - node.clientWidth"
+        assert table.evaluate(wider) == 0
+    finally:
+        site.rows(IN_TROUBLE.format(bad=False))
+
+
 @SIZES
 def test_a_view_is_kept_shared_and_forgotten(
     size: Size, visit: Visit, furnished: Any, inspect: Inspect
