@@ -10,11 +10,14 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin import sites
 from django.db import connection
+from django.db.backends.signals import connection_created
 from unfold.apps import BasicAppConfig
 
 from platforms import registry
 from platforms.base import Draft
 from platforms.transport import tls_context
+
+from . import planner
 
 
 class SkinConfig(BasicAppConfig):
@@ -51,6 +54,7 @@ class ShellConfig(AppConfig):
     verbose_name = "SocialHub"
 
     def ready(self) -> None:
+        connection_created.connect(planner.tell, dispatch_uid="planner")
         if settings.IN_CLUSTER:
             # Workers share their parent's memory until somebody writes to it, as the
             # garbage collector does when it looks at what is there. What each of them

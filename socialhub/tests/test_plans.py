@@ -344,6 +344,19 @@ def test_who_wrote_nothing_is_known_without_reading_what_others_wrote(member, pa
     assert "cem" not in names
 
 
+def test_a_few_posts_to_come_are_found_without_reading_all(accounts):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite reads no table that it has an index into")
+    history.fill(accounts, MANY)
+    later = timezone.now() + timedelta(days=1)
+    loopback.make_deliveries(accounts * 12, later, "Later")
+    analyze()
+    rows = Delivery.objects.filter(status=Status.SCHEDULED).order_by()
+    plan = rows.values("post__changed_at").explain()
+    assert "publishing_post_pkey" in plan
+    assert "Seq Scan on publishing_post" not in plan
+
+
 @pytest.mark.parametrize("tab", ["needs_me", "solved"])
 def test_the_desk_finds_the_few_that_were_tried_again_among_all(member, tab):
     """Of all that went out in two months, and of all that is to come."""

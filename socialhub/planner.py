@@ -1,0 +1,30 @@
+"""How PostgreSQL reckons for us, where nobody has told it otherwise.
+
+Left to itself it takes a page of a disk for four times as dear out of turn as in turn,
+as disks that turn had it. For the two thousand posts that are planned it then reads all
+hundred thousand that ever were: 81 ms instead of 5, on many pages. And it calls in more
+processes for what one answers in 2 ms, which takes it 20.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+#: random_page_cost: as PostgreSQL's manual has it for solid disks, and for what lies in
+#: memory. parallel_setup_cost: for what takes a tenth of a second and more.
+OURS = {"random_page_cost": "1.1", "parallel_setup_cost": "20000"}
+#: What the server, the database, the role or the address sets stays as it is.
+TELL = (
+    "SELECT set_config(name, ours.setting, false)"
+    " FROM pg_settings JOIN unnest(%s::text[], %s::text[]) AS ours(name, setting)"
+    " USING (name) WHERE source = 'default'"
+)
+
+
+def tell(connection: BaseDatabaseWrapper, **_signal: Any) -> None:
+    """Once for each connection."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(TELL, [list(OURS), list(OURS.values())])
