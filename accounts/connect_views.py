@@ -275,7 +275,7 @@ def standby_remove(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _for_admin(request: HttpRequest, pk: int) -> ConnectedAccount:
     """404 for strangers, 403 for those who may only look."""
-    rows = ConnectedAccount.objects.visible_to(request.user).with_health().distinct()
+    rows = ConnectedAccount.objects.visible_to(request.user).with_health()
     account = get_object_or_404(
         rows.select_related("standby__parent", "credential__parent"), pk=pk
     )
@@ -550,7 +550,7 @@ def _plan_of(
         spec,
         Network(app.network),
         _visible(Brand.objects.visible_to(request.user), data["brand"]),
-        _visible(accounts.distinct(), data["account"]),
+        _visible(accounts, data["account"]),
         standby=bool(data.get("standby")),
     )
 

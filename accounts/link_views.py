@@ -32,7 +32,7 @@ SENT = {"reconnect_link_send": "20/h/user"}
 
 def _account(request: HttpRequest, pk: int) -> ConnectedAccount:
     """404 for strangers, 403 for those who neither run nor look after the account."""
-    rows = ConnectedAccount.objects.visible_to(request.user).with_health().distinct()
+    rows = ConnectedAccount.objects.visible_to(request.user).with_health()
     account = get_object_or_404(rows.select_related("deputy"), pk=pk)
     if not links.may_send(request.user, account):
         raise PermissionDenied

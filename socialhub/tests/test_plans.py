@@ -357,6 +357,17 @@ def test_a_few_posts_to_come_are_found_without_reading_all(accounts):
     assert "Seq Scan on publishing_post" not in plan
 
 
+@pytest.mark.parametrize("page", ["account_reconnect", "account_links"])
+def test_an_account_with_all_that_it_names_is_not_told_from_others(member, page):
+    """It is one by its key. To tell rows of a hundred columns apart, PostgreSQL thinks
+    for longer how to do it than ten other queries take."""
+    account = ConnectedAccount.objects.order_by("pk").first()
+    plans = plans_of(member, reverse(page, args=[account.pk]))
+    found = [sql for sql in plans if '"accounts_connectedaccount"."external_id"' in sql]
+    assert found
+    assert not [sql for sql in found if "DISTINCT" in sql]
+
+
 @pytest.mark.parametrize("tab", ["needs_me", "solved"])
 def test_the_desk_finds_the_few_that_were_tried_again_among_all(member, tab):
     """Of all that went out in two months, and of all that is to come."""
