@@ -19,6 +19,7 @@ from . import approving, desk
 from .models import (
     Approval,
     Attempt,
+    BulkChange,
     Care,
     Delivery,
     Import,
@@ -479,6 +480,16 @@ class JobAdmin(RoleAdmin):
             return rows
         seen = Q(person=request.user.pk) | Q(brand__members=request.user.pk)
         return rows.filter(pk__in=Job.objects.filter(seen).values("pk"))
+
+
+@admin.register(BulkChange)
+class BulkChangeAdmin(RoleAdmin):
+    """What was done with many posts at once; taken back on the page of its run."""
+
+    brand_path = "post__brand"
+    list_display = ["__str__", "post", "kind", "state", "done_at"]
+    list_select_related = ["post"]
+    list_filter = ["kind", "state", "done_at"]
 
 
 @admin.register(Import)

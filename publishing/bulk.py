@@ -13,7 +13,6 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core import signing
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -21,6 +20,7 @@ from django.utils.translation import gettext as _
 from accounts.models import AuditEvent
 
 from . import approving, composing, moving
+from .bulk_models import BulkChange
 from .composing import CANCELLABLE, Timing, close_if_cancelled
 from .models import (
     USEFUL_FOR,
@@ -36,16 +36,34 @@ from .wording import person
 MOST = 50
 
 
+Kind = BulkChange.Kind
+
+
+@dataclass(frozen=True)
+class Former:
+    """What was done to a post, for those who take it back (`bulk_undo`).
+
+    was: JSON values. MOVED: what `moving.former` reads, and "to", when it goes now.
+    CANCELLED: "rows", [key, fence] of its deliveries, and "left", names of accounts of
+    which a part was out. GIVEN: "owner", key or null, and "to". versions: the post's
+    `changed_at` before and after, where it is another one then.
+    """
+
+    kind: str
+    was: dict[str, Any] = field(default_factory=dict)
+    versions: tuple[datetime, datetime] | None = None
+
+
 @dataclass(frozen=True)
 class Effect:
-    """What happens to one post; refused: why nothing does. undo: signed, for `undo`;
-    "": what was done cannot be taken back, or nothing was."""
+    """What happens to one post; refused: why nothing does. former: what is done, for
+    taking it back; None: nothing is, or that is not possible."""
 
     post: Post
     now: str
     then: str = ""
     refused: str = ""
-    undo: str = ""
+    former: Former | None = None
 
 
 @dataclass
@@ -118,9 +136,16 @@ def move(
         else:
             assert moved.post.due_at is not None
             then = moving.said(moved.post.due_at)
-            undo = _sealed(MOVED, moved.undo) if do else ""
-            effects.append(Effect(post, was, then, undo=undo))
+            effects.append(Effect(post, was, then, former=_moved(moved)))
     return effects
+
+
+def _moved(moved: moving.Moved) -> Former:
+    assert moved.post.due_at is not None
+    names = ("due_at", "useful_until", "day", "wall", "zone")
+    was = {name: moved.before[name] for name in names}
+    was["to"] = moved.post.due_at.isoformat()
+    return Former(Kind.MOVED, was, (moved.version, moved.post.changed_at))
 
 
 # ---------------------------------------------------------------- cancelling
@@ -132,23 +157,30 @@ def cancel(user: Any, chosen: Picked, *, do: bool) -> list[Effect]:
     for post in chosen.posts:
         rows = chosen.deliveries.get(post.pk)
         if rows is None:
-            undo = ""
-            if do and _throw_away(user, post):
-                undo = _sealed(THROWN, post.pk, post.changed_at.isoformat())
-            then = _("is thrown away")
             now = post.get_state_display()
-            effects.append(Effect(post, now, then, undo=undo))
+            if do and not _throw_away(user, post):
+                why = _("Somebody has changed it meanwhile.")
+                effects.append(Effect(post, now, refused=why))
+                continue
+            thrown = Former(Kind.THROWN)
+            effects.append(Effect(post, now, _("is thrown away"), former=thrown))
             continue
         now = ", ".join(f"{r.account.name}: {r.get_status_display()}" for r in rows)
-        going, stays = [], []
+        going, stays, left = [], [], []
+        kept: list[list[int]] = []
         for row in rows:
             if row.status not in CANCELLABLE or row.is_out or row.repeat_is_safe:
                 stays.append(row.account.name)
             elif not do or _cancel_one(user, row):
                 going.append(row.account.name)
+                if row.parts_out:
+                    left.append(row.account.name)
+                else:
+                    kept.append([row.pk, row.fence])
             else:
                 stays.append(row.account.name)
         if do and going:
+            AuditEvent.write(user, "post.cancelled", post, deliveries=len(going))
             close_if_cancelled(post)
         why = ""
         if stays:
@@ -156,9 +188,15 @@ def cancel(user: Any, chosen: Picked, *, do: bool) -> list[Effect]:
                 "names": ", ".join(stays)
             }
         then = ""
+        former = None
         if going:
             then = _("not sent to %(names)s") % {"names": ", ".join(going)}
-        effects.append(Effect(post, now, then, why))
+            former = Former(Kind.CANCELLED, {"rows": kept, "left": left})
+        if left:
+            then += "; " + _(
+                "of %(names)s a part is out: its rest cannot be called back later"
+            ) % {"names": ", ".join(left)}
+        effects.append(Effect(post, now, then, why, former))
     return effects
 
 
@@ -277,13 +315,12 @@ def reassign(user: Any, chosen: Picked, to: Any, *, do: bool) -> list[Effect]:
             why = _("%(name)s does not see this brand.") % {"name": person(to)}
             effects.append(Effect(post, was, refused=why))
             continue
-        undo = ""
         if do:
-            undo = _sealed(GIVEN, post.pk, post.owner_id, to.pk)
             with transaction.atomic():
                 Post.objects.filter(pk=post.pk).update(owner=to)
                 AuditEvent.write(user, "post.reassigned", post, to=to.pk)
-        effects.append(Effect(post, was, person(to), undo=undo))
+        given = Former(Kind.GIVEN, {"owner": post.owner_id, "to": to.pk})
+        effects.append(Effect(post, was, person(to), former=given))
     return effects
 
 
@@ -309,49 +346,3 @@ def effects(
         return ask(user, chosen, do=do)
     people = get_user_model().objects.filter(is_active=True)
     return reassign(user, chosen, people.filter(pk=asked["person"]).first(), do=do)
-
-
-# ---------------------------------------------------------------- taking it back
-
-#: A move's own seal ends as soon as this one.
-UNDO_S = moving.UNDO_S
-SALT = "publishing.bulk"
-MOVED, THROWN, GIVEN = "moved", "thrown", "given"
-
-
-def _sealed(kind: str, *values: Any) -> str:
-    return signing.dumps([kind, *values], salt=SALT)
-
-
-def undo(user: Any, seals: Sequence[str]) -> tuple[int, int]:
-    """Take back what was done, post by post: how many, and how many stay because
-    somebody has changed them since, or because it is too late."""
-    done = [_undo_one(user, seal) for seal in seals[:MOST]]
-    return sum(done), len(done) - sum(done)
-
-
-def _undo_one(user: Any, seal: str) -> bool:
-    try:
-        kind, *values = signing.loads(seal, salt=SALT, max_age=UNDO_S)
-    except signing.BadSignature:
-        return False
-    if kind == MOVED:
-        try:
-            moving.undo(user, values[0])
-        except moving.Refused:
-            return False
-        return True
-    rows = Post.objects.visible_to(user).filter(pk=values[0])
-    changes: dict[str, Any]
-    if kind == THROWN:
-        same = {"state": Post.State.CANCELLED, "changed_at": values[1]}
-        changes = {"state": Post.State.DRAFT}
-    else:
-        same, changes = {"owner": values[2]}, {"owner": values[1]}
-    with transaction.atomic():
-        post = rows.filter(**same).select_for_update(of=("self",)).first()
-        if post is None:
-            return False
-        Post.objects.filter(pk=post.pk).update(**changes)
-        AuditEvent.write(user, "post.bulk_undone", post, what=kind)
-    return True

@@ -1,7 +1,7 @@
-"""All posts of a list at once, as long work: looked at first, then done.
+"""Many posts at once, as long work: looked at first, then done, and taken back.
 
 What was found, and how far it is, stands in the jobs: a killed worker's successor goes
-on at the next post.
+on at the next post. What a page ticks is few: that is done at once, in the same way.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from django.utils.translation import gettext_lazy
 from accounts.roles import can_write
 from accounts.zones import zone_called
 
-from . import bulk, jobs, listing
+from . import bulk, bulk_undo, jobs, listing
+from .bulk_models import BulkChange
+from .bulk_undo import DO, UNDO
 from .crash_points import crash_point
 from .job_models import Job
 from .jobs import Refused, Turn
@@ -29,9 +31,11 @@ from .models import Delivery, Post
 
 #: Rows of a list that one job takes.
 MOST = 2000
-LOOK, DO = "bulk_look", "bulk_do"
+LOOK = "bulk_look"
 #: Posts between two notes of how far it is.
 STEP = 10
+#: What is ticked is worked at for so long while the person waits.
+WAITED_S = 10.0
 
 #: action -> what the page says, and its button
 WORDS: Mapping[str, tuple[Any, Any]] = {
@@ -107,6 +111,78 @@ def carry_out(look: Job) -> Job | None:
     return job
 
 
+def carry_out_ticked(
+    user: Any,
+    action: str,
+    asked: dict[str, Any],
+    chosen: bulk.Picked,
+    seen: Mapping[int, datetime],
+    back: str,
+) -> Job:
+    """Do it now, as far as a person waits for it; the cluster does the rest."""
+    groups, dues = [], []
+    for post in chosen.posts:
+        rows = chosen.deliveries.get(post.pk)
+        groups.append([f"d{row.pk}" for row in rows] if rows else [f"p{post.pk}"])
+        due = seen.get(post.pk)
+        dues.append(due.isoformat() if due else "")
+    return jobs.do_here(
+        DO,
+        user,
+        WAITED_S,
+        action=action,
+        asked=asked,
+        groups=groups,
+        dues=dues,
+        back=back,
+        zone=timezone.get_current_timezone_name(),
+    )
+
+
+def take_back(run: Job) -> Job | None:
+    """Begin to undo a run, once; few posts at once. None: there is nothing to undo."""
+    with transaction.atomic():
+        run = Job.objects.select_for_update().get(pk=run.pk)
+        offer = bulk_undo.offer(run)
+        if offer is None or not offer.number:
+            return None
+        job = jobs.prepare(
+            UNDO,
+            run.person,
+            run=run.pk,
+            action=run.asked["action"],
+            back=run.asked["back"],
+            zone=timezone.get_current_timezone_name(),
+        )
+        run.result = {**run.result, "undo": job.pk}
+        run.save(update_fields=["result"])
+    if offer.total <= bulk.MOST:
+        return jobs.go_on_here(job, WAITED_S)
+    jobs.wake()
+    return job
+
+
+def _take_back(job: Job, turn: Turn) -> bool:
+    """The last one that was done first: so each finds what it left."""
+    if not can_write(job.person):
+        raise Refused(_("Your role reads: somebody of marketing can do that."))
+    run = bulk_undo.Run(job.asked["run"], job.person)
+    left = BulkChange.objects.filter(job=run.pk, state=BulkChange.State.DONE)
+    keys = list(left.order_by("-number").values_list("pk", flat=True))
+    turn.store(total=job.done + len(keys))
+    with timezone.override(zone_called(job.asked["zone"])):
+        while keys:
+            with transaction.atomic():
+                # First: who stood still and lost the work does nothing any more.
+                turn.store(done=job.done + 1)
+                run.take_back(keys.pop(0))
+                crash_point("bulk_undo_written")
+            crash_point("bulk_undo")
+            if turn.is_over:
+                break
+    return bool(keys)
+
+
 def _work(job: Job, turn: Turn) -> bool:
     """A look notes each post's effect; what is done notes what stays."""
     if not can_write(job.person):
@@ -128,16 +204,35 @@ def _work(job: Job, turn: Turn) -> bool:
 
 def _look_at(job: Job, turn: Turn) -> None:
     piece = list(islice(job.asked["groups"], job.done, job.done + STEP))
-    found = [_effect(job, group, do=False) for group in piece]
+    found = []
+    for group in piece:
+        effect = _effect(job, group, do=False)
+        due = effect.post.due_at if effect else None
+        key, then, why = _told(effect)
+        found.append([key, then, why, due.isoformat() if due else ""])
     effects = [*job.result.get("effects", []), *found]
     turn.store(done=job.done + len(piece), result={"effects": effects})
 
 
 def _do_one(job: Job, turn: Turn) -> None:
-    group, due = job.asked["groups"][job.done], job.asked["dues"][job.done]
+    number = job.done
+    group, due = job.asked["groups"][number], job.asked["dues"][number]
     # First: who stood still and lost the work does nothing any more.
-    turn.store(done=job.done + 1)
-    post, then, why, _due = _effect(job, group, do=True, due=due)
+    turn.store(done=number + 1)
+    effect = _effect(job, group, do=True, due=due)
+    post, then, why = _told(effect)
+    if effect and effect.then and effect.former:
+        same = (effect.post.changed_at, effect.post.changed_at)
+        before, after = effect.former.versions or same
+        BulkChange.objects.create(
+            job=job,
+            number=number,
+            post=effect.post,
+            kind=effect.former.kind,
+            was=effect.former.was,
+            version_before=before,
+            version=after,
+        )
     result = {"number": 0, "stays": [], **job.result}
     result["number"] += bool(then)
     if why:
@@ -145,20 +240,25 @@ def _do_one(job: Job, turn: Turn) -> None:
     turn.store(result=result)
 
 
+def _told(effect: bulk.Effect | None) -> tuple[int, str, str]:
+    """Post, what becomes of it, why it stays."""
+    if effect is None:
+        return 0, "", _("It is gone, or belongs to a brand that is not yours.")
+    return effect.post.pk, effect.then, effect.refused
+
+
 def _effect(
     job: Job, group: list[str], *, do: bool, due: str = ""
-) -> tuple[int, str, str, str]:
-    """Post, what becomes of it, why it stays, and when it was due."""
+) -> bulk.Effect | None:
+    """None: nothing of it is to be seen any more."""
     chosen = bulk.picked(job.person, group)
     if not chosen.posts:
-        return 0, "", _("It is gone, or belongs to a brand that is not yours."), ""
-    post = chosen.posts[0]
-    seen = {post.pk: datetime.fromisoformat(due)} if due else None
-    was = post.due_at.isoformat() if post.due_at else ""
+        return None
+    seen = {chosen.posts[0].pk: datetime.fromisoformat(due)} if due else None
     found = bulk.effects(
         job.person, job.asked["action"], job.asked["asked"], chosen, do=do, seen=seen
     )
-    return post.pk, found[0].then, found[0].refused, was
+    return found[0]
 
 
 def _title(job: Job) -> str:
@@ -167,6 +267,10 @@ def _title(job: Job) -> str:
 
 def _title_of_look(job: Job) -> str:
     return _("%(action)s: a look at what happens") % {"action": _title(job)}
+
+
+def _title_of_undo(job: Job) -> str:
+    return _("%(action)s: undone") % {"action": _title(job)}
 
 
 def _address(job: Job) -> str:
@@ -190,5 +294,14 @@ def register() -> None:
             _work,
             address=_address,
             cancel_note=gettext_lazy("What was done so far stays done."),
+        ),
+    )
+    jobs.register(
+        UNDO,
+        jobs.Kind(
+            _title_of_undo,
+            _take_back,
+            address=_address,
+            cancel_note=gettext_lazy("What was taken back so far stays taken back."),
         ),
     )

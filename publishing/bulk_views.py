@@ -1,7 +1,8 @@
-"""The list's bar for many posts: look at what it does, then do it."""
+"""The list's bar for many posts: look at what it does, then do it, and take it back."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime, time
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -19,9 +20,9 @@ from django.views.decorators.http import require_POST
 
 from accounts.roles import can_write
 
-from . import bulk, bulk_runs
+from . import bulk, bulk_runs, bulk_undo
 from .access import role_required, row_number
-from .bulk import Effect
+from .bulk_models import BulkChange
 from .bulk_runs import WORDS
 from .job_models import Job
 from .job_views import line
@@ -30,8 +31,12 @@ from .models import Post
 MOST_DAYS = 366
 #: Posts that the page of all of a list names one by one.
 SHOWN = 50
-#: in the session: {"at": seconds since 1970, "seals": [...]}
+#: in the session: {"at": seconds since 1970, "run": key}
 UNDO = "bulk_undo"
+#: The list offers it for so long; the run's own page does until `bulk_undo.OFFERED`.
+NOTICE_S = 600
+#: Posts that a notice, or a reason, names.
+NAMED = 5
 
 
 class _Problem(Exception):
@@ -58,20 +63,21 @@ def post_bulk(request: HttpRequest) -> HttpResponse:
         if not chosen.posts:
             raise _Problem(_("Tick at least one post."))
         asked, seen = _asked(request, action), _seen(request.POST.getlist("seen"))
-        effects = bulk.effects(request.user, action, asked, chosen, do=do, seen=seen)
     except _Problem as problem:
         messages.error(request, str(problem))
         return redirect(back)
     if do:
-        _tell(request, effects)
-        _keep_undo(request, effects)
-        return redirect(back)
+        run = bulk_runs.carry_out_ticked(
+            request.user, action, asked, chosen, seen, back
+        )
+        return _after_ticked(request, run, back)
+    effects = bulk.effects(request.user, action, asked, chosen, do=False, seen=seen)
     title, button = WORDS[action]
     context = {
         "title": title,
         "button": button,
         "effects": effects,
-        "is_final": action == "cancel" and bool(chosen.deliveries),
+        "action": action,
         "number": sum(1 for effect in effects if effect.then),
         "picks": request.POST.getlist("pick")[: bulk.MOST],
         "seen": [
@@ -88,49 +94,61 @@ def post_bulk(request: HttpRequest) -> HttpResponse:
     return render(request, "publishing/bulk.html", context)
 
 
-def _keep_undo(request: HttpRequest, effects: list[Effect]) -> None:
-    """For the list, which offers to take it back; the last action's alone."""
-    seals = [effect.undo for effect in effects if effect.undo]
-    if seals:
+def _after_ticked(request: HttpRequest, run: Job, back: str) -> HttpResponse:
+    if run.state != Job.State.DONE:
+        return redirect("bulk_run", pk=run.pk)
+    number = run.result.get("number", 0)
+    if number:
+        text = ngettext("%(n)s post is done.", "%(n)s posts are done.", number)
+        messages.success(request, text % {"n": number})
+    _tell_stays(request, run.result.get("stays", []))
+    if run.changes.exists():
         now = timezone.now().timestamp()
-        request.session[UNDO] = {"at": now, "seals": seals}
-    elif any(effect.then for effect in effects):
+        request.session[UNDO] = {"at": now, "run": run.pk}
+    elif number:
         request.session.pop(UNDO, None)
+    return redirect(back)
 
 
-def kept_undo(request: HttpRequest) -> list[str]:
-    """What can still be taken back; what is older is forgotten."""
+def kept_undo(request: HttpRequest) -> bulk_undo.Offer | None:
+    """What the list offers to take back: what was ticked last, if that was lately."""
     kept = request.session.get(UNDO)
     if kept is None:
-        return []
-    if timezone.now().timestamp() - kept["at"] > bulk.UNDO_S:
-        del request.session[UNDO]
-        return []
-    seals: list[str] = kept["seals"]
-    return seals
+        return None
+    if timezone.now().timestamp() - kept["at"] <= NOTICE_S and "run" in kept:
+        run = Job.objects.of(request.user).filter(pk=kept["run"]).first()
+        offer = bulk_undo.offer(run) if run else None
+        if offer and offer.number:
+            return offer
+    del request.session[UNDO]
+    return None
 
 
 @require_POST
 @role_required(can_write)
-def post_bulk_undo(request: HttpRequest) -> HttpResponse:
-    """Take back what was done last with many posts, as far as nobody changed them."""
-    seals = kept_undo(request)
-    request.session.pop(UNDO, None)
-    if not seals:
+def bulk_run_undo(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take a run back, as far as nobody changed its posts. POST next: to its list."""
+    rows = Job.objects.of(request.user)
+    run = get_object_or_404(rows, pk=pk, kind=bulk_undo.DO)
+    kept = request.session.get(UNDO)
+    if kept and kept.get("run") == run.pk:
+        del request.session[UNDO]
+    job = bulk_runs.take_back(run)
+    if job is None:
         messages.error(request, _("This can no longer be undone."))
-        return redirect("post_list")
-    done, stayed = bulk.undo(request.user, seals)
-    if done:
-        text = ngettext("%(n)s post is as before.", "%(n)s posts are as before.", done)
-        messages.success(request, text % {"n": done})
-    if stayed:
+        return redirect("bulk_run", pk=run.pk)
+    if job.state != Job.State.DONE or not request.POST.get("next"):
+        return redirect("bulk_run", pk=job.pk)
+    changes = run.changes.all()
+    back = [one for one in changes if one.state == BulkChange.State.UNDONE]
+    if back:
         text = ngettext(
-            "%(n)s post stays as it is: it has changed since.",
-            "%(n)s posts stay as they are: they have changed since.",
-            stayed,
+            "%(n)s post is as before.", "%(n)s posts are as before.", len(back)
         )
-        messages.warning(request, text % {"n": stayed})
-    return redirect("post_list")
+        messages.success(request, text % {"n": len(back)})
+    said = [one for one in changes if one.note]
+    _tell_stays(request, [(one.post_id, one.note) for one in said])
+    return redirect(run.asked["back"])
 
 
 def _asked(request: HttpRequest, action: str) -> dict[str, Any]:
@@ -170,7 +188,8 @@ def _look_at_all(request: HttpRequest, action: str, back: str) -> Job:
 def bulk_run(request: HttpRequest, pk: int) -> HttpResponse:
     """What would happen to all posts of a list, and then what did; POST does it."""
     rows = Job.objects.of(request.user)
-    job = get_object_or_404(rows, pk=pk, kind__in=(bulk_runs.LOOK, bulk_runs.DO))
+    kinds = (bulk_runs.LOOK, bulk_undo.DO, bulk_undo.UNDO)
+    job = get_object_or_404(rows, pk=pk, kind__in=kinds)
     if request.method == "POST":
         done = bulk_runs.carry_out(job)
         if done is None:
@@ -183,28 +202,66 @@ def bulk_run(request: HttpRequest, pk: int) -> HttpResponse:
     stays = [(post, why) for post, _then, why, _due in effects if why]
     stays = stays or job.result.get("stays", [])
     goes = [(post, then) for post, then, _why, _due in effects if then]
-    reasons: dict[str, list[int]] = {}
-    for post, why in stays:
-        reasons.setdefault(why, []).append(post)
+    number = len(goes) if effects else job.result.get("number", 0)
+    undone: list[tuple[int, str]] = []
+    if job.kind == bulk_undo.UNDO:
+        title = line(job).title
+        number, stays, undone = _undone(job)
+    offer = bulk_undo.offer(job)
+    undo = Job.objects.of(request.user).filter(pk=job.result.get("undo", 0)).first()
+    reasons, notes = _by_reason(stays), _by_reason(undone)
+    kept = _by_reason(offer.stays if offer else [])
     shown = [post for post, _then in goes[:SHOWN]]
-    shown += [keys[0] for keys in reasons.values()]
+    for keys in (*reasons.values(), *notes.values(), *kept.values()):
+        shown += keys[:NAMED]
     posts = Post.objects.visible_to(request.user).in_bulk(set(shown))
+
+    def lines(found: dict[str, list[int]]) -> list[tuple[str, int, list[Post], bool]]:
+        return [
+            (
+                why,
+                len(keys),
+                [posts[key] for key in keys[:NAMED] if key in posts],
+                len(keys) > NAMED,
+            )
+            for why, keys in found.items()
+        ]
+
     context = {
         "job": job,
         "line": line(job),
         "is_look": job.kind == bulk_runs.LOOK,
+        "is_undo": job.kind == bulk_undo.UNDO,
         "title": title,
         "button": button,
-        "number": len(goes) if effects else job.result.get("number", 0),
+        "number": number,
         "goes": [(posts[key], then) for key, then in goes[:SHOWN] if key in posts],
         "more": max(0, len(goes) - SHOWN),
-        "reasons": [
-            (why, len(keys), posts.get(keys[0])) for why, keys in reasons.items()
-        ],
-        "is_final": job.asked["action"] == "cancel",
+        "reasons": lines(reasons),
+        "notes": lines(notes),
+        "action": job.asked["action"],
+        "offer": offer,
+        "offer_stays": lines(kept),
+        "undo": undo,
         "back": job.asked["back"],
     }
     return render(request, "publishing/bulk_run.html", context)
+
+
+def _undone(job: Job) -> tuple[int, list[tuple[int, str]], list[tuple[int, str]]]:
+    """How many went back, which stay and why, and what else became of some."""
+    changes = BulkChange.objects.filter(job=job.asked["run"]).order_by("number")
+    found = list(changes.values_list("state", "post_id", "note"))
+    back = [one for one in found if one[0] == BulkChange.State.UNDONE]
+    stays = [one[1:] for one in found if one[0] == BulkChange.State.STAYS]
+    return len(back), stays, [one[1:] for one in back if one[2]]
+
+
+def _by_reason(found: Iterable[tuple[int, str]]) -> dict[str, list[int]]:
+    reasons: dict[str, list[int]] = {}
+    for post, why in found:
+        reasons.setdefault(why, []).append(post)
+    return reasons
 
 
 def _seen(typed: list[str]) -> dict[int, datetime]:
@@ -243,14 +300,12 @@ def _time(request: HttpRequest) -> time | None:
     return wall
 
 
-def _tell(request: HttpRequest, effects: list[Effect]) -> None:
-    done = sum(1 for effect in effects if effect.then)
-    if done:
-        text = ngettext("%(n)s post is done.", "%(n)s posts are done.", done)
-        messages.success(request, text % {"n": done})
-    stayed = [effect for effect in effects if effect.refused]
-    for effect in stayed[:5]:
-        messages.warning(request, f"{effect.post}: {effect.refused}")
-    if len(stayed) > 5:
-        text = _("And %(n)s more stay as they are.")
-        messages.warning(request, text % {"n": len(stayed) - 5})
+def _tell_stays(request: HttpRequest, stays: Sequence[tuple[int, str]]) -> None:
+    named = stays[:NAMED]
+    posts = Post.objects.visible_to(request.user).in_bulk([key for key, _w in named])
+    for key, why in named:
+        post = posts.get(key)
+        messages.warning(request, f"{post}: {why}" if post else why)
+    if len(stays) > NAMED:
+        text = _("And %(n)s more, named in “Work in progress”.")
+        messages.warning(request, text % {"n": len(stays) - NAMED})

@@ -124,6 +124,30 @@ def start(kind: str, person: Any, brand: Any = None, **asked: Any) -> Job:
     return job
 
 
+def do_here(kind: str, person: Any, seconds: float, **asked: Any) -> Job:
+    """What is short is done by the caller, outside of any transaction; what is left of
+    it after so many seconds, or when the caller dies, is the cluster's."""
+    return go_on_here(prepare(kind, person, **asked), seconds)
+
+
+def prepare(kind: str, person: Any, **asked: Any) -> Job:
+    """The job alone, for `go_on_here`. A worker that finds it first may take it."""
+    assert kind in _kinds
+    return Job.objects.create(kind=kind, person=person, asked=asked)
+
+
+def go_on_here(job: Job, seconds: float) -> Job:
+    try:
+        job.claim(timezone.now())
+        _do(job, seconds)
+    except StaleState:
+        job.refresh_from_db()  # a worker has it
+    # What is left of it; and what found it in hand, and went back to wait.
+    if Job.objects.live().exists():
+        wake()
+    return job
+
+
 def wake() -> None:
     """A lost wake-up costs a minute: a schedule asks as well."""
     from django_q.tasks import async_task

@@ -1014,6 +1014,48 @@ class Delivery(models.Model):
             **self._no_lease(),
         )
 
+    def uncancel(self, fence: int, *, is_late: bool) -> None:
+        """Undo `cancel`: it goes at its time, or waits for whom it waited for before.
+
+        fence: what it had when it was cancelled; StaleState when it has another one.
+        is_late: its time is over, so nothing sends it without a person's yes.
+        """
+        if self.status != self.Status.CANCELLED or self.fence != fence:
+            raise StaleState(f"delivery {self.pk} has changed since")
+        self._not_in_doubt()
+        if self.parts_out:
+            raise InvalidTransition("a part of it is out")
+        # Not by the table of transitions: the engine has no such road. Whoever had it
+        # in hand as it was cancelled (files on their way) is fenced off.
+        changes: dict[str, Any] = {"fence": self.fence + 1, "transient_count": 0}
+        if self.approvals_missing:
+            missing, now = self.approvals_missing, timezone.now()
+            self._write(**{**changes, **self.waiting_changes(missing, now)})
+            return
+        changes |= {
+            "release_at": None,
+            **self._no_lease(),
+            **self._no_error(),
+            **carrying.plan(self.prepare_lead_s, self.due_at),
+        }
+        if is_late:
+            self._write(
+                self.Status.HELD,
+                hold=self.Hold.TOO_LATE,
+                held_at=timezone.now(),
+                next_attempt_at=None,
+                **{**changes, "prepare_at": None},
+            )
+            return
+        # Stops, limits and access are judged anew when it is due.
+        self._write(
+            self.Status.SCHEDULED,
+            hold="",
+            held_at=None,
+            next_attempt_at=self.due_at,
+            **changes,
+        )
+
     def reschedule(self, due_at: datetime, useful_until: datetime) -> None:
         """Another time, before sending has begun; a held one is judged anew then."""
         if self.status not in (self.Status.SCHEDULED, self.Status.HELD):
@@ -1558,6 +1600,7 @@ def schedule(post: Post, accounts: Any) -> list[Delivery]:
 
 
 # Rows of the same app in modules of their own.
+from .bulk_models import BulkChange as BulkChange  # noqa: E402
 from .care_models import Care as Care  # noqa: E402
 from .care_models import Note as Note  # noqa: E402
 from .import_models import Import as Import  # noqa: E402

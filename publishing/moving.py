@@ -7,7 +7,7 @@ post's clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
@@ -42,12 +42,15 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Moved:
-    """undo: signed, for `undo`. number: deliveries that were moved; 0 of a draft."""
+    """undo: signed, for `undo`. number: deliveries that were moved; 0 of a draft.
+    before: what `former` reads, as JSON values. version: `changed_at` before it moved."""
 
     post: Post
     was: datetime
     undo: str
     number: int
+    before: Mapping[str, Any]
+    version: datetime
 
     @property
     def sentence(self) -> str:
@@ -105,14 +108,31 @@ def move(
 
     seen: when it was due on the page. only_ask: judge, and write nothing.
     """
-    return _put(user, post_id, lambda post: target(post, day, wall), seen, only_ask)
+    return _put(
+        user, post_id, lambda post: target(post, day, wall), seen, only_ask=only_ask
+    )
 
 
 def put(
     user: Any, post_id: int, when: Timing, *, seen: datetime | None = None
 ) -> Moved:
     """The same for a time that was worked out elsewhere, on any clock."""
-    return _put(user, post_id, lambda _post: when, seen, False)
+    return _put(user, post_id, lambda _post: when, seen)
+
+
+def put_back(
+    user: Any,
+    post_id: int,
+    when: Timing,
+    *,
+    seen: datetime,
+    beside: Collection[int] = (),
+) -> Moved:
+    """To where it was before, judged as any move is: long after it was moved, for which
+    `undo` has no time. beside: posts that stood there with it."""
+    return _put(
+        user, post_id, lambda _post: when, seen, beside=beside, verb="post.move_undone"
+    )
 
 
 def _put(
@@ -120,7 +140,10 @@ def _put(
     post_id: int,
     choose: Callable[[Post], Timing],
     seen: datetime | None,
-    only_ask: bool,
+    *,
+    only_ask: bool = False,
+    beside: Collection[int] = (),
+    verb: str = "post.moved",
 ) -> Moved:
     if not can_write(user):
         raise Refused(_("Your role reads: somebody of marketing can move posts."))
@@ -133,14 +156,14 @@ def _put(
                 _("Somebody has moved it meanwhile: it is planned for %(when)s now.")
                 % {"when": said(post.due_at)}
             )
-        going = _movable(post, rows)
+        going = movable(post, rows)
         when = choose(post)
-        _judge(post, going, when)
-        was = post.due_at
+        _judge(post, going, when, beside)
+        was, version = post.due_at, post.changed_at
         before = _as_it_is(post, going)
         if only_ask:
             post.due_at = when.due_at
-            return Moved(post, was, "", len(going))
+            return Moved(post, was, "", len(going), before, version)
         _write(post, when)
         try:
             for row in going:
@@ -150,10 +173,11 @@ def _put(
         if going:
             approving.bind(post, user)
         AuditEvent.write(
-            user, "post.moved", post, was=was.isoformat(), to=when.due_at.isoformat()
+            user, verb, post, was=was.isoformat(), to=when.due_at.isoformat()
         )
     token = {**before, "user": user.pk, "version": post.changed_at.isoformat()}
-    return Moved(post, was, signing.dumps(token, salt=SALT, compress=True), len(going))
+    undo = signing.dumps(token, salt=SALT, compress=True)
+    return Moved(post, was, undo, len(going), before, version)
 
 
 def undo(user: Any, token: str) -> Post:
@@ -171,13 +195,7 @@ def undo(user: Any, token: str) -> Post:
             raise Refused(changed)
         by_key = {row.pk: row for row in rows}
         moved_to = post.due_at
-        when = Timing(
-            _time(was["due_at"]),
-            _time(was["useful_until"]),
-            date.fromisoformat(was["day"]),
-            time.fromisoformat(was["wall"]),
-            was["zone"],
-        )
+        when = former(was)
         _write(post, when)
         try:
             for pk, fence, status, *values in was["rows"]:
@@ -188,6 +206,17 @@ def undo(user: Any, token: str) -> Post:
         approving.bind(post, user)
         AuditEvent.write(user, "post.move_undone", post)
     return post
+
+
+def former(before: Mapping[str, Any]) -> Timing:
+    """When it was to go, of what `Moved.before` keeps."""
+    return Timing(
+        _time(before["due_at"]),
+        _time(before["useful_until"]),
+        date.fromisoformat(before["day"]),
+        time.fromisoformat(before["wall"]),
+        before["zone"],
+    )
 
 
 # ---------------------------------------------------------------- parts
@@ -214,7 +243,8 @@ def _locked(user: Any, post_id: int) -> tuple[Post, list[Delivery]]:
     return post, list(rows.order_by("pk"))
 
 
-def _movable(post: Post, rows: Sequence[Delivery]) -> list[Delivery]:
+def movable(post: Post, rows: Sequence[Delivery]) -> list[Delivery]:
+    """Those of its deliveries that a move takes along; Refused: none goes anywhere."""
     if post.state == Post.State.DRAFT:
         return []
     if post.state == Post.State.CANCELLED:
@@ -247,7 +277,9 @@ def _begun(rows: Sequence[Delivery]) -> str:
     }
 
 
-def _judge(post: Post, rows: Sequence[Delivery], when: Timing) -> None:
+def _judge(
+    post: Post, rows: Sequence[Delivery], when: Timing, beside: Collection[int]
+) -> None:
     """Refused when it could not go then, for a reason that it does not have now."""
     now = timezone.now()
     if when.due_at < now.replace(second=0, microsecond=0):
@@ -270,13 +302,15 @@ def _judge(post: Post, rows: Sequence[Delivery], when: Timing) -> None:
                     raise Refused(f"{reason.sentence} {reason.cure}")
     words = [(row.account_id, row.fingerprint) for row in rows if not row.twice_allowed]
     for other in twice.near(words, when.due_at, post.pk):
-        raise Refused(
-            _(
-                "%(account)s says the same at %(when)s: within a day that needs a yes, "
-                "which you can give where the post is edited."
-            )
-            % {"account": other.account.name, "when": said(other.due_at)}
-        )
+        if other.post_id not in beside:
+            raise Refused(says_the_same(other))
+
+
+def says_the_same(other: Delivery) -> str:
+    return _(
+        "%(account)s says the same at %(when)s: within a day that needs a yes, "
+        "which you can give where the post is edited."
+    ) % {"account": other.account.name, "when": said(other.due_at)}
 
 
 def _write(post: Post, when: Timing) -> None:

@@ -44,7 +44,7 @@ urlpatterns: list[URLPattern] = [
     path("reviews/", review_views.review_list, name="review_list"),
     path("posts/bulk/", bulk_views.post_bulk, name="post_bulk"),
     path("posts/bulk/<int:pk>/", bulk_views.bulk_run, name="bulk_run"),
-    path("posts/bulk/undo/", bulk_views.post_bulk_undo, name="post_bulk_undo"),
+    path("posts/bulk/<int:pk>/undo/", bulk_views.bulk_run_undo, name="bulk_run_undo"),
     path("posts/undo-move/", calendar_views.post_move_undo, name="post_move_undo"),
     path("import/", import_views.import_list, name="import_list"),
     path(

@@ -256,7 +256,7 @@ def post_list(request: HttpRequest) -> HttpResponse:
         "filter_query": filters.query(),
         "hidden": {"tab": tab, **more},
         "page_name": SavedView.Page.POSTS,
-        "undoable": len(bulk_views.kept_undo(request)),
+        "undoable": bulk_views.kept_undo(request),
         "people": choices.people,
         "every_words": (
             in_words(counted) if page.is_one_of_many and at_risk is None else ""

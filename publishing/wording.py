@@ -445,6 +445,7 @@ _EVENTS = {
     "snippet.changed": gettext_lazy("changed"),
     "queue.reshuffled": gettext_lazy("put into another order"),
     "delivery.cancelled": gettext_lazy("cancelled"),
+    "delivery.uncancelled": gettext_lazy("scheduled again, its cancellation undone"),
     "delivery.left": gettext_lazy("left as it is, without the rest"),
     "delivery.sent_again": gettext_lazy("sent again"),
     "delivery.let_out": gettext_lazy("let out after a hold"),

@@ -7,7 +7,7 @@ found by themselves.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -27,7 +27,7 @@ from accounts.models import (
     ReconnectCampaign,
 )
 from monitoring.models import AlertChannel, Incident
-from publishing import bulk_runs
+from publishing import bulk_runs, bulk_undo
 from publishing.models import (
     Delivery,
     Import,
@@ -59,11 +59,13 @@ class Address:
 class Page:
     """keys: what stands in the address; queries: with each of them the page is another.
 
-    more: what is asked besides each of the queries.
+    more: what is asked besides each of the queries. also: the same page of other rows,
+    of which it shows other things.
     """
 
     keys: Callable[[], Mapping[str, Any]] = dict
     queries: tuple[str, ...] = ("",)
+    also: Mapping[str, Callable[[], Mapping[str, Any]]] = field(default_factory=dict)
     more: Callable[[str], Mapping[str, str]] = lambda _query: {}
 
 
@@ -152,7 +154,9 @@ SHELL: dict[str, Page] = {
     "delivery_detail": Page(failed),
     "job_list": Page(),
     "job_row": Page(pk_of(Job)),
-    "bulk_run": Page(pk_of(Job, kind=bulk_runs.LOOK)),
+    "bulk_run": Page(
+        pk_of(Job, kind=bulk_runs.LOOK), also={"done": pk_of(Job, kind=bulk_undo.DO)}
+    ),
     "import_list": Page(),
     "export_list": Page(),
     "import_detail": Page(pk_of(Import), ("tab=all",)),
@@ -223,6 +227,7 @@ NOT_PAGES: dict[str, str] = {
             "account_check",
             "alerts_read",
             "answer_decide",
+            "bulk_run_undo",
             "captions_again",
             "channel_delete",
             "channel_secret",
@@ -265,7 +270,6 @@ NOT_PAGES: dict[str, str] = {
             "media_upload",
             "person_invite",
             "post_bulk",
-            "post_bulk_undo",
             "post_cancel",
             "post_move",
             "post_move_undo",
@@ -361,6 +365,8 @@ def addresses() -> list[Address]:
 
 def _shell() -> Iterator[Address]:
     for name, page in SHELL.items():
+        for words, keys in page.also.items():
+            yield Address(f"{name} {words}", reverse(name, kwargs=dict(keys())))
         path = reverse(name, kwargs=dict(page.keys()))
         for query in page.queries:
             asked = "&".join(

@@ -62,10 +62,11 @@ from monitoring.models import (
 from platforms import parts, registry
 from platforms.base import Draft, Level
 from platforms.errors import Cause, Outcome
-from publishing import bulk_runs, threatened
+from publishing import bulk_runs, bulk_undo, threatened
 from publishing.models import (
     Approval,
     Attempt,
+    BulkChange,
     Care,
     Delivery,
     Import,
@@ -807,7 +808,8 @@ class World:
         )
 
     def _whole_list(self) -> None:
-        """What would happen to all posts of a list, as many as one look takes."""
+        """What would happen to all posts of a list, as many as one look takes; and the
+        same done, which can be undone still."""
         keys = list(Post.objects.values_list("pk", flat=True)[: bulk_runs.MOST])
         due = self.now.isoformat()
         why = "It is published: what is out stays where it is."
@@ -827,6 +829,31 @@ class World:
                 ]
             },
             ended_at=self.now,
+        )
+        done = Job.objects.create(
+            kind=bulk_undo.DO,
+            person=self.reader,
+            state=Job.State.DONE,
+            asked={"action": "move", "back": "/posts/"},
+            result={"number": len(keys), "stays": []},
+            ended_at=self.now,
+        )
+        at = self.now.isoformat()
+        times = {"due_at": at, "useful_until": at, "to": at, "zone": "UTC"}
+        versions = dict(
+            Post.objects.filter(pk__in=keys).values_list("pk", "changed_at")
+        )
+        BulkChange.objects.bulk_create(
+            BulkChange(
+                job=done,
+                number=place,
+                post_id=key,
+                kind=BulkChange.Kind.MOVED,
+                was={**times, "day": "2030-03-02", "wall": "09:00:00"},
+                version_before=versions[key],
+                version=versions[key],
+            )
+            for place, key in enumerate(keys)
         )
 
     def _records(self, accounts: Sequence[ConnectedAccount], count: int) -> None:

