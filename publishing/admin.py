@@ -490,6 +490,7 @@ class BulkChangeAdmin(RoleAdmin):
     list_display = ["__str__", "post", "kind", "state", "done_at"]
     list_select_related = ["post"]
     list_filter = ["kind", "state", "done_at"]
+    search_fields = ["post__text", "note"]
 
 
 @admin.register(Import)

@@ -16,13 +16,13 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import F, Max
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from accounts.models import AuditEvent, Brand
+from accounts.models import AuditEvent, Brand, ConnectedAccount
 
 from . import approving, moving, slots, twice
 from .bulk_models import BulkChange
@@ -62,7 +62,7 @@ class Verdict:
 def judged(
     changes: Sequence[BulkChange], user: Any, beside: Collection[int], now: datetime
 ) -> list[Verdict]:
-    """In the order of `changes`, in so many queries however many they are.
+    """In the order of `changes`, which are of one run, in so many queries however many.
 
     beside: posts of the same run, which are in each other's way no more than before.
     """
@@ -89,17 +89,36 @@ def _or_taken(one: Verdict, taken: dict[int, Any]) -> Verdict:
     return Verdict(one.change, one.post, why % {"queue": queue})
 
 
+#: What judging a post and a delivery reads.
+_OF_POST = (
+    *("state", "changed_at", "due_at", "useful_until", "text", "link_url"),
+    *("brand", "author", "owner", "series"),
+)
+_OF_ROW = (
+    *("post", "account", "status", "due_at", "useful_until", "fence", "witness"),
+    *("lease_expires_at", "repeat_is_safe"),
+)
+
+
 class _Facts:
-    """What is known of the posts of some changes. Seven queries at most."""
+    """What is known of the posts of some changes. Eight queries at most."""
 
     def __init__(self, changes: Sequence[BulkChange], user: Any) -> None:
         self._changes = changes
-        posts = Post.objects.visible_to(user).select_related("brand", "owner", "author")
-        self._posts = posts.in_bulk({change.post_id for change in changes})
+        asked = BulkChange.objects.filter(job=changes[0].job_id)
+        if len(changes) == 1:
+            asked = asked.filter(pk=changes[0].pk)
+        posts = Post.objects.visible_to(user).filter(pk__in=asked.values("post"))
+        self._posts = {post.pk: post for post in posts.only(*_OF_POST)}
         self._rows: dict[int, list[Delivery]] = {}
-        timed = [change.post_id for change in changes if change.kind in TIMED]
-        rows = Delivery.objects.filter(post__in=timed).select_related("account")
-        for row in rows.defer("draft", "detail").order_by("pk"):
+        # What has changed stays, whatever became of its deliveries.
+        timed = asked.filter(kind__in=TIMED, version=F("post__changed_at"))
+        rows = Delivery.objects.filter(post__in=timed.values("post"))
+        listed = list(rows.only(*_OF_ROW).order_by("pk"))
+        keys = {row.account_id for row in listed}
+        known = ConnectedAccount.objects.defer("credential").in_bulk(keys)
+        for row in listed:
+            row.account = known[row.account_id]
             self._rows.setdefault(row.post_id, []).append(row)
 
     def verdict(self, change: BulkChange, now: datetime) -> Verdict:
@@ -178,7 +197,7 @@ class _Facts:
         if post.owner_id != change.was["to"] or self._given_since(change) > 0:
             raise Stays(_changed())
         key = change.was["owner"]
-        owner = post.author if key is None else self._owners.get(key)
+        owner = self._owners.get(post.author_id if key is None else key)
         if owner is None or not owner.is_active:
             raise Stays(_("Who looked after it before has left."))
         if not owner.is_superuser and post.brand_id not in self._brands[owner.pk]:
@@ -227,18 +246,17 @@ class _Facts:
 
     @cached_property
     def _owners(self) -> dict[int, Any]:
+        """Those who looked after them before, and authors."""
         keys = {one.was["owner"] for one in self._changes if one.kind == Kind.GIVEN}
+        keys |= {post.author_id for post in self._posts.values()}
         return get_user_model().objects.in_bulk(keys - {None})
 
     @cached_property
     def _brands(self) -> dict[int, set[int]]:
-        """Whoever looked after a post before -> their brands."""
-        authors = {post.author_id for post in self._posts.values()}
-        keys = {*self._owners, *authors}
-        found: dict[int, set[int]] = {key: set() for key in keys}
-        members = Brand.members.through.objects.filter(user__in=keys)
-        pairs = members.values_list("user", "brand")
-        for user, brand in pairs:
+        """Of each of them the brands."""
+        found: dict[int, set[int]] = {key: set() for key in self._owners}
+        members = Brand.members.through.objects.filter(user__in=found)
+        for user, brand in members.values_list("user", "brand"):
             found[user].add(brand)
         return found
 
@@ -313,14 +331,16 @@ class Offer:
                 late,
             )
             yield text % {"n": late}
-        if any(
-            one.change.kind in TIMED and one.post and one.post.brand.approval_steps
-            for one in goes
-        ):
+        brands = {one.post.brand_id for one in goes if one.post and _is_timed(one)}
+        if Brand.objects.filter(pk__in=brands, approval_steps__gt=0).exists():
             yield _(
                 "What was approved as it stood then would be approved again; all else "
                 "would wait for approval."
             )
+
+
+def _is_timed(one: Verdict) -> bool:
+    return one.change.kind in TIMED
 
 
 def _goes(kind: str, number: int) -> str:
@@ -365,11 +385,12 @@ def offer(run: Job, now: datetime | None = None) -> Offer | None:
     now = now or timezone.now()
     if not is_open(run, now):
         return None
-    changes = list(run.changes.filter(state=State.DONE).order_by("number"))
+    every = list(run.changes.order_by("number"))
+    changes = [one for one in every if one.state == State.DONE]
     if not changes:
         return None
     assert run.ended_at is not None
-    beside = _posts_of(run.pk)
+    beside = {one.post_id for one in every}
     found = judged(changes, run.person, beside, now)
     return Offer(run, run.ended_at + OFFERED, found)
 

@@ -838,22 +838,21 @@ class World:
             result={"number": len(keys), "stays": []},
             ended_at=self.now,
         )
-        at = self.now.isoformat()
-        times = {"due_at": at, "useful_until": at, "to": at, "zone": "UTC"}
-        versions = dict(
-            Post.objects.filter(pk__in=keys).values_list("pk", "changed_at")
-        )
+        coming = Post.objects.filter(due_at__gt=self.now).order_by("pk")
+        was = {"useful_until": "2030-03-02T11:00:00+00:00", "zone": "UTC"}
+        was |= {"day": "2030-03-02", "wall": "09:00:00"}
+        was["due_at"] = "2030-03-02T09:00:00+00:00"
         BulkChange.objects.bulk_create(
             BulkChange(
                 job=done,
                 number=place,
-                post_id=key,
+                post=post,
                 kind=BulkChange.Kind.MOVED,
-                was={**times, "day": "2030-03-02", "wall": "09:00:00"},
-                version_before=versions[key],
-                version=versions[key],
+                was={**was, "to": post.due_at.isoformat() if post.due_at else ""},
+                version_before=post.changed_at,
+                version=post.changed_at,
             )
-            for place, key in enumerate(keys)
+            for place, post in enumerate(coming[: bulk_runs.MOST])
         )
 
     def _records(self, accounts: Sequence[ConnectedAccount], count: int) -> None:
