@@ -16,12 +16,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import paused
 from accounts.roles import can_write
 
 from . import cards, listing, moving
 from .access import in_chosen_zone
 from .listing import Filters
+from .risk import Sky
 
 VIEWS = ("month", "week", "list")
 
@@ -69,6 +69,7 @@ def notes(reader: Any, filters: Filters) -> list[dict[str, str]]:
     """What stands above the calendar when there is something to say: posts at risk in
     the next seven days, and platforms that have trouble."""
     now = timezone.now()
+    sky = Sky.now_seen(now)
     found = [
         {
             "icon": "cloud_off",
@@ -76,10 +77,10 @@ def notes(reader: Any, filters: Filters) -> list[dict[str, str]]:
             % {"head": pause.words.head, "when": moving.said(pause.since or now)},
             "url": reverse("limits"),
         }
-        for pause in paused.not_closed(reader, now)
+        for pause in sky.pauses.values()
         if pause.scope == "platform" and pause.is_current
     ]
-    number = listing.risks_ahead(reader, filters)
+    number = listing.risks_ahead(reader, filters, sky)
     if number:
         text = ngettext(
             "%(n)s post at risk in the next 7 days.",

@@ -60,7 +60,7 @@ def threatened(deliveries: DeliveryQuerySet, sky: Sky | None = None) -> list[Fou
     """
     now = timezone.now()
     active = sky.active if sky else stops.active()
-    return _judged(_listed(deliveries, now, active), now)
+    return _judged(_listed(deliveries, now, active), now, sky)
 
 
 def threatened_seen(reader: Any) -> list[Found]:
@@ -98,7 +98,7 @@ def threatened_for(reader: Any, until: datetime, sky: Sky) -> list[Found]:
         rows = Delivery.objects.visible_to(reader).filter(due_at__lt=until)
         return threatened(rows, sky)
     now = timezone.now()
-    return _judged(_of_reader.values(reader.pk, until, now - BELIEVED), now)
+    return _judged(_of_reader.values(reader.pk, until, now - BELIEVED), now, sky)
 
 
 def _listed(
@@ -188,11 +188,13 @@ _of_reader = FixedQuery(
 )
 
 
-def _judged(rows: Iterable[Sequence[Any]], now: datetime) -> list[Found]:
+def _judged(
+    rows: Iterable[Sequence[Any]], now: datetime, sky: Sky | None = None
+) -> list[Found]:
     listed = [Found(*row) for row in rows if row[3] != GOES]
     unknown = [row for row in listed if not row.root][:MOST_DOUBTED]
     if unknown:
-        why = _why(unknown, now)
+        why = _why(unknown, now, sky)
         listed = [
             row if row.root else row._replace(root=why[row.pk].root, risk=why[row.pk])
             for row in listed

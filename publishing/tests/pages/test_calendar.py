@@ -139,6 +139,15 @@ def test_what_is_to_be_said_above_the_calendar_comes_with_its_page(world, ana):
     assert "<a" not in line
 
 
+def test_what_is_judged_for_the_notes_leaves_the_page_within_its_queries(world, ana):
+    for hours in range(1, 6):  # nobody has judged these yet: it is the dearest case
+        make_delivery(world.x, world.ana, hours=hours)
+    ana.get(reverse("calendar"))  # what is done once is done
+    with CaptureQueriesContext(connection) as caught:
+        ana.get(reverse("calendar"))
+    assert len(caught) <= 20
+
+
 def test_a_platform_in_trouble_is_named_above_the_calendar(world, ana):
     now = timezone.now()
     CircuitBreaker.objects.create(
