@@ -25,6 +25,7 @@ from django.utils.translation import ngettext
 from accounts.models import AuditEvent, Brand, ConnectedAccount
 
 from . import approving, moving, slots, twice
+from .bulk import MOST
 from .bulk_models import BulkChange
 from .job_models import Job
 from .models import Delivery, InvalidTransition, Post, Series, StaleState
@@ -378,6 +379,14 @@ def is_open(run: Job, now: datetime) -> bool:
     before = Job.objects.filter(pk=run.result.get("undo", 0)).first()
     # An undo that was broken off can be begun once more for what it left.
     return before is None or before.state in (Job.State.CANCELLED, Job.State.FAILED)
+
+
+def is_long(run: Job, now: datetime | None = None) -> bool:
+    """Whether to judge it takes so long that a page does so when asked alone. At most
+    two queries."""
+    if not is_open(run, now or timezone.now()):
+        return False
+    return run.changes.filter(state=State.DONE).count() > MOST
 
 
 def offer(run: Job, now: datetime | None = None) -> Offer | None:

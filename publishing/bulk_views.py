@@ -207,7 +207,8 @@ def bulk_run(request: HttpRequest, pk: int) -> HttpResponse:
     if job.kind == bulk_undo.UNDO:
         title = line(job).title
         number, stays, undone = _undone(job)
-    offer = bulk_undo.offer(job)
+    asks_first = "undo" not in request.GET and bulk_undo.is_long(job)
+    offer = None if asks_first else bulk_undo.offer(job)
     undo = Job.objects.of(request.user).filter(pk=job.result.get("undo", 0)).first()
     reasons, notes = _by_reason(stays), _by_reason(undone)
     kept = _by_reason(offer.stays if offer else [])
@@ -240,6 +241,7 @@ def bulk_run(request: HttpRequest, pk: int) -> HttpResponse:
         "reasons": lines(reasons),
         "notes": lines(notes),
         "action": job.asked["action"],
+        "asks_first": asks_first,
         "offer": offer,
         "offer_stays": lines(kept),
         "undo": undo,

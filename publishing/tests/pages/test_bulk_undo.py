@@ -582,6 +582,24 @@ def test_an_offer_asks_no_more_of_many_than_of_few(world, ana):
     assert cost[0] == cost[1]
 
 
+def test_what_an_undo_of_many_would_do_is_worked_out_when_it_is_asked_for(
+    world, ana, monkeypatch
+):
+    run = run_of(ana, many(world, 4), "cancel")
+    offered = "Undo: 4 posts"
+    assert offered in page_of(ana, run)
+    monkeypatch.setattr(bulk_undo, "MOST", 3)
+    address = reverse("bulk_run", args=[run.pk])
+    page = page_of(ana, run)
+    assert offered not in page
+    assert 'href="?undo=1#undo-head"' in page
+    assert offered in words(ana.get(f"{address}?undo=1"))
+    undo(ana, run)
+    page = page_of(ana, run)
+    assert "?undo=1" not in page
+    assert "It was undone." in page
+
+
 def test_the_list_is_found_again_by_its_address(world, ana):
     bulk(ana, many(world, 1), "move", days="7", do="1", next=LIST)
     answer = undo(ana, Job.objects.get(kind="bulk_do"), next="list")
