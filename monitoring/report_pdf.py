@@ -40,10 +40,10 @@ def to_pdf(found: Report) -> bytes:
     """Pages in A4 across: what it says in a sentence, two charts, the table."""
     pdf.fonts()
     story: list[Any] = [
-        Paragraph(pdf.words(title_of(found)), pdf.HEAD),
-        Paragraph(pdf.words(period_of(found)), pdf.TEXT),
+        pdf.paragraph(title_of(found), pdf.HEAD),
+        pdf.paragraph(period_of(found), pdf.TEXT),
         Spacer(1, 3 * mm),
-        Paragraph(pdf.words(summary(found)), pdf.TEXT),
+        pdf.paragraph(summary(found), pdf.TEXT),
         Spacer(1, 4 * mm),
     ]
     if found.total.due:
@@ -117,9 +117,9 @@ def _table(found: Report) -> Table:
         *(_("Not out"), _("Median delay"), _("Repaired"), _("Time to repair")),
         _("Causes"),
     ]
-    rows = [[Paragraph(pdf.words(head), pdf.SMALL_BOLD) for head in heads]]
+    rows = [[pdf.paragraph(head, pdf.SMALL_BOLD) for head in heads]]
     rows += [
-        [Paragraph(pdf.words(cell), pdf.SMALL) for cell in _cells(line)]
+        [pdf.paragraph(cell, pdf.SMALL) for cell in _cells(line)]
         for line in found.lines
     ]
     table = Table(rows, colWidths=_widths(heads), repeatRows=1)

@@ -40,8 +40,8 @@ def to_pdf(found: Proof) -> bytes:
     ]
     cells = [
         [
-            Paragraph(pdf.words(head), pdf.SMALL_BOLD),
-            Paragraph(pdf.words(text), pdf.SMALL),
+            pdf.paragraph(head, pdf.SMALL_BOLD),
+            pdf.paragraph(text, pdf.SMALL),
         ]
         for head, text in rows
     ]
@@ -56,15 +56,14 @@ def to_pdf(found: Proof) -> bytes:
         ),
     ]
     for text in found.texts:
-        lines = [pdf.words(line) for line in text.split("\n")]
-        story += [Paragraph("<br/>".join(lines) or "–", pdf.TEXT), Spacer(1, 2 * mm)]
+        story += [pdf.paragraph(text or "–", pdf.TEXT), Spacer(1, 2 * mm)]
     if found.files:
         story += [Paragraph(_("Files"), pdf.PART)]
         heads = [_("Name"), _("Type"), _("Bytes"), "SHA-256"]
-        table = [[Paragraph(head, pdf.SMALL_BOLD) for head in heads]]
+        table = [[pdf.paragraph(head, pdf.SMALL_BOLD) for head in heads]]
         table += [
             [
-                Paragraph(pdf.words(cell), pdf.SMALL)
+                pdf.paragraph(cell, pdf.SMALL)
                 for cell in (one.name, one.mime_type, str(one.size_bytes), one.sha256)
             ]
             for one in found.files

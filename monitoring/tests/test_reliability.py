@@ -366,6 +366,16 @@ def test_the_pdf_has_no_empty_boxes_in_place_of_signs(
     assert "Café [croissant] [thumbs up sign] DE 東京ベーカリー" in text
 
 
+def test_the_pdf_writes_arabic_joined_and_from_right_to_left(
+    reader: Client, filled: Brand
+) -> None:
+    Brand.objects.update(name="مخبز Acme")
+    text = pdf_text(reader.get(reverse("reliability_pdf")).content)
+    # what is read from right to left is put into the order of reading by the reader
+    assert "\ufee3\ufea8\ufe92\ufeb0" in text
+    assert "مخبز" not in text  # of single letters
+
+
 def test_the_german_pdf_breaks_no_word_of_a_heading_and_says_its_language(
     reader: Client, filled: Brand
 ) -> None:
