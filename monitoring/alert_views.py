@@ -49,7 +49,10 @@ def alert_list(request: HttpRequest) -> HttpResponse:
     lines = []
     for alert in page.object_list:
         tone, icon = LOOKS[Alert.Kind(alert.kind)]
-        line = {"alert": alert, "tone": tone, "icon": icon}
+        label = alert.get_kind_display()
+        if alert.kind == Alert.Kind.TAKEN_OVER:
+            label = _("Standby access")  # its head says the rest
+        line = {"alert": alert, "tone": tone, "icon": icon, "label": label}
         lines.append(line | {"head": letters.headline(alert)})
     context = {
         "page": page,

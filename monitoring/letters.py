@@ -74,7 +74,11 @@ def headline(alert: Alert) -> str:
     if alert.subject:
         return alert.subject
     head = incident_head(alert.incident)
-    return f"{alert.get_kind_display()}: {head}"
+    if alert.kind == Kind.ESCALATED:
+        return _("Nobody has acted yet. %(head)s") % {"head": head}
+    if alert.kind == Kind.RESOLVED:
+        return _("Solved: %(why)s") % {"why": head}
+    return head
 
 
 def incident_head(incident: Incident) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import responses
@@ -12,10 +13,11 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import override
 
-from accounts.models import Brand, Credential
+from accounts.models import Brand, Credential, Profile
 from accounts.roles import ADMIN, MARKETING
-from monitoring import incidents
+from monitoring import incidents, letters
 from monitoring.models import Alert, AlertChannel, AlertPreference, Incident
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("script")]
@@ -209,6 +211,56 @@ def test_what_was_solved_stands_under_solved(
     page = client.get(reverse("incident_list"), {"tab": "solved"}).content.decode()
     assert "Acme Tools (Scripted): Access was withdrawn" in page
     assert "It is solved" in page_of(client, mia, "alert_list")
+
+
+@pytest.mark.parametrize("kind", [Alert.Kind.TAKEN_OVER, Alert.Kind.STANDBY])
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_a_message_about_a_standby_says_so_once(
+    client: Client,
+    incident: Incident,
+    mia: Any,
+    kind: str,
+    language: str,
+    is_sent: bool,
+) -> None:
+    Profile.objects.update_or_create(user=mia, defaults={"language": language})
+    of = {"taken_over": "standby", "standby": "standby_lost"}
+    Incident.objects.update(kind=of[kind])
+    Alert.objects.update(kind=kind, subject="", sent_at=None)
+    if is_sent:
+        with override(language):
+            letter = letters.compose(
+                Alert.objects.get(), ZoneInfo("Europe/Berlin"), timezone.now()
+            )
+        assert letter is not None
+        Alert.objects.update(subject=letter.subject)
+    page = page_of(client, mia, "alert_list")
+    card = page.partition('<li class="sh-card')[2].partition("</li>")[0]
+    assert "Acme Tools (Scripted)" in card
+    with override(language):
+        label = str(Alert.Kind(kind).label)
+    assert f"{label}: " not in card
+    if kind == Alert.Kind.TAKEN_OVER:
+        assert card.lower().count(label.lower()) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "head"),
+    [
+        (Alert.Kind.OPENED, "Acme Tools (Scripted): Access was withdrawn"),
+        (
+            Alert.Kind.ESCALATED,
+            "Nobody has acted yet. Acme Tools (Scripted): Access was withdrawn",
+        ),
+        (Alert.Kind.RESOLVED, "Solved: Acme Tools (Scripted): Access was withdrawn"),
+    ],
+)
+def test_a_message_that_was_not_sent_reads_as_its_mail_would(
+    client: Client, incident: Incident, mia: Any, kind: str, head: str
+) -> None:
+    Alert.objects.update(kind=kind, subject="")
+    assert f"<strong>{head}</strong>" in page_of(client, mia, "alert_list")
 
 
 # ---------------------------------------------------------------- preferences
