@@ -627,7 +627,8 @@ class Calendar {
   }
 }
 
-document.addEventListener("DOMContentLoaded", () => {
+// Deferred: the page is read by now, and nothing of it may have been painted.
+{
   const root = document.getElementById("cal");
   if (root) new Calendar(root);
-});
+}

@@ -66,6 +66,7 @@ def test_the_calendar_stands_still_while_it_loads(
         route.continue_()
 
     page.route("**/calendar/notes/**", late)
+    page.route("**/publishing/calendar*.js", late)
     see(page, "list" if size == PHONE else "month")
     page.wait_for_load_state("networkidle")
     expect(page.locator("#cal-notes")).to_contain_text("X is having trouble")

@@ -132,7 +132,7 @@ def test_many_posts_are_moved_and_put_back(
     page.get_by_role("button", name="Move: 2 posts").click()
     said(page, "2 posts are done.")
     expect(page.get_by_role("main")).not_to_contain_text("Moved with others")
-    note = page.get_by_text("What you did with 2 posts can be taken back")
+    note = page.get_by_text("2 of 2 moved posts would go back to their former times.")
     expect(note).to_be_visible()
     inspect(page, f"posts-undo-{size[0]}")
     page.get_by_role("button", name="Undo", exact=True).click()
