@@ -3,6 +3,8 @@ where a network takes none."""
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
@@ -44,14 +46,17 @@ def test_the_composer_plays_it_and_says_who_takes_none(ana, world, rain):
         f"alt_{rain.pk}": "Rain on a roof",
     }
     page = ana.post("/posts/new/", data | {"action": "earlier:0"}).content.decode()
-    assert '<audio class="pub-file__sound" controls preload="none"' in page
+    assert '<audio class="pub-file__sound" id="sound-' in page
+    assert 'hx-preserve controls preload="none"' in page
     assert "what is heard, for people who cannot hear it" in page
     answer = ana.post(CHECK, data)
     panel = answer.content.decode()
     assert "X takes no audio files" in panel
     assert "Mastodon takes no audio files" not in panel
     preview = panel[panel.index('id="previews"') :]
-    assert 'aria-label="Rain on a roof"></audio>' in preview
+    name = re.search(r'aria-labelledby="(sound-name-[\w-]+)"', preview)
+    assert name
+    assert re.search(f'id="{name[1]}"[^>]*>[^<]*Rain on a roof', preview)
 
 
 def test_a_preview_shows_the_image_that_stands_for_it(ana, world, rain):
