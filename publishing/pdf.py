@@ -103,7 +103,9 @@ class Line(NamedTuple):
             part if EAST_ASIAN.fullmatch(part) else _told(part)
             for part in EAST_ASIAN_PARTS.split(text)
         )
-        return cls(text.replace(MARKER, ""), bool(get_base_level(text)))
+        # It knows no direction of nothing.
+        is_rtl = bool(text.strip() and get_base_level(text))
+        return cls(text.replace(MARKER, ""), is_rtl)
 
 
 class BothWays(Flowable):

@@ -178,3 +178,15 @@ def test_letters_that_our_font_lacks_are_named() -> None:
     # A number that shaping gives to a glyph without one is nobody's letter.
     lines_of("مُحَمَّد")
     assert lines_of("\ue000") == ["[u+e000]"]
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\r", "\u200f", "\u2029"])
+def test_blank_lines_stand_between_the_others(blank: str) -> None:
+    text = f"{HEBREW}\n{blank}\n{HEBREW}"
+    assert [line for line in lines_of(text) if line] == [HEBREW[::-1]] * 2
+    cell = pdf.paragraph(text, pdf.TEXT)
+    assert cell.wrap(WIDE, 800)[1] == 3 * pdf.TEXT.leading
+
+
+def test_lines_end_as_forms_of_pages_send_them() -> None:
+    assert lines_of(f"{HEBREW}\r\n{HEBREW}") == [HEBREW[::-1]] * 2
