@@ -213,7 +213,7 @@ class Calendar {
       node.classList.add("pub-event--open");
       return;
     }
-    const focus = node.matches("a") ? node : node.querySelector("a") || node;
+    const focus = node.querySelector("a") || node;
     if (more) {
       node.classList.add("pub-event--more");
       return;
@@ -401,6 +401,12 @@ class Calendar {
       event.preventDefault();
       this.answer();
     });
+    // The card that was asked about may have been drawn anew behind the question: then
+    // the focus is still in there, or nowhere.
+    this.dialog.addEventListener("close", () => {
+      const at = document.activeElement;
+      if (at === document.body || this.dialog.contains(at)) this.cardOf(this.asked.id)?.focus();
+    });
     // Held while somebody looks at it.
     for (const type of ["mouseenter", "focusin"]) {
       this.toast.addEventListener(type, () => clearTimeout(this.timer));
@@ -429,6 +435,11 @@ class Calendar {
   postAt(node) {
     const card = node?.closest?.("[data-post]");
     return card && this.root.contains(card) ? card.dataset.post : null;
+  }
+
+  cardOf(post) {
+    const card = this.root.querySelector(`[data-post="${post}"]`);
+    return card?.querySelector("a") || card;
   }
 
   async askFor(post) {
@@ -552,10 +563,10 @@ class Calendar {
     let shown = null;
     const look = () => {
       if (!shown?.isConnected) {
-        const card = this.root.querySelector(`[data-post="${wanted}"]`);
+        const card = this.cardOf(wanted);
         const lost = document.activeElement === document.body;
         if (card && (!shown || lost)) {
-          shown = card.matches("a") ? card : card.querySelector("a") || card;
+          shown = card;
           shown.focus();
         }
       }
