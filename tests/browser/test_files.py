@@ -216,6 +216,32 @@ def test_sound_of_a_preview_goes_on_while_its_post_is_written(
     )
 
 
+def test_a_press_right_after_the_files_came_anew_is_heard(
+    visit: Visit, connected: None, tmp_path: Path
+) -> None:
+    """It was taken for one of a page without scripts, and the page began anew."""
+    paths = [tmp_path / "one.png", tmp_path / "two.png"]
+    for n, path in enumerate(paths):
+        path.write_bytes(picture("PNG", (20 + n, 20)))
+    page = visit("mara")
+    page.goto("/posts/new/")
+    account_box(page, MASTODON).check()
+    page.get_by_label("Add files").set_input_files(paths)
+    files = page.get_by_role("region", name="Files").get_by_role("listitem")
+    expect(files.filter(has_text="Image 2: two.png")).to_be_visible()
+    page.evaluate("""() => {
+        window.isSamePage = true;
+        document.addEventListener("htmx:afterSwap", ({ target }) => {
+            const button = target.querySelector('button[value^="remove:"]');
+            if (target.id === "media" && button) setTimeout(() => button.click());
+        });
+    }""")
+    files.nth(0).get_by_role("button", name="Move back").click()
+    expect(files).to_have_count(0)
+    expect(page.locator("#media")).to_be_focused()
+    assert page.evaluate("window.isSamePage")
+
+
 def test_a_file_of_the_library_is_cut_and_picked_for_a_post(
     visit: Visit, connected: None, tmp_path: Path, inspect: Inspect
 ) -> None:
