@@ -23,6 +23,8 @@ from django.db.models.base import ModelState
 from django.db.models.expressions import Col
 from django.utils.dateparse import parse_datetime
 
+from socialhub import planner
+
 #: Found again among the values of the query that was put together with it.
 SAMPLE_KEY = -7
 SAMPLE_TIME = datetime(1999, 9, 9, 9, 9, 9, tzinfo=UTC)
@@ -266,10 +268,19 @@ class FixedQuery(Generic[M]):
     samples: for each value one of its type, unlike all others; of a list one item in a
     list. ValueError where a sample is not to be found in the query, or a list not once,
     or where a time stands in it that is none of the values.
+    keeps_plan: PostgreSQL may answer all values after the same plan. For what is asked
+    by few keys, or always for the same: a plan for any period, or for keys of any
+    number, was twenty times as slow as the one for those that were asked for.
     """
 
-    def __init__(self, make: Callable[..., QuerySet[M, Any]], *samples: Any) -> None:
+    def __init__(
+        self,
+        make: Callable[..., QuerySet[M, Any]],
+        *samples: Any,
+        keeps_plan: bool = False,
+    ) -> None:
         self._make = make
+        self._keeps_plan = keeps_plan
         self._samples = samples
         #: of a query with `select_related`, by the database's vendor
         self._joints: dict[str, _Joint[M]] = {}
@@ -329,7 +340,7 @@ class FixedQuery(Generic[M]):
     ) -> tuple[list[tuple[Any, ...]], Sequence[str]]:
         """The rows and the names of their columns."""
         words = self._words()
-        with connection.cursor() as cursor:
+        with _cursor(self._keeps_plan) as cursor:
             cursor.execute(words.sql, words.bind(values))
             if words.columns:
                 return out_of_one(cursor.fetchone()), words.columns
@@ -365,8 +376,8 @@ class FixedQuery(Generic[M]):
             raise ValueError(f"a time that never changes: {sql} {params}")
         sql = sql.replace(ONE_LISTED, AMONG[vendor])
         columns = None
+        sql, places = _written_out(sql, places)
         if vendor == "sqlite":
-            sql, places = _written_out(sql, places)
             columns = _columns_of(sql, len(places))
             sql = in_one_row(sql, len(columns))
         if queryset.query.select_related:
@@ -397,15 +408,20 @@ class Seen(Generic[M]):
         make: Callable[..., QuerySet[M, Any]],
         *samples: Any,
         for_all: bool = False,
+        keeps_plan: bool = False,
     ) -> None:
         self._for_all = for_all
-        self._members = FixedQuery(
+
+        def query(make: Callable[..., Any], *samples: Any) -> FixedQuery[M]:
+            return FixedQuery(make, *samples, keeps_plan=keeps_plan)
+
+        self._members = query(
             lambda pk, *more: make(Reader(pk, False), *more), SAMPLE_KEY, *samples
         )
         self._superusers = (
-            FixedQuery(lambda *more: make(Reader(0, True), *more), *samples)
+            query(lambda *more: make(Reader(0, True), *more), *samples)
             if for_all
-            else FixedQuery(
+            else query(
                 lambda pk, *more: make(Reader(pk, True), *more), SAMPLE_KEY, *samples
             )
         )
@@ -422,6 +438,10 @@ class Seen(Generic[M]):
     def objects(self, reader: Any, *values: Any) -> list[M]:
         query, bound = self.of(reader, *values)
         return query.objects(*bound)
+
+
+def _cursor(keeps_plan: bool) -> Any:
+    return planner.cursor(connection) if keeps_plan else connection.cursor()
 
 
 # ---------------------------------------------------------------- several at once
@@ -444,15 +464,17 @@ class Told(Generic[M]):
         return [maker.make(row) for row in self.rows]
 
 
-def at_once(*asked: tuple[FixedQuery[Any], tuple[Any, ...]]) -> list[Told[Any]]:
+def at_once(
+    *asked: tuple[FixedQuery[Any], tuple[Any, ...]], keeps_plan: bool = False
+) -> list[Told[Any]]:
     """Answers of several queries, each with its values, in one statement.
 
     For what every page asks: a dozen small answers cost one way to the database. Their
-    columns hold numbers, texts and times.
+    columns hold numbers, texts and times. keeps_plan: as of a `FixedQuery`.
     """
     sql = _joined(tuple(query for query, _values in asked), connection.vendor)
     params = [param for query, values in asked for param in query._words().bind(values)]
-    with connection.cursor() as cursor:
+    with _cursor(keeps_plan) as cursor:
         cursor.execute(sql, params)
         found = cursor.fetchone()
     return [
@@ -528,7 +550,8 @@ def _written_out(
     """The query with the values in it that never change, and the places of the others.
 
     SQLite plans a query anew each time that a value is bound to what an index's
-    condition speaks of; planning these takes it longer than answering them.
+    condition speaks of; planning these takes it longer than answering them. PostgreSQL
+    cannot keep a plan for all values that uses such an index.
     """
     bound = []
     left = iter(places)
@@ -538,7 +561,8 @@ def _written_out(
             return found[0]
         number, value = place = next(left)
         if number is None and isinstance(value, int):
-            return str(int(value))
+            # SQLite knows no true or false.
+            return str(int(value) if connection.vendor == "sqlite" else value)
         if number is None and isinstance(value, str) and _PLAIN.fullmatch(str(value)):
             return f"'{value!s}'"
         bound.append(place)
@@ -567,5 +591,9 @@ def _bound(value: Any) -> Any:
     if isinstance(value, date):
         return connection.ops.adapt_datefield_value(value)
     if isinstance(value, list):
-        return json.dumps(value) if connection.vendor == "sqlite" else value
+        if connection.vendor == "sqlite":
+            return json.dumps(value)
+        # As an array is spelled: the driver takes several times as long over its items.
+        if value and all(type(item) is int for item in value):
+            return f"{{{','.join(map(str, value))}}}"
     return value

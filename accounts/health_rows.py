@@ -255,6 +255,7 @@ _to_show = FixedQuery(
         )
     ),
     [-7],
+    keeps_plan=True,
 )
 
 

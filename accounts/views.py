@@ -9,8 +9,8 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -200,13 +200,30 @@ def _with(request: HttpRequest, **changes: str) -> str:
 # ---------------------------------------------------------------- one account
 
 
+_whole = Seen(
+    lambda reader, pk: (
+        ConnectedAccount.objects.visible_to(reader)
+        .with_health()
+        .filter(pk=pk)
+        .select_related(
+            "deputy",
+            "credential__parent",
+            "credential__connected_by",
+            "standby__parent",
+        )
+    ),
+    -8,
+    for_all=True,
+    keeps_plan=True,
+)
+
+
 def _visible(request: HttpRequest, pk: int) -> ConnectedAccount:
     """404 for strangers."""
-    rows = ConnectedAccount.objects.visible_to(request.user).with_health()
-    rows = rows.select_related(
-        "deputy", "credential__parent", "credential__connected_by", "standby__parent"
-    )
-    return get_object_or_404(rows, pk=pk)
+    found = _whole.objects(request.user, pk)
+    if not found:
+        raise Http404
+    return found[0]
 
 
 def _visible_to_admin(request: HttpRequest, pk: int) -> ConnectedAccount:

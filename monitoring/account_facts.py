@@ -58,7 +58,7 @@ def _open(reader: Reader) -> Any:
     )
 
 
-_seen: Seen[Incident] = Seen(_open, for_all=True)
+_seen: Seen[Incident] = Seen(_open, for_all=True, keeps_plan=True)
 
 
 def _name(incident: Any) -> None:

@@ -58,7 +58,7 @@ def _parts(incidents: list[int], reader: Reader, *, sees_to_all: bool) -> Any:
 
 _KEYS, _KEY = [-7], -8
 _of_all: FixedQuery[Any] = FixedQuery(
-    lambda keys: _parts(keys, Reader(0, True), sees_to_all=True), _KEYS
+    lambda keys: _parts(keys, Reader(0, True), sees_to_all=True), _KEYS, keeps_plan=True
 )
 _of_admin, _of_member = (
     FixedQuery[Any](
@@ -67,6 +67,7 @@ _of_admin, _of_member = (
         ),
         _KEYS,
         _KEY,
+        keeps_plan=True,
     )
     for is_admin in (True, False)
 )

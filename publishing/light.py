@@ -51,9 +51,12 @@ _shown = FixedQuery(
         )
     ),
     [-7],
+    keeps_plan=True,
 )
 _drafts = FixedQuery(
-    lambda keys: Post.objects.filter(pk__in=keys).select_related("brand"), [-7]
+    lambda keys: Post.objects.filter(pk__in=keys).select_related("brand"),
+    [-7],
+    keeps_plan=True,
 )
 _wordings = FixedQuery(
     lambda posts: (
@@ -62,6 +65,7 @@ _wordings = FixedQuery(
         .values_list("post", "platform", "text")
     ),
     [-7],
+    keeps_plan=True,
 )
 _pictures = FixedQuery(
     lambda posts: (
@@ -71,6 +75,7 @@ _pictures = FixedQuery(
         .values_list("post", "asset")
     ),
     [-7],
+    keeps_plan=True,
 )
 
 

@@ -425,7 +425,7 @@ def _listed(keys: list[int]) -> Any:
     )
 
 
-_by_key = FixedQuery(_listed, [-7])
+_by_key = FixedQuery(_listed, [-7], keeps_plan=True)
 
 
 def listed_rows(keys: Sequence[int]) -> list[Row]:

@@ -90,7 +90,7 @@ def _query(is_superuser: bool, with_people: bool) -> FixedQuery[Any]:
         first, *others = _parts(Reader(pk, is_superuser), page, with_people)
         return first.union(*others, all=True).order_by("sort", "one", "two", "key")
 
-    return FixedQuery(make, _SAMPLE_KEY, _SAMPLE_PAGE)
+    return FixedQuery(make, _SAMPLE_KEY, _SAMPLE_PAGE, keeps_plan=True)
 
 
 def _parts(reader: Reader, page: str, with_people: bool) -> Iterator[QuerySet[Any]]:

@@ -173,6 +173,7 @@ _whole_accounts = FixedQuery(
         .defer(*(f"credential__{name}" for name in UNREAD))
     ),
     [-7],
+    keeps_plan=True,
 )
 
 
@@ -188,6 +189,7 @@ _whole_ones = FixedQuery(
         .select_related("post", "account")
     ),
     [-7],
+    keeps_plan=True,
 )
 
 
@@ -288,7 +290,9 @@ def with_access(*more: str) -> Any:
 
 
 _light = FixedQuery(
-    lambda keys: with_access("network").filter(pk__in=keys).order_by(), [-7]
+    lambda keys: with_access("network").filter(pk__in=keys).order_by(),
+    [-7],
+    keeps_plan=True,
 )
 
 
@@ -393,7 +397,9 @@ def _kept(row: Model) -> dict[str, Any]:
 
 
 _variants = FixedQuery(
-    lambda posts: Variant.objects.filter(post__in=posts).order_by("pk"), [-7]
+    lambda posts: Variant.objects.filter(post__in=posts).order_by("pk"),
+    [-7],
+    keeps_plan=True,
 )
 _media = FixedQuery(
     lambda posts: (
@@ -402,6 +408,7 @@ _media = FixedQuery(
         .order_by(*(PostMedia._meta.ordering or ()))
     ),
     [-7],
+    keeps_plan=True,
 )
 _part_media = FixedQuery(
     lambda variants: (
@@ -410,6 +417,7 @@ _part_media = FixedQuery(
         .order_by(*(PartMedia._meta.ordering or ()))
     ),
     [-7],
+    keeps_plan=True,
 )
 
 

@@ -17,7 +17,7 @@ from platforms import registry
 from platforms.base import Draft
 from platforms.transport import tls_context
 
-from . import planner
+from . import pg_times, planner
 
 
 class SkinConfig(BasicAppConfig):
@@ -55,6 +55,7 @@ class ShellConfig(AppConfig):
 
     def ready(self) -> None:
         connection_created.connect(planner.tell, dispatch_uid="planner")
+        connection_created.connect(pg_times.read, dispatch_uid="pg_times")
         if settings.IN_CLUSTER:
             # Workers share their parent's memory until somebody writes to it, as the
             # garbage collector does when it looks at what is there. What each of them

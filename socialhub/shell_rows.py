@@ -169,6 +169,7 @@ def facts(reader: Any, now: datetime) -> Facts:
         _stopped.of(reader),
         _lost.of(reader),
         _all_lost.of(reader),
+        keeps_plan=True,
     )
     ((alerts, messages, asked),) = unread.rows
     return Facts(

@@ -136,6 +136,7 @@ def first_steps(user: Any) -> list[Step]:
             _alone.of(user),
             _wanting.of(user),
             _slots.of(user),
+            keeps_plan=True,
         )
     )
     steps = [

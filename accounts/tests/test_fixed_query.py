@@ -122,6 +122,39 @@ def test_rows_that_come_as_one_are_the_same_in_the_same_order(columns):
             assert out_of_one(cursor.fetchone()) == expected
 
 
+def test_what_never_changes_is_written_out_as_what_it_is(rows):
+    fixed = FixedQuery(
+        lambda subjects: (
+            CircuitBreaker.objects.filter(
+                subject__in=subjects, looks_pass=False, state=State.OPEN
+            )
+            .exclude(failures=[])
+            .order_by("-pk")
+            .values_list("subject")[1:3]
+        ),
+        ["sample"],
+    )
+    subjects = [row.subject for row in rows]
+    assert fixed.rows(subjects) == [("token:3",), ("token:1",)]
+
+
+@pytest.mark.parametrize("keeps_plan", [False, True])
+def test_any_numbers_are_found_again_and_again(rows, keeps_plan):
+    fixed = FixedQuery(
+        lambda keys, key: CircuitBreaker.objects.filter(
+            Q(pk__in=keys) | Q(pk=key)
+        ).order_by("pk"),
+        [-7],
+        -8,
+        keeps_plan=keeps_plan,
+    )
+    keys = [row.pk for row in rows]
+    for _turn in range(8):
+        assert fixed.objects(keys[:3], keys[-1]) == [*rows[:3], rows[-1]]
+        assert fixed.objects([], 5_000_000_000) == []
+        assert fixed.objects([keys[0], 5_000_000_000], -1) == [rows[0]]
+
+
 def test_its_words_are_the_same_for_lists_of_any_length(rows):
     found = query()
     with CaptureQueriesContext(connection) as one:
