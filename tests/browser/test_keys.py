@@ -277,7 +277,7 @@ def test_a_key_pressed_while_the_calendar_reads_is_not_lost(
     monday = MONDAY + timedelta(days=21)
     thursday = monday + timedelta(days=3)
     text = "Moved while it reads"
-    page.goto(f"/posts/new/?date={monday.isoformat()}")
+    page.goto(f"/posts/new/?date={monday.isoformat()}&zone=UTC")
     ready(page)
     press("Alt+Digit1")
     tick(page, X)
