@@ -95,11 +95,13 @@ def folders(user: Any) -> list[str]:
 
 def posts_with(asset: MediaAsset) -> PostQuerySet:
     """The posts in which a file stands, newest first."""
-    where = Q()
-    for places in FileUse.__subclasses__():
-        found = places._default_manager.filter(asset=asset)
-        where |= Q(pk__in=found.values(places.POST))
-    return Post.objects.filter(where).order_by("-pk")
+    # One list of keys: asked whether a post is in the one or the other, PostgreSQL goes
+    # through all posts.
+    first, *others = (
+        places._default_manager.filter(asset=asset).order_by().values(places.POST)
+        for places in FileUse.__subclasses__()
+    )
+    return Post.objects.filter(pk__in=first.union(*others)).order_by("-pk")
 
 
 SHOWN_POSTS = 20

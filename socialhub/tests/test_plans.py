@@ -21,9 +21,9 @@ from accounts.models import AuditEvent, ConnectedAccount, Credential
 from accounts.roles import ADMIN
 from monitoring import tasks
 from monitoring.models import CheckResult
-from publishing import offered
+from publishing import library, offered
 from publishing.engine import PumpRun
-from publishing.models import Delivery, Post
+from publishing.models import Delivery, MediaAsset, Post, PostMedia
 from publishing.sweeps import recover_abandoned, release_held
 from socialhub.drills import history, loopback
 from socialhub.steps import HIDDEN
@@ -355,6 +355,19 @@ def test_a_few_posts_to_come_are_found_without_reading_all(accounts):
     plan = rows.values("post__changed_at").explain()
     assert "publishing_post_pkey" in plan
     assert "Seq Scan on publishing_post" not in plan
+
+
+def test_where_a_file_stands_is_found_without_walking_past_all_posts(accounts):
+    history.fill(accounts, MANY)
+    first = Post.objects.order_by("pk").first()
+    asset = MediaAsset.objects.create(
+        brand=first.brand, kind="image", mime_type="image/png", size_bytes=1, name="a"
+    )
+    PostMedia.objects.create(post=first, asset=asset, position=0)
+    analyze()
+    with counted() as rows:
+        assert library.newest_with(asset) == ([first], 1)
+    assert rows[0] < 100
 
 
 @pytest.mark.parametrize("page", ["account_reconnect", "account_links"])
