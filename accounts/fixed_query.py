@@ -270,7 +270,7 @@ class FixedQuery(Generic[M]):
     or where a time stands in it that is none of the values.
     keeps_plan: PostgreSQL may answer all values after the same plan. For what is asked
     by few keys, or always for the same: a plan for any period, or for keys of any
-    number, was twenty times as slow as the one for those that were asked for.
+    number, may take many times as long as one for those that are asked for.
     """
 
     def __init__(
