@@ -43,9 +43,10 @@ def cursor(connection: Any) -> AbstractContextManager[Any]:
     """For statements whose words stay the same: PostgreSQL plans such a one once.
 
     Django writes values into the words, so that each statement is a new one. These are
-    sent beside them: the words have to tell what type each is of.
+    sent beside them: the words have to tell what type each is of. Where queries are
+    logged, they are to be read with their values.
     """
-    if connection.vendor != "postgresql":
+    if connection.vendor != "postgresql" or connection.queries_logged:
         found: AbstractContextManager[Any] = connection.cursor()
         return found
     from psycopg import Cursor
